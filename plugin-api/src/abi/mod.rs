@@ -1,0 +1,57 @@
+//! The stable binary interface between the host and a plugin built on its own.
+//!
+//! Three layers, checked in this order when a file is loaded:
+//!
+//! 1. [`Handshake`]: a C struct behind one symbol, frozen for ever. Read before anything of the plugin runs; it says
+//!    whether the rest may be looked at.
+//! 2. The root module of [`v1`]: `manifest`, `create` and a reserved `extension`, checked by layout.
+//! 3. One small object-safe trait per kind in [`v1`], wrapped on both sides: `Exported` around the author's object
+//!    (catches panics, turns errors into values), `Imported` around the received one (implements the author's trait
+//!    for the host, checks what comes back, restores libtorch's modes).
+//!
+//! Structured data crosses as JSON text, which lets both sides grow; arrays as slices; tensors as owned handles.
+//! This is the only folder of the crate with unsafe code; abi_stable appears nowhere else but in the host's loader.
+#![allow(unsafe_code)]
+
+mod handshake;
+pub mod v1;
+
+pub use abi_stable;
+pub use handshake::{
+    ABI_MAJOR, ABI_MINOR, Flags, HANDSHAKE_SYMBOL, Handshake, HandshakeError, LIBTORCH_VERSION, MAGIC,
+    ROOT_SYMBOL, StaticText,
+};
+
+/// Makes a crate a plugin: exports the handshake and the root module. Write it once, at the crate's root.
+///
+/// Everything the crate registered with [`inventory::submit!`](crate::inventory::submit) becomes visible to the host.
+/// When the crate is also linked into another program, put the call behind a feature: it defines fixed symbols.
+#[macro_export]
+macro_rules! export_plugin {
+    () => {
+        #[doc(hidden)]
+        #[allow(unsafe_code, missing_docs, non_upper_case_globals)]
+        pub mod __nnunet_plugin {
+            #[unsafe(no_mangle)]
+            pub static NNUNET_PLUGIN_HANDSHAKE: $crate::abi::Handshake = $crate::abi::Handshake::new(
+                env!("CARGO_PKG_NAME"),
+                env!("CARGO_PKG_VERSION"),
+                env!("CARGO_PKG_LICENSE"),
+                cfg!(panic = "unwind"),
+            );
+
+            extern "C" fn root() -> $crate::abi::abi_stable::library::RootModuleResult {
+                $crate::abi::abi_stable::library::__call_root_module_loader($crate::abi::v1::root_module)
+            }
+
+            #[unsafe(no_mangle)]
+            pub static NNUNET_PLUGIN_ROOT_V1: $crate::abi::abi_stable::library::LibHeader = unsafe {
+                // SAFETY: `root` returns exactly the root module type named here.
+                $crate::abi::abi_stable::library::LibHeader::from_constructor::<$crate::abi::v1::PluginRootRef>(
+                    root,
+                    $crate::abi::abi_stable::library::CheckTypeLayout::Yes,
+                )
+            };
+        }
+    };
+}

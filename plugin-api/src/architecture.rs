@@ -1,0 +1,96 @@
+//! Architectures: networks whose parameters the host owns.
+
+use serde::{Deserialize, Serialize};
+use tch::Tensor;
+
+use crate::Result;
+
+/// Builds a network for plans.
+pub trait Architecture: Send {
+    /// Creates the network's parameters through `vars` and returns the network.
+    ///
+    /// The order of creation is the order of the state dict.
+    ///
+    /// # Errors
+    /// A specification this architecture cannot serve.
+    fn build(&self, vars: &mut dyn VarFactory, spec: &NetworkSpec) -> Result<Box<dyn Network>>;
+}
+
+/// A network that maps images to logits.
+pub trait Network: Send {
+    /// # Shapes
+    /// `input`: (batch, channels, patch...), float. Returns logits (batch, classes, ...) at full resolution first, then
+    /// the lower ones. With `deep_supervision` off one output is enough.
+    ///
+    /// # Errors
+    /// An input of the wrong shape.
+    fn forward(&self, input: &Tensor, deep_supervision: bool) -> Result<Vec<Tensor>>;
+}
+
+/// What an architecture must fit: from the plans, with v1's names.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NetworkSpec {
+    /// Channels of the input.
+    pub num_input_channels: usize,
+    /// Channels of the output, background included.
+    pub num_classes: usize,
+    /// Features of the first stage.
+    pub base_num_features: usize,
+    /// Convolutions per stage.
+    pub conv_per_stage: usize,
+    /// 2 or 3 axes, voxels.
+    pub patch_size: Vec<usize>,
+    /// Pooling kernels; their length is the number of poolings.
+    pub pool_op_kernel_sizes: Vec<Vec<usize>>,
+    /// Convolution kernels, one more than poolings.
+    pub conv_kernel_sizes: Vec<Vec<usize>>,
+    /// Residual blocks per encoder stage, for residual plans.
+    #[serde(default)]
+    pub num_blocks_encoder: Option<Vec<usize>>,
+    /// Residual blocks per decoder stage, for residual plans.
+    #[serde(default)]
+    pub num_blocks_decoder: Option<Vec<usize>>,
+}
+
+/// How a parameter starts.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "snake_case")]
+pub enum Init {
+    /// One value everywhere.
+    Constant {
+        /// The value.
+        value: f64,
+    },
+    /// Normal with the given deviation and mean 0.
+    Normal {
+        /// Standard deviation.
+        std: f64,
+    },
+    /// He initialisation for leaky rectifiers: normal, fan-in (He et al. 2015).
+    KaimingNormal {
+        /// Slope of the leaky rectifier.
+        negative_slope: f64,
+    },
+    /// Uniform between two bounds.
+    Uniform {
+        /// Lower bound.
+        low: f64,
+        /// Upper bound.
+        high: f64,
+    },
+}
+
+/// Creates the host's parameters for a network. The host owns, saves, loads and optimises them.
+pub trait VarFactory {
+    /// A trainable parameter. The handle shares its storage with the host's.
+    ///
+    /// # Errors
+    /// A name used twice, or a shape libtorch refuses.
+    fn parameter(&mut self, name: &str, shape: &[i64], init: Init) -> Result<Tensor>;
+
+    /// A saved tensor that is not trained (running statistics).
+    ///
+    /// # Errors
+    /// As for [`VarFactory::parameter`].
+    fn buffer(&mut self, name: &str, shape: &[i64], init: Init) -> Result<Tensor>;
+}

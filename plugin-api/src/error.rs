@@ -1,0 +1,84 @@
+//! The one error type of component code.
+
+/// What goes wrong in a component, with enough to tell the user which part and what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A parameter has a value the component cannot work with.
+    #[error("parameter `{parameter}`: {message}")]
+    Parameter {
+        /// Name as written in the configuration.
+        parameter: String,
+        /// What is wrong and what is accepted.
+        message: String,
+    },
+    /// An array or tensor has another shape than the method needs.
+    #[error("{operation}: expected {expected}, got {got}")]
+    Shape {
+        /// The method that looked at the shape.
+        operation: String,
+        /// The accepted shape, in words or numbers.
+        expected: String,
+        /// The shape that came.
+        got: String,
+    },
+    /// The component panicked; it is not used again.
+    #[error("panicked: {0}")]
+    Panic(String),
+    /// Training cannot go on: a value that must be finite is not.
+    #[error("{0} is not finite")]
+    NotFinite(String),
+    /// The run was cancelled by the user or by a signal.
+    #[error("cancelled")]
+    Cancelled,
+    /// Anything else, in one sentence.
+    #[error("{0}")]
+    Message(String),
+    /// An error with the place it came from in front.
+    #[error("{context}: {source}")]
+    Context {
+        /// Where: a component, a case, a file.
+        context: String,
+        /// What went wrong there.
+        #[source]
+        source: Box<Error>,
+    },
+    /// libtorch reported an error.
+    #[cfg(feature = "torch")]
+    #[error("libtorch: {}", first_line(.0))]
+    Torch(#[from] tch::TchError),
+}
+
+/// Shorthand for results of component code.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// An error that is one sentence.
+    pub fn message(text: impl Into<String>) -> Self {
+        Self::Message(text.into())
+    }
+
+    /// A wrong parameter: its name and what is wrong with it.
+    pub fn parameter(name: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Parameter { parameter: name.into(), message: message.into() }
+    }
+
+    /// A wrong shape; `expected` and `got` are shown as they are.
+    pub fn shape(operation: impl Into<String>, expected: impl ToString, got: impl ToString) -> Self {
+        Self::Shape { operation: operation.into(), expected: expected.to_string(), got: got.to_string() }
+    }
+
+    /// The same error with the place it came from in front.
+    #[must_use]
+    pub fn within(self, context: impl Into<String>) -> Self {
+        Self::Context { context: context.into(), source: Box::new(self) }
+    }
+}
+
+/// libtorch appends a C++ backtrace to its messages; the first line is what a reader needs.
+#[cfg(feature = "torch")]
+fn first_line(error: &tch::TchError) -> String {
+    let text = error.to_string();
+    let body = text.split("Exception raised from").next().unwrap_or(&text);
+    body.lines().next().unwrap_or_default().trim().to_owned()
+}

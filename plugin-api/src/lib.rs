@@ -1,0 +1,51 @@
+//! What a plugin of nnunet depends on, and all it depends on.
+//!
+//! * [`vocabulary`]: the plain data that flows between the steps (fingerprint, plans, case properties, blueprint).
+//! * the author traits: [`Planner`], [`Preprocessor`], [`Postprocessor`] and, with the feature `torch`,
+//!   `Architecture`, `Loss` and `Trainer`. They use std types, [`ndarray`] views and `tch` tensors only; every method
+//!   with a default body has the parent's behaviour.
+//! * [`Component`] and [`Registration`]: how a component enters the registry, built-in or not.
+//! * [`abi`]: the stable binary interface. Authors never see it: [`export_plugin!`] is all they write.
+//!
+//! A built-in method and a third party's go through the same types and the same registry.
+
+pub mod abi;
+mod component;
+mod config;
+mod error;
+pub mod host;
+mod planner;
+mod postprocessor;
+mod preprocessor;
+pub mod vocabulary;
+
+#[cfg(feature = "torch")]
+mod architecture;
+#[cfg(feature = "torch")]
+mod loss;
+#[cfg(feature = "torch")]
+mod trainer;
+
+pub use component::{Component, Factory, Info, Kind, Make, Registration};
+pub use config::{Config, parse_config};
+pub use error::{Error, Result};
+pub use planner::{Planner, PlannerSettings, SpacingRule, Topology, VramEstimate};
+pub use postprocessor::{LabelVolume, Postprocessor};
+pub use preprocessor::{
+    CaseArrays, Normalization, PreprocessContext, Preprocessor, PreprocessorSettings, StageTarget,
+};
+
+#[cfg(feature = "torch")]
+pub use architecture::{Architecture, Init, Network, NetworkSpec, VarFactory};
+#[cfg(feature = "torch")]
+pub use loss::{Loss, LossContext};
+#[cfg(feature = "torch")]
+pub use trainer::{EpochReport, Flow, Trainer, TrainerContext};
+
+/// Re-exported so that a plugin uses exactly the host's versions.
+pub use inventory;
+pub use ndarray;
+pub use serde;
+pub use serde_json;
+#[cfg(feature = "torch")]
+pub use tch;

@@ -1,0 +1,26 @@
+//! Losses: one output against one target. Deep supervision is the engine's.
+
+use serde::{Deserialize, Serialize};
+use tch::Tensor;
+
+use crate::Result;
+
+/// A loss.
+pub trait Loss: Send {
+    /// # Shapes
+    /// `logits`: (batch, classes, space...), float. `target`: (batch, 1, space...), int64 label values; for region
+    /// models (batch, regions, space...), float. Returns a scalar that can be differentiated.
+    ///
+    /// # Errors
+    /// Shapes that do not fit.
+    fn forward(&self, logits: &Tensor, target: &Tensor) -> Result<Tensor>;
+}
+
+/// What a loss may need to know when it is made by a trainer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LossContext {
+    /// Output channels, background included.
+    pub num_classes: usize,
+    /// Soft counts are summed over the batch before the Dice.
+    pub batch_dice: bool,
+}

@@ -1,0 +1,135 @@
+//! Preprocessors: from a cropped case to network input.
+
+use ndarray::{Array3, Array4};
+use serde::{Deserialize, Serialize};
+
+use crate::Result;
+use crate::vocabulary::IntensityStatistics;
+
+/// A preprocessor is its parent's settings with some changed, and a hook that replaces the whole step.
+///
+/// Source: v1's `GenericPreprocessor` family.
+pub trait Preprocessor: Send + Sync {
+    /// The preprocessor this one starts from; empty for a root.
+    fn extends(&self) -> String {
+        "GenericPreprocessor".to_owned()
+    }
+
+    /// Changes the parent's settings.
+    ///
+    /// # Errors
+    /// Settings that contradict each other.
+    fn configure(&self, _settings: &mut PreprocessorSettings) -> Result<()> {
+        Ok(())
+    }
+
+    /// Replaces resampling and normalisation. `None` leaves the work, and the arrays, to the parent's settings.
+    ///
+    /// The result's arrays share one shape; `data` keeps its channels.
+    ///
+    /// # Errors
+    /// A case this preprocessor cannot handle.
+    fn resample_and_normalize(
+        &self,
+        _case: &CaseArrays,
+        _context: &PreprocessContext,
+    ) -> Result<Option<CaseArrays>> {
+        Ok(None)
+    }
+}
+
+/// Image and label of a case on one grid, in transposed axis order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CaseArrays {
+    /// (channels, z, y, x).
+    pub data: Array4<f32>,
+    /// (z, y, x); -1 outside the nonzero mask.
+    pub seg: Array3<f32>,
+    /// Voxel size, mm, (z, y, x) in transposed order.
+    pub spacing: [f64; 3],
+}
+
+/// What a preprocessor needs to know besides the case.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PreprocessContext {
+    /// The case's spacing before resampling, transposed order, mm.
+    pub original_spacing: [f64; 3],
+    /// Where to resample to.
+    pub target: StageTarget,
+    /// Normalisation scheme by channel.
+    pub normalization_schemes: Vec<Normalization>,
+    /// By channel: inside the nonzero mask only.
+    pub use_mask_for_norm: Vec<bool>,
+    /// Foreground intensities of the data set by channel, for CT.
+    pub intensities: Option<Vec<IntensityStatistics>>,
+}
+
+/// The grid of a stage.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct StageTarget {
+    /// Spacing, transposed order, mm.
+    pub spacing: [f64; 3],
+}
+
+/// Normalisation schemes of v1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Normalization {
+    /// Clip to the data set's percentiles, then its mean and standard deviation.
+    #[serde(rename = "CT")]
+    Ct,
+    /// Clip to the percentiles, then the case's own mean and standard deviation within them.
+    #[serde(rename = "CT2")]
+    Ct2,
+    /// The case's own mean and standard deviation.
+    #[serde(rename = "nonCT")]
+    NonCt,
+    /// Unchanged.
+    #[serde(rename = "noNorm")]
+    NoNorm,
+    /// Divide by 255.
+    #[serde(rename = "scale_uint8_to_0_1")]
+    ScaleUint8,
+}
+
+/// All settings of preprocessing. The defaults are those of `GenericPreprocessor`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PreprocessorSettings {
+    /// Spline order for images.
+    pub order_data: u32,
+    /// Spline order for labels (one-hot).
+    pub order_seg: u32,
+    /// Order along a separately resampled axis, images.
+    pub order_z_data: u32,
+    /// Order along a separately resampled axis, labels.
+    pub order_z_seg: u32,
+    /// Resample the axis of largest spacing on its own: by rule when absent.
+    pub force_separate_z: Option<bool>,
+    /// Replace NaN by 0 first.
+    pub remove_nan: bool,
+    /// Keep the spacing of the first axis (slice-wise networks).
+    pub keep_first_axis_spacing: bool,
+    /// Keep every spacing: no resampling at all.
+    pub keep_spacing: bool,
+    /// Scale in the plane so that the shorter edge has this many voxels, and make the first axis 1.
+    pub fixed_edge_length: Option<usize>,
+    /// One scheme for every channel instead of the plans'.
+    pub normalization: Option<Normalization>,
+}
+
+impl Default for PreprocessorSettings {
+    fn default() -> Self {
+        Self {
+            order_data: 3,
+            order_seg: 1,
+            order_z_data: 0,
+            order_z_seg: 0,
+            force_separate_z: None,
+            remove_nan: true,
+            keep_first_axis_spacing: false,
+            keep_spacing: false,
+            fixed_edge_length: None,
+            normalization: None,
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Trainers: a blueprint and hooks.
+
+use serde::{Deserialize, Serialize};
+
+use crate::vocabulary::{Blueprint, Plans};
+use crate::{Loss, LossContext, Result};
+
+/// A trainer is its parent's blueprint with some values changed, and hooks for what a value cannot say.
+/// Every method's default is the parent's behaviour.
+///
+/// Source: v1's `nnUNetTrainer` family.
+pub trait Trainer: Send {
+    /// The trainer this one starts from; empty for a root.
+    fn extends(&self) -> String {
+        "nnUNetTrainerV2".to_owned()
+    }
+
+    /// Changes the parent's blueprint.
+    ///
+    /// # Errors
+    /// Values that contradict each other or do not fit the plans.
+    fn configure(&self, _blueprint: &mut Blueprint, _context: &TrainerContext) -> Result<()> {
+        Ok(())
+    }
+
+    /// The loss of one output, instead of the blueprint's.
+    ///
+    /// # Errors
+    /// A task this loss cannot serve.
+    fn loss(&self, _context: &LossContext) -> Result<Option<Box<dyn Loss>>> {
+        Ok(None)
+    }
+
+    /// The learning rate of an epoch (from 0), instead of the blueprint's schedule.
+    ///
+    /// # Errors
+    /// An epoch this schedule does not cover.
+    fn learning_rate(&self, _epoch: usize, _blueprint: &Blueprint) -> Result<Option<f64>> {
+        Ok(None)
+    }
+
+    /// Called after every epoch.
+    ///
+    /// # Errors
+    /// Ends the run with that error.
+    fn on_epoch_end(&mut self, _report: &EpochReport) -> Result<Flow> {
+        Ok(Flow::Continue)
+    }
+}
+
+/// What a trainer knows of its run when it is configured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrainerContext {
+    /// `2d`, `3d_lowres`, `3d_fullres` or `3d_cascade_fullres`.
+    pub configuration: String,
+    /// The plans.
+    pub plans: Plans,
+    /// Index of the stage in the plans.
+    pub stage: usize,
+}
+
+/// What came out of an epoch.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct EpochReport {
+    /// From 0.
+    pub epoch: usize,
+    /// Mean training loss.
+    pub train_loss: f64,
+    /// Mean validation loss.
+    pub validation_loss: f64,
+    /// Mean foreground Dice of the online evaluation; NaN when no foreground was seen.
+    pub metric: f64,
+    /// Learning rate used in this epoch.
+    pub learning_rate: f64,
+    /// Wall time.
+    pub seconds: f64,
+}
+
+/// Whether training goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Flow {
+    /// Next epoch.
+    Continue,
+    /// Finish as if this was the last epoch.
+    Stop,
+}

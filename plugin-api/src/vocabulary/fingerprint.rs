@@ -1,0 +1,64 @@
+//! What is known of a data set before planning (v1: `dataset_properties.pkl`).
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// The fingerprint of a data set: sizes, spacings, modalities, classes and, for CT, intensities.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Fingerprint {
+    /// Size of every case after cropping, (z, y, x) voxels, in the order of the sorted case names.
+    pub all_sizes: Vec<[usize; 3]>,
+    /// Spacing of every case, (z, y, x) mm, same order.
+    pub all_spacings: Vec<[f64; 3]>,
+    /// Foreground label values, in the order of `dataset.json`.
+    pub all_classes: Vec<i64>,
+    /// Name of every modality, by channel.
+    pub modalities: Vec<String>,
+    /// Intensities of the foreground by channel; only when a modality is CT.
+    pub intensity_properties: Option<Vec<IntensityProperties>>,
+    /// Voxels after / before cropping for every case, in order.
+    pub size_reductions: Vec<(String, f64)>,
+}
+
+/// Foreground intensities of one channel over the data set and by case.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct IntensityProperties {
+    /// Over all cases.
+    pub global: IntensityStatistics,
+    /// By case, in order.
+    pub local: Vec<(String, IntensityStatistics)>,
+}
+
+/// The seven statistics v1 keeps. All NaN for a case without foreground.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct IntensityStatistics {
+    /// Median.
+    #[serde(deserialize_with = "nan_when_null")]
+    pub median: f32,
+    /// Mean.
+    #[serde(deserialize_with = "nan_when_null")]
+    pub mean: f32,
+    /// Population standard deviation.
+    #[serde(deserialize_with = "nan_when_null")]
+    pub sd: f32,
+    /// Minimum.
+    #[serde(deserialize_with = "nan_when_null")]
+    pub mn: f32,
+    /// Maximum.
+    #[serde(deserialize_with = "nan_when_null")]
+    pub mx: f32,
+    /// 99.5th percentile, linear interpolation.
+    #[serde(deserialize_with = "nan_when_null")]
+    pub percentile_99_5: f64,
+    /// 0.5th percentile, linear interpolation.
+    #[serde(deserialize_with = "nan_when_null")]
+    pub percentile_00_5: f64,
+}
+
+/// JSON has no NaN: it is written as `null` and read back here.
+fn nan_when_null<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + From<f32>,
+{
+    Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_else(|| T::from(f32::NAN)))
+}

@@ -1,0 +1,34 @@
+//! The numerics nnU-Net needs, with SciPy's and NumPy's conventions where results must agree with v1.
+//!
+//! * [`resize`], [`resize_labels`]: spline resizing as `skimage.transform.resize(mode="edge", anti_aliasing=False)`.
+//! * [`resample`]: v1's rules around it (separate axis, one-hot labels).
+//! * [`sample_affine`], [`sample_affine_labels`]: `scipy.ndimage.map_coordinates` on an affine grid, for augmentation.
+//! * [`fill_holes`], [`connected_components`], [`gaussian_importance_map`]: from `scipy.ndimage`.
+//! * [`RandomState`], [`kfold`]: NumPy's legacy generator, for splits and class locations.
+//! * [`stats`]: percentiles, medians, rounding half to even.
+//!
+//! Arrays are in C order with axes (z, y, x).
+
+mod affine;
+mod axis;
+mod components;
+mod fill_holes;
+mod gaussian;
+mod kfold;
+mod label_resize;
+mod random;
+mod resample;
+mod resize;
+mod spline;
+pub mod stats;
+
+pub use affine::{Affine, sample_affine, sample_affine_labels};
+pub use components::{Components, connected_components};
+pub use fill_holes::fill_holes;
+pub use gaussian::{gaussian_blur, gaussian_importance_map};
+pub use kfold::{kfold, random_split};
+pub use label_resize::resize_labels;
+pub use random::RandomState;
+pub use resample::{Resampling, resample, resample_labels, resampled_shape, separate_axis, separate_axis_of};
+pub use resize::resize;
+pub use spline::{Boundary, prefilter};

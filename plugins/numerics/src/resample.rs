@@ -1,0 +1,165 @@
+//! v1's resampling (`nnunet.preprocessing.preprocessing`): plain, or with one axis on its own where spacing is very
+//! anisotropic.
+
+use ndarray::{Array3, Array4, ArrayView3, ArrayView4, Axis};
+use rayon::prelude::*;
+
+use crate::axis::AxisTaps;
+use crate::label_resize::resize_labels;
+use crate::resize::resize;
+use crate::spline::{Boundary, EDGE_PADDING, filter_line};
+use crate::stats::round_half_even;
+
+/// Spacing ratio above which an axis is resampled on its own.
+const ANISOTROPY_THRESHOLD: f64 = 3.0;
+
+/// How to resample.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Resampling {
+    /// Spline order, in the plane or in the volume.
+    pub order: u32,
+    /// Spline order along the separate axis.
+    pub order_z: u32,
+    /// The axis resampled on its own, if any.
+    pub separate: Option<usize>,
+}
+
+/// The axis to resample on its own: `force` decides, else the original spacing, else the target spacing.
+#[must_use]
+pub fn separate_axis(original: [f64; 3], target: [f64; 3], force: Option<bool>) -> Option<usize> {
+    match force {
+        Some(false) => None,
+        Some(true) => largest_axis(original),
+        None => separate_axis_of(original)
+            .or_else(|| if is_anisotropic(original) { None } else { separate_axis_of(target) }),
+    }
+}
+
+/// The axis of largest spacing when it exceeds the smallest more than threefold and is alone.
+#[must_use]
+pub fn separate_axis_of(spacing: [f64; 3]) -> Option<usize> {
+    if is_anisotropic(spacing) { largest_axis(spacing) } else { None }
+}
+
+fn is_anisotropic(spacing: [f64; 3]) -> bool {
+    let low = spacing.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = spacing.iter().copied().fold(0.0, f64::max);
+    high / low > ANISOTROPY_THRESHOLD
+}
+
+fn largest_axis(spacing: [f64; 3]) -> Option<usize> {
+    let high = spacing.iter().copied().fold(0.0, f64::max);
+    let mut axes = (0..3).filter(|axis| spacing[*axis] == high);
+    let axis = axes.next();
+    if axes.next().is_some() { None } else { axis }
+}
+
+/// Size after going from one spacing to another: rounded half to even.
+#[must_use]
+pub fn resampled_shape(shape: [usize; 3], from: [f64; 3], to: [f64; 3]) -> [usize; 3] {
+    std::array::from_fn(|axis| (round_half_even(from[axis] / to[axis] * shape[axis] as f64) as usize).max(1))
+}
+
+/// Resamples the channels of an image, (channels, z, y, x), to `shape`.
+#[must_use]
+pub fn resample(data: ArrayView4<'_, f32>, shape: [usize; 3], how: Resampling) -> Array4<f32> {
+    if data.shape()[1..] == shape {
+        return data.to_owned();
+    }
+    let mut out = Array4::zeros((data.shape()[0], shape[0], shape[1], shape[2]));
+    for (channel, mut to) in data.outer_iter().zip(out.outer_iter_mut()) {
+        to.assign(&match how.separate {
+            None => resize(channel, shape, how.order),
+            Some(axis) => along_axis(
+                in_plane(channel, shape, axis, |slice, shape| resize(slice, shape, how.order)),
+                axis,
+                shape[axis],
+                how.order_z,
+            ),
+        });
+    }
+    out
+}
+
+/// Resamples a label map, (z, y, x), to `shape`.
+#[must_use]
+pub fn resample_labels(labels: ArrayView3<'_, f32>, shape: [usize; 3], how: Resampling) -> Array3<f32> {
+    if labels.shape() == shape {
+        return labels.to_owned();
+    }
+    let Some(axis) = how.separate else {
+        return resize_labels(labels, shape, how.order);
+    };
+    let plane = in_plane(labels, shape, axis, |slice, shape| resize_labels(slice, shape, how.order));
+    if how.order_z == 0 || plane.shape()[axis] == shape[axis] {
+        return along_axis(plane, axis, shape[axis], 0);
+    }
+    labels_along_axis(&plane, axis, shape, how.order_z)
+}
+
+/// Every slice across `axis` on its own.
+fn in_plane(
+    volume: ArrayView3<'_, f32>,
+    shape: [usize; 3],
+    axis: usize,
+    resize_slice: impl Fn(ArrayView3<'_, f32>, [usize; 3]) -> Array3<f32> + Sync,
+) -> Array3<f32> {
+    let mut slice_shape = shape;
+    slice_shape[axis] = 1;
+    let slices: Vec<Array3<f32>> = (0..volume.shape()[axis])
+        .into_par_iter()
+        .map(|i| resize_slice(volume.slice_axis(Axis(axis), (i..=i).into()), slice_shape))
+        .collect();
+    let mut whole = shape;
+    whole[axis] = slices.len();
+    let mut out = Array3::zeros(whole);
+    for (mut to, slice) in out.axis_iter_mut(Axis(axis)).zip(&slices) {
+        to.assign(&slice.index_axis(Axis(axis), 0));
+    }
+    out
+}
+
+/// `scipy.ndimage.map_coordinates(mode="nearest")` along one axis.
+fn along_axis(volume: Array3<f32>, axis: usize, to: usize, order: u32) -> Array3<f32> {
+    let n = volume.shape()[axis];
+    if n == to {
+        return volume;
+    }
+    let taps = AxisTaps::resize(n, to, order);
+    let mut shape = [volume.shape()[0], volume.shape()[1], volume.shape()[2]];
+    shape[axis] = to;
+    let mut out = Array3::zeros(shape);
+    let mut line = Vec::new();
+    ndarray::Zip::from(out.lanes_mut(Axis(axis))).and(volume.lanes(Axis(axis))).for_each(|mut to, from| {
+        line.clear();
+        line.extend((0..n + 2 * EDGE_PADDING).map(|k| from[k.saturating_sub(EDGE_PADDING).min(n - 1)]));
+        if order > 1 {
+            filter_line(&mut line, Boundary::Edge);
+        }
+        for (value, tap) in to.iter_mut().zip(&taps.taps) {
+            let sum: f64 = (0..taps.width)
+                .map(|k| {
+                    let at = (tap.first + (k + EDGE_PADDING) as isize).clamp(0, line.len() as isize - 1);
+                    tap.weights[k] * f64::from(line[at as usize])
+                })
+                .sum();
+            *value = sum as f32;
+        }
+    });
+    out
+}
+
+/// Label by label along one axis: the last label whose indicator rounds to more than one half stays.
+fn labels_along_axis(plane: &Array3<f32>, axis: usize, shape: [usize; 3], order: u32) -> Array3<f32> {
+    let mut out = Array3::zeros(shape);
+    for label in crate::stats::unique(plane.iter().copied()) {
+        let indicator = plane.mapv(|value| f32::from(u8::from(value == label)));
+        let resized = along_axis(indicator, axis, shape[axis], order);
+        out.zip_mut_with(&resized, |out, value| {
+            if round_half_even(f64::from(*value)) > 0.5 {
+                *out = label;
+            }
+        });
+    }
+    out
+}
