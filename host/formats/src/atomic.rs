@@ -1,0 +1,69 @@
+//! Files appear whole or not at all.
+
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use crate::{Error, Result};
+
+/// Writes a file through `body`: to a temporary name in the same folder, renamed when complete, removed on error.
+///
+/// # Errors
+/// What `body` returns, or what the system says.
+pub fn write(path: &Path, body: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
+    replace(path, |temporary| {
+        let file = std::fs::OpenOptions::new().write(true).open(temporary).map_err(|e| Error::io(path, e))?;
+        let mut out = BufWriter::with_capacity(1 << 20, file);
+        body(&mut out).and_then(|()| out.flush()).map_err(|source| Error::io(path, source))
+    })
+}
+
+/// Writes bytes as a whole file.
+///
+/// # Errors
+/// What the system says.
+pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
+    write(path, |out| out.write_all(bytes))
+}
+
+/// Lets `body` fill a temporary file beside `path`, then renames it.
+///
+/// # Errors
+/// What `body` returns, or what the system says.
+pub fn replace<E: From<Error>>(path: &Path, body: impl FnOnce(&Path) -> Result<(), E>) -> Result<(), E> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let temporary = tempfile::Builder::new()
+        .prefix(".tmp-")
+        .permissions_like_open()
+        .tempfile_in(folder)
+        .map_err(|source| Error::io(path, source))?;
+    body(temporary.path())?;
+    temporary.persist(path).map_err(|failed| Error::io(path, failed.error))?;
+    Ok(())
+}
+
+/// Temporary files are private by default; ours become ordinary files and get ordinary permissions.
+trait OrdinaryPermissions {
+    fn permissions_like_open(&mut self) -> &mut Self;
+}
+
+impl OrdinaryPermissions for tempfile::Builder<'_, '_> {
+    fn permissions_like_open(&mut self) -> &mut Self {
+        use std::os::unix::fs::PermissionsExt;
+        self.permissions(std::fs::Permissions::from_mode(0o666))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_write_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        assert!(write(&path, |_| Err(std::io::Error::other("no"))).is_err());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        write_bytes(&path, b"ok").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"ok");
+    }
+}

@@ -1,0 +1,171 @@
+//! From NIfTI's two transforms (RAS) to ITK's origin, spacing and direction (LPS), and back.
+
+use super::Geometry;
+use super::header::Header;
+
+/// Smallest cosine between matching axes, and between an axis and itself, for a transform to count as a rotation.
+const ORTHOGONALITY: f64 = 1e-4;
+/// ITK's `NIFTI_XFORM_SCANNER_ANAT`.
+const SCANNER: i16 = 1;
+
+type Matrix = [[f64; 3]; 3];
+
+/// ITK's rule: the sform when there is no qform or when it alone is the scanner's and is a rotation; else the qform;
+/// without either, the image lies at the origin.
+pub(super) fn from_header(header: &Header) -> Geometry {
+    let spacing: [f64; 3] = std::array::from_fn(|axis| match f64::from(header.pixdim[axis + 1]).abs() {
+        value if value > 0.0 && value.is_finite() => value,
+        _ => 1.0,
+    });
+    let sform = (header.sform_code > 0).then(|| from_sform(header)).flatten();
+    let prefer_sform =
+        header.qform_code <= 0 || (header.sform_code == SCANNER && header.qform_code != SCANNER);
+    let (direction, origin) = match sform {
+        Some(found) if prefer_sform => found,
+        _ if header.qform_code > 0 => (quaternion_matrix(header), header.qoffset.map(f64::from)),
+        _ => return Geometry { size: header.size, spacing, origin: [0.0; 3], direction: IDENTITY },
+    };
+    let flip = [-1.0, -1.0, 1.0];
+    Geometry {
+        size: header.size,
+        spacing,
+        origin: std::array::from_fn(|row| unsigned_zero(flip[row] * origin[row])),
+        direction: std::array::from_fn(|i| unsigned_zero(flip[i / 3] * direction[i / 3][i % 3])),
+    }
+}
+
+const IDENTITY: [f64; 9] = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
+
+fn unsigned_zero(value: f64) -> f64 {
+    value + 0.0
+}
+
+/// The sform as a rotation, if it is one.
+fn from_sform(header: &Header) -> Option<(Matrix, [f64; 3])> {
+    let column = |axis: usize| header.srow.map(|row| f64::from(row[axis]));
+    let mut matrix = [[0.0; 3]; 3];
+    for axis in 0..3 {
+        let vector = column(axis);
+        let length = dot(vector, vector).sqrt();
+        if length <= 0.0 || !length.is_finite() {
+            return None;
+        }
+        (0..3).for_each(|row| matrix[row][axis] = vector[row] / length);
+    }
+    let unit = |axis: usize| [matrix[0][axis], matrix[1][axis], matrix[2][axis]];
+    let skewed = [(0, 1), (0, 2), (1, 2)].iter().any(|(a, b)| dot(unit(*a), unit(*b)).abs() > ORTHOGONALITY);
+    (!skewed).then(|| (matrix, column(3)))
+}
+
+fn dot(a: [f64; 3], b: [f64; 3]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+/// Rotation of the header's quaternion; `pixdim[0]` < 0 turns the third axis round.
+fn quaternion_matrix(header: &Header) -> Matrix {
+    let [b, c, d] = header.quaternion.map(f64::from);
+    let rest = 1.0 - (b * b + c * c + d * d);
+    let (a, b, c, d) = if rest < 1e-7 {
+        let scale = 1.0 / (b * b + c * c + d * d).sqrt();
+        (0.0, b * scale, c * scale, d * scale)
+    } else {
+        (rest.sqrt(), b, c, d)
+    };
+    let turn = if header.pixdim[0] < 0.0 { -1.0 } else { 1.0 };
+    [
+        [a * a + b * b - c * c - d * d, 2.0 * (b * c - a * d), turn * 2.0 * (b * d + a * c)],
+        [2.0 * (b * c + a * d), a * a + c * c - b * b - d * d, turn * 2.0 * (c * d - a * b)],
+        [2.0 * (b * d - a * c), 2.0 * (c * d + a * b), turn * (a * a + d * d - c * c - b * b)],
+    ]
+}
+
+/// What the header must say of a geometry: quaternion (b, c, d), sign of the third axis, and sform rows, in RAS.
+pub(super) fn to_header(geometry: &Geometry) -> ([f64; 3], f64, [[f64; 4]; 3]) {
+    let flip = [-1.0, -1.0, 1.0];
+    let mut r: Matrix =
+        std::array::from_fn(|row| std::array::from_fn(|axis| flip[row] * geometry.direction[3 * row + axis]));
+    let srow = std::array::from_fn(|row| {
+        let axis = |axis: usize| r[row][axis] * geometry.spacing[axis];
+        [axis(0), axis(1), axis(2), flip[row] * geometry.origin[row]]
+    });
+    let turn = if determinant(&r) < 0.0 { -1.0 } else { 1.0 };
+    r.iter_mut().for_each(|row| row[2] *= turn);
+    (quaternion(&r), turn, srow)
+}
+
+fn determinant(m: &Matrix) -> f64 {
+    m[0][0] * (m[1][1] * m[2][2] - m[1][2] * m[2][1]) - m[0][1] * (m[1][0] * m[2][2] - m[1][2] * m[2][0])
+        + m[0][2] * (m[1][0] * m[2][1] - m[1][1] * m[2][0])
+}
+
+/// Quaternion (b, c, d) of a rotation, with non-negative a.
+fn quaternion(r: &Matrix) -> [f64; 3] {
+    let a = r[0][0] + r[1][1] + r[2][2] + 1.0;
+    if a > 0.5 {
+        let a = 0.5 * a.sqrt();
+        return [
+            (r[2][1] - r[1][2]) / (4.0 * a),
+            (r[0][2] - r[2][0]) / (4.0 * a),
+            (r[1][0] - r[0][1]) / (4.0 * a),
+        ];
+    }
+    let squares = [
+        1.0 + r[0][0] - (r[1][1] + r[2][2]),
+        1.0 + r[1][1] - (r[0][0] + r[2][2]),
+        1.0 + r[2][2] - (r[0][0] + r[1][1]),
+    ];
+    let main = (0..3).max_by(|a, b| squares[*a].total_cmp(&squares[*b])).unwrap_or(0);
+    let length = 0.5 * squares[main].max(0.0).sqrt();
+    let (j, k) = ((main + 1) % 3, (main + 2) % 3);
+    let mut q = [0.0; 3];
+    q[main] = length;
+    q[j] = (r[j][main] + r[main][j]) / (4.0 * length);
+    q[k] = (r[k][main] + r[main][k]) / (4.0 * length);
+    let a = r[k][j] - r[j][k];
+    if a < 0.0 { q.map(|part| -part) } else { q }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quaternion_and_matrix_agree_for_all_signed_permutations() {
+        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+            for signs in 0..8 {
+                let mut direction = [0.0; 9];
+                for (axis, row) in order.into_iter().enumerate() {
+                    direction[3 * row + axis] = if signs >> axis & 1 == 1 { -1.0 } else { 1.0 };
+                }
+                let geometry = Geometry {
+                    size: [2, 3, 4],
+                    spacing: [1.0, 2.0, 3.0],
+                    origin: [5.0, 6.0, 7.0],
+                    direction,
+                };
+                let (q, turn, srow) = to_header(&geometry);
+                let header = Header {
+                    big_endian: false,
+                    size: geometry.size,
+                    kind: super::super::header::Kind::U8,
+                    pixdim: [turn as f32, 1.0, 2.0, 3.0],
+                    offset: 352,
+                    slope: 1.0,
+                    intercept: 0.0,
+                    qform_code: 1,
+                    sform_code: 0,
+                    quaternion: q.map(|part| part as f32),
+                    qoffset: [srow[0][3], srow[1][3], srow[2][3]].map(|part| part as f32),
+                    srow: srow.map(|row| row.map(|part| part as f32)),
+                };
+                let close = |found: Geometry| {
+                    found.direction.iter().zip(direction).all(|(a, b)| (a - b).abs() < 1e-6)
+                        && found.origin == geometry.origin
+                };
+                assert!(close(from_header(&header)), "qform of {direction:?}");
+                let by_sform = Header { qform_code: 0, sform_code: 1, ..header };
+                assert!(close(from_header(&by_sform)), "sform of {direction:?}");
+            }
+        }
+    }
+}

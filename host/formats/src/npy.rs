@@ -1,0 +1,191 @@
+//! NumPy's `.npy` files: float32 volumes that training reads by crop.
+
+use std::io::Write;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use memmap2::Mmap;
+use ndarray::{Array4, ArrayView4};
+
+use crate::pickle::DType;
+use crate::{Error, Result, atomic};
+
+const MAGIC: &[u8] = b"\x93NUMPY";
+
+/// What an npy header says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Header {
+    /// Element type.
+    pub dtype: DType,
+    /// Lengths of the axes.
+    pub shape: Vec<usize>,
+    /// First axis fastest.
+    pub fortran_order: bool,
+    /// Bytes before the data.
+    pub len: usize,
+}
+
+/// Parses the header at the start of `bytes`.
+///
+/// # Errors
+/// In words, when it is no npy header or of an unsupported type.
+pub fn parse_header(bytes: &[u8]) -> std::result::Result<Header, String> {
+    let short = || "the npy header is truncated".to_owned();
+    if bytes.get(..6) != Some(MAGIC) {
+        return Err("not an npy array".to_owned());
+    }
+    let (len, start) = match bytes.get(6).ok_or_else(short)? {
+        1 => (bytes.get(8..10).map(|b| usize::from(u16::from_le_bytes([b[0], b[1]]))), 10),
+        _ => (bytes.get(8..12).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]) as usize), 12),
+    };
+    let end = start + len.ok_or_else(short)?;
+    let text = std::str::from_utf8(bytes.get(start..end).ok_or_else(short)?).map_err(|_| short())?;
+    let descr = after(text, "'descr':").and_then(|rest| rest.trim().strip_prefix('\'')?.split('\'').next());
+    let descr = descr.ok_or("the npy header has no simple element type")?;
+    if descr.starts_with('>') && !descr.ends_with('1') {
+        return Err("big-endian npy data; save it again on a current machine".to_owned());
+    }
+    let dtype =
+        DType::from_code(descr.trim_start_matches('>')).ok_or(format!("unsupported npy type {descr}"))?;
+    let shape = after(text, "'shape':").and_then(|rest| rest.split('(').nth(1)?.split(')').next());
+    let shape =
+        shape.ok_or("the npy header has no shape")?.split(',').map(str::trim).filter(|part| !part.is_empty());
+    let shape = shape
+        .map(|part| part.parse().map_err(|_| format!("bad npy shape {part}")))
+        .collect::<std::result::Result<_, _>>()?;
+    let fortran_order =
+        after(text, "'fortran_order':").is_some_and(|rest| rest.trim_start().starts_with("True"));
+    Ok(Header { dtype, shape, fortran_order, len: end })
+}
+
+fn after<'a>(text: &'a str, key: &str) -> Option<&'a str> {
+    text.split_once(key).map(|(_, rest)| rest)
+}
+
+/// The header of a C-order array, padded so that the data is aligned.
+#[must_use]
+pub fn header_bytes(dtype: DType, shape: &[usize]) -> Vec<u8> {
+    let axes: Vec<String> = shape.iter().map(usize::to_string).collect();
+    let tuple =
+        if let [one] = axes.as_slice() { format!("({one},)") } else { format!("({})", axes.join(", ")) };
+    let mut text = format!(
+        "{{'descr': '{}{}', 'fortran_order': False, 'shape': {tuple}, }}",
+        dtype.order_mark(),
+        dtype.code()
+    );
+    while (10 + text.len() + 1) % 64 != 0 {
+        text.push(' ');
+    }
+    text.push('\n');
+    let mut out = MAGIC.to_vec();
+    out.extend([1, 0]);
+    out.extend((text.len() as u16).to_le_bytes());
+    out.extend(text.as_bytes());
+    out
+}
+
+/// Writes a float32 array of (c, z, y, x).
+///
+/// # Errors
+/// What the system says.
+pub fn save(path: &Path, array: ArrayView4<'_, f32>) -> Result<()> {
+    atomic::write(path, |out| {
+        out.write_all(&header_bytes(DType::F32, array.shape()))?;
+        write_f32(out, array.iter().copied())
+    })
+}
+
+/// Writes numbers in little endian through a small buffer.
+pub(crate) fn write_f32(out: &mut dyn Write, values: impl Iterator<Item = f32>) -> std::io::Result<()> {
+    let mut buffer = Vec::with_capacity(1 << 16);
+    for value in values {
+        buffer.extend(value.to_le_bytes());
+        if buffer.len() >= 1 << 16 {
+            out.write_all(&buffer)?;
+            buffer.clear();
+        }
+    }
+    out.write_all(&buffer)
+}
+
+/// A float32 npy of (c, z, y, x), mapped into memory: only what is read is loaded.
+#[derive(Debug)]
+pub struct MappedVolume {
+    path: PathBuf,
+    map: Mmap,
+    start: usize,
+    shape: [usize; 4],
+}
+
+impl MappedVolume {
+    /// Maps a file.
+    ///
+    /// # Errors
+    /// A file that is not a C-order float32 array with four axes.
+    #[allow(unsafe_code)]
+    pub fn open(path: &Path) -> Result<Self> {
+        let file = std::fs::File::open(path).map_err(|source| Error::io(path, source))?;
+        // SAFETY: the file is ours, written once under a temporary name and never changed afterwards.
+        let map = unsafe { Mmap::map(&file) }.map_err(|source| Error::io(path, source))?;
+        let header = parse_header(&map).map_err(|message| Error::invalid(path, message))?;
+        let shape: [usize; 4] =
+            header.shape.as_slice().try_into().map_err(|_| Error::invalid(path, "not four axes"))?;
+        let bytes = shape
+            .iter()
+            .try_fold(4_usize, |n, len| n.checked_mul(*len))
+            .and_then(|n| n.checked_add(header.len));
+        if header.dtype != DType::F32 || header.fortran_order || bytes.is_none_or(|bytes| bytes > map.len()) {
+            return Err(Error::invalid(
+                path,
+                "not a complete C-order float32 array; delete it, it is made again",
+            ));
+        }
+        Ok(Self { path: path.to_owned(), map, start: header.len, shape })
+    }
+
+    /// (c, z, y, x).
+    #[must_use]
+    pub fn shape(&self) -> [usize; 4] {
+        self.shape
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Copies a box of all channels, (c, z, y, x). The ranges must lie inside.
+    #[must_use]
+    pub fn crop(&self, z: Range<usize>, y: Range<usize>, x: Range<usize>) -> Array4<f32> {
+        let [channels, nz, ny, nx] = self.shape;
+        let mut values = Vec::with_capacity(channels * z.len() * y.len() * x.len());
+        for c in 0..channels {
+            for plane in z.clone() {
+                for row in y.clone() {
+                    let at = self.start + 4 * (((c * nz + plane) * ny + row) * nx + x.start);
+                    let bytes = &self.map[at..at + 4 * x.len()];
+                    values.extend(bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)));
+                }
+            }
+        }
+        Array4::from_shape_vec((channels, z.len(), y.len(), x.len()), values).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crop_of_a_mapped_file_is_the_crop_of_the_array() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.npy");
+        let array =
+            Array4::from_shape_fn((2, 3, 4, 5), |(c, z, y, x)| (c * 1000 + z * 100 + y * 10 + x) as f32);
+        save(&path, array.view()).unwrap();
+        let mapped = MappedVolume::open(&path).unwrap();
+        let crop = mapped.crop(1..3, 0..2, 2..5);
+        assert_eq!(crop, array.slice(ndarray::s![.., 1..3, 0..2, 2..5]));
+    }
+}

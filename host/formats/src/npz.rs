@@ -1,0 +1,122 @@
+//! NumPy's `.npz` files: zip archives of npy arrays.
+
+use std::io::{Read, Write};
+use std::path::Path;
+
+use ndarray::{Array4, ArrayView4};
+use zip::write::SimpleFileOptions;
+
+use crate::npy::{Header, header_bytes, parse_header, write_f32};
+use crate::pickle::DType;
+use crate::{Error, Result, atomic};
+
+/// An array of an archive: header and little-endian bytes in C order.
+#[derive(Debug, Clone)]
+pub struct Member {
+    /// Type and shape.
+    pub header: Header,
+    /// Elements.
+    pub data: Vec<u8>,
+}
+
+/// Writes a compressed archive with one float32 array of (c, z, y, x).
+///
+/// # Errors
+/// What the system says.
+pub fn save_f32(path: &Path, key: &str, array: ArrayView4<'_, f32>) -> Result<()> {
+    write_archive(path, key, DType::F32, array.shape(), |out| write_f32(out, array.iter().copied()))
+}
+
+/// Writes a compressed archive with one float16 array of (c, z, y, x): v1's softmax.
+///
+/// # Errors
+/// What the system says.
+pub fn save_f16(path: &Path, key: &str, array: ArrayView4<'_, f32>) -> Result<()> {
+    write_archive(path, key, DType::F16, array.shape(), |out| {
+        let bytes: Vec<u8> =
+            array.iter().flat_map(|value| half::f16::from_f32(*value).to_le_bytes()).collect();
+        out.write_all(&bytes)
+    })
+}
+
+fn write_archive(
+    path: &Path,
+    key: &str,
+    dtype: DType,
+    shape: &[usize],
+    body: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
+) -> Result<()> {
+    atomic::replace(path, |temporary| {
+        let failed = |error: std::io::Error| Error::io(path, error);
+        let file = std::fs::File::create(temporary).map_err(failed)?;
+        let mut archive = zip::ZipWriter::new(std::io::BufWriter::with_capacity(1 << 20, file));
+        let bytes = shape.iter().product::<usize>() as u64 * dtype.size() as u64;
+        // Level 1 is several times faster than NumPy's 6 and hardly larger on float data.
+        let options = SimpleFileOptions::default()
+            .compression_level(Some(1))
+            .large_file(bytes > u64::from(u32::MAX) / 2);
+        archive.start_file(format!("{key}.npy"), options).map_err(|error| failed(error.into()))?;
+        archive.write_all(&header_bytes(dtype, shape)).map_err(failed)?;
+        body(&mut archive).map_err(failed)?;
+        archive.finish().map_err(|error| failed(error.into()))?.flush().map_err(failed)
+    })
+}
+
+/// Reads one array of an archive.
+///
+/// # Errors
+/// A missing key, a damaged archive, an unsupported type.
+pub fn load(path: &Path, key: &str) -> Result<Member> {
+    let file = std::fs::File::open(path).map_err(|source| Error::io(path, source))?;
+    let damaged =
+        |error: zip::result::ZipError| Error::invalid(path, format!("not a complete npz archive: {error}"));
+    let mut archive = zip::ZipArchive::new(std::io::BufReader::new(file)).map_err(damaged)?;
+    let mut member = archive
+        .by_name(&format!("{key}.npy"))
+        .map_err(|_| Error::invalid(path, format!("the archive has no array `{key}`")))?;
+    let mut bytes = Vec::new();
+    member.read_to_end(&mut bytes).map_err(|source| Error::io(path, source))?;
+    let header = parse_header(&bytes).map_err(|message| Error::invalid(path, message))?;
+    let wanted = header.shape.iter().product::<usize>() * header.dtype.size();
+    if bytes.len() - header.len != wanted {
+        let got = bytes.len() - header.len;
+        return Err(Error::invalid(path, format!("array `{key}` has {got} bytes instead of {wanted}")));
+    }
+    let mut data = bytes.split_off(header.len);
+    if header.fortran_order && header.shape.len() > 1 {
+        data = crate::pickle::to_c_order(&data, &header.shape, header.dtype.size());
+    }
+    Ok(Member { header, data })
+}
+
+/// Reads an array of four axes as float32.
+///
+/// # Errors
+/// As [`load`]; another number of axes or a type that is not numeric.
+pub fn load_f32(path: &Path, key: &str) -> Result<Array4<f32>> {
+    let member = load(path, key)?;
+    let shape: [usize; 4] = member.header.shape.as_slice().try_into().map_err(|_| {
+        Error::invalid(path, format!("array `{key}` has {} axes instead of 4", member.header.shape.len()))
+    })?;
+    let values =
+        to_f32(&member).ok_or_else(|| Error::invalid(path, format!("array `{key}` is not numeric")))?;
+    Array4::from_shape_vec(shape, values).map_err(|error| Error::invalid(path, error))
+}
+
+fn to_f32(member: &Member) -> Option<Vec<f32>> {
+    let data = &member.data;
+    Some(match member.header.dtype {
+        DType::F32 => data.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
+        DType::F16 => data.as_chunks::<2>().0.iter().map(|b| half::f16::from_le_bytes(*b).to_f32()).collect(),
+        DType::U8 => data.iter().map(|byte| f32::from(*byte)).collect(),
+        dtype => {
+            let array = crate::pickle::NdArray {
+                dtype,
+                shape: member.header.shape.clone(),
+                data: data.clone(),
+                objects: Vec::new(),
+            };
+            array.to_f64()?.into_iter().map(|value| value as f32).collect()
+        }
+    })
+}
