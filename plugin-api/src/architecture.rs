@@ -25,6 +25,12 @@ pub trait Network: Send {
     /// # Errors
     /// An input of the wrong shape.
     fn forward(&self, input: &Tensor, deep_supervision: bool) -> Result<Vec<Tensor>>;
+
+    /// Whether the network computes in its input's number format when that is bfloat16 or half. Parameters are always
+    /// in single precision.
+    fn supports_half_precision(&self) -> bool {
+        false
+    }
 }
 
 /// What an architecture must fit: from the plans, with v1's names.

@@ -1,1 +1,18 @@
-//! Stub.
+//! From raw images to network input: cropping to the nonzero region, the data set's fingerprint, resampling and
+//! normalisation (v1 `preprocessing` and `experiment_planning.DatasetAnalyzer`).
+
+mod case;
+mod class_locations;
+mod crop;
+mod fingerprint;
+mod normalize;
+mod preprocessors;
+mod resolve;
+
+pub use case::{Target, preprocess};
+pub use class_locations::class_locations;
+pub use crop::{Cropped, crop_to_nonzero};
+pub use fingerprint::{CaseSummary, assemble, foreground_intensities, intensity_statistics};
+pub use normalize::{Normalizer, normalize};
+pub use preprocessors::NAMES;
+pub use resolve::{Lookup, Resolved, resolve};

@@ -1,0 +1,225 @@
+//! `Generic_UNet`: the U-Net of nnU-Net (Ronneberger et al. 2015, Isensee et al. 2021; v1 class of the same name).
+
+use nnunet_plugin_api::tch::Tensor;
+use nnunet_plugin_api::{
+    Architecture, Component, Error, Info, Network, NetworkSpec, Result, VarFactory, parse_config,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::layers::{Block, Convolution, ConvolutionShape, Upsampling};
+
+/// Parameters of [`GenericUnet`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GenericUnetConfig {
+    /// Features of no stage exceed this; by default 320 in 3D and 480 in 2D.
+    pub max_num_features: Option<usize>,
+    /// Slope of the leaky rectifier for negative values.
+    pub negative_slope: f64,
+}
+
+impl Default for GenericUnetConfig {
+    fn default() -> Self {
+        Self { max_num_features: None, negative_slope: 0.01 }
+    }
+}
+
+/// Plain U-Net: strided convolutions down, transposed convolutions up, an output on every level.
+#[derive(Debug, Clone, Default)]
+pub struct GenericUnet {
+    config: GenericUnetConfig,
+}
+
+pub(crate) fn component() -> Component {
+    let info = Info::new(
+        nnunet_plugin_api::Kind::Architecture,
+        "Generic_UNet",
+        "Plain U-Net in 2D or 3D with instance norm, leaky rectifiers and deep supervision.",
+    );
+    Component::architecture(info.with_defaults(&GenericUnetConfig::default()), |config| {
+        Ok(Box::new(GenericUnet { config: parse_config(config)? }))
+    })
+}
+
+impl Architecture for GenericUnet {
+    fn build(&self, vars: &mut dyn VarFactory, spec: &NetworkSpec) -> Result<Box<dyn Network>> {
+        check(spec)?;
+        let builder = Builder { spec, slope: self.config.negative_slope, features: self.features(spec) };
+        let localization = builder.localization(vars)?;
+        let context = builder.context(vars)?;
+        let upsampling = builder.upsampling(vars)?;
+        let heads = builder.heads(vars)?;
+        Ok(Box::new(Unet { context, localization, upsampling, heads }))
+    }
+}
+
+impl GenericUnet {
+    /// Features of every resolution, highest resolution first.
+    fn features(&self, spec: &NetworkSpec) -> Vec<usize> {
+        let default = if spec.patch_size.len() == 3 { 320 } else { 480 };
+        let most = self.config.max_num_features.unwrap_or(default);
+        (0..spec.conv_kernel_sizes.len()).map(|stage| (spec.base_num_features << stage).min(most)).collect()
+    }
+}
+
+fn check(spec: &NetworkSpec) -> Result<()> {
+    let (pools, kernels) = (spec.pool_op_kernel_sizes.len(), spec.conv_kernel_sizes.len());
+    if pools == 0 || kernels != pools + 1 {
+        let got = format!("{pools} poolings and {kernels} kernels");
+        return Err(Error::shape(
+            "Generic_UNet",
+            "at least one pooling, and one more kernel than poolings",
+            got,
+        ));
+    }
+    if spec.conv_per_stage < 2 {
+        return Err(Error::parameter("conv_per_stage", "Generic_UNet needs at least 2"));
+    }
+    Ok(())
+}
+
+/// Creates the parts. The order of the calls is the order of v1's state dict.
+struct Builder<'a> {
+    spec: &'a NetworkSpec,
+    slope: f64,
+    features: Vec<usize>,
+}
+
+/// Consecutive blocks.
+type Stack = Vec<Block>;
+
+impl Builder<'_> {
+    fn pools(&self) -> usize {
+        self.spec.pool_op_kernel_sizes.len()
+    }
+
+    /// Blocks `{name}.blocks.0`, `.1`, ...; the first one has the stride.
+    fn stack(
+        &self,
+        vars: &mut dyn VarFactory,
+        name: &str,
+        convolutions: usize,
+        first: &ConvolutionShape<'_>,
+    ) -> Result<Stack> {
+        let one = vec![1; first.kernel.len()];
+        let block = |i: usize| {
+            let shape = if i == 0 {
+                ConvolutionShape { ..*first }
+            } else {
+                ConvolutionShape { input: first.output, stride: &one, ..*first }
+            };
+            Block::new(vars, &format!("{name}.blocks.{i}"), &shape, self.slope)
+        };
+        (0..convolutions).map(block).collect()
+    }
+
+    /// Decoder levels, lowest resolution first. Level u uses the kernel of encoder stage `pools - u`, one lower than
+    /// its own resolution, as v1 does.
+    fn localization(&self, vars: &mut dyn VarFactory) -> Result<Vec<Stack>> {
+        let levels = (0..self.pools()).map(|u| {
+            let features = self.features[self.pools() - 1 - u];
+            let kernel = &self.spec.conv_kernel_sizes[self.pools() - u];
+            let one = vec![1; kernel.len()];
+            let shape =
+                |input| ConvolutionShape { input, output: features, kernel, stride: &one, bias: true };
+            let name = format!("conv_blocks_localization.{u}");
+            let mut blocks =
+                self.stack(vars, &format!("{name}.0"), self.spec.conv_per_stage - 1, &shape(2 * features))?;
+            blocks.extend(self.stack(vars, &format!("{name}.1"), 1, &shape(features))?);
+            Ok(blocks)
+        });
+        levels.collect()
+    }
+
+    /// Encoder stages and the bottleneck.
+    fn context(&self, vars: &mut dyn VarFactory) -> Result<Vec<Stack>> {
+        let mut stages = Vec::new();
+        for d in 0..=self.pools() {
+            let kernel = &self.spec.conv_kernel_sizes[d];
+            let one = vec![1; kernel.len()];
+            let stride = if d == 0 { &one } else { &self.spec.pool_op_kernel_sizes[d - 1] };
+            let input = if d == 0 { self.spec.num_input_channels } else { self.features[d - 1] };
+            let first = ConvolutionShape { input, output: self.features[d], kernel, stride, bias: true };
+            let name = format!("conv_blocks_context.{d}");
+            if d < self.pools() {
+                stages.push(self.stack(vars, &name, self.spec.conv_per_stage, &first)?);
+                continue;
+            }
+            let mut blocks = self.stack(vars, &format!("{name}.0"), self.spec.conv_per_stage - 1, &first)?;
+            let last = ConvolutionShape { input: self.features[d], stride: &one, ..first };
+            blocks.extend(self.stack(vars, &format!("{name}.1"), 1, &last)?);
+            stages.push(blocks);
+        }
+        Ok(stages)
+    }
+
+    fn upsampling(&self, vars: &mut dyn VarFactory) -> Result<Vec<Upsampling>> {
+        let level = |u: usize| {
+            let d = self.pools() - 1 - u;
+            let features = (self.features[d + 1], self.features[d]);
+            Upsampling::new(
+                vars,
+                &format!("tu.{u}"),
+                features,
+                &self.spec.pool_op_kernel_sizes[d],
+                self.slope,
+            )
+        };
+        (0..self.pools()).map(level).collect()
+    }
+
+    fn heads(&self, vars: &mut dyn VarFactory) -> Result<Vec<Convolution>> {
+        let one = vec![1; self.spec.patch_size.len()];
+        let head = |u: usize| {
+            let input = self.features[self.pools() - 1 - u];
+            let shape = ConvolutionShape {
+                input,
+                output: self.spec.num_classes,
+                kernel: &one,
+                stride: &one,
+                bias: false,
+            };
+            Convolution::new(vars, &format!("seg_outputs.{u}"), &shape, self.slope)
+        };
+        (0..self.pools()).map(head).collect()
+    }
+}
+
+struct Unet {
+    context: Vec<Stack>,
+    localization: Vec<Stack>,
+    upsampling: Vec<Upsampling>,
+    heads: Vec<Convolution>,
+}
+
+fn run(stack: &Stack, x: &Tensor) -> Result<Tensor> {
+    stack.iter().try_fold(x.shallow_clone(), |x, block| block.forward(&x))
+}
+
+impl Network for Unet {
+    fn supports_half_precision(&self) -> bool {
+        true
+    }
+
+    fn forward(&self, input: &Tensor, deep_supervision: bool) -> Result<Vec<Tensor>> {
+        let mut x = input.shallow_clone();
+        let mut skips = Vec::new();
+        for (d, stage) in self.context.iter().enumerate() {
+            x = run(stage, &x)?;
+            if d + 1 < self.context.len() {
+                skips.push(x.shallow_clone());
+            }
+        }
+        let mut outputs = Vec::new();
+        for (u, up) in self.upsampling.iter().enumerate() {
+            let skip =
+                skips.pop().ok_or_else(|| Error::message("fewer skip connections than decoder levels"))?;
+            x = run(&self.localization[u], &Tensor::f_cat(&[up.forward(&x)?, skip], 1)?)?;
+            if deep_supervision || u + 1 == self.upsampling.len() {
+                outputs.push(self.heads[u].forward(&x)?);
+            }
+        }
+        outputs.reverse();
+        Ok(outputs)
+    }
+}

@@ -1,0 +1,170 @@
+//! The layers networks are made of. Parameters come from the host's [`VarFactory`] and stay in single precision; every
+//! layer computes in its input's number format.
+
+use nnunet_plugin_api::tch::Tensor;
+use nnunet_plugin_api::{Init, Result, VarFactory};
+
+/// Epsilon of v1's instance norm.
+const NORM_EPSILON: f64 = 1e-5;
+
+/// A convolution with bias; padding keeps the size at stride 1.
+#[derive(Debug)]
+pub(crate) struct Convolution {
+    weight: Tensor,
+    bias: Option<Tensor>,
+    stride: Vec<i64>,
+    padding: Vec<i64>,
+}
+
+/// What a convolution looks like.
+pub(crate) struct ConvolutionShape<'a> {
+    pub input: usize,
+    pub output: usize,
+    pub kernel: &'a [usize],
+    pub stride: &'a [usize],
+    pub bias: bool,
+}
+
+impl Convolution {
+    pub(crate) fn new(
+        vars: &mut dyn VarFactory,
+        name: &str,
+        shape: &ConvolutionShape<'_>,
+        slope: f64,
+    ) -> Result<Self> {
+        let mut size = vec![shape.output as i64, shape.input as i64];
+        size.extend(shape.kernel.iter().map(|len| *len as i64));
+        let he = Init::KaimingNormal { negative_slope: slope };
+        let weight = vars.parameter(&format!("{name}.weight"), &size, he)?;
+        let zero = Init::Constant { value: 0.0 };
+        let bias =
+            shape.bias.then(|| vars.parameter(&format!("{name}.bias"), &size[..1], zero)).transpose()?;
+        Ok(Self {
+            weight,
+            bias,
+            stride: shape.stride.iter().map(|step| *step as i64).collect(),
+            padding: shape.kernel.iter().map(|len| i64::from(*len > 1)).collect(),
+        })
+    }
+
+    /// # Shapes
+    /// (batch, input, space...) to (batch, output, space / stride...).
+    pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let ones = vec![1; self.stride.len()];
+        let x = &channels_last(x)?;
+        let weight = self.weight.f_to_kind(x.kind())?;
+        let bias = self.bias.as_ref().map(|bias| bias.f_to_kind(x.kind())).transpose()?;
+        Ok(match self.stride.len() {
+            2 => x.f_conv2d(&weight, bias.as_ref(), &self.stride, &self.padding, &ones, 1)?,
+            _ => x.f_conv3d(&weight, bias.as_ref(), &self.stride, &self.padding, &ones, 1)?,
+        })
+    }
+}
+
+/// A transposed convolution without bias whose kernel is its stride: exact upsampling.
+#[derive(Debug)]
+pub(crate) struct Upsampling {
+    weight: Tensor,
+    stride: Vec<i64>,
+}
+
+impl Upsampling {
+    pub(crate) fn new(
+        vars: &mut dyn VarFactory,
+        name: &str,
+        (input, output): (usize, usize),
+        kernel: &[usize],
+        slope: f64,
+    ) -> Result<Self> {
+        let stride: Vec<i64> = kernel.iter().map(|len| *len as i64).collect();
+        let size = [&[input as i64, output as i64], stride.as_slice()].concat();
+        let weight =
+            vars.parameter(&format!("{name}.weight"), &size, Init::KaimingNormal { negative_slope: slope })?;
+        Ok(Self { weight, stride })
+    }
+
+    /// # Shapes
+    /// (batch, input, space...) to (batch, output, space * stride...).
+    pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let (zeros, ones) = (vec![0; self.stride.len()], vec![1; self.stride.len()]);
+        let none: Option<&Tensor> = None;
+        let weight = self.weight.f_to_kind(x.kind())?;
+        Ok(match self.stride.len() {
+            2 => x.f_conv_transpose2d(&weight, none, &self.stride, &zeros, &zeros, 1, &ones)?,
+            _ => x.f_conv_transpose3d(&weight, none, &self.stride, &zeros, &zeros, 1, &ones)?,
+        })
+    }
+}
+
+/// Instance normalisation with scale and shift, without running statistics.
+#[derive(Debug)]
+pub(crate) struct InstanceNorm {
+    weight: Tensor,
+    bias: Tensor,
+}
+
+impl InstanceNorm {
+    pub(crate) fn new(vars: &mut dyn VarFactory, name: &str, features: usize) -> Result<Self> {
+        let size = [features as i64];
+        Ok(Self {
+            weight: vars.parameter(&format!("{name}.weight"), &size, Init::Constant { value: 1.0 })?,
+            bias: vars.parameter(&format!("{name}.bias"), &size, Init::Constant { value: 0.0 })?,
+        })
+    }
+
+    /// # Shapes
+    /// (batch, features, space...), unchanged.
+    pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let none: Option<&Tensor> = None;
+        Ok(x.f_instance_norm(Some(&self.weight), Some(&self.bias), none, none, true, 0.0, NORM_EPSILON, true)?)
+    }
+}
+
+/// Convolution, normalisation, leaky rectifier (v1 `ConvDropoutNormNonlin`).
+#[derive(Debug)]
+pub(crate) struct Block {
+    convolution: Convolution,
+    norm: InstanceNorm,
+    slope: f64,
+}
+
+impl Block {
+    pub(crate) fn new(
+        vars: &mut dyn VarFactory,
+        name: &str,
+        shape: &ConvolutionShape<'_>,
+        slope: f64,
+    ) -> Result<Self> {
+        Ok(Self {
+            convolution: Convolution::new(vars, &format!("{name}.conv"), shape, slope)?,
+            norm: InstanceNorm::new(vars, &format!("{name}.instnorm"), shape.output)?,
+            slope,
+        })
+    }
+
+    /// # Shapes
+    /// As the convolution.
+    pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let mut normalised = self.norm.forward(&self.convolution.forward(x)?)?;
+        leaky_relu(&mut normalised, self.slope)
+    }
+}
+
+/// The leaky rectifier of a given slope, in place.
+///
+/// libtorch's C wrapper in tch fixes the slope at 0.01, which is v1's.
+fn leaky_relu(x: &mut Tensor, slope: f64) -> Result<Tensor> {
+    if slope == 0.01 {
+        return Ok(x.f_leaky_relu_()?);
+    }
+    Ok(x.f_clamp_min(0.0)? + x.f_clamp_max(0.0)? * slope)
+}
+
+/// The same tensor with the channels innermost in memory, where libtorch's CPU convolutions are fastest. Free when it
+/// is so already.
+fn channels_last(x: &Tensor) -> Result<Tensor> {
+    let axes = x.dim() as i64;
+    let inward: Vec<i64> = std::iter::once(0).chain(2..axes).chain([1]).collect();
+    let outward: Vec<i64> = [0, axes - 1].into_iter().chain(1..axes - 1).collect();
+    Ok(x.f_permute(&inward)?.f_contiguous()?.f_permute(&outward)?)
+}

@@ -1,0 +1,104 @@
+//! The parameters of a network, owned outside of it.
+
+use nnunet_plugin_api::tch::{Device, Kind, Tensor, no_grad};
+use nnunet_plugin_api::{Error, Init, Result, VarFactory};
+
+/// One named tensor.
+#[derive(Debug)]
+pub struct Parameter {
+    /// Name in the state dict.
+    pub name: String,
+    /// The tensor; a leaf when it is trained.
+    pub tensor: Tensor,
+    /// Whether the optimiser changes it.
+    pub trainable: bool,
+}
+
+/// All parameters of a network in the order of their creation, which is the order of the state dict.
+#[derive(Debug)]
+pub struct ParameterStore {
+    device: Device,
+    parameters: Vec<Parameter>,
+}
+
+impl ParameterStore {
+    /// An empty store on a device.
+    #[must_use]
+    pub fn new(device: Device) -> Self {
+        Self { device, parameters: Vec::new() }
+    }
+
+    /// In order of creation.
+    #[must_use]
+    pub fn parameters(&self) -> &[Parameter] {
+        &self.parameters
+    }
+
+    /// Where the parameters live.
+    #[must_use]
+    pub fn device(&self) -> Device {
+        self.device
+    }
+
+    /// By name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Tensor> {
+        self.parameters.iter().find(|parameter| parameter.name == name).map(|parameter| &parameter.tensor)
+    }
+
+    /// Overwrites a parameter with float32 values in C order.
+    ///
+    /// # Errors
+    /// An unknown name or another shape.
+    pub fn set(&mut self, name: &str, shape: &[usize], values: &[f32]) -> Result<()> {
+        let own = self.get(name).ok_or_else(|| Error::message(format!("the network has no parameter `{name}`")))?;
+        let shape: Vec<i64> = shape.iter().map(|len| *len as i64).collect();
+        if own.size() != shape {
+            return Err(Error::shape(name, format!("{:?}", own.size()), format!("{shape:?}")));
+        }
+        let mut own = own.shallow_clone();
+        let new = Tensor::f_from_slice(values)?.f_reshape(&shape)?;
+        no_grad(|| own.f_copy_(&new))?;
+        Ok(())
+    }
+
+    /// Trained parameters, in order.
+    pub fn trainable(&self) -> impl Iterator<Item = &Parameter> {
+        self.parameters.iter().filter(|parameter| parameter.trainable)
+    }
+
+    fn create(&mut self, name: &str, shape: &[i64], init: Init, trainable: bool) -> Result<Tensor> {
+        if self.get(name).is_some() {
+            return Err(Error::message(format!("the parameter `{name}` exists already")));
+        }
+        let tensor = initial(shape, init, self.device)?.f_set_requires_grad(trainable)?;
+        let handle = tensor.shallow_clone();
+        self.parameters.push(Parameter { name: name.to_owned(), tensor, trainable });
+        Ok(handle)
+    }
+}
+
+impl VarFactory for ParameterStore {
+    fn parameter(&mut self, name: &str, shape: &[i64], init: Init) -> Result<Tensor> {
+        self.create(name, shape, init, true)
+    }
+
+    fn buffer(&mut self, name: &str, shape: &[i64], init: Init) -> Result<Tensor> {
+        self.create(name, shape, init, false)
+    }
+}
+
+fn initial(shape: &[i64], init: Init, device: Device) -> Result<Tensor> {
+    let options = (Kind::Float, device);
+    Ok(match init {
+        Init::Constant { value } => Tensor::f_full(shape, value, options)?,
+        Init::Normal { std } => Tensor::f_randn(shape, options)? * std,
+        Init::KaimingNormal { negative_slope } => {
+            // torch's fan-in: all but the first axis, for transposed convolutions too.
+            let fan_in: i64 = shape.iter().skip(1).product();
+            let std = (2.0 / (1.0 + negative_slope * negative_slope) / fan_in as f64).sqrt();
+            Tensor::f_randn(shape, options)? * std
+        }
+        Init::Uniform { low, high } => Tensor::f_rand(shape, options)? * (high - low) + low,
+    })
+}

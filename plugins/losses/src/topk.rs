@@ -1,0 +1,58 @@
+//! Dice plus the cross entropy of the hardest voxels (v1 `DC_and_topk_loss`).
+
+use nnunet_plugin_api::tch::{Kind as Element, Reduction, Tensor};
+use nnunet_plugin_api::{Component, Error, Info, Kind, Loss, Registration, Result, inventory, parse_config};
+use serde::{Deserialize, Serialize};
+
+use crate::cross_entropy::voxelwise;
+use crate::dice::{DiceConfig, soft_dice};
+
+/// Parameters of [`DiceTopK`].
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DiceTopKConfig {
+    /// Per cent of the voxels that count in the cross entropy.
+    pub k: f64,
+    /// Sum counts over the batch before dividing.
+    pub batch_dice: bool,
+    /// Include the background in the Dice.
+    pub do_bg: bool,
+    /// Added to the Dice's numerator and denominator.
+    pub smooth: f64,
+}
+
+impl Default for DiceTopKConfig {
+    fn default() -> Self {
+        Self { k: 10.0, batch_dice: false, do_bg: false, smooth: 1e-5 }
+    }
+}
+
+/// Sum of soft Dice and the mean cross entropy of the k per cent hardest voxels.
+#[derive(Debug, Clone, Copy)]
+pub struct DiceTopK {
+    config: DiceTopKConfig,
+}
+
+inventory::submit!(Registration(|| {
+    let info =
+        Info::new(Kind::Loss, "DC_and_topk_loss", "Soft Dice plus the cross entropy of the hardest voxels.");
+    Component::loss(info.with_defaults(&DiceTopKConfig::default()), |config| {
+        let config: DiceTopKConfig = parse_config(config)?;
+        if !(0.0..=100.0).contains(&config.k) {
+            return Err(Error::parameter("k", "a percentage between 0 and 100"));
+        }
+        Ok(Box::new(DiceTopK { config }))
+    })
+}));
+
+impl Loss for DiceTopK {
+    fn forward(&self, logits: &Tensor, target: &Tensor) -> Result<Tensor> {
+        let DiceTopKConfig { k, batch_dice, do_bg, smooth } = self.config;
+        let log_probabilities = logits.f_log_softmax(1, Element::Float)?;
+        let entropies = voxelwise(&log_probabilities, target, Reduction::None)?.f_reshape([-1])?;
+        let kept = (entropies.numel() as f64 * k / 100.0) as i64;
+        let (hardest, _) = entropies.f_topk(kept, 0, true, false)?;
+        let dice = soft_dice(&log_probabilities.f_exp()?, target, DiceConfig { batch_dice, do_bg, smooth })?;
+        Ok(hardest.f_mean(Element::Float)?.f_add(&dice)?)
+    }
+}

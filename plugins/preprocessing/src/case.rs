@@ -1,0 +1,126 @@
+//! Preprocessing of one case: transpose, resample, normalise (v1 `GenericPreprocessor`).
+
+use ndarray::{Array3, Array4, Axis};
+use nnunet_numerics::{Resampling, resample, resample_labels, resampled_shape, separate_axis};
+use nnunet_plugin_api::vocabulary::{IntensityStatistics, Plans};
+use nnunet_plugin_api::{
+    CaseArrays, Error, Normalization, PreprocessContext, PreprocessorSettings, Result, StageTarget,
+};
+
+use crate::normalize::{Normalizer, normalize};
+use crate::resolve::Resolved;
+
+/// Where a case is to go.
+#[derive(Debug, Clone, Copy)]
+pub struct Target<'a> {
+    /// The plans.
+    pub plans: &'a Plans,
+    /// Index of the stage.
+    pub stage: usize,
+    /// By channel: normalise inside the nonzero mask only.
+    pub use_mask_for_norm: &'a [bool],
+}
+
+/// Preprocesses a cropped case; `spacing` is its own, (z, y, x). The result is in transposed axis order.
+///
+/// # Errors
+/// What the preprocessor's hook returns; a stage or channel the plans do not know.
+pub fn preprocess(
+    preprocessor: &Resolved,
+    data: Array4<f32>,
+    seg: Array3<f32>,
+    spacing: [f64; 3],
+    target: &Target<'_>,
+) -> Result<CaseArrays> {
+    let order = target.plans.transpose_forward;
+    let case = CaseArrays {
+        data: data
+            .permuted_axes([0, order[0] + 1, order[1] + 1, order[2] + 1])
+            .as_standard_layout()
+            .into_owned(),
+        seg: seg.permuted_axes(order).as_standard_layout().into_owned(),
+        spacing: order.map(|axis| spacing[axis]),
+    };
+    let context = context(&preprocessor.settings, &case, target)?;
+    if let Some(done) = preprocessor.hooks.resample_and_normalize(&case, &context)? {
+        return Ok(done);
+    }
+    let mut case = resampled(&preprocessor.settings, case, context.target.spacing);
+    for (channel, data) in case.data.axis_iter_mut(Axis(0)).enumerate() {
+        let how = Normalizer {
+            scheme: context.normalization_schemes[channel],
+            use_mask: context.use_mask_for_norm[channel],
+            intensities: context.intensities.as_ref().map(|all| all[channel]),
+        };
+        normalize(data, case.seg.view(), &how)?;
+    }
+    Ok(case)
+}
+
+fn context(
+    settings: &PreprocessorSettings,
+    case: &CaseArrays,
+    target: &Target<'_>,
+) -> Result<PreprocessContext> {
+    let plans = target.plans;
+    let channels = case.data.dim().0;
+    if plans.normalization_schemes.len() != channels || target.use_mask_for_norm.len() != channels {
+        return Err(Error::shape(
+            "preprocessing",
+            format!("{} channels", plans.normalization_schemes.len()),
+            channels,
+        ));
+    }
+    let stage = plans
+        .plans_per_stage
+        .get(target.stage)
+        .ok_or_else(|| Error::message("the plans have no such stage"))?;
+    let mut spacing = stage.current_spacing;
+    if settings.keep_first_axis_spacing {
+        spacing[0] = case.spacing[0];
+    }
+    if settings.keep_spacing {
+        spacing = case.spacing;
+    }
+    let scheme = |name: &String| settings.normalization.map_or_else(|| named_scheme(name), Ok);
+    Ok(PreprocessContext {
+        original_spacing: case.spacing,
+        target: StageTarget { spacing },
+        normalization_schemes: plans.normalization_schemes.iter().map(scheme).collect::<Result<_>>()?,
+        use_mask_for_norm: target.use_mask_for_norm.to_vec(),
+        intensities: intensities(plans),
+    })
+}
+
+fn named_scheme(name: &String) -> Result<Normalization> {
+    match name.as_str() {
+        "CT" => Ok(Normalization::Ct),
+        "CT2" => Ok(Normalization::Ct2),
+        "noNorm" => Ok(Normalization::NoNorm),
+        // v1 treats every other name as a modality without a physical scale.
+        _ => Ok(Normalization::NonCt),
+    }
+}
+
+fn intensities(plans: &Plans) -> Option<Vec<IntensityStatistics>> {
+    let all = plans.dataset_properties.intensity_properties.as_ref()?;
+    Some(all.iter().map(|channel| channel.global).collect())
+}
+
+fn resampled(settings: &PreprocessorSettings, case: CaseArrays, target: [f64; 3]) -> CaseArrays {
+    let CaseArrays { mut data, seg, spacing } = case;
+    if settings.remove_nan {
+        data.mapv_inplace(|value| if value.is_nan() { 0.0 } else { value });
+    }
+    let (_, z, y, x) = data.dim();
+    let shape = resampled_shape([z, y, x], spacing, target);
+    let separate = separate_axis(spacing, target, settings.force_separate_z);
+    let image = Resampling { order: settings.order_data, order_z: settings.order_z_data, separate };
+    let labels = Resampling { order: settings.order_seg, order_z: settings.order_z_seg, separate };
+    if shape != [z, y, x] {
+        data = resample(data.view(), shape, image);
+    }
+    let mut seg = if shape == [z, y, x] { seg } else { resample_labels(seg.view(), shape, labels) };
+    seg.mapv_inplace(|label| if label < -1.0 { 0.0 } else { label });
+    CaseArrays { data, seg, spacing: target }
+}
