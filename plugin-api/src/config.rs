@@ -1,6 +1,8 @@
 //! Parameters of a component as the user wrote them.
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::{Error, Result};
 
@@ -17,4 +19,66 @@ pub type Config = serde_json::Map<String, serde_json::Value>;
 pub fn parse_config<T: DeserializeOwned>(config: &Config) -> Result<T> {
     serde_json::from_value(serde_json::Value::Object(config.clone()))
         .map_err(|error| Error::message(error.to_string()))
+}
+
+/// Changes the values of a settings struct that a table names. Tables are merged into tables, unless they bring a
+/// `name`: naming another component starts from that component's defaults.
+///
+/// # Errors
+/// An unknown key (the nearest known one is offered) or a value of the wrong type.
+pub fn overlay<T: Serialize + DeserializeOwned>(settings: &mut T, table: &Config) -> Result<()> {
+    let failed = |error: serde_json::Error| Error::message(error.to_string());
+    let Value::Object(mut values) = serde_json::to_value(&*settings).map_err(failed)? else {
+        return Err(Error::message("settings that are no table"));
+    };
+    for (key, value) in table {
+        let Some(slot) = values.get_mut(key) else { return Err(unknown_key(key, &values)) };
+        merge(slot, value);
+    }
+    *settings = serde_json::from_value(Value::Object(values)).map_err(failed)?;
+    Ok(())
+}
+
+fn merge(slot: &mut Value, value: &Value) {
+    match (slot, value) {
+        (Value::Object(old), Value::Object(new)) if !new.contains_key("name") => {
+            for (key, value) in new {
+                merge(old.entry(key.clone()).or_insert(Value::Null), value);
+            }
+        }
+        (slot, value) => *slot = value.clone(),
+    }
+}
+
+fn unknown_key(key: &str, known: &Config) -> Error {
+    let near = known.keys().max_by(|a, b| strsim::jaro_winkler(a, key).total_cmp(&strsim::jaro_winkler(b, key)));
+    let hint = near.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+    Error::message(format!("unknown key `{key}`{hint}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vocabulary::{Blueprint, Optimizer};
+
+    fn table(json: &str) -> Config {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn values_change_and_the_rest_stays() {
+        let mut blueprint = Blueprint::default();
+        let changes = r#"{"max_num_epochs": 12, "loss": {"name": "DC_and_topk_loss", "k": 10}, "optimizer": {"momentum": 0.9}}"#;
+        overlay(&mut blueprint, &table(changes)).unwrap();
+        assert_eq!(blueprint.max_num_epochs, 12);
+        assert_eq!(blueprint.loss.name, "DC_and_topk_loss");
+        assert_eq!(blueprint.optimizer, Optimizer::Sgd { momentum: 0.9, nesterov: true });
+        assert_eq!(blueprint.num_batches_per_epoch, 250);
+    }
+
+    #[test]
+    fn a_misspelled_key_gets_the_nearest_one() {
+        let error = overlay(&mut Blueprint::default(), &table(r#"{"max_epochs": 1}"#)).unwrap_err().to_string();
+        assert_eq!(error, "unknown key `max_epochs`; did you mean `max_num_epochs`?");
+    }
 }

@@ -27,7 +27,7 @@ mod loss;
 mod trainer;
 
 pub use component::{Component, Factory, Info, Kind, Make, Registration};
-pub use config::{Config, parse_config};
+pub use config::{Config, overlay, parse_config};
 pub use error::{Error, Result};
 pub use planner::{Planner, PlannerSettings, SpacingRule, Topology, VramEstimate};
 pub use postprocessor::{LabelVolume, Postprocessor};

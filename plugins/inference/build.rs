@@ -1,4 +1,4 @@
-//! Lets tests and benches find libtorch where the build found it.
+//! Lets programs, tests and benches find libtorch where the build found it.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");

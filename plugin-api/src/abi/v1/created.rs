@@ -50,35 +50,45 @@ pub(super) fn create(factory: &Factory, config: &Config) -> Result<Created> {
     }
 }
 
-/// The registry entry of a plugin's component: its factory calls the plugin and implements the author's trait on what
-/// comes back.
-///
-/// `plugin` is put in front of every error.
+/// Turns an entry of a plugin's manifest into an entry of the registry: its factory calls the plugin and implements the
+/// author's trait on what comes back. `plugin` is put in front of every error.
+pub type Import = fn(root: PluginRootRef, info: Info, plugin: &str) -> Component;
+
+macro_rules! factory {
+    ($variant:ident, $import:path, $root:ident, $kind:ident, $name:ident, $label:ident) => {
+        Factory::$variant(Box::new(move |config| match call_create($root, $kind, &$name, config, &$label)? {
+            Created::$variant(object) => $import(object, $label.clone()),
+            _ => Err(Error::message(format!("{}: the plugin made another kind of component", $label))),
+        }))
+    };
+}
+
+/// An [`Import`] for programs without tensors: architectures, losses and trainers are known by name only. It does not
+/// refer to libtorch, so a program that uses only this one is not linked with it.
 #[must_use]
 pub fn import(root: PluginRootRef, info: Info, plugin: &str) -> Component {
-    let kind = info.kind;
-    let name = info.name.to_string();
+    let (kind, name) = (info.kind, info.name.to_string());
     let label = format!("plugin {plugin}, {kind} {name}");
-    macro_rules! factory {
-        ($variant:ident, $import:path) => {
-            Factory::$variant(Box::new(move |config| match call_create(root, kind, &name, config, &label)? {
-                Created::$variant(object) => $import(object, label.clone()),
-                _ => Err(Error::message(format!("{label}: the plugin made another kind of component"))),
-            }))
-        };
-    }
     let factory = match kind {
-        Kind::Planner => factory!(Planner, planner::import),
-        Kind::Preprocessor => factory!(Preprocessor, preprocessor::import),
-        Kind::Postprocessor => factory!(Postprocessor, postprocessor::import),
-        #[cfg(feature = "torch")]
-        Kind::Architecture => factory!(Architecture, architecture::import),
-        #[cfg(feature = "torch")]
-        Kind::Loss => factory!(Loss, loss::import),
-        #[cfg(feature = "torch")]
-        Kind::Trainer => factory!(Trainer, trainer::import),
-        #[cfg(not(feature = "torch"))]
+        Kind::Planner => factory!(Planner, planner::import, root, kind, name, label),
+        Kind::Preprocessor => factory!(Preprocessor, preprocessor::import, root, kind, name, label),
+        Kind::Postprocessor => factory!(Postprocessor, postprocessor::import, root, kind, name, label),
         Kind::Architecture | Kind::Loss | Kind::Trainer => Factory::Elsewhere,
+    };
+    Component { info, factory }
+}
+
+/// An [`Import`] for all kinds.
+#[cfg(feature = "torch")]
+#[must_use]
+pub fn import_with_tensors(root: PluginRootRef, info: Info, plugin: &str) -> Component {
+    let (kind, name) = (info.kind, info.name.to_string());
+    let label = format!("plugin {plugin}, {kind} {name}");
+    let factory = match kind {
+        Kind::Architecture => factory!(Architecture, architecture::import, root, kind, name, label),
+        Kind::Loss => factory!(Loss, loss::import, root, kind, name, label),
+        Kind::Trainer => factory!(Trainer, trainer::import, root, kind, name, label),
+        _ => return import(root, info, plugin),
     };
     Component { info, factory }
 }

@@ -22,7 +22,9 @@ mod trainer;
 #[cfg(feature = "torch")]
 mod modes;
 
-pub use created::{Created, import};
+#[cfg(feature = "torch")]
+pub use created::import_with_tensors;
+pub use created::{Created, Import, import};
 pub use guard::{AbiError, ErrorCode};
 pub use host::HostServices;
 pub(crate) use host::services;

@@ -1,0 +1,37 @@
+//! The built-in components. A statically linked crate that nobody names contributes nothing to `inventory`: they are
+//! named here.
+
+use anyhow::Result;
+use nnunet_plugin_api::{Component, Config, Factory, Info, Kind, Registration, inventory};
+
+use crate::registry::{Origin, Registry};
+
+use nnunet_planning as _;
+use nnunet_postprocessing as _;
+use nnunet_preprocessing as _;
+
+/// What the part of the program that has tensors knows, as it describes itself (`nnunet-torch plugins list --json`).
+const WITH_TENSORS: &str = include_str!("with_tensors.json");
+
+/// A registry with all built-ins. Where tensors are not linked in, components that need them are known by description.
+///
+/// # Errors
+/// Two built-ins of one name.
+pub fn built_in() -> Result<Registry> {
+    let mut registry = Registry::new();
+    for registration in inventory::iter::<Registration>() {
+        registry.register((registration.0)(), "", Origin::BuiltIn, false)?;
+    }
+    let linked = |kind: Kind| registry.entries().iter().any(|entry| entry.component.info.kind == kind);
+    if !linked(Kind::Architecture) {
+        for (kind, name, summary) in described()? {
+            let info = Info { kind, name: name.into(), summary: summary.into(), defaults: Config::new() };
+            registry.register(Component { info, factory: Factory::Elsewhere }, "", Origin::BuiltIn, false)?;
+        }
+    }
+    Ok(registry)
+}
+
+fn described() -> Result<Vec<(Kind, String, String)>> {
+    Ok(serde_json::from_str(WITH_TENSORS)?)
+}

@@ -1,0 +1,37 @@
+//! `aliases`: links that make v1's scripts run unchanged.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+
+use crate::{folders, report};
+
+/// v1's console commands that exist here.
+const COMMANDS: [&str; 4] =
+    ["nnUNet_plan_and_preprocess", "nnUNet_train", "nnUNet_predict", "nnUNet_evaluate_folder"];
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Folder for the links; put it on your PATH.
+    #[arg(long)]
+    dir: PathBuf,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// What the system says.
+pub fn run(args: &Args) -> Result<()> {
+    folders::create(&args.dir)?;
+    let program = std::env::current_exe()?;
+    for name in COMMANDS {
+        let link = args.dir.join(name);
+        if link.is_symlink() {
+            std::fs::remove_file(&link)?;
+        }
+        std::os::unix::fs::symlink(&program, &link).with_context(|| link.display().to_string())?;
+        report::line(&link.display().to_string());
+    }
+    Ok(())
+}

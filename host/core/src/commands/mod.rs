@@ -1,0 +1,125 @@
+//! The command line: one file a command, each with its arguments and `run`.
+
+mod aliases;
+mod arguments;
+mod evaluate_folder;
+mod example_dataset;
+mod picture;
+mod plan_and_preprocess;
+mod plugins;
+pub mod predict;
+pub mod train;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::config::{self, Kit, World};
+use crate::report::{self, Style};
+
+pub use arguments::normalize;
+
+/// nnU-Net as one program: configures, trains, selects and applies segmentation pipelines.
+#[derive(Debug, Parser)]
+#[command(name = "nnunet", version, infer_long_args = true)]
+pub struct Cli {
+    /// Print errors only.
+    #[arg(long, global = true)]
+    pub quiet: bool,
+    /// Print one JSON object a line.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Configuration file instead of ./nnunet.toml.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Load a plugin; may be given several times.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub plugin: Vec<PathBuf>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands. Names are v1's; kebab-case works too.
+#[derive(Debug, Subcommand)]
+#[command(rename_all = "snake_case", infer_long_args = true)]
+pub enum Command {
+    /// Crop, analyse, plan and preprocess tasks.
+    #[command(alias = "plan-and-preprocess")]
+    PlanAndPreprocess(plan_and_preprocess::Args),
+    /// Train a model on a fold.
+    Train(train::Args),
+    /// Predict a folder of images.
+    Predict(predict::Args),
+    /// Compare a folder of predictions with its references.
+    #[command(alias = "evaluate-folder")]
+    EvaluateFolder(evaluate_folder::Args),
+    /// Make a small task of phantoms to try everything on.
+    #[command(name = "example-dataset", alias = "example_dataset")]
+    ExampleDataset(example_dataset::Args),
+    /// Draw image, truth and prediction of cases side by side.
+    Picture(picture::Args),
+    /// List components and plugins.
+    Plugins(plugins::Args),
+    /// Make links with v1's command names.
+    Aliases(aliases::Args),
+}
+
+impl Command {
+    /// Whether the command needs tensors, and so the program that has them.
+    #[must_use]
+    pub fn needs_tensors(&self) -> bool {
+        matches!(self, Command::Train(_) | Command::Predict(_))
+    }
+}
+
+impl Cli {
+    /// Parses the arguments of the process, in v1's style too. Wrong arguments end the process with code 2.
+    #[must_use]
+    pub fn from_process() -> Self {
+        Self::parse_from(normalize(std::env::args_os()))
+    }
+
+    /// Sets how much is said.
+    pub fn set_style(&self) {
+        report::set_style(if self.json {
+            Style::Json
+        } else if self.quiet {
+            Style::Quiet
+        } else {
+            Style::Human
+        });
+    }
+
+    /// Fills the registry.
+    ///
+    /// # Errors
+    /// A configuration file or plugin that cannot be used.
+    pub fn world(&self, kit: Kit) -> Result<World> {
+        config::world(kit, self.config.as_deref(), &self.plugin)
+    }
+}
+
+/// Runs a command that needs no tensors.
+///
+/// # Errors
+/// What the command returns.
+pub fn run(cli: &Cli, kit: Kit) -> Result<()> {
+    match &cli.command {
+        Command::PlanAndPreprocess(args) => plan_and_preprocess::run(args, &cli.world(kit)?),
+        Command::EvaluateFolder(args) => evaluate_folder::run(args),
+        Command::ExampleDataset(args) => example_dataset::run(args),
+        Command::Picture(args) => picture::run(args),
+        Command::Plugins(args) => plugins::run(args, &cli.world(kit)?),
+        Command::Aliases(args) => aliases::run(args),
+        Command::Train(_) | Command::Predict(_) => anyhow::bail!("this command needs nnunet-torch"),
+    }
+}
+
+/// Arguments as a shell would pass them on.
+#[must_use]
+pub fn process_arguments() -> Vec<OsString> {
+    normalize(std::env::args_os())
+}

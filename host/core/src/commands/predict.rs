@@ -1,0 +1,61 @@
+//! Arguments of `predict`; the work is done where tensors are.
+
+use std::path::PathBuf;
+
+/// Arguments of v1's command.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Folder of images, `<case>_0000.nii.gz` and so on.
+    #[arg(short = 'i', long = "input_folder", alias = "input-folder")]
+    pub input: PathBuf,
+    /// Folder for the label maps.
+    #[arg(short = 'o', long = "output_folder", alias = "output-folder")]
+    pub output: PathBuf,
+    /// Task, by name or number.
+    #[arg(short = 't', long = "task_name", alias = "task-name", required_unless_present = "model_folder")]
+    pub task: Option<String>,
+    /// Name of the trainer.
+    #[arg(long = "tr", visible_alias = "trainer_class_name", default_value = "nnUNetTrainerV2")]
+    pub trainer: String,
+    /// 2d, 3d_lowres or 3d_fullres.
+    #[arg(short = 'm', long = "model", default_value = "3d_fullres")]
+    pub model: String,
+    /// Identifier of the plans.
+    #[arg(
+        short = 'p',
+        long = "plans_identifier",
+        alias = "plans-identifier",
+        default_value = "nnUNetPlansv2.1"
+    )]
+    pub plans: String,
+    /// A model's folder, instead of task, trainer, model and plans.
+    #[arg(long = "model-folder", alias = "model_folder")]
+    pub model_folder: Option<PathBuf>,
+    /// Folds to average, or all; by default every fold there is.
+    #[arg(short = 'f', long = "folds", num_args = 1..)]
+    pub folds: Vec<String>,
+    /// Write probabilities too.
+    #[arg(short = 'z', long = "save_npz", alias = "save-npz")]
+    pub save_npz: bool,
+    /// No mirroring.
+    #[arg(long = "disable_tta", alias = "disable-tta")]
+    pub disable_tta: bool,
+    /// Predict again what is there already.
+    #[arg(long = "overwrite_existing", alias = "overwrite-existing")]
+    pub overwrite_existing: bool,
+    /// Step of the tiles, as a share of the patch.
+    #[arg(long = "step_size", alias = "step-size", default_value_t = 0.5)]
+    pub step_size: f64,
+    /// Name of the checkpoint.
+    #[arg(long = "chk", default_value = "model_final_checkpoint")]
+    pub checkpoint: String,
+    /// This job's number.
+    #[arg(long = "part_id", alias = "part-id", default_value_t = 0)]
+    pub part_id: usize,
+    /// Number of jobs.
+    #[arg(long = "num_parts", alias = "num-parts", default_value_t = 1)]
+    pub num_parts: usize,
+    /// Single precision.
+    #[arg(long = "disable_mixed_precision", alias = "disable-mixed-precision")]
+    pub disable_mixed_precision: bool,
+}

@@ -1,0 +1,49 @@
+//! Arguments of `train`; the work is done where tensors are.
+
+use std::path::PathBuf;
+
+/// Arguments of v1's command.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// 2d, 3d_lowres, 3d_fullres or 3d_cascade_fullres.
+    pub configuration: String,
+    /// Name of the trainer.
+    pub trainer: String,
+    /// Task, by name or number.
+    pub task: String,
+    /// Number of the fold, or all.
+    pub fold: String,
+    /// Only validate the finished model.
+    #[arg(long = "val", visible_alias = "validation_only", alias = "validation-only")]
+    pub validation_only: bool,
+    /// Go on with an interrupted training.
+    #[arg(short = 'c', long = "continue_training", alias = "continue-training")]
+    pub continue_training: bool,
+    /// Identifier of the plans.
+    #[arg(short = 'p', default_value = "nnUNetPlansv2.1")]
+    pub plans: String,
+    /// Single precision.
+    #[arg(long)]
+    pub fp32: bool,
+    /// Read compressed cases instead of unpacking them.
+    #[arg(long = "use_compressed_data", alias = "use-compressed-data")]
+    pub use_compressed_data: bool,
+    /// Write probabilities at validation.
+    #[arg(long)]
+    pub npz: bool,
+    /// With --val: use the best checkpoint.
+    #[arg(long)]
+    pub valbest: bool,
+    /// Name of the validation folder.
+    #[arg(long = "val_folder", alias = "val-folder", default_value = "validation_raw")]
+    pub val_folder: String,
+    /// Skip validation at the end.
+    #[arg(long = "disable_validation_inference", alias = "disable-validation-inference")]
+    pub disable_validation_inference: bool,
+    /// Write no final and no best checkpoint.
+    #[arg(long = "disable_saving", alias = "disable-saving")]
+    pub disable_saving: bool,
+    /// Start from the weights of a checkpoint.
+    #[arg(long = "pretrained_weights", alias = "pretrained-weights", value_name = "FILE")]
+    pub pretrained_weights: Option<PathBuf>,
+}

@@ -1,0 +1,157 @@
+//! v1's folders: where raw data, cropped and preprocessed cases and results lie, and how a task is named.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+/// The configurations of v1.
+pub const CONFIGURATIONS: [&str; 4] = ["2d", "3d_lowres", "3d_fullres", "3d_cascade_fullres"];
+
+/// The three roots, from v1's environment variables; each is asked for only when a command needs it.
+#[derive(Debug, Clone, Default)]
+pub struct Folders {
+    raw_data_base: Option<PathBuf>,
+    preprocessed: Option<PathBuf>,
+    results: Option<PathBuf>,
+}
+
+impl Folders {
+    /// From `nnUNet_raw_data_base`, `nnUNet_preprocessed` and `RESULTS_FOLDER`.
+    #[must_use]
+    pub fn from_environment() -> Self {
+        let folder = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        Self {
+            raw_data_base: folder("nnUNet_raw_data_base"),
+            preprocessed: folder("nnUNet_preprocessed"),
+            results: folder("RESULTS_FOLDER"),
+        }
+    }
+
+    /// Raw tasks.
+    ///
+    /// # Errors
+    /// The variable is not set.
+    pub fn raw(&self) -> Result<PathBuf> {
+        Ok(wanted(&self.raw_data_base, "nnUNet_raw_data_base", "raw data")?.join("nnUNet_raw_data"))
+    }
+
+    /// Cropped cases.
+    ///
+    /// # Errors
+    /// The variable is not set.
+    pub fn cropped(&self) -> Result<PathBuf> {
+        Ok(wanted(&self.raw_data_base, "nnUNet_raw_data_base", "raw data")?.join("nnUNet_cropped_data"))
+    }
+
+    /// Preprocessed tasks.
+    ///
+    /// # Errors
+    /// The variable is not set.
+    pub fn preprocessed(&self) -> Result<PathBuf> {
+        Ok(wanted(&self.preprocessed, "nnUNet_preprocessed", "preprocessed data")?.to_owned())
+    }
+
+    /// Trained models.
+    ///
+    /// # Errors
+    /// The variable is not set.
+    pub fn results(&self) -> Result<PathBuf> {
+        Ok(wanted(&self.results, "RESULTS_FOLDER", "trained models")?.join("nnUNet"))
+    }
+
+    /// `RESULTS/<configuration>/<task>/<trainer>__<plans>`.
+    ///
+    /// # Errors
+    /// The variable is not set.
+    pub fn model(&self, configuration: &str, task: &str, trainer: &str, plans: &str) -> Result<PathBuf> {
+        Ok(self.results()?.join(configuration).join(task).join(format!("{trainer}__{plans}")))
+    }
+
+    /// The name of a task given as name (`Task004_X`) or number.
+    ///
+    /// # Errors
+    /// A number without a task, or with several.
+    pub fn task_name(&self, task: &str) -> Result<String> {
+        if task.starts_with("Task") {
+            return Ok(task.to_owned());
+        }
+        let id: u32 = task
+            .parse()
+            .with_context(|| format!("`{task}` is neither a task name (Task004_X) nor a number"))?;
+        let found = self.tasks_with(&format!("Task{id:03}_"));
+        match found.iter().collect::<Vec<_>>().as_slice() {
+            [one] => Ok((*one).clone()),
+            [] => bail!("no task with id {id} in {}", self.searched()),
+            several => {
+                bail!("task id {id} is ambiguous: {several:?} in {}; rename all but one", self.searched())
+            }
+        }
+    }
+
+    fn roots(&self) -> Vec<PathBuf> {
+        let mut roots: Vec<PathBuf> =
+            [self.preprocessed(), self.raw(), self.cropped()].into_iter().filter_map(Result::ok).collect();
+        if let Ok(results) = self.results() {
+            roots.extend(CONFIGURATIONS.iter().map(|configuration| results.join(configuration)));
+        }
+        roots
+    }
+
+    fn tasks_with(&self, prefix: &str) -> BTreeSet<String> {
+        self.roots()
+            .iter()
+            .flat_map(|root| subfolders(root))
+            .filter(|name| name.starts_with(prefix))
+            .collect()
+    }
+
+    fn searched(&self) -> String {
+        let shown = |name: &str, value: &Option<PathBuf>| {
+            format!(
+                "{name}={}",
+                value.as_ref().map_or("(not set)".to_owned(), |path| path.display().to_string())
+            )
+        };
+        [
+            shown("nnUNet_raw_data_base", &self.raw_data_base),
+            shown("nnUNet_preprocessed", &self.preprocessed),
+            shown("RESULTS_FOLDER", &self.results),
+        ]
+        .join(", ")
+    }
+}
+
+fn wanted<'a>(folder: &'a Option<PathBuf>, variable: &str, what: &str) -> Result<&'a Path> {
+    folder
+        .as_deref()
+        .with_context(|| format!("the environment variable {variable} (folder of the {what}) is not set"))
+}
+
+fn subfolders(root: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(root).into_iter().flatten().flatten();
+    entries
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect()
+}
+
+/// Names of the files of a folder that end in `ending`, sorted; none when there is no folder.
+#[must_use]
+pub fn file_names(folder: &Path, ending: &str) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| name.ends_with(ending) && !name.starts_with('.'))
+        .collect();
+    names.sort();
+    names
+}
+
+/// Makes a folder and its parents.
+///
+/// # Errors
+/// What the system says, with the folder's name.
+pub fn create(folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))
+}

@@ -1,0 +1,19 @@
+//! The program without tensors: registry, loader of plugins, configuration, files and folders, and the commands that
+//! need no network.
+//!
+//! `nnunet-host-torch` adds training and prediction on top.
+
+mod builtin;
+pub mod commands;
+pub mod config;
+pub mod dataset;
+pub mod folders;
+pub mod loader;
+pub mod phantom;
+pub mod pipeline;
+pub mod records;
+pub mod registry;
+pub mod report;
+pub mod summary;
+
+pub use builtin::built_in;

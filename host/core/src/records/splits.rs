@@ -1,0 +1,40 @@
+//! `splits_final.pkl`.
+
+use anyhow::{Context, Result};
+use nnunet_formats::pickle::Value;
+
+/// Training and validation cases of a fold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Split {
+    /// Training cases, sorted.
+    pub train: Vec<String>,
+    /// Validation cases, sorted.
+    pub val: Vec<String>,
+}
+
+/// v1's list of folds.
+#[must_use]
+pub fn splits_to_pickle(splits: &[Split]) -> Value {
+    let fold = |split: &Split| {
+        let entry = |key: &str, cases: &[String]| (Value::str(key), Value::str_array(cases));
+        Value::OrderedDict(vec![entry("train", &split.train), entry("val", &split.val)])
+    };
+    Value::List(splits.iter().map(fold).collect())
+}
+
+/// Back from v1's list of folds; users write lists instead of arrays, and any number of folds.
+///
+/// # Errors
+/// Something else than a list of `{train, val}`.
+pub fn splits_from_pickle(value: &Value) -> Result<Vec<Split>> {
+    let fold = |value: &Value| {
+        let cases = |key: &str| {
+            let mut cases = value.get(key)?.to_strings()?;
+            cases.sort();
+            Some(cases)
+        };
+        Some(Split { train: cases("train")?, val: cases("val")? })
+    };
+    let folds = value.items().context("not a list of folds")?;
+    folds.iter().map(|v| fold(v).context("a fold without lists `train` and `val`")).collect()
+}

@@ -1,0 +1,85 @@
+//! What the user sees while the program works: lines, and a bar when a terminal is there.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is the place that prints")]
+
+use std::io::IsTerminal;
+use std::sync::OnceLock;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use serde_json::json;
+
+/// How much is said, and how.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Style {
+    /// Lines for people; bars on a terminal.
+    #[default]
+    Human,
+    /// Errors only.
+    Quiet,
+    /// One JSON object a line.
+    Json,
+}
+
+static STYLE: OnceLock<Style> = OnceLock::new();
+static BARS: OnceLock<MultiProgress> = OnceLock::new();
+
+/// Sets the style, once, at the start.
+pub fn set_style(style: Style) {
+    let _ = STYLE.set(style);
+}
+
+fn style() -> Style {
+    STYLE.get().copied().unwrap_or_default()
+}
+
+/// Whether results are wanted as JSON.
+#[must_use]
+pub fn is_json() -> bool {
+    style() == Style::Json
+}
+
+fn bars() -> &'static MultiProgress {
+    BARS.get_or_init(MultiProgress::new)
+}
+
+/// A line about what is going on.
+pub fn line(text: &str) {
+    match style() {
+        Style::Human => bars().suspend(|| println!("{text}")),
+        Style::Quiet => {}
+        Style::Json => println!("{}", json!({ "message": text })),
+    }
+}
+
+/// The result of a command: printed in every style.
+pub fn result(text: &str) {
+    bars().suspend(|| println!("{text}"));
+}
+
+/// An error, at the end.
+pub fn error(error: &anyhow::Error) {
+    if is_json() {
+        eprintln!("{}", json!({ "error": format!("{error:#}") }));
+    } else {
+        eprintln!("error: {error:#}");
+    }
+}
+
+/// A bar over `len` steps on a terminal; nothing elsewhere.
+#[must_use]
+pub fn bar(len: usize, what: &str) -> ProgressBar {
+    if style() != Style::Human || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {msg} {eta}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    let bar = bars().add(ProgressBar::new(len as u64).with_style(style));
+    bar.set_prefix(what.to_owned());
+    bar
+}
+
+/// The local time in `strftime`'s words.
+#[must_use]
+pub fn now(format: &str) -> String {
+    let now = jiff::Timestamp::now().to_zoned_datetime(jiff::tz::TimeZone::system());
+    now.strftime(format).to_string()
+}

@@ -1,0 +1,32 @@
+//! The command line, and every command that needs no tensors. It does not link libtorch; commands that need it are
+//! handed to the sibling program.
+
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result};
+use nnunet_host::commands::{self, Cli, process_arguments};
+use nnunet_host::config::LIGHT;
+use nnunet_host::report;
+
+const SIBLING: &str = "nnunet-torch";
+
+fn main() -> ExitCode {
+    let cli = Cli::from_process();
+    cli.set_style();
+    let done = if cli.command.needs_tensors() { hand_over() } else { commands::run(&cli, LIGHT) };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report::error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Becomes the sibling program with the same arguments; returns only when that fails.
+fn hand_over() -> Result<()> {
+    let sibling = std::env::current_exe().context("cannot find this program's own path")?.with_file_name(SIBLING);
+    let error = Command::new(&sibling).args(process_arguments().into_iter().skip(1)).exec();
+    Err(error).with_context(|| format!("cannot start {}; it is installed beside nnunet", sibling.display()))
+}
