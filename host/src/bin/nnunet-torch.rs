@@ -8,7 +8,7 @@ fn main() -> ExitCode {
     let cli = nnunet_host::commands::Cli::from_process();
     cli.set_style();
     match nnunet_host_torch::run(&cli) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             report::error(&error);
             ExitCode::FAILURE

@@ -26,7 +26,8 @@ fn main() -> ExitCode {
 
 /// Becomes the sibling program with the same arguments; returns only when that fails.
 fn hand_over() -> Result<()> {
-    let sibling = std::env::current_exe().context("cannot find this program's own path")?.with_file_name(SIBLING);
+    let sibling =
+        std::env::current_exe().context("cannot find this program's own path")?.with_file_name(SIBLING);
     let error = Command::new(&sibling).args(process_arguments().into_iter().skip(1)).exec();
     Err(error).with_context(|| format!("cannot start {}; it is installed beside nnunet", sibling.display()))
 }

@@ -1,3 +1,37 @@
-//! stub
-/// stub
-pub fn run(_cli: &nnunet_host::commands::Cli) -> anyhow::Result<()> { Ok(()) }
+//! Training and prediction: the part of the program that has tensors.
+
+mod cases;
+mod checkpoint;
+mod components;
+mod debug;
+mod journal;
+mod model;
+mod network;
+mod predict;
+mod split;
+mod train;
+mod validate;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use nnunet_host::commands::{self, Cli, Command};
+
+// A statically linked crate that nobody names contributes nothing to the registry.
+use nnunet_architectures as _;
+use nnunet_losses as _;
+use nnunet_trainers as _;
+
+/// Runs any command.
+///
+/// # Errors
+/// What the command returns.
+pub fn run(cli: &Cli) -> Result<ExitCode> {
+    match &cli.command {
+        Command::Train(args) => train::run(args, &cli.world(components::KIT)?),
+        Command::Predict(args) => {
+            predict::run(args, &cli.world(components::KIT)?).map(|()| ExitCode::SUCCESS)
+        }
+        _ => commands::run(cli, components::KIT).map(|()| ExitCode::SUCCESS),
+    }
+}

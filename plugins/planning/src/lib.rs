@@ -17,8 +17,8 @@ pub use topology::{PoolAndConv, pool_and_conv_props};
 pub use vram::generic_unet_vram;
 
 use nnunet_numerics::stats::{median_f64, round_half_even};
-use nnunet_plugin_api::vocabulary::{Fingerprint, Plans, Stage};
 use nnunet_plugin_api::Result;
+use nnunet_plugin_api::vocabulary::{Fingerprint, Plans, Stage};
 
 /// Share of the raw volume left after cropping below which intensities are normalised inside the mask.
 const MASK_NORM_REDUCTION: f64 = 0.75;
@@ -38,7 +38,7 @@ pub struct Places {
 /// What the planner's hooks return, or a patch that cannot be planned.
 pub fn make_plans(planner: &Resolved, fingerprint: &Fingerprint, places: &Places) -> Result<Plans> {
     let settings = &planner.settings;
-    let target = match planner.hooks.target_spacing(fingerprint)? {
+    let target = match planner.target_spacing(fingerprint)? {
         Some(spacing) => spacing,
         None => settings.target_spacing.unwrap_or_else(|| spacing::target_spacing(settings, fingerprint)),
     };
@@ -64,7 +64,7 @@ pub fn make_plans(planner: &Resolved, fingerprint: &Fingerprint, places: &Places
         conv_per_stage: settings.store_conv_per_stage.then_some(settings.conv_per_stage),
         segmentation_export_params: None,
     };
-    planner.hooks.finish(&mut plans)?;
+    planner.chain.iter().try_for_each(|planner| planner.finish(&mut plans))?;
     Ok(plans)
 }
 

@@ -1,5 +1,6 @@
 //! From a planner's name to its settings: the parent chain, root first.
 
+use nnunet_plugin_api::vocabulary::Fingerprint;
 use nnunet_plugin_api::{Error, Planner, PlannerSettings, Result};
 
 /// Makes the planner of a name.
@@ -9,8 +10,20 @@ pub type Lookup<'a> = &'a dyn Fn(&str) -> Result<Box<dyn Planner>>;
 pub struct Resolved {
     /// What the chain of parents and the planner itself say.
     pub settings: PlannerSettings,
-    /// The planner's own hooks.
-    pub hooks: Box<dyn Planner>,
+    /// The planner and its parents, root first.
+    pub chain: Vec<Box<dyn Planner>>,
+}
+
+impl Resolved {
+    /// The target spacing of the planner itself or its nearest parent that has one.
+    pub(crate) fn target_spacing(&self, fingerprint: &Fingerprint) -> Result<Option<[f64; 3]>> {
+        for planner in self.chain.iter().rev() {
+            if let Some(spacing) = planner.target_spacing(fingerprint)? {
+                return Ok(Some(spacing));
+            }
+        }
+        Ok(None)
+    }
 }
 
 impl std::fmt::Debug for Resolved {
@@ -24,25 +37,26 @@ impl std::fmt::Debug for Resolved {
 /// # Errors
 /// An unknown planner or parent, or a chain that comes back to itself.
 pub fn resolve(name: &str, lookup: Lookup<'_>) -> Result<Resolved> {
-    let hooks = lookup(name)?;
+    let mut chain = vec![lookup(name)?];
     let mut seen = vec![name.to_owned()];
-    let mut chain = Vec::new();
-    let mut parent = hooks.extends();
-    while !parent.is_empty() {
+    loop {
+        let parent = chain[chain.len() - 1].extends();
+        if parent.is_empty() {
+            break;
+        }
         if seen.contains(&parent) {
             return Err(Error::message(format!(
                 "planner {name} extends itself: {} -> {parent}",
                 seen.join(" -> ")
             )));
         }
-        let planner = lookup(&parent)?;
-        seen.push(std::mem::replace(&mut parent, planner.extends()));
-        chain.push(planner);
+        chain.push(lookup(&parent)?);
+        seen.push(parent);
     }
+    chain.reverse();
     let mut settings = PlannerSettings::default();
-    for planner in chain.iter().rev() {
+    for planner in &chain {
         planner.configure(&mut settings)?;
     }
-    hooks.configure(&mut settings)?;
-    Ok(Resolved { settings, hooks })
+    Ok(Resolved { settings, chain })
 }

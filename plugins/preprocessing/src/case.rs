@@ -42,8 +42,10 @@ pub fn preprocess(
         spacing: order.map(|axis| spacing[axis]),
     };
     let context = context(&preprocessor.settings, &case, target)?;
-    if let Some(done) = preprocessor.hooks.resample_and_normalize(&case, &context)? {
-        return Ok(done);
+    for hook in preprocessor.chain.iter().rev() {
+        if let Some(done) = hook.resample_and_normalize(&case, &context)? {
+            return Ok(done);
+        }
     }
     let mut case = resampled(&preprocessor.settings, case, context.target.spacing);
     for (channel, data) in case.data.axis_iter_mut(Axis(0)).enumerate() {

@@ -9,8 +9,8 @@ pub type Lookup<'a> = &'a dyn Fn(&str) -> Result<Box<dyn Preprocessor>>;
 pub struct Resolved {
     /// What the chain of parents and the preprocessor itself say.
     pub settings: PreprocessorSettings,
-    /// The preprocessor's own hooks.
-    pub hooks: Box<dyn Preprocessor>,
+    /// The preprocessor and its parents, root first.
+    pub chain: Vec<Box<dyn Preprocessor>>,
 }
 
 impl std::fmt::Debug for Resolved {
@@ -24,25 +24,26 @@ impl std::fmt::Debug for Resolved {
 /// # Errors
 /// An unknown preprocessor or parent, or a chain that comes back to itself.
 pub fn resolve(name: &str, lookup: Lookup<'_>) -> Result<Resolved> {
-    let hooks = lookup(name)?;
+    let mut chain = vec![lookup(name)?];
     let mut seen = vec![name.to_owned()];
-    let mut chain = Vec::new();
-    let mut parent = hooks.extends();
-    while !parent.is_empty() {
+    loop {
+        let parent = chain[chain.len() - 1].extends();
+        if parent.is_empty() {
+            break;
+        }
         if seen.contains(&parent) {
             return Err(Error::message(format!(
                 "preprocessor {name} extends itself: {} -> {parent}",
                 seen.join(" -> ")
             )));
         }
-        let preprocessor = lookup(&parent)?;
-        seen.push(std::mem::replace(&mut parent, preprocessor.extends()));
-        chain.push(preprocessor);
+        chain.push(lookup(&parent)?);
+        seen.push(parent);
     }
+    chain.reverse();
     let mut settings = PreprocessorSettings::default();
-    for preprocessor in chain.iter().rev() {
+    for preprocessor in &chain {
         preprocessor.configure(&mut settings)?;
     }
-    hooks.configure(&mut settings)?;
-    Ok(Resolved { settings, hooks })
+    Ok(Resolved { settings, chain })
 }

@@ -1,1 +1,16 @@
-//! Stub.
+//! The training engine: batches prepared ahead, optimiser, epochs, online evaluation (v1 `NetworkTrainer`).
+//!
+//! Files and printing are the host's: cases come through [`CaseSource`], and what happens is told to an [`Observer`].
+
+mod batch;
+mod engine;
+mod evaluation;
+mod history;
+mod pool;
+mod sgd;
+
+pub use batch::{Batch, BatchPlan, CaseSource};
+pub use engine::{Engine, Observer, Run, Stopped};
+pub use evaluation::OnlineEvaluation;
+pub use history::History;
+pub use sgd::{Sgd, clip_gradients};

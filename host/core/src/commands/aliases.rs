@@ -22,7 +22,7 @@ pub struct Args {
 ///
 /// # Errors
 /// What the system says.
-pub fn run(args: &Args) -> Result<()> {
+pub(super) fn run(args: &Args) -> Result<()> {
     folders::create(&args.dir)?;
     let program = std::env::current_exe()?;
     for name in COMMANDS {

@@ -26,7 +26,7 @@ pub struct Args {
 ///
 /// # Errors
 /// Folders whose files do not match, or files that cannot be compared.
-pub fn run(args: &Args) -> Result<()> {
+pub(super) fn run(args: &Args) -> Result<()> {
     let (references, predictions) =
         (file_names(&args.reference, ".nii.gz"), file_names(&args.predictions, ".nii.gz"));
     if predictions.is_empty() {

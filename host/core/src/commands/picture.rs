@@ -35,7 +35,7 @@ pub struct Args {
 ///
 /// # Errors
 /// A folder without predictions, or a file that cannot be read.
-pub fn run(args: &Args) -> Result<()> {
+pub(super) fn run(args: &Args) -> Result<()> {
     let names = file_names(&args.predictions, ".nii.gz");
     if names.is_empty() {
         bail!("there are no .nii.gz files in {}", args.predictions.display());

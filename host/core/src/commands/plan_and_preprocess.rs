@@ -41,7 +41,7 @@ pub struct Args {
 ///
 /// # Errors
 /// The first task that fails.
-pub fn run(args: &Args, world: &World) -> Result<()> {
+pub(super) fn run(args: &Args, world: &World) -> Result<()> {
     let folders = Folders::from_environment();
     let planners: Vec<Resolved> = [&args.planner_3d, &args.planner_2d]
         .into_iter()

@@ -29,7 +29,7 @@ enum What {
 ///
 /// # Errors
 /// A kind that does not exist.
-pub fn run(args: &Args, world: &World) -> Result<()> {
+pub(super) fn run(args: &Args, world: &World) -> Result<()> {
     let What::List { kind } = &args.command;
     let kind = kind
         .as_deref()

@@ -1,0 +1,114 @@
+//! Preprocessed cases on disk, read by crop.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use ndarray::{Array4, s};
+use nnunet_formats::npy::{self, MappedVolume};
+use nnunet_formats::npz;
+use nnunet_host::records;
+use nnunet_plugin_api::vocabulary::CaseProperties;
+use nnunet_training::CaseSource;
+use rayon::prelude::*;
+
+/// A case, mapped into memory or held.
+enum Volume {
+    Mapped(MappedVolume),
+    Held(Array4<f32>),
+}
+
+struct Case {
+    name: String,
+    volume: Volume,
+    locations: Vec<Vec<[i64; 3]>>,
+}
+
+/// Cases of one stage of a preprocessed task.
+pub(crate) struct StageCases {
+    cases: Vec<Case>,
+}
+
+impl StageCases {
+    /// Opens cases. Unless `compressed`, each npz is unpacked once to an npy beside it, which is mapped.
+    pub(crate) fn open(folder: &Path, names: &[String], compressed: bool) -> Result<Self> {
+        let open = |name: &String| {
+            let properties = properties(folder, name)?;
+            let locations =
+                properties.class_locations.unwrap_or_default().into_iter().map(|class| class.locations);
+            Ok(Case {
+                name: name.clone(),
+                volume: volume(folder, name, compressed)?,
+                locations: locations.collect(),
+            })
+        };
+        Ok(Self { cases: names.par_iter().map(open).collect::<Result<_>>()? })
+    }
+}
+
+/// Properties of a preprocessed case.
+pub(crate) fn properties(folder: &Path, name: &str) -> Result<CaseProperties> {
+    records::load(&folder.join(format!("{name}.pkl")), records::case_from_pickle)
+}
+
+/// All channels of a preprocessed case, labels last.
+pub(crate) fn load(folder: &Path, name: &str) -> Result<Array4<f32>> {
+    Ok(npz::load_f32(&folder.join(format!("{name}.npz")), "data")?)
+}
+
+fn volume(folder: &Path, name: &str, compressed: bool) -> Result<Volume> {
+    if compressed {
+        return Ok(Volume::Held(load(folder, name)?));
+    }
+    let unpacked: PathBuf = folder.join(format!("{name}.npy"));
+    if !unpacked.is_file() {
+        npy::save(&unpacked, load(folder, name)?.view())?;
+    }
+    Ok(Volume::Mapped(MappedVolume::open(&unpacked)?))
+}
+
+/// Names of the preprocessed cases in a folder, sorted.
+pub(crate) fn names(folder: &Path) -> Result<Vec<String>> {
+    let names = nnunet_host::folders::file_names(folder, ".npz");
+    let names: Vec<String> = names.iter().map(|name| name.trim_end_matches(".npz").to_owned()).collect();
+    (!names.is_empty()).then_some(names).with_context(|| {
+        format!(
+            "there are no preprocessed cases in {}; run nnunet plan_and_preprocess first",
+            folder.display()
+        )
+    })
+}
+
+impl CaseSource for StageCases {
+    fn len(&self) -> usize {
+        self.cases.len()
+    }
+
+    fn name(&self, case: usize) -> &str {
+        &self.cases[case].name
+    }
+
+    fn shape(&self, case: usize) -> [usize; 4] {
+        match &self.cases[case].volume {
+            Volume::Mapped(volume) => volume.shape(),
+            Volume::Held(array) => [array.shape()[0], array.shape()[1], array.shape()[2], array.shape()[3]],
+        }
+    }
+
+    fn locations(&self, case: usize) -> &[Vec<[i64; 3]>] {
+        &self.cases[case].locations
+    }
+
+    fn read(
+        &self,
+        case: usize,
+        z: Range<usize>,
+        y: Range<usize>,
+        x: Range<usize>,
+    ) -> nnunet_plugin_api::Result<Array4<f32>> {
+        Ok(match &self.cases[case].volume {
+            Volume::Mapped(volume) => volume.crop(z, y, x),
+            Volume::Held(array) => array.slice(s![.., z, y, x]).to_owned(),
+        })
+    }
+}

@@ -1,0 +1,243 @@
+//! Checkpoints as v1 writes them: `NAME.model`, a torch zip, and `NAME.model.pkl` beside it.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use nnunet_architectures::ParameterStore;
+use nnunet_formats::pickle::{self, Value};
+use nnunet_formats::torch_zip::{self, Checkpoint, TensorData};
+use nnunet_host::records;
+use nnunet_plugin_api::tch::{Kind, Tensor};
+use nnunet_plugin_api::vocabulary::{ComponentChoice, Plans};
+use nnunet_training::{Engine, History};
+
+/// Our own values in v1's files: v1 ignores the key.
+const OWN: &str = "nnunet";
+
+/// What `NAME.model.pkl` says of a model.
+#[derive(Debug, Clone)]
+pub(crate) struct ModelInfo {
+    /// v1's constructor arguments.
+    pub(crate) init: Value,
+    /// The nearest v1 class.
+    pub(crate) v1_trainer: String,
+    /// The trainer's own name.
+    pub(crate) trainer: String,
+    /// Plans.
+    pub(crate) plans: Plans,
+    /// The network.
+    pub(crate) architecture: ComponentChoice,
+    /// Mirrored axes in prediction; none: all.
+    pub(crate) mirror_axes: Option<Vec<usize>>,
+}
+
+impl ModelInfo {
+    fn to_pickle(&self) -> Result<Value> {
+        let axes = self.mirror_axes.as_ref().map_or(Value::None, |axes| Value::ints(axes.iter().copied()));
+        let own = Value::dict(vec![
+            ("trainer", Value::str(&self.trainer)),
+            ("architecture", Value::Str(serde_json::to_string(&self.architecture)?)),
+            ("mirror_axes", axes),
+        ]);
+        let class = format!("<class 'nnunet.training.network_training.{0}.{0}'>", self.v1_trainer);
+        Ok(Value::OrderedDict(vec![
+            (Value::str("init"), self.init.clone()),
+            (Value::str("name"), Value::str(&self.v1_trainer)),
+            (Value::str("class"), Value::Str(class)),
+            (Value::str("plans"), records::plans_to_pickle(&self.plans)),
+            (Value::str(OWN), own),
+        ]))
+    }
+
+    /// Reads the `.pkl` beside a checkpoint.
+    pub(crate) fn load(checkpoint: &Path) -> Result<Self> {
+        let path = beside(checkpoint);
+        let value = pickle::load(&path)?;
+        let missing = |key: &str| format!("{}: the key `{key}` is missing", path.display());
+        let name = value.get("name").and_then(Value::as_str).with_context(|| missing("name"))?.to_owned();
+        let plans = value.get("plans").with_context(|| missing("plans"))?;
+        let own = |key: &str| value.get(OWN).and_then(|own| own.get(key));
+        let architecture = match own("architecture").and_then(Value::as_str) {
+            Some(text) => serde_json::from_str(text).with_context(|| path.display().to_string())?,
+            None => ComponentChoice::named("Generic_UNet"),
+        };
+        Ok(Self {
+            init: value.get("init").cloned().unwrap_or(Value::None),
+            trainer: own("trainer").and_then(Value::as_str).unwrap_or(&name).to_owned(),
+            v1_trainer: name,
+            plans: records::plans_from_pickle(plans).with_context(|| path.display().to_string())?,
+            architecture,
+            mirror_axes: own("mirror_axes").and_then(Value::to_usize_vec),
+        })
+    }
+}
+
+fn beside(checkpoint: &Path) -> PathBuf {
+    let mut name = checkpoint.as_os_str().to_owned();
+    name.push(".pkl");
+    name.into()
+}
+
+/// Writes `path` and the `.pkl` beside it.
+pub(crate) fn save(path: &Path, engine: &Engine, learning_rate: f64, info: &ModelInfo) -> Result<()> {
+    let mut tensors = Vec::new();
+    let mut keep = |tensor: &Tensor| -> Result<Value> {
+        tensors.push(tensor_data(tensor)?);
+        Ok(Value::Tensor(tensors.len() - 1))
+    };
+    let mut state = Vec::new();
+    for parameter in engine.store.parameters() {
+        state.push((Value::str(&parameter.name), keep(&parameter.tensor)?));
+    }
+    let mut momentum = Vec::new();
+    for (i, buffer) in engine.optimizer.buffers.iter().enumerate() {
+        if let Some(buffer) = buffer {
+            momentum.push((Value::Int(i as i64), Value::dict(vec![("momentum_buffer", keep(buffer)?)])));
+        }
+    }
+    let root = Value::dict(vec![
+        ("epoch", Value::Int(engine.epoch as i64)),
+        ("state_dict", Value::OrderedDict(state)),
+        ("optimizer_state_dict", optimizer_state(engine, momentum, learning_rate)),
+        ("lr_scheduler_state_dict", Value::None),
+        ("plot_stuff", plot_stuff(&engine.history)),
+        ("best_stuff", best_stuff(&engine.history)),
+        (OWN, own_state(&engine.history)),
+    ]);
+    torch_zip::save(path, &Checkpoint { root, tensors })?;
+    Ok(pickle::save(&beside(path), &info.to_pickle()?)?)
+}
+
+fn tensor_data(tensor: &Tensor) -> Result<TensorData> {
+    let shape = tensor.size().iter().map(|len| *len as usize).collect();
+    let flat = tensor.detach().f_to_kind(Kind::Float)?.f_to_device(nnunet_plugin_api::tch::Device::Cpu)?;
+    let flat = flat.f_contiguous()?.f_reshape([-1])?;
+    let mut values = vec![0.0_f32; flat.numel()];
+    flat.f_copy_data(&mut values, flat.numel())?;
+    Ok(TensorData::from_f32(shape, &values))
+}
+
+fn optimizer_state(engine: &Engine, momentum: Vec<(Value, Value)>, learning_rate: f64) -> Value {
+    let optimizer = &engine.optimizer;
+    let group = Value::dict(vec![
+        ("lr", Value::Float(learning_rate)),
+        ("momentum", Value::Float(optimizer.momentum)),
+        ("dampening", Value::Int(0)),
+        ("weight_decay", Value::Float(optimizer.weight_decay)),
+        ("nesterov", Value::Bool(optimizer.nesterov)),
+        ("maximize", Value::Bool(false)),
+        ("foreach", Value::None),
+        ("differentiable", Value::Bool(false)),
+        ("params", Value::ints(0..optimizer.buffers.len())),
+    ]);
+    Value::dict(vec![("state", Value::Dict(momentum)), ("param_groups", Value::List(vec![group]))])
+}
+
+fn floats(values: &[f64]) -> Value {
+    Value::List(values.iter().map(|value| Value::Float(*value)).collect())
+}
+
+fn plot_stuff(history: &History) -> Value {
+    let none = Value::List(Vec::new());
+    Value::Tuple(vec![
+        floats(&history.train_losses),
+        floats(&history.validation_losses),
+        none,
+        floats(&history.metrics),
+    ])
+}
+
+fn best_stuff(history: &History) -> Value {
+    let number = |value: Option<f64>| value.map_or(Value::None, Value::Float);
+    let (epoch, loss) = history.best_train_loss_ma.unzip();
+    Value::Tuple(vec![
+        epoch.map_or(Value::None, |epoch| Value::Int(epoch as i64)),
+        number(loss),
+        number(history.best_metric_ma),
+    ])
+}
+
+/// The moving averages, which v1 loses on resuming.
+fn own_state(history: &History) -> Value {
+    let number = |value: Option<f64>| value.map_or(Value::None, Value::Float);
+    Value::dict(vec![
+        ("train_loss_MA", number(history.train_loss_ma)),
+        ("metric_MA", number(history.metric_ma)),
+    ])
+}
+
+/// Puts the weights of a checkpoint into a store. A leading `module.` (data parallel training) is ignored.
+pub(crate) fn load_weights(path: &Path, store: &mut ParameterStore) -> Result<()> {
+    put_weights(path, &torch_zip::load(path)?, store)
+}
+
+fn put_weights(path: &Path, checkpoint: &Checkpoint, store: &mut ParameterStore) -> Result<()> {
+    let state = checkpoint.root.get("state_dict").and_then(Value::entries);
+    let state = state.with_context(|| format!("{}: no state_dict", path.display()))?;
+    let mut missing: Vec<String> =
+        store.parameters().iter().map(|parameter| parameter.name.clone()).collect();
+    for (name, value) in state {
+        let (Value::Str(name), Value::Tensor(index)) = (name, value) else {
+            bail!("{}: an odd state_dict", path.display())
+        };
+        let name = name.strip_prefix("module.").unwrap_or(name);
+        let tensor = &checkpoint.tensors[*index];
+        let values =
+            tensor.to_f32().with_context(|| format!("{}: `{name}` is not floating point", path.display()))?;
+        store.set(name, &tensor.shape, &values).with_context(|| path.display().to_string())?;
+        missing.retain(|other| other != name);
+    }
+    ensure!(
+        missing.is_empty(),
+        "{} lacks the parameters {missing:?}; it belongs to another architecture",
+        path.display()
+    );
+    Ok(())
+}
+
+/// Takes over a checkpoint whole: weights, momentum, epoch, history.
+pub(crate) fn resume(path: &Path, engine: &mut Engine) -> Result<()> {
+    let checkpoint = torch_zip::load(path)?;
+    put_weights(path, &checkpoint, &mut engine.store)?;
+    let root = &checkpoint.root;
+    let epoch =
+        root.get("epoch").and_then(Value::as_i64).with_context(|| format!("{}: no epoch", path.display()))?;
+    engine.epoch = usize::try_from(epoch)?;
+    let buffers =
+        root.get("optimizer_state_dict").and_then(|state| state.get("state")).and_then(Value::entries);
+    for (index, state) in buffers.into_iter().flatten() {
+        let (Some(index), Some(Value::Tensor(tensor))) = (index.as_i64(), state.get("momentum_buffer"))
+        else {
+            continue;
+        };
+        let data = &checkpoint.tensors[*tensor];
+        let shape: Vec<i64> = data.shape.iter().map(|len| *len as i64).collect();
+        let values = data.to_f32().with_context(|| format!("{}: odd momentum", path.display()))?;
+        if let Some(slot) = engine.optimizer.buffers.get_mut(index as usize) {
+            *slot =
+                Some(Tensor::f_from_slice(&values)?.f_reshape(&shape)?.f_to_device(engine.store.device())?);
+        }
+    }
+    engine.history = history(root, engine.epoch);
+    Ok(())
+}
+
+fn history(root: &Value, epochs: usize) -> History {
+    let list = |i: usize| {
+        let mut values =
+            root.get("plot_stuff").and_then(|plot| plot.items()?.get(i)?.to_f64_vec()).unwrap_or_default();
+        values.truncate(epochs);
+        values
+    };
+    let best = |i: usize| root.get("best_stuff").and_then(|best| best.items()?.get(i)?.as_f64());
+    let own = |key: &str| root.get(OWN).and_then(|own| own.get(key)?.as_f64());
+    History {
+        train_losses: list(0),
+        validation_losses: list(1),
+        metrics: list(3),
+        train_loss_ma: own("train_loss_MA"),
+        metric_ma: own("metric_MA"),
+        best_train_loss_ma: best(0).zip(best(1)).map(|(epoch, loss)| (epoch as usize, loss)),
+        best_metric_ma: best(2),
+    }
+}

@@ -1,0 +1,85 @@
+//! Components with tensors, by name.
+
+use anyhow::{Result, anyhow};
+use nnunet_host::config::{Kit, extends, without_extends};
+use nnunet_host::registry::Registry;
+use nnunet_plugin_api::abi::v1::import_with_tensors;
+use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice};
+use nnunet_plugin_api::{
+    Architecture, Component, Config, Error as ComponentError, Factory, Info, Kind, Loss, Trainer,
+    TrainerContext, overlay,
+};
+
+/// The kit of the program with tensors.
+pub(crate) const KIT: Kit = Kit { import: import_with_tensors, trainer: from_table };
+
+struct TableTrainer {
+    extends: String,
+    table: Config,
+}
+
+impl Trainer for TableTrainer {
+    fn extends(&self) -> String {
+        self.extends.clone()
+    }
+
+    fn configure(
+        &self,
+        blueprint: &mut Blueprint,
+        _context: &TrainerContext,
+    ) -> nnunet_plugin_api::Result<()> {
+        overlay(blueprint, &self.table)
+    }
+}
+
+fn from_table(info: Info, table: Config) -> Result<Component> {
+    let parent = extends(Kind::Trainer, &info.name, &table)?;
+    let table = without_extends(&table);
+    Ok(Component::trainer(info, move |_| {
+        Ok(Box::new(TableTrainer { extends: parent.clone(), table: table.clone() }))
+    }))
+}
+
+macro_rules! maker {
+    ($(#[$meta:meta])* $fn:ident, $kind:ident, $type:path) => {
+        $(#[$meta])*
+        pub(crate) fn $fn(registry: &Registry, choice: &ComponentChoice) -> Result<Box<dyn $type>> {
+            match &registry.find(Kind::$kind, &choice.name)?.component.factory {
+                Factory::$kind(make) => make(&choice.parameters).map_err(|error| anyhow!("{} `{}`: {error}", Kind::$kind, choice.name)),
+                _ => Err(anyhow!("{} `{}` cannot be made here", Kind::$kind, choice.name)),
+            }
+        }
+    };
+}
+
+maker!(
+    /// Makes an architecture.
+    architecture, Architecture, Architecture
+);
+maker!(
+    /// Makes a loss.
+    loss, Loss, Loss
+);
+maker!(
+    /// Makes a trainer.
+    trainer, Trainer, Trainer
+);
+
+/// Whether a component takes a parameter.
+pub(crate) fn has_parameter(registry: &Registry, kind: Kind, name: &str, parameter: &str) -> bool {
+    registry.find(kind, name).is_ok_and(|entry| entry.component.info.defaults.contains_key(parameter))
+}
+
+/// The resolved trainer of a name.
+pub(crate) fn resolve_trainer(
+    registry: &Registry,
+    name: &str,
+    context: &TrainerContext,
+) -> Result<nnunet_trainers::Resolved> {
+    registry.find(Kind::Trainer, name)?;
+    let lookup = |name: &str| {
+        trainer(registry, &ComponentChoice::named(name))
+            .map_err(|e| ComponentError::message(format!("{e:#}")))
+    };
+    nnunet_trainers::resolve(name, context, &lookup).map_err(|error| anyhow!("{error}"))
+}

@@ -1,0 +1,29 @@
+//! `debug.json`: everything a run was made from.
+
+use std::path::Path;
+
+use anyhow::Result;
+use nnunet_formats::json::{self, Json};
+use nnunet_host::config::World;
+use nnunet_plugin_api::vocabulary::Stage;
+use serde_json::json;
+
+use nnunet_trainers::Resolved;
+
+/// Writes the blueprint, the stage and the plugins.
+pub(crate) fn write(path: &Path, trainer: &Resolved, stage: &Stage, world: &World) -> Result<()> {
+    let plugins: Vec<_> = world
+        .plugins
+        .iter()
+        .map(|plugin| json!({ "name": plugin.name, "version": plugin.version, "abi": plugin.abi, "file": plugin.path }))
+        .collect();
+    let mut all = serde_json::to_value(&trainer.blueprint)?;
+    if let Some(all) = all.as_object_mut() {
+        all.insert("trainer".to_owned(), json!(trainer.names.last()));
+        all.insert("parents".to_owned(), json!(trainer.names));
+        all.insert("stage".to_owned(), serde_json::to_value(stage)?);
+        all.insert("plugins".to_owned(), json!(plugins));
+        all.insert("nnunet_version".to_owned(), json!(env!("CARGO_PKG_VERSION")));
+    }
+    Ok(json::save(path, &Json::from(all))?)
+}

@@ -1,0 +1,109 @@
+//! A trained model on disk.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail, ensure};
+use ndarray::ArrayView4;
+use nnunet_formats::nifti::{self, Geometry};
+use nnunet_host::registry::Registry;
+use nnunet_inference::{SlidingWindow, labels_of, paste};
+use nnunet_plugin_api::tch::Device;
+use nnunet_plugin_api::vocabulary::{CaseProperties, Precision};
+use nnunet_plugin_api::{Network, NetworkSpec};
+
+use crate::checkpoint::{ModelInfo, load_weights};
+use crate::network;
+
+/// Networks of all folds, and what they share.
+pub(crate) struct Model {
+    pub(crate) info: ModelInfo,
+    pub(crate) stage: usize,
+    pub(crate) networks: Vec<Box<dyn Network>>,
+    pub(crate) spec: NetworkSpec,
+    pub(crate) device: Device,
+}
+
+impl Model {
+    /// Loads a checkpoint of every fold of a model's folder.
+    pub(crate) fn load(
+        folder: &Path,
+        folds: &[String],
+        checkpoint: &str,
+        registry: &Registry,
+    ) -> Result<Self> {
+        let files = checkpoints(folder, folds, checkpoint)?;
+        let info = ModelInfo::load(&files[0])?;
+        let configuration =
+            folder.ancestors().nth(2).and_then(Path::file_name).map(|name| name.to_string_lossy());
+        // v1's constructor arguments carry the stage at index 5.
+        let stored = info.init.items().and_then(|init| init.get(5)?.as_i64()).map(|stage| stage as usize);
+        let stage =
+            stored.unwrap_or_else(|| network::stage_index(&configuration.unwrap_or_default(), &info.plans));
+        let Some(plan) = info.plans.plans_per_stage.get(stage) else {
+            bail!("{} has no stage {stage}", folder.display())
+        };
+        let spec = network::spec(&info.plans, plan);
+        let device = Device::cuda_if_available();
+        let mut networks = Vec::new();
+        for file in &files {
+            let (mut store, network) = network::build(registry, &info.architecture, &spec, device)?;
+            load_weights(file, &mut store)?;
+            networks.push(network);
+        }
+        Ok(Self { info, stage, networks, spec, device })
+    }
+
+    /// How its networks are run.
+    pub(crate) fn window(&self, step: f64, mirror: bool, precision: Precision) -> SlidingWindow {
+        let all = (0..self.spec.patch_size.len()).collect();
+        SlidingWindow {
+            patch: self.spec.patch_size.clone(),
+            num_classes: self.spec.num_classes,
+            step,
+            mirror_axes: if mirror { self.info.mirror_axes.clone().unwrap_or(all) } else { Vec::new() },
+            kind: network::kind(precision, &*self.networks[0], self.device),
+            device: self.device,
+        }
+    }
+}
+
+/// The checkpoint files: of the folds asked for, of `all`, or of every fold there is.
+fn checkpoints(folder: &Path, folds: &[String], checkpoint: &str) -> Result<Vec<PathBuf>> {
+    ensure!(folder.is_dir(), "there is no model at {}; train it first (nnunet train)", folder.display());
+    let names: Vec<String> = match folds {
+        [] => {
+            let entries = std::fs::read_dir(folder)?
+                .flatten()
+                .map(|entry| entry.file_name().to_string_lossy().into_owned());
+            let mut names: Vec<String> = entries.filter(|name| name.starts_with("fold")).collect();
+            names.sort();
+            names
+        }
+        [all] if all == "all" => vec!["all".to_owned()],
+        folds => folds.iter().map(|fold| format!("fold_{fold}")).collect(),
+    };
+    ensure!(!names.is_empty(), "{} has no folds", folder.display());
+    let files: Vec<PathBuf> =
+        names.iter().map(|name| folder.join(name).join(format!("{checkpoint}.model"))).collect();
+    for file in &files {
+        ensure!(file.is_file(), "there is no checkpoint {}; is that fold trained?", file.display());
+    }
+    Ok(files)
+}
+
+/// Writes the most probable classes on the case's original grid.
+pub(crate) fn write_labels(
+    path: &Path,
+    probabilities: ArrayView4<'_, f32>,
+    case: &CaseProperties,
+) -> Result<()> {
+    let labels = paste(labels_of(probabilities).view(), case);
+    let [z, y, x] = case.original_size_of_raw_data;
+    let geometry = Geometry {
+        size: [x, y, z],
+        spacing: case.itk.spacing,
+        origin: case.itk.origin,
+        direction: case.itk.direction,
+    };
+    Ok(nifti::write_labels(path, labels.view(), &geometry)?)
+}

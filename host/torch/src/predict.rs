@@ -1,0 +1,129 @@
+//! `predict`: label maps for a folder of images.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use ndarray::Array4;
+use nnunet_formats::npz;
+use nnunet_host::commands::predict::Args;
+use nnunet_host::config::World;
+use nnunet_host::folders::{self, Folders, file_names};
+use nnunet_host::pipeline::crop_case;
+use nnunet_host::{records, report};
+use nnunet_inference::{SlidingWindow, predict, to_cropped_grid};
+use nnunet_plugin_api::Error as ComponentError;
+use nnunet_plugin_api::vocabulary::{CaseProperties, Precision};
+use nnunet_preprocessing::{Resolved, Target, preprocess};
+
+use crate::model::{self, Model};
+
+/// `_0000.nii.gz`
+const CHANNEL_ENDING: usize = 12;
+
+/// Runs the command. A case that fails is reported, the others go on; the command then fails.
+pub(crate) fn run(args: &Args, world: &World) -> Result<()> {
+    let start = Instant::now();
+    let folder = model_folder(args)?;
+    let model = Model::load(&folder, &args.folds, &args.checkpoint, &world.registry)?;
+    let cases = cases(&args.input, model.info.plans.num_modalities())?;
+    ensure!(args.part_id < args.num_parts, "--part_id must be below --num_parts");
+    folders::create(&args.output)?;
+    let plans = &model.info.plans;
+    let lookup =
+        |name: &str| world.registry.preprocessor(name).map_err(|e| ComponentError::message(e.to_string()));
+    let preprocessor = nnunet_preprocessing::resolve(&plans.preprocessor_name, &lookup)?;
+    let precision = if args.disable_mixed_precision { Precision::Fp32 } else { Precision::Auto };
+    let window = model.window(args.step_size, !args.disable_tta, precision);
+    records::save(&args.output.join("plans.pkl"), &records::plans_to_pickle(plans))?;
+    let mine: Vec<_> = cases.iter().skip(args.part_id).step_by(args.num_parts).collect();
+    let bar = report::bar(mine.len(), "predicting");
+    let mut failed = Vec::new();
+    for (case, images) in &mine {
+        let output = args.output.join(format!("{case}.nii.gz"));
+        let done =
+            output.is_file() && (!args.save_npz || output.with_file_name(format!("{case}.npz")).is_file());
+        if !done || args.overwrite_existing {
+            match predict_case(&model, &preprocessor, &window, images, &output, args.save_npz) {
+                Ok(()) => report::line(&format!("predicted {}", output.display())),
+                Err(error) => failed.push(format!("  {case}: {error:#}")),
+            }
+        }
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    std::fs::write(args.output.join("prediction_time.txt"), format!("{}", start.elapsed().as_secs_f64()))?;
+    if !failed.is_empty() {
+        bail!("{} of {} cases failed:\n{}", failed.len(), mine.len(), failed.join("\n"));
+    }
+    Ok(())
+}
+
+fn model_folder(args: &Args) -> Result<PathBuf> {
+    if let Some(folder) = &args.model_folder {
+        return Ok(folder.clone());
+    }
+    let folders = Folders::from_environment();
+    let task = folders.task_name(args.task.as_deref().context("-t or --model-folder is needed")?)?;
+    folders.model(&args.model, &task, &args.trainer, &args.plans)
+}
+
+/// Image files by case.
+fn cases(input: &Path, channels: usize) -> Result<BTreeMap<String, Vec<PathBuf>>> {
+    ensure!(input.is_dir(), "there is no folder {}", input.display());
+    let names = file_names(input, ".nii.gz");
+    ensure!(!names.is_empty(), "there are no .nii.gz files in {}", input.display());
+    let mut cases = BTreeMap::new();
+    let mut missing = Vec::new();
+    for name in &names {
+        let Some((case, _)) = name.split_at_checked(name.len().saturating_sub(CHANNEL_ENDING)) else {
+            continue;
+        };
+        let files: Vec<String> = (0..channels).map(|channel| format!("{case}_{channel:04}.nii.gz")).collect();
+        missing.extend(files.iter().filter(|file| !names.contains(file)).cloned());
+        cases.insert(case.to_owned(), files.iter().map(|file| input.join(file)).collect());
+    }
+    missing.sort();
+    missing.dedup();
+    ensure!(missing.is_empty(), "{} lacks {}", input.display(), missing.join(", "));
+    Ok(cases)
+}
+
+fn predict_case(
+    model: &Model,
+    preprocessor: &Resolved,
+    window: &SlidingWindow,
+    images: &[PathBuf],
+    output: &Path,
+    save_npz: bool,
+) -> Result<()> {
+    let plans = &model.info.plans;
+    let (cropped, mut properties) = crop_case(images, None)?;
+    let target = Target { plans, stage: model.stage, use_mask_for_norm: &plans.use_mask_for_norm };
+    let case = preprocess(preprocessor, cropped.data, cropped.seg, properties.original_spacing, &target)?;
+    let (z, y, x) = case.seg.dim();
+    properties.size_after_resampling = Some([z, y, x]);
+    properties.spacing_after_resampling = Some(case.spacing);
+    let mut sum: Option<Array4<f32>> = None;
+    for network in &model.networks {
+        let probabilities = predict(&**network, case.data.view(), window)?;
+        match &mut sum {
+            Some(sum) => *sum += &probabilities,
+            None => sum = Some(probabilities),
+        }
+    }
+    let mut mean = sum.ok_or_else(|| anyhow!("the model has no network"))?;
+    mean /= model.networks.len() as f32;
+    export(to_cropped_grid(mean, plans, &properties)?, &properties, output, save_npz)
+}
+
+fn export(probabilities: Array4<f32>, case: &CaseProperties, output: &Path, save_npz: bool) -> Result<()> {
+    if save_npz {
+        let name = output.display().to_string();
+        let base = name.trim_end_matches(".nii.gz");
+        npz::save_f16(Path::new(&format!("{base}.npz")), "softmax", probabilities.view())?;
+        records::save(Path::new(&format!("{base}.pkl")), &records::case_to_pickle(case))?;
+    }
+    model::write_labels(output, probabilities.view(), case)
+}

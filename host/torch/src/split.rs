@@ -1,0 +1,56 @@
+//! Which cases a fold trains on.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use nnunet_host::records::{self, Split};
+use nnunet_numerics::{kfold, random_split};
+
+/// Folds of v1.
+const FOLDS: usize = 5;
+
+/// The split of a fold: `all`, an entry of `splits_final.pkl` (made when missing), or a random 80:20 split for numbers
+/// beyond it. `cases` are sorted.
+pub(crate) fn split(preprocessed: &Path, cases: &[String], fold: &str) -> Result<Split> {
+    if fold == "all" {
+        return Ok(Split { train: cases.to_vec(), val: cases.to_vec() });
+    }
+    let fold: usize = fold.parse().with_context(|| format!("fold `{fold}` is neither a number nor `all`"))?;
+    let path = preprocessed.join("splits_final.pkl");
+    if !path.is_file() {
+        ensure!(
+            cases.len() >= FOLDS,
+            "{} has {} cases; 5 folds need at least 5",
+            preprocessed.display(),
+            cases.len()
+        );
+        records::save_with_twin(&path, &records::splits_to_pickle(&make(cases)))?;
+    }
+    let splits = records::load(&path, records::splits_from_pickle)?;
+    let split = match splits.into_iter().nth(fold) {
+        Some(split) => split,
+        None => random(cases, fold),
+    };
+    let unknown: Vec<&String> =
+        split.train.iter().chain(&split.val).filter(|case| !cases.contains(case)).collect();
+    ensure!(unknown.is_empty(), "{} names cases that are not preprocessed: {unknown:?}", path.display());
+    Ok(split)
+}
+
+fn make(cases: &[String]) -> Vec<Split> {
+    let pick = |indices: &[usize], inside: bool| {
+        let chosen = cases.iter().enumerate().filter(|(i, _)| indices.contains(i) == inside);
+        chosen.map(|(_, case)| case.clone()).collect()
+    };
+    kfold(cases.len(), FOLDS)
+        .iter()
+        .map(|val| Split { train: pick(val, false), val: pick(val, true) })
+        .collect()
+}
+
+fn random(cases: &[String], fold: usize) -> Split {
+    let chosen = random_split(cases.len(), fold);
+    let (train, val): (Vec<_>, Vec<_>) = cases.iter().enumerate().partition(|(i, _)| chosen.contains(i));
+    let names = |list: Vec<(usize, &String)>| list.into_iter().map(|(_, case)| case.clone()).collect();
+    Split { train: names(train), val: names(val) }
+}

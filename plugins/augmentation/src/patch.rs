@@ -1,0 +1,109 @@
+//! Where a patch is cut out of a case.
+
+use ndarray::{Array4, s};
+use std::ops::Range;
+
+use crate::random::Stream;
+
+/// Patch large enough for rotations up to the given angles (limited to 90 degrees) and the smallest scale
+/// (v1 `get_patch_size`). In 2D only the first angle counts.
+#[must_use]
+pub fn enlarged_patch(patch: &[usize], rotation: [f64; 3], scale: [f64; 2]) -> Vec<usize> {
+    let [a, b, c] = rotation.map(|angle| angle.abs().min(std::f64::consts::FRAC_PI_2));
+    let size: Vec<f64> = patch.iter().map(|len| *len as f64).collect();
+    let mut largest = size.clone();
+    let mut consider = |i: usize, j: usize, angle: f64| {
+        let (sin, cos) = angle.sin_cos();
+        let turned = [size[i] * cos + size[j] * sin, -size[i] * sin + size[j] * cos];
+        largest[i] = largest[i].max(turned[0].abs());
+        largest[j] = largest[j].max(turned[1].abs());
+    };
+    if patch.len() == 2 {
+        consider(0, 1, a);
+    } else {
+        consider(1, 2, a);
+        // The rotation about the middle axis has the opposite sense.
+        consider(2, 0, b);
+        consider(0, 1, c);
+    }
+    largest.into_iter().map(|len| (len / scale[0].min(scale[1])) as usize).collect()
+}
+
+/// What decides the place of a patch.
+#[derive(Debug, Clone, Copy)]
+pub enum Placement {
+    /// Anywhere that v1 allows.
+    Random,
+    /// Around a voxel of the case.
+    Around([usize; 3]),
+}
+
+/// Corner of a `generator` patch in a case of `shape`, such that a final patch of size `patch` in its middle covers the
+/// case; may lie outside (v1 `DataLoader3D`). All (z, y, x).
+#[must_use]
+pub fn place(
+    shape: [usize; 3],
+    generator: [usize; 3],
+    patch: [usize; 3],
+    placement: Placement,
+    random: &mut Stream,
+) -> [isize; 3] {
+    std::array::from_fn(|axis| {
+        let (len, wide, small) = (shape[axis] as isize, generator[axis] as isize, patch[axis] as isize);
+        let pad = (wide - small).max(wide - len);
+        let low = (-pad).div_euclid(2);
+        let high = len + pad / 2 + pad % 2 - wide;
+        match placement {
+            Placement::Around(centre) => low.max(centre[axis] as isize - wide / 2),
+            Placement::Random => low + random.below((high - low + 1).max(1) as usize) as isize,
+        }
+    })
+}
+
+/// Cuts a box out of a case, of which `read` gives any part inside; what lies outside gets `outside` by channel.
+pub fn crop_with_padding(
+    shape: [usize; 3],
+    corner: [isize; 3],
+    size: [usize; 3],
+    outside: &[f32],
+    read: impl FnOnce(Range<usize>, Range<usize>, Range<usize>) -> Array4<f32>,
+) -> Array4<f32> {
+    let mut out = Array4::from_shape_fn((outside.len(), size[0], size[1], size[2]), |(c, ..)| outside[c]);
+    let inside = |axis: usize| {
+        let low = corner[axis].clamp(0, shape[axis] as isize);
+        let high = (corner[axis] + size[axis] as isize).clamp(0, shape[axis] as isize);
+        (low as usize..high.max(low) as usize, (low - corner[axis]).max(0) as usize)
+    };
+    let [(z, tz), (y, ty), (x, tx)] = [inside(0), inside(1), inside(2)];
+    if z.is_empty() || y.is_empty() || x.is_empty() {
+        return out;
+    }
+    let to = s![.., tz..tz + z.len(), ty..ty + y.len(), tx..tx + x.len()];
+    out.slice_mut(to).assign(&read(z, y, x));
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Values of v1's `get_patch_size` for its default parameters.
+    #[test]
+    fn enlarged_patches_agree_with_v1() {
+        let thirty = [30.0_f64.to_radians(); 3];
+        assert_eq!(enlarged_patch(&[128, 128, 128], thirty, [0.85, 1.25]), [205, 205, 205]);
+        assert_eq!(enlarged_patch(&[32, 40, 40], thirty, [0.85, 1.25]), [56, 64, 59]);
+        let half_turn = [180.0_f64.to_radians(), 0.0, 0.0];
+        assert_eq!(enlarged_patch(&[512, 512], half_turn, [0.85, 1.25]), [602, 602]);
+        assert_eq!(enlarged_patch(&[320, 256], half_turn, [0.85, 1.25]), [376, 376]);
+    }
+
+    #[test]
+    fn crops_beyond_the_case_are_padded() {
+        let case = Array4::from_shape_fn((1, 2, 2, 2), |(_, z, y, x)| (z * 4 + y * 2 + x) as f32 + 1.0);
+        let out = crop_with_padding([2, 2, 2], [-1, 0, 1], [2, 2, 2], &[-9.0], |z, y, x| {
+            case.slice(s![.., z, y, x]).to_owned()
+        });
+        assert_eq!(out.iter().copied().collect::<Vec<_>>(), [-9.0, -9.0, -9.0, -9.0, 2.0, -9.0, 4.0, -9.0]);
+    }
+}

@@ -1,0 +1,168 @@
+//! From a trainer's name to its blueprint and hooks: the parent chain, root first.
+
+use nnunet_plugin_api::vocabulary::{Blueprint, LearningRateSchedule};
+use nnunet_plugin_api::{EpochReport, Error, Flow, Loss, LossContext, Result, Trainer, TrainerContext};
+
+/// Makes the trainer of a name.
+pub type Lookup<'a> = &'a dyn Fn(&str) -> Result<Box<dyn Trainer>>;
+
+/// A trainer with the blueprint of all its parents applied. Hooks ask the trainer itself first, then its parents.
+pub struct Resolved {
+    /// What the chain of parents and the trainer itself say.
+    pub blueprint: Blueprint,
+    /// Names of the trainer and its parents, root first.
+    pub names: Vec<String>,
+    chain: Vec<Box<dyn Trainer>>,
+}
+
+impl std::fmt::Debug for Resolved {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Resolved")
+            .field("names", &self.names)
+            .field("blueprint", &self.blueprint)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Resolves a trainer.
+///
+/// # Errors
+/// An unknown trainer or parent, a chain that comes back to itself, or what `configure` returns.
+pub fn resolve(name: &str, context: &TrainerContext, lookup: Lookup<'_>) -> Result<Resolved> {
+    let mut chain = vec![lookup(name)?];
+    let mut names = vec![name.to_owned()];
+    loop {
+        let parent = chain[chain.len() - 1].extends();
+        if parent.is_empty() {
+            break;
+        }
+        if names.contains(&parent) {
+            return Err(Error::message(format!(
+                "trainer {name} extends itself: {} -> {parent}",
+                names.join(" -> ")
+            )));
+        }
+        chain.push(lookup(&parent)?);
+        names.push(parent);
+    }
+    chain.reverse();
+    names.reverse();
+    let mut blueprint = Blueprint::default();
+    for (trainer, name) in chain.iter().zip(&names) {
+        trainer
+            .configure(&mut blueprint, context)
+            .map_err(|error| error.within(format!("trainer {name}")))?;
+    }
+    check(&blueprint)?;
+    Ok(Resolved { blueprint, names, chain })
+}
+
+fn check(blueprint: &Blueprint) -> Result<()> {
+    let positive = [
+        ("max_num_epochs", blueprint.max_num_epochs),
+        ("num_batches_per_epoch", blueprint.num_batches_per_epoch),
+        ("save_every", blueprint.save_every),
+    ];
+    for (name, value) in positive {
+        if value == 0 {
+            return Err(Error::parameter(name, "must be at least 1"));
+        }
+    }
+    if !(blueprint.initial_lr.is_finite() && blueprint.initial_lr > 0.0) {
+        return Err(Error::parameter("initial_lr", "must be a positive number"));
+    }
+    Ok(())
+}
+
+impl Resolved {
+    /// The loss of the first trainer that brings one.
+    ///
+    /// # Errors
+    /// What the hook returns.
+    pub fn loss(&self, context: &LossContext) -> Result<Option<Box<dyn Loss>>> {
+        for trainer in self.chain.iter().rev() {
+            if let Some(loss) = trainer.loss(context)? {
+                return Ok(Some(loss));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The learning rate of an epoch: a hook's, else the schedule's.
+    ///
+    /// # Errors
+    /// What the hook returns.
+    pub fn learning_rate(&self, epoch: usize) -> Result<f64> {
+        for trainer in self.chain.iter().rev() {
+            if let Some(rate) = trainer.learning_rate(epoch, &self.blueprint)? {
+                return Ok(rate);
+            }
+        }
+        let done = epoch as f64 / self.blueprint.max_num_epochs as f64;
+        Ok(match self.blueprint.lr_schedule {
+            LearningRateSchedule::Poly { exponent } => {
+                self.blueprint.initial_lr * (1.0 - done).max(0.0).powf(exponent)
+            }
+            LearningRateSchedule::Constant => self.blueprint.initial_lr,
+        })
+    }
+
+    /// Tells every trainer of the chain; one of them may stop the run.
+    ///
+    /// # Errors
+    /// What a hook returns.
+    pub fn on_epoch_end(&mut self, report: &EpochReport) -> Result<Flow> {
+        let mut flow = Flow::Continue;
+        for trainer in &mut self.chain {
+            if trainer.on_epoch_end(report)? == Flow::Stop {
+                flow = Flow::Stop;
+            }
+        }
+        Ok(flow)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nnunet_plugin_api::vocabulary::Plans;
+
+    use super::*;
+
+    struct Child;
+
+    impl Trainer for Child {
+        fn extends(&self) -> String {
+            "root".to_owned()
+        }
+
+        fn configure(&self, blueprint: &mut Blueprint, _context: &TrainerContext) -> Result<()> {
+            blueprint.max_num_epochs = 10;
+            Ok(())
+        }
+
+        fn learning_rate(&self, epoch: usize, _blueprint: &Blueprint) -> Result<Option<f64>> {
+            Ok((epoch == 3).then_some(0.5))
+        }
+    }
+
+    struct Root;
+
+    impl Trainer for Root {
+        fn extends(&self) -> String {
+            String::new()
+        }
+    }
+
+    #[test]
+    fn hooks_come_from_the_child_and_defaults_from_the_root() {
+        let lookup = |name: &str| -> Result<Box<dyn Trainer>> {
+            Ok(if name == "root" { Box::new(Root) } else { Box::new(Child) })
+        };
+        let context =
+            TrainerContext { configuration: "3d_fullres".to_owned(), plans: Plans::default(), stage: 0 };
+        let trainer = resolve("child", &context, &lookup).unwrap();
+        assert_eq!(trainer.names, ["root", "child"]);
+        assert_eq!(trainer.learning_rate(3).unwrap(), 0.5);
+        assert!((trainer.learning_rate(5).unwrap() - 0.01 * 0.5_f64.powf(0.9)).abs() < 1e-12);
+    }
+}
