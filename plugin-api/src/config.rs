@@ -51,7 +51,8 @@ fn merge(slot: &mut Value, value: &Value) {
 }
 
 fn unknown_key(key: &str, known: &Config) -> Error {
-    let near = known.keys().max_by(|a, b| strsim::jaro_winkler(a, key).total_cmp(&strsim::jaro_winkler(b, key)));
+    let near =
+        known.keys().max_by(|a, b| strsim::jaro_winkler(a, key).total_cmp(&strsim::jaro_winkler(b, key)));
     let hint = near.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
     Error::message(format!("unknown key `{key}`{hint}"))
 }
@@ -78,7 +79,8 @@ mod tests {
 
     #[test]
     fn a_misspelled_key_gets_the_nearest_one() {
-        let error = overlay(&mut Blueprint::default(), &table(r#"{"max_epochs": 1}"#)).unwrap_err().to_string();
+        let error =
+            overlay(&mut Blueprint::default(), &table(r#"{"max_epochs": 1}"#)).unwrap_err().to_string();
         assert_eq!(error, "unknown key `max_epochs`; did you mean `max_num_epochs`?");
     }
 }

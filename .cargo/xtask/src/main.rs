@@ -1,1 +1,79 @@
-fn main() {}
+//! Set-up, the demo and all checks, one command each: `cargo setup`, `cargo demo`, `cargo verify`, `cargo lint`.
+//!
+//! Depends on std alone: it builds in seconds, before there is a libtorch.
+
+mod demo;
+mod libtorch;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+/// One sentence for the user.
+type Result<T> = std::result::Result<T, String>;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (command, rest) =
+        arguments.split_first().map_or(("", &[][..]), |(first, rest)| (first.as_str(), rest));
+    let done = match command {
+        "setup" => libtorch::set_up().map(|_| ()),
+        "demo" => build().and_then(|()| demo::run(rest)),
+        "verify" => build().and_then(|()| test(rest)),
+        "lint" => libtorch::set_up().and_then(|libtorch| lint(&libtorch)),
+        _ => Err("usage: cargo setup | cargo demo [FOLDER] | cargo verify [TEST ARGUMENTS] | cargo lint"
+            .to_owned()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The repository.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap_or(Path::new(".")).to_owned()
+}
+
+/// Builds everything. The command line comes last and on its own: together with the rest it would be linked with
+/// libtorch, since cargo unites the features of what it builds at once.
+fn build() -> Result<()> {
+    let libtorch = libtorch::set_up()?;
+    cargo(&libtorch, &["build", "--release", "--workspace"])?;
+    cargo(
+        &libtorch,
+        &["build", "--release", "--package", "nnunet", "--no-default-features", "--bin", "nnunet"],
+    )
+}
+
+fn test(arguments: &[String]) -> Result<()> {
+    let libtorch = libtorch::set_up()?;
+    let mut all = vec!["test", "--release", "--workspace", "--exclude", "nnunet"];
+    all.extend(arguments.iter().map(String::as_str));
+    cargo(&libtorch, &all)
+}
+
+fn lint(libtorch: &Path) -> Result<()> {
+    cargo(libtorch, &["fmt", "--all", "--check"])?;
+    cargo(libtorch, &["clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"])
+}
+
+/// Runs cargo with the libtorch that was found.
+fn cargo(libtorch: &Path, arguments: &[&str]) -> Result<()> {
+    let mut command = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
+    command.args(arguments).current_dir(root()).env("LIBTORCH", libtorch).env_remove("LIBTORCH_USE_PYTORCH");
+    run(&mut command)
+}
+
+/// Runs a command; its failure is an error.
+fn run(command: &mut Command) -> Result<()> {
+    let shown = format!("{command:?}").replace('"', "");
+    println!("$ {}", shown.split_once("cargo ").map_or(shown.as_str(), |(_, rest)| rest));
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("`{shown}` ended with {status}")),
+        Err(error) => Err(format!("`{shown}` cannot be started: {error}")),
+    }
+}

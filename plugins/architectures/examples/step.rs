@@ -42,8 +42,9 @@ fn main() {
         if channels_last {
             x = channels_last_3d(&x);
         }
-        let targets: Vec<Tensor> =
-            (0..3).map(|i| Tensor::randint(3, [9, 1, 40 >> i, 56 >> i, 40 >> i], (Kind::Int64, Device::Cpu))).collect();
+        let targets: Vec<Tensor> = (0..3)
+            .map(|i| Tensor::randint(3, [9, 1, 40 >> i, 56 >> i, 40 >> i], (Kind::Int64, Device::Cpu)))
+            .collect();
         let weights = deep_supervision_weights(3);
         let loss = DiceCe::new(DiceCeConfig { batch_dice: true, ..Default::default() });
         let mut times = vec![];
@@ -62,7 +63,10 @@ fn main() {
         let start = Instant::now();
         no_grad(|| network.forward(&x, false).unwrap());
         let inference = start.elapsed().as_secs_f64();
-        println!("{name}: step {:.3} s (forward {:.3}, loss {:.3}, backward {:.3}); inference {inference:.3} s", times[3], parts[0], parts[1], parts[2]);
+        println!(
+            "{name}: step {:.3} s (forward {:.3}, loss {:.3}, backward {:.3}); inference {inference:.3} s",
+            times[3], parts[0], parts[1], parts[2]
+        );
     }
 }
 

@@ -116,7 +116,16 @@ impl InstanceNorm {
     /// (batch, features, space...), unchanged.
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let none: Option<&Tensor> = None;
-        Ok(x.f_instance_norm(Some(&self.weight), Some(&self.bias), none, none, true, 0.0, NORM_EPSILON, true)?)
+        Ok(x.f_instance_norm(
+            Some(&self.weight),
+            Some(&self.bias),
+            none,
+            none,
+            true,
+            0.0,
+            NORM_EPSILON,
+            true,
+        )?)
     }
 }
 

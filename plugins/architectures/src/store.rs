@@ -51,7 +51,8 @@ impl ParameterStore {
     /// # Errors
     /// An unknown name or another shape.
     pub fn set(&mut self, name: &str, shape: &[usize], values: &[f32]) -> Result<()> {
-        let own = self.get(name).ok_or_else(|| Error::message(format!("the network has no parameter `{name}`")))?;
+        let own =
+            self.get(name).ok_or_else(|| Error::message(format!("the network has no parameter `{name}`")))?;
         let shape: Vec<i64> = shape.iter().map(|len| *len as i64).collect();
         if own.size() != shape {
             return Err(Error::shape(name, format!("{:?}", own.size()), format!("{shape:?}")));

@@ -70,7 +70,8 @@ pub fn metrics(c: &Confusion) -> [(&'static str, f64); 13] {
 /// Mean of the numbers that are not NaN; NaN when there are none.
 #[must_use]
 pub fn nan_mean(values: impl Iterator<Item = f64>) -> f64 {
-    let (sum, n) = values.filter(|value| !value.is_nan()).fold((0.0, 0_u32), |(sum, n), value| (sum + value, n + 1));
+    let (sum, n) =
+        values.filter(|value| !value.is_nan()).fold((0.0, 0_u32), |(sum, n), value| (sum + value, n + 1));
     if n == 0 { f64::NAN } else { sum / f64::from(n) }
 }
 

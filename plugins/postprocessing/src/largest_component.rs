@@ -2,7 +2,9 @@
 //! (v1 `remove_all_but_the_largest_connected_component`).
 
 use nnunet_numerics::connected_components;
-use nnunet_plugin_api::{Component, Info, Kind, LabelVolume, Postprocessor, Registration, Result, inventory, parse_config};
+use nnunet_plugin_api::{
+    Component, Info, Kind, LabelVolume, Postprocessor, Registration, Result, inventory, parse_config,
+};
 use serde::{Deserialize, Serialize};
 
 /// Parameters of [`LargestComponent`].
@@ -30,7 +32,11 @@ pub struct LargestComponent {
 }
 
 inventory::submit!(Registration(|| {
-    let info = Info::new(Kind::Postprocessor, "LargestComponent", "Keeps the largest connected component of classes.");
+    let info = Info::new(
+        Kind::Postprocessor,
+        "LargestComponent",
+        "Keeps the largest connected component of classes.",
+    );
     Component::postprocessor(info.with_defaults(&LargestComponentConfig::default()), |config| {
         Ok(Box::new(LargestComponent { config: parse_config(config)? }))
     })

@@ -22,7 +22,8 @@ pub fn reference(folder: &str, test: &str) -> Option<PathBuf> {
 
 /// Files of a folder with an ending, sorted.
 pub fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).map(|entries| entries.flatten().map(|entry| entry.path()).collect());
+    let entries =
+        std::fs::read_dir(folder).map(|entries| entries.flatten().map(|entry| entry.path()).collect());
     let mut paths: Vec<PathBuf> = entries.unwrap_or_default();
     paths.retain(|path| path.to_string_lossy().ends_with(ending));
     paths.sort();

@@ -1,0 +1,139 @@
+//! From the same weights and batches, three optimiser steps give what nnunet 1.7.1 (torch 2.1.2, CPU, fp32) gave.
+
+use std::path::Path;
+
+use nnunet_architectures::{GenericUnet, ParameterStore};
+use nnunet_formats::json::{self, Json};
+use nnunet_losses::{DiceCe, DiceCeConfig};
+use nnunet_plugin_api::tch::{Device, Kind, Tensor};
+use nnunet_plugin_api::vocabulary::Plans;
+use nnunet_plugin_api::{Architecture, NetworkSpec, Trainer, TrainerContext};
+use nnunet_test_support::reference;
+use nnunet_training::{Batch, Engine, History};
+
+/// Relative difference of a loss.
+const LOSS: f64 = 1e-4;
+/// Absolute difference of a weight.
+const WEIGHT: f64 = 1e-4;
+/// The same where clipping acts: its gradients are 30 times larger, and so is the rounding that three steps amplify.
+const CLIPPED_WEIGHT: f64 = 3e-4;
+
+struct Root;
+
+impl Trainer for Root {
+    fn extends(&self) -> String {
+        String::new()
+    }
+}
+
+fn numbers(json: &Json) -> Vec<usize> {
+    json.items().unwrap().iter().map(|n| n.as_f64().unwrap() as usize).collect()
+}
+
+fn tensors(path: &Path) -> Vec<(String, Tensor)> {
+    Tensor::read_safetensors(path).unwrap()
+}
+
+fn engine(config: &Json, batch_dice: bool, init: &Path) -> Engine {
+    let get = |key: &str| config.get(key).unwrap();
+    let number = |key: &str| get(key).as_f64().unwrap() as usize;
+    let kernels = |key: &str| get(key).items().unwrap().iter().map(numbers).collect();
+    let spec = NetworkSpec {
+        num_input_channels: number("in_channels"),
+        num_classes: number("num_classes"),
+        base_num_features: number("base"),
+        conv_per_stage: number("conv_per_stage"),
+        patch_size: numbers(get("patch")),
+        pool_op_kernel_sizes: kernels("pool"),
+        conv_kernel_sizes: kernels("conv"),
+        num_blocks_encoder: None,
+        num_blocks_decoder: None,
+    };
+    let mut store = ParameterStore::new(Device::Cpu);
+    let network = GenericUnet::default().build(&mut store, &spec).unwrap();
+    for (name, tensor) in tensors(init) {
+        let shape: Vec<usize> = tensor.size().iter().map(|len| *len as usize).collect();
+        let values = Vec::<f32>::try_from(tensor.reshape([-1])).unwrap();
+        store.set(&name, &shape, &values).unwrap();
+    }
+    let context = TrainerContext { configuration: String::new(), plans: Plans::default(), stage: 0 };
+    let trainer = nnunet_trainers::resolve("root", &context, &|_| Ok(Box::new(Root))).unwrap();
+    Engine {
+        optimizer: Engine::optimizer(&trainer, &store),
+        loss: Box::new(DiceCe::new(DiceCeConfig { batch_dice, ..Default::default() })),
+        kind: Kind::Float,
+        num_classes: spec.num_classes,
+        trainer,
+        store,
+        network,
+        epoch: 0,
+        history: History::default(),
+    }
+}
+
+fn batch(all: &[(String, Tensor)], step: usize, outputs: usize) -> Batch {
+    let get = |name: String| all.iter().find(|(other, _)| *other == name).unwrap().1.shallow_clone();
+    let target = |level: usize| get(format!("target_{step}_{level}")).to_kind(Kind::Int64);
+    Batch {
+        data: get(format!("data_{step}")),
+        targets: (0..outputs).map(target).collect(),
+        cases: Vec::new(),
+    }
+}
+
+/// `name` is the run, `base` the set of initial weights and `batches` the set of batches it used.
+fn check(name: &str, base: &str, batches: &str, tolerance: f64) {
+    let Some(folder) = reference("train_step", &format!("train_step::{name}")) else { return };
+    let expected = json::load(&folder.join(format!("{name}.json"))).unwrap();
+    let config = expected.get("config").unwrap();
+    let batch_dice = expected.get("batch_dice") == Some(&Json::Bool(true));
+    let mut engine = engine(config, batch_dice, &folder.join(format!("{base}_init.safetensors")));
+    let keys = expected.get("parameter_order_in_optimizer").unwrap().items().unwrap();
+    let names: Vec<&str> = engine.store.parameters().iter().map(|p| p.name.as_str()).collect();
+    assert_eq!(
+        names,
+        keys.iter().filter_map(Json::as_str).collect::<Vec<_>>(),
+        "{name}: order of the parameters"
+    );
+    let all = tensors(&folder.join(format!("{batches}_batches.safetensors")));
+    let outputs = config.get("pool").unwrap().items().unwrap().len();
+    for (step, reference) in expected.get("steps").unwrap().items().unwrap().iter().enumerate() {
+        let rate = reference.get("lr").unwrap().as_f64().unwrap();
+        let loss = engine.train_step(&batch(&all, step, outputs), rate).unwrap();
+        let wanted = reference.get("loss").unwrap().as_f64().unwrap();
+        assert!(
+            (loss - wanted).abs() <= LOSS * wanted.abs(),
+            "{name}, step {step}: loss {loss} instead of {wanted}"
+        );
+    }
+    for (key, wanted) in tensors(&folder.join(format!("{name}_final.safetensors"))) {
+        let ours = engine.store.get(&key).unwrap();
+        let error = f64::try_from((ours.detach() - wanted).abs().max()).unwrap();
+        assert!(error <= tolerance, "{name}: {key} differs by {error} after three steps");
+    }
+}
+
+#[test]
+fn volumes_with_batch_dice() {
+    check("unet3d_batchdice_true", "unet3d_batchdice_true", "unet3d_batchdice_true", WEIGHT);
+}
+
+#[test]
+fn volumes_without_batch_dice() {
+    check("unet3d_batchdice_false", "unet3d_batchdice_true", "unet3d_batchdice_true", WEIGHT);
+}
+
+#[test]
+fn slices_with_batch_dice() {
+    check("unet2d_batchdice_true", "unet2d_batchdice_true", "unet2d_batchdice_true", WEIGHT);
+}
+
+#[test]
+fn slices_without_batch_dice() {
+    check("unet2d_batchdice_false", "unet2d_batchdice_true", "unet2d_batchdice_true", WEIGHT);
+}
+
+#[test]
+fn clipped_gradients() {
+    check("unet2d_clip_active", "unet2d_clip_active", "unet2d_batchdice_true", CLIPPED_WEIGHT);
+}

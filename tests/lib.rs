@@ -1,0 +1,133 @@
+//! The programs as users call them: in a world of their own with v1's three folders.
+#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "this crate exists for tests")]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What a program printed and how it ended.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Exit code; -1 when a signal ended it.
+    pub code: i32,
+    /// Both streams.
+    pub text: String,
+}
+
+/// Folder of the built programs: the one above this test's own.
+#[must_use]
+pub fn programs() -> PathBuf {
+    let test = std::env::current_exe().expect("this test has a path");
+    test.ancestors().nth(2).expect("target/<profile>/deps/<test>").to_owned()
+}
+
+/// A built plugin.
+#[must_use]
+pub fn plugin(name: &str) -> PathBuf {
+    let path = programs().join(format!("lib{name}.so"));
+    assert!(path.is_file(), "{} is not built; run `cargo verify`", path.display());
+    path
+}
+
+/// A fresh set of folders.
+#[derive(Debug)]
+pub struct World {
+    folder: tempfile::TempDir,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl World {
+    /// Empty folders.
+    #[must_use]
+    pub fn new() -> Self {
+        let world = Self { folder: tempfile::tempdir().expect("a temporary folder") };
+        for name in ["raw/nnUNet_raw_data", "preprocessed", "results"] {
+            std::fs::create_dir_all(world.path(name)).expect("a folder");
+        }
+        world
+    }
+
+    /// A path inside.
+    #[must_use]
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// A file with text.
+    pub fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path(name), text).expect("a file");
+    }
+
+    /// Runs `nnunet` with arguments separated by blanks.
+    #[must_use]
+    pub fn run(&self, line: &str) -> Outcome {
+        self.run_with(line, &[])
+    }
+
+    /// Runs `nnunet` with more environment variables.
+    #[must_use]
+    pub fn run_with(&self, line: &str, variables: &[(&str, &str)]) -> Outcome {
+        self.run_program(&programs().join("nnunet"), line, variables)
+    }
+
+    /// Runs a program in this world.
+    #[must_use]
+    pub fn run_program(&self, program: &Path, line: &str, variables: &[(&str, &str)]) -> Outcome {
+        let output = Command::new(program)
+            .args(line.split_whitespace())
+            .current_dir(self.folder.path())
+            .env("nnUNet_raw_data_base", self.path("raw"))
+            .env("nnUNet_preprocessed", self.path("preprocessed"))
+            .env("RESULTS_FOLDER", self.path("results"))
+            .env("XDG_DATA_HOME", self.path("data"))
+            .env("XDG_CONFIG_HOME", self.path("config"))
+            .env_remove("LD_LIBRARY_PATH")
+            .env_remove("NNUNET_PLUGIN_PATH")
+            .envs(variables.iter().copied())
+            .output()
+            .unwrap_or_else(|error| panic!("{}: {error}; run `cargo verify`", program.display()));
+        let text =
+            String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        Outcome { code: output.status.code().unwrap_or(-1), text }
+    }
+
+    /// As [`World::run`]; the command must succeed.
+    pub fn succeed(&self, line: &str) -> String {
+        let outcome = self.run(line);
+        assert_eq!(outcome.code, 0, "nnunet {line}\n{}", outcome.text);
+        outcome.text
+    }
+
+    /// A task of phantoms, planned and preprocessed by a small planner; `nnunet.toml` has a short trainer `Short`.
+    #[must_use]
+    pub fn with_phantoms() -> Self {
+        let world = Self::new();
+        world.write("nnunet.toml", SMALL);
+        world.succeed(
+            "example-dataset -o raw/nnUNet_raw_data --task Task900_Phantom --train 6 --test 2 --seed 3",
+        );
+        world.succeed(
+            "plan_and_preprocess -t 900 -pl3d Small -pl2d None -tl 2 -tf 2 --verify_dataset_integrity",
+        );
+        world
+    }
+}
+
+/// A project that is planned and trained in seconds.
+const SMALL: &str = r#"
+[planners.Small]
+extends = "ExperimentPlanner3D_v21"
+base_num_features = 4
+plans_identifier = "nnUNetPlansSmall"
+
+[trainers.Short]
+extends = "nnUNetTrainerV2"
+max_num_epochs = 2
+num_batches_per_epoch = 4
+num_val_batches_per_epoch = 1
+batch_size = 2
+"#;

@@ -1,0 +1,96 @@
+//! A plugin that goes wrong in the way `NNUNET_MISBEHAVE` says: `panic`, `nan`, `shape`, `panic_in_create`,
+//! `no_gradient`, `panic_in_drop`, `architecture_shape`, `architecture_panic`. Without the variable it behaves.
+
+use nnunet_plugin_api::tch::{Kind as Element, Tensor};
+use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice};
+use nnunet_plugin_api::{
+    Architecture, Component, Info, Init, Kind, Loss, LossContext, Network, NetworkSpec, Registration, Result,
+    Trainer, TrainerContext, VarFactory, export_plugin, inventory,
+};
+
+export_plugin!();
+
+fn fault() -> String {
+    std::env::var("NNUNET_MISBEHAVE").unwrap_or_default()
+}
+
+inventory::submit!(Registration(|| {
+    let info = Info::new(Kind::Trainer, "Misbehaving", "Goes wrong on request.");
+    Component::trainer(info, |_| {
+        assert_ne!(fault(), "panic_in_create", "as requested");
+        Ok(Box::new(Misbehaving))
+    })
+}));
+
+inventory::submit!(Registration(|| {
+    let info = Info::new(Kind::Architecture, "Pointwise", "One convolution of one voxel.");
+    Component::architecture(info, |_| Ok(Box::new(Pointwise)))
+}));
+
+struct Misbehaving;
+
+impl Trainer for Misbehaving {
+    fn configure(&self, blueprint: &mut Blueprint, _context: &TrainerContext) -> Result<()> {
+        blueprint.max_num_epochs = 1;
+        blueprint.num_batches_per_epoch = 2;
+        blueprint.num_val_batches_per_epoch = 1;
+        if fault().starts_with("architecture") || fault() == "pointwise" {
+            blueprint.architecture = ComponentChoice::named("Pointwise");
+        }
+        Ok(())
+    }
+
+    fn loss(&self, _context: &LossContext) -> Result<Option<Box<dyn Loss>>> {
+        Ok(Some(Box::new(OddLoss)))
+    }
+}
+
+impl Drop for Misbehaving {
+    fn drop(&mut self) {
+        assert_ne!(fault(), "panic_in_drop", "as requested");
+    }
+}
+
+struct OddLoss;
+
+impl Loss for OddLoss {
+    fn forward(&self, logits: &Tensor, target: &Tensor) -> Result<Tensor> {
+        let labels = target.f_select(1, 0)?;
+        let none: Option<&Tensor> = None;
+        let log_p = logits.f_log_softmax(1, Element::Float)?;
+        let good = log_p.f_nll_loss_nd(&labels, none, nnunet_plugin_api::tch::Reduction::Mean, -100)?;
+        match fault().as_str() {
+            "panic" => panic!("the loss panics as requested"),
+            "nan" => Ok(good * f64::NAN),
+            "shape" => Ok(logits.f_mul(logits)?),
+            "no_gradient" => Ok(good.detach()),
+            _ => Ok(good),
+        }
+    }
+}
+
+struct Pointwise;
+
+impl Architecture for Pointwise {
+    fn build(&self, vars: &mut dyn VarFactory, spec: &NetworkSpec) -> Result<Box<dyn Network>> {
+        let shape = [spec.num_classes as i64, spec.num_input_channels as i64, 1, 1, 1];
+        let weight = vars.parameter("weight", &shape, Init::KaimingNormal { negative_slope: 0.01 })?;
+        Ok(Box::new(PointwiseNetwork { weight }))
+    }
+}
+
+struct PointwiseNetwork {
+    weight: Tensor,
+}
+
+impl Network for PointwiseNetwork {
+    fn forward(&self, input: &Tensor, _deep_supervision: bool) -> Result<Vec<Tensor>> {
+        let none: Option<&Tensor> = None;
+        let output = input.f_conv3d(&self.weight, none, [1, 1, 1], [0, 0, 0], [1, 1, 1], 1)?;
+        match fault().as_str() {
+            "architecture_panic" => panic!("the network panics as requested"),
+            "architecture_shape" => Ok(vec![output.f_narrow(2, 0, 1)?]),
+            _ => Ok(vec![output]),
+        }
+    }
+}

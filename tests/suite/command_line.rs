@@ -1,0 +1,76 @@
+//! The command line as users type it.
+
+use std::process::Command;
+
+use nnunet_tests::{World, programs};
+
+#[test]
+fn the_command_line_does_not_link_libtorch_and_its_sibling_does() {
+    let needed = |name: &str| {
+        let output = Command::new("readelf").arg("-d").arg(programs().join(name)).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    assert!(!needed("nnunet").contains("libtorch"), "{}", needed("nnunet"));
+    assert!(needed("nnunet-torch").contains("libtorch_cpu"));
+}
+
+#[test]
+fn both_programs_list_the_same_components() {
+    let world = World::new();
+    let list = |program: &str| {
+        let outcome = world.run_program(&programs().join(program), "plugins list", &[]);
+        assert_eq!(outcome.code, 0, "{}", outcome.text);
+        outcome.text
+    };
+    assert_eq!(list("nnunet"), list("nnunet-torch"));
+    for name in [
+        "ExperimentPlanner3D_v21",
+        "GenericPreprocessor",
+        "Generic_UNet",
+        "nnUNetTrainerV2",
+        "DC_and_CE_loss",
+    ] {
+        assert!(list("nnunet").contains(name), "{name} is missing");
+    }
+}
+
+#[test]
+fn kebab_case_and_aliases_work() {
+    let world = World::new();
+    assert!(world.succeed("plan-and-preprocess --help").contains("--verify_dataset_integrity"));
+    world.succeed("aliases --dir links");
+    let alias = world.path("links/nnUNet_plan_and_preprocess");
+    let outcome = world.run_program(&alias, "-t 4 -tl 2", &[]);
+    assert_eq!(outcome.code, 1);
+    assert!(outcome.text.contains("no task with id 4"), "{}", outcome.text);
+    let outcome = world.run_program(&world.path("links/nnUNet_train"), "3d_fullres nnUNetTrainerV2 4 0", &[]);
+    assert!(outcome.text.contains("no task with id 4"), "{}", outcome.text);
+}
+
+#[test]
+fn wrong_arguments_end_with_code_2() {
+    assert_eq!(World::new().run("train 3d_fullres").code, 2);
+    assert_eq!(World::new().run("no_such_command").code, 2);
+}
+
+#[test]
+fn an_unset_folder_is_named() {
+    let world = World::new();
+    let outcome = world.run_with("plan_and_preprocess -t Task004_X", &[("nnUNet_raw_data_base", "")]);
+    assert_eq!(outcome.code, 1);
+    assert!(outcome.text.contains("nnUNet_raw_data_base"), "{}", outcome.text);
+}
+
+#[test]
+fn an_unknown_key_in_the_configuration_gets_the_nearest_one() {
+    let world = World::new();
+    world.write("nnunet.toml", "[planners.P]\nextends = \"ExperimentPlanner3D_v21\"\nbase_features = 8\n");
+    world.succeed("example-dataset -o raw/nnUNet_raw_data --train 5 --test 0");
+    let outcome = world.run("plan_and_preprocess -t 900 -pl3d P -pl2d None");
+    assert_eq!(outcome.code, 1);
+    assert!(
+        outcome.text.contains("unknown key `base_features`; did you mean `base_num_features`?"),
+        "{}",
+        outcome.text
+    );
+}

@@ -1,0 +1,108 @@
+//! The main job and what can be wrong with its input.
+
+use nnunet_formats::json;
+use nnunet_formats::pickle::{self, Value};
+use nnunet_formats::torch_zip;
+use nnunet_tests::World;
+
+const RAW: &str = "raw/nnUNet_raw_data/Task900_Phantom";
+const PREPROCESSED: &str = "preprocessed/Task900_Phantom";
+
+#[test]
+fn plan_train_predict_evaluate_with_a_trainer_in_toml() {
+    let world = World::with_phantoms();
+    world.succeed("train 3d_fullres Short Task900_Phantom 0 -p nnUNetPlansSmall --npz");
+    let model = "results/nnUNet/3d_fullres/Task900_Phantom/Short__nnUNetPlansSmall";
+    for file in ["debug.json", "progress.png", "model_final_checkpoint.model", "validation_raw/summary.json"]
+    {
+        assert!(world.path(&format!("{model}/fold_0/{file}")).is_file(), "{file} is missing");
+    }
+    assert!(world.path(&format!("{model}/plans.pkl")).is_file());
+    check_formats(&world, model);
+
+    let again =
+        world.succeed("train 3d_fullres Short 900 0 -p nnUNetPlansSmall -c --disable_validation_inference");
+    assert!(!again.contains("epoch:  0"), "a finished training was trained again:\n{again}");
+
+    let images = format!("{RAW}/imagesTs");
+    world.succeed(&format!("predict -i {images} -o out -t 900 -tr Short -p nnUNetPlansSmall -f 0 -z"));
+    let text = world.succeed(&format!("evaluate_folder -ref {RAW}/labelsTs -pred out -l 1 2"));
+    assert!(text.contains("foreground: mean Dice"), "{text}");
+    world.succeed(&format!("picture -i {images} -ref {RAW}/labelsTs -pred out -o cases.png"));
+    assert!(world.path("cases.png").is_file());
+    let by_folder = world.run(&format!("predict -i {images} -o out2 --model-folder {model} --disable_tta"));
+    assert_eq!(by_folder.code, 0, "{}", by_folder.text);
+}
+
+/// The files have v1's keys and their JSON twins.
+fn check_formats(world: &World, model: &str) {
+    let plans = pickle::load(&world.path(&format!("{PREPROCESSED}/nnUNetPlansSmall_plans_3D.pkl"))).unwrap();
+    for key in ["num_stages", "plans_per_stage", "transpose_forward", "dataset_properties", "conv_per_stage"]
+    {
+        assert!(plans.get(key).is_some(), "plans lack {key}");
+    }
+    let twin = json::load(&world.path(&format!("{PREPROCESSED}/nnUNetPlansSmall_plans_3D.json"))).unwrap();
+    assert_eq!(twin.get("base_num_features").and_then(json::Json::as_f64), Some(4.0));
+    let case =
+        pickle::load(&world.path(&format!("{PREPROCESSED}/nnUNetData_plans_v2.1_stage0/phantom_000.pkl")))
+            .unwrap();
+    assert!(case.get("class_locations").is_some() && case.get("itk_direction").is_some());
+    let file = world.path(&format!("{model}/fold_0/model_final_checkpoint.model"));
+    let checkpoint = torch_zip::load(&file).unwrap();
+    for key in
+        ["epoch", "state_dict", "optimizer_state_dict", "lr_scheduler_state_dict", "plot_stuff", "best_stuff"]
+    {
+        assert!(checkpoint.root.get(key).is_some(), "the checkpoint lacks {key}");
+    }
+    let beside = pickle::load(&file.with_extension("model.pkl")).unwrap();
+    assert_eq!(beside.get("name").and_then(Value::as_str), Some("nnUNetTrainerV2"));
+    assert_eq!(beside.get("init").and_then(Value::items).map(<[Value]>::len), Some(9));
+}
+
+#[test]
+fn an_unknown_trainer_gets_the_nearest_names_and_the_places() {
+    let world = World::with_phantoms();
+    let outcome = world.run("train 3d_fullres nnUNetTrainerV3 900 0 -p nnUNetPlansSmall");
+    assert_eq!(outcome.code, 1);
+    for part in
+        ["there is no trainer `nnUNetTrainerV3`", "nnUNetTrainerV2", "nnunet.toml", "NNUNET_PLUGIN_PATH"]
+    {
+        assert!(outcome.text.contains(part), "{part} is missing in: {}", outcome.text);
+    }
+    assert!(!world.path("results/nnUNet").exists(), "something was written");
+}
+
+#[test]
+fn missing_tasks_and_plans_are_one_clear_error() {
+    let world = World::new();
+    let outcome = world.run("plan_and_preprocess -t Task777_Nothing");
+    assert_eq!(outcome.code, 1);
+    assert!(outcome.text.contains("there is no raw task at"), "{}", outcome.text);
+    let outcome = world.run("train 3d_fullres nnUNetTrainerV2 Task777_Nothing 0");
+    assert!(outcome.text.contains("there are no plans at"), "{}", outcome.text);
+}
+
+/// All faults of a data set are reported together, and nothing half-written stays.
+#[test]
+fn all_faults_of_a_data_set_are_reported_together() {
+    let world = World::new();
+    world.succeed("example-dataset -o raw/nnUNet_raw_data --train 6 --test 0");
+    std::fs::remove_file(world.path(&format!("{RAW}/labelsTr/phantom_001.nii.gz"))).unwrap();
+    std::fs::write(world.path(&format!("{RAW}/imagesTr/phantom_002_0000.nii.gz")), b"no image").unwrap();
+    let other = world.path(&format!("{RAW}/labelsTr/phantom_003.nii.gz"));
+    std::fs::copy(world.path(&format!("{RAW}/labelsTr/phantom_004.nii.gz")), other).unwrap();
+    for line in ["plan_and_preprocess -t 900 --verify_dataset_integrity", "plan_and_preprocess -t 900"] {
+        let outcome = world.run(line);
+        assert_eq!(outcome.code, 1, "{}", outcome.text);
+        for part in ["phantom_001.nii.gz", "phantom_002_0000.nii.gz", "phantom_003"] {
+            assert!(outcome.text.contains(part), "{part} is missing in: {}", outcome.text);
+        }
+        assert!(!outcome.text.contains("panicked"), "{}", outcome.text);
+    }
+    let cropped = world.path("raw/nnUNet_cropped_data/Task900_Phantom");
+    for entry in std::fs::read_dir(cropped).unwrap().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        assert!(!name.starts_with(".tmp"), "{name} was left behind");
+    }
+    assert!(!world.path(PREPROCESSED).exists(), "something was planned");
+}

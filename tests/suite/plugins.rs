@@ -1,0 +1,108 @@
+//! Plugins as strangers build them: one that works, and one that misbehaves on request.
+
+use nnunet_tests::{World, plugin};
+
+fn train(world: &World, file: &str, trainer: &str, fault: &str) -> nnunet_tests::Outcome {
+    let line = format!(
+        "--plugin {} train 3d_fullres {trainer} Task900_Phantom 0 -p nnUNetPlansSmall --disable_validation_inference",
+        plugin(file).display()
+    );
+    world.run_with(&line, &[("NNUNET_MISBEHAVE", fault)])
+}
+
+#[test]
+fn a_plugins_trainer_is_used_by_name_and_can_be_extended_in_toml() {
+    let world = World::with_phantoms();
+    let toml = std::fs::read_to_string(world.path("nnunet.toml")).unwrap();
+    let child = "\n[trainers.Mine]\nextends = \"MyTrainer\"\nmax_num_epochs = 2\nnum_batches_per_epoch = 3\nnum_val_batches_per_epoch = 1\nbatch_size = 2\n";
+    world.write("nnunet.toml", &(toml + child));
+    let outcome = train(&world, "my_trainer", "Mine", "");
+    assert_eq!(outcome.code, 0, "{}", outcome.text);
+    // The plugin's cosine: 5e-3 at first, half of it in the middle.
+    assert!(
+        outcome.text.contains("lr: 0.005000") && outcome.text.contains("lr: 0.002500"),
+        "{}",
+        outcome.text
+    );
+    let list = world.succeed(&format!("--plugin {} plugins list", plugin("my_trainer").display()));
+    assert!(list.contains("MyTrainer") && list.contains("loaded"), "{list}");
+}
+
+#[test]
+fn a_behaving_plugin_trains_also_with_its_own_architecture() {
+    let world = World::with_phantoms();
+    for fault in ["", "pointwise"] {
+        let outcome = train(&world, "misbehaving", "Misbehaving", fault);
+        assert_eq!(outcome.code, 0, "{fault}: {}", outcome.text);
+    }
+}
+
+/// Every fault ends the run with code 1 and an error that names plugin, component and cause.
+#[test]
+fn faults_are_contained_and_named() {
+    let world = World::with_phantoms();
+    let faults = [
+        ("panic", "plugin misbehaving, trainer Misbehaving", "the loss panics as requested"),
+        ("nan", "plugin misbehaving, trainer Misbehaving", "NaN is not finite"),
+        ("shape", "plugin misbehaving, trainer Misbehaving", "expected a scalar"),
+        ("no_gradient", "plugin misbehaving, trainer Misbehaving", "does not depend on the network"),
+        ("panic_in_create", "plugin misbehaving, trainer Misbehaving", "as requested"),
+        (
+            "architecture_panic",
+            "plugin misbehaving, architecture Pointwise",
+            "the network panics as requested",
+        ),
+        ("architecture_shape", "plugin misbehaving, architecture Pointwise", "output: expected [9, 3, "),
+    ];
+    for (fault, component, cause) in faults {
+        let outcome = train(&world, "misbehaving", "Misbehaving", fault);
+        assert_eq!(outcome.code, 1, "{fault}: {}", outcome.text);
+        for part in [component, cause] {
+            assert!(outcome.text.contains(part), "{fault}: `{part}` is missing in: {}", outcome.text);
+        }
+    }
+}
+
+#[test]
+fn a_panic_while_a_component_is_dropped_is_contained() {
+    let world = World::with_phantoms();
+    let outcome = train(&world, "misbehaving", "Misbehaving", "panic_in_drop");
+    assert_eq!(outcome.code, 0, "{}", outcome.text);
+}
+
+#[test]
+fn files_that_are_no_plugins_are_refused() {
+    let world = World::new();
+    world.write("odd.so", "not a library");
+    let outcome = world.run("--plugin odd.so plugins list");
+    assert_eq!(outcome.code, 1);
+    assert!(outcome.text.contains("plugin odd.so: cannot be loaded"), "{}", outcome.text);
+    let outcome = world.run("--plugin none.so plugins list");
+    assert!(outcome.text.contains("there is no such file"), "{}", outcome.text);
+}
+
+#[test]
+fn a_plugin_in_a_folder_everybody_may_write_to_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let world = World::new();
+    std::fs::create_dir(world.path("open")).unwrap();
+    let copy = world.path("open/libmy_trainer.so");
+    std::fs::copy(plugin("my_trainer"), &copy).unwrap();
+    std::fs::set_permissions(world.path("open"), std::fs::Permissions::from_mode(0o777)).unwrap();
+    let outcome = world.run("--plugin open/libmy_trainer.so plugins list");
+    assert_eq!(outcome.code, 1);
+    assert!(outcome.text.contains("writable by everybody"), "{}", outcome.text);
+}
+
+/// Found plugins that cannot be used are shown, and the rest works.
+#[test]
+fn a_broken_plugin_on_the_path_is_listed_as_broken() {
+    let world = World::new();
+    std::fs::create_dir(world.path("found")).unwrap();
+    world.write("found/broken.so", "not a library");
+    let folder = world.path("found").display().to_string();
+    let outcome = world.run_with("plugins list", &[("NNUNET_PLUGIN_PATH", folder.as_str())]);
+    assert_eq!(outcome.code, 0, "{}", outcome.text);
+    assert!(outcome.text.contains("broken.so") && outcome.text.contains("broken "), "{}", outcome.text);
+    assert!(outcome.text.contains("ExperimentPlanner3D_v21"));
+}
