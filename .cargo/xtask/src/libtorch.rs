@@ -64,8 +64,9 @@ fn check(libtorch: &Path, source: &str) -> Result<()> {
     if !libtorch.join("lib/libtorch_cpu.so").is_file() || !libtorch.join("include").is_dir() {
         return Err(wrong(format!("{} has no lib/libtorch_cpu.so and include", libtorch.display())));
     }
-    let from_wheel = fs::read_to_string(libtorch.join("version.py")).ok();
-    let version = from_wheel.as_deref().and_then(|text| text.split('\'').nth(1)).map(str::to_owned);
+    let from_wheel = fs::read_to_string(libtorch.join("version.py")).unwrap_or_default();
+    let line = from_wheel.lines().find_map(|line| line.strip_prefix("__version__ = "));
+    let version = line.map(|quoted| quoted.trim_matches('\'').to_owned());
     let version =
         version.or_else(|| fs::read_to_string(libtorch.join("build-version")).ok()).unwrap_or_default();
     let version = version.trim();
@@ -83,7 +84,7 @@ fn install(folder: &Path) -> Result<()> {
         return Ok(());
     }
     println!("installing libtorch {VERSION} from PyPI into {} (once)", folder.display());
-    let fresh = folder.with_extension(format!("new-{}", std::process::id()));
+    let fresh = PathBuf::from(format!("{}.new-{}", folder.display(), std::process::id()));
     let failed = |error: std::io::Error| format!("cannot write {}: {error}", fresh.display());
     fs::create_dir_all(&fresh).map_err(failed)?;
     let installed = pip(&fresh).and_then(|()| fs::write(fresh.join(COMPLETE), VERSION).map_err(failed));
