@@ -49,7 +49,7 @@ impl Loss for FocalDice {
         let log_p = logits.f_log_softmax(1, Element::Float)?;
         let p = log_p.f_exp()?;
         let log_p_true = log_p.f_gather(1, target, false)?;
-        let focus = (1.0 - log_p_true.f_exp()?).f_pow_tensor_scalar(self.gamma)?;
+        let focus = (log_p_true.f_exp()?.f_neg()? + 1.0).f_pow_tensor_scalar(self.gamma)?;
         let focal = -(focus * log_p_true).f_mean(Element::Float)?;
 
         let truth = target.f_eq_tensor(&self.class_numbers(logits)?)?.f_to_kind(Element::Float)?;
