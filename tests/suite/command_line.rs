@@ -1,4 +1,11 @@
 //! The command line as users type it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "tests fail by panicking"
+)]
 
 use std::process::Command;
 

@@ -1,4 +1,11 @@
 //! The program against what Python nnU-Net v1 1.7.1 did.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "tests fail by panicking"
+)]
 
 use nnunet_formats::json::{self, Json};
 use nnunet_formats::{nifti, pickle};

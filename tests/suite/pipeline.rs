@@ -1,4 +1,11 @@
 //! The main job and what can be wrong with its input.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "tests fail by panicking"
+)]
 
 use nnunet_formats::json;
 use nnunet_formats::pickle::{self, Value};

@@ -1,4 +1,11 @@
 //! Plugins as strangers build them: one that works, and one that misbehaves on request.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "tests fail by panicking"
+)]
 
 use nnunet_tests::{World, plugin};
 

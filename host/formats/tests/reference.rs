@@ -1,4 +1,11 @@
 //! Files that Python wrote, and files that mean harm.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "tests fail by panicking"
+)]
 
 use nnunet_formats::json::{self, Json};
 use nnunet_formats::{nifti, npz, pickle, torch_zip};

@@ -1,4 +1,11 @@
 //! Transforms with fixed parameters equal those of batchgenerators 0.25.5.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "tests fail by panicking"
+)]
 
 use std::path::{Path, PathBuf};
 

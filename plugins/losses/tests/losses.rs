@@ -1,4 +1,11 @@
 //! Values and gradients of nnunet 1.7.1 (torch 2.1.2, CPU, fp32).
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "tests fail by panicking"
+)]
 
 use std::path::Path;
 

@@ -1,4 +1,11 @@
 //! Resampling equals nnunet 1.7.1 (SciPy 1.15, scikit-image 0.24, batchgenerators 0.25.5).
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "tests fail by panicking"
+)]
 
 use ndarray::{Array3, Array4, Axis};
 use nnunet_formats::json::{self, Json};

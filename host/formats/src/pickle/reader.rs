@@ -135,18 +135,18 @@ impl Machine<'_> {
             b']' => self.push(Value::List(Vec::new())),
             b')' => self.push(Value::Tuple(Vec::new())),
             0x8f => self.push(Value::Set(Vec::new())),
-            b't' => self.tuple_from_mark()?,
+            b't' => self.tuple_of_marked()?,
             0x85 => self.tuple(1)?,
             0x86 => self.tuple(2)?,
             0x87 => self.tuple(3)?,
-            b'l' => self.list_from_mark()?,
-            b'd' => self.dict_from_mark()?,
+            b'l' => self.list_marked()?,
+            b'd' => self.dict_marked()?,
             b'a' => self.append_one()?,
             b'e' | 0x90 => self.append_many()?,
             b's' => self.set_one()?,
             b'u' => self.set_many()?,
             b'0' => drop(self.pop()?),
-            b'1' => drop(self.from_mark()?),
+            b'1' => drop(self.marked()?),
             b'2' => {
                 let top = self.stack.last().cloned().ok_or(PickleError::Damaged("empty stack"))?;
                 self.stack.push(top);
@@ -271,7 +271,7 @@ impl Machine<'_> {
         Ok(())
     }
 
-    fn from_mark(&mut self) -> Result<Vec<Value>> {
+    fn marked(&mut self) -> Result<Vec<Value>> {
         let mark = self.marks.pop().ok_or(PickleError::Damaged("no mark"))?;
         if mark > self.stack.len() {
             return Err(PickleError::Damaged("a mark beyond the stack"));
@@ -280,8 +280,8 @@ impl Machine<'_> {
         items.into_iter().map(|item| self.value_of(item)).collect::<Result<Vec<_>>>()
     }
 
-    fn tuple_from_mark(&mut self) -> Result<()> {
-        let items = self.from_mark()?;
+    fn tuple_of_marked(&mut self) -> Result<()> {
+        let items = self.marked()?;
         self.push(Value::Tuple(items));
         Ok(())
     }
@@ -293,14 +293,14 @@ impl Machine<'_> {
         Ok(())
     }
 
-    fn list_from_mark(&mut self) -> Result<()> {
-        let items = self.from_mark()?;
+    fn list_marked(&mut self) -> Result<()> {
+        let items = self.marked()?;
         self.push(Value::List(items));
         Ok(())
     }
 
-    fn dict_from_mark(&mut self) -> Result<()> {
-        let items = self.from_mark()?;
+    fn dict_marked(&mut self) -> Result<()> {
+        let items = self.marked()?;
         self.push(Value::Dict(pairs(items)?));
         Ok(())
     }
@@ -311,7 +311,7 @@ impl Machine<'_> {
     }
 
     fn append_many(&mut self) -> Result<()> {
-        let items = self.from_mark()?;
+        let items = self.marked()?;
         self.extend_top(items)
     }
 
@@ -332,7 +332,7 @@ impl Machine<'_> {
     }
 
     fn set_many(&mut self) -> Result<()> {
-        let items = self.from_mark()?;
+        let items = self.marked()?;
         self.insert_top(pairs(items)?)
     }
 
