@@ -59,7 +59,7 @@ fn faults_are_contained_and_named() {
             "plugin misbehaving, architecture Pointwise",
             "the network panics as requested",
         ),
-        ("architecture_shape", "plugin misbehaving, architecture Pointwise", "output: expected [9, 3, "),
+        ("architecture_shape", "plugin misbehaving, architecture Pointwise", "output: expected ["),
     ];
     for (fault, component, cause) in faults {
         let outcome = train(&world, "misbehaving", "Misbehaving", fault);

@@ -496,7 +496,7 @@ fn weight(value: &Value, depth: usize) -> Result<usize> {
 }
 
 fn pairs(items: Vec<Value>) -> Result<Vec<(Value, Value)>> {
-    if items.len() % 2 != 0 {
+    if !items.len().is_multiple_of(2) {
         return Err(PickleError::Damaged("a key without a value"));
     }
     let mut items = items.into_iter();

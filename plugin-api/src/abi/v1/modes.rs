@@ -1,9 +1,9 @@
 //! libtorch's thread-wide modes, restored after every call into a plugin.
 
-/// Remembers gradient mode, autocast and thread count; restores them when dropped.
+/// Remembers gradient mode and thread count; restores them when dropped. (Networks take their number format from their
+/// input, so the host does not depend on autocast.)
 pub(super) struct KeepModes {
     grad: i32,
-    autocast: i32,
     threads: i32,
 }
 
@@ -27,7 +27,6 @@ impl Drop for KeepModes {
         // SAFETY: as in `now`.
         unsafe {
             torch_sys::at_grad_set_enabled(self.grad);
-            torch_sys::at_autocast_set_enabled(self.autocast);
             if torch_sys::at_get_num_threads() != self.threads {
                 torch_sys::at_set_num_threads(self.threads);
             }
