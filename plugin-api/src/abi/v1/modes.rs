@@ -13,11 +13,7 @@ impl KeepModes {
         unsafe {
             let grad = torch_sys::at_grad_set_enabled(1);
             torch_sys::at_grad_set_enabled(grad);
-            Self {
-                grad,
-                autocast: torch_sys::at_autocast_is_enabled(),
-                threads: torch_sys::at_get_num_threads(),
-            }
+            Self { grad, threads: torch_sys::at_get_num_threads() }
         }
     }
 }
