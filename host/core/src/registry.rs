@@ -130,8 +130,7 @@ impl Registry {
                  allow-override = true for the plugin in nnunet.toml"
             );
         }
-        let (outcome, status) = match rivals.iter().copied().filter(|i| self.entries[*i].in_use()).next_back()
-        {
+        let (outcome, status) = match rivals.iter().copied().rfind(|i| self.entries[*i].in_use()) {
             None => {
                 (Outcome::Added, if origin == Origin::BuiltIn { Status::BuiltIn } else { Status::Loaded })
             }

@@ -390,7 +390,7 @@ impl Watch<'_> {
         };
         progress(&output.join("progress.png"), &curves)?;
         let save = |name: &str| checkpoint::save(&output.join(name), engine, report.learning_rate, self.info);
-        if blueprint.save_intermediate_checkpoints && engine.epoch % blueprint.save_every == 0 {
+        if blueprint.save_intermediate_checkpoints && engine.epoch.is_multiple_of(blueprint.save_every) {
             save("model_latest.model")?;
         }
         if best && blueprint.save_best_checkpoint && !self.job.args.disable_saving {

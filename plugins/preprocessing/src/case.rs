@@ -94,8 +94,8 @@ fn context(
     })
 }
 
-fn named_scheme(name: &String) -> Result<Normalization> {
-    match name.as_str() {
+fn named_scheme(name: &str) -> Result<Normalization> {
+    match name {
         "CT" => Ok(Normalization::Ct),
         "CT2" => Ok(Normalization::Ct2),
         "noNorm" => Ok(Normalization::NoNorm),
