@@ -172,7 +172,7 @@ constructors! {
 
 /// One entry of the image's component list. Submit one with [`inventory::submit!`]:
 ///
-/// ```no_run
+/// ```
 /// # use nnunet_plugin_api::*;
 /// # struct Keep;
 /// # impl Postprocessor for Keep {
