@@ -10,6 +10,7 @@
 //! A built-in method and a third party's go through the same types and the same registry.
 
 pub mod abi;
+mod chain;
 mod component;
 mod config;
 mod error;
@@ -26,6 +27,7 @@ mod loss;
 #[cfg(feature = "torch")]
 mod trainer;
 
+pub use chain::parent_chain;
 pub use component::{Component, Factory, Info, Kind, Make, Registration};
 pub use config::{Config, overlay, parse_config};
 pub use error::{Error, Result};

@@ -9,7 +9,7 @@
 
 use nnunet_formats::json::{self, Json};
 use nnunet_formats::{nifti, pickle};
-use nnunet_test_support::{files, reference};
+use nnunet_test_support::{difference, files, reference};
 use nnunet_tests::World;
 
 /// Largest relative difference between a number of v1's plans and of ours.
@@ -29,30 +29,6 @@ fn copy(from: &std::path::Path, to: &std::path::Path) {
     }
 }
 
-fn differ(a: &Json, b: &Json, path: &str) -> Option<String> {
-    match (a, b) {
-        (Json::Object(a), Json::Object(_)) => a.iter().find_map(|(key, value)| {
-            let is_path = key.ends_with("_folder") || key == "list_of_npz_files";
-            let at = format!("{path}.{key}");
-            if is_path {
-                None
-            } else {
-                b.get(key).map_or(Some(format!("{at} is missing")), |b| differ(value, b, &at))
-            }
-        }),
-        (Json::Array(a), Json::Array(b)) if a.len() == b.len() => {
-            a.iter().zip(b).enumerate().find_map(|(i, (a, b))| differ(a, b, &format!("{path}[{i}]")))
-        }
-        _ => match (a.as_f64(), b.as_f64()) {
-            (Some(x), Some(y)) if x.is_nan() && y.is_nan() => None,
-            (Some(x), Some(y)) => {
-                ((x - y).abs() > PLANS * x.abs().max(1.0)).then(|| format!("{path}: {x} and {y}"))
-            }
-            _ => (a != b).then(|| format!("{path}: {a:?} and {b:?}")),
-        },
-    }
-}
-
 #[test]
 fn plans_equal_those_of_v1() {
     let Some(root) = reference("", "parity::plans_equal_those_of_v1") else { return };
@@ -61,6 +37,7 @@ fn plans_equal_those_of_v1() {
         ("synthetic/ct_aniso/seed1/raw/Task501_SynCtAniso", "synthetic/ct_aniso/seed1", "501"),
         ("synthetic/mr_multi/seed1/raw/Task502_SynMrMulti", "synthetic/mr_multi/seed1", "502"),
     ];
+    let is_path = |key: &str| key.ends_with("_folder") || key == "list_of_npz_files";
     for (raw, expected, id) in sets {
         let world = World::new();
         let task = raw.rsplit('/').next().unwrap();
@@ -73,7 +50,7 @@ fn plans_equal_those_of_v1() {
                 read(&root.join(expected).join(file)),
                 read(&world.path(&format!("preprocessed/{task}/{file}"))),
             );
-            assert_eq!(differ(&v1, &ours, ""), None, "{task} {file}");
+            assert_eq!(difference(&v1, &ours, PLANS, &is_path), None, "{task} {file}");
         }
     }
 }

@@ -148,6 +148,13 @@ pub fn file_names(folder: &Path, ending: &str) -> Vec<String> {
     names
 }
 
+/// Names of the cases of a folder: its npz files without their ending, sorted.
+#[must_use]
+pub fn case_names(folder: &Path) -> Vec<String> {
+    let names = file_names(folder, ".npz");
+    names.iter().filter_map(|name| name.strip_suffix(".npz")).map(str::to_owned).collect()
+}
+
 /// Makes a folder and its parents.
 ///
 /// # Errors

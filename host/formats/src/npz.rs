@@ -7,7 +7,7 @@ use ndarray::{Array4, ArrayView4};
 use zip::write::SimpleFileOptions;
 
 use crate::npy::{Header, header_bytes, parse_header, write_f32};
-use crate::pickle::DType;
+use crate::pickle::{DType, NdArray};
 use crate::{Error, Result, atomic};
 
 /// An array of an archive: header and little-endian bytes in C order.
@@ -17,6 +17,26 @@ pub struct Member {
     pub header: Header,
     /// Elements.
     pub data: Vec<u8>,
+}
+
+impl Member {
+    /// Elements as f32; `None` for text and objects.
+    #[must_use]
+    pub fn to_f32(&self) -> Option<Vec<f32>> {
+        let data = &self.data;
+        Some(match self.header.dtype {
+            DType::F32 => data.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
+            DType::F16 => {
+                data.as_chunks::<2>().0.iter().map(|b| half::f16::from_le_bytes(*b).to_f32()).collect()
+            }
+            DType::U8 => data.iter().map(|byte| f32::from(*byte)).collect(),
+            dtype => {
+                let (shape, data) = (self.header.shape.clone(), data.clone());
+                let array = NdArray { dtype, shape, data, objects: Vec::new() };
+                array.to_f64()?.into_iter().map(|value| value as f32).collect()
+            }
+        })
+    }
 }
 
 /// Writes a compressed archive with one float32 array of (c, z, y, x).
@@ -99,24 +119,6 @@ pub fn load_f32(path: &Path, key: &str) -> Result<Array4<f32>> {
         Error::invalid(path, format!("array `{key}` has {} axes instead of 4", member.header.shape.len()))
     })?;
     let values =
-        to_f32(&member).ok_or_else(|| Error::invalid(path, format!("array `{key}` is not numeric")))?;
+        member.to_f32().ok_or_else(|| Error::invalid(path, format!("array `{key}` is not numeric")))?;
     Array4::from_shape_vec(shape, values).map_err(|error| Error::invalid(path, error))
-}
-
-fn to_f32(member: &Member) -> Option<Vec<f32>> {
-    let data = &member.data;
-    Some(match member.header.dtype {
-        DType::F32 => data.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
-        DType::F16 => data.as_chunks::<2>().0.iter().map(|b| half::f16::from_le_bytes(*b).to_f32()).collect(),
-        DType::U8 => data.iter().map(|byte| f32::from(*byte)).collect(),
-        dtype => {
-            let array = crate::pickle::NdArray {
-                dtype,
-                shape: member.header.shape.clone(),
-                data: data.clone(),
-                objects: Vec::new(),
-            };
-            array.to_f64()?.into_iter().map(|value| value as f32).collect()
-        }
-    })
 }

@@ -9,31 +9,10 @@
 
 use nnunet_formats::json::{self, Json};
 use nnunet_formats::{nifti, npz, pickle, torch_zip};
-use nnunet_test_support::{files, reference};
+use nnunet_test_support::{difference, files, reference};
 
 /// Largest relative difference between a number of a pickle and of its JSON dump.
 const TOLERANCE: f64 = 1e-6;
-
-fn differ(a: &Json, b: &Json, path: &str) -> Option<String> {
-    match (a, b) {
-        (Json::Object(a), Json::Object(_)) => a.iter().find_map(|(key, value)| {
-            let other = b.get(key);
-            other.map_or(Some(format!("{path}.{key} is missing")), |other| {
-                differ(value, other, &format!("{path}.{key}"))
-            })
-        }),
-        (Json::Array(a), Json::Array(b)) if a.len() == b.len() => {
-            a.iter().zip(b).enumerate().find_map(|(i, (a, b))| differ(a, b, &format!("{path}[{i}]")))
-        }
-        _ => match (a.as_f64(), b.as_f64()) {
-            (Some(x), Some(y)) if x.is_nan() && y.is_nan() => None,
-            (Some(x), Some(y)) => {
-                ((x - y).abs() > TOLERANCE * x.abs().max(1.0)).then(|| format!("{path}: {x} and {y}"))
-            }
-            _ => (a != b).then(|| format!("{path}: {a:?} and {b:?}")),
-        },
-    }
-}
 
 #[test]
 fn plans_and_properties_equal_their_json_dumps() {
@@ -44,7 +23,7 @@ fn plans_and_properties_equal_their_json_dumps() {
     for pkl in folders.iter().flat_map(|folder| files(&root.join(folder), ".pkl")) {
         let value = pickle::load(&pkl).unwrap_or_else(|error| panic!("{error}"));
         let dump = json::load(&pkl.with_extension("json")).unwrap();
-        assert_eq!(differ(&dump, &Json::from(&value), ""), None, "{}", pkl.display());
+        assert_eq!(difference(&dump, &Json::from(&value), TOLERANCE, &|_| false), None, "{}", pkl.display());
         let again = pickle::read(&pickle::to_bytes(&value)).unwrap();
         assert_eq!(format!("{again:?}"), format!("{value:?}"), "{}", pkl.display());
         seen += 1;

@@ -69,8 +69,7 @@ fn volume(folder: &Path, name: &str, compressed: bool) -> Result<Volume> {
 
 /// Names of the preprocessed cases in a folder, sorted.
 pub(crate) fn names(folder: &Path) -> Result<Vec<String>> {
-    let names = nnunet_host::folders::file_names(folder, ".npz");
-    let names: Vec<String> = names.iter().map(|name| name.trim_end_matches(".npz").to_owned()).collect();
+    let names = nnunet_host::folders::case_names(folder);
     (!names.is_empty()).then_some(names).with_context(|| {
         format!(
             "there are no preprocessed cases in {}; run nnunet plan_and_preprocess first",

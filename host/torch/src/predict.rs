@@ -53,7 +53,8 @@ pub(crate) fn run(args: &Args, world: &World) -> Result<()> {
         bar.inc(1);
     }
     bar.finish_and_clear();
-    std::fs::write(args.output.join("prediction_time.txt"), format!("{}", start.elapsed().as_secs_f64()))?;
+    let seconds = start.elapsed().as_secs_f64().to_string();
+    nnunet_formats::atomic::write_bytes(&args.output.join("prediction_time.txt"), seconds.as_bytes())?;
     if !failed.is_empty() {
         bail!("{} of {} cases failed:\n{}", failed.len(), mine.len(), failed.join("\n"));
     }

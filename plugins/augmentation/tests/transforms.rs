@@ -14,7 +14,6 @@ use nnunet_augmentation::{
     blur, contrast, downsample_labels, gamma, mirror, simulate_low_resolution, spatial,
 };
 use nnunet_formats::npz;
-use nnunet_formats::pickle::NdArray;
 use nnunet_test_support::reference;
 
 /// Largest difference of an image value.
@@ -26,9 +25,7 @@ const LABELS: f64 = 0.999;
 fn array(file: &Path, key: &str) -> Array4<f32> {
     let member = npz::load(file, key).unwrap();
     let shape = member.header.shape.clone();
-    let plain =
-        NdArray { dtype: member.header.dtype, shape: shape.clone(), data: member.data, objects: Vec::new() };
-    let values: Vec<f32> = plain.to_f64().unwrap().into_iter().map(|value| value as f32).collect();
+    let values = member.to_f32().unwrap();
     let shape = match shape[..] {
         [1, c, z, y, x] | [c, z, y, x] if shape.len() != 4 || !is_flat(file) => (c, z, y, x),
         [1, c, y, x] | [c, y, x] => (c, 1, y, x),

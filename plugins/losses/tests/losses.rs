@@ -31,13 +31,7 @@ fn loss(name: &str, config: &str) -> Box<dyn Loss> {
 fn tensor(file: &Path, key: &str) -> Tensor {
     let member = npz::load(file, key).unwrap();
     let shape: Vec<i64> = member.header.shape.iter().map(|len| *len as i64).collect();
-    let array = nnunet_formats::pickle::NdArray {
-        dtype: member.header.dtype,
-        shape: member.header.shape,
-        data: member.data,
-        objects: Vec::new(),
-    };
-    let values: Vec<f32> = array.to_f64().unwrap().into_iter().map(|value| value as f32).collect();
+    let values = member.to_f32().unwrap();
     Tensor::from_slice(&values).reshape(&shape)
 }
 

@@ -21,16 +21,7 @@ const IMAGE: f32 = 1e-4;
 
 fn array(path: &Path, key: &str) -> Array4<f32> {
     let member = npz::load(path, key).unwrap();
-    if member.header.shape.len() == 4 {
-        return npz::load_f32(path, key).unwrap();
-    }
-    let array = nnunet_formats::pickle::NdArray {
-        dtype: member.header.dtype,
-        shape: member.header.shape.clone(),
-        data: member.data,
-        objects: vec![],
-    };
-    let values: Vec<f32> = array.to_f64().unwrap().into_iter().map(|v| v as f32).collect();
+    let values = member.to_f32().unwrap();
     let mut shape = vec![1; 4 - member.header.shape.len()];
     shape.extend(member.header.shape);
     Array4::from_shape_vec((shape[0], shape[1], shape[2], shape[3]), values).unwrap()

@@ -1,7 +1,7 @@
 //! From a planner's name to its settings: the parent chain, root first.
 
 use nnunet_plugin_api::vocabulary::Fingerprint;
-use nnunet_plugin_api::{Error, Planner, PlannerSettings, Result};
+use nnunet_plugin_api::{Kind, Planner, PlannerSettings, Result, parent_chain};
 
 /// Makes the planner of a name.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Result<Box<dyn Planner>>;
@@ -37,23 +37,8 @@ impl std::fmt::Debug for Resolved {
 /// # Errors
 /// An unknown planner or parent, or a chain that comes back to itself.
 pub fn resolve(name: &str, lookup: Lookup<'_>) -> Result<Resolved> {
-    let mut chain = vec![lookup(name)?];
-    let mut seen = vec![name.to_owned()];
-    loop {
-        let parent = chain[chain.len() - 1].extends();
-        if parent.is_empty() {
-            break;
-        }
-        if seen.contains(&parent) {
-            return Err(Error::message(format!(
-                "planner {name} extends itself: {} -> {parent}",
-                seen.join(" -> ")
-            )));
-        }
-        chain.push(lookup(&parent)?);
-        seen.push(parent);
-    }
-    chain.reverse();
+    let named = parent_chain(Kind::Planner, name, lookup, |planner| planner.extends())?;
+    let chain: Vec<_> = named.into_iter().map(|(_, planner)| planner).collect();
     let mut settings = PlannerSettings::default();
     for planner in &chain {
         planner.configure(&mut settings)?;

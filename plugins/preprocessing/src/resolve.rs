@@ -1,6 +1,6 @@
 //! From a preprocessor's name to its settings: the parent chain, root first.
 
-use nnunet_plugin_api::{Error, Preprocessor, PreprocessorSettings, Result};
+use nnunet_plugin_api::{Kind, Preprocessor, PreprocessorSettings, Result, parent_chain};
 
 /// Makes the preprocessor of a name.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Result<Box<dyn Preprocessor>>;
@@ -24,23 +24,8 @@ impl std::fmt::Debug for Resolved {
 /// # Errors
 /// An unknown preprocessor or parent, or a chain that comes back to itself.
 pub fn resolve(name: &str, lookup: Lookup<'_>) -> Result<Resolved> {
-    let mut chain = vec![lookup(name)?];
-    let mut seen = vec![name.to_owned()];
-    loop {
-        let parent = chain[chain.len() - 1].extends();
-        if parent.is_empty() {
-            break;
-        }
-        if seen.contains(&parent) {
-            return Err(Error::message(format!(
-                "preprocessor {name} extends itself: {} -> {parent}",
-                seen.join(" -> ")
-            )));
-        }
-        chain.push(lookup(&parent)?);
-        seen.push(parent);
-    }
-    chain.reverse();
+    let named = parent_chain(Kind::Preprocessor, name, lookup, |preprocessor| preprocessor.extends())?;
+    let chain: Vec<_> = named.into_iter().map(|(_, preprocessor)| preprocessor).collect();
     let mut settings = PreprocessorSettings::default();
     for preprocessor in &chain {
         preprocessor.configure(&mut settings)?;

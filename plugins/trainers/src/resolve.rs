@@ -1,7 +1,9 @@
 //! From a trainer's name to its blueprint and hooks: the parent chain, root first.
 
 use nnunet_plugin_api::vocabulary::{Blueprint, LearningRateSchedule};
-use nnunet_plugin_api::{EpochReport, Error, Flow, Loss, LossContext, Result, Trainer, TrainerContext};
+use nnunet_plugin_api::{
+    EpochReport, Error, Flow, Kind, Loss, LossContext, Result, Trainer, TrainerContext, parent_chain,
+};
 
 /// Makes the trainer of a name.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Result<Box<dyn Trainer>>;
@@ -29,24 +31,8 @@ impl std::fmt::Debug for Resolved {
 /// # Errors
 /// An unknown trainer or parent, a chain that comes back to itself, or what `configure` returns.
 pub fn resolve(name: &str, context: &TrainerContext, lookup: Lookup<'_>) -> Result<Resolved> {
-    let mut chain = vec![lookup(name)?];
-    let mut names = vec![name.to_owned()];
-    loop {
-        let parent = chain[chain.len() - 1].extends();
-        if parent.is_empty() {
-            break;
-        }
-        if names.contains(&parent) {
-            return Err(Error::message(format!(
-                "trainer {name} extends itself: {} -> {parent}",
-                names.join(" -> ")
-            )));
-        }
-        chain.push(lookup(&parent)?);
-        names.push(parent);
-    }
-    chain.reverse();
-    names.reverse();
+    let named = parent_chain(Kind::Trainer, name, lookup, |trainer| trainer.extends())?;
+    let (names, chain): (Vec<_>, Vec<_>) = named.into_iter().unzip();
     let mut blueprint = Blueprint::default();
     for (trainer, name) in chain.iter().zip(&names) {
         trainer

@@ -16,10 +16,7 @@ use crate::{folders, records};
 /// All cases that cannot be read, together.
 pub fn analyze(dataset: &Dataset, task: &TaskFolders) -> Result<Fingerprint> {
     let is_ct = dataset.modalities.iter().any(|name| name == "CT" || name == "ct");
-    let cases: Vec<String> = folders::file_names(&task.cropped, ".npz")
-        .iter()
-        .map(|name| name.trim_end_matches(".npz").to_owned())
-        .collect();
+    let cases = folders::case_names(&task.cropped);
     let summaries = for_each_case("analysing", &cases, |case| summarize(task, case, is_ct))?;
     let fingerprint = assemble(summaries, dataset.modalities.clone(), dataset.classes.clone());
     if let Some(channels) = &fingerprint.intensity_properties {

@@ -17,10 +17,7 @@ use crate::{folders, records};
 /// All cases that cannot be preprocessed, together.
 pub fn preprocess_task(preprocessor: &Resolved, plans: &Plans, task: &TaskFolders) -> Result<()> {
     copy_truths(task)?;
-    let cases: Vec<String> = folders::file_names(&task.cropped, ".npz")
-        .iter()
-        .map(|name| name.trim_end_matches(".npz").to_owned())
-        .collect();
+    let cases = folders::case_names(&task.cropped);
     for stage in 0..plans.plans_per_stage.len() {
         let folder = task.preprocessed.join(format!("{}_stage{stage}", plans.data_identifier));
         folders::create(&folder)?;

@@ -3,15 +3,16 @@
 mod dtype;
 mod globals;
 mod reader;
+mod rebuild;
 mod value;
 mod writer;
 
 use std::path::Path;
 
 pub use dtype::DType;
-pub(crate) use reader::to_c_order;
 pub use reader::{PickleError, read};
 pub(crate) use reader::{Resolve, read_from};
+pub(crate) use rebuild::to_c_order;
 pub use value::{NdArray, Value};
 pub use writer::{to_bytes, to_bytes_protocol2};
 

@@ -27,7 +27,7 @@ mod adapters {
 
     use super::{AbiResult, LossAbi, LossAbi_TO, LossObject, TensorHandle};
     use crate::abi::v1::guard::{Guarded, from_abi};
-    use crate::abi::v1::modes::KeepModes;
+    use crate::abi::v1::modes::{KeepModes, gradient_mode};
     use crate::{Error, Loss, Result};
 
     struct Exported(Guarded<Box<dyn Loss>>);
@@ -66,7 +66,7 @@ mod adapters {
         if !value.is_floating_point() {
             return Err(Error::shape("forward", "a floating-point scalar", format!("{:?}", value.kind())));
         }
-        if tch_grad_enabled() && !value.requires_grad() {
+        if gradient_mode() != 0 && !value.requires_grad() {
             return Err(Error::message("forward: the loss does not depend on the network (no gradient)"));
         }
         let number = f64::try_from(value.detach().reshape([]))?;
@@ -74,15 +74,6 @@ mod adapters {
             return Err(Error::NotFinite(format!("loss {number}")));
         }
         Ok(value.reshape([]))
-    }
-
-    fn tch_grad_enabled() -> bool {
-        // SAFETY: the mode can only be read by setting it; it is set back at once.
-        unsafe {
-            let grad = torch_sys::at_grad_set_enabled(1);
-            torch_sys::at_grad_set_enabled(grad);
-            grad != 0
-        }
     }
 
     pub(in crate::abi::v1) fn import(object: LossObject, label: String) -> Result<Box<dyn Loss>> {

@@ -1,5 +1,15 @@
 //! libtorch's thread-wide modes, restored after every call into a plugin.
 
+/// Whether gradients are recorded on this thread, as libtorch's number. It can only be read by setting it.
+pub(super) fn gradient_mode() -> i32 {
+    // SAFETY: thread-local state, set back at once.
+    unsafe {
+        let mode = torch_sys::at_grad_set_enabled(1);
+        torch_sys::at_grad_set_enabled(mode);
+        mode
+    }
+}
+
 /// Remembers gradient mode and thread count; restores them when dropped. (Networks take their number format from their
 /// input, so the host does not depend on autocast.)
 pub(super) struct KeepModes {
@@ -9,18 +19,14 @@ pub(super) struct KeepModes {
 
 impl KeepModes {
     pub(super) fn now() -> Self {
-        // SAFETY: plain getters and setters of thread-local state; the gradient mode can only be read by setting it.
-        unsafe {
-            let grad = torch_sys::at_grad_set_enabled(1);
-            torch_sys::at_grad_set_enabled(grad);
-            Self { grad, threads: torch_sys::at_get_num_threads() }
-        }
+        // SAFETY: a getter.
+        Self { grad: gradient_mode(), threads: unsafe { torch_sys::at_get_num_threads() } }
     }
 }
 
 impl Drop for KeepModes {
     fn drop(&mut self) {
-        // SAFETY: as in `now`.
+        // SAFETY: setters of thread-local state.
         unsafe {
             torch_sys::at_grad_set_enabled(self.grad);
             if torch_sys::at_get_num_threads() != self.threads {
