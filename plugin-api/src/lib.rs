@@ -31,7 +31,7 @@ pub use chain::parent_chain;
 pub use component::{Component, Factory, Info, Kind, Make, Registration};
 pub use config::{Config, overlay, parse_config};
 pub use error::{Error, Result};
-pub use planner::{Planner, PlannerSettings, SpacingRule, Topology, VramEstimate};
+pub use planner::{Planner, PlannerSettings, Shorten, SpacingRule, StartPatch, Topology, VramEstimate};
 pub use postprocessor::{LabelVolume, Postprocessor};
 pub use preprocessor::{
     CaseArrays, Normalization, PreprocessContext, Preprocessor, PreprocessorSettings, StageTarget,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
-use crate::vocabulary::{Fingerprint, Plans};
+use crate::vocabulary::{Fingerprint, Plans, SegmentationExport};
 
 /// A planner is its parent's settings with some changed, and hooks for what a setting cannot say.
 ///
@@ -69,8 +69,16 @@ pub struct PlannerSettings {
     pub min_feature_map_edge: usize,
     /// Poolings per axis never exceed this.
     pub max_num_pool: usize,
+    /// The patch that is shrunk until the network fits into memory.
+    pub start_patch: StartPatch,
+    /// Which axis of a patch that does not fit is shortened.
+    pub shorten: Shorten,
+    /// Kernels of 3 everywhere, whatever the topology says.
+    pub all_conv_3: bool,
     /// Smallest batch before the data-set limit.
     pub min_batch_size: usize,
+    /// The batch is a multiple of the smallest one.
+    pub whole_batches: bool,
     /// Share of all voxels of the data set that one batch may cover.
     pub max_batch_share: f64,
     /// How the target spacing follows from the fingerprint.
@@ -85,8 +93,16 @@ pub struct PlannerSettings {
     pub lowres_threshold: f64,
     /// Scheme for every channel instead of the rule: `CT`, `CT2`, `nonCT`, `noNorm`.
     pub normalization: Option<String>,
+    /// Scheme for a channel called `CT` or `ct`.
+    pub ct_normalization: String,
     /// The preprocessor the plans name.
     pub preprocessor: String,
+    /// Overrides when the preprocessor resamples the axis of largest spacing on its own.
+    pub force_separate_z: Option<bool>,
+    /// How predictions are resampled; written to the plans when given.
+    pub segmentation_export_params: Option<SegmentationExport>,
+    /// Data that another planner preprocessed under the same identifier is used as it is.
+    pub shares_data: bool,
 }
 
 /// The networks whose memory can be estimated.
@@ -95,8 +111,32 @@ pub enum VramEstimate {
     /// Plain U-Net.
     #[serde(rename = "Generic_UNet")]
     GenericUnet,
-    /// Residual encoder U-Net.
+    /// Residual encoder U-Net; the plans get the blocks of every stage, and a first pooling of 1.
     FabiansUNet,
+}
+
+/// Patches to start from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StartPatch {
+    /// Equal extent in mm on all axes, at least 512 voxels, clipped to the median case.
+    Isotropic,
+    /// The median case.
+    MedianCase,
+}
+
+/// Axes that can be shortened; of equal ones the last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Shorten {
+    /// The axis that covers most of the median case.
+    CoversMost,
+    /// The axis that is longest in mm.
+    LongestInMm,
+    /// The axis of most voxels; the coarsest one of a cube.
+    MostVoxels,
+    /// None: a patch that does not fit is an error.
+    Never,
 }
 
 /// Rules that turn spacing and patch into poolings and kernels.
@@ -117,8 +157,13 @@ pub enum Topology {
 pub enum SpacingRule {
     /// The median spacing of every axis.
     Median,
-    /// The median, with the 10th percentile on a strongly anisotropic axis.
+    /// The median; on an axis that is much coarser and much shorter than both others the 10th percentile, but not less
+    /// than the others' spacing.
     MedianAnisotropic,
+    /// The same, but not less than `anisotropy_threshold` times the others' spacing.
+    MedianAnisotropicBounded,
+    /// The median; on an axis that is much coarser than both others and much shorter than one of them the 10th percentile.
+    MedianAnisotropicUnbounded,
 }
 
 /// Estimate for which v1 was tuned: a U-Net of 30 features in 8 GB.
@@ -140,7 +185,11 @@ impl Default for PlannerSettings {
             topology: Topology::SpacingBased,
             min_feature_map_edge: 4,
             max_num_pool: 999,
+            start_patch: StartPatch::Isotropic,
+            shorten: Shorten::CoversMost,
+            all_conv_3: false,
             min_batch_size: 2,
+            whole_batches: false,
             max_batch_share: 0.05,
             spacing_rule: SpacingRule::MedianAnisotropic,
             target_spacing: None,
@@ -148,7 +197,11 @@ impl Default for PlannerSettings {
             lowres: true,
             lowres_threshold: 4.0,
             normalization: None,
+            ct_normalization: "CT".to_owned(),
             preprocessor: "GenericPreprocessor".to_owned(),
+            force_separate_z: None,
+            segmentation_export_params: None,
+            shares_data: false,
         }
     }
 }

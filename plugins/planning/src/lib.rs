@@ -7,14 +7,15 @@ mod planners;
 mod resolve;
 mod spacing;
 mod stage;
+mod tables;
 mod topology;
 mod vram;
 
 pub use nnunet_plugin_api::PlannerSettings;
 pub use planners::NAMES;
 pub use resolve::{Lookup, Resolved, resolve};
-pub use topology::{PoolAndConv, pool_and_conv_props};
-pub use vram::generic_unet_vram;
+pub use topology::{PoolAndConv, pool_and_conv_props, pool_and_conv_props_pool_late, pool_and_conv_props_v2};
+pub use vram::{generic_unet_vram, residual_unet_vram};
 
 use nnunet_numerics::stats::{median_f64, round_half_even};
 use nnunet_plugin_api::Result;
@@ -62,7 +63,7 @@ pub fn make_plans(planner: &Resolved, fingerprint: &Fingerprint, places: &Places
         plans_per_stage: stages(settings, fingerprint, &transposed)?,
         preprocessor_name: settings.preprocessor.clone(),
         conv_per_stage: settings.store_conv_per_stage.then_some(settings.conv_per_stage),
-        segmentation_export_params: None,
+        segmentation_export_params: settings.segmentation_export_params,
     };
     planner.chain.iter().try_for_each(|planner| planner.finish(&mut plans))?;
     Ok(plans)
@@ -123,11 +124,10 @@ fn scheme(settings: &PlannerSettings, modality: &str) -> String {
         return fixed.clone();
     }
     match modality {
-        "CT" | "ct" => "CT",
-        "noNorm" => "noNorm",
-        _ => "nonCT",
+        "CT" | "ct" => settings.ct_normalization.clone(),
+        "noNorm" => "noNorm".to_owned(),
+        _ => "nonCT".to_owned(),
     }
-    .to_owned()
 }
 
 /// Modalities called CT never use the mask; others do when cropping removed more than a quarter of the median case.

@@ -2,10 +2,10 @@
 
 use nnunet_numerics::stats::round_half_even;
 use nnunet_plugin_api::vocabulary::{Fingerprint, Stage};
-use nnunet_plugin_api::{Error, PlannerSettings, Result, Topology, VramEstimate};
+use nnunet_plugin_api::{Error, PlannerSettings, Result, Shorten, StartPatch, VramEstimate};
 
-use crate::topology::{PoolAndConv, pool_and_conv_props};
-use crate::vram::generic_unet_vram;
+use crate::topology::{PoolAndConv, topology};
+use crate::vram::{DECODER_BLOCKS, ENCODER_BLOCKS, generic_unet_vram, residual_unet_vram};
 use crate::{Grid, rounded, voxels};
 
 /// Edge of an isotropic patch to start from.
@@ -45,6 +45,7 @@ struct Patch<'a> {
 }
 
 impl<'a> Patch<'a> {
+    /// The topology of `start`, padded, and its estimate with `features`.
     fn new(
         settings: &'a PlannerSettings,
         data: &'a DataSet,
@@ -52,85 +53,115 @@ impl<'a> Patch<'a> {
         median: &[usize],
         start: &[usize],
         features: usize,
-    ) -> Result<Self> {
-        if settings.topology != Topology::SpacingBased || settings.vram_estimate != VramEstimate::GenericUnet
-        {
-            return Err(Error::parameter(
-                "topology",
-                "only `spacing_based` for `Generic_UNet` is planned so far",
-            ));
-        }
-        let props = pool_and_conv_props(spacing, start, settings.min_feature_map_edge, settings.max_num_pool);
+    ) -> Self {
+        let props = topology(settings, spacing, start);
         let mut patch =
             Self { settings, data, spacing: spacing.to_vec(), median: median.to_vec(), props, vram: 0.0 };
-        patch.vram = patch.estimate(features);
-        Ok(patch)
+        // v1 makes its first estimate of a residual network with the patch before padding.
+        let residual = settings.vram_estimate == VramEstimate::FabiansUNet;
+        let size = if residual { start.to_vec() } else { patch.props.patch_size.clone() };
+        patch.vram = patch.estimate(&size, features);
+        patch
     }
 
     fn topology(&self, size: &[usize]) -> PoolAndConv {
-        pool_and_conv_props(
-            &self.spacing,
-            size,
-            self.settings.min_feature_map_edge,
-            self.settings.max_num_pool,
-        )
+        topology(self.settings, &self.spacing, size)
     }
 
-    fn estimate(&self, features: usize) -> f64 {
+    fn estimate(&self, size: &[usize], features: usize) -> f64 {
         let (data, settings) = (self.data, self.settings);
-        let PoolAndConv { patch_size, pool_op_kernel_sizes, .. } = &self.props;
         let features = (features, settings.max_num_features);
-        generic_unet_vram(
-            patch_size,
-            pool_op_kernel_sizes,
-            features,
-            (data.modalities, data.classes),
-            settings.conv_per_stage,
-        )
+        let channels = (data.modalities, data.classes);
+        match settings.vram_estimate {
+            VramEstimate::GenericUnet => {
+                let pools = &self.props.pool_op_kernel_sizes;
+                generic_unet_vram(size, pools, features, channels, settings.conv_per_stage)
+            }
+            VramEstimate::FabiansUNet => {
+                residual_unet_vram(size, &self.pools(), features, channels, settings.min_batch_size)
+            }
+        }
     }
 
-    /// Shortens the axis that covers most of the median case until the network fits into memory.
+    /// Pooling kernels as the plans state them.
+    fn pools(&self) -> Vec<Vec<usize>> {
+        let pools = &self.props.pool_op_kernel_sizes;
+        match self.settings.vram_estimate {
+            VramEstimate::GenericUnet => pools.clone(),
+            VramEstimate::FabiansUNet => {
+                std::iter::once(vec![1; self.spacing.len()]).chain(pools.iter().cloned()).collect()
+            }
+        }
+    }
+
+    /// Shortens an axis at a time until the network fits into memory.
     fn shrink_to(&mut self, reference: f64) -> Result<()> {
+        let too_large = || {
+            Error::message(
+                "no patch fits into the memory of the plans; raise gpu_memory_gb or lower base_num_features",
+            )
+        };
         while self.vram > reference {
+            let axis = self.axis_to_shorten().ok_or_else(too_large)?;
             let size = self.props.patch_size.clone();
-            let covered: Vec<f64> =
-                size.iter().zip(&self.median).map(|(len, median)| *len as f64 / *median as f64).collect();
-            let axis = last_largest(&covered);
             let mut shorter = size.clone();
             shorter[axis] = shorter[axis].saturating_sub(self.props.must_be_divisible_by[axis]);
             let step = self.topology(&shorter).must_be_divisible_by[axis];
             let mut next = size;
-            next[axis] = next[axis].checked_sub(step).filter(|len| *len > 0).ok_or_else(|| {
-                Error::message("no patch fits into the memory of the plans; raise gpu_memory_gb or lower base_num_features")
-            })?;
+            next[axis] = next[axis].checked_sub(step).filter(|len| *len > 0).ok_or_else(too_large)?;
             self.props = self.topology(&next);
-            self.vram = self.estimate(self.settings.base_num_features);
+            self.vram = self.estimate(&self.props.patch_size, self.settings.base_num_features);
         }
         Ok(())
     }
 
-    /// Batches never cover more than a share of the data set.
-    fn max_batch(&self, dataset_voxels: f64) -> usize {
-        round_half_even(self.settings.max_batch_share * dataset_voxels / voxels(&self.props.patch_size))
-            as usize
+    fn axis_to_shorten(&self) -> Option<usize> {
+        let size = &self.props.patch_size;
+        let lengths = || size.iter().map(|len| *len as f64);
+        let measure: Vec<f64> = match self.settings.shorten {
+            Shorten::Never => return None,
+            Shorten::CoversMost => lengths().zip(&self.median).map(|(len, all)| len / *all as f64).collect(),
+            Shorten::LongestInMm => lengths().zip(&self.spacing).map(|(len, mm)| len * mm).collect(),
+            Shorten::MostVoxels if size.iter().all(|len| *len == size[0]) => self.spacing.clone(),
+            Shorten::MostVoxels => lengths().collect(),
+        };
+        Some(last_largest(&measure))
+    }
+
+    /// As many samples as fit, but batches never cover more than a share of the data set.
+    fn batch_size(&self, reference: f64, dataset_voxels: f64) -> usize {
+        let (settings, least) = (self.settings, self.settings.min_batch_size);
+        let times = reference / self.vram;
+        let fits = if settings.whole_batches {
+            times.floor() as usize * least
+        } else {
+            (times * least as f64).floor() as usize
+        };
+        let share = settings.max_batch_share * dataset_voxels / voxels(&self.props.patch_size);
+        // v1 keeps the smallest batch for volumes, whatever their share, but not for slices.
+        let share = (round_half_even(share) as usize).max(if settings.dimensions == 3 { least } else { 0 });
+        fits.min(share).max(1)
     }
 
     fn into_stage(self, batch: usize, current: [f64; 3], original: [f64; 3], median: [usize; 3]) -> Stage {
         let threshold = self.settings.anisotropy_threshold;
+        let pools = self.pools();
+        let residual = self.settings.vram_estimate == VramEstimate::FabiansUNet;
+        let blocks = |all: &[usize], stages: usize| residual.then(|| all[..stages.min(all.len())].to_vec());
         let patch = &self.props.patch_size;
         let longest = patch.iter().copied().max().unwrap_or(0);
         Stage {
             batch_size: batch,
             do_dummy_2d_data_aug: patch.len() == 3 && longest as f64 / patch[0] as f64 > threshold,
+            num_blocks_encoder: blocks(&ENCODER_BLOCKS, pools.len()),
+            num_blocks_decoder: blocks(&DECODER_BLOCKS, pools.len() - usize::from(residual)),
             num_pool_per_axis: self.props.num_pool_per_axis,
             patch_size: self.props.patch_size,
             median_patient_size_in_voxels: median,
             current_spacing: current,
             original_spacing: original,
-            pool_op_kernel_sizes: self.props.pool_op_kernel_sizes,
+            pool_op_kernel_sizes: pools,
             conv_kernel_sizes: self.props.conv_kernel_sizes,
-            num_blocks_encoder: None,
-            num_blocks_decoder: None,
         }
     }
 }
@@ -153,23 +184,19 @@ pub(crate) fn plan_3d(
 ) -> Result<Stage> {
     let median = rounded(std::array::from_fn(|axis| full.spacing[axis] / spacing[axis] * full.shape[axis]));
     let dataset_voxels = voxels(&median) * data.cases as f64;
-    let mut patch = Patch::new(
-        settings,
-        data,
-        &spacing,
-        &median,
-        &start_patch(spacing, median),
-        settings.base_num_features,
-    )?;
+    let start = match settings.start_patch {
+        StartPatch::Isotropic => isotropic_patch(spacing, median),
+        StartPatch::MedianCase => median,
+    };
+    let mut patch = Patch::new(settings, data, &spacing, &median, &start, settings.base_num_features);
     let reference = reference(settings);
     patch.shrink_to(reference)?;
-    let fits = ((reference / patch.vram).max(1.0) * settings.min_batch_size as f64).floor() as usize;
-    let batch = fits.min(patch.max_batch(dataset_voxels).max(settings.min_batch_size)).max(1);
+    let batch = patch.batch_size(reference, dataset_voxels);
     Ok(patch.into_stage(batch, spacing, full.spacing, median))
 }
 
 /// A patch of equal extent in mm on all axes, no axis shorter than 512 voxels, clipped to the median case.
-fn start_patch(spacing: [f64; 3], median: [usize; 3]) -> [usize; 3] {
+fn isotropic_patch(spacing: [f64; 3], median: [usize; 3]) -> [usize; 3] {
     let inverse = spacing.map(|s| 1.0 / s);
     let mean = inverse.iter().sum::<f64>() / 3.0;
     let relative = inverse.map(|value| value / mean);
@@ -183,17 +210,11 @@ fn start_patch(spacing: [f64; 3], median: [usize; 3]) -> [usize; 3] {
 pub(crate) fn plan_2d(settings: &PlannerSettings, data: &DataSet, grid: &Grid) -> Result<Stage> {
     let median = rounded(grid.shape);
     let dataset_voxels = voxels(&median) * data.cases as f64;
-    let mut patch =
-        Patch::new(settings, data, &grid.spacing[1..], &median[1..], &median[1..], FIRST_2D_FEATURES)?;
+    let (spacing, slice) = (&grid.spacing[1..], &median[1..]);
+    let mut patch = Patch::new(settings, data, spacing, slice, slice, FIRST_2D_FEATURES);
     let reference = reference(settings);
     patch.shrink_to(reference)?;
-    let fits = (reference / patch.vram).floor() as usize * settings.min_batch_size;
-    if fits < settings.min_batch_size {
-        return Err(Error::message(
-            "the slices are too large for the memory of the plans; raise gpu_memory_gb",
-        ));
-    }
-    let batch = fits.min(patch.max_batch(dataset_voxels)).max(1);
+    let batch = patch.batch_size(reference, dataset_voxels);
     Ok(patch.into_stage(batch, grid.spacing, grid.spacing, median))
 }
 

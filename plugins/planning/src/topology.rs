@@ -1,4 +1,6 @@
-//! Poolings and kernels of the network from spacing and patch size (v1 `get_pool_and_conv_props`).
+//! Poolings and kernels of the network from spacing and patch size (v1 `experiment_planning.common_utils`).
+
+use nnunet_plugin_api::{PlannerSettings, Topology};
 
 /// What follows from a spacing and a patch.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,9 +19,78 @@ pub struct PoolAndConv {
 
 /// Axes whose spacings differ by less than this factor are treated alike.
 const SAME_SPACING: f64 = 2.0;
+/// An axis left alone is pooled only while it has this many smallest edges.
+const LONE_AXIS_EDGES: f64 = 3.0;
+/// Share of the coarsest spacing at which an axis counts as isotropic with it.
+const REACHED: f64 = 0.5;
+
+/// Poolings and kernels by the planner's rule.
+pub(crate) fn topology(settings: &PlannerSettings, spacing: &[f64], patch: &[usize]) -> PoolAndConv {
+    let rule = match settings.topology {
+        Topology::SpacingBased => pool_and_conv_props,
+        Topology::SpacingBasedV2 => pool_and_conv_props_v2,
+        Topology::PoolLate => pool_and_conv_props_pool_late,
+    };
+    let mut props = rule(spacing, patch, settings.min_feature_map_edge, settings.max_num_pool);
+    if settings.all_conv_3 {
+        props.conv_kernel_sizes.iter_mut().for_each(|kernel| kernel.fill(3));
+    }
+    props
+}
+
+/// A network under construction, from full resolution down.
+struct Pyramid {
+    spacing: Vec<f64>,
+    size: Vec<f64>,
+    count: Vec<usize>,
+    pools: Vec<Vec<usize>>,
+    kernels: Vec<Vec<usize>>,
+}
+
+impl Pyramid {
+    fn new(spacing: &[f64], patch: &[usize]) -> Self {
+        Self {
+            spacing: spacing.to_vec(),
+            size: patch.iter().map(|len| *len as f64).collect(),
+            count: vec![0; spacing.len()],
+            pools: Vec::new(),
+            kernels: Vec::new(),
+        }
+    }
+
+    fn axes(&self) -> std::ops::Range<usize> {
+        0..self.spacing.len()
+    }
+
+    fn pool(&mut self, axes: &[usize], kernel: Vec<usize>) {
+        for axis in axes {
+            self.count[*axis] += 1;
+            self.spacing[*axis] *= 2.0;
+            self.size[*axis] = (self.size[*axis] / 2.0).ceil();
+        }
+        self.pools.push(self.axes().map(|axis| if axes.contains(&axis) { 2 } else { 1 }).collect());
+        self.kernels.push(kernel);
+    }
+
+    fn finish(mut self, patch: &[usize]) -> PoolAndConv {
+        self.kernels.push(vec![3; patch.len()]);
+        let divisible: Vec<usize> = self.count.iter().map(|count| 1 << count).collect();
+        PoolAndConv {
+            num_pool_per_axis: self.count,
+            pool_op_kernel_sizes: self.pools,
+            conv_kernel_sizes: self.kernels,
+            patch_size: patch.iter().zip(&divisible).map(|(len, by)| len.div_ceil(*by) * by).collect(),
+            must_be_divisible_by: divisible,
+        }
+    }
+}
+
+fn least(values: impl Iterator<Item = f64>) -> f64 {
+    values.fold(f64::INFINITY, f64::min)
+}
 
 /// Pools axes of similar spacing together until feature maps become too small; kernels are 3 within the largest group
-/// of similar axes and 1 outside.
+/// of similar axes and 1 outside (v1 `get_pool_and_conv_props`).
 #[must_use]
 pub fn pool_and_conv_props(
     spacing: &[f64],
@@ -27,40 +98,20 @@ pub fn pool_and_conv_props(
     min_edge: usize,
     max_pool: usize,
 ) -> PoolAndConv {
-    let axes = spacing.len();
-    let mut spacing = spacing.to_vec();
-    let mut size: Vec<f64> = patch.iter().map(|len| *len as f64).collect();
-    let mut count = vec![0_usize; axes];
-    let (mut pools, mut kernels) = (Vec::new(), Vec::new());
+    let mut pyramid = Pyramid::new(spacing, patch);
     loop {
-        let finest = spacing.iter().copied().fold(f64::INFINITY, f64::min);
-        let group = similar_axes(&spacing);
-        let valid: Vec<bool> = (0..axes)
-            .map(|axis| {
-                spacing[axis] / finest < SAME_SPACING
-                    && size[axis] >= 2.0 * min_edge as f64
-                    && count[axis] < max_pool
-            })
+        let finest = least(pyramid.spacing.iter().copied());
+        let group = similar_axes(&pyramid.spacing);
+        let valid: Vec<usize> = pyramid
+            .axes()
+            .filter(|axis| pyramid.spacing[*axis] / finest < SAME_SPACING)
+            .filter(|axis| pyramid.size[*axis] >= 2.0 * min_edge as f64 && pyramid.count[*axis] < max_pool)
             .collect();
-        if !valid.contains(&true) {
-            break;
+        if valid.is_empty() {
+            return pyramid.finish(patch);
         }
-        for axis in (0..axes).filter(|axis| valid[*axis]) {
-            count[axis] += 1;
-            spacing[axis] *= 2.0;
-            size[axis] = (size[axis] / 2.0).ceil();
-        }
-        pools.push(valid.iter().map(|valid| if *valid { 2 } else { 1 }).collect());
-        kernels.push((0..axes).map(|axis| if group.contains(&axis) { 3 } else { 1 }).collect());
-    }
-    kernels.push(vec![3; axes]);
-    let divisible: Vec<usize> = count.iter().map(|count| 1 << count).collect();
-    PoolAndConv {
-        num_pool_per_axis: count,
-        pool_op_kernel_sizes: pools,
-        conv_kernel_sizes: kernels,
-        patch_size: patch.iter().zip(&divisible).map(|(len, by)| len.div_ceil(*by) * by).collect(),
-        must_be_divisible_by: divisible,
+        let kernel = pyramid.axes().map(|axis| if group.contains(&axis) { 3 } else { 1 }).collect();
+        pyramid.pool(&valid, kernel);
     }
 }
 
@@ -75,4 +126,64 @@ fn similar_axes(spacing: &[f64]) -> Vec<usize> {
         }
     }
     best
+}
+
+/// The same among the axes that are still long enough, so that a fine axis that ran out does not hold up the others;
+/// kernels stay 3 once an axis is isotropic (v1 `get_pool_and_conv_props_v2`).
+#[must_use]
+pub fn pool_and_conv_props_v2(
+    spacing: &[f64],
+    patch: &[usize],
+    min_edge: usize,
+    max_pool: usize,
+) -> PoolAndConv {
+    let mut pyramid = Pyramid::new(spacing, patch);
+    let mut kernel = vec![1; spacing.len()];
+    loop {
+        let long: Vec<usize> =
+            pyramid.axes().filter(|axis| pyramid.size[*axis] >= 2.0 * min_edge as f64).collect();
+        let finest = least(long.iter().map(|axis| pyramid.spacing[*axis]));
+        let valid: Vec<usize> = long
+            .into_iter()
+            .filter(|axis| pyramid.spacing[*axis] / finest < SAME_SPACING && pyramid.count[*axis] < max_pool)
+            .collect();
+        let ends = match valid[..] {
+            [] => true,
+            [axis] => pyramid.size[axis] < LONE_AXIS_EDGES * min_edge as f64,
+            _ => false,
+        };
+        if ends {
+            return pyramid.finish(patch);
+        }
+        let finest = least(pyramid.spacing.iter().copied());
+        for axis in pyramid.axes().filter(|axis| pyramid.spacing[*axis] / finest < SAME_SPACING) {
+            kernel[axis] = 3;
+        }
+        pyramid.pool(&valid, kernel.clone());
+    }
+}
+
+/// As many poolings as the size of an axis allows, in the last levels; kernels are 3 on coarse axes until all are alike
+/// (v1 `get_pool_and_conv_props_poolLateV2`).
+#[must_use]
+pub fn pool_and_conv_props_pool_late(
+    spacing: &[f64],
+    patch: &[usize],
+    min_edge: usize,
+    max_pool: usize,
+) -> PoolAndConv {
+    let reach = spacing.iter().copied().fold(0.0, f64::max);
+    let halvings = |len: usize| ((len as f64 / min_edge as f64).ln() / std::f64::consts::LN_2).floor();
+    let counts: Vec<usize> =
+        patch.iter().map(|len| (halvings(*len).max(0.0) as usize).min(max_pool)).collect();
+    let levels = counts.iter().copied().max().unwrap_or(0);
+    let mut pyramid = Pyramid::new(spacing, patch);
+    for level in 0..levels {
+        let reached: Vec<bool> = pyramid.spacing.iter().map(|spacing| spacing / reach > REACHED).collect();
+        let all = reached.iter().all(|reached| *reached);
+        let kernel = reached.iter().map(|reached| if all || !reached { 3 } else { 1 }).collect();
+        let axes: Vec<usize> = pyramid.axes().filter(|axis| counts[*axis] + level >= levels).collect();
+        pyramid.pool(&axes, kernel);
+    }
+    pyramid.finish(patch)
 }
