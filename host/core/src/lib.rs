@@ -9,6 +9,7 @@ pub mod config;
 pub mod dataset;
 pub mod folders;
 pub mod loader;
+pub mod memory;
 pub mod phantom;
 pub mod pipeline;
 pub mod records;

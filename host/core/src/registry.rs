@@ -1,7 +1,7 @@
 //! The registry: which component a name means. One rule of precedence, for built-ins and plugins alike.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow, bail};
 use nnunet_plugin_api::{Component, Config, Factory, Info, Kind, Planner, Postprocessor, Preprocessor};
@@ -22,6 +22,20 @@ pub enum Origin {
     Config(PathBuf),
     /// Part of the program.
     BuiltIn,
+}
+
+impl Origin {
+    /// The shared library, for components of plugins.
+    #[must_use]
+    pub fn library(&self) -> Option<&Path> {
+        match self {
+            Origin::CommandLine(path)
+            | Origin::Project(path)
+            | Origin::PluginPath(path)
+            | Origin::User(path) => Some(path),
+            Origin::Config(_) | Origin::BuiltIn => None,
+        }
+    }
 }
 
 impl fmt::Display for Origin {

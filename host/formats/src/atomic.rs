@@ -5,6 +5,9 @@ use std::path::Path;
 
 use crate::{Error, Result};
 
+/// How the names of temporary files start; what is left of them after a kill can be removed.
+pub const TEMPORARY_PREFIX: &str = ".tmp-";
+
 /// Writes a file through `body`: to a temporary name in the same folder, renamed when complete, removed on error.
 ///
 /// # Errors
@@ -32,7 +35,7 @@ pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
 pub fn replace<E: From<Error>>(path: &Path, body: impl FnOnce(&Path) -> Result<(), E>) -> Result<(), E> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let temporary = tempfile::Builder::new()
-        .prefix(".tmp-")
+        .prefix(TEMPORARY_PREFIX)
         .permissions_like_open()
         .tempfile_in(folder)
         .map_err(|source| Error::io(path, source))?;

@@ -25,6 +25,15 @@ pub struct Header {
     pub len: usize,
 }
 
+impl Header {
+    /// Bytes of the elements; `None` when no machine could hold them.
+    #[must_use]
+    pub fn bytes(&self) -> Option<u64> {
+        let size = self.dtype.size() as u64;
+        self.shape.iter().try_fold(size, |bytes, len| bytes.checked_mul(u64::try_from(*len).ok()?))
+    }
+}
+
 /// Parses the header at the start of `bytes`.
 ///
 /// # Errors

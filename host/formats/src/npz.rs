@@ -3,12 +3,17 @@
 use std::io::{Read, Write};
 use std::path::Path;
 
-use ndarray::{Array4, ArrayView4};
+use ndarray::{Array4, ArrayView3, ArrayView4};
 use zip::write::SimpleFileOptions;
 
 use crate::npy::{Header, header_bytes, parse_header, write_f32};
 use crate::pickle::{DType, NdArray};
 use crate::{Error, Result, atomic};
+
+/// Deflate never shrinks by more than this.
+const DEFLATE_LIMIT: u64 = 1032;
+/// Longest header of an array.
+const MAX_HEADER: u64 = 1 << 16;
 
 /// An array of an archive: header and little-endian bytes in C order.
 #[derive(Debug, Clone)]
@@ -45,6 +50,21 @@ impl Member {
 /// What the system says.
 pub fn save_f32(path: &Path, key: &str, array: ArrayView4<'_, f32>) -> Result<()> {
     write_archive(path, key, DType::F32, array.shape(), |out| write_f32(out, array.iter().copied()))
+}
+
+/// Writes an image (c, z, y, x) and its label (z, y, x) as one array, the label last, as v1 keeps a case.
+///
+/// # Errors
+/// Shapes that differ; what the system says.
+pub fn save_case(path: &Path, image: ArrayView4<'_, f32>, label: ArrayView3<'_, f32>) -> Result<()> {
+    let (channels, z, y, x) = image.dim();
+    if label.dim() != (z, y, x) {
+        return Err(Error::invalid(path, "image and label differ in size"));
+    }
+    write_archive(path, "data", DType::F32, &[channels + 1, z, y, x], |out| {
+        write_f32(out, image.iter().copied())?;
+        write_f32(out, label.iter().copied())
+    })
 }
 
 /// Writes a compressed archive with one float16 array of (c, z, y, x): v1's softmax.
@@ -94,15 +114,20 @@ pub fn load(path: &Path, key: &str) -> Result<Member> {
     let mut member = archive
         .by_name(&format!("{key}.npy"))
         .map_err(|_| Error::invalid(path, format!("the archive has no array `{key}`")))?;
+    let most = member.compressed_size().saturating_mul(DEFLATE_LIMIT).saturating_add(MAX_HEADER);
     let mut bytes = Vec::new();
-    member.read_to_end(&mut bytes).map_err(|source| Error::io(path, source))?;
+    member.by_ref().take(MAX_HEADER).read_to_end(&mut bytes).map_err(|source| Error::io(path, source))?;
     let header = parse_header(&bytes).map_err(|message| Error::invalid(path, message))?;
-    let wanted = header.shape.iter().product::<usize>() * header.dtype.size();
-    if bytes.len() - header.len != wanted {
-        let got = bytes.len() - header.len;
+    let wanted = header.bytes().filter(|bytes| *bytes <= most).ok_or_else(|| {
+        Error::invalid(path, format!("array `{key}` claims more than the archive can hold"))
+    })?;
+    let mut data = bytes.split_off(header.len);
+    data.reserve_exact((wanted as usize).saturating_sub(data.len()));
+    member.take(wanted + 1).read_to_end(&mut data).map_err(|source| Error::io(path, source))?;
+    if data.len() as u64 != wanted {
+        let got = data.len();
         return Err(Error::invalid(path, format!("array `{key}` has {got} bytes instead of {wanted}")));
     }
-    let mut data = bytes.split_off(header.len);
     if header.fortran_order && header.shape.len() > 1 {
         data = crate::pickle::to_c_order(&data, &header.shape, header.dtype.size());
     }

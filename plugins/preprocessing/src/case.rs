@@ -1,6 +1,7 @@
 //! Preprocessing of one case: transpose, resample, normalise (v1 `GenericPreprocessor`).
 
 use ndarray::{Array3, Array4, Axis};
+use nnunet_numerics::stats::round_half_even;
 use nnunet_numerics::{Resampling, resample, resample_labels, resampled_shape, separate_axis};
 use nnunet_plugin_api::vocabulary::{IntensityStatistics, Plans};
 use nnunet_plugin_api::{
@@ -115,8 +116,13 @@ fn resampled(settings: &PreprocessorSettings, case: CaseArrays, target: [f64; 3]
         data.mapv_inplace(|value| if value.is_nan() { 0.0 } else { value });
     }
     let (_, z, y, x) = data.dim();
-    let shape = resampled_shape([z, y, x], spacing, target);
-    let separate = separate_axis(spacing, target, settings.force_separate_z);
+    let (shape, separate) = match settings.fixed_edge_length {
+        Some(edge) => (edge_shape([y, x], edge), None),
+        None => (
+            resampled_shape([z, y, x], spacing, target),
+            separate_axis(spacing, target, settings.force_separate_z),
+        ),
+    };
     let image = Resampling { order: settings.order_data, order_z: settings.order_z_data, separate };
     let labels = Resampling { order: settings.order_seg, order_z: settings.order_z_seg, separate };
     if shape != [z, y, x] {
@@ -125,4 +131,11 @@ fn resampled(settings: &PreprocessorSettings, case: CaseArrays, target: [f64; 3]
     let mut seg = if shape == [z, y, x] { seg } else { resample_labels(seg.view(), shape, labels) };
     seg.mapv_inplace(|label| if label < -1.0 { 0.0 } else { label });
     CaseArrays { data, seg, spacing: target }
+}
+
+/// One slice whose shorter edge has `edge` pixels.
+fn edge_shape(slice: [usize; 2], edge: usize) -> [usize; 3] {
+    let scale = edge as f64 / slice[0].min(slice[1]) as f64;
+    let [y, x] = slice.map(|len| round_half_even(len as f64 * scale) as usize);
+    [1, y, x]
 }

@@ -25,7 +25,7 @@ impl Preprocessor for FromTable {
     }
 }
 
-const TABLES: [Table; 7] = [
+const TABLES: [Table; 10] = [
     Table {
         name: "GenericPreprocessor",
         extends: "",
@@ -66,6 +66,24 @@ const TABLES: [Table; 7] = [
         },
     },
     Table {
+        name: "PreprocessorFor2D_edgeLength512",
+        extends: "PreprocessorFor2D",
+        summary: "Single slices, scaled so that the shorter edge has 512 pixels.",
+        change: |settings| settings.fixed_edge_length = Some(512),
+    },
+    Table {
+        name: "PreprocessorFor2D_edgeLength768",
+        extends: "PreprocessorFor2D",
+        summary: "Single slices, scaled so that the shorter edge has 768 pixels.",
+        change: |settings| settings.fixed_edge_length = Some(768),
+    },
+    Table {
+        name: "PreprocessorFor3D_LeaveOriginalZSpacing",
+        extends: "GenericPreprocessor",
+        summary: "Volumes whose first axis keeps its spacing.",
+        change: |settings| settings.keep_first_axis_spacing = true,
+    },
+    Table {
         name: "PreprocessorFor3D_NoResampling",
         extends: "GenericPreprocessor",
         summary: "Every case keeps its spacing.",
@@ -102,4 +120,4 @@ macro_rules! submit {
     ($($i:literal)*) => { $(inventory::submit!(Registration(component::<$i>));)* };
 }
 
-submit!(0 1 2 3 4 5 6);
+submit!(0 1 2 3 4 5 6 7 8 9);

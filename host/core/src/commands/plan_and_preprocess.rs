@@ -1,15 +1,18 @@
 //! `plan_and_preprocess`: crop, analyse, plan, preprocess.
 
-use anyhow::{Context, Result};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
 use nnunet_planning::Resolved;
-use nnunet_plugin_api::Error as ComponentError;
+use nnunet_plugin_api::vocabulary::Plans;
+use nnunet_plugin_api::{Error as ComponentError, Kind};
 
 use crate::config::World;
 use crate::dataset::Dataset;
 use crate::folders::Folders;
-use crate::pipeline::{self, TaskFolders};
+use crate::pipeline::{self, Limits, Recipe, TaskFolders};
 use crate::registry::Registry;
-use crate::report;
+use crate::{memory, report};
 
 /// Arguments of v1's command.
 #[derive(Debug, clap::Args)]
@@ -35,27 +38,62 @@ pub struct Args {
     /// Check the data set first.
     #[arg(long = "verify_dataset_integrity", alias = "verify-dataset-integrity")]
     verify: bool,
+    /// 3D plans of another task to use instead, with -pl3d ExperimentPlanner3D_v21_Pretrained.
+    #[arg(long = "overwrite_plans", alias = "overwrite-plans", value_name = "FILE")]
+    #[arg(requires = "overwrite_plans_identifier")]
+    overwrite_plans: Option<PathBuf>,
+    /// Name for those plans here: train with -p nnUNetPlans_pretrained_NAME.
+    #[arg(long = "overwrite_plans_identifier", alias = "overwrite-plans-identifier", value_name = "NAME")]
+    #[arg(requires = "overwrite_plans")]
+    overwrite_plans_identifier: Option<String>,
+    /// Memory to use, for example 8G; most of what is free by default.
+    #[arg(long = "max-ram", alias = "max_ram", value_name = "SIZE", value_parser = memory::parse_size)]
+    max_ram: Option<u64>,
 }
 
-/// Runs the command.
+/// The planner that takes the plans of another task.
+const PRETRAINED: &str = "ExperimentPlanner3D_v21_Pretrained";
+
+impl Args {
+    fn check(&self) -> Result<()> {
+        ensure!(
+            self.overwrite_plans.is_none() || self.planner_3d == PRETRAINED,
+            "-overwrite_plans needs -pl3d {PRETRAINED}"
+        );
+        ensure!(
+            self.overwrite_plans.is_some() || self.planner_3d != PRETRAINED,
+            "{PRETRAINED} needs -overwrite_plans FILE and -overwrite_plans_identifier NAME"
+        );
+        Ok(())
+    }
+
+    fn limits(&self, threads: usize) -> Limits {
+        let machine = std::thread::available_parallelism().map_or(1, usize::from);
+        let max_ram = self.max_ram.unwrap_or_else(memory::default_budget);
+        Limits { threads: threads.clamp(1, machine), max_ram }
+    }
+}
+
+/// Runs the command. A task that fails does not stop the others.
 ///
 /// # Errors
-/// The first task that fails.
+/// The tasks that failed.
 pub(super) fn run(args: &Args, world: &World) -> Result<()> {
+    args.check()?;
     let folders = Folders::from_environment();
     let planners: Vec<Resolved> = [&args.planner_3d, &args.planner_2d]
         .into_iter()
         .filter(|name| *name != "None")
         .map(|name| resolve_planner(&world.registry, name))
         .collect::<Result<_>>()?;
-    let machine = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = args.threads_full.max(args.threads_low).clamp(1, machine);
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
-    for task in &args.tasks {
-        let name = folders.task_name(task)?;
-        pool.install(|| run_task(args, &folders, &name, &planners, &world.registry))
-            .with_context(|| name.clone())?;
+    let names = args.tasks.iter().map(|task| folders.task_name(task)).collect::<Result<Vec<_>>>()?;
+    let mut failed = Vec::new();
+    for name in names {
+        let done = TaskFolders::of(&folders, &name)
+            .and_then(|task| run_task(args, &task, &planners, &world.registry));
+        failed.extend(done.err().map(|error| format!("{name}: {error:#}")));
     }
+    ensure!(failed.is_empty(), "{}", failed.join("\n"));
     Ok(())
 }
 
@@ -65,39 +103,59 @@ fn resolve_planner(registry: &Registry, name: &str) -> Result<Resolved> {
     nnunet_planning::resolve(name, &lookup).with_context(|| format!("planner {name}"))
 }
 
-fn run_task(
-    args: &Args,
-    folders: &Folders,
-    name: &str,
-    planners: &[Resolved],
-    registry: &Registry,
-) -> Result<()> {
-    let task = TaskFolders {
-        name: name.to_owned(),
-        raw: folders.raw()?.join(name),
-        cropped: folders.cropped()?.join(name),
-        preprocessed: folders.preprocessed()?.join(name),
-    };
+fn run_task(args: &Args, task: &TaskFolders, planners: &[Resolved], registry: &Registry) -> Result<()> {
     let dataset = Dataset::load(&task.raw)?;
     if args.verify {
-        report::line(&format!("verifying {name}: {} cases", dataset.training.len()));
+        report::line(&format!("verifying {}: {} cases", task.name, dataset.training.len()));
         pipeline::verify(&dataset)?;
     }
-    report::line(&format!("cropping {name}"));
-    pipeline::crop_task(&dataset, &task)?;
-    let fingerprint = pipeline::analyze(&dataset, &task)?;
+    let limits = args.limits(args.threads_full);
+    report::line(&format!("cropping {}", task.name));
+    pipeline::crop_task(&dataset, task, limits)?;
+    let fingerprint = pipeline::analyze(&dataset, task, limits)?;
     for planner in planners {
-        let (plans, file) = pipeline::plan(planner, &fingerprint, &task)?;
-        report::line(&format!("planned {}", file.display()));
-        if args.no_preprocessing {
-            continue;
+        let mut plans = pipeline::plan(planner, &fingerprint, task)?;
+        let mut identifier = planner.settings.plans_identifier.clone();
+        if let (Some(from), Some(name), 3) =
+            (&args.overwrite_plans, &args.overwrite_plans_identifier, planner.settings.dimensions)
+        {
+            // The plans that were made only lend their classes.
+            plans = pipeline::reuse_plans(from, name, &plans, &task.name)?;
+            identifier = format!("nnUNetPlans_pretrained_{name}");
         }
-        let lookup = |name: &str| {
-            registry.preprocessor(name).map_err(|error| ComponentError::message(error.to_string()))
-        };
-        let preprocessor = nnunet_preprocessing::resolve(&plans.preprocessor_name, &lookup)?;
-        report::line(&format!("preprocessing {name} for {}", file.display()));
-        pipeline::preprocess_task(&preprocessor, &plans, &task)?;
+        let file = pipeline::write_plans(&plans, &identifier, task)?;
+        report::line(&format!("planned {}", file.display()));
+        if !args.no_preprocessing {
+            preprocess(args, task, planner, &plans, registry)?;
+        }
     }
     Ok(())
+}
+
+fn preprocess(
+    args: &Args,
+    task: &TaskFolders,
+    planner: &Resolved,
+    plans: &Plans,
+    registry: &Registry,
+) -> Result<()> {
+    let name = &plans.preprocessor_name;
+    let lookup =
+        |name: &str| registry.preprocessor(name).map_err(|error| ComponentError::message(error.to_string()));
+    let mut preprocessor = nnunet_preprocessing::resolve(name, &lookup)?;
+    if planner.settings.force_separate_z.is_some() {
+        preprocessor.settings.force_separate_z = planner.settings.force_separate_z;
+    }
+    let library = registry.find(Kind::Preprocessor, name)?.origin.library().map(Path::to_owned);
+    let recipe = Recipe {
+        plans,
+        preprocessor: &preprocessor,
+        libraries: library.as_slice(),
+        shares_data: planner.settings.shares_data,
+    };
+    report::line(&format!("preprocessing {} with {name}", task.name));
+    let stages = plans.plans_per_stage.len();
+    pipeline::preprocess_task(&recipe, task, |stage| {
+        args.limits(if stage + 1 < stages { args.threads_low } else { args.threads_full })
+    })
 }

@@ -3,43 +3,70 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use ndarray::{Array3, Array4, Axis, concatenate};
+use ndarray::{Array3, Array4, Axis};
 use nnunet_formats::nifti::{self, Geometry};
 use nnunet_formats::npz;
 use nnunet_plugin_api::vocabulary::{CaseProperties, ItkGeometry};
 use nnunet_preprocessing::{Cropped, crop_to_nonzero};
 
-use super::{TaskFolders, for_each_case};
+use super::key::{CaseFiles, KeyBuilder, sweep};
+use super::work::for_each_case;
+use super::{Limits, TaskFolders, f32_bytes, voxels};
 use crate::dataset::Dataset;
-use crate::{folders, records};
+use crate::records;
 
-/// Crops all training cases of a task into `cropped`; cases that are there already are kept.
+/// Crops all training cases of a task into `cropped`. Cases made from the same files, and cases that Python made, are
+/// kept.
 ///
 /// # Errors
 /// All cases that cannot be read, together.
-pub fn crop_task(dataset: &Dataset, task: &TaskFolders) -> Result<()> {
+pub fn crop_task(dataset: &Dataset, task: &TaskFolders, limits: Limits) -> Result<()> {
     let truths = task.cropped.join("gt_segmentations");
-    folders::create(&truths)?;
-    for_each_case("cropping", &dataset.training, |case| {
-        let label = dataset.label(case);
-        let copy = truths.join(format!("{case}.nii.gz"));
-        copy_file(&label, &copy)?;
-        let (array, properties) =
-            (task.cropped.join(format!("{case}.npz")), task.cropped.join(format!("{case}.pkl")));
-        if array.is_file() && properties.is_file() {
-            return Ok(());
-        }
-        let (cropped, found) = crop_case(&dataset.images(case), Some(&label))?;
-        let seg = cropped.seg.insert_axis(Axis(0));
-        npz::save_f32(&array, "data", concatenate![Axis(0), cropped.data, seg].view())?;
-        records::save(&properties, &records::case_to_pickle(&found))
-    })?;
+    sweep(&task.cropped)?;
+    sweep(&truths)?;
+    for_each_case(
+        "cropping",
+        &dataset.training,
+        limits,
+        |case| memory_of(dataset, case),
+        |case| {
+            copy_file(&dataset.label(case), &truths.join(format!("{case}.nii.gz")))?;
+            crop_one(dataset, case, &CaseFiles::new(&task.cropped, case))
+        },
+    )?;
     copy_file(&dataset.folder.join("dataset.json"), &task.cropped.join("dataset.json"))
 }
 
-/// Copies under a temporary name.
+fn crop_one(dataset: &Dataset, case: &str, files: &CaseFiles) -> Result<()> {
+    if files.is_foreign() {
+        return Ok(());
+    }
+    let (images, label) = (dataset.images(case), dataset.label(case));
+    let inputs = images.iter().chain([&label]);
+    let key = inputs.clone().try_fold(KeyBuilder::new(), |key, path| key.file(path))?;
+    let names = inputs.map(|path| path.display().to_string()).collect::<Vec<_>>().join("\n");
+    let key = key.text(&names).finish();
+    if files.is_current(&key) {
+        return Ok(());
+    }
+    let (cropped, found) = crop_case(&images, Some(&label))?;
+    files.begin(&key)?;
+    npz::save_case(&files.npz, cropped.data.view(), cropped.seg.view())?;
+    records::save(&files.pkl, &records::case_to_pickle(&found))
+}
+
+/// The raw image, its crop, a mask and the bytes of one file; an unreadable case costs nothing, it fails at once.
+fn memory_of(dataset: &Dataset, case: &str) -> u64 {
+    let size = nifti::read_geometry(&dataset.label(case)).map_or(0, |geometry| voxels(geometry.size));
+    f32_bytes(size) * (2 * (dataset.modalities.len() as u64 + 1) + 3)
+}
+
+/// Copies under a temporary name, unless the copy is there already.
 pub(super) fn copy_file(from: &Path, to: &Path) -> Result<()> {
     let bytes = std::fs::read(from).with_context(|| from.display().to_string())?;
+    if std::fs::read(to).is_ok_and(|present| present == bytes) {
+        return Ok(());
+    }
     Ok(nnunet_formats::atomic::write_bytes(to, &bytes)?)
 }
 

@@ -2,11 +2,12 @@
 
 use anyhow::Result;
 use ndarray::s;
-use nnunet_formats::npz;
+use nnunet_formats::{nifti, npz};
 use nnunet_plugin_api::vocabulary::Fingerprint;
 use nnunet_preprocessing::{CaseSummary, assemble, foreground_intensities};
 
-use super::{TaskFolders, for_each_case};
+use super::work::for_each_case;
+use super::{Limits, TaskFolders, f32_bytes, voxels};
 use crate::dataset::Dataset;
 use crate::{folders, records};
 
@@ -14,10 +15,11 @@ use crate::{folders, records};
 ///
 /// # Errors
 /// All cases that cannot be read, together.
-pub fn analyze(dataset: &Dataset, task: &TaskFolders) -> Result<Fingerprint> {
+pub fn analyze(dataset: &Dataset, task: &TaskFolders, limits: Limits) -> Result<Fingerprint> {
     let is_ct = dataset.modalities.iter().any(|name| name == "CT" || name == "ct");
     let cases = folders::case_names(&task.cropped);
-    let summaries = for_each_case("analysing", &cases, |case| summarize(task, case, is_ct))?;
+    let memory = |case: &str| if is_ct { memory_of(dataset, case) } else { 0 };
+    let summaries = for_each_case("analysing", &cases, limits, memory, |case| summarize(task, case, is_ct))?;
     let fingerprint = assemble(summaries, dataset.modalities.clone(), dataset.classes.clone());
     if let Some(channels) = &fingerprint.intensity_properties {
         records::save(
@@ -31,6 +33,12 @@ pub fn analyze(dataset: &Dataset, task: &TaskFolders) -> Result<Fingerprint> {
     records::save_with_twin(&task.preprocessed.join("dataset_properties.pkl"), &value)?;
     super::crop::copy_file(&dataset.folder.join("dataset.json"), &task.preprocessed.join("dataset.json"))?;
     Ok(fingerprint)
+}
+
+/// The cropped case, as bytes and as numbers; it is no larger than the raw one.
+fn memory_of(dataset: &Dataset, case: &str) -> u64 {
+    let size = nifti::read_geometry(&dataset.label(case)).map_or(0, |geometry| voxels(geometry.size));
+    f32_bytes(size) * 2 * (dataset.modalities.len() as u64 + 1)
 }
 
 fn summarize(task: &TaskFolders, case: &str, is_ct: bool) -> Result<CaseSummary> {

@@ -2,22 +2,24 @@
 
 mod crop;
 mod fingerprint;
+mod key;
 mod plan;
 mod preprocess;
 mod verify;
+mod work;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
-use rayon::prelude::*;
+use anyhow::Result;
 
-use crate::report;
+use crate::folders::{self, Folders};
 
 pub use crop::{crop_case, crop_task};
 pub use fingerprint::analyze;
-pub use plan::plan;
-pub use preprocess::preprocess_task;
+pub use plan::{plan, reuse_plans, write_plans};
+pub use preprocess::{Recipe, preprocess_task};
 pub use verify::verify;
+pub use work::Limits;
 
 /// Folders of one task.
 #[derive(Debug, Clone)]
@@ -32,29 +34,35 @@ pub struct TaskFolders {
     pub preprocessed: PathBuf,
 }
 
-/// Does something with every case. A case that fails does not stop the others; all failures are reported together.
-fn for_each_case<T: Send>(
-    what: &str,
-    cases: &[String],
-    work: impl Fn(&str) -> Result<T> + Sync,
-) -> Result<Vec<T>> {
-    let bar = report::bar(cases.len(), what);
-    let results: Vec<Result<T>> = cases
-        .par_iter()
-        .map(|case| {
-            let done = work(case);
-            bar.inc(1);
-            done
+impl TaskFolders {
+    /// The folders of a task.
+    ///
+    /// # Errors
+    /// A root that is not set.
+    pub fn of(folders: &Folders, name: &str) -> Result<Self> {
+        Ok(Self {
+            name: name.to_owned(),
+            raw: folders.raw()?.join(name),
+            cropped: folders.cropped()?.join(name),
+            preprocessed: folders.preprocessed()?.join(name),
         })
-        .collect();
-    bar.finish_and_clear();
-    let failed: Vec<String> = cases
-        .iter()
-        .zip(&results)
-        .filter_map(|(case, result)| result.as_ref().err().map(|error| format!("  {case}: {error:#}")))
-        .collect();
-    if !failed.is_empty() {
-        bail!("{what}: {} of {} cases failed:\n{}", failed.len(), cases.len(), failed.join("\n"));
     }
-    results.into_iter().collect()
+}
+
+/// Makes `to` a copy of the label maps in `from`.
+fn copy_truths(from: &Path, to: &Path) -> Result<()> {
+    folders::create(to)?;
+    for name in folders::file_names(from, ".nii.gz") {
+        crop::copy_file(&from.join(&name), &to.join(&name))?;
+    }
+    Ok(())
+}
+
+/// Bytes of so many voxels in single precision.
+fn f32_bytes(voxels: u64) -> u64 {
+    4 * voxels
+}
+
+fn voxels(size: [usize; 3]) -> u64 {
+    size.iter().map(|len| *len as u64).product()
 }
