@@ -37,11 +37,16 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap_or(Path::new(".")).to_owned()
 }
 
-/// Builds everything. The command line comes last and on its own: together with the rest it would be linked with
-/// libtorch, since cargo unites the features of what it builds at once.
+/// Plugins that need no tensors.
+const LIGHT_PLUGINS: [&str; 2] = ["my-planner", "my-preprocessor"];
+
+/// Builds everything. The command line and plugins without tensors come last and on their own: together with the rest
+/// they would be linked with libtorch, since cargo unites the features of what it builds at once.
 fn build() -> Result<()> {
     let libtorch = libtorch::set_up()?;
     cargo(&libtorch, &["build", "--release", "--workspace"])?;
+    let packages = LIGHT_PLUGINS.iter().flat_map(|name| ["--package", name]);
+    cargo(&libtorch, &["build", "--release"].into_iter().chain(packages).collect::<Vec<_>>())?;
     cargo(
         &libtorch,
         &["build", "--release", "--package", "nnunet", "--no-default-features", "--bin", "nnunet"],

@@ -5,6 +5,26 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use nnunet_formats::json::{self, Json};
 
+/// The two parts of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// Cases with labels.
+    Training,
+    /// Cases without.
+    Test,
+}
+
+impl Part {
+    /// Folder of its images.
+    #[must_use]
+    pub fn folder(self) -> &'static str {
+        match self {
+            Part::Training => "imagesTr",
+            Part::Test => "imagesTs",
+        }
+    }
+}
+
 /// What `dataset.json` says.
 #[derive(Debug, Clone)]
 pub struct Dataset {
@@ -54,12 +74,26 @@ impl Dataset {
         })
     }
 
+    /// The cases of a part.
+    #[must_use]
+    pub fn cases(&self, part: Part) -> &[String] {
+        match part {
+            Part::Training => &self.training,
+            Part::Test => &self.test,
+        }
+    }
+
     /// The image files of a training case, by channel.
     #[must_use]
     pub fn images(&self, case: &str) -> Vec<PathBuf> {
-        (0..self.modalities.len())
-            .map(|channel| self.folder.join("imagesTr").join(format!("{case}_{channel:04}.nii.gz")))
-            .collect()
+        self.images_of(Part::Training, case)
+    }
+
+    /// The image files of a case, by channel.
+    #[must_use]
+    pub fn images_of(&self, part: Part, case: &str) -> Vec<PathBuf> {
+        let folder = self.folder.join(part.folder());
+        (0..self.modalities.len()).map(|channel| folder.join(format!("{case}_{channel:04}.nii.gz"))).collect()
     }
 
     /// The label file of a training case.

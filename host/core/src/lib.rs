@@ -8,6 +8,7 @@ pub mod commands;
 pub mod config;
 pub mod dataset;
 pub mod folders;
+pub mod integrity;
 pub mod loader;
 pub mod memory;
 pub mod phantom;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Fingerprint;
+use crate::{Error, Result};
 
 /// Plans of one data set for one dimensionality. Field names follow v1's keys.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -100,5 +101,73 @@ impl Plans {
     #[must_use]
     pub fn num_modalities(&self) -> usize {
         self.modalities.len()
+    }
+
+    /// Whether the plans can be carried out: patches that the poolings divide, kernels for every resolution, axis orders
+    /// that undo each other.
+    ///
+    /// # Errors
+    /// The first value that contradicts another.
+    pub fn check(&self) -> Result<()> {
+        let wrong = |name: &str, why: String| Err(Error::parameter(name, why));
+        let channels = self.modalities.len();
+        if self.normalization_schemes.len() != channels || self.use_mask_for_norm.len() != channels {
+            return wrong(
+                "normalization_schemes",
+                format!("needs one entry for each of {channels} channels"),
+            );
+        }
+        if (0..3).any(|axis| self.transpose_forward.get(self.transpose_backward[axis]) != Some(&axis)) {
+            return wrong("transpose_backward", "must undo transpose_forward".to_owned());
+        }
+        if self.num_classes != self.all_classes.len() || self.plans_per_stage.is_empty() {
+            return wrong(
+                "num_classes",
+                "must be the number of all_classes, and there must be a stage".to_owned(),
+            );
+        }
+        self.plans_per_stage.iter().enumerate().try_for_each(|(i, stage)| {
+            stage.check().map_err(|error| error.within(format!("plans_per_stage.{i}")))
+        })
+    }
+}
+
+impl Stage {
+    fn check(&self) -> Result<()> {
+        let wrong = |name: &str, why: String| Err(Error::parameter(name, why));
+        let axes = self.patch_size.len();
+        if self.batch_size == 0 {
+            return wrong("batch_size", "must be at least 1".to_owned());
+        }
+        let vectors = self.pool_op_kernel_sizes.iter().chain(&self.conv_kernel_sizes);
+        if !(2..=3).contains(&axes)
+            || vectors.clone().any(|kernel| kernel.len() != axes || kernel.contains(&0))
+        {
+            return wrong(
+                "patch_size",
+                "patch and kernels must all have 2 or all have 3 positive axes".to_owned(),
+            );
+        }
+        // Residual networks have a pooling of 1 before their first resolution.
+        let resolutions = self.pool_op_kernel_sizes.len() + usize::from(self.num_blocks_encoder.is_none());
+        if self.conv_kernel_sizes.len() != resolutions {
+            return wrong(
+                "conv_kernel_sizes",
+                format!("must have {resolutions} kernels, one for each resolution"),
+            );
+        }
+        for axis in 0..axes {
+            let by: usize = self.pool_op_kernel_sizes.iter().map(|kernel| kernel[axis]).product();
+            if self.patch_size[axis] == 0 || self.patch_size[axis] % by != 0 {
+                return wrong(
+                    "patch_size",
+                    format!("axis {axis} must be divisible by {by}, as it is pooled"),
+                );
+            }
+        }
+        if self.current_spacing.iter().any(|mm| !(mm.is_finite() && *mm > 0.0)) {
+            return wrong("current_spacing", "must be positive".to_owned());
+        }
+        Ok(())
     }
 }

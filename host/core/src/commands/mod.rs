@@ -6,9 +6,11 @@ mod evaluate_folder;
 mod example_dataset;
 mod picture;
 mod plan_and_preprocess;
+mod plans;
 mod plugins;
 pub mod predict;
 pub mod train;
+mod verify;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -49,6 +51,10 @@ pub enum Command {
     /// Crop, analyse, plan and preprocess tasks.
     #[command(alias = "plan-and-preprocess")]
     PlanAndPreprocess(plan_and_preprocess::Args),
+    /// Check a raw task, and repair a copy of it.
+    Verify(verify::Args),
+    /// Show, change and compare plans.
+    Plans(plans::Args),
     /// Train a model on a fold.
     Train(train::Args),
     /// Predict a folder of images.
@@ -109,6 +115,8 @@ impl Cli {
 pub fn run(cli: &Cli, kit: Kit) -> Result<()> {
     match &cli.command {
         Command::PlanAndPreprocess(args) => plan_and_preprocess::run(args, &cli.world(kit)?),
+        Command::Plans(args) => plans::run(args),
+        Command::Verify(args) => verify::run(args),
         Command::EvaluateFolder(args) => evaluate_folder::run(args),
         Command::ExampleDataset(args) => example_dataset::run(args),
         Command::Picture(args) => picture::run(args),

@@ -7,12 +7,13 @@ use nnunet_planning::Resolved;
 use nnunet_plugin_api::vocabulary::Plans;
 use nnunet_plugin_api::{Error as ComponentError, Kind};
 
+use super::verify;
 use crate::config::World;
 use crate::dataset::Dataset;
 use crate::folders::Folders;
 use crate::pipeline::{self, Limits, Recipe, TaskFolders};
 use crate::registry::Registry;
-use crate::{memory, report};
+use crate::{integrity, memory, report};
 
 /// Arguments of v1's command.
 #[derive(Debug, clap::Args)]
@@ -107,7 +108,9 @@ fn run_task(args: &Args, task: &TaskFolders, planners: &[Resolved], registry: &R
     let dataset = Dataset::load(&task.raw)?;
     if args.verify {
         report::line(&format!("verifying {}: {} cases", task.name, dataset.training.len()));
-        pipeline::verify(&dataset)?;
+        let findings = integrity::check(&dataset, verify::TOLERANCE)?;
+        verify::show(&dataset, &findings, None);
+        verify::usable(&dataset, &findings)?;
     }
     let limits = args.limits(args.threads_full);
     report::line(&format!("cropping {}", task.name));

@@ -5,7 +5,6 @@ mod fingerprint;
 mod key;
 mod plan;
 mod preprocess;
-mod verify;
 mod work;
 
 use std::path::{Path, PathBuf};
@@ -18,7 +17,6 @@ pub use crop::{crop_case, crop_task};
 pub use fingerprint::analyze;
 pub use plan::{plan, reuse_plans, write_plans};
 pub use preprocess::{Recipe, preprocess_task};
-pub use verify::verify;
 pub use work::Limits;
 
 /// Folders of one task.

@@ -1,0 +1,125 @@
+//! Whether two images lie on the same grid, and by how much not.
+
+use std::path::Path;
+
+use nnunet_formats::nifti::Geometry;
+
+use super::{Fault, FaultKind};
+
+/// Difference that never matters.
+const ABSOLUTE: f64 = 1e-8;
+
+/// Differences of `image` from `other`, which is called `name`.
+pub(super) fn compare(
+    file: &Path,
+    image: &Geometry,
+    other: &Geometry,
+    name: &str,
+    tolerance: f64,
+) -> Vec<Fault> {
+    if image.size != other.size {
+        let detail = format!("{:?} voxels (x, y, z), but {name} has {:?}", image.size, other.size);
+        return vec![Fault::new(FaultKind::Size, file, detail)];
+    }
+    let close =
+        |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| (a - b).abs() <= ABSOLUTE + tolerance * b.abs());
+    let parts: [(FaultKind, &[f64], &[f64]); 3] = [
+        (FaultKind::Spacing, &image.spacing, &other.spacing),
+        (FaultKind::Origin, &image.origin, &other.origin),
+        (FaultKind::Direction, &image.direction, &other.direction),
+    ];
+    let shift = Shift::between(image, other);
+    let differing = parts.into_iter().filter(|(_, a, b)| !close(a, b));
+    differing
+        .map(|(kind, a, b)| Fault::new(kind, file, format!("{a:?}, but {name} has {b:?}: {shift}")))
+        .collect()
+}
+
+/// How far the same voxel lies apart in two grids, at the corner where it is most.
+struct Shift {
+    mm: f64,
+    voxels: f64,
+}
+
+impl Shift {
+    fn between(a: &Geometry, b: &Geometry) -> Self {
+        let mut shift = Self { mm: 0.0, voxels: 0.0 };
+        for corner in 0..8_usize {
+            let index: [f64; 3] =
+                std::array::from_fn(
+                    |axis| if corner >> axis & 1 == 1 { b.size[axis] as f64 - 1.0 } else { 0.0 },
+                );
+            let (p, q) = (world(a, index), world(b, index));
+            let apart: [f64; 3] = std::array::from_fn(|axis| p[axis] - q[axis]);
+            shift.mm = shift.mm.max(apart.iter().map(|mm| mm * mm).sum::<f64>().sqrt());
+            for axis in 0..3 {
+                let along: f64 = (0..3).map(|row| b.direction[3 * row + axis] * apart[row]).sum();
+                shift.voxels = shift.voxels.max((along / b.spacing[axis]).abs());
+            }
+        }
+        shift
+    }
+}
+
+impl std::fmt::Display for Shift {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "up to {:.3} mm ({:.3} voxels) apart", self.mm, self.voxels)
+    }
+}
+
+/// World position of a voxel.
+fn world(geometry: &Geometry, index: [f64; 3]) -> [f64; 3] {
+    std::array::from_fn(|row| {
+        let along = |axis: usize| geometry.direction[3 * row + axis] * geometry.spacing[axis] * index[axis];
+        geometry.origin[row] + (0..3).map(along).sum::<f64>()
+    })
+}
+
+/// The anatomical direction of every axis, as in `RAS` (LPS world: x to the left, y to the back, z up).
+pub(super) fn orientation(geometry: &Geometry) -> String {
+    let letters = [['R', 'L'], ['A', 'P'], ['I', 'S']];
+    (0..3)
+        .map(|axis| {
+            let column: [f64; 3] = std::array::from_fn(|row| geometry.direction[3 * row + axis]);
+            let main =
+                (0..3).fold(0, |best, row| if column[row].abs() > column[best].abs() { row } else { best });
+            letters[main][usize::from(column[main] > 0.0)]
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const UNIT: Geometry = Geometry {
+        size: [10, 20, 30],
+        spacing: [1.0, 1.0, 2.0],
+        origin: [0.0; 3],
+        direction: [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
+    };
+
+    #[test]
+    fn a_shift_is_told_in_mm_and_voxels() {
+        let moved = Geometry { origin: [0.0, 0.0, 3.0], ..UNIT };
+        let faults = compare(Path::new("x"), &moved, &UNIT, "the label", 1e-5);
+        assert_eq!(faults.len(), 1);
+        assert_eq!(faults[0].kind, FaultKind::Origin);
+        assert!(faults[0].detail.ends_with("up to 3.000 mm (1.500 voxels) apart"), "{}", faults[0].detail);
+        assert!(compare(Path::new("x"), &UNIT, &UNIT, "the label", 0.0).is_empty());
+    }
+
+    #[test]
+    fn a_wider_tolerance_lets_small_differences_pass() {
+        let finer = Geometry { spacing: [1.001, 1.0, 2.0], ..UNIT };
+        assert_eq!(compare(Path::new("x"), &finer, &UNIT, "the label", 1e-5)[0].kind, FaultKind::Spacing);
+        assert!(compare(Path::new("x"), &finer, &UNIT, "the label", 1e-2).is_empty());
+    }
+
+    #[test]
+    fn orientations_are_named() {
+        assert_eq!(orientation(&UNIT), "LPS");
+        let flipped = Geometry { direction: [-1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0], ..UNIT };
+        assert_eq!(orientation(&flipped), "RSP");
+    }
+}
