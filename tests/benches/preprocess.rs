@@ -1,0 +1,169 @@
+//! `plan_and_preprocess` against Python nnU-Net v1 on the same data, one after the other.
+//!
+//! ```sh
+//! python3 -m venv v1 && v1/bin/pip install nnunet==1.7.1 torch==2.1.2 "numpy<1.24"
+//! cargo verify   # builds the programs
+//! NNUNET_V1=v1/bin cargo bench -p nnunet-tests --bench preprocess
+//! ```
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::panic,
+    reason = "a bench is a program for developers"
+)]
+
+use std::collections::BTreeSet;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use ndarray::Array3;
+use nnunet_formats::nifti::{self, Geometry};
+use nnunet_test_support::reference;
+use nnunet_tests::{World, programs};
+
+/// Threads of both programs.
+const THREADS: &str = "2";
+/// Size and spacing (x, y, z) of the CT-like cases.
+const CT_SIZE: [usize; 3] = [280, 280, 200];
+
+fn main() {
+    let Some(python) = std::env::var_os("NNUNET_V1").map(PathBuf::from) else {
+        println!("set NNUNET_V1 to the bin folder of an environment with nnunet==1.7.1");
+        return;
+    };
+    println!("| data | v1 | this program | times faster | v1's peak memory | peak memory | share |");
+    println!("|---|---|---|---|---|---|---|");
+    if let Some(folder) = reference("hippocampus/Task004_Hippocampus", "the hippocampus bench") {
+        let world = World::new();
+        copy(&folder, &world.path("raw/nnUNet_raw_data/Task004_Hippocampus"));
+        compare("hippocampus", &world, "4", &python);
+    }
+    let world = World::new();
+    make_ct(&world.path("raw/nnUNet_raw_data/Task100_CT"));
+    compare("4 CT-like cases of 200 x 280 x 280", &world, "100", &python);
+}
+
+fn compare(title: &str, world: &World, task: &str, python: &Path) {
+    let arguments = ["-t", task, "-tl", THREADS, "-tf", THREADS];
+    let v1 = measure(Command::new(python.join("nnUNet_plan_and_preprocess")).args(arguments), world);
+    for folder in ["preprocessed", "raw/nnUNet_cropped_data"] {
+        std::fs::remove_dir_all(world.path(folder)).unwrap();
+        std::fs::create_dir(world.path(folder)).unwrap();
+    }
+    let command = &mut Command::new(programs().join("nnunet"));
+    let ours = measure(command.arg("plan_and_preprocess").args(arguments), world);
+    println!(
+        "| {title} | {:.1} s | {:.1} s | {:.1} | {:.0} MB | {:.0} MB | {:.2} |",
+        v1.seconds,
+        ours.seconds,
+        v1.seconds / ours.seconds,
+        v1.megabytes,
+        ours.megabytes,
+        ours.megabytes / v1.megabytes
+    );
+}
+
+/// Wall time, and the largest sum of the memory of a process and its children (proportional set size).
+struct Cost {
+    seconds: f64,
+    megabytes: f64,
+}
+
+fn measure(command: &mut Command, world: &World) -> Cost {
+    let start = Instant::now();
+    let mut child = command
+        .env("nnUNet_raw_data_base", world.path("raw"))
+        .env("nnUNet_preprocessed", world.path("preprocessed"))
+        .env("RESULTS_FOLDER", world.path("results"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()
+        .unwrap();
+    let mut megabytes: f64 = 0.0;
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        megabytes = megabytes.max(group_memory(child.id()));
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert!(status.success(), "{command:?} ended with {status}");
+    Cost { seconds: start.elapsed().as_secs_f64(), megabytes }
+}
+
+fn group_memory(group: u32) -> f64 {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let ids: BTreeSet<u32> = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    ids.into_iter().filter(|id| group_of(*id) == Some(group)).filter_map(memory).sum()
+}
+
+fn group_of(id: u32) -> Option<u32> {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.split_whitespace().nth(2)?.parse().ok()
+}
+
+fn memory(id: u32) -> Option<f64> {
+    let text = std::fs::read_to_string(format!("/proc/{id}/smaps_rollup")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok()? / 1024.0)
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().flatten() {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// Four volumes of soft tissue with an organ, at four spacings, so that three of them are resampled in all axes.
+fn make_ct(folder: &Path) {
+    for name in ["imagesTr", "labelsTr"] {
+        std::fs::create_dir_all(folder.join(name)).unwrap();
+    }
+    let mut training = Vec::new();
+    for case in 0..4 {
+        let scale = 1.0 + 0.15 * case as f64;
+        let geometry = Geometry {
+            size: CT_SIZE,
+            spacing: [0.8 * scale, 0.8 * scale, 1.5 * scale],
+            origin: [0.0; 3],
+            direction: [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
+        };
+        let [x, y, z] = CT_SIZE;
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(case + 1);
+        let inside = |at: (usize, usize, usize)| {
+            let from = |i: usize, n: usize| (i as f64 / n as f64 - 0.5) / 0.2;
+            from(at.0, z).powi(2) + from(at.1, y).powi(2) + from(at.2, x).powi(2) < 1.0
+        };
+        let image = Array3::from_shape_fn((z, y, x), |at| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            let tissue = if inside(at) { 120.0 } else { 40.0 };
+            (tissue + (state % 41) as f32 - 20.0).round()
+        });
+        let label = Array3::from_shape_fn((z, y, x), |at| u8::from(inside(at)));
+        nifti::write_image(&folder.join(format!("imagesTr/ct_{case}_0000.nii.gz")), image.view(), &geometry)
+            .unwrap();
+        nifti::write_labels(&folder.join(format!("labelsTr/ct_{case}.nii.gz")), label.view(), &geometry)
+            .unwrap();
+        training.push(serde_json::json!({
+            "image": format!("./imagesTr/ct_{case}.nii.gz"), "label": format!("./labelsTr/ct_{case}.nii.gz")
+        }));
+    }
+    let description = serde_json::json!({
+        "name": "CT", "description": "", "reference": "", "licence": "", "release": "0", "tensorImageSize": "3D",
+        "modality": { "0": "CT" }, "labels": { "0": "background", "1": "organ" },
+        "numTraining": 4, "numTest": 0, "training": training, "test": []
+    });
+    std::fs::write(folder.join("dataset.json"), description.to_string()).unwrap();
+}
