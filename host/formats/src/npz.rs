@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::path::Path;
 
-use ndarray::{Array4, ArrayView3, ArrayView4};
+use ndarray::{Array3, Array4, ArrayView3, ArrayView4};
 use zip::write::SimpleFileOptions;
 
 use crate::npy::{Header, header_bytes, parse_header, write_f32};
@@ -100,6 +100,24 @@ fn write_archive(
         body(&mut archive).map_err(failed)?;
         archive.finish().map_err(|error| failed(error.into()))?.flush().map_err(failed)
     })
+}
+
+/// Reads what [`save_case`] writes: image (c, z, y, x) and label (z, y, x).
+///
+/// # Errors
+/// As [`load_f32`]; an array without channels.
+pub fn load_case(path: &Path) -> Result<(Array4<f32>, Array3<f32>)> {
+    let array = load_f32(path, "data")?;
+    let (channels, z, y, x) = array.dim();
+    let image = channels.checked_sub(1).ok_or_else(|| Error::invalid(path, "an array without channels"))?;
+    let (mut values, _) = array.into_raw_vec_and_offset();
+    let label = values.split_off(image * z * y * x);
+    values.shrink_to_fit();
+    let invalid = |error: ndarray::ShapeError| Error::invalid(path, error);
+    Ok((
+        Array4::from_shape_vec((image, z, y, x), values).map_err(invalid)?,
+        Array3::from_shape_vec((z, y, x), label).map_err(invalid)?,
+    ))
 }
 
 /// Reads one array of an archive.

@@ -9,6 +9,10 @@ use nnunet_host::commands::{self, Cli, process_arguments};
 use nnunet_host::config::LIGHT;
 use nnunet_host::report;
 
+/// Volumes come and go; memory that stays with the program need not be cleared by the system each time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const SIBLING: &str = "nnunet-torch";
 
 fn main() -> ExitCode {

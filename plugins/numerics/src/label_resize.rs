@@ -27,40 +27,72 @@ fn resize_linear(labels: ArrayView3<'_, f32>, shape: [usize; 3]) -> Array3<f32> 
     let linear: [AxisTaps; 3] = std::array::from_fn(|axis| AxisTaps::resize(extent[axis], shape[axis], 1));
     let nearest: [AxisTaps; 3] = std::array::from_fn(|axis| AxisTaps::resize(extent[axis], shape[axis], 0));
     let mut out = Array3::zeros(shape);
-    let plane = shape[1] * shape[2];
-    if let Some(voxels) = out.as_slice_mut() {
-        voxels.par_chunks_mut(plane.max(1)).enumerate().for_each(|(z, voxels)| {
-            for (i, voxel) in voxels.iter_mut().enumerate() {
-                let at = [z, i / shape[2], i % shape[2]];
-                *voxel = strongest(values, extent, &linear, &nearest, at);
-            }
+    let corners = Corners { values, extent, linear, nearest };
+    if let Some(voxels) = out.as_slice_mut().filter(|voxels| !voxels.is_empty()) {
+        voxels.par_chunks_mut(shape[2]).enumerate().for_each_init(Vec::new, |uniform, (i, row)| {
+            corners.resize_row(row, [i / shape[1], i % shape[1]], uniform);
         });
     }
     out
 }
 
-fn strongest(
-    values: &[f32],
+/// A label map and where each output voxel's eight corners lie in it.
+struct Corners<'a> {
+    values: &'a [f32],
     extent: [usize; 3],
-    linear: &[AxisTaps; 3],
-    nearest: &[AxisTaps; 3],
-    at: [usize; 3],
-) -> f32 {
-    let mut votes = Votes::default();
-    let [tz, ty, tx] = [0, 1, 2].map(|axis| linear[axis].taps[at[axis]]);
-    for (dz, wz) in tz.weights[..2].iter().enumerate() {
-        let z = linear[0].index(tz.first + dz as isize) * extent[1];
-        for (dy, wy) in ty.weights[..2].iter().enumerate() {
-            let y = (z + linear[1].index(ty.first + dy as isize)) * extent[2];
-            for (dx, wx) in tx.weights[..2].iter().enumerate() {
-                votes.add(values[y + linear[2].index(tx.first + dx as isize)], wz * wy * wx);
-            }
+    linear: [AxisTaps; 3],
+    nearest: [AxisTaps; 3],
+}
+
+impl Corners<'_> {
+    /// One row of the output. Most voxels have one label in all corners: the four input rows are compared once.
+    fn resize_row(&self, row: &mut [f32], [z, y]: [usize; 2], uniform: &mut Vec<f32>) {
+        let rows = self.rows(z, y);
+        uniform.clear();
+        uniform.extend((0..self.extent[2]).map(|x| {
+            let [a, b, c, d] = rows.map(|(row, _)| row[x]);
+            if a == b && a == c && a == d { a } else { f32::NAN }
+        }));
+        for (x, (voxel, tap)) in row.iter_mut().zip(&self.linear[2].taps).enumerate() {
+            let [left, right] = [0, 1].map(|step| self.linear[2].index(tap.first + step));
+            *voxel = if uniform[left] == uniform[right] {
+                uniform[left]
+            } else {
+                self.strongest(&rows, [left, right], tap.weights, [z, y, x])
+            };
         }
     }
-    votes.winner(|| {
-        let [z, y, x] = [0, 1, 2].map(|axis| nearest[axis].index(nearest[axis].taps[at[axis]].first));
-        values[(z * extent[1] + y) * extent[2] + x]
-    })
+
+    /// The four input rows around an output row, with their weights.
+    fn rows(&self, z: usize, y: usize) -> [(&[f32], f64); 4] {
+        let (tz, ty) = (&self.linear[0].taps[z], &self.linear[1].taps[y]);
+        std::array::from_fn(|corner| {
+            let (dz, dy) = (corner / 2, corner % 2);
+            let z = self.linear[0].index(tz.first + dz as isize);
+            let y = self.linear[1].index(ty.first + dy as isize);
+            let start = (z * self.extent[1] + y) * self.extent[2];
+            (&self.values[start..start + self.extent[2]], tz.weights[dz] * ty.weights[dy])
+        })
+    }
+
+    fn strongest(
+        &self,
+        rows: &[(&[f32], f64); 4],
+        columns: [usize; 2],
+        weights: [f64; 4],
+        at: [usize; 3],
+    ) -> f32 {
+        let mut votes = Votes::default();
+        for (row, weight) in rows {
+            for (column, along) in columns.iter().zip(&weights) {
+                votes.add(row[*column], weight * along);
+            }
+        }
+        votes.winner(|| {
+            let near = |axis: usize| self.nearest[axis].index(self.nearest[axis].taps[at[axis]].first);
+            self.values[(near(0) * self.extent[1] + near(1)) * self.extent[2] + near(2)]
+        })
+    }
 }
 
 /// Weights by label of one voxel's eight corners.

@@ -66,9 +66,9 @@ pub fn resample(data: ArrayView4<'_, f32>, shape: [usize; 3], how: Resampling) -
     if data.shape()[1..] == shape {
         return data.to_owned();
     }
-    let mut out = Array4::zeros((data.shape()[0], shape[0], shape[1], shape[2]));
-    for (channel, mut to) in data.outer_iter().zip(out.outer_iter_mut()) {
-        to.assign(&match how.separate {
+    let mut values = Vec::with_capacity(data.shape()[0] * shape.iter().product::<usize>());
+    for channel in data.outer_iter() {
+        let resized = match how.separate {
             None => resize(channel, shape, how.order),
             Some(axis) => along_axis(
                 in_plane(channel, shape, axis, |slice, shape| resize(slice, shape, how.order)),
@@ -76,9 +76,17 @@ pub fn resample(data: ArrayView4<'_, f32>, shape: [usize; 3], how: Resampling) -
                 shape[axis],
                 how.order_z,
             ),
-        });
+        };
+        append(&mut values, resized);
     }
-    out
+    // Every channel has brought the same number of voxels.
+    Array4::from_shape_vec((data.shape()[0], shape[0], shape[1], shape[2]), values).unwrap_or_default()
+}
+
+/// Appends a C-order array; the first one becomes the whole without a copy.
+fn append(values: &mut Vec<f32>, array: Array3<f32>) {
+    let (mut more, _) = array.into_raw_vec_and_offset();
+    if values.is_empty() { *values = more } else { values.append(&mut more) }
 }
 
 /// Resamples a label map, (z, y, x), to `shape`.

@@ -1,6 +1,6 @@
 //! Preprocessing of one case: transpose, resample, normalise (v1 `GenericPreprocessor`).
 
-use ndarray::{Array3, Array4, Axis};
+use ndarray::{Array, Array3, Array4, Axis, Dimension};
 use nnunet_numerics::stats::round_half_even;
 use nnunet_numerics::{Resampling, resample, resample_labels, resampled_shape, separate_axis};
 use nnunet_plugin_api::vocabulary::{IntensityStatistics, Plans};
@@ -35,11 +35,8 @@ pub fn preprocess(
 ) -> Result<CaseArrays> {
     let order = target.plans.transpose_forward;
     let case = CaseArrays {
-        data: data
-            .permuted_axes([0, order[0] + 1, order[1] + 1, order[2] + 1])
-            .as_standard_layout()
-            .into_owned(),
-        seg: seg.permuted_axes(order).as_standard_layout().into_owned(),
+        data: in_order(data.permuted_axes([0, order[0] + 1, order[1] + 1, order[2] + 1])),
+        seg: in_order(seg.permuted_axes(order)),
         spacing: order.map(|axis| spacing[axis]),
     };
     let context = context(&preprocessor.settings, &case, target)?;
@@ -58,6 +55,11 @@ pub fn preprocess(
         normalize(data, case.seg.view(), &how)?;
     }
     Ok(case)
+}
+
+/// The same array in C order; nothing is copied when it is already.
+fn in_order<D: Dimension>(array: Array<f32, D>) -> Array<f32, D> {
+    if array.is_standard_layout() { array } else { array.as_standard_layout().into_owned() }
 }
 
 fn context(

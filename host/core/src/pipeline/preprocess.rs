@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
-use ndarray::s;
+use anyhow::Result;
 use nnunet_formats::npz;
 use nnunet_numerics::resampled_shape;
 use nnunet_plugin_api::vocabulary::{CaseProperties, Plans};
@@ -89,14 +88,7 @@ impl Stage<'_> {
             return Ok(());
         }
         let mut properties = records::load(&from.pkl, records::case_from_pickle)?;
-        let (data, seg) = {
-            let array = npz::load_f32(&from.npz, "data")?;
-            let channels = array.dim().0.checked_sub(1).context("a case without channels")?;
-            (
-                array.slice(s![..channels, .., .., ..]).to_owned(),
-                array.slice(s![channels, .., .., ..]).to_owned(),
-            )
-        };
+        let (data, seg) = npz::load_case(&from.npz)?;
         let target = Target { plans, stage: self.index, use_mask_for_norm: &plans.use_mask_for_norm };
         let case = preprocess(self.recipe.preprocessor, data, seg, properties.original_spacing, &target)?;
         let (z, y, x) = case.seg.dim();
