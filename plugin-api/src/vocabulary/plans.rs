@@ -158,7 +158,7 @@ impl Stage {
         }
         for axis in 0..axes {
             let by: usize = self.pool_op_kernel_sizes.iter().map(|kernel| kernel[axis]).product();
-            if self.patch_size[axis] == 0 || self.patch_size[axis] % by != 0 {
+            if self.patch_size[axis] == 0 || !self.patch_size[axis].is_multiple_of(by) {
                 return wrong(
                     "patch_size",
                     format!("axis {axis} must be divisible by {by}, as it is pooled"),
