@@ -7,6 +7,7 @@ mod builtin;
 pub mod commands;
 pub mod config;
 pub mod dataset;
+pub mod export;
 pub mod folders;
 pub mod integrity;
 pub mod loader;
@@ -16,6 +17,7 @@ pub mod pipeline;
 pub mod records;
 pub mod registry;
 pub mod report;
+pub mod selection;
 pub mod summary;
 
 pub use builtin::built_in;

@@ -35,6 +35,16 @@ impl Json {
         }
     }
 
+    /// Value of a key, to change it.
+    #[must_use]
+    pub fn get_mut(&mut self, key: &str) -> Option<&mut Json> {
+        if let Json::Object(entries) = self {
+            entries.iter_mut().find(|(name, _)| name == key).map(|(_, v)| v)
+        } else {
+            None
+        }
+    }
+
     /// A number.
     #[must_use]
     pub fn as_f64(&self) -> Option<f64> {

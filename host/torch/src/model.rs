@@ -90,20 +90,3 @@ fn checkpoints(folder: &Path, folds: &[String], checkpoint: &str) -> Result<Vec<
     }
     Ok(files)
 }
-
-/// Writes the most probable classes on the case's original grid.
-pub(crate) fn write_labels(
-    path: &Path,
-    probabilities: ArrayView4<'_, f32>,
-    case: &CaseProperties,
-) -> Result<()> {
-    let labels = paste(labels_of(probabilities).view(), case);
-    let [z, y, x] = case.original_size_of_raw_data;
-    let geometry = Geometry {
-        size: [x, y, z],
-        spacing: case.itk.spacing,
-        origin: case.itk.origin,
-        direction: case.itk.direction,
-    };
-    Ok(nifti::write_labels(path, labels.view(), &geometry)?)
-}

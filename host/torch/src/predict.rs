@@ -11,8 +11,8 @@ use nnunet_host::commands::predict::Args;
 use nnunet_host::config::World;
 use nnunet_host::folders::{self, Folders, file_names};
 use nnunet_host::pipeline::crop_case;
-use nnunet_host::{records, report};
-use nnunet_inference::{SlidingWindow, predict, to_cropped_grid};
+use nnunet_host::{export, records, report};
+use nnunet_inference::{SlidingWindow, labels_of, predict, to_cropped_grid};
 use nnunet_plugin_api::Error as ComponentError;
 use nnunet_plugin_api::vocabulary::{CaseProperties, Precision};
 use nnunet_preprocessing::{Resolved, Target, preprocess};
@@ -116,15 +116,15 @@ fn predict_case(
     }
     let mut mean = sum.ok_or_else(|| anyhow!("the model has no network"))?;
     mean /= model.networks.len() as f32;
-    export(to_cropped_grid(mean, plans, &properties)?, &properties, output, save_npz)
+    write(to_cropped_grid(mean, plans, &properties)?, &properties, output, save_npz)
 }
 
-fn export(probabilities: Array4<f32>, case: &CaseProperties, output: &Path, save_npz: bool) -> Result<()> {
+fn write(probabilities: Array4<f32>, case: &CaseProperties, output: &Path, save_npz: bool) -> Result<()> {
     if save_npz {
         let name = output.display().to_string();
         let base = name.trim_end_matches(".nii.gz");
         npz::save_f16(Path::new(&format!("{base}.npz")), "softmax", probabilities.view())?;
         records::save(Path::new(&format!("{base}.pkl")), &records::case_to_pickle(case))?;
     }
-    model::write_labels(output, probabilities.view(), case)
+    export::write_labels(output, labels_of(probabilities.view()).view(), case)
 }

@@ -7,8 +7,8 @@ use ndarray::s;
 use nnunet_formats::json::{self, Json};
 use nnunet_formats::npz;
 use nnunet_host::summary::{self, Head, Pair};
-use nnunet_host::{folders, records, report};
-use nnunet_inference::{SlidingWindow, predict};
+use nnunet_host::{export, folders, records, report};
+use nnunet_inference::{SlidingWindow, labels_of, predict};
 use nnunet_plugin_api::Network;
 use nnunet_plugin_api::vocabulary::Plans;
 use serde_json::json;
@@ -67,5 +67,9 @@ fn predict_case(validation: &Validation<'_>, case: &str) -> Result<()> {
         npz::save_f16(&validation.output.join(format!("{case}.npz")), "softmax", probabilities.view())?;
         records::save(&validation.output.join(format!("{case}.pkl")), &records::case_to_pickle(&properties))?;
     }
-    model::write_labels(&validation.output.join(format!("{case}.nii.gz")), probabilities.view(), &properties)
+    export::write_labels(
+        &validation.output.join(format!("{case}.nii.gz")),
+        labels_of(probabilities.view()).view(),
+        &properties,
+    )
 }

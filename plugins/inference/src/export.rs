@@ -56,6 +56,22 @@ pub fn labels_of(probabilities: ArrayView4<'_, f32>) -> Array3<u8> {
     labels
 }
 
+/// Labels from probabilities of regions that may overlap: where region i is more likely than not, `order[i]`; later
+/// regions overwrite earlier ones.
+#[must_use]
+pub fn regions_of(probabilities: ArrayView4<'_, f32>, order: &[u8]) -> Array3<u8> {
+    let (_, z, y, x) = probabilities.dim();
+    let mut labels = Array3::zeros((z, y, x));
+    for (class, channel) in order.iter().zip(probabilities.outer_iter()) {
+        ndarray::Zip::from(&mut labels).and(channel).for_each(|label, value| {
+            if *value > 0.5 {
+                *label = *class;
+            }
+        });
+    }
+    labels
+}
+
 /// Puts labels of the cropped case back into the raw image; outside is background.
 #[must_use]
 pub fn paste(labels: ArrayView3<'_, u8>, case: &CaseProperties) -> Array3<u8> {

@@ -2,9 +2,11 @@
 //! (v1 `SegmentationNetwork`, `segmentation_export`).
 
 mod export;
+#[cfg(feature = "torch")]
 mod sliding_window;
 mod tiles;
 
-pub use export::{labels_of, paste, to_cropped_grid};
+pub use export::{labels_of, paste, regions_of, to_cropped_grid};
+#[cfg(feature = "torch")]
 pub use sliding_window::{SlidingWindow, from_tensor, predict, to_tensor};
 pub use tiles::tile_starts;

@@ -1,6 +1,7 @@
 //! Keeps the largest connected component of a class, or of several classes together
 //! (v1 `remove_all_but_the_largest_connected_component`).
 
+use ndarray::Array3;
 use nnunet_numerics::connected_components;
 use nnunet_plugin_api::{
     Component, Info, Kind, LabelVolume, Postprocessor, Registration, Result, inventory, parse_config,
@@ -13,16 +14,30 @@ use serde::{Deserialize, Serialize};
 pub struct LargestComponentConfig {
     /// What to treat, in order: a class, or a list of classes that are looked at together.
     pub for_which_classes: Vec<Classes>,
+    /// Size in mm3 from which other components stay too; entries belong to those of `for_which_classes`. Without it only
+    /// the largest stays.
+    pub min_valid_object_sizes: Option<Vec<f64>>,
 }
 
 /// One class, or several as one.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Classes {
     /// A class on its own.
     One(u8),
     /// Classes as one foreground.
     Joint(Vec<u8>),
+}
+
+impl Classes {
+    /// Whether a label belongs to them.
+    #[must_use]
+    pub fn contain(&self, label: u8) -> bool {
+        match self {
+            Classes::One(class) => *class == label,
+            Classes::Joint(classes) => classes.contains(&label),
+        }
+    }
 }
 
 /// Keeps the largest component; components of equal size are all kept.
@@ -42,41 +57,89 @@ inventory::submit!(Registration(|| {
     })
 }));
 
+impl LargestComponent {
+    /// With parameters.
+    #[must_use]
+    pub fn new(config: LargestComponentConfig) -> Self {
+        Self { config }
+    }
+}
+
 impl Postprocessor for LargestComponent {
     fn apply(&self, volume: &mut LabelVolume) -> Result<()> {
-        for classes in &self.config.for_which_classes {
-            let of_interest: &[u8] = match classes {
-                Classes::One(class) => std::slice::from_ref(class),
-                Classes::Joint(classes) => classes,
-            };
-            let mask = volume.labels.mapv(|label| of_interest.contains(&label));
-            let found = connected_components(mask.view());
-            let largest = found.sizes.iter().copied().max().unwrap_or(0);
-            ndarray::Zip::from(&mut volume.labels).and(&found.labels).for_each(|label, component| {
-                if *component > 0 && found.sizes[*component as usize - 1] < largest {
-                    *label = 0;
-                }
-            });
+        let voxel: f64 = volume.spacing.iter().product();
+        let sizes = self.config.min_valid_object_sizes.as_ref();
+        for (i, classes) in self.config.for_which_classes.iter().enumerate() {
+            let least = sizes.and_then(|sizes| sizes.get(i)).copied();
+            keep_largest(&mut volume.labels, classes, voxel, least);
         }
         Ok(())
     }
 }
 
+/// Removes all components of `classes` but the largest, and those of at least `least` mm3 when given. `voxel` is the volume
+/// of a voxel in mm3. Returns the size of the largest in mm3, if there is one.
+pub fn keep_largest(
+    labels: &mut Array3<u8>,
+    classes: &Classes,
+    voxel: f64,
+    least: Option<f64>,
+) -> Option<f64> {
+    let mask = labels.mapv(|label| classes.contain(label));
+    let found = connected_components(mask.view());
+    let sizes: Vec<f64> = found.sizes.iter().map(|voxels| *voxels as f64 * voxel).collect();
+    let largest = sizes.iter().copied().reduce(f64::max)?;
+    let stays = |size: f64| size == largest || least.is_some_and(|least| size >= least);
+    ndarray::Zip::from(labels).and(&found.labels).for_each(|label, component| {
+        if *component > 0 && !stays(sizes[*component as usize - 1]) {
+            *label = 0;
+        }
+    });
+    Some(largest)
+}
+
 #[cfg(test)]
 mod tests {
-    use ndarray::Array3;
-
     use super::*;
 
-    #[test]
-    fn small_islands_go_and_other_classes_stay() {
+    fn volume() -> LabelVolume {
         let mut labels = Array3::zeros((1, 1, 9));
         for (x, label) in [1, 1, 0, 1, 2, 0, 2, 2, 0].into_iter().enumerate() {
             labels[[0, 0, x]] = label;
         }
-        let mut volume = LabelVolume { labels, spacing: [1.0; 3] };
-        let config = LargestComponentConfig { for_which_classes: vec![Classes::One(1)] };
-        LargestComponent { config }.apply(&mut volume).unwrap();
-        assert_eq!(volume.labels.iter().copied().collect::<Vec<_>>(), [1, 1, 0, 0, 2, 0, 2, 2, 0]);
+        LabelVolume { labels, spacing: [2.0, 1.0, 1.0] }
+    }
+
+    fn after(config: LargestComponentConfig) -> Vec<u8> {
+        let mut volume = volume();
+        LargestComponent::new(config).apply(&mut volume).unwrap();
+        volume.labels.iter().copied().collect()
+    }
+
+    #[test]
+    fn small_islands_go_and_other_classes_stay() {
+        let config =
+            LargestComponentConfig { for_which_classes: vec![Classes::One(1)], ..Default::default() };
+        assert_eq!(after(config), [1, 1, 0, 0, 2, 0, 2, 2, 0]);
+    }
+
+    #[test]
+    fn islands_of_the_least_size_stay() {
+        for (least, island) in [(2.0, 1), (2.5, 0)] {
+            let min_valid_object_sizes = Some(vec![least]);
+            let config =
+                LargestComponentConfig { for_which_classes: vec![Classes::One(1)], min_valid_object_sizes };
+            assert_eq!(after(config)[3], island, "{least} mm3");
+        }
+    }
+
+    #[test]
+    fn joint_classes_are_one_foreground() {
+        let config = LargestComponentConfig {
+            for_which_classes: vec![Classes::Joint(vec![1, 2])],
+            ..Default::default()
+        };
+        // Two voxels each: all components of that size stay.
+        assert_eq!(after(config), [1, 1, 0, 1, 2, 0, 2, 2, 0]);
     }
 }

@@ -1,5 +1,7 @@
 //! Postprocessors: what is changed in a label map after prediction.
 
 mod largest_component;
+mod small_objects;
 
-pub use largest_component::{LargestComponent, LargestComponentConfig};
+pub use largest_component::{Classes, LargestComponent, LargestComponentConfig, keep_largest};
+pub use small_objects::{FillHoles, FillHolesConfig, MinimumSize, MinimumSizeConfig};

@@ -1,9 +1,13 @@
 //! The command line: one file a command, each with its arguments and `run`.
 
 mod aliases;
+mod apply_postprocessing;
 mod arguments;
+mod determine_postprocessing;
+mod ensemble;
 mod evaluate_folder;
 mod example_dataset;
+mod find_best_configuration;
 mod picture;
 mod plan_and_preprocess;
 mod plans;
@@ -59,6 +63,17 @@ pub enum Command {
     Train(train::Args),
     /// Predict a folder of images.
     Predict(predict::Args),
+    /// Merge the predictions of several models.
+    Ensemble(ensemble::Args),
+    /// Find the postprocessing that pays.
+    #[command(alias = "determine-postprocessing")]
+    DeterminePostprocessing(determine_postprocessing::Args),
+    /// Apply a postprocessing to a folder of label maps.
+    #[command(alias = "apply-postprocessing")]
+    ApplyPostprocessing(apply_postprocessing::Args),
+    /// Find the best model, or pair of models.
+    #[command(alias = "find-best-configuration")]
+    FindBestConfiguration(find_best_configuration::Args),
     /// Compare a folder of predictions with its references.
     #[command(alias = "evaluate-folder")]
     EvaluateFolder(evaluate_folder::Args),
@@ -117,6 +132,10 @@ pub fn run(cli: &Cli, kit: Kit) -> Result<()> {
         Command::PlanAndPreprocess(args) => plan_and_preprocess::run(args, &cli.world(kit)?),
         Command::Plans(args) => plans::run(args),
         Command::Verify(args) => verify::run(args),
+        Command::Ensemble(args) => ensemble::run(args, &cli.world(kit)?),
+        Command::DeterminePostprocessing(args) => determine_postprocessing::run(args),
+        Command::ApplyPostprocessing(args) => apply_postprocessing::run(args, &cli.world(kit)?),
+        Command::FindBestConfiguration(args) => find_best_configuration::run(args),
         Command::EvaluateFolder(args) => evaluate_folder::run(args),
         Command::ExampleDataset(args) => example_dataset::run(args),
         Command::Picture(args) => picture::run(args),

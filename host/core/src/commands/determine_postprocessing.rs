@@ -1,0 +1,81 @@
+//! `determine_postprocessing`: finds what keeping the largest component gains, for a model or any folder.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::folders::Folders;
+use crate::report;
+use crate::selection::{Determination, consolidate, determine};
+
+/// Arguments of v1's command, and of a folder of predictions with its truths.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Configuration of a model.
+    #[arg(short = 'm', requires = "task")]
+    model: Option<String>,
+    /// Task, by name or number.
+    #[arg(short = 't')]
+    task: Option<String>,
+    /// Trainer of the model.
+    #[arg(long = "tr", default_value = "nnUNetTrainerV2")]
+    trainer: String,
+    /// Identifier of the plans.
+    #[arg(long = "pl", default_value = "nnUNetPlansv2.1")]
+    plans: String,
+    /// Name of the validation folder.
+    #[arg(long = "val", default_value = "validation_raw")]
+    validation: String,
+    /// Folder of predictions.
+    #[arg(long, conflicts_with = "model", requires = "gt")]
+    raw: Option<PathBuf>,
+    /// Folder of their truths.
+    #[arg(long, requires = "raw")]
+    gt: Option<PathBuf>,
+    /// Folder for postprocessing.json and the postprocessed predictions.
+    #[arg(short = 'o', long = "output", requires = "raw")]
+    output: Option<PathBuf>,
+    /// Keep other components that are as large as the smallest largest one of all cases.
+    #[arg(long)]
+    advanced: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// As the search for a postprocessing.
+pub(super) fn run(args: &Args) -> Result<()> {
+    match (&args.raw, &args.gt) {
+        (Some(raw), Some(truths)) => of_folder(args, raw, truths),
+        _ => of_model(args),
+    }
+}
+
+fn of_folder(args: &Args, raw: &Path, truths: &Path) -> Result<()> {
+    let output = args.output.clone().unwrap_or_else(|| raw.parent().unwrap_or(Path::new(".")).to_owned());
+    let name = raw.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let found = determine(&Determination {
+        raw: raw.to_owned(),
+        truths: truths.to_owned(),
+        final_name: format!("{name}_postprocessed"),
+        advanced: args.advanced,
+        threshold: 0.0,
+        output,
+    })?;
+    report::line(&format!("keep the largest component of {:?}", found.config.for_which_classes));
+    Ok(())
+}
+
+fn of_model(args: &Args) -> Result<()> {
+    let configuration =
+        args.model.as_deref().context("-m CONFIGURATION and -t TASK, or --raw and --gt, are needed")?;
+    if args.validation != "validation_raw" {
+        bail!("only the folds' validation_raw is looked at; name another folder with --raw and --gt");
+    }
+    let folders = Folders::from_environment();
+    let task = folders.task_name(args.task.as_deref().context("-t TASK is needed")?)?;
+    let model = folders.model(configuration, &task, &args.trainer, &args.plans)?;
+    consolidate(&model, &[0, 1, 2, 3, 4])?;
+    report::line(&format!("wrote {}", model.join("postprocessing.json").display()));
+    Ok(())
+}

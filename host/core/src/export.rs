@@ -1,0 +1,30 @@
+//! Label maps on the grid of the raw image.
+
+use std::path::Path;
+
+use anyhow::Result;
+use ndarray::ArrayView3;
+use nnunet_formats::nifti::{self, Geometry};
+use nnunet_inference::paste;
+use nnunet_plugin_api::vocabulary::CaseProperties;
+
+/// Writes labels of the cropped case, (z, y, x), on the case's raw grid.
+///
+/// # Errors
+/// What the system says.
+pub fn write_labels(path: &Path, labels: ArrayView3<'_, u8>, case: &CaseProperties) -> Result<()> {
+    let raw = paste(labels, case);
+    Ok(nifti::write_labels(path, raw.view(), &raw_geometry(case))?)
+}
+
+/// Where the raw image lies.
+#[must_use]
+pub fn raw_geometry(case: &CaseProperties) -> Geometry {
+    let [z, y, x] = case.original_size_of_raw_data;
+    Geometry {
+        size: [x, y, z],
+        spacing: case.itk.spacing,
+        origin: case.itk.origin,
+        direction: case.itk.direction,
+    }
+}

@@ -1,0 +1,13 @@
+//! What follows several models: which postprocessing pays, which configuration is best, and how predictions are merged.
+
+mod consolidate;
+mod determine;
+mod ensemble;
+mod foreground;
+mod postprocessing;
+
+pub use consolidate::{collect, consolidate};
+pub use determine::{Determination, determine};
+pub use ensemble::{Merge, merge};
+pub use foreground::{mean_dice, note_foreground_mean};
+pub use postprocessing::{Postprocessing, apply_to_folder};
