@@ -3,12 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail, ensure};
-use ndarray::ArrayView4;
-use nnunet_formats::nifti::{self, Geometry};
+
 use nnunet_host::registry::Registry;
-use nnunet_inference::{SlidingWindow, labels_of, paste};
+use nnunet_inference::SlidingWindow;
 use nnunet_plugin_api::tch::Device;
-use nnunet_plugin_api::vocabulary::{CaseProperties, Precision};
+use nnunet_plugin_api::vocabulary::Precision;
 use nnunet_plugin_api::{Network, NetworkSpec};
 
 use crate::checkpoint::{ModelInfo, load_weights};

@@ -11,13 +11,14 @@ use nnunet_host::commands::predict::Args;
 use nnunet_host::config::World;
 use nnunet_host::folders::{self, Folders, file_names};
 use nnunet_host::pipeline::crop_case;
+use nnunet_host::selection::Postprocessing;
 use nnunet_host::{export, records, report};
 use nnunet_inference::{SlidingWindow, labels_of, predict, to_cropped_grid};
-use nnunet_plugin_api::Error as ComponentError;
 use nnunet_plugin_api::vocabulary::{CaseProperties, Precision};
+use nnunet_plugin_api::{Error as ComponentError, LabelVolume, Postprocessor};
 use nnunet_preprocessing::{Resolved, Target, preprocess};
 
-use crate::model::{self, Model};
+use crate::model::Model;
 
 /// `_0000.nii.gz`
 const CHANNEL_ENDING: usize = 12;
@@ -40,12 +41,18 @@ pub(crate) fn run(args: &Args, world: &World) -> Result<()> {
     let mine: Vec<_> = cases.iter().skip(args.part_id).step_by(args.num_parts).collect();
     let bar = report::bar(mine.len(), "predicting");
     let mut failed = Vec::new();
+    let job = Job {
+        model: &model,
+        preprocessor: &preprocessor,
+        window: &window,
+        postprocessing: postprocessing(&folder, args)?,
+    };
     for (case, images) in &mine {
         let output = args.output.join(format!("{case}.nii.gz"));
         let done =
             output.is_file() && (!args.save_npz || output.with_file_name(format!("{case}.npz")).is_file());
         if !done || args.overwrite_existing {
-            match predict_case(&model, &preprocessor, &window, images, &output, args.save_npz) {
+            match job.predict(images, &output, args.save_npz) {
                 Ok(()) => report::line(&format!("predicted {}", output.display())),
                 Err(error) => failed.push(format!("  {case}: {error:#}")),
             }
@@ -91,40 +98,66 @@ fn cases(input: &Path, channels: usize) -> Result<BTreeMap<String, Vec<PathBuf>>
     Ok(cases)
 }
 
-fn predict_case(
-    model: &Model,
-    preprocessor: &Resolved,
-    window: &SlidingWindow,
-    images: &[PathBuf],
-    output: &Path,
-    save_npz: bool,
-) -> Result<()> {
-    let plans = &model.info.plans;
-    let (cropped, mut properties) = crop_case(images, None)?;
-    let target = Target { plans, stage: model.stage, use_mask_for_norm: &plans.use_mask_for_norm };
-    let case = preprocess(preprocessor, cropped.data, cropped.seg, properties.original_spacing, &target)?;
-    let (z, y, x) = case.seg.dim();
-    properties.size_after_resampling = Some([z, y, x]);
-    properties.spacing_after_resampling = Some(case.spacing);
-    let mut sum: Option<Array4<f32>> = None;
-    for network in &model.networks {
-        let probabilities = predict(&**network, case.data.view(), window)?;
-        match &mut sum {
-            Some(sum) => *sum += &probabilities,
-            None => sum = Some(probabilities),
-        }
+/// The model's `postprocessing.json`, copied beside the predictions as v1 does.
+fn postprocessing(folder: &Path, args: &Args) -> Result<Option<Postprocessing>> {
+    let file = folder.join("postprocessing.json");
+    if !file.is_file() {
+        return Ok(None);
     }
-    let mut mean = sum.ok_or_else(|| anyhow!("the model has no network"))?;
-    mean /= model.networks.len() as f32;
-    write(to_cropped_grid(mean, plans, &properties)?, &properties, output, save_npz)
+    let bytes = std::fs::read(&file).with_context(|| file.display().to_string())?;
+    nnunet_formats::atomic::write_bytes(&args.output.join("postprocessing.json"), &bytes)?;
+    Postprocessing::load(&file).map(Some)
 }
 
-fn write(probabilities: Array4<f32>, case: &CaseProperties, output: &Path, save_npz: bool) -> Result<()> {
-    if save_npz {
-        let name = output.display().to_string();
-        let base = name.trim_end_matches(".nii.gz");
-        npz::save_f16(Path::new(&format!("{base}.npz")), "softmax", probabilities.view())?;
-        records::save(Path::new(&format!("{base}.pkl")), &records::case_to_pickle(case))?;
+/// What every case is predicted with.
+struct Job<'a> {
+    model: &'a Model,
+    preprocessor: &'a Resolved,
+    window: &'a SlidingWindow,
+    postprocessing: Option<Postprocessing>,
+}
+
+impl Job<'_> {
+    fn predict(&self, images: &[PathBuf], output: &Path, save_npz: bool) -> Result<()> {
+        let (model, plans) = (self.model, &self.model.info.plans);
+        let (cropped, mut properties) = crop_case(images, None)?;
+        let target = Target { plans, stage: model.stage, use_mask_for_norm: &plans.use_mask_for_norm };
+        let spacing = properties.original_spacing;
+        let case = preprocess(self.preprocessor, cropped.data, cropped.seg, spacing, &target)?;
+        let (z, y, x) = case.seg.dim();
+        properties.size_after_resampling = Some([z, y, x]);
+        properties.spacing_after_resampling = Some(case.spacing);
+        let mut sum: Option<Array4<f32>> = None;
+        for network in &model.networks {
+            let probabilities = predict(&**network, case.data.view(), self.window)?;
+            match &mut sum {
+                Some(sum) => *sum += &probabilities,
+                None => sum = Some(probabilities),
+            }
+        }
+        let mut mean = sum.ok_or_else(|| anyhow!("the model has no network"))?;
+        mean /= model.networks.len() as f32;
+        self.write(&to_cropped_grid(mean, plans, &properties)?, &properties, output, save_npz)
     }
-    export::write_labels(output, labels_of(probabilities.view()).view(), case)
+
+    fn write(
+        &self,
+        probabilities: &Array4<f32>,
+        case: &CaseProperties,
+        output: &Path,
+        save_npz: bool,
+    ) -> Result<()> {
+        if save_npz {
+            let name = output.display().to_string();
+            let base = name.trim_end_matches(".nii.gz");
+            npz::save_f16(Path::new(&format!("{base}.npz")), "softmax", probabilities.view())?;
+            records::save(Path::new(&format!("{base}.pkl")), &records::case_to_pickle(case))?;
+        }
+        let mut volume =
+            LabelVolume { labels: labels_of(probabilities.view()), spacing: case.original_spacing };
+        if let Some(postprocessing) = &self.postprocessing {
+            postprocessing.apply(&mut volume)?;
+        }
+        export::write_labels(output, volume.labels.view(), case)
+    }
 }

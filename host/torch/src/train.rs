@@ -13,9 +13,11 @@ use nnunet_formats::pickle::Value;
 use nnunet_host::commands::train::Args;
 use nnunet_host::config::World;
 use nnunet_host::folders::{self, CONFIGURATIONS, Folders};
+use nnunet_host::pipeline;
 use nnunet_host::records::{self, Split};
 use nnunet_host::registry::Origin;
 use nnunet_host::report;
+use nnunet_host::selection::{Determination, determine};
 use nnunet_inference::SlidingWindow;
 use nnunet_pictures::{Curves, progress};
 use nnunet_plugin_api::tch::{self, Device};
@@ -327,6 +329,26 @@ fn final_validation(job: &Job<'_>, engine: &Engine, split: &Split) -> Result<()>
     for (label, dice) in mean.iter().filter(|(label, _)| *label != 0) {
         report::line(&format!("validation, label {label}: mean Dice {dice:.4}"));
     }
+    postprocess_fold(job)
+}
+
+/// Leaves the truths with the model, where the folds are put together later, and finds the postprocessing of this fold.
+fn postprocess_fold(job: &Job<'_>) -> Result<()> {
+    let truths = job.model.join("gt_niftis");
+    pipeline::copy_truths(&job.preprocessed.join("gt_segmentations"), &truths)?;
+    if job.args.disable_postprocessing_on_folds {
+        return Ok(());
+    }
+    let name = &job.args.val_folder;
+    let found = determine(&Determination {
+        raw: job.output.join(name),
+        truths,
+        output: job.output.clone(),
+        final_name: format!("{name}_postprocessed"),
+        advanced: false,
+        threshold: 0.0,
+    })?;
+    report::line(&format!("postprocessing of this fold: {:?}", found.config.for_which_classes));
     Ok(())
 }
 

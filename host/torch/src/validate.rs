@@ -13,7 +13,7 @@ use nnunet_plugin_api::Network;
 use nnunet_plugin_api::vocabulary::Plans;
 use serde_json::json;
 
-use crate::{cases, model};
+use crate::cases;
 
 /// What is validated.
 pub(crate) struct Validation<'a> {

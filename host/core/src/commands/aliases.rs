@@ -7,8 +7,15 @@ use anyhow::{Context, Result};
 use crate::{folders, report};
 
 /// v1's console commands that exist here.
-const COMMANDS: [&str; 4] =
-    ["nnUNet_plan_and_preprocess", "nnUNet_train", "nnUNet_predict", "nnUNet_evaluate_folder"];
+const COMMANDS: [&str; 7] = [
+    "nnUNet_plan_and_preprocess",
+    "nnUNet_train",
+    "nnUNet_predict",
+    "nnUNet_ensemble",
+    "nnUNet_find_best_configuration",
+    "nnUNet_determine_postprocessing",
+    "nnUNet_evaluate_folder",
+];
 
 /// Arguments.
 #[derive(Debug, clap::Args)]

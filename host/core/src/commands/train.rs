@@ -40,6 +40,9 @@ pub struct Args {
     /// Skip validation at the end.
     #[arg(long = "disable_validation_inference", alias = "disable-validation-inference")]
     pub disable_validation_inference: bool,
+    /// Look for no postprocessing after validation.
+    #[arg(long = "disable_postprocessing_on_folds", alias = "disable-postprocessing-on-folds")]
+    pub disable_postprocessing_on_folds: bool,
     /// Write no final and no best checkpoint.
     #[arg(long = "disable_saving", alias = "disable-saving")]
     pub disable_saving: bool,

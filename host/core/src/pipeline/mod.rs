@@ -49,7 +49,10 @@ impl TaskFolders {
 }
 
 /// Makes `to` a copy of the label maps in `from`.
-fn copy_truths(from: &Path, to: &Path) -> Result<()> {
+///
+/// # Errors
+/// What the system says.
+pub fn copy_truths(from: &Path, to: &Path) -> Result<()> {
     folders::create(to)?;
     for name in folders::file_names(from, ".nii.gz") {
         crop::copy_file(&from.join(&name), &to.join(&name))?;
