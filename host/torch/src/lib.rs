@@ -10,6 +10,7 @@ mod network;
 mod predict;
 mod split;
 mod train;
+mod v2;
 mod validate;
 
 use std::process::ExitCode;

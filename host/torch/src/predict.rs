@@ -19,17 +19,19 @@ use nnunet_plugin_api::{Error as ComponentError, LabelVolume, Postprocessor};
 use nnunet_preprocessing::{Resolved, Target, preprocess};
 
 use crate::model::Model;
-
-/// `_0000.nii.gz`
-const CHANNEL_ENDING: usize = 12;
+use crate::v2;
 
 /// Runs the command. A case that fails is reported, the others go on; the command then fails.
 pub(crate) fn run(args: &Args, world: &World) -> Result<()> {
     let start = Instant::now();
     let folder = model_folder(args)?;
-    let model = Model::load(&folder, &args.folds, &args.checkpoint, &world.registry)?;
-    let cases = cases(&args.input, model.info.plans.num_modalities())?;
     ensure!(args.part_id < args.num_parts, "--part_id must be below --num_parts");
+    if v2::is_model(&folder) {
+        return v2::run(args, &folder);
+    }
+    let checkpoint = args.checkpoint.as_deref().unwrap_or("model_final_checkpoint");
+    let model = Model::load(&folder, &args.folds, checkpoint, &world.registry)?;
+    let cases = cases(&args.input, model.info.plans.num_modalities(), ".nii.gz")?;
     folders::create(&args.output)?;
     let plans = &model.info.plans;
     let lookup =
@@ -77,25 +79,55 @@ fn model_folder(args: &Args) -> Result<PathBuf> {
     folders.model(&args.model, &task, &args.trainer, &args.plans)
 }
 
-/// Image files by case.
-fn cases(input: &Path, channels: usize) -> Result<BTreeMap<String, Vec<PathBuf>>> {
+/// Image files by case: of a folder, or one image. A model of one channel also takes images without a channel number.
+pub(crate) fn cases(input: &Path, channels: usize, ending: &str) -> Result<BTreeMap<String, Vec<PathBuf>>> {
+    if input.is_file() {
+        return one_image(input, channels, ending);
+    }
     ensure!(input.is_dir(), "there is no folder {}", input.display());
-    let names = file_names(input, ".nii.gz");
-    ensure!(!names.is_empty(), "there are no .nii.gz files in {}", input.display());
+    let names = file_names(input, ending);
+    ensure!(!names.is_empty(), "there are no {ending} files in {}", input.display());
     let mut cases = BTreeMap::new();
     let mut missing = Vec::new();
     for name in &names {
-        let Some((case, _)) = name.split_at_checked(name.len().saturating_sub(CHANNEL_ENDING)) else {
+        let stem = name.strip_suffix(ending).unwrap_or(name);
+        let Some(case) = case_of(stem) else {
+            if channels == 1 {
+                cases.insert(stem.to_owned(), vec![input.join(name)]);
+            }
             continue;
         };
-        let files: Vec<String> = (0..channels).map(|channel| format!("{case}_{channel:04}.nii.gz")).collect();
+        let files: Vec<String> =
+            (0..channels).map(|channel| format!("{case}_{channel:04}{ending}")).collect();
         missing.extend(files.iter().filter(|file| !names.contains(file)).cloned());
         cases.insert(case.to_owned(), files.iter().map(|file| input.join(file)).collect());
     }
     missing.sort();
     missing.dedup();
     ensure!(missing.is_empty(), "{} lacks {}", input.display(), missing.join(", "));
+    ensure!(!cases.is_empty(), "{} has no image whose name ends in _0000{ending}", input.display());
     Ok(cases)
+}
+
+/// The case of a name that ends in a channel number.
+fn case_of(stem: &str) -> Option<&str> {
+    let (case, channel) = stem.rsplit_once('_')?;
+    (channel.len() == 4 && channel.bytes().all(|byte| byte.is_ascii_digit())).then_some(case)
+}
+
+fn one_image(input: &Path, channels: usize, ending: &str) -> Result<BTreeMap<String, Vec<PathBuf>>> {
+    let name = input.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let stem =
+        name.strip_suffix(ending).with_context(|| format!("{} does not end in {ending}", input.display()))?;
+    let case = case_of(stem).unwrap_or(stem);
+    if channels == 1 {
+        return Ok(BTreeMap::from([(case.to_owned(), vec![input.to_owned()])]));
+    }
+    let file = |channel: usize| input.with_file_name(format!("{case}_{channel:04}{ending}"));
+    let files: Vec<PathBuf> = (0..channels).map(file).collect();
+    let missing = files.iter().find(|file| !file.is_file());
+    ensure!(missing.is_none(), "the model wants {channels} channels; {missing:?} is missing");
+    Ok(BTreeMap::from([(case.to_owned(), files)]))
 }
 
 /// The model's `postprocessing.json`, copied beside the predictions as v1 does.

@@ -162,7 +162,7 @@ impl Builder<'_> {
                 &format!("tu.{u}"),
                 features,
                 &self.spec.pool_op_kernel_sizes[d],
-                self.slope,
+                (self.slope, false),
             )
         };
         (0..self.pools()).map(level).collect()

@@ -43,7 +43,7 @@ impl Convolution {
             weight,
             bias,
             stride: shape.stride.iter().map(|step| *step as i64).collect(),
-            padding: shape.kernel.iter().map(|len| i64::from(*len > 1)).collect(),
+            padding: shape.kernel.iter().map(|len| (*len as i64 - 1) / 2).collect(),
         })
     }
 
@@ -61,10 +61,11 @@ impl Convolution {
     }
 }
 
-/// A transposed convolution without bias whose kernel is its stride: exact upsampling.
+/// A transposed convolution whose kernel is its stride: exact upsampling.
 #[derive(Debug)]
 pub(crate) struct Upsampling {
     weight: Tensor,
+    bias: Option<Tensor>,
     stride: Vec<i64>,
 }
 
@@ -74,24 +75,28 @@ impl Upsampling {
         name: &str,
         (input, output): (usize, usize),
         kernel: &[usize],
-        slope: f64,
+        (slope, bias): (f64, bool),
     ) -> Result<Self> {
         let stride: Vec<i64> = kernel.iter().map(|len| *len as i64).collect();
         let size = [&[input as i64, output as i64], stride.as_slice()].concat();
         let weight =
             vars.parameter(&format!("{name}.weight"), &size, Init::KaimingNormal { negative_slope: slope })?;
-        Ok(Self { weight, stride })
+        let zero = Init::Constant { value: 0.0 };
+        let bias =
+            bias.then(|| vars.parameter(&format!("{name}.bias"), &[output as i64], zero)).transpose()?;
+        Ok(Self { weight, bias, stride })
     }
 
     /// # Shapes
     /// (batch, input, space...) to (batch, output, space * stride...).
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let (zeros, ones) = (vec![0; self.stride.len()], vec![1; self.stride.len()]);
-        let none: Option<&Tensor> = None;
         let weight = self.weight.f_to_kind(x.kind())?;
+        let bias = self.bias.as_ref().map(|bias| bias.f_to_kind(x.kind())).transpose()?;
+        let bias = bias.as_ref();
         Ok(match self.stride.len() {
-            2 => x.f_conv_transpose2d(&weight, none, &self.stride, &zeros, &zeros, 1, &ones)?,
-            _ => x.f_conv_transpose3d(&weight, none, &self.stride, &zeros, &zeros, 1, &ones)?,
+            2 => x.f_conv_transpose2d(&weight, bias, &self.stride, &zeros, &zeros, 1, &ones)?,
+            _ => x.f_conv_transpose3d(&weight, bias, &self.stride, &zeros, &zeros, 1, &ones)?,
         })
     }
 }
@@ -159,10 +164,41 @@ impl Block {
     }
 }
 
+/// Convolution and normalisation, with or without the leaky rectifier, under v2's names (`ConvDropoutNormReLU` of
+/// `dynamic_network_architectures`).
+#[derive(Debug)]
+pub(crate) struct NormedConvolution {
+    convolution: Convolution,
+    norm: InstanceNorm,
+}
+
+impl NormedConvolution {
+    pub(crate) fn new(vars: &mut dyn VarFactory, name: &str, shape: &ConvolutionShape<'_>) -> Result<Self> {
+        Ok(Self {
+            convolution: Convolution::new(vars, &format!("{name}.conv"), shape, V2_SLOPE)?,
+            norm: InstanceNorm::new(vars, &format!("{name}.norm"), shape.output)?,
+        })
+    }
+
+    /// # Shapes
+    /// As the convolution.
+    pub(crate) fn linear(&self, x: &Tensor) -> Result<Tensor> {
+        self.norm.forward(&self.convolution.forward(x)?)
+    }
+
+    /// The same with the rectifier.
+    pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        leaky_relu(&mut self.linear(x)?, V2_SLOPE)
+    }
+}
+
+/// Slope of the leaky rectifier in v2's networks.
+pub(crate) const V2_SLOPE: f64 = 0.01;
+
 /// The leaky rectifier of a given slope, in place.
 ///
 /// libtorch's C wrapper in tch fixes the slope at 0.01, which is v1's.
-fn leaky_relu(x: &mut Tensor, slope: f64) -> Result<Tensor> {
+pub(crate) fn leaky_relu(x: &mut Tensor, slope: f64) -> Result<Tensor> {
     if slope == 0.01 {
         return Ok(x.f_leaky_relu_()?);
     }

@@ -1,12 +1,16 @@
-//! The networks of nnU-Net, with v1's parameter names in v1's order.
+//! The networks of nnU-Net, with the parameter names of v1 and v2.
 
 mod generic_unet;
 mod layers;
 mod store;
+mod v2;
 
 pub use generic_unet::{GenericUnet, GenericUnetConfig};
 pub use store::{Parameter, ParameterStore};
+pub use v2::{EncoderKind, V2Unet, V2UnetConfig};
 
 use nnunet_plugin_api::{Component, Registration, inventory};
 
 inventory::submit!(Registration(|| -> Component { generic_unet::component() }));
+inventory::submit!(Registration(|| -> Component { v2::component(EncoderKind::Plain) }));
+inventory::submit!(Registration(|| -> Component { v2::component(EncoderKind::Residual) }));

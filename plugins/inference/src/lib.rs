@@ -3,10 +3,14 @@
 
 mod export;
 #[cfg(feature = "torch")]
+mod logits;
+#[cfg(feature = "torch")]
 mod sliding_window;
 mod tiles;
 
 pub use export::{labels_of, paste, regions_of, to_cropped_grid};
+#[cfg(feature = "torch")]
+pub use logits::predict_logits;
 #[cfg(feature = "torch")]
 pub use sliding_window::{SlidingWindow, from_tensor, predict, to_tensor};
 pub use tiles::tile_starts;

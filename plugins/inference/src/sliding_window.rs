@@ -73,7 +73,7 @@ fn window(network: &dyn Network, image: &Tensor, how: &SlidingWindow) -> Result<
 }
 
 /// Zeros around an image smaller than the patch, one more at the end than at the start.
-fn pad(image: &Tensor, patch: &[usize]) -> Result<(Tensor, Vec<usize>)> {
+pub(crate) fn pad(image: &Tensor, patch: &[usize]) -> Result<(Tensor, Vec<usize>)> {
     let size = image.size();
     let missing = size[1..].iter().zip(patch).map(|(len, patch)| patch.saturating_sub(*len as usize));
     let missing: Vec<usize> = missing.collect();
@@ -84,7 +84,7 @@ fn pad(image: &Tensor, patch: &[usize]) -> Result<(Tensor, Vec<usize>)> {
     Ok((image.f_constant_pad_nd(sides)?, before))
 }
 
-fn corners(starts: &[Vec<usize>]) -> Vec<Vec<usize>> {
+pub(crate) fn corners(starts: &[Vec<usize>]) -> Vec<Vec<usize>> {
     starts.iter().fold(vec![Vec::new()], |corners, axis| {
         corners.iter().flat_map(|corner| axis.iter().map(|at| [corner.as_slice(), &[*at]].concat())).collect()
     })
@@ -103,7 +103,7 @@ fn importance(how: &SlidingWindow, tiles: usize) -> Result<Tensor> {
 }
 
 /// A view of a box whose first spatial axis is `first`.
-fn part(tensor: &Tensor, corner: &[usize], size: &[usize], first: i64) -> Result<Tensor> {
+pub(crate) fn part(tensor: &Tensor, corner: &[usize], size: &[usize], first: i64) -> Result<Tensor> {
     let mut view = tensor.shallow_clone();
     for (axis, (at, len)) in (first..).zip(corner.iter().zip(size)) {
         view = view.f_narrow(axis, *at as i64, *len as i64)?;

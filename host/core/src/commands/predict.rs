@@ -28,14 +28,14 @@ pub struct Args {
         default_value = "nnUNetPlansv2.1"
     )]
     pub plans: String,
-    /// A model's folder, instead of task, trainer, model and plans.
+    /// A model's folder, of v1 or v2, instead of task, trainer, model and plans.
     #[arg(long = "model-folder", alias = "model_folder")]
     pub model_folder: Option<PathBuf>,
     /// Folds to average, or all; by default every fold there is.
     #[arg(short = 'f', long = "folds", num_args = 1..)]
     pub folds: Vec<String>,
     /// Write probabilities too.
-    #[arg(short = 'z', long = "save_npz", alias = "save-npz")]
+    #[arg(short = 'z', long = "save_npz", alias = "save-npz", visible_alias = "save_probabilities")]
     pub save_npz: bool,
     /// No mirroring.
     #[arg(long = "disable_tta", alias = "disable-tta")]
@@ -46,9 +46,9 @@ pub struct Args {
     /// Step of the tiles, as a share of the patch.
     #[arg(long = "step_size", alias = "step-size", default_value_t = 0.5)]
     pub step_size: f64,
-    /// Name of the checkpoint.
-    #[arg(long = "chk", default_value = "model_final_checkpoint")]
-    pub checkpoint: String,
+    /// Name of the checkpoint; the final one by default.
+    #[arg(long = "chk")]
+    pub checkpoint: Option<String>,
     /// This job's number.
     #[arg(long = "part_id", alias = "part-id", default_value_t = 0)]
     pub part_id: usize,

@@ -62,7 +62,10 @@ fn memory_of(dataset: &Dataset, case: &str) -> u64 {
 }
 
 /// Copies under a temporary name, unless the copy is there already.
-pub(crate) fn copy_file(from: &Path, to: &Path) -> Result<()> {
+///
+/// # Errors
+/// What the system says.
+pub fn copy_file(from: &Path, to: &Path) -> Result<()> {
     let bytes = std::fs::read(from).with_context(|| from.display().to_string())?;
     if std::fs::read(to).is_ok_and(|present| present == bytes) {
         return Ok(());

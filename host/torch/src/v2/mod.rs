@@ -1,0 +1,9 @@
+//! Models of nnU-Net v2: read and used as `nnUNetv2_predict` does. Nothing here is shared with v1's path but the tools.
+
+mod model;
+mod plans;
+mod predict;
+mod preprocess;
+
+pub(crate) use plans::is_model;
+pub(crate) use predict::run;

@@ -1,0 +1,111 @@
+//! The networks of a v2 model's folder.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use nnunet_architectures::{ParameterStore, V2Unet};
+use nnunet_formats::pickle::Value;
+use nnunet_formats::torch_zip::{self, Checkpoint};
+use nnunet_plugin_api::tch::Device;
+use nnunet_plugin_api::{Architecture, Network, NetworkSpec};
+
+use super::plans::{Configuration, Dataset, Heads, Plans};
+
+/// Name of the last checkpoint.
+const FINAL: &str = "checkpoint_final.pth";
+
+/// Networks of all folds, and what they share.
+pub(crate) struct Model {
+    pub(crate) plans: Plans,
+    pub(crate) dataset: Dataset,
+    pub(crate) configuration: Configuration,
+    pub(crate) heads: Heads,
+    pub(crate) networks: Vec<Box<dyn Network>>,
+    pub(crate) mirror_axes: Vec<usize>,
+    pub(crate) device: Device,
+}
+
+impl Model {
+    /// Loads a checkpoint of every fold; `checkpoint` is a file name, or empty for the last.
+    pub(crate) fn load(folder: &Path, folds: &[String], checkpoint: Option<&str>) -> Result<Self> {
+        let (plans, dataset) = (Plans::load(folder)?, Dataset::load(folder)?);
+        let files = checkpoints(folder, folds, checkpoint.unwrap_or(FINAL))?;
+        let first = torch_zip::load(&files[0])?;
+        let of_first = |what: &str| format!("{}: {what}", files[0].display());
+        let name = first.root.get("init_args").and_then(|arguments| arguments.get("configuration"));
+        let name = name.and_then(Value::as_str).with_context(|| of_first("it names no configuration"))?;
+        let configuration = plans.configuration(name)?;
+        let axes = first.root.get("inference_allowed_mirroring_axes").and_then(Value::to_usize_vec);
+        let mirror_axes = axes.unwrap_or_default();
+        ensure!(
+            mirror_axes.iter().all(|axis| *axis < configuration.patch_size.len()),
+            of_first("it mirrors axes that the patch does not have")
+        );
+        let heads = dataset.heads()?;
+        let device = Device::cuda_if_available();
+        let (kind, config) = configuration.network()?;
+        let spec = NetworkSpec {
+            num_input_channels: dataset.channel_names.len(),
+            num_classes: heads.count(),
+            base_num_features: 0,
+            conv_per_stage: 0,
+            patch_size: configuration.patch_size.clone(),
+            pool_op_kernel_sizes: Vec::new(),
+            conv_kernel_sizes: Vec::new(),
+            num_blocks_encoder: None,
+            num_blocks_decoder: None,
+        };
+        let architecture = V2Unet::new(kind, config);
+        let mut networks = Vec::new();
+        for (i, file) in files.iter().enumerate() {
+            let mut store = ParameterStore::new(device);
+            let network = architecture.build(&mut store, &spec)?;
+            let read = if i == 0 { None } else { Some(torch_zip::load(file)?) };
+            put_weights(read.as_ref().unwrap_or(&first), &mut store)
+                .with_context(|| file.display().to_string())?;
+            networks.push(network);
+        }
+        Ok(Self { plans, dataset, configuration, heads, networks, mirror_axes, device })
+    }
+}
+
+/// Copies the weights. v2 names many tensors twice (`all_modules`, `decoder.encoder`): only those of the network's own
+/// names are read.
+fn put_weights(checkpoint: &Checkpoint, store: &mut ParameterStore) -> Result<()> {
+    let state = checkpoint.root.get("network_weights").context("no network_weights")?;
+    let names: Vec<String> = store.parameters().iter().map(|parameter| parameter.name.clone()).collect();
+    for name in names {
+        let value = state.get(&name).or_else(|| state.get(&format!("module.{name}")));
+        let value = value.or_else(|| state.get(&format!("_orig_mod.{name}")));
+        let Some(Value::Tensor(index)) = value else {
+            bail!(
+                "the parameter {name} is missing; the checkpoint belongs to another network than plans.json"
+            )
+        };
+        let tensor = &checkpoint.tensors[*index];
+        let values = tensor.to_f32().with_context(|| format!("`{name}` is not floating point"))?;
+        store.set(&name, &tensor.shape, &values)?;
+    }
+    Ok(())
+}
+
+/// The checkpoint files: of the folds asked for, or of every fold that has one.
+fn checkpoints(folder: &Path, folds: &[String], name: &str) -> Result<Vec<PathBuf>> {
+    let file = |fold: &str| folder.join(format!("fold_{fold}")).join(name);
+    if !folds.is_empty() {
+        let files: Vec<PathBuf> = folds.iter().map(|fold| file(fold)).collect();
+        let missing = files.iter().find(|file| !file.is_file());
+        ensure!(missing.is_none(), "there is no checkpoint {}", missing.map_or("", |_| name));
+        return Ok(files);
+    }
+    let mut found: Vec<PathBuf> = std::fs::read_dir(folder)?
+        .flatten()
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with("fold_"))
+        .filter(|entry| entry.file_name() != "fold_all")
+        .map(|entry| entry.path().join(name))
+        .filter(|path| path.is_file())
+        .collect();
+    found.sort();
+    ensure!(!found.is_empty(), "{} has no fold with {name}; name the folds with -f", folder.display());
+    Ok(found)
+}

@@ -1,0 +1,122 @@
+//! v2's preprocessing: crop, transpose, normalise, then resample (`DefaultPreprocessor`).
+
+use anyhow::{Context, Result, bail, ensure};
+use ndarray::{Array3, Array4, ArrayViewMut3, Axis};
+use nnunet_numerics::stats::mean_std;
+use nnunet_numerics::{Resampling, resample, resampled_shape, separate_axis};
+use nnunet_plugin_api::vocabulary::CaseProperties;
+use nnunet_preprocessing::Cropped;
+
+use super::plans::{Configuration, Kwargs, Plans};
+
+/// Guards quotients of images of one value.
+const EPSILON: f32 = 1e-8;
+
+/// A case on the network's grid, transposed, and what leads back.
+pub(crate) struct Case {
+    /// (channels, z, y, x).
+    pub(crate) image: Array4<f32>,
+    /// Size of the crop in transposed order.
+    pub(crate) cropped: [usize; 3],
+    /// Spacing of the crop in transposed order.
+    pub(crate) spacing: [f64; 3],
+    /// Spacing of the image.
+    pub(crate) target: [f64; 3],
+}
+
+impl Case {
+    /// From a cropped case.
+    pub(crate) fn new(
+        cropped: Cropped,
+        properties: &CaseProperties,
+        plans: &Plans,
+        configuration: &Configuration,
+    ) -> Result<Self> {
+        let order = plans.transpose_forward;
+        let image = cropped.data.permuted_axes([0, order[0] + 1, order[1] + 1, order[2] + 1]);
+        let mut image = image.as_standard_layout().into_owned();
+        let seg = cropped.seg.permuted_axes(order).as_standard_layout().into_owned();
+        let spacing = order.map(|axis| properties.original_spacing[axis]);
+        let mut target = [spacing[0]; 3];
+        target[3 - configuration.spacing.len()..].copy_from_slice(&configuration.spacing);
+        let schemes = configuration.normalization_schemes.iter().zip(&configuration.use_mask_for_norm);
+        ensure!(
+            schemes.len() == image.dim().0,
+            "the model wants {} channels, not {}",
+            schemes.len(),
+            image.dim().0
+        );
+        for (channel, ((scheme, mask), data)) in schemes.zip(image.axis_iter_mut(Axis(0))).enumerate() {
+            normalize(data, scheme, mask.then_some(&seg), plans, channel)?;
+        }
+        let (_, z, y, x) = image.dim();
+        let shape = resampled_shape([z, y, x], spacing, target);
+        let how = resampling(&configuration.resampling_fn_data_kwargs, spacing, target);
+        let image = if shape == [z, y, x] { image } else { resample(image.view(), shape, how) };
+        Ok(Self { image, cropped: [z, y, x], spacing, target })
+    }
+
+    /// Brings what the network says, (heads, z, y, x), to the crop's grid; the numbers stay in half precision.
+    pub(crate) fn to_crop(&self, logits: Array4<f32>, configuration: &Configuration) -> Array4<f32> {
+        if logits.shape()[1..] == self.cropped {
+            return logits;
+        }
+        let how = resampling(&configuration.resampling_fn_probabilities_kwargs, self.target, self.spacing);
+        let mut logits = resample(logits.view(), self.cropped, how);
+        logits.mapv_inplace(|value| half::f16::from_f32(value).to_f32());
+        logits
+    }
+}
+
+fn resampling(kwargs: &Kwargs, from: [f64; 3], to: [f64; 3]) -> Resampling {
+    let separate = separate_axis(from, to, kwargs.force_separate_z);
+    Resampling { order: kwargs.order, order_z: kwargs.order_z, separate }
+}
+
+/// Normalises a channel in place; with a mask only where the label map is not negative.
+fn normalize(
+    mut data: ArrayViewMut3<'_, f32>,
+    scheme: &str,
+    mask: Option<&Array3<f32>>,
+    plans: &Plans,
+    channel: usize,
+) -> Result<()> {
+    match scheme {
+        "ZScoreNormalization" => {
+            let inside = |label: &f32| *label >= 0.0;
+            let values: Vec<f32> = match mask {
+                Some(seg) => {
+                    data.iter().zip(seg).filter(|(_, label)| inside(label)).map(|(v, _)| *v).collect()
+                }
+                None => data.iter().copied().collect(),
+            };
+            let (mean, std) = mean_std(&values);
+            let (mean, std) = (mean as f32, (std as f32).max(EPSILON));
+            match mask {
+                Some(seg) => ndarray::Zip::from(&mut data).and(seg).for_each(|value, label| {
+                    if inside(label) {
+                        *value = (*value - mean) / std;
+                    }
+                }),
+                None => data.mapv_inplace(|value| (value - mean) / std),
+            }
+        }
+        "CTNormalization" => {
+            let found =
+                plans.intensities(channel).context("plans.json lacks the foreground intensities of CT")?;
+            let (low, high) = (found.percentile_00_5 as f32, found.percentile_99_5 as f32);
+            let (mean, std) = (found.mean as f32, (found.std as f32).max(EPSILON));
+            data.mapv_inplace(|value| (value.clamp(low, high) - mean) / std);
+        }
+        "NoNormalization" => {}
+        "RescaleTo01Normalization" => {
+            let low = data.iter().copied().fold(f32::INFINITY, f32::min);
+            let high = data.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let range = (high - low).max(EPSILON);
+            data.mapv_inplace(|value| (value - low) / range);
+        }
+        "RGBTo01Normalization" => data.mapv_inplace(|value| value / 255.0),
+        other => bail!("normalisation {other} is not known here"),
+    }
+    Ok(())
+}
