@@ -74,11 +74,21 @@ impl World {
         self.run_program(&programs().join("nnunet"), line, variables)
     }
 
+    /// Runs `nnunet` with arguments that may hold blanks.
+    #[must_use]
+    pub fn run_words(&self, words: &[&str]) -> Outcome {
+        self.run_command(&programs().join("nnunet"), words, &[])
+    }
+
     /// Runs a program in this world.
     #[must_use]
     pub fn run_program(&self, program: &Path, line: &str, variables: &[(&str, &str)]) -> Outcome {
+        self.run_command(program, &line.split_whitespace().collect::<Vec<_>>(), variables)
+    }
+
+    fn run_command(&self, program: &Path, words: &[&str], variables: &[(&str, &str)]) -> Outcome {
         let output = Command::new(program)
-            .args(line.split_whitespace())
+            .args(words)
             .current_dir(self.folder.path())
             .env("nnUNet_raw_data_base", self.path("raw"))
             .env("nnUNet_preprocessed", self.path("preprocessed"))

@@ -8,7 +8,7 @@
 )]
 
 use nnunet_formats::json::{self, Json};
-use nnunet_formats::{nifti, pickle};
+use nnunet_formats::{nifti, npz, pickle};
 use nnunet_test_support::{difference, files, reference};
 use nnunet_tests::World;
 
@@ -83,4 +83,58 @@ fn a_model_of_v1_predicts_the_same_labels() {
         }
     }
     assert!(seen > 0, "no prediction without mirroring in the reference");
+}
+
+/// Models of v2 predict the same labels and probabilities here: plain and residual, 2D of two folds, regions (transposed and
+/// resampled), an ignore label.
+#[test]
+fn models_of_v2_predict_the_same() {
+    let Some(root) = reference("model_v2", "parity::models_of_v2_predict_the_same") else { return };
+    let images =
+        reference("hippocampus/Task004_Hippocampus/imagesTs", "parity::models_of_v2_predict_the_same")
+            .unwrap();
+    let models = [
+        ("Dataset004_Hippocampus/nnUNetTrainer__nnUNetPlansSmall__2d", "2d_f01_probs_tta", "-f 0 1"),
+        (
+            "Dataset004_Hippocampus/nnUNetTrainer__nnUNetResEncSmallPlans__3d_fullres",
+            "resenc_probs_notta",
+            "--disable_tta",
+        ),
+        (
+            "Dataset005_HippoRegions/nnUNetTrainer__nnUNetPlansSmall__3d_fullres",
+            "regions_probs_notta",
+            "--disable_tta",
+        ),
+        (
+            "Dataset006_HippoIgnore/nnUNetTrainer__nnUNetResEncSmallPlans__3d_fullres",
+            "ignore_notta",
+            "--disable_tta",
+        ),
+    ];
+    for (model, expected, flags) in models {
+        let world = World::new();
+        let expected = root.join("predictions").join(expected);
+        for case in files(&expected, ".nii.gz").into_iter().take(2) {
+            let name = case.file_name().unwrap().to_string_lossy().into_owned();
+            let image = images.join(name.replace(".nii.gz", "_0000.nii.gz"));
+            let model = root.join("results").join(model);
+            // One image at a time, as a file.
+            world.succeed(&format!(
+                "predict -i {} -o out --model-folder {} --save_probabilities {flags}",
+                image.display(),
+                model.display()
+            ));
+            let (v2, ours) =
+                (nifti::read(&case).unwrap(), nifti::read(&world.path("out").join(&name)).unwrap());
+            let equal = v2.data.iter().zip(&ours.data).filter(|(a, b)| a == b).count();
+            assert!(equal as f64 >= LABELS * v2.data.len() as f64, "{model:?} {name}: {equal} voxels equal");
+            let array = case.with_file_name(name.replace(".nii.gz", ".npz"));
+            if array.is_file() {
+                let read = |path: &std::path::Path| npz::load_f32(path, "probabilities").unwrap();
+                let ours = read(&world.path("out").join(array.file_name().unwrap()));
+                let worst = read(&array).iter().zip(&ours).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+                assert!(worst <= 2e-3, "{model:?} {name}: {worst}");
+            }
+        }
+    }
 }

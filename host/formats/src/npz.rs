@@ -120,6 +120,18 @@ pub fn load_case(path: &Path) -> Result<(Array4<f32>, Array3<f32>)> {
     ))
 }
 
+/// Names of the arrays of an archive.
+///
+/// # Errors
+/// A damaged archive.
+pub fn names(path: &Path) -> Result<Vec<String>> {
+    let file = std::fs::File::open(path).map_err(|source| Error::io(path, source))?;
+    let archive = zip::ZipArchive::new(std::io::BufReader::new(file))
+        .map_err(|error| Error::invalid(path, format!("not a complete npz archive: {error}")))?;
+    let names = archive.file_names().filter_map(|name| Some(name.ok()?.strip_suffix(".npy")?.to_owned()));
+    Ok(names.collect())
+}
+
 /// Reads one array of an archive.
 ///
 /// # Errors

@@ -3,6 +3,7 @@
 mod aliases;
 mod apply_postprocessing;
 mod arguments;
+mod audit;
 mod determine_postprocessing;
 mod ensemble;
 mod evaluate_folder;
@@ -82,6 +83,8 @@ pub enum Command {
     ExampleDataset(example_dataset::Args),
     /// Draw image, truth and prediction of cases side by side.
     Picture(picture::Args),
+    /// Say what a file from elsewhere holds; nothing in it is run.
+    Audit(audit::Args),
     /// List components and plugins.
     Plugins(plugins::Args),
     /// Make links with v1's command names.
@@ -130,6 +133,7 @@ impl Cli {
 pub fn run(cli: &Cli, kit: Kit) -> Result<()> {
     match &cli.command {
         Command::PlanAndPreprocess(args) => plan_and_preprocess::run(args, &cli.world(kit)?),
+        Command::Audit(args) => audit::run(args),
         Command::Plans(args) => plans::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Ensemble(args) => ensemble::run(args, &cli.world(kit)?),

@@ -1,0 +1,104 @@
+//! `audit`: what a file from elsewhere holds, without running anything in it.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use nnunet_formats::pickle::{self, Value};
+use nnunet_formats::{nifti, npz, torch_zip};
+use serde_json::json;
+
+use crate::report;
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Checkpoints, pickles, npz archives or NIfTI images.
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// All files that cannot be read, together.
+pub(super) fn run(args: &Args) -> Result<()> {
+    let mut failed = Vec::new();
+    for file in &args.files {
+        match lines(file) {
+            Ok(lines) if report::is_json() => {
+                report::result(&json!({ "file": file, "holds": lines }).to_string());
+            }
+            Ok(lines) => report::result(&format!("{}\n  {}", file.display(), lines.join("\n  "))),
+            Err(error) => failed.push(format!("{error:#}")),
+        }
+    }
+    if !failed.is_empty() {
+        bail!("{}", failed.join("\n"));
+    }
+    Ok(())
+}
+
+fn lines(file: &Path) -> Result<Vec<String>> {
+    let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let ending = name.rsplit('.').next().unwrap_or_default();
+    match ending {
+        "npz" => arrays(file),
+        "gz" | "nii" => {
+            let geometry = nifti::read(file)?.geometry;
+            Ok(vec![format!(
+                "image of {:?} voxels (x, y, z), spacing {:?} mm",
+                geometry.size, geometry.spacing
+            )])
+        }
+        "pkl" => Ok(entries(&pickle::load(file)?)),
+        _ => checkpoint(file),
+    }
+}
+
+fn arrays(file: &Path) -> Result<Vec<String>> {
+    let member = |name: String| {
+        let header = npz::load(file, &name)?.header;
+        Ok(format!("{name}: {} of {:?}", header.dtype.code(), header.shape))
+    };
+    npz::names(file)?.into_iter().map(member).collect()
+}
+
+fn checkpoint(file: &Path) -> Result<Vec<String>> {
+    let checkpoint = torch_zip::load(file)?;
+    let numbers: usize = checkpoint.tensors.iter().map(|tensor| tensor.shape.iter().product::<usize>()).sum();
+    let mut lines = vec![format!("{} tensors, {numbers} numbers", checkpoint.tensors.len())];
+    lines.extend(entries(&checkpoint.root));
+    Ok(lines)
+}
+
+/// The first level of a pickled object.
+fn entries(value: &Value) -> Vec<String> {
+    match value.entries() {
+        Some(entries) => {
+            entries.iter().map(|(key, value)| format!("{}: {}", words(key), words(value))).collect()
+        }
+        None => vec![words(value)],
+    }
+}
+
+/// A value in a few words.
+fn words(value: &Value) -> String {
+    if let Some(text) = value.as_str() {
+        return text.chars().take(200).collect();
+    }
+    if let Some(entries) = value.entries() {
+        return format!("dictionary of {}", entries.len());
+    }
+    if let Some(items) = value.items() {
+        return format!("list of {}", items.len());
+    }
+    match value {
+        Value::None => "None".to_owned(),
+        Value::Bool(value) => value.to_string(),
+        Value::Int(value) => value.to_string(),
+        Value::Float(value) => value.to_string(),
+        Value::Tensor(index) => format!("tensor {index}"),
+        Value::Array(array) => format!("array of {:?}", array.shape),
+        _ => "object".to_owned(),
+    }
+}
