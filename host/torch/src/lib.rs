@@ -10,6 +10,7 @@ mod network;
 mod predict;
 mod split;
 mod train;
+mod trainers;
 mod v2;
 mod validate;
 
@@ -32,6 +33,9 @@ pub fn run(cli: &Cli) -> Result<ExitCode> {
         Command::Train(args) => train::run(args, &cli.world(components::KIT)?),
         Command::Predict(args) => {
             predict::run(args, &cli.world(components::KIT)?).map(|()| ExitCode::SUCCESS)
+        }
+        Command::Trainers(args) => {
+            trainers::run(args, &cli.world(components::KIT)?).map(|()| ExitCode::SUCCESS)
         }
         _ => commands::run(cli, components::KIT).map(|()| ExitCode::SUCCESS),
     }

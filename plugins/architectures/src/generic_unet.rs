@@ -6,7 +6,7 @@ use nnunet_plugin_api::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::layers::{Block, Convolution, ConvolutionShape, Upsampling};
+use crate::layers::{Activation, Block, BlockStyle, Convolution, ConvolutionShape, Norm, Upsampling};
 
 /// Parameters of [`GenericUnet`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -14,13 +14,75 @@ use crate::layers::{Block, Convolution, ConvolutionShape, Upsampling};
 pub struct GenericUnetConfig {
     /// Features of no stage exceed this; by default 320 in 3D and 480 in 2D.
     pub max_num_features: Option<usize>,
-    /// Slope of the leaky rectifier for negative values.
+    /// Features of the first stage, instead of the plans'.
+    pub base_num_features: Option<usize>,
+    /// Convolutions per stage, instead of the plans'.
+    pub conv_per_stage: Option<usize>,
+    /// Kernels of 3 everywhere, whatever the plans say.
+    pub all_conv_3: bool,
+    /// Nonlinearity: `leaky_relu`, `gelu` or `mish`.
+    pub nonlinearity: Nonlinearity,
+    /// Slope of the leaky rectifier for negative values; 0 makes it a rectifier.
     pub negative_slope: f64,
+    /// Slope the initial weights are made for; that of the rectifier by default.
+    pub init_slope: Option<f64>,
+    /// Normalisation: `instance`, `group` or `none`.
+    pub norm: Norm,
+    /// The nonlinearity comes before the normalisation.
+    pub norm_last: bool,
+    /// The outputs have a bias.
+    pub seg_output_bias: bool,
+}
+
+/// Nonlinearities of [`GenericUnetConfig`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Nonlinearity {
+    /// Leaky rectifier.
+    LeakyRelu,
+    /// Gaussian error linear unit.
+    Gelu,
+    /// Mish.
+    Mish,
 }
 
 impl Default for GenericUnetConfig {
     fn default() -> Self {
-        Self { max_num_features: None, negative_slope: 0.01 }
+        Self {
+            max_num_features: None,
+            base_num_features: None,
+            conv_per_stage: None,
+            all_conv_3: false,
+            nonlinearity: Nonlinearity::LeakyRelu,
+            negative_slope: 0.01,
+            init_slope: None,
+            norm: Norm::Instance,
+            norm_last: false,
+            seg_output_bias: false,
+        }
+    }
+}
+
+impl GenericUnetConfig {
+    fn style(&self) -> BlockStyle {
+        let activation = match self.nonlinearity {
+            Nonlinearity::LeakyRelu => Activation::LeakyRelu(self.negative_slope),
+            Nonlinearity::Gelu => Activation::Gelu,
+            Nonlinearity::Mish => Activation::Mish,
+        };
+        let init_slope = self.init_slope.unwrap_or(self.negative_slope);
+        BlockStyle { norm: self.norm, activation, init_slope, norm_last: self.norm_last }
+    }
+
+    /// The plans' network with the changes of the parameters.
+    fn changed(&self, spec: &NetworkSpec) -> NetworkSpec {
+        let mut spec = spec.clone();
+        spec.base_num_features = self.base_num_features.unwrap_or(spec.base_num_features);
+        spec.conv_per_stage = self.conv_per_stage.unwrap_or(spec.conv_per_stage);
+        if self.all_conv_3 {
+            spec.conv_kernel_sizes.iter_mut().for_each(|kernel| kernel.fill(3));
+        }
+        spec
     }
 }
 
@@ -43,8 +105,11 @@ pub(crate) fn component() -> Component {
 
 impl Architecture for GenericUnet {
     fn build(&self, vars: &mut dyn VarFactory, spec: &NetworkSpec) -> Result<Box<dyn Network>> {
+        let spec = &self.config.changed(spec);
         check(spec)?;
-        let builder = Builder { spec, slope: self.config.negative_slope, features: self.features(spec) };
+        let style = self.config.style();
+        let heads_have_bias = self.config.seg_output_bias;
+        let builder = Builder { spec, style, heads_have_bias, features: self.features(spec) };
         let localization = builder.localization(vars)?;
         let context = builder.context(vars)?;
         let upsampling = builder.upsampling(vars)?;
@@ -81,7 +146,8 @@ fn check(spec: &NetworkSpec) -> Result<()> {
 /// Creates the parts. The order of the calls is the order of v1's state dict.
 struct Builder<'a> {
     spec: &'a NetworkSpec,
-    slope: f64,
+    style: BlockStyle,
+    heads_have_bias: bool,
     features: Vec<usize>,
 }
 
@@ -108,7 +174,7 @@ impl Builder<'_> {
             } else {
                 ConvolutionShape { input: first.output, stride: &one, ..*first }
             };
-            Block::new(vars, &format!("{name}.blocks.{i}"), &shape, self.slope)
+            Block::new(vars, &format!("{name}.blocks.{i}"), &shape, self.style)
         };
         (0..convolutions).map(block).collect()
     }
@@ -162,7 +228,7 @@ impl Builder<'_> {
                 &format!("tu.{u}"),
                 features,
                 &self.spec.pool_op_kernel_sizes[d],
-                (self.slope, false),
+                (self.style.init_slope, false),
             )
         };
         (0..self.pools()).map(level).collect()
@@ -177,9 +243,9 @@ impl Builder<'_> {
                 output: self.spec.num_classes,
                 kernel: &one,
                 stride: &one,
-                bias: false,
+                bias: self.heads_have_bias,
             };
-            Convolution::new(vars, &format!("seg_outputs.{u}"), &shape, self.slope)
+            Convolution::new(vars, &format!("seg_outputs.{u}"), &shape, self.style.init_slope)
         };
         (0..self.pools()).map(head).collect()
     }

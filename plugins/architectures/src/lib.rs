@@ -5,7 +5,8 @@ mod layers;
 mod store;
 mod v2;
 
-pub use generic_unet::{GenericUnet, GenericUnetConfig};
+pub use generic_unet::{GenericUnet, GenericUnetConfig, Nonlinearity};
+pub use layers::Norm;
 pub use store::{Parameter, ParameterStore};
 pub use v2::{EncoderKind, V2Unet, V2UnetConfig};
 

@@ -50,24 +50,9 @@ impl Loss for SoftDice {
 /// `probabilities` (batch, classes, space...), `target` (batch, 1, space...) int64; a scalar comes back.
 pub(crate) fn soft_dice(probabilities: &Tensor, target: &Tensor, config: DiceConfig) -> Result<Tensor> {
     let classes = probabilities.size()[1];
-    if target.size()[1] != 1 {
-        return Err(Error::shape(
-            "soft Dice",
-            "a target with one channel of labels",
-            format!("{:?}", target.size()),
-        ));
-    }
     let first = i64::from(!config.do_bg);
-    let mut axes: Vec<i64> = (2..probabilities.dim() as i64).collect();
-    if config.batch_dice {
-        axes.insert(0, 0);
-    }
-    // Labels against class numbers: a mask of all classes at once, in the probabilities' own type.
-    let mut numbers = vec![1; probabilities.dim()];
-    numbers[1] = classes - first;
-    let numbers =
-        Tensor::f_arange_start(first, classes, (target.kind(), target.device()))?.f_reshape(&numbers)?;
-    let mask = target.f_eq_tensor(&numbers)?.f_to_kind(probabilities.kind())?;
+    let axes = summed_axes(probabilities, config.batch_dice);
+    let mask = one_hot(target, probabilities, first)?;
     let foreground = probabilities.f_narrow(1, first, classes - first)?;
     let sum = |x: &Tensor| x.f_sum_dim_intlist(axes.as_slice(), false, nnunet_plugin_api::tch::Kind::Float);
     let overlap = sum(&foreground.f_mul(&mask)?)?;
@@ -75,4 +60,30 @@ pub(crate) fn soft_dice(probabilities: &Tensor, target: &Tensor, config: DiceCon
     let both = sum(&foreground)?.f_add(&sum(&mask)?)?;
     let dice = (overlap * 2.0 + config.smooth) / (both + (config.smooth + EPSILON));
     Ok(dice.f_mean(nnunet_plugin_api::tch::Kind::Float)?.f_neg()?)
+}
+
+/// The axes counts are summed over: space, and the batch when asked for.
+pub(crate) fn summed_axes(probabilities: &Tensor, batch: bool) -> Vec<i64> {
+    let space = 2..probabilities.dim() as i64;
+    if batch { std::iter::once(0).chain(space).collect() } else { space.collect() }
+}
+
+/// Labels against class numbers from `first` on: a mask of all classes at once, in the probabilities' own type.
+///
+/// # Shapes
+/// `target` (batch, 1, space...) int64; (batch, classes - first, space...) comes back.
+pub(crate) fn one_hot(target: &Tensor, probabilities: &Tensor, first: i64) -> Result<Tensor> {
+    if target.size()[1] != 1 {
+        return Err(Error::shape(
+            "a loss over classes",
+            "a target with one channel of labels",
+            format!("{:?}", target.size()),
+        ));
+    }
+    let classes = probabilities.size()[1];
+    let mut numbers = vec![1; probabilities.dim()];
+    numbers[1] = classes - first;
+    let numbers =
+        Tensor::f_arange_start(first, classes, (target.kind(), target.device()))?.f_reshape(&numbers)?;
+    Ok(target.f_eq_tensor(&numbers)?.f_to_kind(probabilities.kind())?)
 }

@@ -38,9 +38,7 @@ inventory::submit!(Registration(|| {
         Info::new(Kind::Loss, "DC_and_topk_loss", "Soft Dice plus the cross entropy of the hardest voxels.");
     Component::loss(info.with_defaults(&DiceTopKConfig::default()), |config| {
         let config: DiceTopKConfig = parse_config(config)?;
-        if !(0.0..=100.0).contains(&config.k) {
-            return Err(Error::parameter("k", "a percentage between 0 and 100"));
-        }
+        check(config.k)?;
         Ok(Box::new(DiceTopK { config }))
     })
 }));
@@ -49,10 +47,59 @@ impl Loss for DiceTopK {
     fn forward(&self, logits: &Tensor, target: &Tensor) -> Result<Tensor> {
         let DiceTopKConfig { k, batch_dice, do_bg, smooth } = self.config;
         let log_probabilities = logits.f_log_softmax(1, Element::Float)?;
-        let entropies = voxelwise(&log_probabilities, target, Reduction::None)?.f_reshape([-1])?;
-        let kept = (entropies.numel() as f64 * k / 100.0) as i64;
-        let (hardest, _) = entropies.f_topk(kept, 0, true, false)?;
+        let hardest = hardest(&log_probabilities, target, k)?;
         let dice = soft_dice(&log_probabilities.f_exp()?, target, DiceConfig { batch_dice, do_bg, smooth })?;
-        Ok(hardest.f_mean(Element::Float)?.f_add(&dice)?)
+        Ok(hardest.f_add(&dice)?)
     }
+}
+
+/// Parameters of [`TopK`].
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TopKConfig {
+    /// Per cent of the voxels that count.
+    pub k: f64,
+}
+
+impl Default for TopKConfig {
+    fn default() -> Self {
+        Self { k: 10.0 }
+    }
+}
+
+/// Mean cross entropy of the k per cent hardest voxels (v1 `TopKLoss`).
+#[derive(Debug, Clone, Copy)]
+pub struct TopK {
+    config: TopKConfig,
+}
+
+inventory::submit!(Registration(|| {
+    let info = Info::new(Kind::Loss, "TopKLoss", "Cross entropy of the hardest voxels.");
+    Component::loss(info.with_defaults(&TopKConfig::default()), |config| {
+        let config: TopKConfig = parse_config(config)?;
+        check(config.k)?;
+        Ok(Box::new(TopK { config }))
+    })
+}));
+
+impl Loss for TopK {
+    fn forward(&self, logits: &Tensor, target: &Tensor) -> Result<Tensor> {
+        hardest(&logits.f_log_softmax(1, Element::Float)?, target, self.config.k)
+    }
+}
+
+fn check(k: f64) -> Result<()> {
+    if (0.0..=100.0).contains(&k) {
+        Ok(())
+    } else {
+        Err(Error::parameter("k", "a percentage between 0 and 100"))
+    }
+}
+
+/// Mean cross entropy of the `k` per cent hardest voxels of the batch.
+fn hardest(log_probabilities: &Tensor, target: &Tensor, k: f64) -> Result<Tensor> {
+    let entropies = voxelwise(log_probabilities, target, Reduction::None)?.f_reshape([-1])?;
+    let kept = (entropies.numel() as f64 * k / 100.0) as i64;
+    let (hardest, _) = entropies.f_topk(kept, 0, true, false)?;
+    Ok(hardest.f_mean(Element::Float)?)
 }

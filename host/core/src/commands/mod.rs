@@ -15,6 +15,7 @@ mod plans;
 mod plugins;
 pub mod predict;
 pub mod train;
+pub mod trainers;
 mod verify;
 
 use std::ffi::OsString;
@@ -62,6 +63,8 @@ pub enum Command {
     Plans(plans::Args),
     /// Train a model on a fold.
     Train(train::Args),
+    /// Say what a trainer's name means.
+    Trainers(trainers::Args),
     /// Predict a folder of images.
     Predict(predict::Args),
     /// Merge the predictions of several models.
@@ -95,7 +98,7 @@ impl Command {
     /// Whether the command needs tensors, and so the program that has them.
     #[must_use]
     pub fn needs_tensors(&self) -> bool {
-        matches!(self, Command::Train(_) | Command::Predict(_))
+        matches!(self, Command::Train(_) | Command::Trainers(_) | Command::Predict(_))
     }
 }
 
@@ -145,7 +148,9 @@ pub fn run(cli: &Cli, kit: Kit) -> Result<()> {
         Command::Picture(args) => picture::run(args),
         Command::Plugins(args) => plugins::run(args, &cli.world(kit)?),
         Command::Aliases(args) => aliases::run(args),
-        Command::Train(_) | Command::Predict(_) => anyhow::bail!("this command needs nnunet-torch"),
+        Command::Train(_) | Command::Trainers(_) | Command::Predict(_) => {
+            anyhow::bail!("this command needs nnunet-torch")
+        }
     }
 }
 
