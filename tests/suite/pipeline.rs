@@ -37,6 +37,17 @@ fn plan_train_predict_evaluate_with_a_trainer_in_toml() {
     assert!(text.contains("foreground: mean Dice"), "{text}");
     world.succeed(&format!("picture -i {images} -ref {RAW}/labelsTs -pred out -o cases.png"));
     assert!(world.path("cases.png").is_file());
+    for mode in ["fast", "fastest"] {
+        let images = format!("{RAW}/imagesTs");
+        world.succeed(&format!(
+            "predict -i {images} -o {mode} -t 900 -tr Short -p nnUNetPlansSmall -f 0 --mode {mode} \
+             --num_threads_preprocessing 2 --num_threads_nifti_save 1 --all_in_gpu None"
+        ));
+        assert!(world.path(&format!("{mode}/phantom_006.nii.gz")).is_file(), "{mode}");
+    }
+    let refused =
+        world.run(&format!("predict -i {RAW}/imagesTs -o no --model-folder {model} --mode fast -z"));
+    assert!(refused.text.contains("only there in --mode normal"), "{}", refused.text);
     let by_folder = world.run(&format!("predict -i {images} -o out2 --model-folder {model} --disable_tta"));
     assert_eq!(by_folder.code, 0, "{}", by_folder.text);
 }

@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use ndarray::Array4;
+use ndarray::{Array3, Array4};
 use nnunet_formats::npz;
-use nnunet_host::commands::predict::Args;
+use nnunet_host::commands::predict::{Args, Mode};
 use nnunet_host::config::World;
 use nnunet_host::folders::{self, Folders, file_names};
 use nnunet_host::pipeline::crop_case;
 use nnunet_host::selection::Postprocessing;
 use nnunet_host::{export, records, report};
-use nnunet_inference::{SlidingWindow, labels_of, predict, to_cropped_grid};
+use nnunet_inference::{SlidingWindow, labels_of, labels_to_cropped_grid, predict, to_cropped_grid};
 use nnunet_plugin_api::vocabulary::{CaseProperties, Precision};
 use nnunet_plugin_api::{Error as ComponentError, LabelVolume, Postprocessor};
 use nnunet_preprocessing::{Resolved, Target, preprocess};
@@ -26,6 +26,10 @@ pub(crate) fn run(args: &Args, world: &World) -> Result<()> {
     let start = Instant::now();
     let folder = model_folder(args)?;
     ensure!(args.part_id < args.num_parts, "--part_id must be below --num_parts");
+    ensure!(
+        args.mode == Mode::Normal || !args.save_npz,
+        "probabilities (-z) are only there in --mode normal"
+    );
     if v2::is_model(&folder) {
         return v2::run(args, &folder);
     }
@@ -48,6 +52,7 @@ pub(crate) fn run(args: &Args, world: &World) -> Result<()> {
         preprocessor: &preprocessor,
         window: &window,
         postprocessing: postprocessing(&folder, args)?,
+        mode: args.mode,
     };
     for (case, images) in &mine {
         let output = args.output.join(format!("{case}.nii.gz"));
@@ -147,6 +152,7 @@ struct Job<'a> {
     preprocessor: &'a Resolved,
     window: &'a SlidingWindow,
     postprocessing: Option<Postprocessing>,
+    mode: Mode,
 }
 
 impl Job<'_> {
@@ -169,27 +175,35 @@ impl Job<'_> {
         }
         let mut mean = sum.ok_or_else(|| anyhow!("the model has no network"))?;
         mean /= model.networks.len() as f32;
-        self.write(&to_cropped_grid(mean, plans, &properties)?, &properties, output, save_npz)
+        let order = match self.mode {
+            Mode::Normal => {
+                let probabilities = to_cropped_grid(mean, plans, &properties)?;
+                if save_npz {
+                    save_probabilities(&probabilities, &properties, output)?;
+                }
+                return self.write(labels_of(probabilities.view()), &properties, output);
+            }
+            Mode::Fast => 1,
+            Mode::Fastest => 0,
+        };
+        let labels = labels_of(mean.view());
+        let labels = labels_to_cropped_grid(labels.view(), plans, &properties, order)?;
+        self.write(labels, &properties, output)
     }
 
-    fn write(
-        &self,
-        probabilities: &Array4<f32>,
-        case: &CaseProperties,
-        output: &Path,
-        save_npz: bool,
-    ) -> Result<()> {
-        if save_npz {
-            let name = output.display().to_string();
-            let base = name.trim_end_matches(".nii.gz");
-            npz::save_f16(Path::new(&format!("{base}.npz")), "softmax", probabilities.view())?;
-            records::save(Path::new(&format!("{base}.pkl")), &records::case_to_pickle(case))?;
-        }
-        let mut volume =
-            LabelVolume { labels: labels_of(probabilities.view()), spacing: case.original_spacing };
+    fn write(&self, labels: Array3<u8>, case: &CaseProperties, output: &Path) -> Result<()> {
+        let mut volume = LabelVolume { labels, spacing: case.original_spacing };
         if let Some(postprocessing) = &self.postprocessing {
             postprocessing.apply(&mut volume)?;
         }
         export::write_labels(output, volume.labels.view(), case)
     }
+}
+
+/// Writes `<case>.npz` and `<case>.pkl` beside the label map.
+fn save_probabilities(probabilities: &Array4<f32>, case: &CaseProperties, output: &Path) -> Result<()> {
+    let name = output.display().to_string();
+    let base = name.trim_end_matches(".nii.gz");
+    npz::save_f16(Path::new(&format!("{base}.npz")), "softmax", probabilities.view())?;
+    records::save(Path::new(&format!("{base}.pkl")), &records::case_to_pickle(case))
 }

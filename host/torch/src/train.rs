@@ -323,6 +323,7 @@ fn final_validation(job: &Job<'_>, engine: &Engine, split: &Split) -> Result<()>
         cases: &split.val,
         output: &job.output.join(&job.args.val_folder),
         save_npz: job.args.npz,
+        keep: job.args.val_disable_overwrite,
         trainer: &job.args.trainer,
         task: &job.task,
     })?;

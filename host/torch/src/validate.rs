@@ -27,6 +27,8 @@ pub(crate) struct Validation<'a> {
     pub(crate) cases: &'a [String],
     pub(crate) output: &'a Path,
     pub(crate) save_npz: bool,
+    /// Leave predictions that are there already.
+    pub(crate) keep: bool,
     pub(crate) trainer: &'a str,
     pub(crate) task: &'a str,
 }
@@ -37,14 +39,18 @@ pub(crate) fn run(validation: &Validation<'_>) -> Result<summary::MeanDice> {
     let bar = report::bar(validation.cases.len(), "validating");
     let mut pairs = Vec::new();
     for case in validation.cases {
-        predict_case(validation, case).with_context(|| format!("validation of {case}"))?;
         let file = format!("{case}.nii.gz");
+        let there = validation.output.join(&file).is_file()
+            && (!validation.save_npz || validation.output.join(format!("{case}.npz")).is_file());
+        if !(validation.keep && there) {
+            predict_case(validation, case).with_context(|| format!("validation of {case}"))?;
+        }
         pairs.push(Pair { test: validation.output.join(&file), reference: validation.truths.join(&file) });
         bar.inc(1);
     }
     bar.finish_and_clear();
     let arguments = json!({
-        "all_in_gpu": false, "debug": false, "do_mirroring": !validation.window.mirror_axes.is_empty(), "overwrite": true,
+        "all_in_gpu": false, "debug": false, "do_mirroring": !validation.window.mirror_axes.is_empty(), "overwrite": !validation.keep,
         "save_softmax": validation.save_npz, "segmentation_export_kwargs": null, "step_size": validation.window.step,
         "use_gaussian": true, "use_sliding_window": true,
         "validation_folder_name": validation.output.file_name().map(|name| name.to_string_lossy()),

@@ -1,7 +1,7 @@
 //! From probabilities on the network's grid to labels on the original one.
 
 use ndarray::{Array3, Array4, ArrayView3, ArrayView4, s};
-use nnunet_numerics::{Resampling, resample, separate_axis};
+use nnunet_numerics::{Resampling, resample, resample_labels, separate_axis};
 use nnunet_plugin_api::vocabulary::{CaseProperties, Plans, SegmentationExport};
 use nnunet_plugin_api::{Error, Result};
 
@@ -29,6 +29,30 @@ pub fn to_cropped_grid(
         case.size_after_cropping,
         resampling(&export, case.original_spacing, after),
     ))
+}
+
+/// Brings labels (z, y, x) from the preprocessed grid, in transposed order, to the cropped case's: with spline order 1 by
+/// the strongest label, with 0 by the nearest voxel (v1's modes `fast` and `fastest`).
+///
+/// # Errors
+/// Properties without what preprocessing adds.
+pub fn labels_to_cropped_grid(
+    labels: ArrayView3<'_, u8>,
+    plans: &Plans,
+    case: &CaseProperties,
+    order: u32,
+) -> Result<Array3<u8>> {
+    let labels = labels.permuted_axes(plans.transpose_backward);
+    if labels.shape() == case.size_after_cropping {
+        return Ok(labels.as_standard_layout().into_owned());
+    }
+    let after = case
+        .spacing_after_resampling
+        .ok_or_else(|| Error::message("the case has no spacing after resampling"))?;
+    let export = plans.segmentation_export_params.unwrap_or_default();
+    let how = Resampling { order, order_z: 0, ..resampling(&export, case.original_spacing, after) };
+    let values = labels.mapv(f32::from);
+    Ok(resample_labels(values.view(), case.size_after_cropping, how).mapv(|label| label as u8))
 }
 
 fn resampling(export: &SegmentationExport, original: [f64; 3], after: [f64; 3]) -> Resampling {

@@ -55,7 +55,34 @@ pub struct Args {
     /// Number of jobs.
     #[arg(long = "num_parts", alias = "num-parts", default_value_t = 1)]
     pub num_parts: usize,
+    /// How much is kept between network and label map.
+    #[arg(long, value_enum, default_value_t)]
+    pub mode: Mode,
+    /// As in v1's scripts; cases are preprocessed one after the other.
+    #[arg(long = "num_threads_preprocessing", alias = "num-threads-preprocessing", value_name = "N")]
+    pub num_threads_preprocessing: Option<usize>,
+    /// As in v1's scripts; cases are written one after the other.
+    #[arg(long = "num_threads_nifti_save", alias = "num-threads-nifti-save", value_name = "N")]
+    pub num_threads_nifti_save: Option<usize>,
+    /// As in v1's scripts; probabilities are added up in the machine's memory.
+    #[arg(long = "all_in_gpu", alias = "all-in-gpu", value_name = "True|False|None")]
+    pub all_in_gpu: Option<String>,
+    /// Trainer of a cascade, as in v1's scripts.
+    #[arg(long = "ctr", visible_alias = "cascade_trainer_class_name", value_name = "NAME")]
+    pub cascade_trainer: Option<String>,
     /// Single precision.
     #[arg(long = "disable_mixed_precision", alias = "disable-mixed-precision")]
     pub disable_mixed_precision: bool,
+}
+
+/// v1's modes of prediction.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Mode {
+    /// Probabilities are brought to the image's grid.
+    #[default]
+    Normal,
+    /// Labels are, by the strongest label.
+    Fast,
+    /// Labels are, by the nearest voxel.
+    Fastest,
 }

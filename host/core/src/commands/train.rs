@@ -49,4 +49,13 @@ pub struct Args {
     /// Start from the weights of a checkpoint.
     #[arg(long = "pretrained_weights", alias = "pretrained-weights", value_name = "FILE")]
     pub pretrained_weights: Option<PathBuf>,
+    /// As in v1's scripts; training is repeatable in any case.
+    #[arg(long)]
+    pub deterministic: bool,
+    /// Keep validation predictions that are there already.
+    #[arg(long = "val_disable_overwrite", alias = "val-disable-overwrite")]
+    pub val_disable_overwrite: bool,
+    /// As in v1's scripts; nothing is predicted for a next stage yet.
+    #[arg(long = "disable_next_stage_pred", alias = "disable-next-stage-pred")]
+    pub disable_next_stage_pred: bool,
 }
