@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use ndarray::Array3;
 use nnunet_formats::nifti::{self, Geometry};
 use nnunet_test_support::reference;
-use nnunet_tests::{World, programs};
+use nnunet_tests::{World, copy_folder, programs};
 
 /// Threads of both programs.
 const THREADS: &str = "2";
@@ -38,7 +38,7 @@ fn main() {
     println!("|---|---|---|---|---|---|---|");
     if let Some(folder) = reference("hippocampus/Task004_Hippocampus", "the hippocampus bench") {
         let world = World::new();
-        copy(&folder, &world.path("raw/nnUNet_raw_data/Task004_Hippocampus"));
+        copy_folder(&folder, &world.path("raw/nnUNet_raw_data/Task004_Hippocampus"));
         compare("hippocampus", &world, "4", &python);
     }
     let world = World::new();
@@ -110,18 +110,6 @@ fn memory(id: u32) -> Option<f64> {
     let text = std::fs::read_to_string(format!("/proc/{id}/smaps_rollup")).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
     Some(line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok()? / 1024.0)
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap().flatten() {
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
-    }
 }
 
 /// Four volumes of soft tissue with an organ, at four spacings, so that three of them are resampled in all axes.

@@ -10,24 +10,12 @@
 use nnunet_formats::json::{self, Json};
 use nnunet_formats::{nifti, npz, pickle};
 use nnunet_test_support::{difference, files, reference};
-use nnunet_tests::World;
+use nnunet_tests::{World, copy_folder};
 
 /// Largest relative difference between a number of v1's plans and of ours.
 const PLANS: f64 = 1e-5;
 /// Share of voxels whose label must be equal.
 const LABELS: f64 = 0.9999;
-
-fn copy(from: &std::path::Path, to: &std::path::Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap().flatten() {
-        let (path, to) = (entry.path(), to.join(entry.file_name()));
-        if path.is_dir() {
-            copy(&path, &to);
-        } else {
-            std::fs::copy(&path, &to).unwrap();
-        }
-    }
-}
 
 #[test]
 fn plans_equal_those_of_v1() {
@@ -41,7 +29,7 @@ fn plans_equal_those_of_v1() {
     for (raw, expected, id) in sets {
         let world = World::new();
         let task = raw.rsplit('/').next().unwrap();
-        copy(&root.join(raw), &world.path(&format!("raw/nnUNet_raw_data/{task}")));
+        copy_folder(&root.join(raw), &world.path(&format!("raw/nnUNet_raw_data/{task}")));
         world.succeed(&format!("plan_and_preprocess -t {id} --verify_dataset_integrity -tl 2 -tf 2 -no_pp"));
         for file in ["nnUNetPlansv2.1_plans_3D.pkl", "nnUNetPlansv2.1_plans_2D.pkl", "dataset_properties.pkl"]
         {
@@ -70,7 +58,7 @@ fn a_model_of_v1_predicts_the_same_labels() {
             continue;
         }
         let world = World::new();
-        copy(&root.join("model_v1/results"), &world.path("results"));
+        copy_folder(&root.join("model_v1/results"), &world.path("results"));
         let input = root.join(how.get("input").unwrap().as_str().unwrap());
         world.succeed(&format!("predict -i {} -o out {}", input.display(), arguments.join(" ")));
         for expected in files(&prediction.path(), ".nii.gz") {

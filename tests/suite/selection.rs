@@ -6,22 +6,10 @@ use std::path::Path;
 use nnunet_formats::json::{self, Json};
 use nnunet_formats::nifti;
 use nnunet_test_support::{difference, files, reference};
-use nnunet_tests::World;
+use nnunet_tests::{World, copy_folder};
 
 /// Largest relative difference of a score.
 const SCORES: f64 = 1e-9;
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap().flatten() {
-        let (path, to) = (entry.path(), to.join(entry.file_name()));
-        if path.is_dir() {
-            copy(&path, &to);
-        } else {
-            std::fs::copy(&path, &to).unwrap();
-        }
-    }
-}
 
 fn same_labels(expected: &Path, got: &Path) -> usize {
     let expected = files(expected, ".nii.gz");
@@ -92,9 +80,12 @@ fn the_best_configuration_is_that_of_v1() {
         return;
     };
     let world = World::new();
-    copy(&root.join("results"), &world.path("results"));
+    copy_folder(&root.join("results"), &world.path("results"));
     let model = "nnUNet/3d_fullres/Task004_Hippocampus/nnUNetTrainerV2__nnUNetPlansv2.1/gt_niftis";
-    copy(&root.join("results").join(model), &world.path("preprocessed/Task004_Hippocampus/gt_segmentations"));
+    copy_folder(
+        &root.join("results").join(model),
+        &world.path("preprocessed/Task004_Hippocampus/gt_segmentations"),
+    );
     // Without -m, the configurations that have a model.
     let text = world.succeed("find_best_configuration -t 4");
     assert!(text.contains("3d_lowres has no model and is left out"), "{text}");

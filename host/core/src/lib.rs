@@ -7,6 +7,7 @@ mod builtin;
 pub mod commands;
 pub mod config;
 pub mod dataset;
+pub mod differences;
 pub mod export;
 pub mod folders;
 pub mod integrity;

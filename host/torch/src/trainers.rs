@@ -1,15 +1,14 @@
 //! `trainers`: what a trainer's name means.
 
-use std::collections::BTreeMap;
-
 use anyhow::Result;
 use nnunet_host::commands::trainers::{Args, Command, For};
 use nnunet_host::config::World;
+use nnunet_host::differences::{self, flatten};
 use nnunet_host::report;
 use nnunet_plugin_api::vocabulary::Plans;
 use nnunet_plugin_api::{Kind, TrainerContext};
 use nnunet_trainers::Resolved;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::components;
 
@@ -26,23 +25,6 @@ fn resolve(world: &World, name: &str, for_: &For) -> Result<Resolved> {
     let configuration = for_.configuration.clone();
     let context = TrainerContext { configuration, plans: Plans::default(), stage: 0 };
     components::resolve_trainer(&world.registry, name, &context)
-}
-
-/// One line a value, by its path.
-fn values(trainer: &Resolved) -> Result<BTreeMap<String, String>> {
-    let mut lines = BTreeMap::new();
-    flatten("", &serde_json::to_value(&trainer.blueprint)?, &mut lines);
-    Ok(lines)
-}
-
-fn flatten(path: &str, value: &Value, lines: &mut BTreeMap<String, String>) {
-    let Value::Object(entries) = value else {
-        lines.insert(path.to_owned(), value.to_string());
-        return;
-    };
-    for (key, value) in entries {
-        flatten(&if path.is_empty() { key.clone() } else { format!("{path}.{key}") }, value, lines);
-    }
 }
 
 fn list(world: &World) -> Result<()> {
@@ -70,9 +52,9 @@ fn show(world: &World, name: &str, for_: &For) -> Result<()> {
         return Ok(());
     }
     let root = trainer.names.first().cloned().unwrap_or_default();
-    let usual = values(&resolve(world, &root, for_)?)?;
+    let usual = flatten(&resolve(world, &root, for_)?.blueprint)?;
     report::result(&trainer.names.join(" > "));
-    for (key, value) in values(&trainer)? {
+    for (key, value) in flatten(&trainer.blueprint)? {
         let note = match usual.get(&key) {
             Some(same) if *same == value => String::new(),
             Some(other) => format!("   ({root}: {other})"),
@@ -84,23 +66,6 @@ fn show(world: &World, name: &str, for_: &For) -> Result<()> {
 }
 
 fn diff(world: &World, a: &str, b: &str, for_: &For) -> Result<()> {
-    let [first, second] = [a, b].map(|name| resolve(world, name, for_).and_then(|trainer| values(&trainer)));
-    let (first, second) = (first?, second?);
-    let keys = first.keys().chain(second.keys().filter(|key| !first.contains_key(*key)));
-    let differing: Vec<&String> = keys.filter(|key| first.get(*key) != second.get(*key)).collect();
-    if report::is_json() {
-        let pairs: BTreeMap<_, _> =
-            differing.iter().map(|key| (*key, [first.get(*key), second.get(*key)])).collect();
-        report::result(&serde_json::to_string(&pairs)?);
-        return Ok(());
-    }
-    let shown =
-        |side: &BTreeMap<String, String>, key: &String| side.get(key).map_or("-".to_owned(), Clone::clone);
-    for key in &differing {
-        report::result(&format!("{key}: {} -> {}", shown(&first, key), shown(&second, key)));
-    }
-    if differing.is_empty() {
-        report::line("no values differ; hooks may");
-    }
-    Ok(())
+    let values = |name: &str| flatten(&resolve(world, name, for_)?.blueprint);
+    differences::print(&values(a)?, &values(b)?)
 }

@@ -3,10 +3,10 @@
 
 use ndarray::ArrayView4;
 use nnunet_numerics::gaussian_importance_map;
-use nnunet_plugin_api::tch::{Device, Kind, Tensor, no_grad};
+use nnunet_plugin_api::tch::{Device, Kind, Tensor};
 use nnunet_plugin_api::{Error, Network, Result};
 
-use crate::sliding_window::{SlidingWindow, corners, pad, part, to_tensor};
+use crate::sliding_window::{SlidingWindow, corners, mirrored_mean, pad, part, to_tensor};
 use crate::tiles::tile_starts;
 
 /// Maximum of the weights: large enough that half precision resolves the small ones.
@@ -85,20 +85,5 @@ fn weights(patch: &[usize]) -> Result<Tensor> {
 
 /// Mean logits over all combinations of mirrored axes, in single precision.
 fn mirrored(network: &dyn Network, tile: &Tensor, how: &SlidingWindow) -> Result<Tensor> {
-    let tile = tile.f_unsqueeze(0)?.f_to_device(how.device)?.f_to_kind(how.kind)?;
-    let variants = 1_usize << how.mirror_axes.len();
-    let mut sum: Option<Tensor> = None;
-    for variant in 0..variants {
-        let chosen = how.mirror_axes.iter().enumerate().filter(|(i, _)| variant >> i & 1 == 1);
-        let axes: Vec<i64> = chosen.map(|(_, axis)| *axis as i64 + 2).collect();
-        let logits = no_grad(|| network.forward(&tile.f_flip(&axes)?, false))?;
-        let logits = logits.first().ok_or_else(|| Error::message("the network gave no output"))?;
-        let logits = logits.f_to_kind(Kind::Float)?.f_flip(&axes)?;
-        sum = Some(match sum {
-            Some(mut sum) => sum.f_add_(&logits)?,
-            None => logits,
-        });
-    }
-    let sum = sum.ok_or_else(|| Error::message("no tile was predicted"))?;
-    Ok((sum / variants as f64).f_squeeze_dim(0)?.f_to_device(Device::Cpu)?)
+    mirrored_mean(network, tile, how, |logits| Ok(logits.f_to_kind(Kind::Float)?))
 }

@@ -113,6 +113,16 @@ pub(crate) fn part(tensor: &Tensor, corner: &[usize], size: &[usize], first: i64
 
 /// Mean of the softmax over all combinations of mirrored axes.
 fn mirrored(network: &dyn Network, tile: &Tensor, how: &SlidingWindow) -> Result<Tensor> {
+    mirrored_mean(network, tile, how, |logits| Ok(logits.f_softmax(1, Kind::Float)?))
+}
+
+/// Mean of what `score` makes of the logits, over all combinations of mirrored axes.
+pub(crate) fn mirrored_mean(
+    network: &dyn Network,
+    tile: &Tensor,
+    how: &SlidingWindow,
+    score: impl Fn(&Tensor) -> Result<Tensor>,
+) -> Result<Tensor> {
     let tile = tile.f_unsqueeze(0)?.f_to_device(how.device)?.f_to_kind(how.kind)?;
     let variants = 1_usize << how.mirror_axes.len();
     let mut sum: Option<Tensor> = None;
@@ -121,10 +131,10 @@ fn mirrored(network: &dyn Network, tile: &Tensor, how: &SlidingWindow) -> Result
         let axes: Vec<i64> = chosen.map(|(_, axis)| *axis as i64 + 2).collect();
         let logits = no_grad(|| network.forward(&tile.f_flip(&axes)?, false))?;
         let logits = logits.first().ok_or_else(|| Error::message("the network gave no output"))?;
-        let probabilities = logits.f_softmax(1, Kind::Float)?.f_flip(&axes)?;
+        let scores = score(logits)?.f_flip(&axes)?;
         sum = Some(match sum {
-            Some(sum) => sum.f_add(&probabilities)?,
-            None => probabilities,
+            Some(sum) => sum.f_add(&scores)?,
+            None => scores,
         });
     }
     let sum = sum.ok_or_else(|| Error::message("no tile was predicted"))?;

@@ -8,7 +8,7 @@ use nnunet_plugin_api::vocabulary::{Plans, Stage};
 use serde_json::Value;
 
 use crate::folders::Folders;
-use crate::{records, report};
+use crate::{differences, records, report};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -193,48 +193,13 @@ fn unknown(path: &str, key: &str, known: &[String]) -> String {
 }
 
 fn compare(diff: &Diff) -> Result<()> {
+    let of_data = ["dataset_properties.", "list_of_npz_files", "preprocessed_data_folder"];
     let read = |name: &str| -> Result<BTreeMap<String, String>> {
-        let plans = load(&file(name, &diff.identifier, diff.slices)?)?;
-        let mut lines = BTreeMap::new();
-        flatten("", &serde_json::to_value(plans)?, &mut lines);
+        let mut lines = differences::flatten(&load(&file(name, &diff.identifier, diff.slices)?)?)?;
+        lines.retain(|key, _| diff.all || !of_data.iter().any(|prefix| key.starts_with(prefix)));
         Ok(lines)
     };
-    let (a, b) = (read(&diff.a)?, read(&diff.b)?);
-    let of_data = ["dataset_properties.", "list_of_npz_files", "preprocessed_data_folder"];
-    let keys = a.keys().chain(b.keys().filter(|key| !a.contains_key(*key)));
-    let mut differing: Vec<&String> = keys
-        .filter(|key| a.get(*key) != b.get(*key))
-        .filter(|key| diff.all || !of_data.iter().any(|prefix| key.starts_with(prefix)))
-        .collect();
-    differing.sort();
-    let shown =
-        |side: &BTreeMap<String, String>, key: &String| side.get(key).map_or("-".to_owned(), Clone::clone);
-    if report::is_json() {
-        let pairs: BTreeMap<_, _> = differing.iter().map(|key| (*key, [a.get(*key), b.get(*key)])).collect();
-        report::result(&serde_json::to_string(&pairs)?);
-        return Ok(());
-    }
-    for key in &differing {
-        report::result(&format!("{key}: {} -> {}", shown(&a, key), shown(&b, key)));
-    }
-    if differing.is_empty() {
-        report::line("no differences");
-    }
-    Ok(())
-}
-
-/// One line a value; lists of numbers stay together.
-fn flatten(path: &str, value: &Value, lines: &mut BTreeMap<String, String>) {
-    let below = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
-    match value {
-        Value::Object(entries) => entries.iter().for_each(|(key, value)| flatten(&below(key), value, lines)),
-        Value::Array(items) if items.iter().any(Value::is_object) => {
-            items.iter().enumerate().for_each(|(i, value)| flatten(&below(&i.to_string()), value, lines));
-        }
-        value => {
-            lines.insert(path.to_owned(), value.to_string());
-        }
-    }
+    differences::print(&read(&diff.a)?, &read(&diff.b)?)
 }
 
 #[cfg(test)]
