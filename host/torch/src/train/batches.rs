@@ -1,0 +1,69 @@
+//! Which cases a run trains and validates on, and how its batches are made.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use nnunet_augmentation::AugmentationParams;
+use nnunet_host::records::Split;
+use nnunet_plugin_api::overlay;
+use nnunet_plugin_api::vocabulary::{Blueprint, Stage};
+use nnunet_training::{BatchPlan, Engine, Run};
+
+use super::job::Job;
+use crate::cases::StageCases;
+
+/// Cases and batches of a split.
+pub(super) fn batches(job: &Job<'_>, engine: &Engine, split: &Split) -> Result<Run> {
+    let (blueprint, stage) = (&engine.trainer.blueprint, job.stage());
+    let open = |names: &[String]| StageCases::open(&job.data(), names, job.args.use_compressed_data);
+    let patch = stage.patch_size.clone();
+    let augmentation = augmentation(blueprint, stage)?;
+    let train_plan = BatchPlan {
+        batch_size: blueprint.batch_size.unwrap_or(stage.batch_size),
+        oversample_foreground: blueprint.oversample_foreground_percent,
+        augmentation: Some(augmentation),
+        use_mask: job.plans.use_mask_for_norm.clone(),
+        scales: scales(stage, blueprint.deep_supervision),
+        seed: blueprint.seed,
+        patch,
+    };
+    Ok(Run {
+        train: Arc::new(open(&split.train)?),
+        validation: Arc::new(open(&split.val)?),
+        validation_plan: BatchPlan { augmentation: None, ..train_plan.clone() },
+        train_plan,
+        threads: worker_threads(),
+    })
+}
+
+fn augmentation(blueprint: &Blueprint, stage: &Stage) -> Result<AugmentationParams> {
+    let mut params = AugmentationParams::for_patch(&stage.patch_size, stage.do_dummy_2d_data_aug);
+    match blueprint.augmentation.name.as_str() {
+        "moreDA" => {}
+        "noDA" => params.enabled = false,
+        other => bail!("there is no augmentation `{other}`; there are moreDA and noDA"),
+    }
+    if let Some(axes) = &blueprint.mirror_axes {
+        params.mirror_axes.clone_from(axes);
+    }
+    overlay(&mut params, &blueprint.augmentation.parameters).context("augmentation")?;
+    Ok(params)
+}
+
+/// Scale of every output: one, then the product of the poolings so far.
+fn scales(stage: &Stage, deep_supervision: bool) -> Vec<Vec<f64>> {
+    let mut scale = vec![1.0; stage.patch_size.len()];
+    let mut all = vec![scale.clone()];
+    let lower = stage.pool_op_kernel_sizes.len().saturating_sub(1);
+    for pool in stage.pool_op_kernel_sizes.iter().take(if deep_supervision { lower } else { 0 }) {
+        scale.iter_mut().zip(pool).for_each(|(scale, by)| *scale /= *by as f64);
+        all.push(scale.clone());
+    }
+    all
+}
+
+/// v1's `nnUNet_n_proc_DA`, else half the machine.
+fn worker_threads() -> usize {
+    let asked = std::env::var("nnUNet_n_proc_DA").ok().and_then(|value| value.parse().ok());
+    asked.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |n| usize::from(n) / 2)).max(1)
+}

@@ -1,0 +1,62 @@
+//! What follows a training: validation of whole cases, and the postprocessing of the fold.
+
+use anyhow::Result;
+use nnunet_host::records::Split;
+use nnunet_host::selection::{Determination, determine};
+use nnunet_host::{pipeline, report};
+use nnunet_inference::SlidingWindow;
+use nnunet_training::Engine;
+
+use super::job::Job;
+use crate::validate::{self, Validation};
+
+/// Predicts the validation cases whole.
+pub(super) fn final_validation(job: &Job<'_>, engine: &Engine, split: &Split) -> Result<()> {
+    let patch = job.stage().patch_size.clone();
+    let axes = engine.trainer.blueprint.mirror_axes.clone().unwrap_or_else(|| (0..patch.len()).collect());
+    let window = SlidingWindow {
+        patch,
+        num_classes: engine.num_classes,
+        step: 0.5,
+        mirror_axes: axes,
+        kind: engine.kind,
+        device: engine.store.device(),
+    };
+    let mean = validate::run(&Validation {
+        network: &*engine.network,
+        window: &window,
+        plans: &job.plans,
+        data: &job.data(),
+        truths: &job.preprocessed.join("gt_segmentations"),
+        cases: &split.val,
+        output: &job.output.join(&job.args.val_folder),
+        save_npz: job.args.npz,
+        keep: job.args.val_disable_overwrite,
+        trainer: &job.args.trainer,
+        task: &job.task,
+    })?;
+    for (label, dice) in mean.iter().filter(|(label, _)| *label != 0) {
+        report::line(&format!("validation, label {label}: mean Dice {dice:.4}"));
+    }
+    postprocess_fold(job)
+}
+
+/// Leaves the truths with the model, where the folds are put together later, and finds the postprocessing of this fold.
+fn postprocess_fold(job: &Job<'_>) -> Result<()> {
+    let truths = job.model.join("gt_niftis");
+    pipeline::copy_truths(&job.preprocessed.join("gt_segmentations"), &truths)?;
+    if job.args.disable_postprocessing_on_folds {
+        return Ok(());
+    }
+    let name = &job.args.val_folder;
+    let found = determine(&Determination {
+        raw: job.output.join(name),
+        truths,
+        output: job.output.clone(),
+        final_name: format!("{name}_postprocessed"),
+        advanced: false,
+        threshold: 0.0,
+    })?;
+    report::line(&format!("postprocessing of this fold: {:?}", found.config.for_which_classes));
+    Ok(())
+}

@@ -1,0 +1,72 @@
+//! What a run works on: folders, plans and stage, from the command's arguments.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, ensure};
+use nnunet_host::commands::train::Args;
+use nnunet_host::folders::{CONFIGURATIONS, Folders};
+use nnunet_host::records;
+use nnunet_plugin_api::vocabulary::{Plans, Stage};
+
+use crate::network;
+
+/// Folders and plans of a run.
+pub(super) struct Job<'a> {
+    pub(super) args: &'a Args,
+    pub(super) task: String,
+    pub(super) plans_file: PathBuf,
+    pub(super) plans: Plans,
+    pub(super) stage: usize,
+    pub(super) preprocessed: PathBuf,
+    pub(super) model: PathBuf,
+    pub(super) output: PathBuf,
+    pub(super) batch_dice: bool,
+}
+
+impl<'a> Job<'a> {
+    pub(super) fn new(args: &'a Args) -> Result<Self> {
+        let configuration = args.configuration.as_str();
+        ensure!(
+            CONFIGURATIONS.contains(&configuration),
+            "there is no configuration `{configuration}`; there are {CONFIGURATIONS:?}"
+        );
+        ensure!(configuration != "3d_cascade_fullres", "3d_cascade_fullres cannot be trained yet");
+        let folders = Folders::from_environment();
+        let task = folders.task_name(&args.task)?;
+        let preprocessed = folders.preprocessed()?.join(&task);
+        let dimensions = if configuration == "2d" { 2 } else { 3 };
+        let plans_file = preprocessed.join(format!("{}_plans_{dimensions}D.pkl", args.plans));
+        ensure!(
+            plans_file.is_file(),
+            "there are no plans at {}; run nnunet plan_and_preprocess, or name others with -p",
+            plans_file.display()
+        );
+        let plans = records::load(&plans_file, records::plans_from_pickle)?;
+        let stages = plans.plans_per_stage.len();
+        ensure!(
+            configuration != "3d_lowres" || stages > 1,
+            "{task} has no low resolution: its cases are small enough for 3d_fullres"
+        );
+        let model = folders.model(configuration, &task, &args.trainer, &args.plans)?;
+        let fold = if args.fold == "all" { "all".to_owned() } else { format!("fold_{}", args.fold) };
+        Ok(Self {
+            stage: network::stage_index(configuration, &plans),
+            batch_dice: (configuration == "2d" || stages > 1) && configuration != "3d_lowres",
+            output: model.join(fold),
+            args,
+            task,
+            plans_file,
+            plans,
+            preprocessed,
+            model,
+        })
+    }
+
+    pub(super) fn stage(&self) -> &Stage {
+        &self.plans.plans_per_stage[self.stage]
+    }
+
+    pub(super) fn data(&self) -> PathBuf {
+        self.preprocessed.join(format!("{}_stage{}", self.plans.data_identifier, self.stage))
+    }
+}

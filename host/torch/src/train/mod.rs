@@ -1,0 +1,123 @@
+//! `train`: one fold of one configuration.
+
+mod batches;
+mod finish;
+mod job;
+mod setup;
+mod watch;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, Result, anyhow, ensure};
+use indicatif::ProgressBar;
+use nnunet_host::commands::train::Args;
+use nnunet_host::config::World;
+use nnunet_host::records::{self, Split};
+use nnunet_host::{folders, report};
+use nnunet_plugin_api::TrainerContext;
+use nnunet_plugin_api::vocabulary::Precision;
+use nnunet_training::{Engine, Stopped};
+
+use self::job::Job;
+use self::watch::Watch;
+use crate::checkpoint::{self, ModelInfo};
+use crate::journal::Journal;
+use crate::{cases, components, debug, split};
+
+/// Exit code of a run that was asked to stop and wrote a checkpoint.
+const STOPPED: u8 = 3;
+
+/// Runs the command.
+pub(crate) fn run(args: &Args, world: &World) -> Result<ExitCode> {
+    let job = Job::new(args)?;
+    let context = TrainerContext {
+        configuration: args.configuration.clone(),
+        plans: job.plans.clone(),
+        stage: job.stage,
+    };
+    let mut trainer = components::resolve_trainer(&world.registry, &args.trainer, &context)?;
+    if args.fp32 {
+        trainer.blueprint.precision = Precision::Fp32;
+    }
+    let split = split::split(&job.preprocessed, &cases::names(&job.data())?, &args.fold)?;
+    let mut engine = setup::engine(&job, trainer, world)?;
+    let info = setup::info(&job, &engine, world);
+    folders::create(&job.output)?;
+    if args.validation_only {
+        let best = job.output.join("model_best.model");
+        let file = if args.valbest { best } else { job.output.join("model_final_checkpoint.model") };
+        ensure!(file.is_file(), "there is no {}; finish the training first", file.display());
+        checkpoint::load_weights(&file, &mut engine.store)?;
+    } else {
+        if args.continue_training {
+            checkpoint::resume(&newest(&job.output)?, &mut engine)?;
+        } else if let Some(weights) = &args.pretrained_weights {
+            checkpoint::load_weights(weights, &mut engine.store)?;
+        }
+        if train(&job, &mut engine, &split, &info, world)? == Stopped::Cancelled {
+            return Ok(ExitCode::from(STOPPED));
+        }
+    }
+    if !args.disable_validation_inference {
+        finish::final_validation(&job, &engine, &split)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Final, else latest, else best.
+fn newest(output: &Path) -> Result<PathBuf> {
+    let names = ["model_final_checkpoint.model", "model_latest.model", "model_best.model"];
+    let found = names.iter().map(|name| output.join(name)).find(|path| path.is_file());
+    found.with_context(|| format!("there is no checkpoint in {} to go on from", output.display()))
+}
+
+fn train(
+    job: &Job<'_>,
+    engine: &mut Engine,
+    split: &Split,
+    info: &ModelInfo,
+    world: &World,
+) -> Result<Stopped> {
+    let mut journal = Journal::create(&job.output)?;
+    journal.log(&format!(
+        "This split has {} training and {} validation cases.",
+        split.train.len(),
+        split.val.len()
+    ));
+    journal.log(&format!("TRAINING KEYS:\n {:?}", split.train));
+    journal.log(&format!("VALIDATION KEYS:\n {:?}", split.val));
+    debug::write(&job.output.join("debug.json"), &engine.trainer, job.stage(), world)?;
+    records::save(&job.model.join("plans.pkl"), &records::plans_to_pickle(&job.plans))?;
+    let run = batches::batches(job, engine, split)?;
+    static STOP: AtomicBool = AtomicBool::new(false);
+    // A second signal while one is being served ends the process at once.
+    let _ = ctrlc::set_handler(|| {
+        if STOP.swap(true, Ordering::SeqCst) {
+            std::process::exit(130);
+        }
+        nnunet_host::loader::cancel();
+        report::line("stopping after this epoch; once more to stop at once");
+    });
+    let mut watch = Watch { job, info, journal, bar: ProgressBar::hidden(), learning_rate: 0.0, stop: &STOP };
+    let stopped =
+        engine.run(run, &mut watch).map_err(|error| anyhow!("training {}: {error}", job.args.trainer))?;
+    if stopped == Stopped::Cancelled {
+        checkpoint::save(&job.output.join("model_latest.model"), engine, watch.learning_rate, info)?;
+        watch.journal.log("stopped; go on with -c");
+    } else if engine.trainer.blueprint.save_final_checkpoint && !job.args.disable_saving {
+        checkpoint::save(
+            &job.output.join("model_final_checkpoint.model"),
+            engine,
+            watch.learning_rate,
+            info,
+        )?;
+        for old in ["model_latest.model", "model_latest.model.pkl"].map(|name| job.output.join(name)) {
+            if old.exists() {
+                std::fs::remove_file(&old).with_context(|| old.display().to_string())?;
+            }
+        }
+    }
+    Ok(stopped)
+}

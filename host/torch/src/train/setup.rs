@@ -1,0 +1,77 @@
+//! From a resolved trainer to an engine, and what a checkpoint says of it.
+
+use std::path::Path;
+
+use anyhow::Result;
+use nnunet_formats::pickle::Value;
+use nnunet_host::config::World;
+use nnunet_host::registry::Origin;
+use nnunet_plugin_api::tch::{self, Device};
+use nnunet_plugin_api::vocabulary::Precision;
+use nnunet_plugin_api::{Kind, LossContext};
+use nnunet_trainers::Resolved;
+use nnunet_training::{Engine, History};
+
+use super::job::Job;
+use crate::checkpoint::ModelInfo;
+use crate::{components, network};
+
+/// Network, loss and optimiser of a trainer.
+pub(super) fn engine(job: &Job<'_>, trainer: Resolved, world: &World) -> Result<Engine> {
+    let spec = network::spec(&job.plans, job.stage());
+    let device = Device::cuda_if_available();
+    tch::manual_seed(trainer.blueprint.seed as i64);
+    let (store, network) = network::build(&world.registry, &trainer.blueprint.architecture, &spec, device)?;
+    let batch_dice = trainer.blueprint.batch_dice.unwrap_or(job.batch_dice);
+    let context = LossContext { num_classes: spec.num_classes, batch_dice };
+    let loss = match trainer.loss(&context)? {
+        Some(loss) => loss,
+        None => {
+            let mut choice = trainer.blueprint.loss.clone();
+            if components::has_parameter(&world.registry, Kind::Loss, &choice.name, "batch_dice") {
+                choice.parameters.entry("batch_dice").or_insert(batch_dice.into());
+            }
+            components::loss(&world.registry, &choice)?
+        }
+    };
+    Ok(Engine {
+        optimizer: Engine::optimizer(&trainer, &store),
+        kind: network::kind(trainer.blueprint.precision, &*network, device),
+        num_classes: spec.num_classes,
+        trainer,
+        store,
+        network,
+        loss,
+        epoch: 0,
+        history: History::default(),
+    })
+}
+
+/// What the `.pkl` beside a checkpoint says. v1 finds classes by name, so it gets the nearest ancestor it knows.
+pub(super) fn info(job: &Job<'_>, engine: &Engine, world: &World) -> ModelInfo {
+    let names = &engine.trainer.names;
+    let built_in =
+        |name: &&String| world.registry.find(Kind::Trainer, name).is_ok_and(|e| e.origin == Origin::BuiltIn);
+    let v1_trainer = names.iter().rev().find(built_in).map_or("nnUNetTrainerV2", String::as_str).to_owned();
+    let path = |path: &Path| Value::Str(path.display().to_string());
+    let fold = job.args.fold.parse().map_or_else(|_| Value::str(&job.args.fold), Value::Int);
+    let init = vec![
+        path(&job.plans_file),
+        fold,
+        path(&job.model),
+        path(&job.preprocessed),
+        Value::Bool(job.batch_dice),
+        Value::Int(job.stage as i64),
+        Value::Bool(!job.args.use_compressed_data),
+        Value::Bool(false),
+        Value::Bool(engine.trainer.blueprint.precision != Precision::Fp32),
+    ];
+    ModelInfo {
+        init: Value::Tuple(init),
+        v1_trainer,
+        trainer: job.args.trainer.clone(),
+        plans: job.plans.clone(),
+        architecture: engine.trainer.blueprint.architecture.clone(),
+        mirror_axes: engine.trainer.blueprint.mirror_axes.clone(),
+    }
+}
