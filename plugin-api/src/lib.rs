@@ -15,9 +15,12 @@ mod component;
 mod config;
 mod error;
 pub mod host;
+mod info;
+mod kind;
 mod planner;
 mod postprocessor;
 mod preprocessor;
+pub mod schema;
 pub mod vocabulary;
 
 #[cfg(feature = "torch")]
@@ -28,9 +31,11 @@ mod loss;
 mod trainer;
 
 pub use chain::parent_chain;
-pub use component::{Component, Factory, Info, Kind, Make, Registration};
+pub use component::{Component, Factory, Make, Registration};
 pub use config::{Config, overlay, parse_config};
 pub use error::{Error, Result};
+pub use info::Info;
+pub use kind::Kind;
 pub use planner::{Planner, PlannerSettings, Shorten, SpacingRule, StartPatch, Topology, VramEstimate};
 pub use postprocessor::{LabelVolume, Postprocessor};
 pub use preprocessor::{
@@ -47,6 +52,7 @@ pub use trainer::{EpochReport, Flow, Trainer, TrainerContext};
 /// Re-exported so that a plugin uses exactly the host's versions.
 pub use inventory;
 pub use ndarray;
+pub use schemars;
 pub use serde;
 pub use serde_json;
 #[cfg(feature = "torch")]

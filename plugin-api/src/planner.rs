@@ -1,5 +1,6 @@
 //! Planners: from fingerprint to plans.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
@@ -40,7 +41,7 @@ pub trait Planner: Send + Sync {
 }
 
 /// All settings of planning. The defaults are those of `ExperimentPlanner3D_v21`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PlannerSettings {
     /// 2 or 3: patches are slices or volumes.
@@ -106,7 +107,7 @@ pub struct PlannerSettings {
 }
 
 /// The networks whose memory can be estimated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum VramEstimate {
     /// Plain U-Net.
     #[serde(rename = "Generic_UNet")]
@@ -116,7 +117,7 @@ pub enum VramEstimate {
 }
 
 /// Patches to start from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StartPatch {
     /// Equal extent in mm on all axes, at least 512 voxels, clipped to the median case.
@@ -126,7 +127,7 @@ pub enum StartPatch {
 }
 
 /// Axes that can be shortened; of equal ones the last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Shorten {
     /// The axis that covers most of the median case.
@@ -140,7 +141,7 @@ pub enum Shorten {
 }
 
 /// Rules that turn spacing and patch into poolings and kernels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Topology {
     /// `get_pool_and_conv_props`: by spacing.
@@ -152,7 +153,7 @@ pub enum Topology {
 }
 
 /// Rules for the target spacing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SpacingRule {
     /// The median spacing of every axis.

@@ -1,6 +1,7 @@
 //! Preprocessors: from a cropped case to network input.
 
 use ndarray::{Array3, Array4};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
@@ -72,7 +73,7 @@ pub struct StageTarget {
 }
 
 /// Normalisation schemes of v1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Normalization {
     /// Clip to the data set's percentiles, then its mean and standard deviation.
     #[serde(rename = "CT")]
@@ -92,7 +93,7 @@ pub enum Normalization {
 }
 
 /// All settings of preprocessing. The defaults are those of `GenericPreprocessor`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PreprocessorSettings {
     /// Spline order for images.

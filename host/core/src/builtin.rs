@@ -2,7 +2,7 @@
 //! named here.
 
 use anyhow::Result;
-use nnunet_plugin_api::{Component, Config, Factory, Info, Kind, Registration, inventory};
+use nnunet_plugin_api::{Component, Factory, Info, Kind, Registration, inventory};
 
 use crate::registry::{Origin, Registry};
 
@@ -25,8 +25,8 @@ pub fn built_in() -> Result<Registry> {
     let linked = |kind: Kind| registry.entries().iter().any(|entry| entry.component.info.kind == kind);
     if !linked(Kind::Architecture) {
         for (kind, name, summary) in described()? {
-            let info = Info { kind, name: name.into(), summary: summary.into(), defaults: Config::new() };
-            registry.register(Component { info, factory: Factory::Elsewhere }, "", Origin::BuiltIn, false)?;
+            let component = Component { info: Info::new(kind, name, summary), factory: Factory::Elsewhere };
+            registry.register(component, "", Origin::BuiltIn, false)?;
         }
     }
     Ok(registry)

@@ -1,11 +1,12 @@
 //! The blueprint: every value of a training (v1: the attributes of a trainer class).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::Config;
 
 /// All values of a training. The defaults are those of `nnUNetTrainerV2`; names follow v1's attributes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Blueprint {
     /// Epochs.
@@ -62,7 +63,7 @@ pub struct Blueprint {
 }
 
 /// Learning rate over the epochs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]
 pub enum LearningRateSchedule {
     /// `initial_lr * (1 - epoch / max_num_epochs)^exponent`.
@@ -75,7 +76,7 @@ pub enum LearningRateSchedule {
 }
 
 /// Optimisers.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "name", deny_unknown_fields)]
 pub enum Optimizer {
     /// Stochastic gradient descent with momentum.
@@ -89,7 +90,7 @@ pub enum Optimizer {
 }
 
 /// Number formats of the forward pass.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// Half precision on CUDA, single on the CPU.
@@ -103,13 +104,30 @@ pub enum Precision {
 }
 
 /// A component by name, with its parameters beside it: `{ name = "DC_and_topk_loss", k = 10 }` or just a name.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(with = "Written")]
 pub struct ComponentChoice {
     /// Name in the registry.
     pub name: String,
     /// Parameters; those not given take the component's defaults.
     #[serde(flatten)]
     pub parameters: Config,
+}
+
+/// A choice as it may be written.
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+enum Written {
+    /// A name.
+    Name(String),
+    /// A table with the name and parameters.
+    Table {
+        /// Name in the registry.
+        name: String,
+        /// Its parameters.
+        #[serde(flatten)]
+        parameters: Config,
+    },
 }
 
 /// Augmentation by name, with changed parameters beside it.
@@ -124,16 +142,6 @@ impl ComponentChoice {
 
 impl<'de> Deserialize<'de> for ComponentChoice {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Written {
-            Name(String),
-            Table {
-                name: String,
-                #[serde(flatten)]
-                parameters: Config,
-            },
-        }
         Ok(match Written::deserialize(deserializer)? {
             Written::Name(name) => Self::named(name),
             Written::Table { name, parameters } => Self { name, parameters },

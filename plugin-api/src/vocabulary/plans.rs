@@ -1,5 +1,6 @@
 //! The plans: what a planner decides and everything after it follows (v1: `*_plans_2D.pkl`, `*_plans_3D.pkl`).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Fingerprint;
@@ -44,7 +45,7 @@ pub struct Plans {
 }
 
 /// Resampling of predictions to the original grid.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SegmentationExport {
     /// Resample the axis of largest spacing on its own: by rule when absent.
     pub force_separate_z: Option<bool>,

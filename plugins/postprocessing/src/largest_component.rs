@@ -6,10 +6,11 @@ use nnunet_numerics::connected_components;
 use nnunet_plugin_api::{
     Component, Info, Kind, LabelVolume, Postprocessor, Registration, Result, inventory, parse_config,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Parameters of [`LargestComponent`].
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LargestComponentConfig {
     /// What to treat, in order: a class, or a list of classes that are looked at together.
@@ -20,7 +21,7 @@ pub struct LargestComponentConfig {
 }
 
 /// One class, or several as one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Classes {
     /// A class on its own.
@@ -52,7 +53,7 @@ inventory::submit!(Registration(|| {
         "LargestComponent",
         "Keeps the largest connected component of classes.",
     );
-    Component::postprocessor(info.with_defaults(&LargestComponentConfig::default()), |config| {
+    Component::postprocessor(info.with_config::<LargestComponentConfig>(), |config| {
         Ok(Box::new(LargestComponent { config: parse_config(config)? }))
     })
 }));

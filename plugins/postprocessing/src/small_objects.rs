@@ -4,10 +4,11 @@ use nnunet_numerics::{connected_components, fill_holes};
 use nnunet_plugin_api::{
     Component, Info, Kind, LabelVolume, Postprocessor, Registration, Result, inventory, parse_config,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Parameters of [`MinimumSize`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MinimumSizeConfig {
     /// Classes to treat, each on its own; all when empty.
@@ -27,7 +28,7 @@ impl Default for MinimumSizeConfig {
 pub struct MinimumSize(MinimumSizeConfig);
 
 /// Parameters of [`FillHoles`].
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct FillHolesConfig {
     /// Classes to treat, in order; all when empty.
@@ -40,14 +41,14 @@ pub struct FillHoles(FillHolesConfig);
 
 inventory::submit!(Registration(|| {
     let info = Info::new(Kind::Postprocessor, "MinimumSize", "Removes components smaller than some mm3.");
-    Component::postprocessor(info.with_defaults(&MinimumSizeConfig::default()), |config| {
+    Component::postprocessor(info.with_config::<MinimumSizeConfig>(), |config| {
         Ok(Box::new(MinimumSize(parse_config(config)?)))
     })
 }));
 
 inventory::submit!(Registration(|| {
     let info = Info::new(Kind::Postprocessor, "FillHoles", "Fills background that a class encloses.");
-    Component::postprocessor(info.with_defaults(&FillHolesConfig::default()), |config| {
+    Component::postprocessor(info.with_config::<FillHolesConfig>(), |config| {
         Ok(Box::new(FillHoles(parse_config(config)?)))
     })
 }));

@@ -13,6 +13,6 @@ impl Trainer for TrainerV2 {
 
 inventory::submit!(Registration(|| {
     let summary = "v1's default: SGD, poly schedule, Dice and cross entropy, deep supervision.";
-    let info = Info::new(Kind::Trainer, "nnUNetTrainerV2", summary).with_defaults(&Blueprint::default());
+    let info = Info::new(Kind::Trainer, "nnUNetTrainerV2", summary).with_config::<Blueprint>();
     Component::trainer(info, |_| Ok(Box::new(TrainerV2)))
 }));
