@@ -26,6 +26,15 @@ pub trait Network: Send {
     /// An input of the wrong shape.
     fn forward(&self, input: &Tensor, deep_supervision: bool) -> Result<Vec<Tensor>>;
 
+    /// Switches between training (statistics of the batch, dropout) and prediction, where a network starts. Networks
+    /// without such layers need not tell them apart.
+    ///
+    /// # Errors
+    /// A network that cannot be switched.
+    fn set_training(&mut self, _training: bool) -> Result<()> {
+        Ok(())
+    }
+
     /// Whether the network computes in its input's number format when that is bfloat16 or half. Parameters are always
     /// in single precision.
     fn supports_half_precision(&self) -> bool {
@@ -59,7 +68,7 @@ pub struct NetworkSpec {
 }
 
 /// How a parameter starts.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "snake_case")]
 pub enum Init {
     /// One value everywhere.
@@ -76,6 +85,13 @@ pub enum Init {
     KaimingNormal {
         /// Slope of the leaky rectifier.
         negative_slope: f64,
+    },
+    /// A 64-bit whole number that starts at 0 (batches seen).
+    Counter,
+    /// A second name of a parameter that exists already: both are the same tensor, saved under both names.
+    Same {
+        /// The first name.
+        of: String,
     },
     /// Uniform between two bounds.
     Uniform {

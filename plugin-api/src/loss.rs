@@ -14,6 +14,14 @@ pub trait Loss: Send {
     /// # Errors
     /// Shapes that do not fit.
     fn forward(&self, logits: &Tensor, target: &Tensor) -> Result<Tensor>;
+
+    /// Called before every epoch (from 0), for losses that change over the training.
+    ///
+    /// # Errors
+    /// An epoch this loss does not cover.
+    fn epoch_begins(&mut self, _epoch: usize) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// What a loss may need to know when it is made by a trainer.

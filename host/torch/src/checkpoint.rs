@@ -11,6 +11,8 @@ use nnunet_plugin_api::tch::{Kind, Tensor};
 use nnunet_plugin_api::vocabulary::{ComponentChoice, Plans};
 use nnunet_training::{Engine, History};
 
+use crate::optimizer_state;
+
 /// Our own values in v1's files: v1 ignores the key.
 const OWN: &str = "nnunet";
 
@@ -85,20 +87,21 @@ pub(crate) fn save(path: &Path, engine: &Engine, learning_rate: f64, info: &Mode
         tensors.push(tensor_data(tensor)?);
         Ok(Value::Tensor(tensors.len() - 1))
     };
-    let mut state = Vec::new();
+    let mut state: Vec<(Value, Value)> = Vec::new();
     for parameter in engine.store.parameters() {
-        state.push((Value::str(&parameter.name), keep(&parameter.tensor)?));
+        let first = parameter.same_as.as_deref().map(Value::str);
+        let shared = state.iter().find(|(name, _)| Some(name) == first.as_ref());
+        let value = match shared {
+            Some((_, value)) => value.clone(),
+            None => keep(&parameter.tensor)?,
+        };
+        state.push((Value::str(&parameter.name), value));
     }
-    let mut momentum = Vec::new();
-    for (i, buffer) in engine.optimizer.buffers.iter().enumerate() {
-        if let Some(buffer) = buffer {
-            momentum.push((Value::Int(i as i64), Value::dict(vec![("momentum_buffer", keep(buffer)?)])));
-        }
-    }
+    let optimizer = optimizer_state::to_pickle(&*engine.optimizer, &engine.store, learning_rate, &mut keep)?;
     let root = Value::dict(vec![
         ("epoch", Value::Int(engine.epoch as i64)),
         ("state_dict", Value::OrderedDict(state)),
-        ("optimizer_state_dict", optimizer_state(engine, momentum, learning_rate)),
+        ("optimizer_state_dict", optimizer),
         ("lr_scheduler_state_dict", Value::None),
         ("plot_stuff", plot_stuff(&engine.history)),
         ("best_stuff", best_stuff(&engine.history)),
@@ -110,27 +113,15 @@ pub(crate) fn save(path: &Path, engine: &Engine, learning_rate: f64, info: &Mode
 
 fn tensor_data(tensor: &Tensor) -> Result<TensorData> {
     let shape = tensor.size().iter().map(|len| *len as usize).collect();
+    if tensor.kind() == Kind::Int64 {
+        let values = Vec::<i64>::try_from(&tensor.f_reshape([-1])?)?;
+        return Ok(TensorData::from_i64(shape, &values));
+    }
     let flat = tensor.detach().f_to_kind(Kind::Float)?.f_to_device(nnunet_plugin_api::tch::Device::Cpu)?;
     let flat = flat.f_contiguous()?.f_reshape([-1])?;
     let mut values = vec![0.0_f32; flat.numel()];
     flat.f_copy_data(&mut values, flat.numel())?;
     Ok(TensorData::from_f32(shape, &values))
-}
-
-fn optimizer_state(engine: &Engine, momentum: Vec<(Value, Value)>, learning_rate: f64) -> Value {
-    let optimizer = &engine.optimizer;
-    let group = Value::dict(vec![
-        ("lr", Value::Float(learning_rate)),
-        ("momentum", Value::Float(optimizer.momentum)),
-        ("dampening", Value::Int(0)),
-        ("weight_decay", Value::Float(optimizer.weight_decay)),
-        ("nesterov", Value::Bool(optimizer.nesterov)),
-        ("maximize", Value::Bool(false)),
-        ("foreach", Value::None),
-        ("differentiable", Value::Bool(false)),
-        ("params", Value::ints(0..optimizer.buffers.len())),
-    ]);
-    Value::dict(vec![("state", Value::Dict(momentum)), ("param_groups", Value::List(vec![group]))])
 }
 
 fn floats(values: &[f64]) -> Value {
@@ -174,8 +165,8 @@ pub(crate) fn load_weights(path: &Path, store: &mut ParameterStore) -> Result<()
 fn put_weights(path: &Path, checkpoint: &Checkpoint, store: &mut ParameterStore) -> Result<()> {
     let state = checkpoint.root.get("state_dict").and_then(Value::entries);
     let state = state.with_context(|| format!("{}: no state_dict", path.display()))?;
-    let mut missing: Vec<String> =
-        store.parameters().iter().map(|parameter| parameter.name.clone()).collect();
+    let firsts = store.parameters().iter().filter(|parameter| parameter.same_as.is_none());
+    let mut missing: Vec<String> = firsts.map(|parameter| parameter.name.clone()).collect();
     for (name, value) in state {
         let (Value::Str(name), Value::Tensor(index)) = (name, value) else {
             bail!("{}: an odd state_dict", path.display())
@@ -203,21 +194,7 @@ pub(crate) fn resume(path: &Path, engine: &mut Engine) -> Result<()> {
     let epoch =
         root.get("epoch").and_then(Value::as_i64).with_context(|| format!("{}: no epoch", path.display()))?;
     engine.epoch = usize::try_from(epoch)?;
-    let buffers =
-        root.get("optimizer_state_dict").and_then(|state| state.get("state")).and_then(Value::entries);
-    for (index, state) in buffers.into_iter().flatten() {
-        let (Some(index), Some(Value::Tensor(tensor))) = (index.as_i64(), state.get("momentum_buffer"))
-        else {
-            continue;
-        };
-        let data = &checkpoint.tensors[*tensor];
-        let shape: Vec<i64> = data.shape.iter().map(|len| *len as i64).collect();
-        let values = data.to_f32().with_context(|| format!("{}: odd momentum", path.display()))?;
-        if let Some(slot) = engine.optimizer.buffers.get_mut(index as usize) {
-            *slot =
-                Some(Tensor::f_from_slice(&values)?.f_reshape(&shape)?.f_to_device(engine.store.device())?);
-        }
-    }
+    optimizer_state::restore(path, &checkpoint, &engine.store, &mut *engine.optimizer)?;
     engine.history = history(root, engine.epoch);
     Ok(())
 }

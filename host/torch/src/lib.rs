@@ -7,6 +7,7 @@ mod debug;
 mod journal;
 mod model;
 mod network;
+mod optimizer_state;
 mod predict;
 mod split;
 mod train;

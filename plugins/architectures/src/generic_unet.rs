@@ -6,7 +6,9 @@ use nnunet_plugin_api::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::layers::{Activation, Block, BlockStyle, Convolution, ConvolutionShape, Norm, Upsampling};
+use crate::block::{Activation, Block, BlockStyle};
+use crate::layers::{Convolution, ConvolutionShape, Upsampling};
+use crate::norm::Norm;
 
 /// Parameters of [`GenericUnet`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,18 +22,20 @@ pub struct GenericUnetConfig {
     pub conv_per_stage: Option<usize>,
     /// Kernels of 3 everywhere, whatever the plans say.
     pub all_conv_3: bool,
-    /// Nonlinearity: `leaky_relu`, `gelu` or `mish`.
+    /// Nonlinearity: `leaky_relu`, `gelu`, `mish` or `none`.
     pub nonlinearity: Nonlinearity,
     /// Slope of the leaky rectifier for negative values; 0 makes it a rectifier.
     pub negative_slope: f64,
     /// Slope the initial weights are made for; that of the rectifier by default.
     pub init_slope: Option<f64>,
-    /// Normalisation: `instance`, `group` or `none`.
+    /// Normalisation: `instance`, `batch`, `group`, `filter_response` or `none`.
     pub norm: Norm,
     /// The nonlinearity comes before the normalisation.
     pub norm_last: bool,
     /// The outputs have a bias.
     pub seg_output_bias: bool,
+    /// Share of the features that are dropped in training.
+    pub dropout: f64,
 }
 
 /// Nonlinearities of [`GenericUnetConfig`].
@@ -44,6 +48,8 @@ pub enum Nonlinearity {
     Gelu,
     /// Mish.
     Mish,
+    /// None; for a normalisation that is one itself.
+    None,
 }
 
 impl Default for GenericUnetConfig {
@@ -59,6 +65,7 @@ impl Default for GenericUnetConfig {
             norm: Norm::Instance,
             norm_last: false,
             seg_output_bias: false,
+            dropout: 0.0,
         }
     }
 }
@@ -69,9 +76,11 @@ impl GenericUnetConfig {
             Nonlinearity::LeakyRelu => Activation::LeakyRelu(self.negative_slope),
             Nonlinearity::Gelu => Activation::Gelu,
             Nonlinearity::Mish => Activation::Mish,
+            Nonlinearity::None => Activation::Identity,
         };
         let init_slope = self.init_slope.unwrap_or(self.negative_slope);
-        BlockStyle { norm: self.norm, activation, init_slope, norm_last: self.norm_last }
+        let (norm, norm_last, dropout) = (self.norm, self.norm_last, self.dropout);
+        BlockStyle { norm, activation, init_slope, norm_last, dropout }
     }
 
     /// The plans' network with the changes of the parameters.
@@ -114,7 +123,7 @@ impl Architecture for GenericUnet {
         let context = builder.context(vars)?;
         let upsampling = builder.upsampling(vars)?;
         let heads = builder.heads(vars)?;
-        Ok(Box::new(Unet { context, localization, upsampling, heads }))
+        Ok(Box::new(Unet { context, localization, upsampling, heads, training: false }))
     }
 }
 
@@ -256,13 +265,19 @@ struct Unet {
     localization: Vec<Stack>,
     upsampling: Vec<Upsampling>,
     heads: Vec<Convolution>,
+    training: bool,
 }
 
-fn run(stack: &Stack, x: &Tensor) -> Result<Tensor> {
-    stack.iter().try_fold(x.shallow_clone(), |x, block| block.forward(&x))
+fn run(stack: &Stack, x: &Tensor, training: bool) -> Result<Tensor> {
+    stack.iter().try_fold(x.shallow_clone(), |x, block| block.forward(&x, training))
 }
 
 impl Network for Unet {
+    fn set_training(&mut self, training: bool) -> Result<()> {
+        self.training = training;
+        Ok(())
+    }
+
     fn supports_half_precision(&self) -> bool {
         true
     }
@@ -271,7 +286,7 @@ impl Network for Unet {
         let mut x = input.shallow_clone();
         let mut skips = Vec::new();
         for (d, stage) in self.context.iter().enumerate() {
-            x = run(stage, &x)?;
+            x = run(stage, &x, self.training)?;
             if d + 1 < self.context.len() {
                 skips.push(x.shallow_clone());
             }
@@ -280,7 +295,8 @@ impl Network for Unet {
         for (u, up) in self.upsampling.iter().enumerate() {
             let skip =
                 skips.pop().ok_or_else(|| Error::message("fewer skip connections than decoder levels"))?;
-            x = run(&self.localization[u], &Tensor::f_cat(&[up.forward(&x)?, skip], 1)?)?;
+            let joined = Tensor::f_cat(&[up.forward(&x)?, skip], 1)?;
+            x = run(&self.localization[u], &joined, self.training)?;
             if deep_supervision || u + 1 == self.upsampling.len() {
                 outputs.push(self.heads[u].forward(&x)?);
             }

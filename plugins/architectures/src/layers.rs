@@ -2,13 +2,11 @@
 //! layer computes in its input's number format.
 
 use nnunet_plugin_api::tch::Tensor;
-use nnunet_plugin_api::{Error, Init, Result, VarFactory};
-use serde::{Deserialize, Serialize};
+use nnunet_plugin_api::{Init, Result, VarFactory};
 
-/// Epsilon of v1's instance norm.
-const NORM_EPSILON: f64 = 1e-5;
+use crate::norm::{Norm, Normalisation};
 
-/// A convolution with bias; padding keeps the size at stride 1.
+/// A convolution, with or without bias; padding keeps the size at stride 1.
 #[derive(Debug)]
 pub(crate) struct Convolution {
     weight: Tensor,
@@ -102,157 +100,26 @@ impl Upsampling {
     }
 }
 
-/// Instance normalisation with scale and shift, without running statistics.
-#[derive(Debug)]
-pub(crate) struct InstanceNorm {
-    weight: Tensor,
-    bias: Tensor,
-}
-
-impl InstanceNorm {
-    pub(crate) fn new(vars: &mut dyn VarFactory, name: &str, features: usize) -> Result<Self> {
-        let size = [features as i64];
-        Ok(Self {
-            weight: vars.parameter(&format!("{name}.weight"), &size, Init::Constant { value: 1.0 })?,
-            bias: vars.parameter(&format!("{name}.bias"), &size, Init::Constant { value: 0.0 })?,
-        })
-    }
-
-    /// # Shapes
-    /// (batch, features, space...), unchanged.
-    pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let none: Option<&Tensor> = None;
-        Ok(x.f_instance_norm(
-            Some(&self.weight),
-            Some(&self.bias),
-            none,
-            none,
-            true,
-            0.0,
-            NORM_EPSILON,
-            true,
-        )?)
-    }
-}
-
-impl InstanceNorm {
-    /// The same over groups of features, under the same parameter names.
-    fn by_groups(&self, x: &Tensor) -> Result<Tensor> {
-        Ok(x.f_group_norm(GROUPS, Some(&self.weight), Some(&self.bias), NORM_EPSILON, true)?)
-    }
-}
-
-/// What a block is made of beside its convolution.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct BlockStyle {
-    pub norm: Norm,
-    pub activation: Activation,
-    /// Negative slope that the initial weights are made for.
-    pub init_slope: f64,
-    /// The activation comes before the normalisation.
-    pub norm_last: bool,
-}
-
-/// Normalisations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Norm {
-    /// Each feature of each sample on its own.
-    Instance,
-    /// Eight groups of features.
-    Group,
-    /// None.
-    None,
-}
-
-/// Nonlinearities.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Activation {
-    /// Leaky rectifier with a slope for negative values.
-    LeakyRelu(f64),
-    /// Gaussian error linear unit, exact.
-    Gelu,
-    /// `x tanh(ln(1 + e^x))`.
-    Mish,
-}
-
-impl Activation {
-    fn apply(self, mut x: Tensor) -> Result<Tensor> {
-        match self {
-            Activation::LeakyRelu(slope) => leaky_relu(&mut x, slope),
-            Activation::Gelu => Ok(x.f_gelu("none")?),
-            Activation::Mish => Ok(x.f_mish()?),
-        }
-    }
-}
-
-/// Groups of v1's group norm.
-const GROUPS: i64 = 8;
-
-/// Convolution, normalisation, nonlinearity (v1 `ConvDropoutNormNonlin` and `ConvDropoutNonlinNorm`).
-#[derive(Debug)]
-pub(crate) struct Block {
-    convolution: Convolution,
-    norm: Option<InstanceNorm>,
-    style: BlockStyle,
-}
-
-impl Block {
-    pub(crate) fn new(
-        vars: &mut dyn VarFactory,
-        name: &str,
-        shape: &ConvolutionShape<'_>,
-        style: BlockStyle,
-    ) -> Result<Self> {
-        if style.norm == Norm::Group && shape.output as i64 % GROUPS != 0 {
-            return Err(Error::parameter("norm", "group norm needs features in multiples of 8"));
-        }
-        let convolution = Convolution::new(vars, &format!("{name}.conv"), shape, style.init_slope)?;
-        let norm = (style.norm != Norm::None)
-            .then(|| InstanceNorm::new(vars, &format!("{name}.instnorm"), shape.output))
-            .transpose()?;
-        Ok(Self { convolution, norm, style })
-    }
-
-    /// # Shapes
-    /// As the convolution.
-    pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let x = self.convolution.forward(x)?;
-        if self.style.norm_last {
-            return self.normalised(self.style.activation.apply(x)?);
-        }
-        self.style.activation.apply(self.normalised(x)?)
-    }
-
-    fn normalised(&self, x: Tensor) -> Result<Tensor> {
-        match (&self.norm, self.style.norm) {
-            (Some(norm), Norm::Group) => norm.by_groups(&x),
-            (Some(norm), _) => norm.forward(&x),
-            (None, _) => Ok(x),
-        }
-    }
-}
-
 /// Convolution and normalisation, with or without the leaky rectifier, under v2's names (`ConvDropoutNormReLU` of
 /// `dynamic_network_architectures`).
 #[derive(Debug)]
 pub(crate) struct NormedConvolution {
     convolution: Convolution,
-    norm: InstanceNorm,
+    norm: Normalisation,
 }
 
 impl NormedConvolution {
     pub(crate) fn new(vars: &mut dyn VarFactory, name: &str, shape: &ConvolutionShape<'_>) -> Result<Self> {
         Ok(Self {
             convolution: Convolution::new(vars, &format!("{name}.conv"), shape, V2_SLOPE)?,
-            norm: InstanceNorm::new(vars, &format!("{name}.norm"), shape.output)?,
+            norm: Normalisation::new(vars, &format!("{name}.norm"), Norm::Instance, shape)?,
         })
     }
 
     /// # Shapes
     /// As the convolution.
     pub(crate) fn linear(&self, x: &Tensor) -> Result<Tensor> {
-        self.norm.forward(&self.convolution.forward(x)?)
+        self.norm.forward(self.convolution.forward(x)?, false)
     }
 
     /// The same with the rectifier.

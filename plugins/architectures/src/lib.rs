@@ -1,12 +1,14 @@
 //! The networks of nnU-Net, with the parameter names of v1 and v2.
 
+mod block;
 mod generic_unet;
 mod layers;
+mod norm;
 mod store;
 mod v2;
 
 pub use generic_unet::{GenericUnet, GenericUnetConfig, Nonlinearity};
-pub use layers::Norm;
+pub use norm::Norm;
 pub use store::{Parameter, ParameterStore};
 pub use v2::{EncoderKind, V2Unet, V2UnetConfig};
 

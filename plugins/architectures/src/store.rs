@@ -12,6 +12,8 @@ pub struct Parameter {
     pub tensor: Tensor,
     /// Whether the optimiser changes it.
     pub trainable: bool,
+    /// The parameter it is a second name of.
+    pub same_as: Option<String>,
 }
 
 /// All parameters of a network in the order of their creation, which is the order of the state dict.
@@ -72,10 +74,25 @@ impl ParameterStore {
         if self.get(name).is_some() {
             return Err(Error::message(format!("the parameter `{name}` exists already")));
         }
-        let tensor = initial(shape, init, self.device)?.f_set_requires_grad(trainable)?;
-        let handle = tensor.shallow_clone();
-        self.parameters.push(Parameter { name: name.to_owned(), tensor, trainable });
+        let parameter = match init {
+            Init::Same { of } => self.second_name(name, shape, of)?,
+            init => {
+                let tensor = initial(shape, init, self.device)?.f_set_requires_grad(trainable)?;
+                Parameter { name: name.to_owned(), tensor, trainable, same_as: None }
+            }
+        };
+        let handle = parameter.tensor.shallow_clone();
+        self.parameters.push(parameter);
         Ok(handle)
+    }
+
+    fn second_name(&self, name: &str, shape: &[i64], of: String) -> Result<Parameter> {
+        let first = self.get(&of).ok_or_else(|| Error::message(format!("no parameter `{of}` yet")))?;
+        if first.size() != shape {
+            return Err(Error::shape(name, format!("{:?}", first.size()), format!("{shape:?}")));
+        }
+        let tensor = first.shallow_clone();
+        Ok(Parameter { name: name.to_owned(), tensor, trainable: false, same_as: Some(of) })
     }
 }
 
@@ -100,6 +117,8 @@ fn initial(shape: &[i64], init: Init, device: Device) -> Result<Tensor> {
             let std = (2.0 / (1.0 + negative_slope * negative_slope) / fan_in as f64).sqrt();
             Tensor::f_randn(shape, options)? * std
         }
+        Init::Counter => Tensor::f_zeros(shape, (Kind::Int64, device))?,
+        Init::Same { of } => return Err(Error::message(format!("`{of}` is not made here"))),
         Init::Uniform { low, high } => Tensor::f_rand(shape, options)? * (high - low) + low,
     })
 }

@@ -92,7 +92,10 @@ mod tests {
         assert_eq!(dice.loss.parameters["do_bg"], true);
         let momentum = |configuration: &str| {
             let Optimizer::Sgd { momentum, .. } =
-                resolved("nnUNetTrainerV2_momentum09in2D", configuration).blueprint.optimizer;
+                resolved("nnUNetTrainerV2_momentum09in2D", configuration).blueprint.optimizer
+            else {
+                return f64::NAN;
+            };
             momentum
         };
         assert_eq!((momentum("2d"), momentum("3d_fullres")), (0.9, 0.99));

@@ -6,15 +6,15 @@ use std::time::{Duration, Instant};
 use nnunet_architectures::ParameterStore;
 use nnunet_losses::{deep_supervision_loss, deep_supervision_weights};
 use nnunet_plugin_api::tch::{Kind, Tensor, no_grad};
-use nnunet_plugin_api::vocabulary::Optimizer;
 use nnunet_plugin_api::{EpochReport, Error, Flow, Loss, Network, Result};
 use nnunet_trainers::Resolved;
 
 use crate::batch::{Batch, BatchPlan, CaseSource};
 use crate::evaluation::OnlineEvaluation;
+use crate::gradients::{clip_gradients, zero_gradients};
 use crate::history::History;
+use crate::optimizer::Optimize;
 use crate::pool::BatchPool;
-use crate::sgd::{Sgd, clip_gradients, zero_gradients};
 
 /// Validation batches draw from their own random numbers.
 const VALIDATION_SEED: u64 = 0x5eed;
@@ -30,7 +30,7 @@ pub struct Engine {
     /// Loss of one output.
     pub loss: Box<dyn Loss>,
     /// The optimiser.
-    pub optimizer: Sgd,
+    pub optimizer: Box<dyn Optimize>,
     /// Number format of the network's input.
     pub kind: Kind,
     /// Output channels.
@@ -103,13 +103,6 @@ pub trait Observer {
 }
 
 impl Engine {
-    /// The optimiser of a blueprint.
-    #[must_use]
-    pub fn optimizer(trainer: &Resolved, store: &ParameterStore) -> Sgd {
-        let Optimizer::Sgd { momentum, nesterov } = trainer.blueprint.optimizer;
-        Sgd::new(store, momentum, nesterov, trainer.blueprint.weight_decay)
-    }
-
     /// Trains from the current epoch to the last one.
     ///
     /// # Errors
@@ -143,6 +136,8 @@ impl Engine {
         let start = Instant::now();
         training.waited = Duration::ZERO;
         let learning_rate = self.trainer.learning_rate(self.epoch)?;
+        self.network.set_training(true)?;
+        self.loss.epoch_begins(self.epoch)?;
         observer.epoch_begins(self, learning_rate);
         let steps = self.trainer.blueprint.num_batches_per_epoch;
         let mut train_loss = 0.0;
@@ -154,6 +149,7 @@ impl Engine {
             train_loss += loss / steps as f64;
             observer.step(step, steps, loss);
         }
+        self.network.set_training(false)?;
         let (validation_loss, evaluation) = self.validate(validation)?;
         let metric = evaluation.metric();
         let blueprint = &self.trainer.blueprint;

@@ -5,12 +5,14 @@
 mod batch;
 mod engine;
 mod evaluation;
+mod gradients;
 mod history;
+mod optimizer;
 mod pool;
-mod sgd;
 
 pub use batch::{Batch, BatchPlan, CaseSource};
 pub use engine::{Engine, Observer, Run, Stopped};
 pub use evaluation::OnlineEvaluation;
+pub use gradients::clip_gradients;
 pub use history::History;
-pub use sgd::{Sgd, clip_gradients};
+pub use optimizer::{Adam, Optimize, Ranger, Setting, Sgd, State, StateValue, optimizer};

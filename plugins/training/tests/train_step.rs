@@ -16,7 +16,7 @@ use nnunet_plugin_api::tch::{Device, Kind, Tensor};
 use nnunet_plugin_api::vocabulary::Plans;
 use nnunet_plugin_api::{Architecture, NetworkSpec, Trainer, TrainerContext};
 use nnunet_test_support::reference;
-use nnunet_training::{Batch, Engine, History};
+use nnunet_training::{Batch, Engine, History, optimizer};
 
 /// Relative difference of a loss.
 const LOSS: f64 = 1e-4;
@@ -66,7 +66,7 @@ fn engine(config: &Json, batch_dice: bool, init: &Path) -> Engine {
     let context = TrainerContext { configuration: String::new(), plans: Plans::default(), stage: 0 };
     let trainer = nnunet_trainers::resolve("root", &context, &|_| Ok(Box::new(Root))).unwrap();
     Engine {
-        optimizer: Engine::optimizer(&trainer, &store),
+        optimizer: optimizer(&trainer.blueprint, &store),
         loss: Box::new(DiceCe::new(DiceCeConfig { batch_dice, ..Default::default() })),
         kind: Kind::Float,
         num_classes: spec.num_classes,

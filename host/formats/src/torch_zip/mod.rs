@@ -37,13 +37,21 @@ impl TensorData {
         }
     }
 
-    /// Elements as f32; `None` for types that are no floating point numbers.
+    /// A tensor of 64-bit whole numbers.
+    #[must_use]
+    pub fn from_i64(shape: Vec<usize>, values: &[i64]) -> Self {
+        let data = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        Self { storage: "Long".to_owned(), shape, data }
+    }
+
+    /// Elements as f32; `None` for types that are no numbers used in networks.
     #[must_use]
     pub fn to_f32(&self) -> Option<Vec<f32>> {
         let data = &self.data;
         Some(match self.storage.as_str() {
             "Float" => data.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
             "Double" => data.as_chunks::<8>().0.iter().map(|b| f64::from_le_bytes(*b) as f32).collect(),
+            "Long" => data.as_chunks::<8>().0.iter().map(|b| i64::from_le_bytes(*b) as f32).collect(),
             "Half" => data.as_chunks::<2>().0.iter().map(|b| half::f16::from_le_bytes(*b).to_f32()).collect(),
             "BFloat16" => {
                 data.as_chunks::<2>().0.iter().map(|b| half::bf16::from_le_bytes(*b).to_f32()).collect()

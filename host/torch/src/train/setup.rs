@@ -10,7 +10,7 @@ use nnunet_plugin_api::tch::{self, Device};
 use nnunet_plugin_api::vocabulary::Precision;
 use nnunet_plugin_api::{Kind, LossContext};
 use nnunet_trainers::Resolved;
-use nnunet_training::{Engine, History};
+use nnunet_training::{Engine, History, optimizer};
 
 use super::job::Job;
 use crate::checkpoint::ModelInfo;
@@ -35,7 +35,7 @@ pub(super) fn engine(job: &Job<'_>, trainer: Resolved, world: &World) -> Result<
         }
     };
     Ok(Engine {
-        optimizer: Engine::optimizer(&trainer, &store),
+        optimizer: optimizer(&trainer.blueprint, &store),
         kind: network::kind(trainer.blueprint.precision, &*network, device),
         num_classes: spec.num_classes,
         trainer,

@@ -34,7 +34,12 @@ pub trait ArchitectureAbi: Send {
 #[sabi_trait]
 pub trait NetworkAbi: Send {
     /// See `Network::forward`.
+    #[sabi(last_prefix_field)]
     fn forward(&self, input: TensorHandle, deep_supervision: bool) -> AbiResult<RVec<TensorHandle>>;
+    /// See `Network::set_training`.
+    fn set_training(&mut self, _training: bool) -> AbiResult<()> {
+        AbiResult::ROk(())
+    }
 }
 
 /// An owned architecture.
@@ -101,6 +106,10 @@ mod adapters {
                 let outputs = network.forward(&input, deep_supervision)?;
                 Ok(outputs.into_iter().map(TensorHandle::from).collect())
             })
+        }
+
+        fn set_training(&mut self, training: bool) -> AbiResult<()> {
+            self.0.call_mut(|network| network.set_training(training))
         }
     }
 
@@ -169,6 +178,12 @@ mod adapters {
                 .map(|outputs| outputs.into_iter().map(Tensor::from).collect::<Vec<_>>())
                 .and_then(|outputs| self.check(input, outputs));
             outputs.map_err(|error| error.within("forward").within(&self.label))
+        }
+
+        fn set_training(&mut self, training: bool) -> Result<()> {
+            let _modes = KeepModes::now();
+            from_abi(self.object.set_training(training))
+                .map_err(|error| error.within("set_training").within(&self.label))
         }
     }
 

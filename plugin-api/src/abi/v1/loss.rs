@@ -11,7 +11,12 @@ use super::tensor::TensorHandle;
 #[sabi_trait]
 pub trait LossAbi: Send {
     /// See `Loss::forward`.
+    #[sabi(last_prefix_field)]
     fn forward(&self, logits: TensorHandle, target: TensorHandle) -> AbiResult<TensorHandle>;
+    /// See `Loss::epoch_begins`.
+    fn epoch_begins(&mut self, _epoch: u64) -> AbiResult<()> {
+        AbiResult::ROk(())
+    }
 }
 
 /// An owned loss.
@@ -37,6 +42,10 @@ mod adapters {
             let (logits, target) = (Tensor::from(logits), Tensor::from(target));
             self.0.call(|loss| loss.forward(&logits, &target).map(TensorHandle::from))
         }
+
+        fn epoch_begins(&mut self, epoch: u64) -> AbiResult<()> {
+            self.0.call_mut(|loss| loss.epoch_begins(epoch as usize))
+        }
     }
 
     pub(in crate::abi::v1) fn export(loss: Box<dyn Loss>) -> LossObject {
@@ -55,6 +64,12 @@ mod adapters {
             drop(modes);
             let value = from_abi(value).map(Tensor::from).and_then(check);
             value.map_err(|error| error.within(&self.label))
+        }
+
+        fn epoch_begins(&mut self, epoch: usize) -> Result<()> {
+            let _modes = KeepModes::now();
+            from_abi(self.object.epoch_begins(epoch as u64))
+                .map_err(|error| error.within("epoch_begins").within(&self.label))
         }
     }
 

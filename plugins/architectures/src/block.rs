@@ -1,0 +1,85 @@
+//! The block of `Generic_UNet`: convolution, dropout, normalisation, nonlinearity.
+
+use nnunet_plugin_api::tch::Tensor;
+use nnunet_plugin_api::{Result, VarFactory};
+
+use crate::layers::{Convolution, ConvolutionShape, leaky_relu};
+use crate::norm::{Norm, Normalisation};
+
+/// What a block is made of beside its convolution.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BlockStyle {
+    pub norm: Norm,
+    pub activation: Activation,
+    /// Negative slope that the initial weights are made for.
+    pub init_slope: f64,
+    /// The activation comes before the normalisation.
+    pub norm_last: bool,
+    /// Share of the features that are dropped in training.
+    pub dropout: f64,
+}
+
+/// Nonlinearities.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Activation {
+    /// Leaky rectifier with a slope for negative values.
+    LeakyRelu(f64),
+    /// Gaussian error linear unit, exact.
+    Gelu,
+    /// `x tanh(ln(1 + e^x))`.
+    Mish,
+    /// None: the normalisation is one itself.
+    Identity,
+}
+
+impl Activation {
+    pub(crate) fn apply(self, mut x: Tensor) -> Result<Tensor> {
+        match self {
+            Activation::LeakyRelu(slope) => leaky_relu(&mut x, slope),
+            Activation::Gelu => Ok(x.f_gelu("none")?),
+            Activation::Mish => Ok(x.f_mish()?),
+            Activation::Identity => Ok(x),
+        }
+    }
+}
+
+/// v1 `ConvDropoutNormNonlin` and `ConvDropoutNonlinNorm`.
+#[derive(Debug)]
+pub(crate) struct Block {
+    convolution: Convolution,
+    norm: Normalisation,
+    style: BlockStyle,
+}
+
+impl Block {
+    pub(crate) fn new(
+        vars: &mut dyn VarFactory,
+        name: &str,
+        shape: &ConvolutionShape<'_>,
+        style: BlockStyle,
+    ) -> Result<Self> {
+        Ok(Self {
+            convolution: Convolution::new(vars, &format!("{name}.conv"), shape, style.init_slope)?,
+            norm: Normalisation::new(vars, &format!("{name}.instnorm"), style.norm, shape)?,
+            style,
+        })
+    }
+
+    /// # Shapes
+    /// As the convolution.
+    pub(crate) fn forward(&self, x: &Tensor, training: bool) -> Result<Tensor> {
+        let x = dropped(self.convolution.forward(x)?, self.style.dropout, training)?;
+        if self.style.norm_last {
+            return self.norm.forward(self.style.activation.apply(x)?, training);
+        }
+        self.style.activation.apply(self.norm.forward(x, training)?)
+    }
+}
+
+/// Drops whole features in training, as torch's `Dropout2d` and `Dropout3d` do.
+pub(crate) fn dropped(x: Tensor, share: f64, training: bool) -> Result<Tensor> {
+    if share == 0.0 || !training {
+        return Ok(x);
+    }
+    Ok(x.f_feature_dropout(share, true)?)
+}

@@ -1,0 +1,132 @@
+//! Normalisations between convolution and nonlinearity.
+
+use nnunet_plugin_api::tch::Tensor;
+use nnunet_plugin_api::{Error, Init, Result, VarFactory};
+use serde::{Deserialize, Serialize};
+
+use crate::layers::ConvolutionShape;
+
+/// Epsilon of v1's norms but for filter response.
+const EPSILON: f64 = 1e-5;
+/// Epsilon of filter response normalisation.
+const RESPONSE_EPSILON: f64 = 1e-6;
+/// Groups of v1's group norm.
+const GROUPS: i64 = 8;
+/// Share of a new batch in the running statistics.
+const MOMENTUM: f64 = 0.1;
+
+/// Normalisations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Norm {
+    /// Each feature of each sample on its own.
+    Instance,
+    /// Each feature over the batch; running statistics in prediction (Ioffe and Szegedy 2015).
+    Batch,
+    /// Eight groups of features.
+    Group,
+    /// By the mean square, with a learned threshold instead of a nonlinearity (Singh and Krishnan 2020); 3D only.
+    FilterResponse,
+    /// None.
+    None,
+}
+
+/// A normalisation with its parameters.
+#[derive(Debug)]
+pub(crate) struct Normalisation {
+    norm: Norm,
+    /// Scale and shift; none without a normalisation.
+    affine: Option<(Tensor, Tensor)>,
+    /// Mean, variance and batches seen, of batch norm.
+    running: Option<[Tensor; 3]>,
+    /// Threshold of filter response normalisation.
+    tau: Option<Tensor>,
+}
+
+impl Normalisation {
+    /// For the output of a convolution; parameters are `{name}.weight`, `{name}.bias` and so on, in v1's order.
+    pub(crate) fn new(
+        vars: &mut dyn VarFactory,
+        name: &str,
+        norm: Norm,
+        shape: &ConvolutionShape<'_>,
+    ) -> Result<Self> {
+        Self::of_features(vars, name, norm, (shape.output, shape.kernel.len()))
+    }
+
+    /// For features of 2 or 3 axes.
+    pub(crate) fn of_features(
+        vars: &mut dyn VarFactory,
+        name: &str,
+        norm: Norm,
+        (features, axes): (usize, usize),
+    ) -> Result<Self> {
+        let features = features as i64;
+        check(norm, features, axes)?;
+        let size = if norm == Norm::FilterResponse { vec![1, features, 1, 1, 1] } else { vec![features] };
+        let mut parameter = |part: &str, value: f64| {
+            vars.parameter(&format!("{name}.{part}"), &size, Init::Constant { value })
+        };
+        let affine = match norm {
+            Norm::None => None,
+            _ => Some((parameter("weight", 1.0)?, parameter("bias", 0.0)?)),
+        };
+        let tau = (norm == Norm::FilterResponse).then(|| parameter("tau", 0.0)).transpose()?;
+        let running = (norm == Norm::Batch).then(|| running(vars, name, features)).transpose()?;
+        Ok(Self { norm, affine, running, tau })
+    }
+
+    /// # Shapes
+    /// (batch, features, space...), unchanged.
+    pub(crate) fn forward(&self, x: Tensor, training: bool) -> Result<Tensor> {
+        let Some((weight, bias)) = &self.affine else { return Ok(x) };
+        let (w, b, none) = (Some(weight), Some(bias), None::<&Tensor>);
+        match self.norm {
+            Norm::Group => Ok(x.f_group_norm(GROUPS, w, b, EPSILON, true)?),
+            Norm::Batch => self.over_batch(&x, training),
+            Norm::FilterResponse => self.response(&x, weight, bias),
+            _ => Ok(x.f_instance_norm(w, b, none, none, true, 0.0, EPSILON, true)?),
+        }
+    }
+
+    fn over_batch(&self, x: &Tensor, training: bool) -> Result<Tensor> {
+        let (weight, bias) = self.affine.as_ref().map(|(weight, bias)| (weight, bias)).unzip();
+        let (mean, variance) = self.running.as_ref().map(|[mean, variance, _]| (mean, variance)).unzip();
+        if let Some([_, _, seen]) = self.running.as_ref().filter(|_| training) {
+            let _ = seen.shallow_clone().f_add_scalar_(1)?;
+        }
+        Ok(x.f_batch_norm(weight, bias, mean, variance, training, MOMENTUM, EPSILON, true)?)
+    }
+
+    fn response(&self, x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
+        let kind = x.kind();
+        let square = x.f_square()?.f_mean_dim([2, 3, 4].as_slice(), true, kind)?;
+        let x = x.f_mul(&(square + RESPONSE_EPSILON).f_rsqrt()?)?;
+        let x = x.f_mul(&weight.f_to_kind(kind)?)?.f_add(&bias.f_to_kind(kind)?)?;
+        match &self.tau {
+            Some(tau) => Ok(x.f_maximum(&tau.f_to_kind(kind)?)?),
+            None => Ok(x),
+        }
+    }
+}
+
+fn check(norm: Norm, features: i64, axes: usize) -> Result<()> {
+    match norm {
+        Norm::Group if features % GROUPS != 0 => {
+            Err(Error::parameter("norm", "group norm needs features in multiples of 8"))
+        }
+        Norm::FilterResponse if axes != 3 => {
+            Err(Error::parameter("norm", "filter response normalisation is for 3D"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn running(vars: &mut dyn VarFactory, name: &str, features: i64) -> Result<[Tensor; 3]> {
+    let mut buffer = |part: &str, size: &[i64], init| vars.buffer(&format!("{name}.{part}"), size, init);
+    Ok([
+        buffer("running_mean", &[features], Init::Constant { value: 0.0 })?,
+        buffer("running_var", &[features], Init::Constant { value: 1.0 })?,
+        buffer("num_batches_tracked", &[], Init::Counter)?,
+    ])
+}
