@@ -8,6 +8,9 @@ use anyhow::{Context, Result, bail};
 /// The configurations of v1.
 pub const CONFIGURATIONS: [&str; 4] = ["2d", "3d_lowres", "3d_fullres", "3d_cascade_fullres"];
 
+/// The configuration whose trainer is named apart.
+pub const CASCADE: &str = "3d_cascade_fullres";
+
 /// The three roots, from v1's environment variables; each is asked for only when a command needs it.
 #[derive(Debug, Clone, Default)]
 pub struct Folders {

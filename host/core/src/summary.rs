@@ -75,12 +75,15 @@ fn compare(pair: &Pair, labels: &[i64]) -> Result<Vec<Confusion>> {
 /// # Errors
 /// A file that is no NIfTI image, or has values that are no labels.
 pub fn read_labels(path: &Path) -> Result<Array3<u8>> {
-    let image = nifti::read(path)?;
-    let odd = image.data.iter().find(|value| value.fract() != 0.0 || !(0.0..=255.0).contains(*value));
+    let (mut labels, mut odd) = (Vec::new(), None);
+    let geometry = nifti::for_each_slice(path, |_, slice| {
+        odd = odd.or_else(|| slice.iter().copied().find(|value| *value != f32::from(*value as u8)));
+        labels.extend(slice.iter().map(|value| *value as u8));
+    })?;
     if let Some(value) = odd {
         bail!("{} is not a label map: it contains {value}", path.display());
     }
-    Ok(image.data.mapv(|value| value as u8))
+    Ok(Array3::from_shape_vec(geometry.size_zyx(), labels)?)
 }
 
 fn summary(pairs: &[Pair], cases: &[Vec<Confusion>], labels: &[i64], head: &Head<'_>) -> Json {

@@ -6,15 +6,24 @@ use anyhow::{Context, Result};
 
 use crate::{folders, report};
 
-/// v1's console commands that exist here.
-const COMMANDS: [&str; 7] = [
+/// v1's console commands.
+const COMMANDS: [&str; 16] = [
+    "nnUNet_convert_decathlon_task",
     "nnUNet_plan_and_preprocess",
     "nnUNet_train",
     "nnUNet_predict",
     "nnUNet_ensemble",
     "nnUNet_find_best_configuration",
+    "nnUNet_print_available_pretrained_models",
+    "nnUNet_print_pretrained_model_info",
+    "nnUNet_download_pretrained_model",
+    "nnUNet_download_pretrained_model_by_url",
     "nnUNet_determine_postprocessing",
+    "nnUNet_export_model_to_zip",
+    "nnUNet_install_pretrained_model_from_zip",
+    "nnUNet_change_trainer_class",
     "nnUNet_evaluate_folder",
+    "nnUNet_plot_task_pngs",
 ];
 
 /// Arguments.

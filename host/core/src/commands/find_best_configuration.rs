@@ -6,15 +6,12 @@ use anyhow::{Context, Result, bail, ensure};
 use nnunet_formats::json::{self, Json};
 use rayon::prelude::*;
 
-use crate::folders::{self, CONFIGURATIONS, Folders, case_names, file_names};
+use crate::folders::{self, CASCADE, CONFIGURATIONS, Folders, case_names, file_names};
 use crate::selection::{
     Determination, Merge, collect, consolidate, determine, mean_dice, merge, note_foreground_mean,
 };
 use crate::summary::{self, Head, Pair};
 use crate::{pipeline, records, report};
-
-/// The configuration whose trainer is named apart.
-const CASCADE: &str = "3d_cascade_fullres";
 
 /// Arguments of v1's command.
 #[derive(Debug, clap::Args)]

@@ -4,16 +4,22 @@ mod aliases;
 mod apply_postprocessing;
 mod arguments;
 mod audit;
+mod change_trainer_class;
+mod convert_decathlon_task;
 mod determine_postprocessing;
 mod ensemble;
 mod evaluate_folder;
 mod example_dataset;
+mod export_model_to_zip;
 mod find_best_configuration;
+mod install_pretrained_model_from_zip;
 mod picture;
 mod plan_and_preprocess;
 mod plans;
+mod plot_task_pngs;
 mod plugins;
 pub mod predict;
+mod pretrained;
 pub mod train;
 pub mod trainers;
 mod verify;
@@ -81,6 +87,33 @@ pub enum Command {
     /// Compare a folder of predictions with its references.
     #[command(alias = "evaluate-folder")]
     EvaluateFolder(evaluate_folder::Args),
+    /// Turn a task of the Medical Segmentation Decathlon into a raw task.
+    #[command(alias = "convert-decathlon-task")]
+    ConvertDecathlonTask(convert_decathlon_task::Args),
+    /// Draw the fullest slice of every case of a task.
+    #[command(alias = "plot-task-pngs")]
+    PlotTaskPngs(plot_task_pngs::Args),
+    /// Put trained models into one file for others.
+    #[command(alias = "export-model-to-zip")]
+    ExportModelToZip(export_model_to_zip::Args),
+    /// Install such a file.
+    #[command(alias = "install-pretrained-model-from-zip")]
+    InstallPretrainedModelFromZip(install_pretrained_model_from_zip::Args),
+    /// Name another trainer in a model's checkpoints.
+    #[command(alias = "change-trainer-class")]
+    ChangeTrainerClass(change_trainer_class::Args),
+    /// List the models that v1's authors have published.
+    #[command(alias = "print-available-pretrained-models")]
+    PrintAvailablePretrainedModels(pretrained::Available),
+    /// Describe a published model.
+    #[command(alias = "print-pretrained-model-info")]
+    PrintPretrainedModelInfo(pretrained::Named),
+    /// Say where a published model lies and how to install it.
+    #[command(alias = "download-pretrained-model")]
+    DownloadPretrainedModel(pretrained::Named),
+    /// Say how to install the model of an address.
+    #[command(alias = "download-pretrained-model-by-url")]
+    DownloadPretrainedModelByUrl(pretrained::Url),
     /// Make a small task of phantoms to try everything on.
     #[command(name = "example-dataset", alias = "example_dataset")]
     ExampleDataset(example_dataset::Args),
@@ -146,6 +179,15 @@ pub fn run(cli: &Cli, kit: Kit) -> Result<()> {
         Command::EvaluateFolder(args) => evaluate_folder::run(args),
         Command::ExampleDataset(args) => example_dataset::run(args),
         Command::Picture(args) => picture::run(args),
+        Command::ConvertDecathlonTask(args) => convert_decathlon_task::run(args),
+        Command::PlotTaskPngs(args) => plot_task_pngs::run(args),
+        Command::ExportModelToZip(args) => export_model_to_zip::run(args),
+        Command::InstallPretrainedModelFromZip(args) => install_pretrained_model_from_zip::run(args),
+        Command::ChangeTrainerClass(args) => change_trainer_class::run(args),
+        Command::PrintAvailablePretrainedModels(args) => pretrained::print_available(args),
+        Command::PrintPretrainedModelInfo(args) => pretrained::print_info(args),
+        Command::DownloadPretrainedModel(args) => pretrained::download(args),
+        Command::DownloadPretrainedModelByUrl(args) => pretrained::download_by_url(args),
         Command::Plugins(args) => plugins::run(args, &cli.world(kit)?),
         Command::Aliases(args) => aliases::run(args),
         Command::Train(_) | Command::Trainers(_) | Command::Predict(_) => {

@@ -89,13 +89,7 @@ impl Fields<'_> {
 impl Header {
     /// Parses a header.
     pub(super) fn parse(bytes: &[u8; HEADER]) -> Result<Self, String> {
-        let first = i32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-        let big_endian = match first {
-            348 => false,
-            _ if first.swap_bytes() == 348 => true,
-            540 => return Err("NIfTI-2 is not read; convert it to NIfTI-1".to_owned()),
-            _ => return Err("not a NIfTI-1 image".to_owned()),
-        };
+        let big_endian = is_big_endian(bytes)?;
         if &bytes[344..347] != b"n+1" {
             return Err("not a single-file NIfTI-1 image (magic n+1)".to_owned());
         }
@@ -121,6 +115,36 @@ impl Header {
     pub(super) fn data_len(&self) -> Option<usize> {
         self.size.iter().try_fold(self.kind.size(), |n, len| n.checked_mul(*len))
     }
+}
+
+/// The byte order, by the length that every header begins with.
+fn is_big_endian(bytes: &[u8; HEADER]) -> Result<bool, String> {
+    let first = i32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+    match first {
+        348 => Ok(false),
+        _ if first.swap_bytes() == 348 => Ok(true),
+        540 => Err("NIfTI-2 is not read; convert it to NIfTI-1".to_owned()),
+        _ => Err("not a NIfTI-1 image".to_owned()),
+    }
+}
+
+/// How many volumes an image of three or four axes has; the header becomes that of one of them.
+pub(super) fn volumes(bytes: &mut [u8; HEADER]) -> Result<usize, String> {
+    let big_endian = is_big_endian(bytes)?;
+    let fields = Fields { bytes, big_endian };
+    let axes = fields.i16(40);
+    let longer = (5..=axes.clamp(4, 7) as usize).any(|axis| fields.i16(40 + 2 * axis) != 1);
+    if !(3..=7).contains(&axes) || longer {
+        return Err(format!("it has {axes} axes; images of three or four can be split"));
+    }
+    let count = if axes == 3 { 1 } else { fields.i16(48) };
+    let mut put = |at: usize, value: i16| {
+        let value = if big_endian { value.to_be_bytes() } else { value.to_le_bytes() };
+        bytes[at..at + 2].copy_from_slice(&value);
+    };
+    put(40, 3);
+    put(48, 1);
+    usize::try_from(count).ok().filter(|count| *count > 0).ok_or_else(|| format!("it claims {count} volumes"))
 }
 
 fn size(fields: &Fields<'_>) -> Result<[usize; 3], String> {

@@ -3,11 +3,13 @@
 mod geometry;
 mod header;
 mod read;
+mod split;
 mod write;
 
 use ndarray::Array3;
 
-pub use read::{read, read_geometry};
+pub use read::{for_each_slice, read, read_geometry};
+pub use split::split;
 pub use write::{write_image, write_labels};
 
 /// Size and place of an image. (x, y, z) order, LPS world, mm.

@@ -16,29 +16,47 @@ use crate::{Error, Result};
 /// # Errors
 /// A file that is no NIfTI-1 image, is truncated, or has an unsupported voxel type.
 pub fn read(path: &Path) -> Result<Image> {
+    // Not allocated ahead: a small hostile file may claim any size.
+    let mut values = Vec::new();
+    let geometry = for_each_slice(path, |_, slice| values.extend_from_slice(slice))?;
+    let [x, y, z] = geometry.size;
+    let data = Array3::from_shape_vec((z, y, x), values).map_err(|error| Error::invalid(path, error))?;
+    Ok(Image { data, geometry })
+}
+
+/// Gives every slice (number, voxels in the order y, x) of an image to `body`, as [`read`] would read them. One slice is
+/// in memory.
+///
+/// # Errors
+/// As [`read`].
+pub fn for_each_slice(path: &Path, mut body: impl FnMut(usize, &[f32])) -> Result<Geometry> {
     let mut stream = open(path)?;
     let header = read_header(path, &mut stream)?;
     let wanted =
         header.data_len().ok_or_else(|| Error::invalid(path, "its voxels would not fit into memory"))?;
     skip(path, &mut stream, header.offset - HEADER)?;
-    // Not allocated ahead: a small hostile file may claim any size.
-    let mut bytes = Vec::new();
-    stream.take(wanted as u64).read_to_end(&mut bytes).map_err(|source| unreadable(path, &source))?;
-    if bytes.len() < wanted {
-        let got = bytes.len();
-        return Err(Error::invalid(
-            path,
-            format!("truncated: {got} bytes of voxels instead of {wanted}; copy it again"),
-        ));
-    }
-    let mut values = convert(&bytes, header.kind, header.big_endian);
+    let [_, _, slices] = header.size;
     let (slope, intercept) = (header.slope, header.intercept);
-    if slope != 0.0 && slope.is_finite() && (slope != 1.0 || intercept != 0.0) {
-        values.iter_mut().for_each(|value| *value = *value * slope + intercept);
+    let scaled = slope != 0.0 && slope.is_finite() && (slope != 1.0 || intercept != 0.0);
+    let mut bytes = Vec::new();
+    for z in 0..slices {
+        bytes.clear();
+        let slice = stream.by_ref().take((wanted / slices) as u64).read_to_end(&mut bytes);
+        slice.map_err(|source| unreadable(path, &source))?;
+        if bytes.len() < wanted / slices {
+            let got = z * (wanted / slices) + bytes.len();
+            return Err(Error::invalid(
+                path,
+                format!("truncated: {got} bytes of voxels instead of {wanted}; copy it again"),
+            ));
+        }
+        let mut values = convert(&bytes, header.kind, header.big_endian);
+        if scaled {
+            values.iter_mut().for_each(|value| *value = *value * slope + intercept);
+        }
+        body(z, &values);
     }
-    let [x, y, z] = header.size;
-    let data = Array3::from_shape_vec((z, y, x), values).map_err(|error| Error::invalid(path, error))?;
-    Ok(Image { data, geometry: geometry::from_header(&header) })
+    Ok(geometry::from_header(&header))
 }
 
 /// Reads size, spacing, origin and direction only.
@@ -49,7 +67,7 @@ pub fn read_geometry(path: &Path) -> Result<Geometry> {
     Ok(geometry::from_header(&read_header(path, &mut open(path)?)?))
 }
 
-fn open(path: &Path) -> Result<Box<dyn Read>> {
+pub(super) fn open(path: &Path) -> Result<Box<dyn Read>> {
     let mut file =
         BufReader::with_capacity(1 << 18, File::open(path).map_err(|source| Error::io(path, source))?);
     let zipped = std::io::BufRead::fill_buf(&mut file)
@@ -64,13 +82,13 @@ fn read_header(path: &Path, stream: &mut dyn Read) -> Result<Header> {
     Header::parse(&bytes).map_err(|message| Error::invalid(path, message))
 }
 
-fn skip(path: &Path, stream: &mut dyn Read, n: usize) -> Result<()> {
+pub(super) fn skip(path: &Path, stream: &mut dyn Read, n: usize) -> Result<()> {
     std::io::copy(&mut stream.take(n as u64), &mut std::io::sink())
         .map_err(|source| unreadable(path, &source))?;
     Ok(())
 }
 
-fn unreadable(path: &Path, source: &std::io::Error) -> Error {
+pub(super) fn unreadable(path: &Path, source: &std::io::Error) -> Error {
     Error::invalid(path, format!("not a readable NIfTI image ({source}); copy it again"))
 }
 

@@ -12,9 +12,9 @@ use super::{Geometry, geometry};
 use crate::{Error, Result, atomic};
 
 /// Voxels begin here: header and an empty extension mark.
-const OFFSET: usize = HEADER + 4;
+pub(super) const OFFSET: usize = HEADER + 4;
 /// Fast; label maps shrink to nearly nothing anyway.
-const LEVEL: u32 = 3;
+pub(super) const LEVEL: u32 = 3;
 
 /// Writes labels of (z, y, x) as uint8.
 ///
