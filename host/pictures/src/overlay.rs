@@ -66,11 +66,7 @@ fn scale(most: f32) -> impl Fn(f32) -> f32 {
 fn ranks(labels: ArrayView2<'_, u8>) -> [usize; 256] {
     let mut ranks = [0; 256];
     labels.iter().for_each(|label| ranks[usize::from(*label)] = 1);
-    let mut next = 0;
-    for rank in ranks.iter_mut().filter(|rank| **rank > 0) {
-        *rank = next;
-        next += 1;
-    }
+    ranks.iter_mut().filter(|rank| **rank > 0).enumerate().for_each(|(i, rank)| *rank = i);
     ranks
 }
 
