@@ -108,6 +108,7 @@ impl World {
             .env("RESULTS_FOLDER", self.path("results"))
             .env("XDG_DATA_HOME", self.path("data"))
             .env("XDG_CONFIG_HOME", self.path("config"))
+            .env("XDG_CACHE_HOME", self.path("cache"))
             .env_remove("LD_LIBRARY_PATH")
             .env_remove("NNUNET_PLUGIN_PATH")
             .envs(variables.iter().copied())

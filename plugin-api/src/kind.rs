@@ -47,6 +47,12 @@ impl Kind {
         }
     }
 
+    /// Whether components of this kind work on tensors, so that only a program with libtorch can make them.
+    #[must_use]
+    pub const fn needs_tensors(self) -> bool {
+        matches!(self, Kind::Architecture | Kind::Loss | Kind::Trainer)
+    }
+
     /// The kind a word names, if any.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Kind> {

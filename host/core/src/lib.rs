@@ -17,10 +17,12 @@ pub mod memory;
 pub mod phantom;
 pub mod pictures;
 pub mod pipeline;
+pub mod plugins;
 pub mod records;
 pub mod registry;
 pub mod report;
 pub mod selection;
 pub mod summary;
+pub mod world;
 
 pub use builtin::built_in;

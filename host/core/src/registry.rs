@@ -14,12 +14,16 @@ pub enum Origin {
     CommandLine(PathBuf),
     /// Listed in `[plugins]` of `nnunet.toml`.
     Project(PathBuf),
-    /// Found through `NNUNET_PLUGIN_PATH`.
-    PluginPath(PathBuf),
-    /// Found in the user's data folder.
-    User(PathBuf),
     /// Written in `nnunet.toml` as a table.
     Config(PathBuf),
+    /// Found through `NNUNET_PLUGIN_PATH`.
+    PluginPath(PathBuf),
+    /// Listed in `[plugins]` of the user's own configuration file.
+    UserListed(PathBuf),
+    /// Written in the user's own configuration file as a table.
+    UserConfig(PathBuf),
+    /// Found in the user's data folder.
+    User(PathBuf),
     /// Part of the program.
     BuiltIn,
 }
@@ -32,8 +36,9 @@ impl Origin {
             Origin::CommandLine(path)
             | Origin::Project(path)
             | Origin::PluginPath(path)
+            | Origin::UserListed(path)
             | Origin::User(path) => Some(path),
-            Origin::Config(_) | Origin::BuiltIn => None,
+            Origin::Config(_) | Origin::UserConfig(_) | Origin::BuiltIn => None,
         }
     }
 }
@@ -41,12 +46,14 @@ impl Origin {
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Origin::BuiltIn => f.write_str("built-in"),
+            Origin::BuiltIn => f.pad("built-in"),
             Origin::CommandLine(path)
             | Origin::Project(path)
             | Origin::PluginPath(path)
+            | Origin::UserListed(path)
             | Origin::User(path)
-            | Origin::Config(path) => write!(f, "{}", path.display()),
+            | Origin::UserConfig(path)
+            | Origin::Config(path) => f.pad(&path.display().to_string()),
         }
     }
 }
@@ -132,18 +139,10 @@ impl Registry {
         origin: Origin,
         allow_override: bool,
     ) -> Result<Outcome> {
+        self.consent(std::slice::from_ref(&component.info), &origin, allow_override)?;
         let Info { kind, name, .. } = &component.info;
         let rivals: Vec<usize> =
             (0..self.entries.len()).filter(|i| self.entries[*i].is(*kind, name)).collect();
-        if !allow_override
-            && origin != Origin::BuiltIn
-            && rivals.iter().any(|i| self.entries[*i].origin == Origin::BuiltIn)
-        {
-            bail!(
-                "{kind} `{name}` of {origin} would shadow the built-in of that name; rename it, or set \
-                 allow-override = true for the plugin in nnunet.toml"
-            );
-        }
         let (outcome, status) = match rivals.iter().copied().rfind(|i| self.entries[*i].in_use()) {
             None => {
                 (Outcome::Added, if origin == Origin::BuiltIn { Status::BuiltIn } else { Status::Loaded })
@@ -152,6 +151,23 @@ impl Registry {
         };
         self.entries.push(Entry { component, plugin: plugin.to_owned(), origin, status });
         Ok(outcome)
+    }
+
+    /// Whether components may be registered: only with `allow_override` may one shadow a built-in.
+    ///
+    /// # Errors
+    /// The component that may not.
+    pub fn consent(&self, infos: &[Info], origin: &Origin, allow_override: bool) -> Result<()> {
+        let built_in = |info: &&Info| {
+            self.entries.iter().any(|e| e.origin == Origin::BuiltIn && e.is(info.kind, &info.name))
+        };
+        match infos.iter().find(built_in) {
+            Some(Info { kind, name, .. }) if !allow_override && *origin != Origin::BuiltIn => bail!(
+                "{kind} `{name}` of {origin} would shadow the built-in of that name; rename it, or set \
+                 allow-override = true for the plugin in nnunet.toml"
+            ),
+            _ => Ok(()),
+        }
     }
 
     fn contest(&mut self, rival: usize, origin: &Origin) -> (Outcome, Status) {
@@ -249,8 +265,9 @@ impl Origin {
             Origin::CommandLine(_) => 0,
             Origin::Config(_) | Origin::Project(_) => 1,
             Origin::PluginPath(_) => 2,
-            Origin::User(_) => 3,
-            Origin::BuiltIn => 4,
+            Origin::UserConfig(_) | Origin::UserListed(_) => 3,
+            Origin::User(_) => 4,
+            Origin::BuiltIn => 5,
         }
     }
 }

@@ -55,6 +55,15 @@ pub fn result(text: &str) {
     bars().suspend(|| println!("{text}"));
 }
 
+/// Something the user should know, though the work goes on.
+pub fn warning(text: &str) {
+    match style() {
+        Style::Human => bars().suspend(|| eprintln!("warning: {text}")),
+        Style::Quiet => {}
+        Style::Json => eprintln!("{}", json!({ "warning": text })),
+    }
+}
+
 /// An error, at the end.
 pub fn error(error: &anyhow::Error) {
     if is_json() {

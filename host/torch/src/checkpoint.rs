@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use nnunet_architectures::ParameterStore;
 use nnunet_formats::pickle::{self, Value};
 use nnunet_formats::torch_zip::{self, Checkpoint, TensorData};
+use nnunet_host::plugins::provenance::Maker;
 use nnunet_host::records;
 use nnunet_plugin_api::tch::{Kind, Tensor};
 use nnunet_plugin_api::vocabulary::{ComponentChoice, Plans};
@@ -31,6 +32,8 @@ pub(crate) struct ModelInfo {
     pub(crate) architecture: ComponentChoice,
     /// Mirrored axes in prediction; none: all.
     pub(crate) mirror_axes: Option<Vec<usize>>,
+    /// Plugins it was made with.
+    pub(crate) plugins: Vec<Maker>,
 }
 
 impl ModelInfo {
@@ -40,6 +43,7 @@ impl ModelInfo {
             ("trainer", Value::str(&self.trainer)),
             ("architecture", Value::Str(serde_json::to_string(&self.architecture)?)),
             ("mirror_axes", axes),
+            ("plugins", Value::Str(serde_json::to_string(&self.plugins)?)),
         ]);
         let class = format!("<class 'nnunet.training.network_training.{0}.{0}'>", self.v1_trainer);
         Ok(Value::OrderedDict(vec![
@@ -63,6 +67,7 @@ impl ModelInfo {
             Some(text) => serde_json::from_str(text).with_context(|| path.display().to_string())?,
             None => ComponentChoice::named("Generic_UNet"),
         };
+        let plugins = own("plugins").and_then(Value::as_str).unwrap_or("[]");
         Ok(Self {
             init: value.get("init").cloned().unwrap_or(Value::None),
             trainer: own("trainer").and_then(Value::as_str).unwrap_or(&name).to_owned(),
@@ -70,6 +75,7 @@ impl ModelInfo {
             plans: records::plans_from_pickle(plans).with_context(|| path.display().to_string())?,
             architecture,
             mirror_axes: own("mirror_axes").and_then(Value::to_usize_vec),
+            plugins: serde_json::from_str(plugins).with_context(|| path.display().to_string())?,
         })
     }
 }

@@ -11,7 +11,7 @@ use nnunet_plugin_api::{
 };
 
 /// The kit of the program with tensors.
-pub(crate) const KIT: Kit = Kit { import: import_with_tensors, trainer: from_table };
+pub(crate) const KIT: Kit = Kit { import: import_with_tensors, trainer: from_table, tensors: true };
 
 struct TableTrainer {
     extends: String,

@@ -15,7 +15,13 @@ pub(crate) fn write(path: &Path, trainer: &Resolved, stage: &Stage, world: &Worl
     let plugins: Vec<_> = world
         .plugins
         .iter()
-        .map(|plugin| json!({ "name": plugin.name, "version": plugin.version, "abi": plugin.abi, "file": plugin.path }))
+        .map(|plugin| {
+            let about = &plugin.about;
+            json!({
+                "name": about.name, "version": about.version, "abi": about.abi, "file": plugin.path,
+                "sha256": plugin.sha256,
+            })
+        })
         .collect();
     let mut all = serde_json::to_value(&trainer.blueprint)?;
     if let Some(all) = all.as_object_mut() {

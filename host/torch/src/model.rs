@@ -4,14 +4,18 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail, ensure};
 
-use nnunet_host::registry::Registry;
+use nnunet_host::config::World;
+use nnunet_host::plugins::provenance;
 use nnunet_inference::SlidingWindow;
 use nnunet_plugin_api::tch::Device;
 use nnunet_plugin_api::vocabulary::Precision;
-use nnunet_plugin_api::{Network, NetworkSpec};
+use nnunet_plugin_api::{Kind, Network, NetworkSpec};
 
 use crate::checkpoint::{ModelInfo, load_weights};
 use crate::network;
+
+/// Kinds of components that take part in prediction: no trainer is needed.
+const NEEDED: [Kind; 2] = [Kind::Preprocessor, Kind::Architecture];
 
 /// Networks of all folds, and what they share.
 pub(crate) struct Model {
@@ -24,14 +28,10 @@ pub(crate) struct Model {
 
 impl Model {
     /// Loads a checkpoint of every fold of a model's folder.
-    pub(crate) fn load(
-        folder: &Path,
-        folds: &[String],
-        checkpoint: &str,
-        registry: &Registry,
-    ) -> Result<Self> {
+    pub(crate) fn load(folder: &Path, folds: &[String], checkpoint: &str, world: &World) -> Result<Self> {
         let files = checkpoints(folder, folds, checkpoint)?;
         let info = ModelInfo::load(&files[0])?;
+        provenance::compare(&info.plugins, world, &NEEDED)?;
         let configuration =
             folder.ancestors().nth(2).and_then(Path::file_name).map(|name| name.to_string_lossy());
         // v1's constructor arguments carry the stage at index 5.
@@ -45,7 +45,7 @@ impl Model {
         let device = Device::cuda_if_available();
         let mut networks = Vec::new();
         for file in &files {
-            let (mut store, network) = network::build(registry, &info.architecture, &spec, device)?;
+            let (mut store, network) = network::build(&world.registry, &info.architecture, &spec, device)?;
             load_weights(file, &mut store)?;
             networks.push(network);
         }

@@ -34,7 +34,7 @@ pub(crate) fn run(args: &Args, world: &World) -> Result<()> {
         return v2::run(args, &folder);
     }
     let checkpoint = args.checkpoint.as_deref().unwrap_or("model_final_checkpoint");
-    let model = Model::load(&folder, &args.folds, checkpoint, &world.registry)?;
+    let model = Model::load(&folder, &args.folds, checkpoint, world)?;
     let cases = cases(&args.input, model.info.plans.num_modalities(), ".nii.gz")?;
     folders::create(&args.output)?;
     let plans = &model.info.plans;

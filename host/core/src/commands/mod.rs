@@ -188,7 +188,7 @@ pub fn run(cli: &Cli, kit: Kit) -> Result<()> {
         Command::PrintPretrainedModelInfo(args) => pretrained::print_info(args),
         Command::DownloadPretrainedModel(args) => pretrained::download(args),
         Command::DownloadPretrainedModelByUrl(args) => pretrained::download_by_url(args),
-        Command::Plugins(args) => plugins::run(args, &cli.world(kit)?),
+        Command::Plugins(args) => plugins::run(args, cli, kit),
         Command::Aliases(args) => aliases::run(args),
         Command::Train(_) | Command::Trainers(_) | Command::Predict(_) => {
             anyhow::bail!("this command needs nnunet-torch")

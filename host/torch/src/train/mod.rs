@@ -14,10 +14,11 @@ use anyhow::{Context, Result, anyhow, ensure};
 use indicatif::ProgressBar;
 use nnunet_host::commands::train::Args;
 use nnunet_host::config::World;
+use nnunet_host::plugins::provenance;
 use nnunet_host::records::{self, Split};
 use nnunet_host::{folders, report};
-use nnunet_plugin_api::TrainerContext;
 use nnunet_plugin_api::vocabulary::Precision;
+use nnunet_plugin_api::{Kind, TrainerContext};
 use nnunet_training::{Engine, Stopped};
 
 use self::job::Job;
@@ -32,6 +33,9 @@ const STOPPED: u8 = 3;
 /// Runs the command.
 pub(crate) fn run(args: &Args, world: &World) -> Result<ExitCode> {
     let job = Job::new(args)?;
+    if args.continue_training {
+        provenance::compare(&ModelInfo::load(&newest(&job.output)?)?.plugins, world, &Kind::ALL)?;
+    }
     let context = TrainerContext {
         configuration: args.configuration.clone(),
         plans: job.plans.clone(),

@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use nnunet_formats::pickle::Value;
 use nnunet_host::config::World;
+use nnunet_host::plugins::provenance;
 use nnunet_host::registry::Origin;
 use nnunet_plugin_api::tch::{self, Device};
 use nnunet_plugin_api::vocabulary::Precision;
@@ -66,12 +67,18 @@ pub(super) fn info(job: &Job<'_>, engine: &Engine, world: &World) -> ModelInfo {
         Value::Bool(false),
         Value::Bool(engine.trainer.blueprint.precision != Precision::Fp32),
     ];
+    let blueprint = &engine.trainer.blueprint;
+    let mut used: Vec<(Kind, &str)> = names.iter().map(|name| (Kind::Trainer, name.as_str())).collect();
+    used.push((Kind::Preprocessor, &job.plans.preprocessor_name));
+    used.push((Kind::Architecture, &blueprint.architecture.name));
+    used.push((Kind::Loss, &blueprint.loss.name));
     ModelInfo {
         init: Value::Tuple(init),
         v1_trainer,
         trainer: job.args.trainer.clone(),
         plans: job.plans.clone(),
-        architecture: engine.trainer.blueprint.architecture.clone(),
-        mirror_axes: engine.trainer.blueprint.mirror_axes.clone(),
+        architecture: blueprint.architecture.clone(),
+        mirror_axes: blueprint.mirror_axes.clone(),
+        plugins: provenance::makers(world, &used),
     }
 }

@@ -1,0 +1,56 @@
+//! `plugins`: what components and plugins there are, and everything to make and keep one.
+
+mod install;
+mod list;
+mod new;
+mod pin;
+mod probe;
+
+use anyhow::{Result, anyhow};
+use clap::Subcommand;
+use nnunet_plugin_api::Kind;
+
+use super::Cli;
+use crate::config::Kit;
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// List components with origin and status.
+    List(list::Args),
+    /// Make a crate to start a plugin from.
+    New(new::Args),
+    /// Build a plugin's crate and put it into the user's plugins folder.
+    Install(install::Args),
+    /// Write versions and hashes of plugins into nnunet.toml; they are checked before a plugin is loaded.
+    Pin(pin::Args),
+    /// Load one plugin and write down what came of it; other commands start this as a child process.
+    #[command(hide = true)]
+    Probe(probe::Args),
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// What the command returns.
+pub(super) fn run(args: &Args, cli: &Cli, kit: Kit) -> Result<()> {
+    match &args.command {
+        What::List(args) => list::run(args, &cli.world(kit)?),
+        What::New(args) => new::run(args),
+        What::Install(args) => install::run(args),
+        What::Pin(args) => pin::run(args, cli),
+        What::Probe(args) => probe::run(args),
+    }
+}
+
+/// The kind of a word on the command line.
+fn kind(word: &str) -> Result<Kind> {
+    let kinds = || Kind::ALL.map(Kind::as_str).join(", ");
+    Kind::from_word(word).ok_or_else(|| anyhow!("there is no kind `{word}`; kinds: {}", kinds()))
+}

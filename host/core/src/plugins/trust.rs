@@ -1,0 +1,122 @@
+//! Whether a plugin file may be loaded: who can write to it, and whether it is the one that was pinned.
+
+use std::fs::File;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use semver::{Version, VersionReq};
+use sha2::{Digest, Sha256};
+
+const WRITABLE_BY_ALL: u32 = 0o002;
+const STICKY: u32 = 0o1000;
+
+/// A path that only its owner and group can change: the place itself, its folder, and every folder above. Above, a
+/// folder with the sticky bit (`/tmp`) will do: others cannot rename what is in it.
+///
+/// # Errors
+/// No such file; the place that everybody may write to.
+pub fn private(path: &Path) -> Result<PathBuf> {
+    let path = path.canonicalize().context("there is no such file")?;
+    for (depth, place) in path.ancestors().enumerate() {
+        let mode = place.metadata().with_context(|| place.display().to_string())?.mode();
+        let open = mode & WRITABLE_BY_ALL != 0 && (depth < 2 || mode & STICKY == 0);
+        ensure!(!open, "{} is writable by everybody; remove that right (chmod o-w)", place.display());
+    }
+    Ok(path)
+}
+
+/// The hash of a file, as `sha256sum` prints it.
+///
+/// # Errors
+/// What the system says.
+pub fn sha256(path: &Path) -> Result<String> {
+    let mut file = File::open(path).with_context(|| path.display().to_string())?;
+    let mut hasher = Sha256::new();
+    std::io::copy(&mut file, &mut hasher).with_context(|| path.display().to_string())?;
+    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// What a file must be, from `[plugins]`.
+#[derive(Debug, Clone, Default)]
+pub struct Pin {
+    /// Its version.
+    pub version: Option<VersionReq>,
+    /// Its hash.
+    pub sha256: Option<String>,
+}
+
+impl Pin {
+    /// Compares the hash; this comes before anything of the file is run.
+    ///
+    /// # Errors
+    /// Another hash.
+    pub fn check_hash(&self, found: &str) -> Result<()> {
+        match &self.sha256 {
+            Some(wanted) if !wanted.eq_ignore_ascii_case(found) => bail!(
+                "sha256: found {found}, wanted {wanted}; if the new file is meant, run nnunet plugins pin"
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    /// Compares the version.
+    ///
+    /// # Errors
+    /// Another version, or one that is none.
+    pub fn check_version(&self, found: &str) -> Result<()> {
+        let Some(wanted) = &self.version else { return Ok(()) };
+        let version = Version::parse(found).with_context(|| format!("version `{found}` of the plugin"))?;
+        ensure!(
+            wanted.matches(&version),
+            "version: found {found}, wanted {wanted}; build that version, or change the requirement in nnunet.toml"
+        );
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_is_sha256sums() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("abc");
+        std::fs::write(&file, "abc").unwrap();
+        let hash = sha256(&file).unwrap();
+        assert_eq!(hash, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        let pin = Pin { version: None, sha256: Some(hash.to_uppercase()) };
+        pin.check_hash(&hash).unwrap();
+        assert!(pin.check_hash("00").unwrap_err().to_string().contains("found 00"));
+    }
+
+    #[test]
+    fn a_version_requirement_is_cargos() {
+        let pin = Pin { version: Some(VersionReq::parse("0.2").unwrap()), sha256: None };
+        pin.check_version("0.2.7").unwrap();
+        assert_eq!(
+            pin.check_version("0.3.0").unwrap_err().to_string(),
+            "version: found 0.3.0, wanted ^0.2; build that version, or change the requirement in nnunet.toml"
+        );
+    }
+
+    #[test]
+    fn a_folder_above_that_everybody_may_write_to_is_refused_unless_sticky() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let inner = folder.path().join("open/inner");
+        std::fs::create_dir_all(&inner).unwrap();
+        std::fs::write(inner.join("p.so"), "").unwrap();
+        let set = |mode| {
+            std::fs::set_permissions(folder.path().join("open"), std::fs::Permissions::from_mode(mode))
+                .unwrap();
+        };
+        set(0o777);
+        assert!(
+            private(&inner.join("p.so")).unwrap_err().to_string().contains("open is writable by everybody")
+        );
+        set(0o1777);
+        private(&inner.join("p.so")).unwrap();
+    }
+}
