@@ -58,7 +58,7 @@ pub(crate) fn run(validation: &Validation<'_>) -> Result<summary::MeanDice> {
     json::save(&validation.output.join("validation_args.json"), &Json::from(arguments))?;
     let labels: Vec<i64> = (0..=validation.plans.num_classes as i64).collect();
     let name = format!("{} val tiled True", validation.trainer);
-    let head = Head { name: &name, task: validation.task };
+    let head = Head { name: &name, task: validation.task, ..Head::default() };
     summary::write(&validation.output.join("summary.json"), &pairs, &labels, &head)
 }
 

@@ -3,7 +3,7 @@
 //! * [`resize`], [`resize_labels`]: spline resizing as `skimage.transform.resize(mode="edge", anti_aliasing=False)`.
 //! * [`resample`]: v1's rules around it (separate axis, one-hot labels).
 //! * [`sample_affine`], [`sample_affine_labels`]: `scipy.ndimage.map_coordinates` on an affine grid, for augmentation.
-//! * [`fill_holes`], [`connected_components`], [`gaussian_importance_map`]: from `scipy.ndimage`.
+//! * [`fill_holes`], [`connected_components`], [`distance_to`], [`gaussian_importance_map`]: from `scipy.ndimage`.
 //! * [`RandomState`], [`kfold`]: NumPy's legacy generator, for splits and class locations.
 //! * [`stats`]: percentiles, medians, rounding half to even.
 //!
@@ -12,6 +12,7 @@
 mod affine;
 mod axis;
 mod components;
+mod distance;
 mod fill_holes;
 mod gaussian;
 mod kfold;
@@ -24,6 +25,7 @@ pub mod stats;
 
 pub use affine::{Affine, sample_affine, sample_affine_labels};
 pub use components::{Components, connected_components};
+pub use distance::distance_to;
 pub use fill_holes::fill_holes;
 pub use gaussian::{gaussian_blur, gaussian_importance_map};
 pub use kfold::{kfold, random_split};

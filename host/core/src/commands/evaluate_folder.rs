@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 use crate::folders::file_names;
 use crate::report;
-use crate::summary::{self, Head, Pair};
+use crate::summary::{self, EXTENDED_FILE, Head, Pair};
 
 /// Arguments of v1's command.
 #[derive(Debug, clap::Args)]
@@ -20,9 +20,12 @@ pub struct Args {
     /// Labels to evaluate.
     #[arg(short = 'l', num_args = 1.., required = true)]
     labels: Vec<i64>,
+    /// Tolerance of the normalised surface Dice, mm.
+    #[arg(long, default_value_t = 1.0, value_name = "MM")]
+    tolerance: f64,
 }
 
-/// Runs the command: writes `summary.json` beside the predictions and prints the mean Dice.
+/// Runs the command: writes both summaries beside the predictions and prints the mean Dice.
 ///
 /// # Errors
 /// Folders whose files do not match, or files that cannot be compared.
@@ -48,6 +51,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let pairs: Vec<Pair> = predictions.iter().map(pair).collect();
     let mean =
         summary::write(&args.predictions.join("summary.json"), &pairs, &args.labels, &Head::default())?;
+    summary::write_extended(&args.predictions.join(EXTENDED_FILE), &pairs, &args.labels, args.tolerance)?;
     for (label, dice) in &mean {
         report::result(&format!("label {label}: mean Dice {dice:.4}"));
     }

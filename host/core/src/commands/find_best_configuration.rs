@@ -156,7 +156,7 @@ impl Search<'_> {
         if !summary.is_file() {
             let plans = records::load(&models[0].join("plans.pkl"), records::plans_from_pickle)?;
             let title = format!("{}__{name}", self.task);
-            let head = Head { name: &title, task: self.task };
+            let head = Head { name: &title, task: self.task, ..Head::default() };
             summary::write(&summary, &pairs, &plans.all_classes, &head)?;
         }
         if !self.args.disable_postprocessing && !folder.join("postprocessing.json").is_file() {

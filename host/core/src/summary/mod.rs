@@ -1,0 +1,107 @@
+//! Metrics of a folder of predictions: `summary.json` as v1 writes it, and a second file with what v1 lacks.
+
+mod document;
+mod extended;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use ndarray::Array3;
+use nnunet_evaluation::{Confusion, metrics, nan_mean};
+use nnunet_formats::{json, nifti};
+use rayon::prelude::*;
+
+pub use extended::{EXTENDED_FILE, write_extended};
+
+use document::{Values, document};
+
+/// A prediction and its reference.
+#[derive(Debug, Clone)]
+pub struct Pair {
+    /// Prediction.
+    pub test: PathBuf,
+    /// Reference.
+    pub reference: PathBuf,
+}
+
+/// Names in the summary's head.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Head<'a> {
+    /// What was evaluated.
+    pub name: &'a str,
+    /// Task.
+    pub task: &'a str,
+    /// Whatever else there is to say.
+    pub description: &'a str,
+}
+
+/// Mean Dice by label.
+pub type MeanDice = Vec<(i64, f64)>;
+
+/// Evaluates pairs and writes `summary.json`; returns the mean Dice of every label.
+///
+/// # Errors
+/// All pairs that cannot be compared, together.
+pub fn write(path: &Path, pairs: &[Pair], labels: &[i64], head: &Head<'_>) -> Result<MeanDice> {
+    let cases = compare(pairs, labels, |label, test, reference, _| {
+        Confusion::count(test.view(), reference.view(), label)
+    })?;
+    let values = |counts: &Confusion| -> Values { metrics(counts).to_vec() };
+    let rows: Vec<Vec<Values>> = cases.iter().map(|case| case.iter().map(values).collect()).collect();
+    json::save(path, &document(pairs, &rows, labels, head))?;
+    let mean = |i: usize| nan_mean(cases.iter().map(|case| case[i].dice()));
+    Ok(labels.iter().enumerate().map(|(i, label)| (*label, mean(i))).collect())
+}
+
+/// What `measure` says of every label (label, prediction, reference, (z, y, x) voxel size of the prediction) of every pair.
+fn compare<T: Send>(
+    pairs: &[Pair],
+    labels: &[i64],
+    measure: impl Fn(u8, &Array3<u8>, &Array3<u8>, [f64; 3]) -> T + Sync,
+) -> Result<Vec<Vec<T>>> {
+    let one = |pair: &Pair| -> Result<Vec<T>> {
+        let (test, reference) = load(pair)?;
+        let spacing = nifti::read_geometry(&pair.test)?.spacing_zyx();
+        let measured = |label: &i64| {
+            let label = u8::try_from(*label).context("labels lie between 0 and 255")?;
+            Ok(measure(label, &test, &reference, spacing))
+        };
+        labels.iter().map(measured).collect()
+    };
+    let cases: Vec<Result<Vec<T>>> = pairs.par_iter().map(one).collect();
+    let failed: Vec<String> =
+        cases.iter().filter_map(|case| Some(format!("  {:#}", case.as_ref().err()?))).collect();
+    if !failed.is_empty() {
+        bail!("{} of {} cases cannot be evaluated:\n{}", failed.len(), cases.len(), failed.join("\n"));
+    }
+    cases.into_iter().collect()
+}
+
+fn load(pair: &Pair) -> Result<(Array3<u8>, Array3<u8>)> {
+    let (test, reference) = (read_labels(&pair.test)?, read_labels(&pair.reference)?);
+    ensure!(
+        test.dim() == reference.dim(),
+        "{} has {:?} voxels (z, y, x) but {} has {:?}",
+        pair.test.display(),
+        test.dim(),
+        pair.reference.display(),
+        reference.dim()
+    );
+    Ok((test, reference))
+}
+
+/// A label map as whole numbers.
+///
+/// # Errors
+/// A file that is no NIfTI image, or has values that are no labels.
+pub fn read_labels(path: &Path) -> Result<Array3<u8>> {
+    let (mut labels, mut odd) = (Vec::new(), None);
+    let geometry = nifti::for_each_slice(path, |_, slice| {
+        odd = odd.or_else(|| slice.iter().copied().find(|value| *value != f32::from(*value as u8)));
+        labels.extend(slice.iter().map(|value| *value as u8));
+    })?;
+    if let Some(value) = odd {
+        bail!("{} is not a label map: it contains {value}", path.display());
+    }
+    Ok(Array3::from_shape_vec(geometry.size_zyx(), labels)?)
+}
