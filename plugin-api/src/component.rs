@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Config, Info, Kind, Planner, Postprocessor, Preprocessor, Result};
+use crate::{Augmentation, Config, Info, Kind, Planner, Postprocessor, Preprocessor, Result};
 
 /// Makes a `T` from parameters.
 pub type Make<T> = Box<dyn Fn(&Config) -> Result<Box<T>> + Send + Sync>;
@@ -16,6 +16,8 @@ pub enum Factory {
     Preprocessor(Make<dyn Preprocessor>),
     /// Makes a postprocessor.
     Postprocessor(Make<dyn Postprocessor>),
+    /// Makes an augmentation.
+    Augmentation(Make<dyn Augmentation>),
     /// Makes an architecture.
     #[cfg(feature = "torch")]
     Architecture(Make<dyn crate::Architecture>),
@@ -67,6 +69,8 @@ constructors! {
     preprocessor, Preprocessor, Preprocessor;
     /// A postprocessor and how to make it.
     postprocessor, Postprocessor, Postprocessor;
+    /// An augmentation and how to make it.
+    augmentation, Augmentation, Augmentation;
     /// An architecture and how to make it.
     #[cfg(feature = "torch")]
     architecture, Architecture, crate::Architecture;

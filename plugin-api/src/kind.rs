@@ -13,6 +13,8 @@ pub enum Kind {
     Planner,
     /// Resamples and normalises a case.
     Preprocessor,
+    /// Changes training samples at random.
+    Augmentation,
     /// A network.
     Architecture,
     /// A loss of one output against one target.
@@ -25,9 +27,10 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds, in the order in which data meets them.
-    pub const ALL: [Kind; 6] = [
+    pub const ALL: [Kind; 7] = [
         Kind::Planner,
         Kind::Preprocessor,
+        Kind::Augmentation,
         Kind::Architecture,
         Kind::Loss,
         Kind::Trainer,
@@ -40,6 +43,7 @@ impl Kind {
         match self {
             Kind::Planner => "planner",
             Kind::Preprocessor => "preprocessor",
+            Kind::Augmentation => "augmentation",
             Kind::Architecture => "architecture",
             Kind::Loss => "loss",
             Kind::Trainer => "trainer",

@@ -1,8 +1,8 @@
 //! What a plugin of nnunet depends on, and all it depends on.
 //!
 //! * [`vocabulary`]: the plain data that flows between the steps (fingerprint, plans, case properties, blueprint).
-//! * the author traits: [`Planner`], [`Preprocessor`], [`Postprocessor`] and, with the feature `torch`,
-//!   `Architecture`, `Loss` and `Trainer`. They use std types, [`ndarray`] views and `tch` tensors only; every method
+//! * the author traits: [`Planner`], [`Preprocessor`], [`Augmentation`], [`Postprocessor`] and, with the feature
+//!   `torch`, `Architecture`, `Loss` and `Trainer`. They use std types, [`ndarray`] views and `tch` tensors only; every method
 //!   with a default body has the parent's behaviour.
 //! * [`Component`] and [`Registration`]: how a component enters the registry, built-in or not.
 //! * [`abi`]: the stable binary interface. Authors never see it: [`export_plugin!`] is all they write.
@@ -10,6 +10,7 @@
 //! A built-in method and a third party's go through the same types and the same registry.
 
 pub mod abi;
+mod augmentation;
 mod chain;
 mod component;
 mod config;
@@ -20,6 +21,7 @@ mod kind;
 mod planner;
 mod postprocessor;
 mod preprocessor;
+mod random;
 pub mod schema;
 pub mod vocabulary;
 
@@ -30,6 +32,7 @@ mod loss;
 #[cfg(feature = "torch")]
 mod trainer;
 
+pub use augmentation::{Augmentation, AugmentationContext, Sample};
 pub use chain::parent_chain;
 pub use component::{Component, Factory, Make, Registration};
 pub use config::{Config, overlay, parse_config};
@@ -41,6 +44,7 @@ pub use postprocessor::{LabelVolume, Postprocessor};
 pub use preprocessor::{
     CaseArrays, Normalization, PreprocessContext, Preprocessor, PreprocessorSettings, StageTarget,
 };
+pub use random::RandomStream;
 
 #[cfg(feature = "torch")]
 pub use architecture::{Architecture, Init, Network, NetworkSpec, VarFactory};

@@ -1,24 +1,38 @@
-//! nnU-Net's data augmentation on the CPU (v1 `get_moreDA_augmentation`, batchgenerators).
+//! nnU-Net's data augmentation on the CPU (v1's transform lists, batchgenerators).
 //!
-//! Each transform is a function with explicit parameters; [`augment`] draws them. Random numbers are counter-based: a
-//! sample depends on seed, epoch, batch and place in the batch, not on threads.
+//! Each transform is a function with explicit parameters and a table of probabilities and ranges that draws them. An
+//! augmentation is a list of such tables, by name in the registry; [`Pipeline`] runs it. Random numbers are counter-based:
+//! a sample depends on seed, epoch, batch and place in the batch, not on threads.
 //!
 //! Samples are (channels, z, y, x); a slice has z = 1.
 
+mod axes;
+mod brightness;
+mod cascade;
 mod downsample;
-mod intensity;
+mod draw;
+mod families;
+mod family;
+mod hump;
+mod local;
 mod lowres;
-mod params;
+mod noise;
 mod patch;
-mod pipeline;
-mod random;
 mod spatial;
+mod transform;
 
+pub use axes::{Mirror, Rot90, Transpose, mirror};
+pub use brightness::{
+    AdditiveBrightness, Brightness, Contrast, Gamma, InvertedGamma, brightness, contrast, gamma,
+};
+pub use cascade::{Cascade, append_previous_stage, one_hot};
 pub use downsample::downsample_labels;
-pub use intensity::{blur, brightness, contrast, gamma, gaussian_noise};
-pub use lowres::simulate_low_resolution;
-pub use params::{AugmentationParams, Interval};
+pub use draw::Interval;
+pub use family::Pipeline;
+pub use hump::Hump;
+pub use local::{BrightnessGradient, LocalGamma, Rectangles, Sharpening, local_gamma, sharpen};
+pub use lowres::{LowResolution, simulate_low_resolution};
+pub use noise::{Blur, Median, Noise, blur, gaussian_noise};
 pub use patch::{Placement, crop_with_padding, enlarged_patch, place};
-pub use pipeline::{Sample, augment};
-pub use random::Stream;
-pub use spatial::{mirror, spatial};
+pub use spatial::{Spatial, Warp, warp};
+pub use transform::Transform;

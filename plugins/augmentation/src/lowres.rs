@@ -3,6 +3,38 @@
 use ndarray::ArrayViewMut3;
 use nnunet_numerics::resize;
 use nnunet_numerics::stats::round_half_even;
+use nnunet_plugin_api::{AugmentationContext, RandomStream, Sample};
+use serde::{Deserialize, Serialize};
+
+use crate::draw::{Interval, channels, draw};
+
+/// Shrinks channels and enlarges them again. Source: `SimulateLowResolutionTransform`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LowResolution {
+    /// Probability per sample.
+    pub p_lowres: f64,
+    /// Probability per channel of such a sample.
+    pub p_lowres_per_channel: f64,
+    /// Share of the size that is left in between.
+    pub lowres_zoom: Interval,
+}
+
+impl Default for LowResolution {
+    fn default() -> Self {
+        Self { p_lowres: 0.25, p_lowres_per_channel: 0.5, lowres_zoom: [0.5, 1.0] }
+    }
+}
+
+impl LowResolution {
+    pub(crate) fn apply(&self, sample: &mut Sample, context: &AugmentationContext, random: &mut RandomStream) {
+        if random.chance(self.p_lowres) {
+            channels(&mut sample.data, self.p_lowres_per_channel, random, |channel, random| {
+                simulate_low_resolution(channel, draw(self.lowres_zoom, random), context.dummy_2d);
+            });
+        }
+    }
+}
 
 /// Shrinks a channel by nearest neighbour and enlarges it again with a cubic spline. `keep_first` leaves z alone.
 pub fn simulate_low_resolution(mut channel: ArrayViewMut3<'_, f32>, zoom: f64, keep_first: bool) {

@@ -1,14 +1,14 @@
 //! Where a patch is cut out of a case.
 
-use ndarray::{Array4, s};
 use std::ops::Range;
 
-use crate::random::Stream;
+use ndarray::{Array4, s};
+use nnunet_plugin_api::RandomStream;
 
-/// Patch large enough for rotations up to the given angles (limited to 90 degrees) and the smallest scale
+/// Patch large enough for rotations up to the given angles (limited to 90 degrees) and the smallest `scale`
 /// (v1 `get_patch_size`). In 2D only the first angle counts.
 #[must_use]
-pub fn enlarged_patch(patch: &[usize], rotation: [f64; 3], scale: [f64; 2]) -> Vec<usize> {
+pub fn enlarged_patch(patch: &[usize], rotation: [f64; 3], scale: f64) -> Vec<usize> {
     let [a, b, c] = rotation.map(|angle| angle.abs().min(std::f64::consts::FRAC_PI_2));
     let size: Vec<f64> = patch.iter().map(|len| *len as f64).collect();
     let mut largest = size.clone();
@@ -26,7 +26,7 @@ pub fn enlarged_patch(patch: &[usize], rotation: [f64; 3], scale: [f64; 2]) -> V
         consider(2, 0, b);
         consider(0, 1, c);
     }
-    largest.into_iter().map(|len| (len / scale[0].min(scale[1])) as usize).collect()
+    largest.into_iter().map(|len| (len / scale) as usize).collect()
 }
 
 /// What decides the place of a patch.
@@ -46,7 +46,7 @@ pub fn place(
     generator: [usize; 3],
     patch: [usize; 3],
     placement: Placement,
-    random: &mut Stream,
+    random: &mut RandomStream,
 ) -> [isize; 3] {
     std::array::from_fn(|axis| {
         let (len, wide, small) = (shape[axis] as isize, generator[axis] as isize, patch[axis] as isize);
@@ -91,11 +91,11 @@ mod tests {
     #[test]
     fn enlarged_patches_agree_with_v1() {
         let thirty = [30.0_f64.to_radians(); 3];
-        assert_eq!(enlarged_patch(&[128, 128, 128], thirty, [0.85, 1.25]), [205, 205, 205]);
-        assert_eq!(enlarged_patch(&[32, 40, 40], thirty, [0.85, 1.25]), [56, 64, 59]);
+        assert_eq!(enlarged_patch(&[128, 128, 128], thirty, 0.85), [205, 205, 205]);
+        assert_eq!(enlarged_patch(&[32, 40, 40], thirty, 0.85), [56, 64, 59]);
         let half_turn = [180.0_f64.to_radians(), 0.0, 0.0];
-        assert_eq!(enlarged_patch(&[512, 512], half_turn, [0.85, 1.25]), [602, 602]);
-        assert_eq!(enlarged_patch(&[320, 256], half_turn, [0.85, 1.25]), [376, 376]);
+        assert_eq!(enlarged_patch(&[512, 512], half_turn, 0.85), [602, 602]);
+        assert_eq!(enlarged_patch(&[320, 256], half_turn, 0.85), [376, 376]);
     }
 
     #[test]

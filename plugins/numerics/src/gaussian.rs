@@ -1,6 +1,8 @@
 //! Gaussian filters, `scipy.ndimage.gaussian_filter` (kernel cut at four standard deviations).
 
-use ndarray::{Array3, ArrayViewMut3, Axis};
+use ndarray::{Array3, ArrayViewMut3};
+
+use crate::lines::for_each_block;
 
 /// Standard deviations after which the kernel is cut.
 const TRUNCATE: f64 = 4.0;
@@ -13,33 +15,67 @@ fn kernel(sigma: f64) -> Vec<f64> {
     raw.into_iter().map(|weight| weight / sum).collect()
 }
 
-/// Blurs in place with one sigma (voxels) per axis; 0 leaves an axis alone. Lines are reflected at their ends
-/// (scipy's mode `reflect`).
-pub fn gaussian_blur(mut array: ArrayViewMut3<'_, f32>, sigma: [f64; 3]) {
+/// How a line goes on beyond its ends under a blur.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ends {
+    /// d c b a | a b c d | d c b a: scipy's mode `reflect`.
+    Reflect,
+    /// Zero: scipy's mode `constant`.
+    Zero,
+    /// Begins again: scipy's mode `wrap`.
+    Wrap,
+}
+
+/// Blurs in place with one sigma (voxels) per axis; 0 leaves an axis alone.
+pub fn gaussian_blur(mut array: ArrayViewMut3<'_, f32>, sigma: [f64; 3], ends: Ends) {
+    let mut padded = Vec::new();
     for axis in (0..3).filter(|axis| sigma[*axis] > 0.0) {
         let weights: Vec<f32> = kernel(sigma[axis]).into_iter().map(|weight| weight as f32).collect();
-        let n = array.shape()[axis];
-        let radius = weights.len() - 1;
-        let mut line = vec![0.0; n + 2 * radius];
-        for mut lane in array.lanes_mut(Axis(axis)) {
-            for (k, value) in line.iter_mut().enumerate() {
-                *value = lane[reflect(k as isize - radius as isize, n)];
+        for_each_block(array.view_mut(), axis, |block, lines| {
+            pad(block, lines, weights.len() - 1, ends, &mut padded);
+            for (i, row) in block.chunks_mut(lines).enumerate() {
+                let at = |k: usize| &padded[(i + k) * lines..(i + k + 1) * lines];
+                blur_row(row, &weights, at);
             }
-            for (i, value) in lane.iter_mut().enumerate() {
-                let centre = i + radius;
-                let sides =
-                    (1..=radius).map(|d| weights[d] * (line[centre - d] + line[centre + d])).sum::<f32>();
-                *value = weights[0] * line[centre] + sides;
-            }
+        });
+    }
+}
+
+/// `out` = weighted sum of the row in the middle and of pairs around it; `row` counts from the first of them.
+fn blur_row<'a>(out: &mut [f32], weights: &[f32], row: impl Fn(usize) -> &'a [f32]) {
+    let radius = weights.len() - 1;
+    out.iter_mut().zip(row(radius)).for_each(|(out, centre)| *out = weights[0] * centre);
+    for (distance, weight) in weights.iter().enumerate().skip(1) {
+        let pairs = row(radius - distance).iter().zip(row(radius + distance));
+        out.iter_mut().zip(pairs).for_each(|(out, (before, after))| *out += weight * (before + after));
+    }
+}
+
+/// The rows of a block with `radius` more at both ends.
+fn pad(block: &[f32], lines: usize, radius: usize, ends: Ends, padded: &mut Vec<f32>) {
+    let n = block.len() / lines;
+    padded.clear();
+    for k in 0..n + 2 * radius {
+        match ends.index(k as isize - radius as isize, n) {
+            Some(row) => padded.extend_from_slice(&block[row * lines..(row + 1) * lines]),
+            None => padded.resize(padded.len() + lines, 0.0),
         }
     }
 }
 
-/// Index of a sample beyond the ends: d c b a | a b c d | d c b a.
-fn reflect(at: isize, n: usize) -> usize {
-    let period = 2 * n as isize;
-    let folded = at.rem_euclid(period);
-    (if folded < n as isize { folded } else { period - 1 - folded }) as usize
+impl Ends {
+    /// Index of a sample beyond the ends of a line; none: zero.
+    fn index(self, at: isize, n: usize) -> Option<usize> {
+        let n = n as isize;
+        match self {
+            Ends::Zero => (0..n).contains(&at).then_some(at as usize),
+            Ends::Wrap => Some(at.rem_euclid(n) as usize),
+            Ends::Reflect => {
+                let folded = at.rem_euclid(2 * n);
+                Some((if folded < n { folded } else { 2 * n - 1 - folded }) as usize)
+            }
+        }
+    }
 }
 
 /// Weights of a tile's voxels in the sliding window: a Gaussian of sigma = patch / 8 around `patch / 2`, maximum one,
@@ -81,7 +117,7 @@ mod tests {
     #[test]
     fn blur_keeps_the_mean_of_a_constant() {
         let mut array = Array3::from_elem((3, 4, 5), 2.0);
-        gaussian_blur(array.view_mut(), [1.0, 0.5, 2.0]);
+        gaussian_blur(array.view_mut(), [1.0, 0.5, 2.0], Ends::Reflect);
         assert!(array.iter().all(|value| (value - 2.0).abs() < 1e-5));
     }
 }

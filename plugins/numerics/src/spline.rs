@@ -1,6 +1,10 @@
 //! Cubic B-spline coefficients: the recursive prefilter of Unser, Aldroubi and Eden (1993) with SciPy's boundaries.
 
-use ndarray::{ArrayViewMut3, Axis};
+use std::ops::Range;
+
+use ndarray::ArrayViewMut3;
+
+use crate::lines::for_each_block;
 
 /// Pole of the cubic B-spline filter: sqrt(3) - 2.
 const POLE: f64 = -0.267_949_192_431_122_7;
@@ -21,18 +25,10 @@ pub enum Boundary {
 /// Samples that [`Boundary::Edge`] needs beyond each end to be exact to f32: scipy pads by 12 as well.
 pub(crate) const EDGE_PADDING: usize = 12;
 
-/// Replaces an array by its cubic B-spline coefficients along all axes longer than one.
-pub fn prefilter(mut array: ArrayViewMut3<'_, f32>, boundary: Boundary) {
-    for axis in 0..3 {
-        if array.shape()[axis] < 2 {
-            continue;
-        }
-        let mut line = vec![0.0; array.shape()[axis]];
-        for mut lane in array.lanes_mut(Axis(axis)) {
-            lane.iter().zip(&mut line).for_each(|(from, to)| *to = *from);
-            filter_line(&mut line, boundary);
-            lane.iter_mut().zip(&line).for_each(|(to, from)| *to = *from);
-        }
+/// Replaces an array by its cubic B-spline coefficients along those of `axes` that are longer than one.
+pub fn prefilter(mut array: ArrayViewMut3<'_, f32>, boundary: Boundary, axes: Range<usize>) {
+    for axis in axes.filter(|axis| array.shape()[*axis] > 1).collect::<Vec<_>>() {
+        for_each_block(array.view_mut(), axis, |block, lines| filter_rows(block, lines, boundary));
     }
 }
 

@@ -1,5 +1,7 @@
 //! NumPy's statistics.
 
+use ndarray::ArrayView3;
+
 /// Rounds to the nearest integer, halves to the even one (`np.round`, Python's `round`).
 #[must_use]
 pub fn round_half_even(value: f64) -> f64 {
@@ -47,6 +49,76 @@ pub fn mean_std(values: &[f32]) -> (f64, f64) {
     (mean, variance.sqrt())
 }
 
+/// Mean, spread and range of an image.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Summary {
+    /// Mean.
+    pub mean: f64,
+    /// Population standard deviation.
+    pub deviation: f64,
+    /// Smallest value.
+    pub low: f32,
+    /// Largest value.
+    pub high: f32,
+}
+
+impl Summary {
+    /// Smallest and largest value.
+    #[must_use]
+    pub fn range(&self) -> (f32, f32) {
+        (self.low, self.high)
+    }
+}
+
+/// Values that are summed in single precision before they go into a double.
+const BLOCK: usize = 256;
+/// Sums that run side by side.
+const LANES: usize = 16;
+
+/// Mean, spread and range of an image in two fast passes. Spread is taken about the mean, so it does not cancel.
+#[must_use]
+pub fn summary(array: ArrayView3<'_, f32>) -> Summary {
+    let owned;
+    let values = match array.as_slice_memory_order() {
+        Some(values) => values,
+        None => {
+            owned = array.iter().copied().collect::<Vec<_>>();
+            &owned
+        }
+    };
+    let n = values.len().max(1) as f64;
+    let (low, high) = extremes(values);
+    let mean = blocked_sum(values, |value| value) / n;
+    let centre = mean as f32;
+    let variance = blocked_sum(values, |value| (value - centre) * (value - centre)) / n;
+    Summary { mean, deviation: variance.sqrt(), low, high }
+}
+
+fn blocked_sum(values: &[f32], term: impl Fn(f32) -> f32) -> f64 {
+    let block = |block: &[f32]| {
+        let mut sums = [0.0_f32; LANES];
+        let (lanes, rest) = block.as_chunks::<LANES>();
+        for lane in lanes {
+            sums.iter_mut().zip(lane).for_each(|(sum, value)| *sum += term(*value));
+        }
+        f64::from(sums.iter().sum::<f32>() + rest.iter().map(|value| term(*value)).sum::<f32>())
+    };
+    values.chunks(BLOCK).map(block).sum()
+}
+
+fn extremes(values: &[f32]) -> (f32, f32) {
+    let (mut low, mut high) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
+    let (lanes, rest) = values.as_chunks::<LANES>();
+    for lane in lanes {
+        for k in 0..LANES {
+            low[k] = if lane[k] < low[k] { lane[k] } else { low[k] };
+            high[k] = if lane[k] > high[k] { lane[k] } else { high[k] };
+        }
+    }
+    let all = |lanes: [f32; LANES]| lanes.into_iter().chain(rest.iter().copied());
+    (all(low).fold(f32::INFINITY, f32::min), all(high).fold(f32::NEG_INFINITY, f32::max))
+}
+
 /// The distinct values, ascending.
 #[must_use]
 pub fn unique(values: impl Iterator<Item = f32>) -> Vec<f32> {
@@ -72,6 +144,16 @@ mod tests {
         assert_eq!(percentile(&mut [3.0, 1.0, 2.0, 4.0], 100.0), 4.0);
         assert_eq!(percentile_f64(&[1.0, 2.0], 10.0), 1.1);
         assert!(percentile(&mut [], 50.0).is_nan());
+    }
+
+    #[test]
+    fn a_summary_is_that_of_the_values() {
+        let array = ndarray::Array3::from_shape_fn((3, 11, 9), |(z, y, x)| 1e3 + (z * 7 + y * 3 + x) as f32);
+        let values: Vec<f32> = array.iter().copied().collect();
+        let (mean, deviation) = mean_std(&values);
+        let ours = summary(array.view());
+        assert!((ours.mean - mean).abs() < 1e-4 && (ours.deviation - deviation).abs() < 1e-4);
+        assert_eq!(ours.range(), (1000.0, 1052.0));
     }
 
     #[test]

@@ -46,6 +46,7 @@ pub(super) fn create(factory: &Factory, config: &Config) -> Result<Created> {
         Factory::Loss(make) => Ok(Created::Loss(loss::export(make(config)?))),
         #[cfg(feature = "torch")]
         Factory::Trainer(make) => Ok(Created::Trainer(trainer::export(make(config)?))),
+        Factory::Augmentation(_) => Err(Error::message("augmentations do not cross to a program yet")),
         Factory::Elsewhere => Err(Error::message("needs tensors, which this program does not have")),
     }
 }
@@ -73,7 +74,7 @@ pub fn import(root: PluginRootRef, info: Info, plugin: &str) -> Component {
         Kind::Planner => factory!(Planner, planner::import, root, kind, name, label),
         Kind::Preprocessor => factory!(Preprocessor, preprocessor::import, root, kind, name, label),
         Kind::Postprocessor => factory!(Postprocessor, postprocessor::import, root, kind, name, label),
-        Kind::Architecture | Kind::Loss | Kind::Trainer => Factory::Elsewhere,
+        Kind::Augmentation | Kind::Architecture | Kind::Loss | Kind::Trainer => Factory::Elsewhere,
     };
     Component { info, factory }
 }

@@ -1,0 +1,87 @@
+//! Augmentations: random changes of a sample before the network sees it.
+
+use ndarray::Array4;
+use serde::{Deserialize, Serialize};
+
+use crate::{RandomStream, Result};
+
+/// An image with its labels.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sample {
+    /// (channels, z, y, x); a slice has z = 1.
+    pub data: Array4<f32>,
+    /// (channels, z, y, x): the labels, -1 outside the nonzero mask; in a cascade also the previous stage's labels.
+    pub seg: Array4<f32>,
+}
+
+/// What an augmentation knows of the task.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct AugmentationContext {
+    /// The network's input, (z, y, x) or (y, x).
+    pub patch: Vec<usize>,
+    /// The first axis is coarse: rotate, scale and deform within slices only.
+    pub dummy_2d: bool,
+    /// By channel: normalised inside the nonzero mask only, so to be cleared outside of it.
+    pub use_mask: Vec<bool>,
+    /// The trainer's axes to mirror; none: the augmentation's own.
+    pub mirror_axes: Option<Vec<usize>>,
+    /// Labels besides the background: 1 to this.
+    pub num_labels: usize,
+}
+
+impl AugmentationContext {
+    /// The network's input as (z, y, x).
+    #[must_use]
+    pub fn volume(&self) -> [usize; 3] {
+        in_3d(&self.patch)
+    }
+
+    /// Whether the network sees slices.
+    #[must_use]
+    pub fn is_2d(&self) -> bool {
+        self.patch.len() == 2
+    }
+}
+
+/// A patch as (z, y, x): a slice gets z = 1.
+pub(crate) fn in_3d(patch: &[usize]) -> [usize; 3] {
+    let mut volume = [1; 3];
+    let axes = patch.len().min(3);
+    volume[3 - axes..].copy_from_slice(&patch[..axes]);
+    volume
+}
+
+/// Changes samples at random. Works on arrays only, on several threads at once.
+///
+/// Source: v1's transform lists (`get_moreDA_augmentation` and the like).
+pub trait Augmentation: Send + Sync {
+    /// Size of the box that is placed in a case, as many axes as the context's patch; never smaller than it. The patch
+    /// lies in its middle.
+    ///
+    /// # Errors
+    /// Parameters that do not fit the task.
+    fn generator_patch(&self, context: &AugmentationContext) -> Result<Vec<usize>> {
+        Ok(context.patch.clone())
+    }
+
+    /// The central part of that box which [`Augmentation::augment`] will look at when it is called with these random
+    /// numbers: nothing else is read. By default all of it.
+    ///
+    /// # Errors
+    /// Parameters that do not fit the task.
+    fn crop(&self, context: &AugmentationContext, _random: &RandomStream) -> Result<Vec<usize>> {
+        self.generator_patch(context)
+    }
+
+    /// Turns a sample of the size [`Augmentation::crop`] gave into one of the context's patch. Negative labels become
+    /// background afterwards; a second channel of `seg` that is still there is appended to the data as one-hot.
+    ///
+    /// # Errors
+    /// A sample that cannot be augmented.
+    fn augment(
+        &self,
+        sample: Sample,
+        context: &AugmentationContext,
+        random: &mut RandomStream,
+    ) -> Result<Sample>;
+}

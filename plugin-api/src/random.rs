@@ -1,0 +1,91 @@
+//! Random numbers that are told apart by what they are for, not by who draws first.
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// The random numbers of one sample of a batch. Threads and their order do not matter.
+#[derive(Debug, Clone)]
+pub struct RandomStream(ChaCha8Rng);
+
+impl RandomStream {
+    /// Numbers that depend on these four alone.
+    #[must_use]
+    pub fn new(seed: u64, epoch: usize, batch: usize, sample: usize) -> Self {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        random.set_stream(((epoch as u64) << 40) | ((batch as u64) << 16) | sample as u64);
+        Self(random)
+    }
+
+    /// Numbers that depend on one number: what crosses to a plugin is [`RandomStream::bits`] of the host's stream.
+    #[must_use]
+    pub fn from_seed(seed: u64) -> Self {
+        Self(ChaCha8Rng::seed_from_u64(seed))
+    }
+
+    /// 64 random bits.
+    pub fn bits(&mut self) -> u64 {
+        self.0.random()
+    }
+
+    /// Uniform in [low, high).
+    pub fn uniform(&mut self, low: f64, high: f64) -> f64 {
+        low + (high - low) * self.0.random::<f64>()
+    }
+
+    /// True with probability `p`.
+    pub fn chance(&mut self, p: f64) -> bool {
+        self.0.random::<f64>() < p
+    }
+
+    /// Uniform in 0..n; 0 for n = 0.
+    pub fn below(&mut self, n: usize) -> usize {
+        if n < 2 { 0 } else { self.0.random_range(0..n) }
+    }
+
+    /// Standard normal (Box and Muller 1958).
+    pub fn normal(&mut self) -> f64 {
+        let (a, b) = (self.0.random::<f64>(), self.0.random::<f64>());
+        (-2.0 * (1.0 - a).ln()).sqrt() * (std::f64::consts::TAU * b).cos()
+    }
+
+    /// Below or above one with equal chance: uniform in [low, 1) or [1, high); all of [low, high) when 1 is not inside.
+    pub fn around_one(&mut self, low: f64, high: f64) -> f64 {
+        if low >= 1.0 || high <= 1.0 {
+            self.uniform(low, high)
+        } else if self.chance(0.5) {
+            self.uniform(low, 1.0)
+        } else {
+            self.uniform(1.0, high)
+        }
+    }
+
+    /// A random order of 0..n (Fisher and Yates 1938).
+    pub fn permutation(&mut self, n: usize) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..n).collect();
+        for last in (1..n).rev() {
+            order.swap(last, self.below(last + 1));
+        }
+        order
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_depends_on_its_four_numbers_alone() {
+        let first = |seed, epoch, batch, sample| RandomStream::new(seed, epoch, batch, sample).bits();
+        assert_eq!(first(1, 2, 3, 4), first(1, 2, 3, 4));
+        for other in [first(2, 2, 3, 4), first(1, 3, 3, 4), first(1, 2, 4, 4), first(1, 2, 3, 5)] {
+            assert_ne!(other, first(1, 2, 3, 4));
+        }
+    }
+
+    #[test]
+    fn permutations_keep_every_number() {
+        let mut order = RandomStream::from_seed(3).permutation(7);
+        order.sort_unstable();
+        assert_eq!(order, (0..7).collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,154 @@
+//! Transforms that only move voxels: mirroring, quarter turns and exchanged axes.
+
+use ndarray::{Array4, Axis};
+use nnunet_plugin_api::{AugmentationContext, RandomStream, Sample};
+use serde::{Deserialize, Serialize};
+
+/// Mirrors each axis with equal chance. Source: `MirrorTransform`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Mirror {
+    /// Axes of the patch; none: the trainer's, or all.
+    pub mirror_axes: Option<Vec<usize>>,
+}
+
+impl Mirror {
+    pub(crate) fn apply(&self, sample: &mut Sample, context: &AugmentationContext, random: &mut RandomStream) {
+        let all = || (0..context.patch.len()).collect();
+        let axes = self.mirror_axes.clone().or_else(|| context.mirror_axes.clone()).unwrap_or_else(all);
+        let first = first_axis(context);
+        let drawn: Vec<usize> =
+            axes.into_iter().map(|axis| axis + first).filter(|_| random.chance(0.5)).collect();
+        mirror(&mut sample.data, &drawn);
+        mirror(&mut sample.seg, &drawn);
+    }
+}
+
+/// Axis 0 of a 2D patch is y.
+fn first_axis(context: &AugmentationContext) -> usize {
+    3 - context.patch.len().min(3)
+}
+
+/// Mirrors spatial axes (0 is z) in place.
+pub fn mirror(array: &mut Array4<f32>, axes: &[usize]) {
+    for axis in axes {
+        array.invert_axis(Axis(axis + 1));
+    }
+    to_standard(array);
+}
+
+fn to_standard(array: &mut Array4<f32>) {
+    if !array.is_standard_layout() {
+        *array = array.as_standard_layout().into_owned();
+    }
+}
+
+/// Turns samples by multiples of 90 degrees about an axis between two axes of one length. Source: `Rot90Transform`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Rot90 {
+    /// Probability per sample. Without two axes of one length nothing is turned.
+    pub p_rot90: f64,
+    /// How many quarter turns, one of these.
+    pub rot90_turns: Vec<usize>,
+}
+
+impl Default for Rot90 {
+    fn default() -> Self {
+        Self { p_rot90: 0.5, rot90_turns: vec![0, 1, 2, 3] }
+    }
+}
+
+impl Rot90 {
+    pub(crate) fn apply(&self, sample: &mut Sample, context: &AugmentationContext, random: &mut RandomStream) {
+        let equal = equal_axes(context);
+        if equal.len() < 2 || !random.chance(self.p_rot90) {
+            return;
+        }
+        let turns = self.rot90_turns.get(random.below(self.rot90_turns.len())).copied().unwrap_or(0);
+        let order = random.permutation(equal.len());
+        let (a, b) = (equal[order[0]].min(equal[order[1]]), equal[order[0]].max(equal[order[1]]));
+        for array in [&mut sample.data, &mut sample.seg] {
+            quarter_turns(array, (a, b), turns);
+        }
+    }
+}
+
+/// Turns in the plane of two spatial axes, from the first towards the second (`np.rot90`).
+fn quarter_turns(array: &mut Array4<f32>, (first, second): (usize, usize), turns: usize) {
+    let (first, second) = (Axis(first + 1), Axis(second + 1));
+    for _ in 0..turns % 4 {
+        array.swap_axes(first.index(), second.index());
+        array.invert_axis(first);
+    }
+    to_standard(array);
+}
+
+/// Exchanges axes of one length at random. Source: `TransposeAxesTransform`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Transpose {
+    /// Probability per sample. Without two axes of one length nothing is exchanged.
+    pub p_transpose: f64,
+}
+
+impl Default for Transpose {
+    fn default() -> Self {
+        Self { p_transpose: 0.5 }
+    }
+}
+
+impl Transpose {
+    pub(crate) fn apply(&self, sample: &mut Sample, context: &AugmentationContext, random: &mut RandomStream) {
+        let equal = equal_axes(context);
+        if equal.len() < 2 || !random.chance(self.p_transpose) {
+            return;
+        }
+        let order = random.permutation(equal.len());
+        let mut axes = [0, 1, 2, 3];
+        for (to, from) in equal.iter().zip(order) {
+            axes[to + 1] = equal[from] + 1;
+        }
+        for array in [&mut sample.data, &mut sample.seg] {
+            *array = std::mem::take(array).permuted_axes(axes);
+            to_standard(array);
+        }
+    }
+}
+
+/// Spatial axes (0 is z) of the patch's commonest length.
+fn equal_axes(context: &AugmentationContext) -> Vec<usize> {
+    let patch = &context.patch;
+    let alike = |len: &usize| patch.iter().filter(|other| *other == len).count();
+    let most = patch.iter().map(alike).max().unwrap_or(0);
+    let first = first_axis(context);
+    (0..patch.len()).filter(|axis| alike(&patch[*axis]) == most).map(|axis| axis + first).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quarter_turn_is_that_of_numpy() {
+        let mut array = Array4::from_shape_fn((1, 1, 2, 2), |(_, _, y, x)| (y * 2 + x) as f32);
+        quarter_turns(&mut array, (1, 2), 1);
+        assert_eq!(array.iter().copied().collect::<Vec<_>>(), [1.0, 3.0, 0.0, 2.0]);
+    }
+
+    /// Labels stay on their voxels, and no voxel is lost.
+    #[test]
+    fn images_and_labels_move_together() {
+        let context = AugmentationContext { patch: vec![3, 4, 4], ..Default::default() };
+        for seed in 0..20 {
+            let array = Array4::from_shape_fn((1, 3, 4, 4), |(_, z, y, x)| (z * 16 + y * 4 + x) as f32);
+            let mut sample = Sample { data: array.clone(), seg: array };
+            let mut random = RandomStream::from_seed(seed);
+            Rot90 { p_rot90: 1.0, ..Rot90::default() }.apply(&mut sample, &context, &mut random);
+            Transpose { p_transpose: 1.0 }.apply(&mut sample, &context, &mut random);
+            Mirror::default().apply(&mut sample, &context, &mut random);
+            assert_eq!(sample.data, sample.seg);
+            assert_eq!(sample.data.iter().sum::<f32>(), (0..48).sum::<i32>() as f32);
+        }
+    }
+}

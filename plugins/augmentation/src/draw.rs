@@ -1,0 +1,26 @@
+//! Drawing parameters.
+
+use ndarray::{Array4, ArrayViewMut3};
+use nnunet_plugin_api::RandomStream;
+
+/// Lower and upper bound.
+pub type Interval = [f64; 2];
+
+/// Uniform in an interval.
+pub(crate) fn draw([low, high]: Interval, random: &mut RandomStream) -> f64 {
+    random.uniform(low, high)
+}
+
+/// Changes each channel with probability `p`.
+pub(crate) fn channels(
+    data: &mut Array4<f32>,
+    p: f64,
+    random: &mut RandomStream,
+    mut change: impl FnMut(ArrayViewMut3<'_, f32>, &mut RandomStream),
+) {
+    for channel in data.outer_iter_mut() {
+        if random.chance(p) {
+            change(channel, random);
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! The lists of transforms of v1's trainers, and where they differ from [`nnUNetTrainerV2`'s](more_da).
+
+use crate::axes::{Mirror, Rot90, Transpose};
+use crate::brightness::{AdditiveBrightness, Brightness, Contrast, Gamma, InvertedGamma};
+use crate::cascade::Cascade;
+use crate::local::{BrightnessGradient, LocalGamma, Rectangles, Sharpening};
+use crate::lowres::LowResolution;
+use crate::noise::{Blur, Median, Noise};
+use crate::spatial::Spatial;
+use crate::transform::Transform;
+
+/// A list of transforms by name.
+pub(crate) struct Family {
+    /// Name, as blueprints write it.
+    pub name: &'static str,
+    /// One line for people.
+    pub summary: &'static str,
+    /// The transforms with their values.
+    pub transforms: fn() -> Vec<Transform>,
+}
+
+macro_rules! families {
+    ($($name:literal, $summary:literal, $transforms:expr;)*) => {
+        [$(Family { name: $name, summary: $summary, transforms: $transforms }),*]
+    };
+}
+
+/// All of them.
+pub(crate) static FAMILIES: [Family; 10] = families! {
+    "moreDA", "nnUNetTrainerV2's: rotation, scaling, noise, blur, brightness, contrast, resolution, gamma, mirroring.",
+        || more_da(Spatial::default(), NO_ADDED_BRIGHTNESS);
+    "noDA", "None.", || vec![Transform::Cascade(Cascade::default())];
+    "defaultDA", "nnUNetTrainer's (V1): rotation, scaling, elastic deformation, gamma, mirroring.", default_da;
+    "independentScalePerAxis", "moreDA with a scale of its own along every axis.",
+        || more_da(independent_scale(), NO_ADDED_BRIGHTNESS);
+    "DA2", "moreDA with independent scales, fewer axes of rotation, and added brightness.", da2;
+    "insaneDA", "Stronger than moreDA, with elastic deformation.", || insane(
+        Spatial { scale_range: [0.65, 1.6], p_eldef: 0.2, ..insane_space([0.0, 1300.0]) },
+        NO_ADDED_BRIGHTNESS,
+        [0.6, 2.0],
+    );
+    "MMS", "insaneDA as in the M&Ms challenge of 2020.", mms;
+    "DA3", "insaneDA with deformations relative to the patch.", || insane(
+        Spatial { p_eldef: 0.3, ..da3_space(30.0) },
+        added_brightness(1.0),
+        [0.5, 1.6],
+    );
+    "DA4", "DA3 with quarter turns about all axes, as in BraTS 2020.", || insane(
+        Spatial { p_eldef: 0.2, ..da3_space(90.0) },
+        added_brightness(0.5),
+        [0.5, 1.6],
+    );
+    "DA5", "Turned, exchanged and blanked, with local changes of brightness and gamma.", da5;
+};
+
+/// Added brightness that never happens: switched on by its probability.
+const NO_ADDED_BRIGHTNESS: AdditiveBrightness = AdditiveBrightness {
+    additive_brightness_p_per_sample: 0.0,
+    additive_brightness_p_per_channel: 0.5,
+    additive_brightness_mu: 0.0,
+    additive_brightness_sigma: 0.1,
+};
+
+/// As insaneDA's children have it.
+fn added_brightness(p_per_channel: f64) -> AdditiveBrightness {
+    AdditiveBrightness {
+        additive_brightness_p_per_sample: 0.3,
+        additive_brightness_p_per_channel: p_per_channel,
+        additive_brightness_mu: 0.0,
+        additive_brightness_sigma: 0.2,
+    }
+}
+
+/// `get_moreDA_augmentation` (training.md 7).
+fn more_da(spatial: Spatial, added: AdditiveBrightness) -> Vec<Transform> {
+    vec![
+        Transform::Spatial(spatial),
+        Transform::Noise(Noise::default()),
+        Transform::Blur(Blur::default()),
+        Transform::Brightness(Brightness::default()),
+        Transform::AdditiveBrightness(added),
+        Transform::Contrast(Contrast::default()),
+        Transform::LowResolution(LowResolution::default()),
+        Transform::InvertedGamma(InvertedGamma::default()),
+        Transform::Gamma(Gamma::default()),
+        Transform::Mirror(Mirror::default()),
+        Transform::Cascade(Cascade::default()),
+    ]
+}
+
+/// `get_default_augmentation`.
+fn default_da() -> Vec<Transform> {
+    let spatial = Spatial {
+        rotation: [15.0_f64.to_radians(); 3],
+        scale_range: [0.85, 1.25],
+        p_eldef: 0.2,
+        ..Spatial::default()
+    };
+    vec![
+        Transform::Spatial(spatial),
+        Transform::Gamma(Gamma::default()),
+        Transform::Mirror(Mirror::default()),
+        Transform::Cascade(Cascade::default()),
+    ]
+}
+
+fn independent_scale() -> Spatial {
+    Spatial { p_independent_scale_per_axis: 1.0, ..Spatial::default() }
+}
+
+fn da2() -> Vec<Transform> {
+    // v1 rotates slices whenever it rotates: they have one axis only.
+    let spatial = Spatial { rotation_p_per_axis: 0.5, rotation_p_2d: 1.0, ..independent_scale() };
+    more_da(spatial, AdditiveBrightness::default())
+}
+
+/// `get_insaneDA_augmentation` and, with relative deformations, `get_insaneDA_augmentation2`.
+fn insane(spatial: Spatial, added: AdditiveBrightness, gamma_range: [f64; 2]) -> Vec<Transform> {
+    let inverted = InvertedGamma { p_gamma_inverted: 0.15, gamma_range, ..InvertedGamma::default() };
+    vec![
+        Transform::Spatial(spatial),
+        Transform::Noise(Noise { p_noise: 0.15, ..Noise::default() }),
+        Transform::Blur(Blur { blur_sigma: [0.5, 1.5], ..Blur::default() }),
+        Transform::Brightness(Brightness { brightness_range: [0.7, 1.3], ..Brightness::default() }),
+        Transform::Contrast(Contrast { contrast_range: [0.65, 1.5], ..Contrast::default() }),
+        Transform::LowResolution(LowResolution::default()),
+        Transform::InvertedGamma(inverted),
+        Transform::AdditiveBrightness(added),
+        Transform::Gamma(Gamma { gamma_range, ..Gamma::default() }),
+        Transform::Mirror(Mirror::default()),
+        Transform::Cascade(Cascade::default()),
+    ]
+}
+
+/// Slices turn by any angle, elongated or not; deformations are as strong within them as in space.
+fn insane_space(alpha: [f64; 2]) -> Spatial {
+    Spatial {
+        rotation_2d_elongated: std::f64::consts::PI,
+        elastic_deform_alpha: alpha,
+        elastic_deform_alpha_2d: alpha,
+        elastic_deform_sigma: [9.0, 15.0],
+        ..Spatial::default()
+    }
+}
+
+fn mms() -> Vec<Transform> {
+    let spatial = Spatial {
+        p_rot: 0.7,
+        p_scale: 0.3,
+        p_eldef: 0.1,
+        scale_range: [0.65, 1.6],
+        p_independent_scale_per_axis: 0.3,
+        ..insane_space([0.0, 300.0])
+    };
+    insane(spatial, added_brightness(1.0), [0.5, 1.6])
+}
+
+fn da3_space(degrees: f64) -> Spatial {
+    Spatial {
+        p_rot: 0.3,
+        rotation: [degrees.to_radians(); 3],
+        rotation_2d_elongated: std::f64::consts::PI,
+        p_scale: 0.3,
+        scale_range: [0.65, 1.6],
+        p_independent_scale_per_axis: 0.3,
+        // v1 sets the parameters up twice: the second time it finds the first's scales.
+        generator_scale: 0.7,
+        eldef_deformation_scale: Some([0.0, 0.25]),
+        ..Spatial::default()
+    }
+}
+
+/// `nnUNetTrainerV2_DA5.get_train_transforms`.
+fn da5() -> Vec<Transform> {
+    let spatial = Spatial {
+        p_rot: 0.4,
+        rotation_p_per_axis: 0.5,
+        rotation_p_2d: 0.5,
+        rotation_2d_elongated: std::f64::consts::PI,
+        scale_range: [0.7, 1.43],
+        p_independent_scale_per_axis: 1.0,
+        generator_scale: 0.7,
+        ..Spatial::default()
+    };
+    let contrast = |contrast_preserve_range| {
+        Transform::Contrast(Contrast {
+            p_contrast: 0.2,
+            p_contrast_per_channel: 0.5,
+            contrast_range: [0.5, 2.0],
+            contrast_preserve_range,
+        })
+    };
+    let added = AdditiveBrightness {
+        additive_brightness_p_per_sample: 0.1,
+        additive_brightness_sigma: 0.5,
+        ..AdditiveBrightness::default()
+    };
+    let blur = Blur { blur_sigma: [0.3, 1.5], ..Blur::default() };
+    let lowres = LowResolution { p_lowres: 0.15, lowres_zoom: [0.25, 1.0], ..LowResolution::default() };
+    vec![
+        Transform::Spatial(spatial),
+        Transform::Rot90(Rot90::default()),
+        Transform::Transpose(Transpose::default()),
+        Transform::OneOf { choices: vec![Transform::Median(Median::default()), Transform::Blur(blur)] },
+        Transform::Noise(Noise::default()),
+        Transform::AdditiveBrightness(added),
+        Transform::OneOf { choices: vec![contrast(true), contrast(false)] },
+        Transform::LowResolution(lowres),
+        // v1 corrects the negative twice.
+        Transform::InvertedGamma(InvertedGamma::default()),
+        Transform::InvertedGamma(InvertedGamma::default()),
+        Transform::Mirror(Mirror::default()),
+        Transform::Rectangles(Rectangles::default()),
+        Transform::BrightnessGradient(BrightnessGradient::default()),
+        Transform::LocalGamma(LocalGamma::default()),
+        Transform::Sharpening(Sharpening::default()),
+        Transform::Cascade(Cascade::default()),
+    ]
+}

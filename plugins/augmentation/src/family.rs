@@ -1,0 +1,161 @@
+//! v1's augmentations by name: each is a list of transforms.
+
+use ndarray::Axis;
+use nnunet_plugin_api::{
+    Augmentation, AugmentationContext, Component, Config, Error, Info, Kind, RandomStream, Registration, Result,
+    Sample, inventory,
+};
+
+use crate::families::{FAMILIES, Family};
+use crate::transform::{Transform, change, parameters};
+
+/// Key under which a whole list of transforms may be given.
+const LIST: &str = "transforms";
+
+/// Transforms in their order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pipeline {
+    transforms: Vec<Transform>,
+}
+
+impl Pipeline {
+    /// A built-in list with other values: `table` names parameters, or brings a list of its own as `transforms`.
+    ///
+    /// # Errors
+    /// An unknown name (of list or parameter) or a value of the wrong type.
+    pub fn named(name: &str, table: &Config) -> Result<Self> {
+        let family = FAMILIES.iter().find(|family| family.name == name);
+        let family = family.ok_or_else(|| Error::message(format!("there is no augmentation `{name}`")))?;
+        Self::new(family, table)
+    }
+
+    fn new(family: &Family, table: &Config) -> Result<Self> {
+        let mut table = table.clone();
+        let mut transforms = match table.remove(LIST) {
+            Some(list) => {
+                serde_json::from_value(list).map_err(|error| Error::parameter(LIST, error.to_string()))?
+            }
+            None => (family.transforms)(),
+        };
+        change(&mut transforms, &table)?;
+        Ok(Self { transforms })
+    }
+
+    /// The transforms.
+    #[must_use]
+    pub fn transforms(&self) -> &[Transform] {
+        &self.transforms
+    }
+}
+
+impl Augmentation for Pipeline {
+    fn generator_patch(&self, context: &AugmentationContext) -> Result<Vec<usize>> {
+        Ok(match self.transforms.first() {
+            Some(Transform::Spatial(spatial)) => spatial.generator_patch(context),
+            _ => context.patch.clone(),
+        })
+    }
+
+    fn crop(&self, context: &AugmentationContext, random: &RandomStream) -> Result<Vec<usize>> {
+        Ok(match self.transforms.first() {
+            Some(Transform::Spatial(spatial)) => spatial.crop(context, random),
+            _ => context.patch.clone(),
+        })
+    }
+
+    fn augment(
+        &self,
+        mut sample: Sample,
+        context: &AugmentationContext,
+        random: &mut RandomStream,
+    ) -> Result<Sample> {
+        for transform in &self.transforms {
+            transform.apply(&mut sample, context, random);
+        }
+        clear_outside(&mut sample, &context.use_mask);
+        Ok(sample)
+    }
+}
+
+/// Clears channels that were normalised inside the nonzero mask, outside of it (v1 `MaskTransform`).
+fn clear_outside(sample: &mut Sample, use_mask: &[bool]) {
+    let labels = sample.seg.index_axis(Axis(0), 0);
+    let masked = sample.data.outer_iter_mut().zip(use_mask).filter(|(_, masked)| **masked);
+    for (channel, _) in masked {
+        ndarray::Zip::from(channel).and(labels).for_each(|value, label| {
+            if *label < 0.0 {
+                *value = 0.0;
+            }
+        });
+    }
+}
+
+fn component<const I: usize>() -> Component {
+    let family = &FAMILIES[I];
+    let defaults = parameters(&(family.transforms)());
+    let info = Info::new(Kind::Augmentation, family.name, family.summary).with_defaults(&defaults);
+    Component::augmentation(info, |table| Ok(Box::new(Pipeline::new(family, table)?)))
+}
+
+macro_rules! submit {
+    ($($i:literal)*) => {
+        $(inventory::submit!(Registration(component::<$i>));)*
+
+        #[cfg(test)]
+        const SUBMITTED: &[usize] = &[$($i),*];
+    };
+}
+
+submit!(0 1 2 3 4 5 6 7 8 9);
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn table(value: serde_json::Value) -> Config {
+        value.as_object().cloned().unwrap()
+    }
+
+    #[test]
+    fn every_family_is_registered_and_survives_being_written_down() {
+        assert_eq!(SUBMITTED.len(), FAMILIES.len());
+        for family in &FAMILIES {
+            let list = serde_json::to_value((family.transforms)()).unwrap();
+            let again = Pipeline::new(family, &table(json!({ "transforms": list }))).unwrap();
+            assert_eq!(again.transforms, (family.transforms)(), "{}", family.name);
+        }
+    }
+
+    #[test]
+    fn a_value_changes_in_all_transforms_that_have_it() {
+        let changed = Pipeline::named("moreDA", &table(json!({"gamma_range": [0.5, 2.0], "p_rot": 0.7}))).unwrap();
+        let ranges: Vec<_> = changed.transforms.iter().filter_map(|transform| match transform {
+            Transform::Gamma(gamma) => Some(gamma.gamma_range),
+            Transform::InvertedGamma(gamma) => Some(gamma.gamma_range),
+            _ => None,
+        });
+        assert_eq!(ranges, [[0.5, 2.0]; 2]);
+        assert!(matches!(&changed.transforms[0], Transform::Spatial(spatial) if spatial.p_rot == 0.7));
+        let sharper = Pipeline::named("DA5", &table(json!({"p_median": 1.0}))).unwrap();
+        assert!(parameters(&sharper.transforms)["p_median"] == 1.0);
+    }
+
+    #[test]
+    fn an_unknown_parameter_is_an_error_with_the_nearest_name() {
+        let error = |value| Pipeline::named("moreDA", &table(value)).unwrap_err().to_string();
+        assert_eq!(error(json!({"p_rotate": 1.0})), "unknown key `p_rotate`; did you mean `p_rot`?");
+        assert!(error(json!({"p_rot": "often"})).starts_with("p_rot: "), "{}", error(json!({"p_rot": "often"})));
+        assert!(error(json!({"transforms": [{"transform": "smoke"}]})).contains("smoke"));
+    }
+
+    #[test]
+    fn channels_are_cleared_outside_the_mask() {
+        let data = ndarray::Array4::from_elem((2, 1, 1, 2), 3.0);
+        let seg = ndarray::Array4::from_shape_fn((1, 1, 1, 2), |(.., x)| x as f32 - 1.0);
+        let mut sample = Sample { data, seg };
+        clear_outside(&mut sample, &[true, false]);
+        assert_eq!(sample.data.iter().copied().collect::<Vec<_>>(), [0.0, 3.0, 3.0, 3.0]);
+    }
+}

@@ -1,0 +1,147 @@
+//! A transform with its parameters, and lists of them.
+
+use nnunet_plugin_api::{AugmentationContext, Config, RandomStream, Result, Sample, overlay};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::axes::{Mirror, Rot90, Transpose};
+use crate::brightness::{AdditiveBrightness, Brightness, Contrast, Gamma, InvertedGamma};
+use crate::cascade::Cascade;
+use crate::local::{BrightnessGradient, LocalGamma, Rectangles, Sharpening};
+use crate::lowres::LowResolution;
+use crate::noise::{Blur, Median, Noise};
+use crate::spatial::Spatial;
+
+/// Key that tells transforms apart in a list.
+const TAG: &str = "transform";
+
+/// One step of an augmentation. No two kinds of transforms share the name of a parameter, unless it means the same.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "transform", rename_all = "snake_case")]
+pub enum Transform {
+    /// Rotation, scaling, elastic deformation; cuts the sample to the patch.
+    Spatial(Spatial),
+    /// Quarter turns.
+    Rot90(Rot90),
+    /// Exchanged axes.
+    Transpose(Transpose),
+    /// Mirroring.
+    Mirror(Mirror),
+    /// Normal noise.
+    Noise(Noise),
+    /// Gaussian blur.
+    Blur(Blur),
+    /// Median filter.
+    Median(Median),
+    /// A factor.
+    Brightness(Brightness),
+    /// A summand.
+    AdditiveBrightness(AdditiveBrightness),
+    /// Contrast.
+    Contrast(Contrast),
+    /// Low resolution.
+    LowResolution(LowResolution),
+    /// Gamma of the negative.
+    InvertedGamma(InvertedGamma),
+    /// Gamma.
+    Gamma(Gamma),
+    /// Blank boxes.
+    Rectangles(Rectangles),
+    /// A wide hump of brightness.
+    BrightnessGradient(BrightnessGradient),
+    /// Gamma in a part of the image.
+    LocalGamma(LocalGamma),
+    /// Sharpening.
+    Sharpening(Sharpening),
+    /// The previous stage's labels, in a cascade.
+    Cascade(Cascade),
+    /// One of several, with equal chance.
+    OneOf {
+        /// The choices.
+        choices: Vec<Transform>,
+    },
+}
+
+impl Transform {
+    /// Draws and changes.
+    pub(crate) fn apply(
+        &self,
+        sample: &mut Sample,
+        context: &AugmentationContext,
+        random: &mut RandomStream,
+    ) {
+        match self {
+            Transform::Spatial(it) => it.apply(sample, context, random),
+            Transform::Rot90(it) => it.apply(sample, context, random),
+            Transform::Transpose(it) => it.apply(sample, context, random),
+            Transform::Mirror(it) => it.apply(sample, context, random),
+            Transform::Noise(it) => it.apply(sample, random),
+            Transform::Blur(it) => it.apply(sample, random),
+            Transform::Median(it) => it.apply(sample, random),
+            Transform::Brightness(it) => it.apply(sample, random),
+            Transform::AdditiveBrightness(it) => it.apply(sample, random),
+            Transform::Contrast(it) => it.apply(sample, random),
+            Transform::LowResolution(it) => it.apply(sample, context, random),
+            Transform::InvertedGamma(it) => it.apply(sample, random),
+            Transform::Gamma(it) => it.apply(sample, random),
+            Transform::Rectangles(it) => it.apply(sample, random),
+            Transform::BrightnessGradient(it) => it.apply(sample, random),
+            Transform::LocalGamma(it) => it.apply(sample, random),
+            Transform::Sharpening(it) => it.apply(sample, random),
+            Transform::Cascade(it) => it.apply(sample, context, random),
+            Transform::OneOf { choices } => {
+                if let Some(choice) = choices.get(random.below(choices.len())) {
+                    choice.apply(sample, context, random);
+                }
+            }
+        }
+    }
+
+    /// Its parameters by name; none of a choice.
+    fn parameters(&self) -> Config {
+        match serde_json::to_value(self) {
+            Ok(Value::Object(mut map)) if !matches!(self, Transform::OneOf { .. }) => {
+                map.remove(TAG);
+                map
+            }
+            _ => Config::new(),
+        }
+    }
+}
+
+/// All parameters of a list by name. Of several transforms of one kind the last counts.
+pub(crate) fn parameters(transforms: &[Transform]) -> Config {
+    let mut all = Config::new();
+    for transform in transforms {
+        match transform {
+            Transform::OneOf { choices } => all.extend(parameters(choices)),
+            leaf => all.extend(leaf.parameters()),
+        }
+    }
+    all
+}
+
+/// Gives parameters new values: in every transform of the list that has one of that name.
+///
+/// # Errors
+/// A name that no transform has (the nearest one is offered), or a value of the wrong type.
+pub(crate) fn change(transforms: &mut [Transform], table: &Config) -> Result<()> {
+    // Unknown names show against all parameters together.
+    overlay(&mut parameters(transforms), table)?;
+    change_known(transforms, table)
+}
+
+fn change_known(transforms: &mut [Transform], table: &Config) -> Result<()> {
+    for transform in transforms {
+        if let Transform::OneOf { choices } = transform {
+            change_known(choices, table)?;
+            continue;
+        }
+        let own = transform.parameters();
+        let mine: Config =
+            table.iter().filter(|(name, _)| own.contains_key(*name)).map(|(n, v)| (n.clone(), v.clone())).collect();
+        let names = mine.keys().cloned().collect::<Vec<_>>().join(", ");
+        overlay(transform, &mine).map_err(|error| error.within(names))?;
+    }
+    Ok(())
+}
