@@ -6,6 +6,7 @@ use nnunet_plugin_api::{Component, Factory, Info, Kind, Registration, inventory}
 
 use crate::registry::{Origin, Registry};
 
+use nnunet_augmentation as _;
 use nnunet_planning as _;
 use nnunet_postprocessing as _;
 use nnunet_preprocessing as _;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
-use ndarray::{Array4, ArrayView4};
+use ndarray::{ArrayView4, ArrayViewMut4};
 
 use crate::pickle::DType;
 use crate::{Error, Result, atomic};
@@ -164,26 +164,30 @@ impl MappedVolume {
         &self.path
     }
 
-    /// Copies a box of all channels, (c, z, y, x). The ranges must lie inside.
-    #[must_use]
-    pub fn crop(&self, z: Range<usize>, y: Range<usize>, x: Range<usize>) -> Array4<f32> {
-        let [channels, nz, ny, nx] = self.shape;
-        let mut values = Vec::with_capacity(channels * z.len() * y.len() * x.len());
-        for c in 0..channels {
-            for plane in z.clone() {
-                for row in y.clone() {
-                    let at = self.start + 4 * (((c * nz + plane) * ny + row) * nx + x.start);
-                    let bytes = &self.map[at..at + 4 * x.len()];
-                    values.extend(bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)));
+    /// Copies a box of some channels into an array of its shape, (c, z, y, x). The ranges must lie inside.
+    pub fn crop(
+        &self,
+        channels: Range<usize>,
+        [z, y, x]: [Range<usize>; 3],
+        mut out: ArrayViewMut4<'_, f32>,
+    ) {
+        let [_, nz, ny, nx] = self.shape;
+        for (channel, mut volume) in channels.zip(out.outer_iter_mut()) {
+            for (plane, mut slice) in z.clone().zip(volume.outer_iter_mut()) {
+                for (row, mut line) in y.clone().zip(slice.outer_iter_mut()) {
+                    let at = self.start + 4 * (((channel * nz + plane) * ny + row) * nx + x.start);
+                    let bytes = self.map[at..at + 4 * x.len()].as_chunks::<4>().0;
+                    line.iter_mut().zip(bytes).for_each(|(to, from)| *to = f32::from_le_bytes(*from));
                 }
             }
         }
-        Array4::from_shape_vec((channels, z.len(), y.len(), x.len()), values).unwrap_or_default()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use ndarray::Array4;
+
     use super::*;
 
     #[test]
@@ -194,7 +198,8 @@ mod tests {
             Array4::from_shape_fn((2, 3, 4, 5), |(c, z, y, x)| (c * 1000 + z * 100 + y * 10 + x) as f32);
         save(&path, array.view()).unwrap();
         let mapped = MappedVolume::open(&path).unwrap();
-        let crop = mapped.crop(1..3, 0..2, 2..5);
-        assert_eq!(crop, array.slice(ndarray::s![.., 1..3, 0..2, 2..5]));
+        let mut crop = Array4::zeros((1, 2, 2, 3));
+        mapped.crop(1..2, [1..3, 0..2, 2..5], crop.view_mut());
+        assert_eq!(crop, array.slice(ndarray::s![1..2, 1..3, 0..2, 2..5]));
     }
 }

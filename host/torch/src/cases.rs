@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use ndarray::{Array4, s};
+use ndarray::{Array4, ArrayViewMut4, s};
 use nnunet_formats::npy::{self, MappedVolume};
 use nnunet_formats::npz;
 use nnunet_host::records;
@@ -88,10 +88,11 @@ impl CaseSource for StageCases {
     }
 
     fn shape(&self, case: usize) -> [usize; 4] {
-        match &self.cases[case].volume {
+        let [channels, z, y, x] = match &self.cases[case].volume {
             Volume::Mapped(volume) => volume.shape(),
             Volume::Held(array) => [array.shape()[0], array.shape()[1], array.shape()[2], array.shape()[3]],
-        }
+        };
+        [channels.saturating_sub(1), z, y, x]
     }
 
     fn locations(&self, case: usize) -> &[Vec<[i64; 3]>] {
@@ -101,13 +102,26 @@ impl CaseSource for StageCases {
     fn read(
         &self,
         case: usize,
-        z: Range<usize>,
-        y: Range<usize>,
-        x: Range<usize>,
-    ) -> nnunet_plugin_api::Result<Array4<f32>> {
-        Ok(match &self.cases[case].volume {
-            Volume::Mapped(volume) => volume.crop(z, y, x),
-            Volume::Held(array) => array.slice(s![.., z, y, x]).to_owned(),
-        })
+        space: &[Range<usize>; 3],
+        data: ArrayViewMut4<'_, f32>,
+        mut seg: ArrayViewMut4<'_, f32>,
+    ) -> nnunet_plugin_api::Result<()> {
+        let channels = data.shape()[0];
+        let labels = seg.slice_mut(s![..1, .., .., ..]);
+        self.cases[case].volume.crop(0..channels, space, data);
+        self.cases[case].volume.crop(channels..channels + 1, space, labels);
+        Ok(())
+    }
+}
+
+impl Volume {
+    fn crop(&self, channels: Range<usize>, space: &[Range<usize>; 3], mut out: ArrayViewMut4<'_, f32>) {
+        match self {
+            Volume::Mapped(volume) => volume.crop(channels, space.clone(), out),
+            Volume::Held(array) => {
+                let [z, y, x] = space.clone();
+                out.assign(&array.slice(s![channels, z, y, x]));
+            }
+        }
     }
 }

@@ -6,8 +6,8 @@ use nnunet_host::registry::Registry;
 use nnunet_plugin_api::abi::v1::import_with_tensors;
 use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice};
 use nnunet_plugin_api::{
-    Architecture, Component, Config, Error as ComponentError, Factory, Info, Kind, Loss, Trainer,
-    TrainerContext, overlay,
+    Architecture, Augmentation, Component, Config, Error as ComponentError, Factory, Info, Kind, Loss,
+    Trainer, TrainerContext, overlay,
 };
 
 /// The kit of the program with tensors.
@@ -55,6 +55,10 @@ macro_rules! maker {
 maker!(
     /// Makes an architecture.
     architecture, Architecture, Architecture
+);
+maker!(
+    /// Makes an augmentation.
+    augmentation, Augmentation, Augmentation
 );
 maker!(
     /// Makes a loss.

@@ -13,7 +13,12 @@ pub struct Mirror {
 }
 
 impl Mirror {
-    pub(crate) fn apply(&self, sample: &mut Sample, context: &AugmentationContext, random: &mut RandomStream) {
+    pub(crate) fn apply(
+        &self,
+        sample: &mut Sample,
+        context: &AugmentationContext,
+        random: &mut RandomStream,
+    ) {
         let all = || (0..context.patch.len()).collect();
         let axes = self.mirror_axes.clone().or_else(|| context.mirror_axes.clone()).unwrap_or_else(all);
         let first = first_axis(context);
@@ -60,7 +65,12 @@ impl Default for Rot90 {
 }
 
 impl Rot90 {
-    pub(crate) fn apply(&self, sample: &mut Sample, context: &AugmentationContext, random: &mut RandomStream) {
+    pub(crate) fn apply(
+        &self,
+        sample: &mut Sample,
+        context: &AugmentationContext,
+        random: &mut RandomStream,
+    ) {
         let equal = equal_axes(context);
         if equal.len() < 2 || !random.chance(self.p_rot90) {
             return;
@@ -99,7 +109,12 @@ impl Default for Transpose {
 }
 
 impl Transpose {
-    pub(crate) fn apply(&self, sample: &mut Sample, context: &AugmentationContext, random: &mut RandomStream) {
+    pub(crate) fn apply(
+        &self,
+        sample: &mut Sample,
+        context: &AugmentationContext,
+        random: &mut RandomStream,
+    ) {
         let equal = equal_axes(context);
         if equal.len() < 2 || !random.chance(self.p_transpose) {
             return;

@@ -69,10 +69,16 @@ impl Default for AdditiveBrightness {
 impl AdditiveBrightness {
     pub(crate) fn apply(&self, sample: &mut Sample, random: &mut RandomStream) {
         if random.chance(self.additive_brightness_p_per_sample) {
-            channels(&mut sample.data, self.additive_brightness_p_per_channel, random, |mut channel, random| {
-                let added = self.additive_brightness_mu + self.additive_brightness_sigma * random.normal();
-                channel.mapv_inplace(|value| value + added as f32);
-            });
+            channels(
+                &mut sample.data,
+                self.additive_brightness_p_per_channel,
+                random,
+                |mut channel, random| {
+                    let added =
+                        self.additive_brightness_mu + self.additive_brightness_sigma * random.normal();
+                    channel.mapv_inplace(|value| value + added as f32);
+                },
+            );
         }
     }
 }
@@ -173,7 +179,13 @@ impl InvertedGamma {
     }
 }
 
-fn correct(sample: &mut Sample, [low, high]: Interval, inverted: bool, retain: bool, random: &mut RandomStream) {
+fn correct(
+    sample: &mut Sample,
+    [low, high]: Interval,
+    inverted: bool,
+    retain: bool,
+    random: &mut RandomStream,
+) {
     channels(&mut sample.data, 1.0, random, |channel, random| {
         gamma(channel, random.around_one(low, high), inverted, retain);
     });
@@ -184,11 +196,8 @@ fn correct(sample: &mut Sample, [low, high]: Interval, inverted: bool, retain: b
 pub fn gamma(mut channel: ArrayViewMut3<'_, f32>, exponent: f64, inverted: bool, retain_stats: bool) {
     let sign = if inverted { -1.0 } else { 1.0 };
     let before = stats::summary(channel.view());
-    let (mean, (low, high)) = if inverted {
-        (-before.mean, (-before.high, -before.low))
-    } else {
-        (before.mean, before.range())
-    };
+    let (mean, (low, high)) =
+        if inverted { (-before.mean, (-before.high, -before.low)) } else { (before.mean, before.range()) };
     let extent = high - low + RANGE_EPSILON;
     channel.mapv_inplace(|value| (sign * value - low) / extent);
     power_in_place(channel.view_mut(), exponent as f32);

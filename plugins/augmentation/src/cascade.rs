@@ -43,7 +43,12 @@ impl Default for Cascade {
 }
 
 impl Cascade {
-    pub(crate) fn apply(&self, sample: &mut Sample, context: &AugmentationContext, random: &mut RandomStream) {
+    pub(crate) fn apply(
+        &self,
+        sample: &mut Sample,
+        context: &AugmentationContext,
+        random: &mut RandomStream,
+    ) {
         if sample.seg.shape()[0] < 2 {
             return;
         }

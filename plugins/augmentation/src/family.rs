@@ -2,8 +2,8 @@
 
 use ndarray::Axis;
 use nnunet_plugin_api::{
-    Augmentation, AugmentationContext, Component, Config, Error, Info, Kind, RandomStream, Registration, Result,
-    Sample, inventory,
+    Augmentation, AugmentationContext, Component, Config, Error, Info, Kind, RandomStream, Registration,
+    Result, Sample, inventory,
 };
 
 use crate::families::{FAMILIES, Family};
@@ -130,12 +130,14 @@ mod tests {
 
     #[test]
     fn a_value_changes_in_all_transforms_that_have_it() {
-        let changed = Pipeline::named("moreDA", &table(json!({"gamma_range": [0.5, 2.0], "p_rot": 0.7}))).unwrap();
-        let ranges: Vec<_> = changed.transforms.iter().filter_map(|transform| match transform {
+        let changed =
+            Pipeline::named("moreDA", &table(json!({"gamma_range": [0.5, 2.0], "p_rot": 0.7}))).unwrap();
+        let range = |transform: &Transform| match transform {
             Transform::Gamma(gamma) => Some(gamma.gamma_range),
             Transform::InvertedGamma(gamma) => Some(gamma.gamma_range),
             _ => None,
-        });
+        };
+        let ranges: Vec<_> = changed.transforms.iter().filter_map(range).collect();
         assert_eq!(ranges, [[0.5, 2.0]; 2]);
         assert!(matches!(&changed.transforms[0], Transform::Spatial(spatial) if spatial.p_rot == 0.7));
         let sharper = Pipeline::named("DA5", &table(json!({"p_median": 1.0}))).unwrap();
@@ -146,7 +148,11 @@ mod tests {
     fn an_unknown_parameter_is_an_error_with_the_nearest_name() {
         let error = |value| Pipeline::named("moreDA", &table(value)).unwrap_err().to_string();
         assert_eq!(error(json!({"p_rotate": 1.0})), "unknown key `p_rotate`; did you mean `p_rot`?");
-        assert!(error(json!({"p_rot": "often"})).starts_with("p_rot: "), "{}", error(json!({"p_rot": "often"})));
+        assert!(
+            error(json!({"p_rot": "often"})).starts_with("p_rot: "),
+            "{}",
+            error(json!({"p_rot": "often"}))
+        );
         assert!(error(json!({"transforms": [{"transform": "smoke"}]})).contains("smoke"));
     }
 

@@ -33,6 +33,6 @@ pub use hump::Hump;
 pub use local::{BrightnessGradient, LocalGamma, Rectangles, Sharpening, local_gamma, sharpen};
 pub use lowres::{LowResolution, simulate_low_resolution};
 pub use noise::{Blur, Median, Noise, blur, gaussian_noise};
-pub use patch::{Placement, crop_with_padding, enlarged_patch, place};
+pub use patch::{Overlap, Placement, enlarged_patch, overlap, place};
 pub use spatial::{Spatial, Warp, warp};
 pub use transform::Transform;

@@ -27,7 +27,12 @@ impl Default for LowResolution {
 }
 
 impl LowResolution {
-    pub(crate) fn apply(&self, sample: &mut Sample, context: &AugmentationContext, random: &mut RandomStream) {
+    pub(crate) fn apply(
+        &self,
+        sample: &mut Sample,
+        context: &AugmentationContext,
+        random: &mut RandomStream,
+    ) {
         if random.chance(self.p_lowres) {
             channels(&mut sample.data, self.p_lowres_per_channel, random, |channel, random| {
                 simulate_low_resolution(channel, draw(self.lowres_zoom, random), context.dummy_2d);

@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use ndarray::{Array4, s};
 use nnunet_plugin_api::RandomStream;
 
 /// Patch large enough for rotations up to the given angles (limited to 90 degrees) and the smallest `scale`
@@ -60,27 +59,27 @@ pub fn place(
     })
 }
 
-/// Cuts a box out of a case, of which `read` gives any part inside; what lies outside gets `outside` by channel.
-pub fn crop_with_padding(
-    shape: [usize; 3],
-    corner: [isize; 3],
-    size: [usize; 3],
-    outside: &[f32],
-    read: impl FnOnce(Range<usize>, Range<usize>, Range<usize>) -> Array4<f32>,
-) -> Array4<f32> {
-    let mut out = Array4::from_shape_fn((outside.len(), size[0], size[1], size[2]), |(c, ..)| outside[c]);
-    let inside = |axis: usize| {
-        let low = corner[axis].clamp(0, shape[axis] as isize);
-        let high = (corner[axis] + size[axis] as isize).clamp(0, shape[axis] as isize);
-        (low as usize..high.max(low) as usize, (low - corner[axis]).max(0) as usize)
-    };
-    let [(z, tz), (y, ty), (x, tx)] = [inside(0), inside(1), inside(2)];
-    if z.is_empty() || y.is_empty() || x.is_empty() {
-        return out;
-    }
-    let to = s![.., tz..tz + z.len(), ty..ty + y.len(), tx..tx + x.len()];
-    out.slice_mut(to).assign(&read(z, y, x));
-    out
+/// The part of a box that lies in a case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Overlap {
+    /// In the case, (z, y, x).
+    pub case: [Range<usize>; 3],
+    /// In the box.
+    pub within: [Range<usize>; 3],
+}
+
+/// Which part of a box of `size` at `corner` lies in a case of `shape`; none: nothing of it.
+#[must_use]
+pub fn overlap(shape: [usize; 3], corner: [isize; 3], size: [usize; 3]) -> Option<Overlap> {
+    let case: [Range<usize>; 3] = std::array::from_fn(|axis| {
+        let inside = |at: isize| at.clamp(0, shape[axis] as isize) as usize;
+        inside(corner[axis])..inside(corner[axis] + size[axis] as isize)
+    });
+    let within = std::array::from_fn(|axis| {
+        let from = (case[axis].start as isize - corner[axis]).max(0) as usize;
+        from..from + case[axis].len()
+    });
+    case.iter().all(|range| !range.is_empty()).then_some(Overlap { case, within })
 }
 
 #[cfg(test)]
@@ -99,11 +98,10 @@ mod tests {
     }
 
     #[test]
-    fn crops_beyond_the_case_are_padded() {
-        let case = Array4::from_shape_fn((1, 2, 2, 2), |(_, z, y, x)| (z * 4 + y * 2 + x) as f32 + 1.0);
-        let out = crop_with_padding([2, 2, 2], [-1, 0, 1], [2, 2, 2], &[-9.0], |z, y, x| {
-            case.slice(s![.., z, y, x]).to_owned()
-        });
-        assert_eq!(out.iter().copied().collect::<Vec<_>>(), [-9.0, -9.0, -9.0, -9.0, 2.0, -9.0, 4.0, -9.0]);
+    fn boxes_beyond_the_case_overlap_it_in_part_or_not_at_all() {
+        let found = overlap([2, 5, 9], [-1, 0, 7], [2, 3, 6]).unwrap();
+        assert_eq!(found.case, [0..1, 0..3, 7..9]);
+        assert_eq!(found.within, [1..2, 0..3, 0..2]);
+        assert_eq!(overlap([2, 2, 2], [0, 0, 2], [1, 1, 1]), None);
     }
 }

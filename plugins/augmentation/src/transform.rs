@@ -138,8 +138,11 @@ fn change_known(transforms: &mut [Transform], table: &Config) -> Result<()> {
             continue;
         }
         let own = transform.parameters();
-        let mine: Config =
-            table.iter().filter(|(name, _)| own.contains_key(*name)).map(|(n, v)| (n.clone(), v.clone())).collect();
+        let mine: Config = table
+            .iter()
+            .filter(|(name, _)| own.contains_key(*name))
+            .map(|(n, v)| (n.clone(), v.clone()))
+            .collect();
         let names = mine.keys().cloned().collect::<Vec<_>>().join(", ");
         overlay(transform, &mine).map_err(|error| error.within(names))?;
     }

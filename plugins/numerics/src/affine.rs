@@ -183,8 +183,9 @@ impl<'a> Grid<'a> {
         let [_, ny, nx] = self.extent;
         let start = (low[0] * ny + low[1]) * nx + low[2];
         let (dz, dy, dx) = (step[0] * ny * nx, step[1] * nx, step[2]);
-        let corners: [f32; 8] =
-            std::array::from_fn(|i| self.values[start + (i >> 2 & 1) * dz + (i >> 1 & 1) * dy + (i & 1) * dx]);
+        let corners: [f32; 8] = std::array::from_fn(|i| {
+            self.values[start + (i >> 2 & 1) * dz + (i >> 1 & 1) * dy + (i & 1) * dx]
+        });
         if corners[1..].iter().all(|label| *label == corners[0]) {
             return corners[0];
         }
@@ -235,11 +236,7 @@ mod tests {
         let image = Array3::from_shape_fn((5, 6, 7), |(z, y, x)| ((z * 31 + y * 17 + x * 7) % 13) as f32);
         for shift in [0.0, 1.0] {
             // A shifted centre makes the same map one that is not planar.
-            let affine = Affine {
-                matrix: UNIT,
-                output_centre: [0.0; 3],
-                input_centre: [shift, 0.0, 0.0],
-            };
+            let affine = Affine { matrix: UNIT, output_centre: [0.0; 3], input_centre: [shift, 0.0, 0.0] };
             let mut coefficients = image.clone();
             prefilter(coefficients.view_mut(), Boundary::Mirror, if shift == 0.0 { 1..3 } else { 0..3 });
             let out = sample_affine(coefficients.view(), [4, 6, 7], &affine, None, -9.0);

@@ -48,7 +48,8 @@ mod tests {
     #[test]
     fn every_line_is_visited_once_along_every_axis() {
         for axis in 0..3 {
-            let mut array = Array3::from_shape_fn((3, 19, 300), |(z, y, x)| (z * 10_000 + y * 500 + x) as f32);
+            let mut array =
+                Array3::from_shape_fn((3, 19, 300), |(z, y, x)| (z * 10_000 + y * 500 + x) as f32);
             let before = array.clone();
             for_each_block(array.view_mut(), axis, |block, lines| {
                 // Running sums along the lines.

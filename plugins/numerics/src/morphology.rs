@@ -87,7 +87,8 @@ mod tests {
             (6, [(989, 772_814), (38, 36_296), (465, 396_528), (291, 254_710)]),
         ];
         for (diameter, expected) in expected {
-            let ours = [dilate, erode, close, open].map(|operation| measure(operation(mask.view(), diameter)));
+            let ours =
+                [dilate, erode, close, open].map(|operation| measure(operation(mask.view(), diameter)));
             assert_eq!(ours, expected, "diameter {diameter}");
         }
     }

@@ -50,7 +50,10 @@ mod tests {
             for i in 1..=1000 {
                 let base = i as f32 / 999.0;
                 let (ours, theirs) = (power(base, exponent), base.powf(exponent));
-                assert!((ours - theirs).abs() <= 3e-6 * theirs.max(1e-3), "{base}^{exponent}: {ours} {theirs}");
+                assert!(
+                    (ours - theirs).abs() <= 3e-6 * theirs.max(1e-3),
+                    "{base}^{exponent}: {ours} {theirs}"
+                );
             }
         }
     }

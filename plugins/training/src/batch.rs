@@ -1,15 +1,15 @@
 //! Batches: which cases, which patches, and how they become tensors.
 
+use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
-use ndarray::{Array4, Axis, concatenate, s};
-use nnunet_augmentation::{
-    AugmentationParams, Placement, Sample, Stream, augment, crop_with_padding, downsample_labels, place,
-};
+use ndarray::{Array4, ArrayViewMut4, Axis, concatenate, s};
+use nnunet_augmentation::{Placement, append_previous_stage, downsample_labels, overlap, place};
 use nnunet_inference::to_tensor;
 use nnunet_numerics::stats::round_half_even;
 use nnunet_plugin_api::tch::{Kind, Tensor};
-use nnunet_plugin_api::{Error, Result};
+use nnunet_plugin_api::{Augmentation, AugmentationContext, Error, RandomStream, Result, Sample};
 
 /// Preprocessed cases by number. Read from several threads at once.
 pub trait CaseSource: Send + Sync {
@@ -24,36 +24,57 @@ pub trait CaseSource: Send + Sync {
     /// Name of a case.
     fn name(&self, case: usize) -> &str;
 
-    /// Shape of a case, (channels with labels last, z, y, x).
+    /// Shape of a case, (image channels, z, y, x).
     fn shape(&self, case: usize) -> [usize; 4];
+
+    /// Channels of labels: one, or two with the previous stage's.
+    fn label_channels(&self) -> usize {
+        1
+    }
 
     /// Sampled positions (z, y, x) of every class that occurs.
     fn locations(&self, case: usize) -> &[Vec<[i64; 3]>];
 
-    /// A box of all channels, labels last.
+    /// Copies a box (z, y, x) of image and labels into arrays of its size. Nothing else of the case is read.
     ///
     /// # Errors
     /// A case that cannot be read.
-    fn read(&self, case: usize, z: Range<usize>, y: Range<usize>, x: Range<usize>) -> Result<Array4<f32>>;
+    fn read(
+        &self,
+        case: usize,
+        space: &[Range<usize>; 3],
+        data: ArrayViewMut4<'_, f32>,
+        seg: ArrayViewMut4<'_, f32>,
+    ) -> Result<()>;
 }
 
 /// How batches are made.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct BatchPlan {
     /// Samples per batch.
     pub batch_size: usize,
-    /// Network input, 2 or 3 axes.
-    pub patch: Vec<usize>,
     /// Share of samples without a foreground guarantee is one minus this.
     pub oversample_foreground: f64,
     /// Augmentation; validation batches have none.
-    pub augmentation: Option<AugmentationParams>,
-    /// By channel: clear outside the nonzero mask.
-    pub use_mask: Vec<bool>,
+    pub augmentation: Option<Arc<dyn Augmentation>>,
+    /// The network's input and what else augmentation must know.
+    pub context: AugmentationContext,
     /// Scales of the targets by axis of the patch, full resolution first.
     pub scales: Vec<Vec<f64>>,
     /// Start of all random numbers.
     pub seed: u64,
+}
+
+impl fmt::Debug for BatchPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { batch_size, context, scales, seed, .. } = self;
+        f.debug_struct("BatchPlan")
+            .field("batch_size", batch_size)
+            .field("context", context)
+            .field("scales", scales)
+            .field("seed", seed)
+            .finish_non_exhaustive()
+    }
 }
 
 /// One batch.
@@ -71,18 +92,18 @@ impl BatchPlan {
     /// Makes batch `index` of an epoch. It depends on seed, epoch and index alone.
     ///
     /// # Errors
-    /// A case that cannot be read.
+    /// A case that cannot be read; what the augmentation returns.
     pub fn make(&self, source: &dyn CaseSource, epoch: usize, index: usize) -> Result<Batch> {
         let forced_from =
             round_half_even(self.batch_size as f64 * (1.0 - self.oversample_foreground)) as usize;
+        let scales: Vec<[f64; 3]> = self.scales.iter().map(|scale| in_3d(scale, 1.0)).collect();
         let mut data = Vec::new();
         let mut targets: Vec<Vec<Array4<f32>>> = vec![Vec::new(); self.scales.len()];
         let mut cases = Vec::new();
         for sample in 0..self.batch_size {
-            let mut random = Stream::new(self.seed, epoch, index, sample);
+            let mut random = RandomStream::new(self.seed, epoch, index, sample);
             let case = random.below(source.len());
             let made = self.sample(source, case, sample >= forced_from, &mut random)?;
-            let scales: Vec<[f64; 3]> = self.scales.iter().map(|scale| in_3d(scale, 1.0)).collect();
             for (level, target) in targets.iter_mut().zip(downsample_labels(&made.seg, &scales)) {
                 level.push(target);
             }
@@ -99,48 +120,93 @@ impl BatchPlan {
         })
     }
 
+    /// One sample: (channels, patch) and labels from 0.
     fn sample(
         &self,
         source: &dyn CaseSource,
         case: usize,
         forced: bool,
-        random: &mut Stream,
+        random: &mut RandomStream,
     ) -> Result<Sample> {
-        let whole = source.shape(case);
-        let shape = [whole[1], whole[2], whole[3]];
-        let patch = in_3d(&self.patch, 1);
-        let generator =
-            self.augmentation.as_ref().map_or_else(|| self.patch.clone(), |p| p.generator_patch(&self.patch));
-        let generator = in_3d(&generator, 1);
-        let around = if forced { foreground(source.locations(case), self.patch.len(), random) } else { None };
-        let placement = around.map_or(Placement::Random, Placement::Around);
-        let mut corner = place(shape, generator, patch, placement, random);
-        if self.patch.len() == 2 {
-            // A slice is chosen, never padded.
-            corner[0] = around.map_or_else(|| random.below(shape[0]) as isize, |at| at[0] as isize);
-        }
-        let mut outside = vec![0.0; whole[0]];
-        outside[whole[0] - 1] = -1.0;
-        let mut failed = None;
-        let array = crop_with_padding(shape, corner, generator, &outside, |z, y, x| {
-            let size = (whole[0], z.len(), y.len(), x.len());
-            source.read(case, z, y, x).unwrap_or_else(|error| {
-                failed = Some(error);
-                Array4::zeros(size)
-            })
-        });
-        if let Some(error) = failed {
-            return Err(error.within(source.name(case)));
-        }
-        let channels = whole[0] - 1;
-        let sample = Sample {
-            data: array.slice(s![..channels, .., .., ..]).to_owned(),
-            seg: array.slice(s![channels.., .., .., ..]).to_owned(),
+        let patch = &self.context.patch;
+        let generator = match &self.augmentation {
+            Some(augmentation) => augmentation.generator_patch(&self.context)?,
+            None => patch.clone(),
         };
-        Ok(match &self.augmentation {
-            Some(params) => augment(sample, patch, params, &self.use_mask, random),
-            None => Sample { seg: sample.seg.mapv(|label| label.max(0.0)), ..sample },
-        })
+        let corner = self.corner(source, case, in_3d(&generator, 1), forced, random);
+        let crop = match &self.augmentation {
+            Some(augmentation) => augmentation.crop(&self.context, random)?,
+            None => generator.clone(),
+        };
+        let [generator, crop] = [generator, crop].map(|size| in_3d(&size, 1));
+        let corner = std::array::from_fn(|axis| {
+            corner[axis] + (generator[axis].saturating_sub(crop[axis]) / 2) as isize
+        });
+        let read = self.read(source, case, corner, crop).map_err(|error| error.within(source.name(case)))?;
+        let mut sample = match &self.augmentation {
+            Some(augmentation) => augmentation.augment(read, &self.context, random)?,
+            None => read,
+        };
+        append_previous_stage(&mut sample, self.context.num_labels);
+        sample.seg.mapv_inplace(|label| label.max(0.0));
+        self.checked(sample)
+    }
+
+    /// Corner of the generator's patch (z, y, x).
+    fn corner(
+        &self,
+        source: &dyn CaseSource,
+        case: usize,
+        generator: [usize; 3],
+        forced: bool,
+        random: &mut RandomStream,
+    ) -> [isize; 3] {
+        let [_, z, y, x] = source.shape(case);
+        let axes = self.context.patch.len();
+        let around = if forced { foreground(source.locations(case), axes, random) } else { None };
+        let placement = around.map_or(Placement::Random, Placement::Around);
+        let mut corner = place([z, y, x], generator, in_3d(&self.context.patch, 1), placement, random);
+        if axes == 2 {
+            // A slice is chosen, never padded.
+            corner[0] = around.map_or_else(|| random.below(z) as isize, |at| at[0] as isize);
+        }
+        corner
+    }
+
+    /// A box of a case; beyond the case images are 0, labels -1 and the previous stage's labels 0.
+    fn read(
+        &self,
+        source: &dyn CaseSource,
+        case: usize,
+        corner: [isize; 3],
+        size: [usize; 3],
+    ) -> Result<Sample> {
+        let [channels, z, y, x] = source.shape(case);
+        let [nz, ny, nx] = size;
+        let mut data = Array4::zeros((channels, nz, ny, nx));
+        let mut seg = Array4::zeros((source.label_channels(), nz, ny, nx));
+        seg.index_axis_mut(Axis(0), 0).fill(-1.0);
+        if let Some(found) = overlap([z, y, x], corner, size) {
+            let [wz, wy, wx] = found.within;
+            let inner = s![.., wz, wy, wx];
+            source.read(case, &found.case, data.slice_mut(inner.clone()), seg.slice_mut(inner))?;
+        }
+        Ok(Sample { data, seg })
+    }
+
+    /// A plugin may have returned anything.
+    fn checked(&self, sample: Sample) -> Result<Sample> {
+        let patch = in_3d(&self.context.patch, 1);
+        for array in [&sample.data, &sample.seg] {
+            if array.shape()[1..] != patch {
+                return Err(Error::shape(
+                    "augmentation",
+                    format!("{patch:?}"),
+                    format!("{:?}", &array.shape()[1..]),
+                ));
+            }
+        }
+        Ok(sample)
     }
 
     /// Samples along a new first axis; slices lose their z.
@@ -149,13 +215,13 @@ impl BatchPlan {
         let joined = concatenate(Axis(0), &views).map_err(|error| Error::message(error.to_string()))?;
         let shape = samples.first().map(|sample| sample.shape().to_vec()).unwrap_or_default();
         let mut size = vec![samples.len() as i64, shape[0] as i64];
-        size.extend(shape[4 - self.patch.len()..].iter().map(|len| *len as i64));
+        size.extend(shape[4 - self.context.patch.len()..].iter().map(|len| *len as i64));
         Ok(to_tensor(joined.view())?.f_reshape(&size)?)
     }
 }
 
 /// A position of a class drawn at random, then one of its locations. For slices the slice is drawn first.
-fn foreground(classes: &[Vec<[i64; 3]>], axes: usize, random: &mut Stream) -> Option<[usize; 3]> {
+fn foreground(classes: &[Vec<[i64; 3]>], axes: usize, random: &mut RandomStream) -> Option<[usize; 3]> {
     let present: Vec<&Vec<[i64; 3]>> = classes.iter().filter(|locations| !locations.is_empty()).collect();
     let locations = present.get(random.below(present.len()))?;
     let at = if axes == 2 {

@@ -2,30 +2,29 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
-use nnunet_augmentation::AugmentationParams;
+use anyhow::Result;
+use nnunet_host::config::World;
 use nnunet_host::records::Split;
-use nnunet_plugin_api::overlay;
+use nnunet_plugin_api::AugmentationContext;
 use nnunet_plugin_api::vocabulary::{Blueprint, Stage};
 use nnunet_training::{BatchPlan, Engine, Run};
 
 use super::job::Job;
 use crate::cases::StageCases;
+use crate::components;
 
 /// Cases and batches of a split.
-pub(super) fn batches(job: &Job<'_>, engine: &Engine, split: &Split) -> Result<Run> {
+pub(super) fn batches(job: &Job<'_>, engine: &Engine, split: &Split, world: &World) -> Result<Run> {
     let (blueprint, stage) = (&engine.trainer.blueprint, job.stage());
     let open = |names: &[String]| StageCases::open(&job.data(), names, job.args.use_compressed_data);
-    let patch = stage.patch_size.clone();
-    let augmentation = augmentation(blueprint, stage)?;
+    let augmentation = components::augmentation(&world.registry, &blueprint.augmentation)?;
     let train_plan = BatchPlan {
         batch_size: blueprint.batch_size.unwrap_or(stage.batch_size),
         oversample_foreground: blueprint.oversample_foreground_percent,
-        augmentation: Some(augmentation),
-        use_mask: job.plans.use_mask_for_norm.clone(),
+        augmentation: Some(augmentation.into()),
+        context: context(job, blueprint),
         scales: scales(stage, blueprint.deep_supervision),
         seed: blueprint.seed,
-        patch,
     };
     Ok(Run {
         train: Arc::new(open(&split.train)?),
@@ -36,18 +35,15 @@ pub(super) fn batches(job: &Job<'_>, engine: &Engine, split: &Split) -> Result<R
     })
 }
 
-fn augmentation(blueprint: &Blueprint, stage: &Stage) -> Result<AugmentationParams> {
-    let mut params = AugmentationParams::for_patch(&stage.patch_size, stage.do_dummy_2d_data_aug);
-    match blueprint.augmentation.name.as_str() {
-        "moreDA" => {}
-        "noDA" => params.enabled = false,
-        other => bail!("there is no augmentation `{other}`; there are moreDA and noDA"),
+fn context(job: &Job<'_>, blueprint: &Blueprint) -> AugmentationContext {
+    let stage = job.stage();
+    AugmentationContext {
+        patch: stage.patch_size.clone(),
+        dummy_2d: stage.do_dummy_2d_data_aug,
+        use_mask: job.plans.use_mask_for_norm.clone(),
+        mirror_axes: blueprint.mirror_axes.clone(),
+        num_labels: job.plans.num_classes,
     }
-    if let Some(axes) = &blueprint.mirror_axes {
-        params.mirror_axes.clone_from(axes);
-    }
-    overlay(&mut params, &blueprint.augmentation.parameters).context("augmentation")?;
-    Ok(params)
 }
 
 /// Scale of every output: one, then the product of the poolings so far.

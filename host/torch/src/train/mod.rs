@@ -94,7 +94,7 @@ fn train(
     journal.log(&format!("VALIDATION KEYS:\n {:?}", split.val));
     debug::write(&job.output.join("debug.json"), &engine.trainer, job.stage(), world)?;
     records::save(&job.model.join("plans.pkl"), &records::plans_to_pickle(&job.plans))?;
-    let run = batches::batches(job, engine, split)?;
+    let run = batches::batches(job, engine, split, world)?;
     static STOP: AtomicBool = AtomicBool::new(false);
     // A second signal while one is being served ends the process at once.
     let _ = ctrlc::set_handler(|| {

@@ -107,19 +107,22 @@ impl Spatial {
         let whole = self.generator_patch(context);
         let drawn = self.draw(context, &mut random.clone());
         let patch = context.volume();
-        let needed = if drawn.is_identity() {
-            Some(patch)
-        } else {
-            needed(&drawn, patch, is_planar(context))
-        };
+        let needed =
+            if drawn.is_identity() { Some(patch) } else { needed(&drawn, patch, is_planar(context)) };
         let Some(needed) = needed else { return whole };
         let from = 3 - whole.len();
-        let shrink = |(axis, whole): (usize, &usize)| whole - whole.saturating_sub(needed[from + axis]) / 2 * 2;
+        let shrink =
+            |(axis, whole): (usize, &usize)| whole - whole.saturating_sub(needed[from + axis]) / 2 * 2;
         whole.iter().enumerate().map(shrink).collect()
     }
 
     /// Changes a sample of the size [`Spatial::crop`] gave.
-    pub(crate) fn apply(&self, sample: &mut Sample, context: &AugmentationContext, random: &mut RandomStream) {
+    pub(crate) fn apply(
+        &self,
+        sample: &mut Sample,
+        context: &AugmentationContext,
+        random: &mut RandomStream,
+    ) {
         let mut drawn = self.draw(context, random);
         let patch = context.volume();
         let old = std::mem::replace(sample, Sample { data: Default::default(), seg: Default::default() });
@@ -127,7 +130,8 @@ impl Spatial {
             *sample = centre_crop(old, patch);
             return;
         }
-        drawn.warp.displacement = drawn.elastic.map(|elastic| elastic.field(patch, is_planar(context), random));
+        drawn.warp.displacement =
+            drawn.elastic.map(|elastic| elastic.field(patch, is_planar(context), random));
         *sample = warp(&old, patch, &drawn.warp);
     }
 
@@ -261,7 +265,10 @@ mod tests {
         };
         assert_eq!(patch(&[40, 56, 40], false), [73, 80, 64]);
         assert_eq!(patch(&[56, 40], false), [65, 65]);
-        assert_eq!(patch(&[90, 40], false), enlarged_patch(&[90, 40], [15.0_f64.to_radians(), 0.0, 0.0], 0.85));
+        assert_eq!(
+            patch(&[90, 40], false),
+            enlarged_patch(&[90, 40], [15.0_f64.to_radians(), 0.0, 0.0], 0.85)
+        );
         assert_eq!(patch(&[6, 320, 256], true), [6, 376, 376]);
     }
 }
