@@ -3,58 +3,83 @@
 use super::Geometry;
 use super::header::Header;
 
-/// Smallest cosine between matching axes, and between an axis and itself, for a transform to count as a rotation.
-const ORTHOGONALITY: f64 = 1e-4;
+/// Largest cosine between two axes of a rotation; two transforms count as one when nothing in them differs by more.
+const TOLERANCE: f64 = 1e-4;
 /// ITK's `NIFTI_XFORM_SCANNER_ANAT`.
 const SCANNER: i16 = 1;
 
 type Matrix = [[f64; 3]; 3];
 
-/// ITK's rule: the sform when there is no qform or when it alone is the scanner's and is a rotation; else the qform;
-/// without either, the image lies at the origin.
-pub(super) fn from_header(header: &Header) -> Geometry {
+/// Directions of the axes in columns, and the position of the first voxel; RAS.
+type Place = (Matrix, [f64; 3]);
+
+/// ITK's rule (since 5.4): without a qform the sform; with both, the sform when it is the scanner's, or says the same as
+/// the qform, whose quaternion is less exact. An sform that is not a rotation never counts. Without either, the image
+/// lies at the origin.
+///
+/// # Errors
+/// A skewed sform and no qform.
+pub(super) fn from_header(header: &Header) -> Result<Geometry, String> {
     let spacing: [f64; 3] = std::array::from_fn(|axis| match f64::from(header.pixdim[axis + 1]).abs() {
         value if value > 0.0 && value.is_finite() => value,
         _ => 1.0,
     });
-    let sform = (header.sform_code > 0).then(|| from_sform(header)).flatten();
-    let prefer_sform =
-        header.qform_code <= 0 || (header.sform_code == SCANNER && header.qform_code != SCANNER);
-    let (direction, origin) = match sform {
-        Some(found) if prefer_sform => found,
-        _ if header.qform_code > 0 => (quaternion_matrix(header), header.qoffset.map(f64::from)),
-        _ => return Geometry { size: header.size, spacing, origin: [0.0; 3], direction: IDENTITY },
-    };
+    let (direction, origin) = place(header, spacing)?;
     let flip = [-1.0, -1.0, 1.0];
-    Geometry {
+    Ok(Geometry {
         size: header.size,
         spacing,
         origin: std::array::from_fn(|row| unsigned_zero(flip[row] * origin[row])),
         direction: std::array::from_fn(|i| unsigned_zero(flip[i / 3] * direction[i / 3][i % 3])),
+    })
+}
+
+fn place(header: &Header, spacing: [f64; 3]) -> Result<Place, String> {
+    let qform = || (quaternion_matrix(header), header.qoffset.map(f64::from));
+    match (header.qform_code > 0, header.sform_code > 0) {
+        (false, false) => Ok((NO_TRANSFORM, [0.0; 3])),
+        (true, false) => Ok(qform()),
+        (false, true) => {
+            let found = from_sform(header).map(|(place, _)| place);
+            found.ok_or_else(|| "its sform is not a rotation and it has no qform; resample it".to_owned())
+        }
+        (true, true) => Ok(match from_sform(header) {
+            Some((place, lengths))
+                if header.sform_code == SCANNER || (near(&lengths, &spacing) && same(&place, &qform())) =>
+            {
+                place
+            }
+            _ => qform(),
+        }),
     }
 }
 
-const IDENTITY: [f64; 9] = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
+/// LPS identity, in RAS.
+const NO_TRANSFORM: Matrix = [[-1.0, 0.0, 0.0], [0.0, -1.0, 0.0], [0.0, 0.0, 1.0]];
+
+fn same((matrix, origin): &Place, (other, other_origin): &Place) -> bool {
+    matrix.iter().zip(other).all(|(a, b)| near(a, b)) && near(origin, other_origin)
+}
+
+fn near(a: &[f64; 3], b: &[f64; 3]) -> bool {
+    a.iter().zip(b).all(|(a, b)| (a - b).abs() <= TOLERANCE)
+}
 
 fn unsigned_zero(value: f64) -> f64 {
     value + 0.0
 }
 
-/// The sform as a rotation, if it is one.
-fn from_sform(header: &Header) -> Option<(Matrix, [f64; 3])> {
+/// The sform as a rotation with the lengths of its columns, if it is one.
+fn from_sform(header: &Header) -> Option<(Place, [f64; 3])> {
     let column = |axis: usize| header.srow.map(|row| f64::from(row[axis]));
-    let mut matrix = [[0.0; 3]; 3];
-    for axis in 0..3 {
-        let vector = column(axis);
-        let length = dot(vector, vector).sqrt();
-        if length <= 0.0 || !length.is_finite() {
-            return None;
-        }
-        (0..3).for_each(|row| matrix[row][axis] = vector[row] / length);
+    let lengths: [f64; 3] = std::array::from_fn(|axis| dot(column(axis), column(axis)).sqrt());
+    if lengths.iter().any(|length| *length <= 0.0 || !length.is_finite()) {
+        return None;
     }
-    let unit = |axis: usize| [matrix[0][axis], matrix[1][axis], matrix[2][axis]];
-    let skewed = [(0, 1), (0, 2), (1, 2)].iter().any(|(a, b)| dot(unit(*a), unit(*b)).abs() > ORTHOGONALITY);
-    (!skewed).then(|| (matrix, column(3)))
+    let unit = |axis: usize| column(axis).map(|value| value / lengths[axis]);
+    let skewed = [(0, 1), (0, 2), (1, 2)].iter().any(|(a, b)| dot(unit(*a), unit(*b)).abs() > TOLERANCE);
+    let matrix = std::array::from_fn(|row| std::array::from_fn(|axis| unit(axis)[row]));
+    (!skewed).then(|| ((matrix, column(3)), lengths))
 }
 
 fn dot(a: [f64; 3], b: [f64; 3]) -> f64 {
@@ -129,6 +154,24 @@ fn quaternion(r: &Matrix) -> [f64; 3] {
 mod tests {
     use super::*;
 
+    /// Unit voxels, unturned by the qform; no sform.
+    fn header() -> Header {
+        Header {
+            big_endian: false,
+            size: [2, 3, 4],
+            kind: super::super::header::Kind::U8,
+            pixdim: [1.0; 4],
+            offset: 352,
+            slope: 1.0,
+            intercept: 0.0,
+            qform_code: 1,
+            sform_code: 0,
+            quaternion: [0.0; 3],
+            qoffset: [0.0; 3],
+            srow: [[0.0; 4]; 3],
+        }
+    }
+
     #[test]
     fn quaternion_and_matrix_agree_for_all_signed_permutations() {
         for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
@@ -145,27 +188,47 @@ mod tests {
                 };
                 let (q, turn, srow) = to_header(&geometry);
                 let header = Header {
-                    big_endian: false,
-                    size: geometry.size,
-                    kind: super::super::header::Kind::U8,
                     pixdim: [turn as f32, 1.0, 2.0, 3.0],
-                    offset: 352,
-                    slope: 1.0,
-                    intercept: 0.0,
-                    qform_code: 1,
-                    sform_code: 0,
                     quaternion: q.map(|part| part as f32),
                     qoffset: [srow[0][3], srow[1][3], srow[2][3]].map(|part| part as f32),
                     srow: srow.map(|row| row.map(|part| part as f32)),
+                    ..header()
                 };
                 let close = |found: Geometry| {
                     found.direction.iter().zip(direction).all(|(a, b)| (a - b).abs() < 1e-6)
                         && found.origin == geometry.origin
                 };
-                assert!(close(from_header(&header)), "qform of {direction:?}");
+                assert!(close(from_header(&header).unwrap()), "qform of {direction:?}");
                 let by_sform = Header { qform_code: 0, sform_code: 1, ..header };
-                assert!(close(from_header(&by_sform)), "sform of {direction:?}");
+                assert!(close(from_header(&by_sform).unwrap()), "sform of {direction:?}");
             }
         }
+    }
+
+    /// Both transforms, the sform turned by `angle` about z: the first axis's direction tells which one counted.
+    fn first_direction(sform_code: i16, angle: f64) -> Result<[f64; 2], String> {
+        let (sin, cos) = angle.sin_cos();
+        let row = |values: [f64; 3]| [values[0] as f32, values[1] as f32, values[2] as f32, 0.0];
+        let geometry = from_header(&Header {
+            sform_code,
+            srow: [row([cos, -sin, 0.0]), row([sin, cos, 0.0]), row([0.0, 0.0, 1.0])],
+            ..header()
+        })?;
+        Ok([-geometry.direction[0], -geometry.direction[3]])
+    }
+
+    #[test]
+    fn of_two_transforms_the_scanners_or_the_more_exact_one_counts() {
+        let (slight, strong) = (5e-5_f64, 0.1_f64);
+        assert!((first_direction(1, strong).unwrap()[1] - strong.sin()).abs() < 1e-6, "the scanner's");
+        assert_eq!(first_direction(2, strong).unwrap(), [1.0, 0.0], "another one is not believed");
+        assert!(first_direction(2, slight).unwrap()[1] > 0.0, "unless it says the same, more exactly");
+    }
+
+    #[test]
+    fn a_skewed_sform_alone_is_an_error() {
+        let srow = [[1.0, 0.2, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]];
+        let header = Header { qform_code: 0, sform_code: 1, srow, ..header() };
+        assert!(from_header(&header).unwrap_err().contains("not a rotation"));
     }
 }

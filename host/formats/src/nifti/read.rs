@@ -56,7 +56,7 @@ pub fn for_each_slice(path: &Path, mut body: impl FnMut(usize, &[f32])) -> Resul
         }
         body(z, &values);
     }
-    Ok(geometry::from_header(&header))
+    geometry_of(path, &header)
 }
 
 /// Reads size, spacing, origin and direction only.
@@ -64,7 +64,11 @@ pub fn for_each_slice(path: &Path, mut body: impl FnMut(usize, &[f32])) -> Resul
 /// # Errors
 /// A file that is no NIfTI-1 image.
 pub fn read_geometry(path: &Path) -> Result<Geometry> {
-    Ok(geometry::from_header(&read_header(path, &mut open(path)?)?))
+    geometry_of(path, &read_header(path, &mut open(path)?)?)
+}
+
+fn geometry_of(path: &Path, header: &Header) -> Result<Geometry> {
+    geometry::from_header(header).map_err(|message| Error::invalid(path, message))
 }
 
 pub(super) fn open(path: &Path) -> Result<Box<dyn Read>> {
