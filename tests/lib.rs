@@ -99,8 +99,15 @@ impl World {
         self.run_command(program, &line.split_whitespace().collect::<Vec<_>>(), variables)
     }
 
-    fn run_command(&self, program: &Path, words: &[&str], variables: &[(&str, &str)]) -> Outcome {
-        let output = Command::new(program)
+    /// `nnunet` with arguments separated by blanks, ready to be started.
+    #[must_use]
+    pub fn command(&self, line: &str) -> Command {
+        self.prepared(&programs().join("nnunet"), &line.split_whitespace().collect::<Vec<_>>())
+    }
+
+    fn prepared(&self, program: &Path, words: &[&str]) -> Command {
+        let mut command = Command::new(program);
+        command
             .args(words)
             .current_dir(self.folder.path())
             .env("nnUNet_raw_data_base", self.path("raw"))
@@ -110,7 +117,13 @@ impl World {
             .env("XDG_CONFIG_HOME", self.path("config"))
             .env("XDG_CACHE_HOME", self.path("cache"))
             .env_remove("LD_LIBRARY_PATH")
-            .env_remove("NNUNET_PLUGIN_PATH")
+            .env_remove("NNUNET_PLUGIN_PATH");
+        command
+    }
+
+    fn run_command(&self, program: &Path, words: &[&str], variables: &[(&str, &str)]) -> Outcome {
+        let output = self
+            .prepared(program, words)
             .envs(variables.iter().copied())
             .output()
             .unwrap_or_else(|error| panic!("{}: {error}; run `cargo verify`", program.display()));

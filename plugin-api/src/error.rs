@@ -68,6 +68,16 @@ impl Error {
         Self::Shape { operation: operation.into(), expected: expected.to_string(), got: got.to_string() }
     }
 
+    /// Whether it says, somewhere inside, that a value is not finite.
+    #[must_use]
+    pub fn is_not_finite(&self) -> bool {
+        match self {
+            Error::NotFinite(_) => true,
+            Error::Context { source, .. } => source.is_not_finite(),
+            _ => false,
+        }
+    }
+
     /// The same error with the place it came from in front.
     #[must_use]
     pub fn within(self, context: impl Into<String>) -> Self {

@@ -10,7 +10,7 @@ use nnunet_host::plugins::provenance::Maker;
 use nnunet_host::records;
 use nnunet_plugin_api::tch::{Kind, Tensor};
 use nnunet_plugin_api::vocabulary::{ComponentChoice, Plans};
-use nnunet_training::{Engine, History};
+use nnunet_training::{Engine, History, LossScaler};
 
 use crate::optimizer_state;
 
@@ -87,7 +87,7 @@ fn beside(checkpoint: &Path) -> PathBuf {
 }
 
 /// Writes `path` and the `.pkl` beside it.
-pub(crate) fn save(path: &Path, engine: &Engine, learning_rate: f64, info: &ModelInfo) -> Result<()> {
+pub(crate) fn save(path: &Path, engine: &Engine, info: &ModelInfo) -> Result<()> {
     let mut tensors = Vec::new();
     let mut keep = |tensor: &Tensor| -> Result<Value> {
         tensors.push(tensor_data(tensor)?);
@@ -103,8 +103,9 @@ pub(crate) fn save(path: &Path, engine: &Engine, learning_rate: f64, info: &Mode
         };
         state.push((Value::str(&parameter.name), value));
     }
+    let learning_rate = engine.trainer.learning_rate(engine.epoch)?;
     let optimizer = optimizer_state::to_pickle(&*engine.optimizer, &engine.store, learning_rate, &mut keep)?;
-    let root = Value::dict(vec![
+    let mut root = vec![
         ("epoch", Value::Int(engine.epoch as i64)),
         ("state_dict", Value::OrderedDict(state)),
         ("optimizer_state_dict", optimizer),
@@ -112,8 +113,11 @@ pub(crate) fn save(path: &Path, engine: &Engine, learning_rate: f64, info: &Mode
         ("plot_stuff", plot_stuff(&engine.history)),
         ("best_stuff", best_stuff(&engine.history)),
         (OWN, own_state(&engine.history)),
-    ]);
-    torch_zip::save(path, &Checkpoint { root, tensors })?;
+    ];
+    if let Some(scaler) = &engine.scaler {
+        root.push(("amp_grad_scaler", scaler_state(scaler)));
+    }
+    torch_zip::save(path, &Checkpoint { root: Value::dict(root), tensors })?;
     Ok(pickle::save(&beside(path), &info.to_pickle()?)?)
 }
 
@@ -128,6 +132,24 @@ fn tensor_data(tensor: &Tensor) -> Result<TensorData> {
     let mut values = vec![0.0_f32; flat.numel()];
     flat.f_copy_data(&mut values, flat.numel())?;
     Ok(TensorData::from_f32(shape, &values))
+}
+
+/// The state dict of torch's `GradScaler`.
+fn scaler_state(scaler: &LossScaler) -> Value {
+    Value::dict(vec![
+        ("scale", Value::Float(scaler.scale)),
+        ("growth_factor", Value::Float(LossScaler::GROWTH)),
+        ("backoff_factor", Value::Float(LossScaler::BACKOFF)),
+        ("growth_interval", Value::Int(LossScaler::INTERVAL as i64)),
+        ("_growth_tracker", Value::Int(scaler.growth_tracker as i64)),
+    ])
+}
+
+/// The scaler of a checkpoint; v1 leaves the dict empty where it scaled nothing.
+fn scaler_from(root: &Value) -> Option<LossScaler> {
+    let state = root.get("amp_grad_scaler")?;
+    let tracker = state.get("_growth_tracker").and_then(Value::as_i64).unwrap_or(0);
+    Some(LossScaler { scale: state.get("scale")?.as_f64()?, growth_tracker: usize::try_from(tracker).ok()? })
 }
 
 fn floats(values: &[f64]) -> Value {
@@ -201,6 +223,13 @@ pub(crate) fn resume(path: &Path, engine: &mut Engine) -> Result<()> {
         root.get("epoch").and_then(Value::as_i64).with_context(|| format!("{}: no epoch", path.display()))?;
     engine.epoch = usize::try_from(epoch)?;
     optimizer_state::restore(path, &checkpoint, &engine.store, &mut *engine.optimizer)?;
+    let groups = root.get("optimizer_state_dict").and_then(|state| state.get("param_groups")?.items());
+    if let Some(momentum) = groups.and_then(|groups| groups.first()?.get("momentum")?.as_f64()) {
+        engine.optimizer.set_momentum(momentum);
+    }
+    if let Some(scaler) = &mut engine.scaler {
+        *scaler = scaler_from(root).unwrap_or_else(|| scaler.clone());
+    }
     engine.history = history(root, engine.epoch);
     Ok(())
 }
@@ -222,5 +251,19 @@ fn history(root: &Value, epochs: usize) -> History {
         metric_ma: own("metric_MA"),
         best_train_loss_ma: best(0).zip(best(1)).map(|(epoch, loss)| (epoch as usize, loss)),
         best_metric_ma: best(2),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scaler_is_kept_as_torch_keeps_it() {
+        let scaler = LossScaler { scale: 1024.0, growth_tracker: 7 };
+        let root = Value::dict(vec![("amp_grad_scaler", scaler_state(&scaler))]);
+        assert_eq!(scaler_from(&root), Some(scaler));
+        let disabled = Value::dict(vec![("amp_grad_scaler", Value::dict(Vec::new()))]);
+        assert_eq!(scaler_from(&disabled), None);
     }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use nnunet_host::report;
+use nnunet_training::EpochOutcome;
 
 /// A run's log file.
 pub(crate) struct Journal {
@@ -21,10 +22,33 @@ impl Journal {
         Ok(Self { file })
     }
 
+    /// What came out of an epoch: v1's lines, then the stall meter's.
+    pub(crate) fn epoch(&mut self, outcome: &EpochOutcome) {
+        let (report, waits) = (&outcome.report, &outcome.waits);
+        let rounded: Vec<f64> = outcome.dice.iter().map(|value| round(*value, 4)).collect();
+        self.log(&format!("train loss : {:.4}", report.train_loss));
+        self.log(&format!("validation loss: {:.4}", report.validation_loss));
+        self.log(&format!("Average global foreground Dice: {rounded:?}"));
+        self.log("(estimated on patches; whole cases are measured at the end)");
+        self.log(&format!("lr: {:?}", round(outcome.next_learning_rate, 6)));
+        self.log(&format!(
+            "waited for data {:.2} s, for copies {:.2} s; computed {:.2} s",
+            waits.data.as_secs_f64(),
+            waits.copies.as_secs_f64(),
+            waits.compute.as_secs_f64()
+        ));
+    }
+
     /// An entry with its time.
     pub(crate) fn log(&mut self, text: &str) {
         report::line(text);
         // The log is for people; a full disk shows when the checkpoint is written.
         let _ = writeln!(self.file, "{}: {text} ", report::now("%Y-%m-%d %H:%M:%S.%6f"));
     }
+}
+
+/// As `np.round`.
+fn round(value: f64, decimals: i32) -> f64 {
+    let scale = 10.0_f64.powi(decimals);
+    (value * scale).round_ties_even() / scale
 }

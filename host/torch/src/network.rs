@@ -45,7 +45,8 @@ pub(crate) fn kind(precision: Precision, network: &dyn Network, device: Device) 
         return Kind::Float;
     }
     match (precision, device) {
-        (Precision::Bf16, _) | (Precision::Auto | Precision::Fp16, Device::Cuda(_)) => Kind::BFloat16,
+        (Precision::Fp16, Device::Cuda(_)) => Kind::Half,
+        (Precision::Bf16, _) | (Precision::Auto, Device::Cuda(_)) => Kind::BFloat16,
         _ => Kind::Float,
     }
 }

@@ -5,10 +5,12 @@ use nnunet_plugin_api::tch::Tensor;
 use nnunet_plugin_api::{Init, Result, VarFactory};
 
 use crate::norm::{Norm, Normalisation};
+use crate::probe;
 
 /// A convolution, with or without bias; padding keeps the size at stride 1.
 #[derive(Debug)]
 pub(crate) struct Convolution {
+    name: String,
     weight: Tensor,
     bias: Option<Tensor>,
     stride: Vec<i64>,
@@ -39,6 +41,7 @@ impl Convolution {
         let bias =
             shape.bias.then(|| vars.parameter(&format!("{name}.bias"), &size[..1], zero)).transpose()?;
         Ok(Self {
+            name: name.to_owned(),
             weight,
             bias,
             stride: shape.stride.iter().map(|step| *step as i64).collect(),
@@ -53,10 +56,12 @@ impl Convolution {
         let x = &channels_last(x)?;
         let weight = self.weight.f_to_kind(x.kind())?;
         let bias = self.bias.as_ref().map(|bias| bias.f_to_kind(x.kind())).transpose()?;
-        Ok(match self.stride.len() {
+        let y = match self.stride.len() {
             2 => x.f_conv2d(&weight, bias.as_ref(), &self.stride, &self.padding, &ones, 1)?,
             _ => x.f_conv3d(&weight, bias.as_ref(), &self.stride, &self.padding, &ones, 1)?,
-        })
+        };
+        probe::look(&self.name, &y)?;
+        Ok(y)
     }
 }
 

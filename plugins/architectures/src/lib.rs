@@ -4,6 +4,7 @@ mod block;
 mod generic_unet;
 mod layers;
 mod norm;
+pub mod probe;
 mod store;
 mod v2;
 

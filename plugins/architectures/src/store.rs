@@ -70,6 +70,23 @@ impl ParameterStore {
         self.parameters.iter().filter(|parameter| parameter.trainable)
     }
 
+    /// Draws all convolutions anew as v1 does when nothing is learnt: He for v1's slope, biases 0. Norms stay.
+    ///
+    /// # Errors
+    /// What libtorch says.
+    pub fn start_convolutions_over(&mut self) -> Result<()> {
+        for weight in self.trainable().filter(|parameter| parameter.tensor.dim() > 3) {
+            let new =
+                initial(&weight.tensor.size(), Init::KaimingNormal { negative_slope: 0.01 }, self.device)?;
+            no_grad(|| weight.tensor.shallow_clone().f_copy_(&new))?;
+            let bias = weight.name.strip_suffix("weight").map(|name| format!("{name}bias"));
+            if let Some(bias) = bias.and_then(|name| self.get(&name)) {
+                let _ = no_grad(|| bias.shallow_clone().f_zero_())?;
+            }
+        }
+        Ok(())
+    }
+
     fn create(&mut self, name: &str, shape: &[i64], init: Init, trainable: bool) -> Result<Tensor> {
         if self.get(name).is_some() {
             return Err(Error::message(format!("the parameter `{name}` exists already")));

@@ -8,7 +8,7 @@ use ndarray::{Array4, ArrayViewMut4, Axis, concatenate, s};
 use nnunet_augmentation::{Placement, append_previous_stage, downsample_labels, overlap, place};
 use nnunet_inference::to_tensor;
 use nnunet_numerics::stats::round_half_even;
-use nnunet_plugin_api::tch::{Kind, Tensor};
+use nnunet_plugin_api::tch::{Device, Kind, Tensor};
 use nnunet_plugin_api::{Augmentation, AugmentationContext, Error, RandomStream, Result, Sample};
 
 /// Preprocessed cases by number. Read from several threads at once.
@@ -86,6 +86,27 @@ pub struct Batch {
     pub targets: Vec<Tensor>,
     /// Cases the samples come from.
     pub cases: Vec<String>,
+}
+
+impl Batch {
+    /// The same batch on a device.
+    ///
+    /// # Errors
+    /// What libtorch says.
+    pub fn on(self, device: Device) -> Result<Self> {
+        let targets = self.targets.iter().map(|target| Ok(target.f_to_device(device)?));
+        Ok(Self { targets: targets.collect::<Result<_>>()?, data: self.data.f_to_device(device)?, ..self })
+    }
+
+    /// One sample as a batch of its own.
+    pub(crate) fn sample(&self, index: usize) -> Result<Self> {
+        let at = |tensor: &Tensor| -> Result<Tensor> { Ok(tensor.f_narrow(0, index as i64, 1)?) };
+        Ok(Self {
+            data: at(&self.data)?,
+            targets: self.targets.iter().map(at).collect::<Result<_>>()?,
+            cases: self.cases.get(index).cloned().into_iter().collect(),
+        })
+    }
 }
 
 impl BatchPlan {

@@ -1,23 +1,28 @@
 //! The loop over epochs (v1 `NetworkTrainer.run_training`, `nnUNetTrainerV2.run_iteration`).
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nnunet_architectures::ParameterStore;
-use nnunet_losses::{deep_supervision_loss, deep_supervision_weights};
-use nnunet_plugin_api::tch::{Kind, Tensor, no_grad};
+use nnunet_plugin_api::tch::{self, Kind};
 use nnunet_plugin_api::{EpochReport, Error, Flow, Loss, Network, Result};
 use nnunet_trainers::Resolved;
 
-use crate::batch::{Batch, BatchPlan, CaseSource};
-use crate::evaluation::OnlineEvaluation;
-use crate::gradients::{clip_gradients, zero_gradients};
+use crate::attempt::Attempt;
+use crate::batch::{BatchPlan, CaseSource};
+use crate::faults;
 use crate::history::History;
+use crate::observer::{EpochOutcome, Observer};
 use crate::optimizer::Optimize;
-use crate::pool::BatchPool;
+use crate::pool::Pools;
+use crate::scaler::LossScaler;
+use crate::snapshot::Snapshot;
+use crate::waits::{Waits, timed};
 
-/// Validation batches draw from their own random numbers.
-const VALIDATION_SEED: u64 = 0x5eed;
+/// Epoch index at which a training that has learnt nothing starts over.
+const FALLBACK_EPOCH: usize = 100;
+/// Its momentum from then on.
+const FALLBACK_MOMENTUM: f64 = 0.95;
 
 /// Everything a run consists of.
 pub struct Engine {
@@ -33,6 +38,8 @@ pub struct Engine {
     pub optimizer: Box<dyn Optimize>,
     /// Number format of the network's input.
     pub kind: Kind,
+    /// Scales the loss when that format is half precision.
+    pub scaler: Option<LossScaler>,
     /// Output channels.
     pub num_classes: usize,
     /// Epochs done.
@@ -79,49 +86,50 @@ pub enum Stopped {
     Cancelled,
 }
 
-/// What a run tells, and asks.
-pub trait Observer {
-    /// A new epoch begins.
-    fn epoch_begins(&mut self, engine: &Engine, learning_rate: f64);
-    /// A training step is done.
-    fn step(&mut self, step: usize, of: usize, loss: f64);
-    /// An epoch is over. `dice` is by foreground class, `waited` the time spent waiting for batches, `best` says that
-    /// the metric's moving average is the best so far.
-    ///
-    /// # Errors
-    /// Ends the run.
-    fn epoch_ends(
-        &mut self,
-        engine: &Engine,
-        report: &EpochReport,
-        dice: &[f64],
-        waited: Duration,
-        best: bool,
-    ) -> Result<()>;
-    /// Whether the user asked to stop after this epoch.
-    fn cancelled(&self) -> bool;
+/// Why an epoch was left before its end.
+enum Broken {
+    Cancelled,
+    NotFinite { step: usize, error: Error },
+    Failed(Error),
+}
+
+impl From<Error> for Broken {
+    fn from(error: Error) -> Self {
+        Broken::Failed(error)
+    }
 }
 
 impl Engine {
-    /// Trains from the current epoch to the last one.
+    /// Trains from the current epoch to the last one. An epoch is done whole or not at all: when the user stops in the
+    /// middle, or a value is not finite, the state is that before the epoch. After the latter the epoch is taken up
+    /// again without the step at fault and with half the learning rate, a few times.
     ///
     /// # Errors
-    /// What hooks, loss, network and cases return, or a value that is not finite; always with the epoch.
-    pub fn run(&mut self, run: Run, observer: &mut dyn Observer) -> Result<Stopped> {
-        let (steps, checks) =
-            (self.trainer.blueprint.num_batches_per_epoch, self.trainer.blueprint.num_val_batches_per_epoch);
-        let validation_plan =
-            BatchPlan { seed: run.validation_plan.seed ^ VALIDATION_SEED, ..run.validation_plan };
-        let mut training = BatchPool::new(run.train_plan, run.train, (self.epoch, steps), run.threads);
-        let mut validation = BatchPool::new(validation_plan, run.validation, (self.epoch, checks.max(1)), 1);
+    /// What hooks, loss, network and cases return, or values that stay not finite; always with the epoch.
+    pub fn run(&mut self, run: &Run, observer: &mut dyn Observer) -> Result<Stopped> {
+        let mut pools = Pools::new(run, self);
+        let mut attempt = Attempt::default();
         while self.epoch < self.trainer.blueprint.max_num_epochs {
-            let epoch = self.epoch;
-            let flow = self.epoch(&mut training, &mut validation, observer);
-            if flow.map_err(|error| error.within(format!("epoch {epoch}")))? == Flow::Stop {
-                break;
-            }
             if observer.cancelled() {
                 return Ok(Stopped::Cancelled);
+            }
+            let good = Snapshot::take(self)?;
+            let in_epoch = format!("epoch {}", self.epoch);
+            match self.epoch(&mut pools, &attempt, observer) {
+                Ok(Flow::Continue) => attempt = Attempt::default(),
+                Ok(Flow::Stop) => break,
+                Err(Broken::Failed(error)) => return Err(error.within(in_epoch)),
+                Err(Broken::Cancelled) => {
+                    good.restore(self)?;
+                    return Ok(Stopped::Cancelled);
+                }
+                Err(Broken::NotFinite { step, error }) => {
+                    good.restore(self)?;
+                    let steps = self.trainer.blueprint.num_batches_per_epoch;
+                    let error = attempt.leave_out(step, steps, error.within(in_epoch))?;
+                    observer.rolled_back(self, &error);
+                    pools = Pools::new(run, self);
+                }
             }
         }
         Ok(Stopped::Finished)
@@ -129,80 +137,74 @@ impl Engine {
 
     fn epoch(
         &mut self,
-        training: &mut BatchPool,
-        validation: &mut BatchPool,
+        pools: &mut Pools,
+        attempt: &Attempt,
         observer: &mut dyn Observer,
-    ) -> Result<Flow> {
+    ) -> Result<Flow, Broken> {
         let start = Instant::now();
-        training.waited = Duration::ZERO;
-        let learning_rate = self.trainer.learning_rate(self.epoch)?;
+        // Random numbers of layers follow from seed and epoch too, so that an epoch can be taken up at any time.
+        tch::manual_seed((self.trainer.blueprint.seed ^ self.epoch as u64) as i64);
+        let learning_rate = self.trainer.learning_rate(self.epoch)? * attempt.factor();
         self.network.set_training(true)?;
         self.loss.epoch_begins(self.epoch)?;
         observer.epoch_begins(self, learning_rate);
-        let steps = self.trainer.blueprint.num_batches_per_epoch;
-        let mut train_loss = 0.0;
-        for step in 0..steps {
-            let batch = training.next()?;
-            let loss = self
-                .train_step(&batch, learning_rate)
-                .map_err(|error| error.within(format!("step {step}, cases {}", batch.cases.join(" "))))?;
-            train_loss += loss / steps as f64;
-            observer.step(step, steps, loss);
-        }
+        let (train_loss, waits) = self.train(pools, attempt, learning_rate, observer)?;
         self.network.set_training(false)?;
-        let (validation_loss, evaluation) = self.validate(validation)?;
+        let (validation_loss, evaluation) = self.validate(&mut pools.validation)?;
         let metric = evaluation.metric();
         let blueprint = &self.trainer.blueprint;
         let alphas = (blueprint.train_loss_ma_alpha, blueprint.val_eval_criterion_alpha);
         let best = self.history.push(train_loss, validation_loss, metric, alphas.0, alphas.1);
+        self.fall_back(metric)?;
         let seconds = start.elapsed().as_secs_f64();
         let report =
             EpochReport { epoch: self.epoch, train_loss, validation_loss, metric, learning_rate, seconds };
         self.epoch += 1;
-        observer.epoch_ends(self, &report, &evaluation.dice(), training.waited, best)?;
-        self.trainer.on_epoch_end(&report)
+        let next_learning_rate = self.trainer.learning_rate(self.epoch)?;
+        let outcome = EpochOutcome { report, dice: evaluation.dice(), waits, best, next_learning_rate };
+        observer.epoch_ends(self, &outcome)?;
+        Ok(self.trainer.on_epoch_end(&report)?)
     }
 
-    /// One optimiser step; returns the loss.
-    ///
-    /// # Errors
-    /// A loss or gradient that is not finite; what network and loss return.
-    pub fn train_step(&mut self, batch: &Batch, learning_rate: f64) -> Result<f64> {
-        zero_gradients(&self.store);
-        let loss = self.loss_of(&self.forward(batch, true)?, batch)?;
-        let value = f64::try_from(loss.detach().f_to_kind(Kind::Double)?)?;
-        if !value.is_finite() {
-            return Err(Error::NotFinite(format!("training loss {value}")));
+    /// The training steps of an epoch; returns their mean loss.
+    fn train(
+        &mut self,
+        pools: &mut Pools,
+        attempt: &Attempt,
+        learning_rate: f64,
+        observer: &mut dyn Observer,
+    ) -> Result<(f64, Waits), Broken> {
+        let steps = self.trainer.blueprint.num_batches_per_epoch;
+        let (mut losses, mut waits) = (Vec::new(), Waits::default());
+        for step in 0..steps {
+            if observer.cancelled() {
+                return Err(Broken::Cancelled);
+            }
+            let batch = timed(&mut waits.data, || pools.training.next())?;
+            if attempt.leaves_out(step) {
+                continue;
+            }
+            let batch = timed(&mut waits.copies, || batch.on(self.store.device()))?;
+            let loss = timed(&mut waits.compute, || self.train_step(&batch, learning_rate));
+            let loss = loss.map_err(|error| {
+                let (finite, at) = (!error.is_not_finite(), format!("step {step}"));
+                if finite {
+                    return Broken::Failed(error.within(format!("{at}, cases {}", batch.cases.join(" "))));
+                }
+                Broken::NotFinite { step, error: faults::locate(self, &batch, error).within(at) }
+            })?;
+            losses.push(loss);
+            observer.step(step, steps, loss);
         }
-        loss.f_backward()?;
-        clip_gradients(&self.store, self.trainer.blueprint.gradient_clipping)?;
-        self.optimizer.step(&self.store, learning_rate)?;
-        Ok(value)
+        Ok((losses.iter().sum::<f64>() / losses.len() as f64, waits))
     }
 
-    fn forward(&self, batch: &Batch, deep_supervision: bool) -> Result<Vec<Tensor>> {
-        let data = batch.data.f_to_device(self.store.device())?.f_to_kind(self.kind)?;
-        self.network.forward(&data, deep_supervision && self.trainer.blueprint.deep_supervision)
-    }
-
-    fn loss_of(&self, outputs: &[Tensor], batch: &Batch) -> Result<Tensor> {
-        let device = self.store.device();
-        let targets =
-            batch.targets.iter().map(|target| Ok(target.f_to_device(device)?)).collect::<Result<Vec<_>>>()?;
-        deep_supervision_loss(&*self.loss, outputs, &targets, &deep_supervision_weights(outputs.len()))
-    }
-
-    fn validate(&self, validation: &mut BatchPool) -> Result<(f64, OnlineEvaluation)> {
-        let checks = self.trainer.blueprint.num_val_batches_per_epoch;
-        let mut evaluation = OnlineEvaluation::new(self.num_classes);
-        let mut sum = 0.0;
-        for _ in 0..checks {
-            let batch = validation.next()?;
-            let outputs = no_grad(|| self.forward(&batch, true))?;
-            let loss = no_grad(|| self.loss_of(&outputs, &batch))?;
-            sum += f64::try_from(loss.f_to_kind(Kind::Double)?)?;
-            evaluation.add(&outputs[0], &batch.targets[0].f_to_device(self.store.device())?)?;
+    /// v1's second chance: nothing at all was learnt in 100 epochs, so the convolutions start over with less momentum.
+    fn fall_back(&mut self, metric: f64) -> Result<()> {
+        if self.trainer.blueprint.momentum_fallback && self.epoch == FALLBACK_EPOCH && metric == 0.0 {
+            self.optimizer.set_momentum(FALLBACK_MOMENTUM);
+            self.store.start_convolutions_over()?;
         }
-        Ok((sum / checks as f64, evaluation))
+        Ok(())
     }
 }

@@ -32,6 +32,14 @@ pub fn clip_gradients(store: &ParameterStore, largest: Option<f64>) -> Result<f6
     Ok(norm)
 }
 
+/// Divides all gradients by the scale of the loss.
+pub(crate) fn unscale_gradients(store: &ParameterStore, scale: f64) -> Result<()> {
+    for mut gradient in store.trainable().map(|p| p.tensor.grad()).filter(Tensor::defined) {
+        let _ = gradient.f_mul_scalar_(1.0 / scale)?;
+    }
+    Ok(())
+}
+
 /// Forgets all gradients.
 pub(crate) fn zero_gradients(store: &ParameterStore) {
     for parameter in store.trainable() {

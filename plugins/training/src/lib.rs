@@ -2,17 +2,27 @@
 //!
 //! Files and printing are the host's: cases come through [`CaseSource`], and what happens is told to an [`Observer`].
 
+mod attempt;
 mod batch;
 mod engine;
 mod evaluation;
+mod faults;
 mod gradients;
 mod history;
+mod observer;
 mod optimizer;
 mod pool;
+mod scaler;
+mod snapshot;
+mod step;
+mod waits;
 
 pub use batch::{Batch, BatchPlan, CaseSource};
-pub use engine::{Engine, Observer, Run, Stopped};
+pub use engine::{Engine, Run, Stopped};
 pub use evaluation::OnlineEvaluation;
 pub use gradients::clip_gradients;
 pub use history::History;
+pub use observer::{EpochOutcome, Observer};
 pub use optimizer::{Adam, Optimize, Ranger, Setting, Sgd, State, StateValue, optimizer};
+pub use scaler::LossScaler;
+pub use waits::Waits;

@@ -5,11 +5,34 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
 
 use nnunet_plugin_api::{Error, Result};
 
 use crate::batch::{Batch, BatchPlan, CaseSource};
+use crate::engine::{Engine, Run};
+
+/// Validation batches draw from their own random numbers.
+const VALIDATION_SEED: u64 = 0x5eed;
+
+/// Training and validation batches from an engine's epoch on.
+pub(crate) struct Pools {
+    pub(crate) training: BatchPool,
+    pub(crate) validation: BatchPool,
+}
+
+impl Pools {
+    pub(crate) fn new(run: &Run, engine: &Engine) -> Self {
+        let blueprint = &engine.trainer.blueprint;
+        let (steps, checks) = (blueprint.num_batches_per_epoch, blueprint.num_val_batches_per_epoch);
+        let plan =
+            BatchPlan { seed: run.validation_plan.seed ^ VALIDATION_SEED, ..run.validation_plan.clone() };
+        let (train, validation) = (Arc::clone(&run.train), Arc::clone(&run.validation));
+        Self {
+            training: BatchPool::new(run.train_plan.clone(), train, (engine.epoch, steps), run.threads),
+            validation: BatchPool::new(plan, validation, (engine.epoch, checks.max(1)), 1),
+        }
+    }
+}
 
 /// Batches that may wait, per thread.
 const AHEAD: usize = 2;
@@ -19,8 +42,6 @@ pub(crate) struct BatchPool {
     receiver: Receiver<(usize, Result<Batch>)>,
     waiting: BTreeMap<usize, Result<Batch>>,
     next: usize,
-    /// Time spent waiting for batches since the last look.
-    pub(crate) waited: Duration,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -49,12 +70,11 @@ impl BatchPool {
             })
         };
         let threads = (0..threads).map(|_| work(sender.clone())).collect();
-        Self { receiver, waiting: BTreeMap::new(), next: 0, waited: Duration::ZERO, threads }
+        Self { receiver, waiting: BTreeMap::new(), next: 0, threads }
     }
 
     /// The next batch in order.
     pub(crate) fn next(&mut self) -> Result<Batch> {
-        let start = Instant::now();
         let batch = loop {
             if let Some(batch) = self.waiting.remove(&self.next) {
                 break batch;
@@ -64,7 +84,6 @@ impl BatchPool {
             self.waiting.insert(n, batch);
         };
         self.next += 1;
-        self.waited += start.elapsed();
         batch
     }
 }

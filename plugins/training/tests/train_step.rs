@@ -69,6 +69,7 @@ fn engine(config: &Json, batch_dice: bool, init: &Path) -> Engine {
         optimizer: optimizer(&trainer.blueprint, &store),
         loss: Box::new(DiceCe::new(DiceCeConfig { batch_dice, ..Default::default() })),
         kind: Kind::Float,
+        scaler: None,
         num_classes: spec.num_classes,
         trainer,
         store,

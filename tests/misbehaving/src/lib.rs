@@ -1,5 +1,7 @@
-//! A plugin that goes wrong in the way `NNUNET_MISBEHAVE` says: `panic`, `nan`, `shape`, `panic_in_create`,
+//! A plugin that goes wrong in the way `NNUNET_MISBEHAVE` says: `panic`, `nan`, `nan_once`, `shape`, `panic_in_create`,
 //! `no_gradient`, `panic_in_drop`, `architecture_shape`, `architecture_panic`. Without the variable it behaves.
+
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nnunet_plugin_api::tch::{Kind as Element, Tensor};
 use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice};
@@ -51,6 +53,8 @@ impl Drop for Misbehaving {
     }
 }
 
+static NAN_WAS: AtomicBool = AtomicBool::new(false);
+
 struct OddLoss;
 
 impl Loss for OddLoss {
@@ -62,6 +66,7 @@ impl Loss for OddLoss {
         match fault().as_str() {
             "panic" => panic!("the loss panics as requested"),
             "nan" => Ok(good * f64::NAN),
+            "nan_once" if !NAN_WAS.swap(true, Ordering::Relaxed) => Ok(good * f64::NAN),
             "shape" => Ok(logits.f_mul(logits)?),
             "no_gradient" => Ok(good.detach()),
             _ => Ok(good),

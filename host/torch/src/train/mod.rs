@@ -4,19 +4,19 @@ mod batches;
 mod finish;
 mod job;
 mod setup;
+mod signals;
 mod watch;
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, anyhow, ensure};
-use indicatif::ProgressBar;
 use nnunet_host::commands::train::Args;
 use nnunet_host::config::World;
+use nnunet_host::folders;
 use nnunet_host::plugins::provenance;
 use nnunet_host::records::{self, Split};
-use nnunet_host::{folders, report};
 use nnunet_plugin_api::vocabulary::Precision;
 use nnunet_plugin_api::{Kind, TrainerContext};
 use nnunet_training::{Engine, Stopped};
@@ -27,11 +27,9 @@ use crate::checkpoint::{self, ModelInfo};
 use crate::journal::Journal;
 use crate::{cases, components, debug, split};
 
-/// Exit code of a run that was asked to stop and wrote a checkpoint.
-const STOPPED: u8 = 3;
-
 /// Runs the command.
 pub(crate) fn run(args: &Args, world: &World) -> Result<ExitCode> {
+    signals::listen()?;
     let job = Job::new(args)?;
     if args.continue_training {
         provenance::compare(&ModelInfo::load(&newest(&job.output)?)?.plugins, world, &Kind::ALL)?;
@@ -61,7 +59,7 @@ pub(crate) fn run(args: &Args, world: &World) -> Result<ExitCode> {
             checkpoint::load_weights(weights, &mut engine.store)?;
         }
         if train(&job, &mut engine, &split, &info, world)? == Stopped::Cancelled {
-            return Ok(ExitCode::from(STOPPED));
+            return Ok(ExitCode::from(signals::STOPPED));
         }
     }
     if !args.disable_validation_inference {
@@ -95,33 +93,31 @@ fn train(
     debug::write(&job.output.join("debug.json"), &engine.trainer, job.stage(), world)?;
     records::save(&job.model.join("plans.pkl"), &records::plans_to_pickle(&job.plans))?;
     let run = batches::batches(job, engine, split, world)?;
-    static STOP: AtomicBool = AtomicBool::new(false);
-    // A second signal while one is being served ends the process at once.
-    let _ = ctrlc::set_handler(|| {
-        if STOP.swap(true, Ordering::SeqCst) {
-            std::process::exit(130);
-        }
-        nnunet_host::loader::cancel();
-        report::line("stopping after this epoch; once more to stop at once");
-    });
-    let mut watch = Watch { job, info, journal, bar: ProgressBar::hidden(), learning_rate: 0.0, stop: &STOP };
-    let stopped =
-        engine.run(run, &mut watch).map_err(|error| anyhow!("training {}: {error}", job.args.trainer))?;
-    if stopped == Stopped::Cancelled {
-        checkpoint::save(&job.output.join("model_latest.model"), engine, watch.learning_rate, info)?;
-        watch.journal.log("stopped; go on with -c");
-    } else if engine.trainer.blueprint.save_final_checkpoint && !job.args.disable_saving {
-        checkpoint::save(
-            &job.output.join("model_final_checkpoint.model"),
-            engine,
-            watch.learning_rate,
-            info,
-        )?;
-        for old in ["model_latest.model", "model_latest.model.pkl"].map(|name| job.output.join(name)) {
-            if old.exists() {
-                std::fs::remove_file(&old).with_context(|| old.display().to_string())?;
-            }
-        }
+    let mut watch = Watch::new(job, info, journal);
+    let ended = engine.run(&run, &mut watch);
+    let latest = job.output.join("model_latest.model");
+    if !matches!(ended, Ok(Stopped::Finished)) && engine.epoch > 0 {
+        // Whatever ended the run, the engine is in its last good state.
+        checkpoint::save(&latest, engine, info)?;
     }
+    let stopped = ended.map_err(|error| anyhow!("training {}: {error}", job.args.trainer))?;
+    if stopped == Stopped::Cancelled {
+        watch.log("stopped; go on with -c");
+        return Ok(stopped);
+    }
+    if engine.trainer.blueprint.save_final_checkpoint && !job.args.disable_saving {
+        checkpoint::save(&job.output.join("model_final_checkpoint.model"), engine, info)?;
+    }
+    remove_if_there(&latest)?;
+    remove_if_there(&latest.with_extension("model.pkl"))?;
     Ok(stopped)
+}
+
+fn remove_if_there(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| path.display().to_string())
+        }
+        _ => Ok(()),
+    }
 }

@@ -7,11 +7,11 @@ use nnunet_formats::pickle::Value;
 use nnunet_host::config::World;
 use nnunet_host::plugins::provenance;
 use nnunet_host::registry::Origin;
-use nnunet_plugin_api::tch::{self, Device};
+use nnunet_plugin_api::tch::{self, Device, Kind as Element};
 use nnunet_plugin_api::vocabulary::Precision;
 use nnunet_plugin_api::{Kind, LossContext};
 use nnunet_trainers::Resolved;
-use nnunet_training::{Engine, History, optimizer};
+use nnunet_training::{Engine, History, LossScaler, optimizer};
 
 use super::job::Job;
 use crate::checkpoint::ModelInfo;
@@ -35,9 +35,11 @@ pub(super) fn engine(job: &Job<'_>, trainer: Resolved, world: &World) -> Result<
             components::loss(&world.registry, &choice)?
         }
     };
+    let kind = network::kind(trainer.blueprint.precision, &*network, device);
     Ok(Engine {
         optimizer: optimizer(&trainer.blueprint, &store),
-        kind: network::kind(trainer.blueprint.precision, &*network, device),
+        kind,
+        scaler: (kind == Element::Half).then(LossScaler::default),
         num_classes: spec.num_classes,
         trainer,
         store,

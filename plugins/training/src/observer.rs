@@ -1,0 +1,38 @@
+//! What a run tells the outside, and asks it.
+
+use nnunet_plugin_api::{EpochReport, Error, Result};
+
+use crate::engine::Engine;
+use crate::waits::Waits;
+
+/// What came out of an epoch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EpochOutcome {
+    /// What hooks see too.
+    pub report: EpochReport,
+    /// By foreground class that occurred.
+    pub dice: Vec<f64>,
+    /// What the steps spent their time on.
+    pub waits: Waits,
+    /// The metric's moving average is the best so far.
+    pub best: bool,
+    /// Learning rate of the next epoch.
+    pub next_learning_rate: f64,
+}
+
+/// What a run tells, and asks.
+pub trait Observer {
+    /// A new epoch begins.
+    fn epoch_begins(&mut self, engine: &Engine, learning_rate: f64);
+    /// A training step is done.
+    fn step(&mut self, step: usize, of: usize, loss: f64);
+    /// An epoch is over; the engine counts it already.
+    ///
+    /// # Errors
+    /// Ends the run.
+    fn epoch_ends(&mut self, engine: &Engine, outcome: &EpochOutcome) -> Result<()>;
+    /// A value was not finite; the engine is back at the start of the epoch, which will be taken up again.
+    fn rolled_back(&mut self, engine: &Engine, error: &Error);
+    /// Whether the user asked to stop. Asked before every step.
+    fn cancelled(&self) -> bool;
+}

@@ -1,0 +1,81 @@
+//! A copy of everything training changes, taken before every epoch. An epoch that is not finished leaves no trace.
+
+use nnunet_plugin_api::Result;
+use nnunet_plugin_api::tch::{Device, Tensor, no_grad};
+
+use crate::engine::Engine;
+use crate::history::History;
+use crate::optimizer::{Setting, State, StateValue, optimizer};
+use crate::scaler::LossScaler;
+
+/// State after a whole number of epochs, in the computer's memory.
+pub(crate) struct Snapshot {
+    parameters: Vec<Tensor>,
+    optimizer: Vec<State>,
+    momentum: Option<f64>,
+    scaler: Option<LossScaler>,
+    epoch: usize,
+    history: History,
+}
+
+impl Snapshot {
+    pub(crate) fn take(engine: &Engine) -> Result<Self> {
+        let parameters = engine.store.parameters().iter().map(|parameter| copy(&parameter.tensor));
+        let states = (0..engine.store.trainable().count()).map(|i| copy_state(engine.optimizer.state(i)));
+        let momentum = engine.optimizer.settings().into_iter().find_map(|(name, value)| match value {
+            Setting::Float(momentum) if name == "momentum" => Some(momentum),
+            _ => None,
+        });
+        Ok(Self {
+            parameters: parameters.collect::<Result<_>>()?,
+            optimizer: states.collect::<Result<_>>()?,
+            momentum,
+            scaler: engine.scaler.clone(),
+            epoch: engine.epoch,
+            history: engine.history.clone(),
+        })
+    }
+
+    /// Brings the engine back to this state.
+    pub(crate) fn restore(self, engine: &mut Engine) -> Result<()> {
+        for (parameter, kept) in engine.store.parameters().iter().zip(&self.parameters) {
+            let mut tensor = parameter.tensor.shallow_clone();
+            no_grad(|| tensor.f_copy_(kept))?;
+        }
+        engine.optimizer = optimizer(&engine.trainer.blueprint, &engine.store);
+        self.momentum.into_iter().for_each(|momentum| engine.optimizer.set_momentum(momentum));
+        for (i, state) in self.optimizer.into_iter().enumerate().filter(|(_, state)| !state.is_empty()) {
+            engine.optimizer.restore(i, on_device(state, engine.store.device())?)?;
+        }
+        (engine.scaler, engine.epoch, engine.history) = (self.scaler, self.epoch, self.history);
+        Ok(())
+    }
+}
+
+fn copy(tensor: &Tensor) -> Result<Tensor> {
+    Ok(tensor.detach().f_to_device_(Device::Cpu, tensor.kind(), false, true)?)
+}
+
+fn copy_state(state: State) -> Result<State> {
+    each_tensor(state, copy)
+}
+
+/// Counts that torch keeps in tensors without axes stay on the CPU, as torch has it.
+fn on_device(state: State, device: Device) -> Result<State> {
+    each_tensor(state, |tensor| {
+        Ok(if tensor.dim() == 0 { tensor.shallow_clone() } else { tensor.f_to_device(device)? })
+    })
+}
+
+fn each_tensor(state: State, change: impl Fn(&Tensor) -> Result<Tensor>) -> Result<State> {
+    let entries = state.into_iter().map(|(name, value)| {
+        Ok((
+            name,
+            match value {
+                StateValue::Tensor(tensor) => StateValue::Tensor(change(&tensor)?),
+                count => count,
+            },
+        ))
+    });
+    entries.collect()
+}

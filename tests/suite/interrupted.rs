@@ -1,0 +1,90 @@
+//! Trainings that are killed, stopped, or meet values that are not finite.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "tests fail by panicking"
+)]
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use nnunet_formats::torch_zip;
+use nnunet_tests::{World, plugin};
+
+const LINE: &str = "train 3d_fullres Saving 900 0 -p nnUNetPlansSmall --disable_validation_inference";
+const FOLD: &str = "nnUNet/3d_fullres/Task900_Phantom/Saving__nnUNetPlansSmall/fold_0";
+
+fn world() -> World {
+    let world = World::with_phantoms();
+    let toml = std::fs::read_to_string(world.path("nnunet.toml")).unwrap();
+    let trainer = "\n[trainers.Saving]\nextends = \"Short\"\nmax_num_epochs = 3\nnum_batches_per_epoch = 6\n\
+                   save_every = 1\n";
+    world.write("nnunet.toml", &(toml + trainer));
+    world
+}
+
+/// Starts a training, and sends a signal when the second epoch has begun; returns the exit code, if it has one.
+fn interrupt(world: &World, results: &Path, signal: &str) -> Option<i32> {
+    let mut command = world.command(LINE);
+    let mut child = command.env("RESULTS_FOLDER", results).stdout(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let mut said = Vec::new();
+    for line in lines {
+        if line.contains("epoch:  1") {
+            let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+            assert!(sent.success());
+        }
+        said.push(line);
+    }
+    assert!(!said.iter().any(|line| line.contains("epoch:  2")), "{signal} came too late: {said:?}");
+    child.wait().unwrap().code()
+}
+
+fn final_state(results: &Path) -> torch_zip::Checkpoint {
+    torch_zip::load(&results.join(FOLD).join("model_final_checkpoint.model")).unwrap()
+}
+
+/// A killed run loses the epoch it was in, a stopped one too; with `-c` both end where an uninterrupted run ends, in
+/// weights, momentum, history and moving averages.
+#[test]
+fn an_interrupted_training_goes_on_bit_for_bit() {
+    let world = world();
+    world.succeed(LINE);
+    let whole = final_state(&world.path("results"));
+    for (signal, code) in [("-KILL", None), ("-TERM", Some(3)), ("-USR1", Some(3)), ("-INT", Some(3))] {
+        let results = world.path(signal);
+        std::fs::create_dir(&results).unwrap();
+        assert_eq!(interrupt(&world, &results, signal), code, "{signal}");
+        assert!(results.join(FOLD).join("model_latest.model").is_file(), "{signal}");
+        let folder = results.display().to_string();
+        let resumed = world.run_with(&format!("{LINE} -c"), &[("RESULTS_FOLDER", &folder)]);
+        assert_eq!(resumed.code, 0, "{}", resumed.text);
+        assert!(!resumed.text.contains("epoch:  0"), "{signal}: it started again\n{}", resumed.text);
+        assert!(
+            final_state(&results) == whole,
+            "{signal}: the end differs from that of an uninterrupted run"
+        );
+        assert!(!results.join(FOLD).join("model_latest.model").exists(), "{signal}");
+    }
+}
+
+/// Two batches an epoch: the first one has a loss that is not a number, once.
+#[test]
+fn a_loss_that_is_not_finite_names_its_place_and_rolls_back() {
+    let world = World::with_phantoms();
+    let line = format!(
+        "--plugin {} train 3d_fullres Misbehaving 900 0 -p nnUNetPlansSmall --disable_validation_inference",
+        plugin("misbehaving").display()
+    );
+    let outcome = world.run_with(&line, &[("NNUNET_MISBEHAVE", "nan_once")]);
+    assert_eq!(outcome.code, 0, "{}", outcome.text);
+    for part in ["epoch 0: step 0: cases phantom_", "first in the loss", "back to the start of epoch 0"] {
+        assert!(outcome.text.contains(part), "{part} is missing in: {}", outcome.text);
+    }
+    let outcome = world.run_with(&line, &[("NNUNET_MISBEHAVE", "nan")]);
+    assert_eq!(outcome.code, 1, "{}", outcome.text);
+    assert!(outcome.text.contains("given up after going back"), "{}", outcome.text);
+}
