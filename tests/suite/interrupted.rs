@@ -11,7 +11,8 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use nnunet_formats::torch_zip;
+use nnunet_formats::pickle::Value;
+use nnunet_formats::torch_zip::{self, TensorData};
 use nnunet_tests::{World, plugin};
 
 const LINE: &str = "train 3d_fullres Saving 900 0 -p nnUNetPlansSmall --disable_validation_inference";
@@ -43,8 +44,9 @@ fn interrupt(world: &World, results: &Path, signal: &str) -> Option<i32> {
     child.wait().unwrap().code()
 }
 
-fn final_state(results: &Path) -> torch_zip::Checkpoint {
-    torch_zip::load(&results.join(FOLD).join("model_final_checkpoint.model")).unwrap()
+fn final_state(results: &Path) -> (Value, Vec<TensorData>) {
+    let checkpoint = torch_zip::load(&results.join(FOLD).join("model_final_checkpoint.model")).unwrap();
+    (checkpoint.root, checkpoint.tensors)
 }
 
 /// A killed run loses the epoch it was in, a stopped one too; with `-c` both end where an uninterrupted run ends, in
