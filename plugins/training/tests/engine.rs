@@ -215,7 +215,7 @@ struct BlindNetwork(Tensor);
 impl Architecture for Blind {
     fn build(&self, vars: &mut dyn VarFactory, _spec: &NetworkSpec) -> Result<Box<dyn Network>> {
         let one = Init::Constant { value: 1.0 };
-        vars.parameter("conv.bias", &[1], one.clone())?;
+        let _ = vars.parameter("conv.bias", &[1], one.clone())?;
         Ok(Box::new(BlindNetwork(vars.parameter("conv.weight", &[1, 1, 1, 1, 1], one)?)))
     }
 }
