@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use crate::{Augmentation, Config, Info, Kind, Planner, Postprocessor, Preprocessor, Result};
+use crate::{
+    Augmentation, Config, ExperimentLogger, ImageFormat, Info, Kind, Normalization, Planner, Postprocessor,
+    Preprocessor, Result,
+};
 
 /// Makes a `T` from parameters.
 pub type Make<T> = Box<dyn Fn(&Config) -> Result<Box<T>> + Send + Sync>;
@@ -14,6 +17,12 @@ pub enum Factory {
     Planner(Make<dyn Planner>),
     /// Makes a preprocessor.
     Preprocessor(Make<dyn Preprocessor>),
+    /// Makes a normalisation.
+    Normalization(Make<dyn Normalization>),
+    /// Makes an image format.
+    Format(Make<dyn ImageFormat>),
+    /// Makes an experiment logger.
+    Logger(Make<dyn ExperimentLogger>),
     /// Makes a postprocessor.
     Postprocessor(Make<dyn Postprocessor>),
     /// Makes an augmentation.
@@ -67,6 +76,12 @@ constructors! {
     planner, Planner, Planner;
     /// A preprocessor and how to make it.
     preprocessor, Preprocessor, Preprocessor;
+    /// A normalisation and how to make it.
+    normalization, Normalization, Normalization;
+    /// An image format and how to make it; say what it reads and writes with [`Info::reads`] and [`Info::writes`].
+    format, Format, ImageFormat;
+    /// An experiment logger and how to make it.
+    logger, Logger, ExperimentLogger;
     /// A postprocessor and how to make it.
     postprocessor, Postprocessor, Postprocessor;
     /// An augmentation and how to make it.

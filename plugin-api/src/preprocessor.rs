@@ -57,8 +57,8 @@ pub struct PreprocessContext {
     pub original_spacing: [f64; 3],
     /// Where to resample to.
     pub target: StageTarget,
-    /// Normalisation scheme by channel.
-    pub normalization_schemes: Vec<Normalization>,
+    /// Normalisation by channel, by name.
+    pub normalization_schemes: Vec<String>,
     /// By channel: inside the nonzero mask only.
     pub use_mask_for_norm: Vec<bool>,
     /// Foreground intensities of the data set by channel, for CT.
@@ -70,26 +70,6 @@ pub struct PreprocessContext {
 pub struct StageTarget {
     /// Spacing, transposed order, mm.
     pub spacing: [f64; 3],
-}
-
-/// Normalisation schemes of v1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum Normalization {
-    /// Clip to the data set's percentiles, then its mean and standard deviation.
-    #[serde(rename = "CT")]
-    Ct,
-    /// Clip to the percentiles, then the case's own mean and standard deviation within them.
-    #[serde(rename = "CT2")]
-    Ct2,
-    /// The case's own mean and standard deviation.
-    #[serde(rename = "nonCT")]
-    NonCt,
-    /// Unchanged.
-    #[serde(rename = "noNorm")]
-    NoNorm,
-    /// Divide by 255.
-    #[serde(rename = "scale_uint8_to_0_1")]
-    ScaleUint8,
 }
 
 /// All settings of preprocessing. The defaults are those of `GenericPreprocessor`.
@@ -114,8 +94,16 @@ pub struct PreprocessorSettings {
     pub keep_spacing: bool,
     /// Scale in the plane so that the shorter edge has this many voxels, and make the first axis 1.
     pub fixed_edge_length: Option<usize>,
-    /// One scheme for every channel instead of the plans'.
-    pub normalization: Option<Normalization>,
+    /// One normalisation for every channel instead of the plans', by name.
+    pub normalization: Option<String>,
+}
+
+impl PreprocessorSettings {
+    /// The normalisation of every channel: these settings', else the plans'.
+    #[must_use]
+    pub fn normalization_names(&self, plans: &[String]) -> Vec<String> {
+        plans.iter().map(|name| self.normalization.as_ref().unwrap_or(name).clone()).collect()
+    }
 }
 
 impl Default for PreprocessorSettings {

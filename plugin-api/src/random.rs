@@ -22,6 +22,19 @@ impl RandomStream {
         Self(ChaCha8Rng::seed_from_u64(seed))
     }
 
+    /// Key, stream, and place in it.
+    pub(crate) fn state(&self) -> ([u8; 32], u64, u128) {
+        (self.0.get_seed(), self.0.get_stream(), self.0.get_word_pos())
+    }
+
+    /// A stream at a place.
+    pub(crate) fn at(key: [u8; 32], stream: u64, place: u128) -> Self {
+        let mut random = ChaCha8Rng::from_seed(key);
+        random.set_stream(stream);
+        random.set_word_pos(place);
+        Self(random)
+    }
+
     /// 64 random bits.
     pub fn bits(&mut self) -> u64 {
         self.0.random()

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::vocabulary::{Blueprint, Plans};
+use crate::vocabulary::{Blueprint, EpochReport, Plans};
 use crate::{Loss, LossContext, Result};
 
 /// A trainer is its parent's blueprint with some values changed, and hooks for what a value cannot say.
@@ -57,23 +57,6 @@ pub struct TrainerContext {
     pub plans: Plans,
     /// Index of the stage in the plans.
     pub stage: usize,
-}
-
-/// What came out of an epoch.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct EpochReport {
-    /// From 0.
-    pub epoch: usize,
-    /// Mean training loss.
-    pub train_loss: f64,
-    /// Mean validation loss.
-    pub validation_loss: f64,
-    /// Mean foreground Dice of the online evaluation; NaN when no foreground was seen.
-    pub metric: f64,
-    /// Learning rate used in this epoch.
-    pub learning_rate: f64,
-    /// Wall time.
-    pub seconds: f64,
 }
 
 /// Whether training goes on.

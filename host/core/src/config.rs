@@ -22,6 +22,8 @@ pub struct File {
     pub trainers: BTreeMap<String, Table>,
     /// Planners as tables of changes on a parent.
     pub planners: BTreeMap<String, Table>,
+    /// Loggers that every training tells what happens, by name, with their parameters.
+    pub loggers: BTreeMap<String, Table>,
     /// Plugins by name.
     pub plugins: BTreeMap<String, PluginTable>,
     /// Where it was read.

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use nnunet_formats::json::{self, Json};
 
+use crate::images;
+
 /// The two parts of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
@@ -40,6 +42,8 @@ pub struct Dataset {
     pub training: Vec<String>,
     /// Names of the test cases, as listed.
     pub test: Vec<String>,
+    /// Ending of all images and labels; `.nii.gz` unless the key `file_ending` says otherwise, as in v2.
+    pub ending: String,
 }
 
 impl Dataset {
@@ -60,17 +64,20 @@ impl Dataset {
         let mut modalities =
             numbered(key("modality")?).with_context(|| format!("{}: `modality`", path.display()))?;
         modalities.sort_by_key(|(channel, _)| *channel);
+        let ending = file.get("file_ending").and_then(Json::as_str).unwrap_or(images::USUAL).to_owned();
         let labels: Vec<i64> = labels.into_iter().map(|(value, _)| value).collect();
         Ok(Self {
             folder: folder.to_owned(),
             modalities: modalities.into_iter().map(|(_, name)| name).collect(),
             classes: labels.iter().copied().filter(|label| *label > 0).collect(),
             labels,
-            training: cases(key("training")?).with_context(|| format!("{}: `training`", path.display()))?,
+            training: cases(key("training")?, &ending)
+                .with_context(|| format!("{}: `training`", path.display()))?,
             test: file
                 .get("test")
-                .map_or(Ok(Vec::new()), cases)
+                .map_or(Ok(Vec::new()), |list| cases(list, &ending))
                 .with_context(|| format!("{}: `test`", path.display()))?,
+            ending,
         })
     }
 
@@ -93,13 +100,15 @@ impl Dataset {
     #[must_use]
     pub fn images_of(&self, part: Part, case: &str) -> Vec<PathBuf> {
         let folder = self.folder.join(part.folder());
-        (0..self.modalities.len()).map(|channel| folder.join(format!("{case}_{channel:04}.nii.gz"))).collect()
+        (0..self.modalities.len())
+            .map(|channel| folder.join(format!("{case}_{channel:04}{}", self.ending)))
+            .collect()
     }
 
     /// The label file of a training case.
     #[must_use]
     pub fn label(&self, case: &str) -> PathBuf {
-        self.folder.join("labelsTr").join(format!("{case}.nii.gz"))
+        self.folder.join("labelsTr").join(format!("{case}{}", self.ending))
     }
 }
 
@@ -116,7 +125,7 @@ fn numbered(json: &Json) -> Result<Vec<(i64, String)>> {
 }
 
 /// Case names of a list of paths or of `{"image": path, "label": path}`.
-fn cases(json: &Json) -> Result<Vec<String>> {
+fn cases(json: &Json, ending: &str) -> Result<Vec<String>> {
     let items = json.items().context("not a list")?;
     items
         .iter()
@@ -124,9 +133,9 @@ fn cases(json: &Json) -> Result<Vec<String>> {
             let path =
                 item.as_str().or_else(|| item.get("image")?.as_str()).context("an entry without an image")?;
             let name = path.rsplit('/').next().unwrap_or(path);
-            name.strip_suffix(".nii.gz")
+            name.strip_suffix(ending)
                 .map(str::to_owned)
-                .with_context(|| format!("{path} is not a .nii.gz file"))
+                .with_context(|| format!("{path} is not a {ending} file"))
         })
         .collect()
 }

@@ -4,9 +4,11 @@ use std::path::Path;
 
 use anyhow::Result;
 use ndarray::ArrayView3;
-use nnunet_formats::nifti::{self, Geometry};
+use nnunet_formats::nifti::Geometry;
 use nnunet_inference::paste;
 use nnunet_plugin_api::vocabulary::CaseProperties;
+
+use crate::images;
 
 /// Writes labels of the cropped case, (z, y, x), on the case's raw grid.
 ///
@@ -14,7 +16,7 @@ use nnunet_plugin_api::vocabulary::CaseProperties;
 /// What the system says.
 pub fn write_labels(path: &Path, labels: ArrayView3<'_, u8>, case: &CaseProperties) -> Result<()> {
     let raw = paste(labels, case);
-    Ok(nifti::write_labels(path, raw.view(), &raw_geometry(case))?)
+    images::write_labels(path, raw.view(), &raw_geometry(case))
 }
 
 /// Where the raw image lies.

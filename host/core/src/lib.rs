@@ -5,12 +5,14 @@
 
 mod builtin;
 pub mod commands;
+pub mod components;
 pub mod config;
 pub mod dataset;
 pub mod differences;
 pub mod exchange;
 pub mod export;
 pub mod folders;
+pub mod images;
 pub mod integrity;
 pub mod loader;
 pub mod memory;
@@ -22,6 +24,7 @@ pub mod records;
 pub mod registry;
 pub mod report;
 pub mod selection;
+pub mod services;
 pub mod summary;
 pub mod world;
 

@@ -2,18 +2,18 @@
 #![allow(unsafe_code)]
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, anyhow};
 use libloading::{Library, Symbol};
 use nnunet_plugin_api::abi::abi_stable::library::AbiHeaderRef;
-use nnunet_plugin_api::abi::abi_stable::std_types::RStr;
-use nnunet_plugin_api::abi::v1::{HostServices, Import, PluginRootRef};
+use nnunet_plugin_api::abi::v1::{Import, PluginRootRef};
 use nnunet_plugin_api::abi::{HANDSHAKE_SYMBOL, Handshake, ROOT_SYMBOL};
 use nnunet_plugin_api::{Component, Error as ComponentError, Info, serde_json};
 
 use crate::plugins::Description;
-use crate::report;
+use crate::services::services;
+
+pub use crate::services::cancel;
 
 /// What a plugin file says of itself.
 ///
@@ -91,22 +91,6 @@ fn root(library: &'static Library) -> Result<PluginRootRef> {
 }
 
 fn manifest(root: PluginRootRef) -> Result<Vec<Info>> {
-    let services = HostServices { log: log_from_plugin, cancelled: cancelled_for_plugin };
-    let entries = (root.manifest())(services).into_result().map_err(ComponentError::from)?;
+    let entries = (root.manifest())(services()).into_result().map_err(ComponentError::from)?;
     entries.iter().map(|entry| serde_json::from_str(&entry.info).context("its manifest is damaged")).collect()
-}
-
-extern "C" fn log_from_plugin(message: RStr<'_>) {
-    report::line(message.as_str());
-}
-
-static CANCELLED: AtomicBool = AtomicBool::new(false);
-
-/// Tells components that the user wants to stop.
-pub fn cancel() {
-    CANCELLED.store(true, Ordering::Relaxed);
-}
-
-extern "C" fn cancelled_for_plugin() -> bool {
-    CANCELLED.load(Ordering::Relaxed)
 }

@@ -4,7 +4,10 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow, bail};
-use nnunet_plugin_api::{Component, Config, Factory, Info, Kind, Planner, Postprocessor, Preprocessor};
+use nnunet_plugin_api::{
+    Component, Config, ExperimentLogger, Factory, ImageFormat, Info, Kind, Normalization, Planner,
+    Postprocessor, Preprocessor,
+};
 use serde::Serialize;
 
 /// Where a component comes from. The order is the order of precedence: earlier ones win.
@@ -106,6 +109,15 @@ impl fmt::Display for Status {
             Status::Ambiguous => "ambiguous",
         })
     }
+}
+
+macro_rules! made {
+    ($registry:expr, $kind:ident, $name:expr, $config:expr) => {
+        match &$registry.find(Kind::$kind, $name)?.component.factory {
+            Factory::$kind(make) => Ok(make($config)?),
+            _ => Err($registry.unknown(Kind::$kind, $name)),
+        }
+    };
 }
 
 /// All known components.
@@ -230,10 +242,7 @@ impl Registry {
     /// # Errors
     /// As [`Registry::find`]; what the factory returns.
     pub fn planner(&self, name: &str) -> Result<Box<dyn Planner>> {
-        match &self.find(Kind::Planner, name)?.component.factory {
-            Factory::Planner(make) => Ok(make(&Config::new())?),
-            _ => Err(self.unknown(Kind::Planner, name)),
-        }
+        made!(self, Planner, name, &Config::new())
     }
 
     /// Makes a preprocessor.
@@ -241,10 +250,31 @@ impl Registry {
     /// # Errors
     /// As [`Registry::find`]; what the factory returns.
     pub fn preprocessor(&self, name: &str) -> Result<Box<dyn Preprocessor>> {
-        match &self.find(Kind::Preprocessor, name)?.component.factory {
-            Factory::Preprocessor(make) => Ok(make(&Config::new())?),
-            _ => Err(self.unknown(Kind::Preprocessor, name)),
-        }
+        made!(self, Preprocessor, name, &Config::new())
+    }
+
+    /// Makes a normalisation.
+    ///
+    /// # Errors
+    /// As [`Registry::find`]; what the factory returns.
+    pub fn normalization(&self, name: &str) -> Result<Box<dyn Normalization>> {
+        made!(self, Normalization, name, &Config::new())
+    }
+
+    /// Makes an image format.
+    ///
+    /// # Errors
+    /// As [`Registry::find`]; what the factory returns.
+    pub fn format(&self, name: &str) -> Result<Box<dyn ImageFormat>> {
+        made!(self, Format, name, &Config::new())
+    }
+
+    /// Makes an experiment logger.
+    ///
+    /// # Errors
+    /// As [`Registry::find`]; what the factory returns.
+    pub fn logger(&self, name: &str, config: &Config) -> Result<Box<dyn ExperimentLogger>> {
+        made!(self, Logger, name, config)
     }
 
     /// Makes a postprocessor.
@@ -252,15 +282,12 @@ impl Registry {
     /// # Errors
     /// As [`Registry::find`]; what the factory returns.
     pub fn postprocessor(&self, name: &str, config: &Config) -> Result<Box<dyn Postprocessor>> {
-        match &self.find(Kind::Postprocessor, name)?.component.factory {
-            Factory::Postprocessor(make) => Ok(make(config)?),
-            _ => Err(self.unknown(Kind::Postprocessor, name)),
-        }
+        made!(self, Postprocessor, name, config)
     }
 }
 
 impl Origin {
-    fn rank(&self) -> u8 {
+    pub(crate) fn rank(&self) -> u8 {
         match self {
             Origin::CommandLine(_) => 0,
             Origin::Config(_) | Origin::Project(_) => 1,

@@ -12,7 +12,7 @@ use crate::loader;
 use crate::plugins::discovery::{self, Candidate};
 use crate::plugins::{Description, Plugin, Refused, probe, trust};
 use crate::registry::{Outcome, Registry};
-use crate::report;
+use crate::{images, report};
 
 /// How a component is made from a table of changes.
 pub type FromTable = fn(Info, Table) -> Result<Component>;
@@ -70,6 +70,7 @@ pub fn world(kit: Kit, named: Option<&Path>, plugin_files: &[PathBuf]) -> Result
     for refused in &world.refused {
         report::warning(&format!("plugin {} is not used: {:#}", refused.path.display(), refused.error));
     }
+    images::install(&world.registry)?;
     for file in &world.files {
         config::register_tables(kit, file, &mut world.registry)
             .with_context(|| file.path.display().to_string())?;
@@ -78,6 +79,13 @@ pub fn world(kit: Kit, named: Option<&Path>, plugin_files: &[PathBuf]) -> Result
 }
 
 impl World {
+    /// Loggers that configuration files ask for, with their parameters; the project's file goes first.
+    #[must_use]
+    pub fn loggers(&self) -> BTreeMap<&str, &Table> {
+        let all = self.files.iter().rev().flat_map(|file| &file.loggers);
+        all.map(|(name, table)| (name.as_str(), table)).collect()
+    }
+
     /// The plugin of a name.
     #[must_use]
     pub fn plugin(&self, name: &str) -> Option<&Plugin> {

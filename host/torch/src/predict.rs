@@ -12,10 +12,10 @@ use nnunet_host::config::World;
 use nnunet_host::folders::{self, Folders, file_names};
 use nnunet_host::pipeline::crop_case;
 use nnunet_host::selection::Postprocessing;
-use nnunet_host::{export, records, report};
+use nnunet_host::{components, export, images, records, report};
 use nnunet_inference::{SlidingWindow, labels_of, labels_to_cropped_grid, predict, to_cropped_grid};
 use nnunet_plugin_api::vocabulary::{CaseProperties, Precision};
-use nnunet_plugin_api::{Error as ComponentError, LabelVolume, Postprocessor};
+use nnunet_plugin_api::{LabelVolume, Postprocessor};
 use nnunet_preprocessing::{Resolved, Target, preprocess};
 
 use crate::model::Model;
@@ -35,12 +35,10 @@ pub(crate) fn run(args: &Args, world: &World) -> Result<()> {
     }
     let checkpoint = args.checkpoint.as_deref().unwrap_or("model_final_checkpoint");
     let model = Model::load(&folder, &args.folds, checkpoint, world)?;
-    let cases = cases(&args.input, model.info.plans.num_modalities(), ".nii.gz")?;
+    let cases = cases(&args.input, model.info.plans.num_modalities(), ending_in(&args.input))?;
     folders::create(&args.output)?;
     let plans = &model.info.plans;
-    let lookup =
-        |name: &str| world.registry.preprocessor(name).map_err(|e| ComponentError::message(e.to_string()));
-    let preprocessor = nnunet_preprocessing::resolve(&plans.preprocessor_name, &lookup)?;
+    let preprocessor = components::preprocessor(&world.registry, plans)?;
     let precision = if args.disable_mixed_precision { Precision::Fp32 } else { Precision::Auto };
     let window = model.window(args.step_size, !args.disable_tta, precision);
     records::save(&args.output.join("plans.pkl"), &records::plans_to_pickle(plans))?;
@@ -118,6 +116,14 @@ pub(crate) fn cases(input: &Path, channels: usize, ending: &str) -> Result<BTree
 fn case_of(stem: &str) -> Option<&str> {
     let (case, channel) = stem.rsplit_once('_')?;
     (channel.len() == 4 && channel.bytes().all(|byte| byte.is_ascii_digit())).then_some(case)
+}
+
+/// The ending of the first image in a folder, or of the image itself.
+fn ending_in(input: &Path) -> &'static str {
+    let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let own = name(input).and_then(|name| images::ending(&name)).filter(|_| input.is_file());
+    let mut files = file_names(input, "").into_iter();
+    own.or_else(|| files.find_map(|name| images::ending(&name))).unwrap_or(images::USUAL)
 }
 
 fn one_image(input: &Path, channels: usize, ending: &str) -> Result<BTreeMap<String, Vec<PathBuf>>> {

@@ -2,6 +2,7 @@
 
 mod blueprint;
 mod case;
+mod epoch;
 mod fingerprint;
 mod plans;
 
@@ -9,5 +10,6 @@ pub use blueprint::{
     AugmentationChoice, Blueprint, ComponentChoice, LearningRateSchedule, Optimizer, Precision,
 };
 pub use case::{CaseProperties, ClassLocations, ItkGeometry};
+pub use epoch::EpochReport;
 pub use fingerprint::{Fingerprint, IntensityProperties, IntensityStatistics};
 pub use plans::{Plans, SegmentationExport, Stage};

@@ -5,11 +5,10 @@ use nnunet_numerics::stats::round_half_even;
 use nnunet_numerics::{Resampling, resample, resample_labels, resampled_shape, separate_axis};
 use nnunet_plugin_api::vocabulary::{IntensityStatistics, Plans};
 use nnunet_plugin_api::{
-    CaseArrays, Error, Normalization, PreprocessContext, PreprocessorSettings, Result, StageTarget,
+    CaseArrays, Error, NormalizationContext, PreprocessContext, PreprocessorSettings, Result, StageTarget,
 };
 
-use crate::normalize::{Normalizer, normalize};
-use crate::resolve::Resolved;
+use crate::resolve::{Normalizations, Resolved};
 
 /// Where a case is to go.
 #[derive(Debug, Clone, Copy)]
@@ -46,15 +45,22 @@ pub fn preprocess(
         }
     }
     let mut case = resampled(&preprocessor.settings, case, context.target.spacing);
-    for (channel, data) in case.data.axis_iter_mut(Axis(0)).enumerate() {
-        let how = Normalizer {
-            scheme: context.normalization_schemes[channel],
-            use_mask: context.use_mask_for_norm[channel],
-            intensities: context.intensities.as_ref().map(|all| all[channel]),
-        };
-        normalize(data, case.seg.view(), &how)?;
-    }
+    normalize(&mut case, &context, &preprocessor.normalizations)?;
     Ok(case)
+}
+
+fn normalize(case: &mut CaseArrays, context: &PreprocessContext, known: &Normalizations) -> Result<()> {
+    for (channel, data) in case.data.axis_iter_mut(Axis(0)).enumerate() {
+        let name = &context.normalization_schemes[channel];
+        let normalization = known
+            .get(name)
+            .ok_or_else(|| Error::message(format!("normalisation `{name}` has not been made")))?;
+        let mut seen = NormalizationContext::new(channel, case.seg.view());
+        seen.use_mask = context.use_mask_for_norm[channel];
+        seen.intensities = context.intensities.as_ref().map(|all| all[channel]);
+        normalization.normalize(data, &seen)?;
+    }
+    Ok(())
 }
 
 /// The same array in C order; nothing is copied when it is already.
@@ -87,24 +93,13 @@ fn context(
     if settings.keep_spacing {
         spacing = case.spacing;
     }
-    let scheme = |name: &String| settings.normalization.map_or_else(|| named_scheme(name), Ok);
     Ok(PreprocessContext {
         original_spacing: case.spacing,
         target: StageTarget { spacing },
-        normalization_schemes: plans.normalization_schemes.iter().map(scheme).collect::<Result<_>>()?,
+        normalization_schemes: settings.normalization_names(&plans.normalization_schemes),
         use_mask_for_norm: target.use_mask_for_norm.to_vec(),
         intensities: intensities(plans),
     })
-}
-
-fn named_scheme(name: &str) -> Result<Normalization> {
-    match name {
-        "CT" => Ok(Normalization::Ct),
-        "CT2" => Ok(Normalization::Ct2),
-        "noNorm" => Ok(Normalization::NoNorm),
-        // v1 treats every other name as a modality without a physical scale.
-        _ => Ok(Normalization::NonCt),
-    }
 }
 
 fn intensities(plans: &Plans) -> Option<Vec<IntensityStatistics>> {

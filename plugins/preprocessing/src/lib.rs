@@ -5,7 +5,7 @@ mod case;
 mod class_locations;
 mod crop;
 mod fingerprint;
-mod normalize;
+mod normalizations;
 mod preprocessors;
 mod resolve;
 
@@ -13,6 +13,5 @@ pub use case::{Target, preprocess};
 pub use class_locations::class_locations;
 pub use crop::{Cropped, crop_to_nonzero};
 pub use fingerprint::{CaseSummary, assemble, foreground_intensities, intensity_statistics};
-pub use normalize::{Normalizer, normalize};
 pub use preprocessors::NAMES;
-pub use resolve::{Lookup, Resolved, resolve};
+pub use resolve::{Lookup, Normalizations, Resolved, normalizations, resolve};

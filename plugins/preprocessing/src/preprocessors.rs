@@ -1,7 +1,7 @@
 //! v1's preprocessors by class name: each is a few values on its parent.
 
 use nnunet_plugin_api::{
-    Component, Info, Kind, Normalization, Preprocessor, PreprocessorSettings, Registration, Result, inventory,
+    Component, Info, Kind, Preprocessor, PreprocessorSettings, Registration, Result, inventory,
 };
 
 /// A preprocessor that only changes values.
@@ -93,7 +93,7 @@ const TABLES: [Table; 10] = [
         name: "GenericPreprocessor_scale_uint8_to_0_1",
         extends: "PreprocessorFor2D",
         summary: "Slices of 8-bit images, divided by 255.",
-        change: |settings| settings.normalization = Some(Normalization::ScaleUint8),
+        change: |settings| settings.normalization = Some("scale_uint8_to_0_1".to_owned()),
     },
 ];
 

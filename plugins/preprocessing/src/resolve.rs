@@ -1,9 +1,14 @@
-//! From a preprocessor's name to its settings: the parent chain, root first.
+//! From a preprocessor's name to its settings (the parent chain, root first) and the normalisations it needs.
 
-use nnunet_plugin_api::{Kind, Preprocessor, PreprocessorSettings, Result, parent_chain};
+use std::collections::BTreeMap;
 
-/// Makes the preprocessor of a name.
-pub type Lookup<'a> = &'a dyn Fn(&str) -> Result<Box<dyn Preprocessor>>;
+use nnunet_plugin_api::{Kind, Normalization, Preprocessor, PreprocessorSettings, Result, parent_chain};
+
+/// Makes the component of a name.
+pub type Lookup<'a, T> = &'a dyn Fn(&str) -> Result<Box<T>>;
+
+/// Normalisations by name.
+pub type Normalizations = BTreeMap<String, Box<dyn Normalization>>;
 
 /// A preprocessor with the settings of all its parents applied.
 pub struct Resolved {
@@ -11,6 +16,8 @@ pub struct Resolved {
     pub settings: PreprocessorSettings,
     /// The preprocessor and its parents, root first.
     pub chain: Vec<Box<dyn Preprocessor>>,
+    /// What the plans' channels are normalised with.
+    pub normalizations: Normalizations,
 }
 
 impl std::fmt::Debug for Resolved {
@@ -19,16 +26,24 @@ impl std::fmt::Debug for Resolved {
     }
 }
 
-/// Resolves a preprocessor.
+/// Resolves a preprocessor, without normalisations.
 ///
 /// # Errors
 /// An unknown preprocessor or parent, or a chain that comes back to itself.
-pub fn resolve(name: &str, lookup: Lookup<'_>) -> Result<Resolved> {
+pub fn resolve(name: &str, lookup: Lookup<'_, dyn Preprocessor>) -> Result<Resolved> {
     let named = parent_chain(Kind::Preprocessor, name, lookup, |preprocessor| preprocessor.extends())?;
     let chain: Vec<_> = named.into_iter().map(|(_, preprocessor)| preprocessor).collect();
     let mut settings = PreprocessorSettings::default();
     for preprocessor in &chain {
         preprocessor.configure(&mut settings)?;
     }
-    Ok(Resolved { settings, chain })
+    Ok(Resolved { settings, chain, normalizations: Normalizations::new() })
+}
+
+/// Makes each of some normalisations once.
+///
+/// # Errors
+/// An unknown name.
+pub fn normalizations(names: &[String], lookup: Lookup<'_, dyn Normalization>) -> Result<Normalizations> {
+    names.iter().map(|name| Ok((name.clone(), lookup(name)?))).collect()
 }

@@ -1,11 +1,11 @@
 //! `plan_and_preprocess`: crop, analyse, plan, preprocess.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use nnunet_planning::Resolved;
+use nnunet_plugin_api::Error as ComponentError;
 use nnunet_plugin_api::vocabulary::Plans;
-use nnunet_plugin_api::{Error as ComponentError, Kind};
 
 use super::verify;
 use crate::config::World;
@@ -13,7 +13,7 @@ use crate::dataset::Dataset;
 use crate::folders::Folders;
 use crate::pipeline::{self, Limits, Recipe, TaskFolders};
 use crate::registry::Registry;
-use crate::{integrity, memory, report};
+use crate::{components, integrity, memory, report};
 
 /// Arguments of v1's command.
 #[derive(Debug, clap::Args)]
@@ -143,17 +143,15 @@ fn preprocess(
     registry: &Registry,
 ) -> Result<()> {
     let name = &plans.preprocessor_name;
-    let lookup =
-        |name: &str| registry.preprocessor(name).map_err(|error| ComponentError::message(error.to_string()));
-    let mut preprocessor = nnunet_preprocessing::resolve(name, &lookup)?;
+    let mut preprocessor = components::preprocessor(registry, plans)?;
     if planner.settings.force_separate_z.is_some() {
         preprocessor.settings.force_separate_z = planner.settings.force_separate_z;
     }
-    let library = registry.find(Kind::Preprocessor, name)?.origin.library().map(Path::to_owned);
+    let libraries = components::preprocessing_libraries(registry, plans, &preprocessor)?;
     let recipe = Recipe {
         plans,
         preprocessor: &preprocessor,
-        libraries: library.as_slice(),
+        libraries: &libraries,
         shares_data: planner.settings.shares_data,
     };
     report::line(&format!("preprocessing {} with {name}", task.name));

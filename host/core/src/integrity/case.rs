@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use nnunet_formats::nifti::{self, Geometry, Image};
+use nnunet_formats::nifti::{Geometry, Image};
 use nnunet_numerics::stats;
 
 use super::geometry::{compare, orientation};
 use super::{Fault, FaultKind};
 use crate::dataset::{Dataset, Part};
+use crate::images;
 
 /// What is known of one case.
 #[derive(Debug, Default)]
@@ -17,7 +18,7 @@ pub(super) struct CaseFindings {
     pub faults: Vec<Fault>,
     /// Whole label values that occur.
     pub label_values: BTreeSet<i64>,
-    images: Vec<ReadImage>,
+    read: Vec<ReadImage>,
 }
 
 /// What is compared across cases.
@@ -43,11 +44,7 @@ pub(super) fn check(dataset: &Dataset, case: &str, tolerance: f64) -> CaseFindin
         if let Some((other, name)) = &reference {
             found.faults.extend(compare(&file, &image.geometry, other, name, tolerance));
         }
-        found.images.push(ReadImage {
-            orientation: orientation(&image.geometry),
-            voxels: hash(&image),
-            file,
-        });
+        found.read.push(ReadImage { orientation: orientation(&image.geometry), voxels: hash(&image), file });
         reference.get_or_insert((image.geometry, "the first channel"));
     }
     found
@@ -64,7 +61,7 @@ pub(super) fn check_tests(dataset: &Dataset, tolerance: f64) -> Vec<Fault> {
                 found.faults.push(missing(&file));
                 continue;
             }
-            match (nifti::read_geometry(&path), &first) {
+            match (images::read_geometry(&path), &first) {
                 (Ok(geometry), Some(first)) => {
                     found.faults.extend(compare(&file, &geometry, first, "the first channel", tolerance));
                 }
@@ -80,7 +77,7 @@ pub(super) fn check_tests(dataset: &Dataset, tolerance: f64) -> Vec<Fault> {
 
 /// What only shows when cases are compared.
 pub(super) fn across(cases: &[CaseFindings]) -> Vec<Fault> {
-    let images = || cases.iter().flat_map(|case| &case.images);
+    let images = || cases.iter().flat_map(|case| &case.read);
     let mut faults = Vec::new();
     let mut first_with: BTreeMap<[u8; 32], &Path> = BTreeMap::new();
     let mut orientations: BTreeMap<&str, Vec<&Path>> = BTreeMap::new();
@@ -112,7 +109,7 @@ impl CaseFindings {
             self.faults.push(missing(&file));
             return None;
         }
-        nifti::read(path)
+        images::read(path)
             .map_err(|error| self.faults.push(Fault::new(FaultKind::Unreadable, file, error.to_string())))
             .ok()
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use ndarray::{Array3, Array4, Axis};
-use nnunet_formats::nifti::{self, Geometry};
+use nnunet_formats::nifti::Geometry;
 use nnunet_formats::npz;
 use nnunet_plugin_api::vocabulary::{CaseProperties, ItkGeometry};
 use nnunet_preprocessing::{Cropped, crop_to_nonzero};
@@ -13,7 +13,7 @@ use super::key::{CaseFiles, KeyBuilder, sweep};
 use super::work::for_each_case;
 use super::{Limits, TaskFolders, f32_bytes, voxels};
 use crate::dataset::Dataset;
-use crate::records;
+use crate::{images, records};
 
 /// Crops all training cases of a task into `cropped`. Cases made from the same files, and cases that Python made, are
 /// kept.
@@ -30,7 +30,7 @@ pub fn crop_task(dataset: &Dataset, task: &TaskFolders, limits: Limits) -> Resul
         limits,
         |case| memory_of(dataset, case),
         |case| {
-            copy_file(&dataset.label(case), &truths.join(format!("{case}.nii.gz")))?;
+            images::as_nifti(&dataset.label(case), &truths.join(format!("{case}.nii.gz")))?;
             crop_one(dataset, case, &CaseFiles::new(&task.cropped, case))
         },
     )?;
@@ -41,15 +41,15 @@ fn crop_one(dataset: &Dataset, case: &str, files: &CaseFiles) -> Result<()> {
     if files.is_foreign() {
         return Ok(());
     }
-    let (images, label) = (dataset.images(case), dataset.label(case));
-    let inputs = images.iter().chain([&label]);
+    let (channels, label) = (dataset.images(case), dataset.label(case));
+    let inputs = channels.iter().chain([&label]);
     let key = inputs.clone().try_fold(KeyBuilder::new(), |key, path| key.file(path))?;
     let names = inputs.map(|path| path.display().to_string()).collect::<Vec<_>>().join("\n");
     let key = key.text(&names).finish();
     if files.is_current(&key) {
         return Ok(());
     }
-    let (cropped, found) = crop_case(&images, Some(&label))?;
+    let (cropped, found) = crop_case(&channels, Some(&label))?;
     files.begin(&key)?;
     npz::save_case(&files.npz, cropped.data.view(), cropped.seg.view())?;
     records::save(&files.pkl, &records::case_to_pickle(&found))
@@ -57,7 +57,7 @@ fn crop_one(dataset: &Dataset, case: &str, files: &CaseFiles) -> Result<()> {
 
 /// The raw image, its crop, a mask and the bytes of one file; an unreadable case costs nothing, it fails at once.
 fn memory_of(dataset: &Dataset, case: &str) -> u64 {
-    let size = nifti::read_geometry(&dataset.label(case)).map_or(0, |geometry| voxels(geometry.size));
+    let size = images::read_geometry(&dataset.label(case)).map_or(0, |geometry| voxels(geometry.size));
     f32_bytes(size) * (2 * (dataset.modalities.len() as u64 + 1) + 3)
 }
 
@@ -77,15 +77,15 @@ pub fn copy_file(from: &Path, to: &Path) -> Result<()> {
 ///
 /// # Errors
 /// A file that is missing, unreadable, or of another size than the first channel.
-pub fn crop_case(images: &[PathBuf], label: Option<&Path>) -> Result<(Cropped, CaseProperties)> {
-    let (data, geometry) = read_channels(images)?;
+pub fn crop_case(files: &[PathBuf], label: Option<&Path>) -> Result<(Cropped, CaseProperties)> {
+    let (data, geometry) = read_channels(files)?;
     let seg = label.map(|path| read_label(path, &geometry)).transpose()?;
-    let cropped = crop_to_nonzero(data.view(), seg).with_context(|| images[0].display().to_string())?;
+    let cropped = crop_to_nonzero(data.view(), seg).with_context(|| files[0].display().to_string())?;
     let (_, z, y, x) = cropped.data.dim();
     let properties = CaseProperties {
         original_size_of_raw_data: geometry.size_zyx(),
         original_spacing: geometry.spacing_zyx(),
-        list_of_data_files: images.iter().map(|path| path.display().to_string()).collect(),
+        list_of_data_files: files.iter().map(|path| path.display().to_string()).collect(),
         seg_file: label.map(|path| path.display().to_string()),
         itk: ItkGeometry {
             origin: geometry.origin,
@@ -100,12 +100,12 @@ pub fn crop_case(images: &[PathBuf], label: Option<&Path>) -> Result<(Cropped, C
     Ok((cropped, properties))
 }
 
-fn read_channels(images: &[PathBuf]) -> Result<(Array4<f32>, Geometry)> {
-    let Some(first) = images.first() else { bail!("a case without images") };
+fn read_channels(files: &[PathBuf]) -> Result<(Array4<f32>, Geometry)> {
+    let Some(first) = files.first() else { bail!("a case without images") };
     let mut channels = Vec::new();
     let mut geometry: Option<Geometry> = None;
-    for path in images {
-        let image = nifti::read(path)?;
+    for path in files {
+        let image = images::read(path)?;
         let wanted = geometry.get_or_insert(image.geometry).size;
         let size = image.geometry.size;
         ensure!(
@@ -122,7 +122,7 @@ fn read_channels(images: &[PathBuf]) -> Result<(Array4<f32>, Geometry)> {
 }
 
 fn read_label(path: &Path, geometry: &Geometry) -> Result<Array3<f32>> {
-    let label = nifti::read(path)?;
+    let label = images::read(path)?;
     ensure!(
         label.geometry.size == geometry.size,
         "{} has {:?} voxels (x, y, z) but its image has {:?}; was it exported from another series?",

@@ -2,14 +2,14 @@
 
 use anyhow::Result;
 use ndarray::s;
-use nnunet_formats::{nifti, npz};
+use nnunet_formats::npz;
 use nnunet_plugin_api::vocabulary::Fingerprint;
 use nnunet_preprocessing::{CaseSummary, assemble, foreground_intensities};
 
 use super::work::for_each_case;
 use super::{Limits, TaskFolders, f32_bytes, voxels};
 use crate::dataset::Dataset;
-use crate::{folders, records};
+use crate::{folders, images, records};
 
 /// Analyses the cropped cases and writes `dataset_properties.pkl` (and `intensityproperties.pkl` for CT).
 ///
@@ -37,7 +37,7 @@ pub fn analyze(dataset: &Dataset, task: &TaskFolders, limits: Limits) -> Result<
 
 /// The cropped case, as bytes and as numbers; it is no larger than the raw one.
 fn memory_of(dataset: &Dataset, case: &str) -> u64 {
-    let size = nifti::read_geometry(&dataset.label(case)).map_or(0, |geometry| voxels(geometry.size));
+    let size = images::read_geometry(&dataset.label(case)).map_or(0, |geometry| voxels(geometry.size));
     f32_bytes(size) * 2 * (dataset.modalities.len() as u64 + 1)
 }
 

@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use ndarray::Array3;
 use nnunet_evaluation::{Confusion, metrics, nan_mean};
-use nnunet_formats::{json, nifti};
+use nnunet_formats::json;
 use rayon::prelude::*;
+
+use crate::images;
 
 pub use extended::{EXTENDED_FILE, write_extended};
 
@@ -61,7 +63,7 @@ fn compare<T: Send>(
 ) -> Result<Vec<Vec<T>>> {
     let one = |pair: &Pair| -> Result<Vec<T>> {
         let (test, reference) = load(pair)?;
-        let spacing = nifti::read_geometry(&pair.test)?.spacing_zyx();
+        let spacing = images::read_geometry(&pair.test)?.spacing_zyx();
         let measured = |label: &i64| {
             let label = u8::try_from(*label).context("labels lie between 0 and 255")?;
             Ok(measure(label, &test, &reference, spacing))
@@ -96,7 +98,7 @@ fn load(pair: &Pair) -> Result<(Array3<u8>, Array3<u8>)> {
 /// A file that is no NIfTI image, or has values that are no labels.
 pub fn read_labels(path: &Path) -> Result<Array3<u8>> {
     let (mut labels, mut odd) = (Vec::new(), None);
-    let geometry = nifti::for_each_slice(path, |_, slice| {
+    let geometry = images::for_each_slice(path, |_, slice| {
         odd = odd.or_else(|| slice.iter().copied().find(|value| *value != f32::from(*value as u8)));
         labels.extend(slice.iter().map(|value| *value as u8));
     })?;

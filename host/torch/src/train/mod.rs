@@ -3,6 +3,8 @@
 mod batches;
 mod finish;
 mod job;
+mod loggers;
+mod loggers;
 mod setup;
 mod signals;
 mod watch;
@@ -22,6 +24,7 @@ use nnunet_plugin_api::{Kind, TrainerContext};
 use nnunet_training::{Engine, Stopped};
 
 use self::job::Job;
+use self::loggers::Loggers;
 use self::watch::Watch;
 use crate::checkpoint::{self, ModelInfo};
 use crate::journal::Journal;
@@ -93,8 +96,11 @@ fn train(
     debug::write(&job.output.join("debug.json"), &engine.trainer, job.stage(), world)?;
     records::save(&job.model.join("plans.pkl"), &records::plans_to_pickle(&job.plans))?;
     let run = batches::batches(job, engine, split, world)?;
-    let mut watch = Watch::new(job, info, journal);
+    let mut watch = Watch::new(job, info, journal, Loggers::of(world)?);
+    nnunet_host::services::set_seed(engine.trainer.blueprint.seed);
+    watch.loggers.begin(job, engine);
     let ended = engine.run(&run, &mut watch);
+    watch.loggers.end(&ended);
     let latest = job.output.join("model_latest.model");
     if !matches!(ended, Ok(Stopped::Finished)) && engine.epoch > 0 {
         // Whatever ended the run, the engine is in its last good state.

@@ -8,6 +8,7 @@ use nnunet_plugin_api::Error as ComponentError;
 use nnunet_training::{Engine, EpochOutcome, Observer};
 
 use super::job::Job;
+use super::loggers::Loggers;
 use super::signals;
 use crate::checkpoint::{self, ModelInfo};
 use crate::journal::Journal;
@@ -17,12 +18,13 @@ pub(super) struct Watch<'a> {
     job: &'a Job<'a>,
     info: &'a ModelInfo,
     journal: Journal,
+    pub(super) loggers: Loggers,
     bar: ProgressBar,
 }
 
 impl<'a> Watch<'a> {
-    pub(super) fn new(job: &'a Job<'a>, info: &'a ModelInfo, journal: Journal) -> Self {
-        Self { job, info, journal, bar: ProgressBar::hidden() }
+    pub(super) fn new(job: &'a Job<'a>, info: &'a ModelInfo, journal: Journal, loggers: Loggers) -> Self {
+        Self { job, info, journal, loggers, bar: ProgressBar::hidden() }
     }
 
     /// A line of the log.
@@ -68,6 +70,7 @@ impl Observer for Watch<'_> {
         self.bar.finish_and_clear();
         self.journal.epoch(outcome);
         self.files(engine, outcome.best).map_err(|error| ComponentError::message(format!("{error:#}")))?;
+        self.loggers.epoch(outcome);
         self.journal.log(&format!("This epoch took {:.6} s", outcome.report.seconds));
         Ok(())
     }

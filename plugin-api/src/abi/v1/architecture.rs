@@ -27,6 +27,7 @@ pub struct VarFactoryAbi {
 #[sabi_trait]
 pub trait ArchitectureAbi: Send {
     /// See `Architecture::build`; the specification is JSON.
+    #[sabi(last_prefix_field)]
     fn build(&self, vars: VarFactoryAbi, spec: RStr<'_>) -> AbiResult<NetworkObject>;
 }
 
@@ -34,12 +35,10 @@ pub trait ArchitectureAbi: Send {
 #[sabi_trait]
 pub trait NetworkAbi: Send {
     /// See `Network::forward`.
-    #[sabi(last_prefix_field)]
     fn forward(&self, input: TensorHandle, deep_supervision: bool) -> AbiResult<RVec<TensorHandle>>;
     /// See `Network::set_training`.
-    fn set_training(&mut self, _training: bool) -> AbiResult<()> {
-        AbiResult::ROk(())
-    }
+    #[sabi(last_prefix_field)]
+    fn set_training(&mut self, training: bool) -> AbiResult<()>;
 }
 
 /// An owned architecture.
@@ -64,7 +63,8 @@ mod adapters {
     };
     use crate::abi::v1::guard::{Guarded, contain, from_abi};
     use crate::abi::v1::json::{decode, encode};
-    use crate::abi::v1::modes::KeepModes;
+    use crate::abi::v1::loss::on;
+    use crate::abi::v1::received::Received;
     use crate::{Architecture, Error, Init, Network, NetworkSpec, Result, VarFactory};
 
     struct Exported(Guarded<Box<dyn Architecture>>);
@@ -117,10 +117,7 @@ mod adapters {
         ArchitectureAbi_TO::from_value(Exported(Guarded::new(architecture)), TD_Opaque)
     }
 
-    struct Imported {
-        object: ArchitectureObject,
-        label: String,
-    }
+    struct Imported(Received<ArchitectureObject>);
 
     impl Architecture for Imported {
         fn build(&self, vars: &mut dyn VarFactory, spec: &NetworkSpec) -> Result<Box<dyn Network>> {
@@ -128,13 +125,9 @@ mod adapters {
             // A fat pointer does not fit `*mut c_void`; a pointer to it does. Both live until `build` returns.
             let mut vars: &mut dyn VarFactory = vars;
             let factory = VarFactoryAbi { context: (&raw mut vars).cast(), create: create_var };
-            let modes = KeepModes::now();
-            let network = self.object.build(factory, text.as_rstr());
-            drop(modes);
-            let network = from_abi(network).map_err(|error| error.within("build").within(&self.label))?;
+            let network = self.0.call("build", |object| object.build(factory, text.as_rstr()))?;
             Ok(Box::new(ImportedNetwork {
-                object: network,
-                label: self.label.clone(),
+                object: Received::new(network, self.0.label().to_owned()),
                 batch_axes: spec.patch_size.len() + 2,
                 classes: spec.num_classes as i64,
             }))
@@ -163,27 +156,21 @@ mod adapters {
     }
 
     struct ImportedNetwork {
-        object: NetworkObject,
-        label: String,
+        object: Received<NetworkObject>,
         batch_axes: usize,
         classes: i64,
     }
 
     impl Network for ImportedNetwork {
         fn forward(&self, input: &Tensor, deep_supervision: bool) -> Result<Vec<Tensor>> {
-            let modes = KeepModes::now();
-            let outputs = self.object.forward(input.shallow_clone().into(), deep_supervision);
-            drop(modes);
-            let outputs = from_abi(outputs)
-                .map(|outputs| outputs.into_iter().map(Tensor::from).collect::<Vec<_>>())
-                .and_then(|outputs| self.check(input, outputs));
-            outputs.map_err(|error| error.within("forward").within(&self.label))
+            let given = input.shallow_clone();
+            let outputs = self.object.call("forward", |net| net.forward(given.into(), deep_supervision))?;
+            let outputs = outputs.into_iter().map(Tensor::from).collect();
+            self.check(input, outputs).map_err(|error| self.object.named("forward", error))
         }
 
         fn set_training(&mut self, training: bool) -> Result<()> {
-            let _modes = KeepModes::now();
-            from_abi(self.object.set_training(training))
-                .map_err(|error| error.within("set_training").within(&self.label))
+            self.object.call_mut("set_training", |net| net.set_training(training))
         }
     }
 
@@ -198,6 +185,15 @@ mod adapters {
             if first.size() != expected || expected.len() != self.batch_axes {
                 return Err(Error::shape("output", format!("{expected:?}"), format!("{:?}", first.size())));
             }
+            for output in &outputs {
+                if !output.is_floating_point() {
+                    let found = format!("{:?}", output.kind());
+                    return Err(Error::shape("output", "floating-point tensors", found));
+                }
+                if output.device() != input.device() {
+                    return Err(Error::shape("output", on(input.device()), on(output.device())));
+                }
+            }
             Ok(outputs)
         }
     }
@@ -206,6 +202,6 @@ mod adapters {
         object: ArchitectureObject,
         label: String,
     ) -> Result<Box<dyn Architecture>> {
-        Ok(Box::new(Imported { object, label }))
+        Ok(Box::new(Imported(Received::new(object, label))))
     }
 }

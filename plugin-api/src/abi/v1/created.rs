@@ -1,22 +1,30 @@
 //! A made component on its way across the boundary. One layout with and without tensors: a plugin built without
 //! libtorch fits every host.
 
+use std::sync::Arc;
+
 use abi_stable::StableAbi;
 use abi_stable::std_types::RStr;
 
 use super::architecture::ArchitectureObject;
-use super::guard::from_abi;
+use super::augmentation::{self, AugmentationObject};
+use super::format::{self, FormatObject};
+use super::later::LaterObject;
+use super::logger::{self, LoggerObject};
 use super::loss::LossObject;
+use super::normalization::{self, NormalizationObject};
 use super::planner::{self, PlannerObject};
 use super::postprocessor::{self, PostprocessorObject};
 use super::preprocessor::{self, PreprocessorObject};
+use super::received::surrounded;
 use super::root::PluginRootRef;
 use super::trainer::TrainerObject;
+use super::{AbiResult, to_abi};
 #[cfg(feature = "torch")]
 use super::{architecture, loss, trainer};
 use crate::{Component, Config, Error, Factory, Info, Kind, Result};
 
-/// A component of any kind.
+/// A component of any kind. Frozen: kinds of later minors cross as the last variant.
 #[repr(u8)]
 #[derive(StableAbi)]
 pub enum Created {
@@ -32,6 +40,16 @@ pub enum Created {
     Loss(LossObject),
     /// A trainer.
     Trainer(TrainerObject),
+    /// A normalisation.
+    Normalization(NormalizationObject),
+    /// An augmentation.
+    Augmentation(AugmentationObject),
+    /// An image format.
+    Format(FormatObject),
+    /// An experiment logger.
+    Logger(LoggerObject),
+    /// A component of a kind that this minor does not know.
+    Later(LaterObject),
 }
 
 /// Makes a component and wraps it for the boundary.
@@ -39,6 +57,9 @@ pub(super) fn create(factory: &Factory, config: &Config) -> Result<Created> {
     match factory {
         Factory::Planner(make) => Ok(Created::Planner(planner::export(make(config)?))),
         Factory::Preprocessor(make) => Ok(Created::Preprocessor(preprocessor::export(make(config)?))),
+        Factory::Normalization(make) => Ok(Created::Normalization(normalization::export(make(config)?))),
+        Factory::Format(make) => Ok(Created::Format(format::export(make(config)?))),
+        Factory::Logger(make) => Ok(Created::Logger(logger::export(make(config)?))),
         Factory::Postprocessor(make) => Ok(Created::Postprocessor(postprocessor::export(make(config)?))),
         #[cfg(feature = "torch")]
         Factory::Architecture(make) => Ok(Created::Architecture(architecture::export(make(config)?))),
@@ -46,7 +67,7 @@ pub(super) fn create(factory: &Factory, config: &Config) -> Result<Created> {
         Factory::Loss(make) => Ok(Created::Loss(loss::export(make(config)?))),
         #[cfg(feature = "torch")]
         Factory::Trainer(make) => Ok(Created::Trainer(trainer::export(make(config)?))),
-        Factory::Augmentation(_) => Err(Error::message("augmentations do not cross to a program yet")),
+        Factory::Augmentation(make) => Ok(Created::Augmentation(augmentation::export(make(config)?))),
         Factory::Elsewhere => Err(Error::message("needs tensors, which this program does not have")),
     }
 }
@@ -55,47 +76,86 @@ pub(super) fn create(factory: &Factory, config: &Config) -> Result<Created> {
 /// author's trait on what comes back. `plugin` is put in front of every error.
 pub type Import = fn(root: PluginRootRef, info: Info, plugin: &str) -> Component;
 
+/// The other side's `create` for one component.
+type Create = Arc<dyn Fn(&Config) -> AbiResult<Created> + Send + Sync>;
+
 macro_rules! factory {
-    ($variant:ident, $import:path, $root:ident, $kind:ident, $name:ident, $label:ident) => {
-        Factory::$variant(Box::new(move |config| match call_create($root, $kind, &$name, config, &$label)? {
-            Created::$variant(object) => $import(object, $label.clone()),
-            _ => Err(Error::message(format!("{}: the plugin made another kind of component", $label))),
+    ($variant:ident, $import:path, $create:ident, $label:ident) => {
+        Factory::$variant(Box::new(move |config| {
+            match surrounded(&$label, "create", || $create(config)).map_err(|e| e.within(&$label))? {
+                Created::$variant(object) => $import(object, $label.clone()),
+                _ => Err(Error::message(format!("{}: the plugin made another kind of component", $label))),
+            }
         }))
     };
 }
 
-/// An [`Import`] for programs without tensors: architectures, losses and trainers are known by name only. It does not
-/// refer to libtorch, so a program that uses only this one is not linked with it.
+/// An [`Import`] for programs without tensors: architectures, losses and trainers are known by name only.
 #[must_use]
 pub fn import(root: PluginRootRef, info: Info, plugin: &str) -> Component {
-    let (kind, name) = (info.kind, info.name.to_string());
-    let label = format!("plugin {plugin}, {kind} {name}");
-    let factory = match kind {
-        Kind::Planner => factory!(Planner, planner::import, root, kind, name, label),
-        Kind::Preprocessor => factory!(Preprocessor, preprocessor::import, root, kind, name, label),
-        Kind::Postprocessor => factory!(Postprocessor, postprocessor::import, root, kind, name, label),
-        Kind::Augmentation | Kind::Architecture | Kind::Loss | Kind::Trainer => Factory::Elsewhere,
-    };
-    Component { info, factory }
+    let create = calling(root, &info);
+    without_tensors(create, info, plugin)
 }
 
 /// An [`Import`] for all kinds.
 #[cfg(feature = "torch")]
 #[must_use]
 pub fn import_with_tensors(root: PluginRootRef, info: Info, plugin: &str) -> Component {
+    let create = calling(root, &info);
+    with_tensors(create, info, plugin)
+}
+
+/// The same component behind both adapters, in this image: every call goes the way it would go to a plugin. For tests
+/// and measurements.
+#[must_use]
+pub fn through_adapters(component: Component, plugin: &str) -> Component {
+    let Component { info, factory } = component;
+    if matches!(factory, Factory::Elsewhere) {
+        return Component { info, factory };
+    }
+    let create: Create = Arc::new(move |config| to_abi(create(&factory, config)));
+    #[cfg(feature = "torch")]
+    return with_tensors(create, info, plugin);
+    #[cfg(not(feature = "torch"))]
+    without_tensors(create, info, plugin)
+}
+
+/// A plugin's `create`, for one entry of its manifest.
+fn calling(root: PluginRootRef, info: &Info) -> Create {
     let (kind, name) = (info.kind, info.name.to_string());
-    let label = format!("plugin {plugin}, {kind} {name}");
-    let factory = match kind {
-        Kind::Architecture => factory!(Architecture, architecture::import, root, kind, name, label),
-        Kind::Loss => factory!(Loss, loss::import, root, kind, name, label),
-        Kind::Trainer => factory!(Trainer, trainer::import, root, kind, name, label),
-        _ => return import(root, info, plugin),
+    Arc::new(move |config| match super::json::encode(config) {
+        Ok(config) => (root.create())(RStr::from(kind.as_str()), RStr::from(&*name), config.as_rstr()),
+        Err(error) => to_abi(Err(error)),
+    })
+}
+
+fn label(plugin: &str, info: &Info) -> String {
+    format!("plugin {plugin}, {} {}", info.kind, info.name)
+}
+
+fn without_tensors(create: Create, info: Info, plugin: &str) -> Component {
+    let label = label(plugin, &info);
+    let factory = match info.kind {
+        Kind::Planner => factory!(Planner, planner::import, create, label),
+        Kind::Preprocessor => factory!(Preprocessor, preprocessor::import, create, label),
+        Kind::Normalization => factory!(Normalization, normalization::import, create, label),
+        Kind::Format => factory!(Format, format::import, create, label),
+        Kind::Logger => factory!(Logger, logger::import, create, label),
+        Kind::Postprocessor => factory!(Postprocessor, postprocessor::import, create, label),
+        Kind::Augmentation => factory!(Augmentation, augmentation::import, create, label),
+        Kind::Architecture | Kind::Loss | Kind::Trainer => Factory::Elsewhere,
     };
     Component { info, factory }
 }
 
-fn call_create(root: PluginRootRef, kind: Kind, name: &str, config: &Config, label: &str) -> Result<Created> {
-    let config = super::json::encode(config)?;
-    let made = (root.create())(RStr::from(kind.as_str()), RStr::from(name), config.as_rstr());
-    from_abi(made).map_err(|error| error.within(label))
+#[cfg(feature = "torch")]
+fn with_tensors(create: Create, info: Info, plugin: &str) -> Component {
+    let label = label(plugin, &info);
+    let factory = match info.kind {
+        Kind::Architecture => factory!(Architecture, architecture::import, create, label),
+        Kind::Loss => factory!(Loss, loss::import, create, label),
+        Kind::Trainer => factory!(Trainer, trainer::import, create, label),
+        _ => return without_tensors(create, info, plugin),
+    };
+    Component { info, factory }
 }

@@ -57,7 +57,7 @@ impl From<AbiError> for Error {
 }
 
 /// Turns a result into its form for the boundary.
-pub(super) fn to_abi<T>(result: Result<T>) -> AbiResult<T> {
+pub fn to_abi<T>(result: Result<T>) -> AbiResult<T> {
     match result {
         Ok(value) => ROk(value),
         Err(error) => RErr(error.into()),
@@ -65,12 +65,12 @@ pub(super) fn to_abi<T>(result: Result<T>) -> AbiResult<T> {
 }
 
 /// Turns a result from the boundary into ours.
-pub(super) fn from_abi<T>(result: AbiResult<T>) -> Result<T> {
+pub(crate) fn from_abi<T>(result: AbiResult<T>) -> Result<T> {
     result.into_result().map_err(Error::from)
 }
 
 /// Runs author code; a panic becomes an error.
-pub(super) fn contain<T>(body: impl FnOnce() -> Result<T>) -> AbiResult<T> {
+pub(crate) fn contain<T>(body: impl FnOnce() -> Result<T>) -> AbiResult<T> {
     record_panics_of_this_image();
     to_abi(match catch_unwind(AssertUnwindSafe(body)) {
         Ok(result) => result,
@@ -98,7 +98,6 @@ impl<T> Guarded<T> {
     }
 
     /// As [`Guarded::call`], with exclusive access.
-    #[cfg(feature = "torch")]
     pub(super) fn call_mut<R>(&mut self, body: impl FnOnce(&mut T) -> Result<R>) -> AbiResult<R> {
         if self.poisoned.load(Ordering::Acquire) {
             return poisoned();

@@ -11,28 +11,27 @@ use super::tensor::TensorHandle;
 #[sabi_trait]
 pub trait LossAbi: Send {
     /// See `Loss::forward`.
-    #[sabi(last_prefix_field)]
     fn forward(&self, logits: TensorHandle, target: TensorHandle) -> AbiResult<TensorHandle>;
     /// See `Loss::epoch_begins`.
-    fn epoch_begins(&mut self, _epoch: u64) -> AbiResult<()> {
-        AbiResult::ROk(())
-    }
+    #[sabi(last_prefix_field)]
+    fn epoch_begins(&mut self, epoch: u64) -> AbiResult<()>;
 }
 
 /// An owned loss.
 pub type LossObject = LossAbi_TO<'static, RBox<()>>;
 
 #[cfg(feature = "torch")]
-pub(super) use adapters::{export, import};
+pub(super) use adapters::{export, import, on};
 
 #[cfg(feature = "torch")]
 mod adapters {
     use abi_stable::sabi_trait::TD_Opaque;
-    use tch::Tensor;
+    use tch::{Device, Tensor};
 
     use super::{AbiResult, LossAbi, LossAbi_TO, LossObject, TensorHandle};
-    use crate::abi::v1::guard::{Guarded, from_abi};
-    use crate::abi::v1::modes::{KeepModes, gradient_mode};
+    use crate::abi::v1::guard::Guarded;
+    use crate::abi::v1::modes::gradient_mode;
+    use crate::abi::v1::received::Received;
     use crate::{Error, Loss, Result};
 
     struct Exported(Guarded<Box<dyn Loss>>);
@@ -52,37 +51,33 @@ mod adapters {
         LossAbi_TO::from_value(Exported(Guarded::new(loss)), TD_Opaque)
     }
 
-    struct Imported {
-        object: LossObject,
-        label: String,
-    }
+    struct Imported(Received<LossObject>);
 
     impl Loss for Imported {
         fn forward(&self, logits: &Tensor, target: &Tensor) -> Result<Tensor> {
-            let modes = KeepModes::now();
-            let value = self.object.forward(logits.shallow_clone().into(), target.shallow_clone().into());
-            drop(modes);
-            let value = from_abi(value).map(Tensor::from).and_then(check);
-            value.map_err(|error| error.within(&self.label))
+            let (input, truth) = (logits.shallow_clone(), target.shallow_clone());
+            let value = self.0.call("forward", |loss| loss.forward(input.into(), truth.into()))?;
+            check(value.into(), logits).map_err(|error| self.0.named("forward", error))
         }
 
         fn epoch_begins(&mut self, epoch: usize) -> Result<()> {
-            let _modes = KeepModes::now();
-            from_abi(self.object.epoch_begins(epoch as u64))
-                .map_err(|error| error.within("epoch_begins").within(&self.label))
+            self.0.call_mut("epoch_begins", |loss| loss.epoch_begins(epoch as u64))
         }
     }
 
     /// A loss is one finite number that depends on the logits.
-    fn check(value: Tensor) -> Result<Tensor> {
+    fn check(value: Tensor, logits: &Tensor) -> Result<Tensor> {
         if value.numel() != 1 {
-            return Err(Error::shape("forward", "a scalar", format!("{:?}", value.size())));
+            return Err(Error::shape("loss", "a scalar", format!("{:?}", value.size())));
         }
         if !value.is_floating_point() {
-            return Err(Error::shape("forward", "a floating-point scalar", format!("{:?}", value.kind())));
+            return Err(Error::shape("loss", "a floating-point scalar", format!("{:?}", value.kind())));
+        }
+        if value.device() != logits.device() {
+            return Err(Error::shape("loss", on(logits.device()), on(value.device())));
         }
         if gradient_mode() != 0 && !value.requires_grad() {
-            return Err(Error::message("forward: the loss does not depend on the network (no gradient)"));
+            return Err(Error::message("the loss does not depend on the network (no gradient)"));
         }
         let number = f64::try_from(value.detach().reshape([]))?;
         if !number.is_finite() {
@@ -91,7 +86,11 @@ mod adapters {
         Ok(value.reshape([]))
     }
 
+    pub(in crate::abi::v1) fn on(device: Device) -> String {
+        format!("a tensor on {device:?}")
+    }
+
     pub(in crate::abi::v1) fn import(object: LossObject, label: String) -> Result<Box<dyn Loss>> {
-        Ok(Box::new(Imported { object, label }))
+        Ok(Box::new(Imported(Received::new(object, label))))
     }
 }

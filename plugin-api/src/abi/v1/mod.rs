@@ -7,14 +7,21 @@
 #![allow(unreachable_pub, non_local_definitions)]
 
 mod architecture;
+mod augmentation;
 mod created;
+mod epoch;
+mod format;
 mod guard;
 mod host;
 mod json;
+mod later;
+mod logger;
 mod loss;
+mod normalization;
 mod planner;
 mod postprocessor;
 mod preprocessor;
+mod received;
 mod root;
 mod tensor;
 mod trainer;
@@ -24,10 +31,13 @@ mod modes;
 
 #[cfg(feature = "torch")]
 pub use created::import_with_tensors;
-pub use created::{Created, Import, import};
-pub use guard::{AbiError, ErrorCode};
-pub use host::HostServices;
-pub(crate) use host::services;
+pub use created::{Created, Import, import, through_adapters};
+pub use guard::{AbiError, ErrorCode, to_abi};
+pub(crate) use guard::{contain, from_abi};
+pub use host::{HostServices, HostServicesRef, Rounds};
+pub(crate) use host::{parallel_for as parallel_rounds, services};
+pub use later::LaterObject;
+pub use received::with_running;
 pub use root::{ManifestEntry, PluginRoot, PluginRootRef, root_module};
 
 /// Result of every call across the boundary.

@@ -1,5 +1,17 @@
 //! libtorch's thread-wide modes, restored after every call into a plugin.
 
+// SAFETY: C++ functions of libtorch 2.11 (`at::autocast`), which take and return plain values. The handshake ties both
+// sides to this libtorch. tch's own getter is the deprecated one, which prints a warning whenever it is asked.
+unsafe extern "C" {
+    #[link_name = "_ZN2at8autocast19is_autocast_enabledEN3c1010DeviceTypeE"]
+    safe fn is_autocast_enabled(device: i8) -> bool;
+    #[link_name = "_ZN2at8autocast20set_autocast_enabledEN3c1010DeviceTypeEb"]
+    safe fn set_autocast_enabled(device: i8, enabled: bool);
+}
+
+/// `c10::DeviceType` of the devices that networks run on: CPU and CUDA.
+const DEVICES: [i8; 2] = [0, 1];
+
 /// Whether gradients are recorded on this thread, as libtorch's number. It can only be read by setting it.
 pub(super) fn gradient_mode() -> i32 {
     // SAFETY: thread-local state, set back at once.
@@ -10,17 +22,18 @@ pub(super) fn gradient_mode() -> i32 {
     }
 }
 
-/// Remembers gradient mode and thread count; restores them when dropped. (Networks take their number format from their
-/// input, so the host does not depend on autocast.)
+/// Remembers gradient mode, autocast and thread count; restores them when dropped.
 pub(super) struct KeepModes {
     grad: i32,
     threads: i32,
+    autocast: [bool; 2],
 }
 
 impl KeepModes {
     pub(super) fn now() -> Self {
         // SAFETY: a getter.
-        Self { grad: gradient_mode(), threads: unsafe { torch_sys::at_get_num_threads() } }
+        let threads = unsafe { torch_sys::at_get_num_threads() };
+        Self { grad: gradient_mode(), threads, autocast: DEVICES.map(|device| is_autocast_enabled(device)) }
     }
 }
 
@@ -31,6 +44,11 @@ impl Drop for KeepModes {
             torch_sys::at_grad_set_enabled(self.grad);
             if torch_sys::at_get_num_threads() != self.threads {
                 torch_sys::at_set_num_threads(self.threads);
+            }
+        }
+        for (device, before) in DEVICES.into_iter().zip(self.autocast) {
+            if is_autocast_enabled(device) != before {
+                set_autocast_enabled(device, before);
             }
         }
     }

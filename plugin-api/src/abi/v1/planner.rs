@@ -6,21 +6,23 @@ use abi_stable::sabi_trait::TD_Opaque;
 use abi_stable::std_types::{RBox, ROption, RStr, RString};
 
 use super::AbiResult;
-use super::guard::{Guarded, from_abi};
-use super::json::{decode, encode};
+use super::guard::Guarded;
+use super::json::{apply_change, decode, decode_settings, encode, encode_change};
+use super::received::Received;
 use crate::vocabulary::{Fingerprint, Plans};
-use crate::{Planner, PlannerSettings, Result};
+use crate::{Error, Planner, PlannerSettings, Result};
 
 /// A planner as it crosses.
 #[sabi_trait]
 pub trait PlannerAbi: Send + Sync {
     /// See `Planner::extends`.
     fn extends(&self) -> AbiResult<RString>;
-    /// See `Planner::configure`: returns the changed settings.
+    /// See `Planner::configure`: returns the change of the settings.
     fn configure(&self, settings: RStr<'_>) -> AbiResult<RString>;
     /// See `Planner::target_spacing`.
     fn target_spacing(&self, fingerprint: RStr<'_>) -> AbiResult<ROption<[f64; 3]>>;
-    /// See `Planner::finish`: returns the changed plans.
+    /// See `Planner::finish`: returns the change of the plans.
+    #[sabi(last_prefix_field)]
     fn finish(&self, plans: RStr<'_>) -> AbiResult<RString>;
 }
 
@@ -36,9 +38,10 @@ impl PlannerAbi for Exported {
 
     fn configure(&self, settings: RStr<'_>) -> AbiResult<RString> {
         self.0.call(|planner| {
-            let mut changed: PlannerSettings = decode(settings.as_str())?;
-            planner.configure(&mut changed)?;
-            encode(&changed)
+            let before: PlannerSettings = decode_settings(settings.as_str())?;
+            let mut after = before.clone();
+            planner.configure(&mut after)?;
+            encode_change(&before, &after)
         })
     }
 
@@ -48,9 +51,10 @@ impl PlannerAbi for Exported {
 
     fn finish(&self, plans: RStr<'_>) -> AbiResult<RString> {
         self.0.call(|planner| {
-            let mut changed: Plans = decode(plans.as_str())?;
-            planner.finish(&mut changed)?;
-            encode(&changed)
+            let before: Plans = decode(plans.as_str())?;
+            let mut after = before.clone();
+            planner.finish(&mut after)?;
+            encode_change(&before, &after)
         })
     }
 }
@@ -60,15 +64,8 @@ pub(super) fn export(planner: Box<dyn Planner>) -> PlannerObject {
 }
 
 struct Imported {
-    object: PlannerObject,
-    label: String,
+    object: Received<PlannerObject>,
     extends: String,
-}
-
-impl Imported {
-    fn named<T>(&self, hook: &str, result: AbiResult<T>) -> Result<T> {
-        from_abi(result).map_err(|error| error.within(hook).within(&self.label))
-    }
 }
 
 impl Planner for Imported {
@@ -77,25 +74,32 @@ impl Planner for Imported {
     }
 
     fn configure(&self, settings: &mut PlannerSettings) -> Result<()> {
-        let changed = self.named("configure", self.object.configure(encode(settings)?.as_rstr()))?;
-        *settings = decode(&changed).map_err(|error| error.within(&self.label))?;
-        Ok(())
+        let before = encode(settings)?;
+        let change = self.object.call("configure", |planner| planner.configure(before.as_rstr()))?;
+        apply_change(settings, &change).map_err(|error| self.object.named("configure", error))
     }
 
     fn target_spacing(&self, fingerprint: &Fingerprint) -> Result<Option<[f64; 3]>> {
+        let known = encode(fingerprint)?;
         let spacing =
-            self.named("target_spacing", self.object.target_spacing(encode(fingerprint)?.as_rstr()))?;
-        Ok(spacing.into_option())
+            self.object.call("target_spacing", |planner| planner.target_spacing(known.as_rstr()))?;
+        match spacing.into_option() {
+            Some(spacing) if spacing.iter().any(|mm| !mm.is_finite() || *mm <= 0.0) => {
+                Err(self.object.named("target_spacing", Error::NotFinite(format!("spacing {spacing:?}"))))
+            }
+            spacing => Ok(spacing),
+        }
     }
 
     fn finish(&self, plans: &mut Plans) -> Result<()> {
-        let changed = self.named("finish", self.object.finish(encode(plans)?.as_rstr()))?;
-        *plans = decode(&changed).map_err(|error| error.within(&self.label))?;
-        Ok(())
+        let before = encode(plans)?;
+        let change = self.object.call("finish", |planner| planner.finish(before.as_rstr()))?;
+        apply_change(plans, &change).map_err(|error| self.object.named("finish", error))
     }
 }
 
 pub(super) fn import(object: PlannerObject, label: String) -> Result<Box<dyn Planner>> {
-    let extends = from_abi(object.extends()).map_err(|error| error.within("extends").within(&label))?;
-    Ok(Box::new(Imported { extends: extends.into_string(), object, label }))
+    let object = Received::new(object, label);
+    let extends = object.call("extends", |planner| planner.extends())?.into_string();
+    Ok(Box::new(Imported { object, extends }))
 }

@@ -7,7 +7,8 @@ use abi_stable::{StableAbi, sabi_trait};
 use ndarray::Array3;
 
 use super::AbiResult;
-use super::guard::{Guarded, from_abi};
+use super::guard::Guarded;
+use super::received::Received;
 use crate::{Error, LabelVolume, Postprocessor, Result};
 
 /// Shape and voxel size, (z, y, x).
@@ -22,6 +23,7 @@ pub struct GridAbi {
 #[sabi_trait]
 pub trait PostprocessorAbi: Send + Sync {
     /// See `Postprocessor::apply`: labels in C order, changed in place.
+    #[sabi(last_prefix_field)]
     fn apply(&self, labels: RSliceMut<'_, u8>, grid: GridAbi) -> AbiResult<()>;
 }
 
@@ -56,23 +58,19 @@ pub(super) fn export(postprocessor: Box<dyn Postprocessor>) -> PostprocessorObje
     PostprocessorAbi_TO::from_value(Exported(Guarded::new(postprocessor)), TD_Opaque)
 }
 
-struct Imported {
-    object: PostprocessorObject,
-    label: String,
-}
+struct Imported(Received<PostprocessorObject>);
 
 impl Postprocessor for Imported {
     fn apply(&self, volume: &mut LabelVolume) -> Result<()> {
         let (z, y, x) = volume.labels.dim();
         let grid = GridAbi { shape: [z, y, x], spacing: volume.spacing };
         let mut labels: Vec<u8> = volume.labels.iter().copied().collect();
-        from_abi(self.object.apply(labels.as_mut_slice().into(), grid))
-            .map_err(|error| error.within("apply").within(&self.label))?;
+        self.0.call("apply", |object| object.apply(labels.as_mut_slice().into(), grid))?;
         volume.labels.iter_mut().zip(labels).for_each(|(to, from)| *to = from);
         Ok(())
     }
 }
 
 pub(super) fn import(object: PostprocessorObject, label: String) -> Result<Box<dyn Postprocessor>> {
-    Ok(Box::new(Imported { object, label }))
+    Ok(Box::new(Imported(Received::new(object, label))))
 }

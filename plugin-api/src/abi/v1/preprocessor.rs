@@ -7,8 +7,9 @@ use abi_stable::{StableAbi, sabi_trait};
 use ndarray::{Array3, Array4};
 
 use super::AbiResult;
-use super::guard::{Guarded, from_abi};
-use super::json::{decode, encode};
+use super::guard::Guarded;
+use super::json::{apply_change, decode, decode_settings, encode, encode_change};
+use super::received::Received;
 use crate::{CaseArrays, Error, PreprocessContext, Preprocessor, PreprocessorSettings, Result};
 
 /// A case as it crosses: C order, (channels, z, y, x) and (z, y, x).
@@ -36,9 +37,10 @@ pub struct CaseBuffer {
 pub trait PreprocessorAbi: Send + Sync {
     /// See `Preprocessor::extends`.
     fn extends(&self) -> AbiResult<RString>;
-    /// See `Preprocessor::configure`: returns the changed settings.
+    /// See `Preprocessor::configure`: returns the change of the settings.
     fn configure(&self, settings: RStr<'_>) -> AbiResult<RString>;
     /// See `Preprocessor::resample_and_normalize`; the context is JSON.
+    #[sabi(last_prefix_field)]
     fn resample_and_normalize(&self, case: CaseView<'_>, context: RStr<'_>)
     -> AbiResult<ROption<CaseBuffer>>;
 }
@@ -55,9 +57,10 @@ impl PreprocessorAbi for Exported {
 
     fn configure(&self, settings: RStr<'_>) -> AbiResult<RString> {
         self.0.call(|preprocessor| {
-            let mut changed: PreprocessorSettings = decode(settings.as_str())?;
-            preprocessor.configure(&mut changed)?;
-            encode(&changed)
+            let before: PreprocessorSettings = decode_settings(settings.as_str())?;
+            let mut after = before.clone();
+            preprocessor.configure(&mut after)?;
+            encode_change(&before, &after)
         })
     }
 
@@ -79,8 +82,7 @@ pub(super) fn export(preprocessor: Box<dyn Preprocessor>) -> PreprocessorObject 
 }
 
 struct Imported {
-    object: PreprocessorObject,
-    label: String,
+    object: Received<PreprocessorObject>,
     extends: String,
 }
 
@@ -90,10 +92,9 @@ impl Preprocessor for Imported {
     }
 
     fn configure(&self, settings: &mut PreprocessorSettings) -> Result<()> {
-        let named = |error: Error| error.within("configure").within(&self.label);
-        let changed = from_abi(self.object.configure(encode(settings)?.as_rstr())).map_err(named)?;
-        *settings = decode(&changed).map_err(named)?;
-        Ok(())
+        let before = encode(settings)?;
+        let change = self.object.call("configure", |p| p.configure(before.as_rstr()))?;
+        apply_change(settings, &change).map_err(|error| self.object.named("configure", error))
     }
 
     fn resample_and_normalize(
@@ -101,7 +102,7 @@ impl Preprocessor for Imported {
         case: &CaseArrays,
         context: &PreprocessContext,
     ) -> Result<Option<CaseArrays>> {
-        let named = |error: Error| error.within("resample_and_normalize").within(&self.label);
+        const HOOK: &str = "resample_and_normalize";
         let (data, seg) = (case.data.as_standard_layout(), case.seg.as_standard_layout());
         let view = CaseView {
             data: data.as_slice().unwrap_or_default().into(),
@@ -109,21 +110,21 @@ impl Preprocessor for Imported {
             shape: shape_of(&case.data),
             spacing: case.spacing,
         };
-        let made =
-            from_abi(self.object.resample_and_normalize(view, encode(context)?.as_rstr())).map_err(named)?;
+        let context = encode(context)?;
+        let made = self.object.call(HOOK, |p| p.resample_and_normalize(view, context.as_rstr()))?;
         made.into_option()
             .map(|b| {
-                arrays(b.data.into_vec(), b.seg.into_vec(), b.shape, b.spacing)
-                    .and_then(|c| same_channels(case, c))
+                arrays(b.data.into_vec(), b.seg.into_vec(), b.shape, b.spacing).and_then(|c| check(case, c))
             })
             .transpose()
-            .map_err(named)
+            .map_err(|error| self.object.named(HOOK, error))
     }
 }
 
 pub(super) fn import(object: PreprocessorObject, label: String) -> Result<Box<dyn Preprocessor>> {
-    let extends = from_abi(object.extends()).map_err(|error| error.within("extends").within(&label))?;
-    Ok(Box::new(Imported { extends: extends.into_string(), object, label }))
+    let object = Received::new(object, label);
+    let extends = object.call("extends", |preprocessor| preprocessor.extends())?.into_string();
+    Ok(Box::new(Imported { object, extends }))
 }
 
 impl From<CaseArrays> for CaseBuffer {
@@ -154,7 +155,14 @@ fn arrays(data: Vec<f32>, seg: Vec<f32>, shape: [usize; 4], spacing: [f64; 3]) -
     })
 }
 
-fn same_channels(before: &CaseArrays, after: CaseArrays) -> Result<CaseArrays> {
+/// The channels are the case's, and the intensities numbers.
+fn check(before: &CaseArrays, after: CaseArrays) -> Result<CaseArrays> {
     let (wanted, got) = (before.data.dim().0, after.data.dim().0);
-    if wanted == got { Ok(after) } else { Err(Error::shape("data", format!("{wanted} channels"), got)) }
+    if wanted != got {
+        return Err(Error::shape("data", format!("{wanted} channels"), got));
+    }
+    match after.data.iter().find(|value| !value.is_finite()) {
+        Some(odd) => Err(Error::NotFinite(format!("intensity {odd}"))),
+        None => Ok(after),
+    }
 }

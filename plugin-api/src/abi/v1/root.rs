@@ -8,7 +8,7 @@ use abi_stable::std_types::{ROption, RStr, RString, RVec};
 
 use super::created::{Created, create};
 use super::guard::contain;
-use super::host::{self, HostServices};
+use super::host::{self, HostServicesRef};
 use super::{AbiResult, json};
 use crate::{Component, Error, Info, Registration, Result};
 
@@ -27,7 +27,7 @@ pub struct ManifestEntry {
 #[sabi(missing_field(panic))]
 pub struct PluginRoot {
     /// All components of the plugin.
-    pub manifest: extern "C" fn(HostServices) -> AbiResult<RVec<ManifestEntry>>,
+    pub manifest: extern "C" fn(HostServicesRef) -> AbiResult<RVec<ManifestEntry>>,
     /// Makes the component of a kind and name from its parameters (JSON object).
     pub create: extern "C" fn(kind: RStr<'_>, name: RStr<'_>, config: RStr<'_>) -> AbiResult<Created>,
     /// Reserved: answers nothing in this version.
@@ -48,7 +48,7 @@ pub fn root_module() -> PluginRootRef {
     PluginRoot { manifest, create: create_component, extension: no_extension }.leak_into_prefix()
 }
 
-extern "C" fn manifest(services: HostServices) -> AbiResult<RVec<ManifestEntry>> {
+extern "C" fn manifest(services: HostServicesRef) -> AbiResult<RVec<ManifestEntry>> {
     host::install(services);
     contain(|| {
         components().map(|component| Ok(ManifestEntry { info: json::encode(&component.info)? })).collect()

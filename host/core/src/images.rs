@@ -1,0 +1,199 @@
+//! Image files: the ending of a name says which format component reads or writes it.
+
+use std::path::Path;
+use std::sync::OnceLock;
+
+use anyhow::{Result, anyhow, bail};
+use ndarray::{Array3, ArrayView3};
+use nnunet_formats::nifti::{self, Geometry, Image};
+use nnunet_plugin_api::vocabulary::ItkGeometry;
+use nnunet_plugin_api::{
+    Component, Error as ComponentError, Factory, ImageFormat, ImageHeader, ImageVolume, Info, Kind,
+    Registration, Result as ComponentResult, inventory,
+};
+
+use crate::registry::{Origin, Registry, Status};
+
+/// What the program writes label maps as.
+pub const USUAL: &str = ".nii.gz";
+
+struct Nifti;
+
+inventory::submit!(Registration(|| {
+    let info = Info::new(Kind::Format, "NIfTI", "NIfTI-1 images, plain or gzipped, as SimpleITK reads them.");
+    let info = [".nii.gz", ".nii"].into_iter().fold(info, |info, ending| info.reads(ending).writes(ending));
+    Component::format(info, |_| Ok(Box::new(Nifti)))
+}));
+
+impl ImageFormat for Nifti {
+    fn read(&self, path: &Path) -> ComponentResult<ImageVolume> {
+        let image = nifti::read(path).map_err(said)?;
+        Ok(ImageVolume { voxels: image.data, geometry: to_itk(&image.geometry) })
+    }
+
+    fn read_header(&self, path: &Path) -> ComponentResult<ImageHeader> {
+        let geometry = nifti::read_geometry(path).map_err(said)?;
+        Ok(ImageHeader { size: geometry.size_zyx(), geometry: to_itk(&geometry) })
+    }
+
+    fn write(&self, path: &Path, voxels: ArrayView3<'_, f32>, geometry: &ItkGeometry) -> ComponentResult<()> {
+        nifti::write_image(path, voxels, &from_itk(voxels.dim(), geometry)).map_err(said)
+    }
+
+    fn write_labels(
+        &self,
+        path: &Path,
+        labels: ArrayView3<'_, u8>,
+        geometry: &ItkGeometry,
+    ) -> ComponentResult<()> {
+        nifti::write_labels(path, labels, &from_itk(labels.dim(), geometry)).map_err(said)
+    }
+}
+
+fn said(error: nnunet_formats::Error) -> ComponentError {
+    ComponentError::message(error.to_string())
+}
+
+fn to_itk(geometry: &Geometry) -> ItkGeometry {
+    ItkGeometry { origin: geometry.origin, spacing: geometry.spacing, direction: geometry.direction }
+}
+
+fn from_itk((z, y, x): (usize, usize, usize), geometry: &ItkGeometry) -> Geometry {
+    let ItkGeometry { origin, spacing, direction } = *geometry;
+    Geometry { size: [x, y, z], spacing, origin, direction }
+}
+
+/// A format in use, by an ending it reads or writes.
+struct Known {
+    ending: String,
+    reads: bool,
+    format: Box<dyn ImageFormat>,
+    origin: Origin,
+}
+
+static FORMATS: OnceLock<Vec<Known>> = OnceLock::new();
+
+/// Takes over the formats of a registry, once, before files are read. Of two that claim an ending the one with
+/// precedence is used.
+///
+/// # Errors
+/// Two formats of equal rank for one ending, or a format that cannot be made.
+pub fn install(registry: &Registry) -> Result<()> {
+    let known = collect(registry)?;
+    let _ = FORMATS.set(known);
+    Ok(())
+}
+
+fn collect(registry: &Registry) -> Result<Vec<Known>> {
+    let mut all: Vec<Known> = Vec::new();
+    for entry in registry.entries() {
+        let Component { info, factory: Factory::Format(make) } = &entry.component else { continue };
+        if entry.status() == Status::Shadowed {
+            continue;
+        }
+        for (word, reads) in [("reads", true), ("writes", false)] {
+            for ending in info.endings(word) {
+                let format = make(&info.defaults)?;
+                let known = Known { ending: ending.to_owned(), reads, format, origin: entry.origin.clone() };
+                claim(&mut all, known)?;
+            }
+        }
+    }
+    // The longest ending that fits a name is meant.
+    all.sort_by_key(|known| std::cmp::Reverse(known.ending.len()));
+    Ok(all)
+}
+
+fn claim(all: &mut Vec<Known>, new: Known) -> Result<()> {
+    let Some(old) = all.iter_mut().find(|old| old.ending == new.ending && old.reads == new.reads) else {
+        all.push(new);
+        return Ok(());
+    };
+    if old.origin.rank() == new.origin.rank() {
+        bail!(
+            "{} files are claimed by {} and by {}; load one of them only",
+            new.ending,
+            old.origin,
+            new.origin
+        );
+    }
+    if new.origin.rank() < old.origin.rank() {
+        *old = new;
+    }
+    Ok(())
+}
+
+fn formats() -> &'static [Known] {
+    FORMATS.get_or_init(|| crate::built_in().and_then(|registry| collect(&registry)).unwrap_or_default())
+}
+
+fn of(path: &Path, reads: bool) -> Result<&'static Known> {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let candidates = || formats().iter().filter(|known| known.reads == reads);
+    let fits = candidates().find(|known| name.ends_with(&known.ending));
+    fits.ok_or_else(|| {
+        let endings: Vec<&str> = candidates().map(|known| known.ending.as_str()).collect();
+        let verb = if reads { "reads" } else { "writes" };
+        anyhow!("{}: no format {verb} it; known endings: {}", path.display(), endings.join(", "))
+    })
+}
+
+/// The ending of a name that some format reads.
+#[must_use]
+pub fn ending(name: &str) -> Option<&'static str> {
+    let known = formats().iter().filter(|known| known.reads);
+    known.map(|known| known.ending.as_str()).find(|ending| name.ends_with(ending))
+}
+
+/// Reads an image.
+///
+/// # Errors
+/// An ending that no format reads; what the format says.
+pub fn read(path: &Path) -> Result<Image> {
+    let ImageVolume { voxels, geometry } = of(path, true)?.format.read(path)?;
+    Ok(Image { geometry: from_itk(voxels.dim(), &geometry), data: voxels })
+}
+
+/// Gives every slice (number, voxels in the order y, x) of an image to `body`. Of a NIfTI file one slice is in memory.
+///
+/// # Errors
+/// As [`read`].
+pub fn for_each_slice(path: &Path, mut body: impl FnMut(usize, &[f32])) -> Result<Geometry> {
+    if of(path, true)?.origin == Origin::BuiltIn {
+        return Ok(nifti::for_each_slice(path, body)?);
+    }
+    let image = read(path)?;
+    for (z, slice) in image.data.outer_iter().enumerate() {
+        body(z, slice.as_standard_layout().as_slice().unwrap_or_default());
+    }
+    Ok(image.geometry)
+}
+
+/// Reads size and place of an image.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_geometry(path: &Path) -> Result<Geometry> {
+    let ImageHeader { size: [z, y, x], geometry } = of(path, true)?.format.read_header(path)?;
+    Ok(from_itk((z, y, x), &geometry))
+}
+
+/// Writes a label map.
+///
+/// # Errors
+/// An ending that no format writes; what the format says.
+pub fn write_labels(path: &Path, labels: ArrayView3<'_, u8>, geometry: &Geometry) -> Result<()> {
+    Ok(of(path, false)?.format.write_labels(path, labels, &to_itk(geometry))?)
+}
+
+/// Copies a label map; one of another format becomes NIfTI.
+///
+/// # Errors
+/// As [`read`]; values that are no labels.
+pub fn as_nifti(from: &Path, to: &Path) -> Result<()> {
+    if from.to_string_lossy().ends_with(USUAL) {
+        return crate::pipeline::copy_file(from, to);
+    }
+    let labels: Array3<u8> = crate::summary::read_labels(from)?;
+    Ok(nifti::write_labels(to, labels.view(), &read_geometry(from)?)?)
+}

@@ -1,0 +1,66 @@
+//! The experiment loggers that the configuration asks for.
+
+use anyhow::{Context, Result};
+use nnunet_host::report;
+use nnunet_host::world::World;
+use nnunet_plugin_api::{EpochLog, ExperimentLogger, Result as ComponentResult, RunEnd, RunInfo};
+use nnunet_training::{Engine, EpochOutcome, Stopped};
+
+use super::job::Job;
+
+/// Loggers by name. One that fails is reported and told nothing more; training goes on.
+pub(super) struct Loggers(Vec<(String, Box<dyn ExperimentLogger>)>);
+
+impl Loggers {
+    /// Makes the loggers of the configuration.
+    pub(super) fn of(world: &World) -> Result<Self> {
+        let mut all = Vec::new();
+        for (name, config) in world.loggers() {
+            let logger = world.registry.logger(name, config);
+            all.push((name.to_owned(), logger.with_context(|| format!("[loggers.{name}]"))?));
+        }
+        Ok(Self(all))
+    }
+
+    /// Tells of the run.
+    pub(super) fn begin(&mut self, job: &Job<'_>, engine: &Engine) {
+        let mut run = RunInfo::default();
+        run.folder.clone_from(&job.output);
+        run.task.clone_from(&job.task);
+        run.configuration.clone_from(&job.args.configuration);
+        run.trainer.clone_from(&job.args.trainer);
+        run.plans.clone_from(&job.args.plans);
+        run.fold.clone_from(&job.args.fold);
+        run.first_epoch = engine.epoch;
+        run.blueprint.clone_from(&engine.trainer.blueprint);
+        self.tell(|logger| logger.run_begins(&run));
+    }
+
+    /// Tells of an epoch.
+    pub(super) fn epoch(&mut self, outcome: &EpochOutcome) {
+        let mut epoch = EpochLog::new(outcome.report, &outcome.dice);
+        epoch.waited = outcome.waits.data.as_secs_f64();
+        epoch.best = outcome.best;
+        self.tell(|logger| logger.epoch_ends(&epoch));
+    }
+
+    /// Tells of the end.
+    pub(super) fn end(&mut self, ended: &ComponentResult<Stopped>) {
+        let end = match ended {
+            Ok(Stopped::Cancelled) => RunEnd::Stopped,
+            Ok(_) => RunEnd::Finished,
+            Err(error) => RunEnd::Failed(error.to_string()),
+        };
+        self.tell(|logger| logger.run_ends(&end));
+    }
+
+    fn tell(&mut self, mut what: impl FnMut(&mut dyn ExperimentLogger) -> ComponentResult<()>) {
+        self.0.retain_mut(|(name, logger)| match what(&mut **logger) {
+            Ok(()) => true,
+            Err(error) => {
+                report::line(&format!("logger {name} is left out from now on: {error}"));
+                false
+            }
+        });
+    }
+}

@@ -1,0 +1,92 @@
+//! Experiment loggers: are told what happens in a training.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Result;
+use crate::vocabulary::{Blueprint, EpochReport};
+
+/// Takes down a training, wherever it likes: a file, a service, a screen. It cannot change the training; an error of
+/// its own ends only the logging.
+pub trait ExperimentLogger: Send {
+    /// Called once, before the first epoch.
+    ///
+    /// # Errors
+    /// A place that cannot be written to.
+    fn run_begins(&mut self, _run: &RunInfo) -> Result<()> {
+        Ok(())
+    }
+
+    /// Called after every epoch.
+    ///
+    /// # Errors
+    /// As [`ExperimentLogger::run_begins`].
+    fn epoch_ends(&mut self, epoch: &EpochLog<'_>) -> Result<()>;
+
+    /// Called once, after the last epoch.
+    ///
+    /// # Errors
+    /// As [`ExperimentLogger::run_begins`].
+    fn run_ends(&mut self, _end: &RunEnd) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// What is known of a training before it begins.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct RunInfo {
+    /// Where the fold's model is written; a logger's files belong there too.
+    pub folder: PathBuf,
+    /// Name of the task.
+    pub task: String,
+    /// `2d`, `3d_lowres`, `3d_fullres` or `3d_cascade_fullres`.
+    pub configuration: String,
+    /// Name of the trainer.
+    pub trainer: String,
+    /// Identifier of the plans.
+    pub plans: String,
+    /// `0` to `4`, or `all`.
+    pub fold: String,
+    /// The first epoch of this run: above 0 when an earlier one is continued.
+    pub first_epoch: usize,
+    /// All values of the training.
+    pub blueprint: Blueprint,
+}
+
+/// An epoch, for loggers.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct EpochLog<'a> {
+    /// Losses, metric, learning rate and time.
+    pub report: EpochReport,
+    /// Dice of every foreground class in the online evaluation; NaN where the class was not seen.
+    pub dice: &'a [f64],
+    /// Seconds of the epoch in which the network waited for batches.
+    pub waited: f64,
+    /// The smoothed metric is the best so far.
+    pub best: bool,
+}
+
+impl<'a> EpochLog<'a> {
+    /// An epoch's report with nothing beside it.
+    #[must_use]
+    pub fn new(report: EpochReport, dice: &'a [f64]) -> Self {
+        Self { report, dice, waited: 0.0, best: false }
+    }
+}
+
+/// How a training ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum RunEnd {
+    /// All epochs are done.
+    Finished,
+    /// The user asked to stop; it can be continued.
+    Stopped,
+    /// An error, in words.
+    Failed(String),
+}

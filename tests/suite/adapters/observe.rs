@@ -1,0 +1,246 @@
+//! What a component of each kind does with made-up data, as text that can be compared.
+
+use ndarray::{Array3, Array4};
+use nnunet_architectures::ParameterStore;
+use nnunet_plugin_api::tch::{self, Device, Tensor};
+use nnunet_plugin_api::vocabulary::{
+    Blueprint, EpochReport, Fingerprint, IntensityStatistics, ItkGeometry, Plans, Stage,
+};
+use nnunet_plugin_api::{
+    Architecture, Augmentation, AugmentationContext, CaseArrays, EpochLog, Error, ExperimentLogger,
+    ImageFormat, LabelVolume, Loss, LossContext, NetworkSpec, Normalization, NormalizationContext, Planner,
+    PlannerSettings, Postprocessor, PreprocessContext, Preprocessor, PreprocessorSettings, RandomStream,
+    Result, RunEnd, RunInfo, Sample, StageTarget, Trainer, TrainerContext,
+};
+
+/// Numbers without a pattern, the same every time.
+fn noise(index: usize) -> f32 {
+    ((index as f32 * 12.9898).sin() * 43_758.547).fract()
+}
+
+fn volume() -> Array3<f32> {
+    let mut count = 0;
+    Array3::from_shape_simple_fn((4, 5, 6), || {
+        count += 1;
+        100.0 * noise(count)
+    })
+}
+
+fn statistics() -> IntensityStatistics {
+    IntensityStatistics {
+        median: 10.0,
+        mean: 12.0,
+        sd: 30.0,
+        mn: -90.0,
+        mx: 95.0,
+        percentile_99_5: 80.0,
+        percentile_00_5: -70.0,
+    }
+}
+
+fn plans() -> Plans {
+    let stage = Stage {
+        batch_size: 2,
+        num_pool_per_axis: vec![2, 2, 2],
+        patch_size: vec![16, 16, 16],
+        median_patient_size_in_voxels: [20, 30, 30],
+        current_spacing: [1.0; 3],
+        original_spacing: [1.0; 3],
+        do_dummy_2d_data_aug: false,
+        pool_op_kernel_sizes: vec![vec![2; 3]; 2],
+        conv_kernel_sizes: vec![vec![3; 3]; 3],
+        ..Stage::default()
+    };
+    Plans {
+        modalities: vec!["CT".to_owned()],
+        normalization_schemes: vec!["CT".to_owned()],
+        num_classes: 2,
+        all_classes: vec![1, 2],
+        base_num_features: 4,
+        plans_per_stage: vec![stage],
+        conv_per_stage: Some(2),
+        ..Plans::default()
+    }
+}
+
+pub(crate) fn planner(planner: Box<dyn Planner>) -> Result<String> {
+    let fingerprint = Fingerprint {
+        all_sizes: vec![[20, 30, 30], [22, 28, 35]],
+        all_spacings: vec![[3.0, 1.0, 1.0], [2.5, 0.9, 0.9]],
+        all_classes: vec![1, 2],
+        ..Fingerprint::default()
+    };
+    let (mut settings, mut plans) = (PlannerSettings::default(), plans());
+    planner.configure(&mut settings)?;
+    let spacing = planner.target_spacing(&fingerprint)?;
+    planner.finish(&mut plans)?;
+    Ok(format!("{} {settings:?} {spacing:?} {plans:?}", planner.extends()))
+}
+
+pub(crate) fn preprocessor(preprocessor: Box<dyn Preprocessor>) -> Result<String> {
+    let mut settings = PreprocessorSettings::default();
+    preprocessor.configure(&mut settings)?;
+    let (z, y, x) = volume().dim();
+    let data =
+        volume().into_shape_with_order((1, z, y, x)).map_err(|error| Error::message(error.to_string()))?;
+    let case = CaseArrays { data, seg: volume().mapv(f32::signum), spacing: [3.0, 1.0, 1.0] };
+    let context = PreprocessContext {
+        original_spacing: case.spacing,
+        target: StageTarget { spacing: [1.0; 3] },
+        normalization_schemes: vec!["CT".to_owned()],
+        use_mask_for_norm: vec![true],
+        intensities: Some(vec![statistics()]),
+    };
+    let made = preprocessor.resample_and_normalize(&case, &context)?;
+    Ok(format!("{} {settings:?} {made:?}", preprocessor.extends()))
+}
+
+pub(crate) fn normalization(normalization: Box<dyn Normalization>) -> Result<String> {
+    let seg = volume().mapv(f32::signum);
+    let mut all = String::new();
+    for (use_mask, intensities) in [(false, Some(statistics())), (true, Some(statistics())), (true, None)] {
+        let mut context = NormalizationContext::new(0, seg.view());
+        context.use_mask = use_mask;
+        context.intensities = intensities;
+        // Transposed: views come in any order of memory.
+        let mut channel = volume().reversed_axes().as_standard_layout().into_owned().reversed_axes();
+        match normalization.normalize(channel.view_mut(), &context) {
+            Ok(()) => all += &format!("{channel:?}"),
+            Err(error) => all += error.to_string().rsplit(": ").next().unwrap_or_default(),
+        }
+    }
+    Ok(all)
+}
+
+pub(crate) fn format(format: Box<dyn ImageFormat>) -> Result<String> {
+    let folder = tempfile::tempdir().map_err(|error| Error::message(error.to_string()))?;
+    let geometry =
+        ItkGeometry { origin: [1.0, 2.0, 3.0], spacing: [0.5, 0.75, 2.0], ..ItkGeometry::default() };
+    let (image, labels) = (folder.path().join("image.nii.gz"), folder.path().join("labels.nii.gz"));
+    format.write(&image, volume().view(), &geometry)?;
+    format.write_labels(&labels, volume().mapv(|value| u8::from(value > 0.0)).view(), &geometry)?;
+    let header = format.read_header(&labels)?;
+    let missing = format.read(std::path::Path::new("/nowhere/image.nii.gz")).unwrap_err().to_string();
+    let missing = missing.rsplit("read: ").next().unwrap_or_default().to_owned();
+    Ok(format!("{:?} {:?} {header:?} {missing}", format.read(&image)?, format.read(&labels)?))
+}
+
+pub(crate) fn augmentation(augmentation: Box<dyn Augmentation>) -> Result<String> {
+    let context = AugmentationContext {
+        patch: vec![8, 9, 10],
+        use_mask: vec![false],
+        num_labels: 2,
+        ..AugmentationContext::default()
+    };
+    let generator = augmentation.generator_patch(&context)?;
+    let mut all = format!("{generator:?}");
+    for sample in 0..6 {
+        let mut random = RandomStream::new(1, 2, 3, sample);
+        let size = augmentation.crop(&context, &random)?;
+        let mut count = sample;
+        let mut fill = |channels| {
+            Array4::from_shape_simple_fn((channels, size[0], size[1], size[2]), || {
+                count += 1;
+                noise(count)
+            })
+        };
+        let (data, seg) = (fill(1), fill(1).mapv(|value| (value.abs() * 3.0).floor()));
+        let made = augmentation.augment(Sample { data, seg }, &context, &mut random)?;
+        all += &format!("{size:?} {made:?} {}", random.bits());
+    }
+    Ok(all)
+}
+
+pub(crate) fn postprocessor(postprocessor: Box<dyn Postprocessor>) -> Result<String> {
+    let labels = volume().mapv(|value| (value.abs() as u8) % 3);
+    let mut volume = LabelVolume { labels, spacing: [3.0, 1.0, 1.0] };
+    postprocessor.apply(&mut volume)?;
+    Ok(format!("{volume:?}"))
+}
+
+pub(crate) fn logger(mut logger: Box<dyn ExperimentLogger>) -> Result<String> {
+    let folder = tempfile::tempdir().map_err(|error| Error::message(error.to_string()))?;
+    let mut run = RunInfo::default();
+    run.folder = folder.path().to_owned();
+    logger.run_begins(&run)?;
+    let report = EpochReport { epoch: 3, train_loss: 0.5, metric: f64::NAN, ..EpochReport::default() };
+    logger.epoch_ends(&EpochLog::new(report, &[0.25, f64::NAN]))?;
+    logger.run_ends(&RunEnd::Finished)?;
+    let mut files: Vec<_> = std::fs::read_dir(folder.path()).into_iter().flatten().flatten().collect();
+    files.sort_by_key(std::fs::DirEntry::file_name);
+    Ok(files.iter().map(|file| format!("{} bytes;", file.metadata().map_or(0, |m| m.len()))).collect())
+}
+
+fn values(tensor: &Tensor) -> Result<String> {
+    let flat = Vec::<f32>::try_from(tensor.detach().f_reshape([-1])?)?;
+    let mut hash = std::hash::DefaultHasher::new();
+    std::hash::Hash::hash(&flat.iter().map(|value| value.to_bits()).collect::<Vec<_>>(), &mut hash);
+    Ok(format!("{:?} {:x}", tensor.size(), std::hash::Hasher::finish(&hash)))
+}
+
+fn tensor(shape: &[i64]) -> Result<Tensor> {
+    let count: i64 = shape.iter().product();
+    let values: Vec<f32> = (0..count as usize).map(noise).collect();
+    Ok(Tensor::from_slice(&values).f_reshape(shape)?)
+}
+
+pub(crate) fn architecture(architecture: Box<dyn Architecture>) -> Result<String> {
+    let plans = plans();
+    let stage = &plans.plans_per_stage[0];
+    let spec = NetworkSpec {
+        num_input_channels: 1,
+        num_classes: 3,
+        base_num_features: 4,
+        conv_per_stage: 2,
+        patch_size: stage.patch_size.clone(),
+        pool_op_kernel_sizes: stage.pool_op_kernel_sizes.clone(),
+        conv_kernel_sizes: stage.conv_kernel_sizes.clone(),
+        num_blocks_encoder: Some(vec![1, 1, 1]),
+        num_blocks_decoder: Some(vec![1, 1]),
+    };
+    tch::manual_seed(7);
+    let mut store = ParameterStore::new(Device::Cpu);
+    let mut network = architecture.build(&mut store, &spec)?;
+    network.set_training(false)?;
+    let input = tensor(&[1, 1, 16, 16, 16])?;
+    let outputs = network.forward(&input, true)?;
+    let mut sum = Tensor::from(0.0_f32);
+    for output in &outputs {
+        sum = sum.f_add(&output.f_mean(tch::Kind::Float)?)?;
+    }
+    sum.f_backward()?;
+    let seen = outputs.iter().map(values).collect::<Result<Vec<_>>>()?;
+    let gradients = store.parameters().iter().filter(|p| p.trainable).map(|parameter| {
+        let gradient = parameter.tensor.grad();
+        let known = if gradient.defined() { values(&gradient)? } else { String::new() };
+        Ok(format!("{} {known}", parameter.name))
+    });
+    Ok(format!("{seen:?} {:?}", gradients.collect::<Result<Vec<_>>>()?))
+}
+
+pub(crate) fn loss(mut loss: Box<dyn Loss>) -> Result<String> {
+    let target: Vec<i64> = (0..2 * 4 * 4 * 4).map(|i| (noise(i + 5).abs() * 3.0) as i64).collect();
+    let target = Tensor::from_slice(&target).f_reshape([2, 1, 4, 4, 4])?;
+    let mut all = String::new();
+    for epoch in [0, 1, 500] {
+        loss.epoch_begins(epoch)?;
+        let logits = tensor(&[2, 3, 4, 4, 4])?.set_requires_grad(true);
+        let value = loss.forward(&logits, &target)?;
+        value.f_backward()?;
+        all += &format!("{} {}", values(&value)?, values(&logits.grad())?);
+    }
+    Ok(all)
+}
+
+pub(crate) fn trainer(mut trainer: Box<dyn Trainer>) -> Result<String> {
+    let mut blueprint = Blueprint::default();
+    let context = TrainerContext { configuration: "3d_fullres".to_owned(), plans: plans(), stage: 0 };
+    trainer.configure(&mut blueprint, &context)?;
+    let loss = trainer.loss(&LossContext { num_classes: 3, batch_dice: true })?;
+    let loss = loss.map(self::loss).transpose()?;
+    let rates =
+        (0..5).map(|epoch| trainer.learning_rate(epoch * 100, &blueprint)).collect::<Result<Vec<_>>>()?;
+    let report = EpochReport { epoch: 200, metric: f64::NAN, ..EpochReport::default() };
+    let flow = trainer.on_epoch_end(&report)?;
+    Ok(format!("{} {blueprint:?} {loss:?} {rates:?} {flow:?}", trainer.extends()))
+}
