@@ -4,7 +4,6 @@ mod batches;
 mod finish;
 mod job;
 mod loggers;
-mod loggers;
 mod setup;
 mod signals;
 mod watch;
