@@ -6,10 +6,12 @@ use nnunet_test_support::{files, reference};
 use nnunet_tests::{World, copy_folder};
 
 /// v1's console commands, all of them.
-const COMMANDS: [&str; 16] = [
+const COMMANDS: [&str; 18] = [
     "convert_decathlon_task",
     "plan_and_preprocess",
     "train",
+    "train_DP",
+    "train_DDP",
     "predict",
     "ensemble",
     "find_best_configuration",

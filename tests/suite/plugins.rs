@@ -7,6 +7,7 @@
     reason = "tests fail by panicking"
 )]
 
+use nnunet_formats::nifti;
 use nnunet_tests::{World, plugin};
 
 fn train(world: &World, file: &str, trainer: &str, fault: &str) -> nnunet_tests::Outcome {
@@ -108,4 +109,41 @@ fn a_broken_plugin_on_the_path_is_listed_as_broken() {
     assert_eq!(outcome.code, 0, "{}", outcome.text);
     assert!(outcome.text.contains("broken.so") && outcome.text.contains("broken "), "{}", outcome.text);
     assert!(outcome.text.contains("ExperimentPlanner3D_v21"));
+}
+
+/// A postprocessor of a plugin without libtorch: by name, with parameters, from a table of nnunet.toml, and with others.
+#[test]
+fn a_plugins_postprocessor_is_named_on_the_command_line() {
+    let world = World::new();
+    std::fs::create_dir(world.path("labels")).unwrap();
+    // An organ, a lesion in it, and one outside.
+    let line = [0, 1, 1, 2, 0, 2, 2, 0, 3];
+    let labels = ndarray::Array3::from_shape_fn((1, 1, 9), |(_, _, x)| line[x]);
+    let geometry = nifti::Geometry {
+        size: [9, 1, 1],
+        spacing: [1.0; 3],
+        origin: [0.0; 3],
+        direction: [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
+    };
+    nifti::write_labels(&world.path("labels/case.nii.gz"), labels.view(), &geometry).unwrap();
+    world.write("nnunet.toml", "[postprocessors.Third]\nextends = \"LesionsInOrgan\"\nlesion = 3\n");
+    let library = plugin("my_postprocessor").display().to_string();
+    let after = |choice: &[&str]| -> Vec<u8> {
+        let words = ["--plugin", &library, "apply_postprocessing", "-i", "labels", "-o", "out"];
+        let outcome = world.run_words(&[&words[..], choice].concat());
+        assert_eq!(outcome.code, 0, "{}", outcome.text);
+        nifti::read(&world.path("out/case.nii.gz")).unwrap().data.iter().map(|label| *label as u8).collect()
+    };
+    assert_eq!(after(&["-pp", "LesionsInOrgan"]), [0, 1, 1, 2, 0, 0, 0, 0, 3]);
+    assert_eq!(after(&["-pp", "LesionsInOrgan", "--parameters", "lesion = 3"]), [0, 1, 1, 2, 0, 2, 2, 0, 0]);
+    assert_eq!(after(&["-pp", "Third"]), [0, 1, 1, 2, 0, 2, 2, 0, 0]);
+    assert_eq!(
+        after(&["-pp", "Third", "-pp", "my-postprocessor/LesionsInOrgan"]),
+        [0, 1, 1, 2, 0, 0, 0, 0, 0]
+    );
+    let wrong =
+        format!("--plugin {library} apply_postprocessing -i labels -o out -pp Third --parameters organ=3");
+    let outcome = world.run(&wrong);
+    assert_eq!(outcome.code, 1);
+    assert!(outcome.text.contains("organ and lesion are the same label"), "{}", outcome.text);
 }

@@ -1,10 +1,10 @@
-//! `nnunet.toml`: planners, trainers and plugins of a project; below it the user's own file.
+//! `nnunet.toml`: planners, trainers, postprocessors and plugins of a project; below it the user's own file.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use nnunet_plugin_api::{Component, Config as Table, Info, Kind, Planner, PlannerSettings, overlay};
+use nnunet_plugin_api::{Component, Config as Table, Factory, Info, Kind, Planner, PlannerSettings, overlay};
 use serde::Deserialize;
 
 use crate::plugins::config_folder;
@@ -24,6 +24,8 @@ pub struct File {
     pub planners: BTreeMap<String, Table>,
     /// Loggers that every training tells what happens, by name, with their parameters.
     pub loggers: BTreeMap<String, Table>,
+    /// Postprocessors as tables of parameters for another one.
+    pub postprocessors: BTreeMap<String, Table>,
     /// Plugins by name.
     pub plugins: BTreeMap<String, PluginTable>,
     /// Where it was read.
@@ -108,6 +110,11 @@ pub(crate) fn register_tables(kit: Kit, file: &File, registry: &mut Registry) ->
             Ok(Box::new(TablePlanner { extends: extends.clone(), table: table.clone() }))
         });
         registry.register(component, "config", origin(), false)?;
+    }
+    for (name, table) in &file.postprocessors {
+        let extends = extends(Kind::Postprocessor, name, table)?;
+        let info = Info::new(Kind::Postprocessor, name.clone(), format!("{extends} with parameters"));
+        registry.register(Component { info, factory: Factory::Elsewhere }, "config", origin(), false)?;
     }
     for (name, table) in &file.trainers {
         let extends = extends(Kind::Trainer, name, table)?;

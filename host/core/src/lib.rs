@@ -20,6 +20,7 @@ pub mod phantom;
 pub mod pictures;
 pub mod pipeline;
 pub mod plugins;
+pub mod postprocessors;
 pub mod records;
 pub mod registry;
 pub mod report;

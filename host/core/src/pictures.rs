@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Result, ensure};
 use ndarray::Array2;
 use nnunet_formats::nifti;
+use nnunet_pictures::overlay;
 
 /// A slice (y, x) of an image with its labels.
 #[derive(Debug, Clone)]
@@ -13,8 +14,15 @@ pub struct Slice {
     pub image: Array2<f32>,
     /// Labels.
     pub labels: Array2<u8>,
-    /// Voxel size (y, x), mm.
-    pub spacing: [f64; 2],
+}
+
+/// Draws the fullest slice of a case with its labels in colour, as v1's `plot_task_pngs` does.
+///
+/// # Errors
+/// As [`fullest_slice`]; what the system says.
+pub fn overlay_case(image: &Path, labels: &Path, picture: &Path) -> Result<()> {
+    let slice = fullest_slice(image, labels)?;
+    Ok(overlay(picture, slice.image.view(), slice.labels.view())?)
 }
 
 /// The slice with most foreground, the first of several; the first of all without foreground.
@@ -45,10 +53,5 @@ pub fn fullest_slice(image: &Path, labels: &Path) -> Result<Slice> {
         geometry.size
     );
     let [x, y, _] = geometry.size;
-    let [_, dy, dx] = geometry.spacing_zyx();
-    Ok(Slice {
-        image: Array2::from_shape_vec((y, x), grey)?,
-        labels: Array2::from_shape_vec((y, x), found)?,
-        spacing: [dy, dx],
-    })
+    Ok(Slice { image: Array2::from_shape_vec((y, x), grey)?, labels: Array2::from_shape_vec((y, x), found)? })
 }

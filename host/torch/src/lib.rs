@@ -32,6 +32,8 @@ use nnunet_trainers as _;
 pub fn run(cli: &Cli) -> Result<ExitCode> {
     match &cli.command {
         Command::Train(args) => train::run(args, &cli.world(components::KIT)?),
+        Command::TrainDp(args) => train::run(args.on_one_device()?, &cli.world(components::KIT)?),
+        Command::TrainDdp(args) => train::run(args.on_one_device()?, &cli.world(components::KIT)?),
         Command::Predict(args) => {
             predict::run(args, &cli.world(components::KIT)?).map(|()| ExitCode::SUCCESS)
         }

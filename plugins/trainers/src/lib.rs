@@ -1,5 +1,6 @@
 //! nnU-Net's trainers: each is a few values on its parent's blueprint.
 
+mod parallel;
 mod resolve;
 mod schedules;
 mod table;

@@ -7,10 +7,12 @@ use anyhow::{Context, Result};
 use crate::{folders, report};
 
 /// v1's console commands.
-const COMMANDS: [&str; 16] = [
+const COMMANDS: [&str; 18] = [
     "nnUNet_convert_decathlon_task",
     "nnUNet_plan_and_preprocess",
     "nnUNet_train",
+    "nnUNet_train_DP",
+    "nnUNet_train_DDP",
     "nnUNet_predict",
     "nnUNet_ensemble",
     "nnUNet_find_best_configuration",

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail, ensure};
 use rayon::prelude::*;
 
-use super::apply_postprocessing::Chosen;
+use super::chosen::Chosen;
 use crate::config::World;
 use crate::folders::{self, case_names};
 use crate::report;
@@ -37,7 +37,7 @@ pub struct Args {
 /// Folders that lack files of each other's cases; all cases that cannot be merged, together.
 pub(super) fn run(args: &Args, world: &World) -> Result<()> {
     let cases = cases(&args.folders)?;
-    let postprocessor = args.postprocessing.postprocessor(&world.registry)?;
+    let postprocessor = args.postprocessing.postprocessor(world)?;
     let raw = match postprocessor {
         Some(_) => args.output.join("not_postprocessed"),
         None => args.output.clone(),

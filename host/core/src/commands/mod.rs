@@ -5,6 +5,7 @@ mod apply_postprocessing;
 mod arguments;
 mod audit;
 mod change_trainer_class;
+pub mod chosen;
 mod convert_decathlon_task;
 mod determine_postprocessing;
 mod ensemble;
@@ -21,6 +22,7 @@ mod plugins;
 pub mod predict;
 mod pretrained;
 pub mod train;
+pub mod train_parallel;
 pub mod trainers;
 mod verify;
 
@@ -69,6 +71,12 @@ pub enum Command {
     Plans(plans::Args),
     /// Train a model on a fold.
     Train(train::Args),
+    /// Train a model on a fold, called as v1's training on several devices.
+    #[command(name = "train_DP", alias = "train-dp")]
+    TrainDp(train_parallel::DataParallel),
+    /// The same, called as v1's distributed training.
+    #[command(name = "train_DDP", alias = "train-ddp")]
+    TrainDdp(train_parallel::Distributed),
     /// Say what a trainer's name means.
     Trainers(trainers::Args),
     /// Predict a folder of images.
@@ -131,7 +139,14 @@ impl Command {
     /// Whether the command needs tensors, and so the program that has them.
     #[must_use]
     pub fn needs_tensors(&self) -> bool {
-        matches!(self, Command::Train(_) | Command::Trainers(_) | Command::Predict(_))
+        matches!(
+            self,
+            Command::Train(_)
+                | Command::TrainDp(_)
+                | Command::TrainDdp(_)
+                | Command::Trainers(_)
+                | Command::Predict(_)
+        )
     }
 }
 
@@ -190,7 +205,11 @@ pub fn run(cli: &Cli, kit: Kit) -> Result<()> {
         Command::DownloadPretrainedModelByUrl(args) => pretrained::download_by_url(args),
         Command::Plugins(args) => plugins::run(args, cli, kit),
         Command::Aliases(args) => aliases::run(args),
-        Command::Train(_) | Command::Trainers(_) | Command::Predict(_) => {
+        Command::Train(_)
+        | Command::TrainDp(_)
+        | Command::TrainDdp(_)
+        | Command::Trainers(_)
+        | Command::Predict(_) => {
             anyhow::bail!("this command needs nnunet-torch")
         }
     }

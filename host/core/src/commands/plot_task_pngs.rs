@@ -9,7 +9,7 @@ use nnunet_pictures::overlay;
 use rayon::prelude::*;
 
 use crate::folders::{self, Folders, case_names, file_names};
-use crate::pictures::fullest_slice;
+use crate::pictures::overlay_case;
 use crate::report;
 
 /// What the folders of cases begin with, as v1's default planner names them.
@@ -85,8 +85,7 @@ fn preprocessed_cases(folders: &Folders, task: &str) -> Result<(PathBuf, Vec<Str
 
 fn draw_raw(task: &Path, case: &str, channel: usize, picture: &Path) -> Result<()> {
     let image = task.join("imagesTr").join(format!("{case}_{channel:04}.nii.gz"));
-    let slice = fullest_slice(&image, &task.join("labelsTr").join(format!("{case}.nii.gz")))?;
-    Ok(overlay(picture, slice.image.view(), slice.labels.view())?)
+    overlay_case(&image, &task.join("labelsTr").join(format!("{case}.nii.gz")), picture)
 }
 
 fn draw_preprocessed(folder: &Path, case: &str, channel: usize, picture: &Path) -> Result<()> {

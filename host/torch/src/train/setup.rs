@@ -55,7 +55,9 @@ pub(super) fn info(job: &Job<'_>, engine: &Engine, world: &World) -> ModelInfo {
     let names = &engine.trainer.names;
     let built_in =
         |name: &&String| world.registry.find(Kind::Trainer, name).is_ok_and(|e| e.origin == Origin::BuiltIn);
-    let v1_trainer = names.iter().rev().find(built_in).map_or("nnUNetTrainerV2", String::as_str).to_owned();
+    // Data-parallel classes want to know devices; their parent predicts the same.
+    let plain = |name: &&String| built_in(name) && !name.ends_with("_DP") && !name.ends_with("_DDP");
+    let v1_trainer = names.iter().rev().find(plain).map_or("nnUNetTrainerV2", String::as_str).to_owned();
     let path = |path: &Path| Value::Str(path.display().to_string());
     let fold = job.args.fold.parse().map_or_else(|_| Value::str(&job.args.fold), Value::Int);
     let init = vec![
