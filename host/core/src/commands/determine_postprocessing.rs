@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
-use crate::folders::Folders;
+use crate::folders::{CASCADE, Folders};
 use crate::report;
-use crate::selection::{Determination, consolidate, determine};
+use crate::selection::{Determination, VALIDATION, consolidate, determine};
 
 /// Arguments of v1's command, and of a folder of predictions with its truths.
 #[derive(Debug, clap::Args)]
@@ -17,14 +17,14 @@ pub struct Args {
     /// Task, by name or number.
     #[arg(short = 't')]
     task: Option<String>,
-    /// Trainer of the model.
-    #[arg(long = "tr", default_value = "nnUNetTrainerV2")]
-    trainer: String,
+    /// Trainer of the model; v1's default of the configuration without it.
+    #[arg(long = "tr")]
+    trainer: Option<String>,
     /// Identifier of the plans.
     #[arg(long = "pl", default_value = "nnUNetPlansv2.1")]
     plans: String,
     /// Name of the validation folder.
-    #[arg(long = "val", default_value = "validation_raw")]
+    #[arg(long = "val", default_value = VALIDATION)]
     validation: String,
     /// Folder of predictions.
     #[arg(long, conflicts_with = "model", requires = "gt")]
@@ -69,13 +69,12 @@ fn of_folder(args: &Args, raw: &Path, truths: &Path) -> Result<()> {
 fn of_model(args: &Args) -> Result<()> {
     let configuration =
         args.model.as_deref().context("-m CONFIGURATION and -t TASK, or --raw and --gt, are needed")?;
-    if args.validation != "validation_raw" {
-        bail!("only the folds' validation_raw is looked at; name another folder with --raw and --gt");
-    }
     let folders = Folders::from_environment();
     let task = folders.task_name(args.task.as_deref().context("-t TASK is needed")?)?;
-    let model = folders.model(configuration, &task, &args.trainer, &args.plans)?;
-    consolidate(&model, &[0, 1, 2, 3, 4])?;
+    let default = if configuration == CASCADE { "nnUNetTrainerV2CascadeFullRes" } else { "nnUNetTrainerV2" };
+    let trainer = args.trainer.as_deref().unwrap_or(default);
+    let model = folders.model(configuration, &task, trainer, &args.plans)?;
+    consolidate(&model, &[0, 1, 2, 3, 4], &args.validation)?;
     report::line(&format!("wrote {}", model.join("postprocessing.json").display()));
     Ok(())
 }

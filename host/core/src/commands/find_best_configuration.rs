@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use crate::folders::{self, CASCADE, CONFIGURATIONS, Folders, case_names, file_names};
 use crate::selection::{
-    Determination, Merge, collect, consolidate, determine, mean_dice, merge, note_foreground_mean,
+    Determination, Merge, VALIDATION, collect, consolidate, determine, mean_dice, merge, note_foreground_mean,
 };
 use crate::summary::{self, Head, Pair};
 use crate::{pipeline, records, report};
@@ -129,9 +129,9 @@ impl Search<'_> {
         let with_postprocessing = !self.args.disable_postprocessing && !self.args.allow_missing_pp;
         if with_postprocessing && !(model.join("postprocessing.json").is_file() && raw.is_dir()) {
             report::line(&format!("determining the postprocessing of {configuration}"));
-            consolidate(&model, &self.args.folds)?;
+            consolidate(&model, &self.args.folds, VALIDATION)?;
         } else if !summary.is_file() {
-            collect(&model, &self.args.folds)?;
+            collect(&model, &self.args.folds, VALIDATION)?;
         }
         Ok(Candidate {
             name: configuration.to_owned(),
@@ -183,7 +183,7 @@ impl Search<'_> {
         let truths = self.truths()?;
         let (mut work, mut pairs) = (Vec::new(), Vec::new());
         for fold in &self.args.folds {
-            let validation = |model: &PathBuf| model.join(format!("fold_{fold}")).join("validation_raw");
+            let validation = |model: &PathBuf| model.join(format!("fold_{fold}")).join(VALIDATION);
             let folders = models.each_ref().map(validation);
             for case in validated(&folders)? {
                 let output = to.join(format!("{case}.nii.gz"));

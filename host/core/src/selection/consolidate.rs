@@ -9,15 +9,15 @@ use super::determine::{Determination, determine, pairs};
 use crate::summary::{self, Head};
 use crate::{folders, pipeline};
 
-/// Folder of a fold's validation.
-const VALIDATION: &str = "validation_raw";
+/// Name of the folder of a fold's validation, unless another is asked for.
+pub const VALIDATION: &str = "validation_raw";
 
-/// Copies the validation cases of all folds into `cv_niftis_raw` and evaluates them.
+/// Copies the validation cases of all folds, from their folders called `name`, into `cv_niftis_raw` and evaluates them.
 ///
 /// # Errors
 /// Folds that are missing; cases without truth, or truths without case.
-pub fn collect(model: &Path, folds: &[usize]) -> Result<()> {
-    let validation = |fold: &usize| model.join(format!("fold_{fold}")).join(VALIDATION);
+pub fn collect(model: &Path, folds: &[usize], name: &str) -> Result<()> {
+    let validation = |fold: &usize| model.join(format!("fold_{fold}")).join(name);
     let missing: Vec<&usize> =
         folds.iter().filter(|fold| !validation(fold).join("summary.json").is_file()).collect();
     ensure!(
@@ -56,8 +56,8 @@ pub fn collect(model: &Path, folds: &[usize]) -> Result<()> {
 ///
 /// # Errors
 /// As [`collect`] and [`determine`].
-pub fn consolidate(model: &Path, folds: &[usize]) -> Result<()> {
-    collect(model, folds)?;
+pub fn consolidate(model: &Path, folds: &[usize], name: &str) -> Result<()> {
+    collect(model, folds, name)?;
     determine(&Determination {
         raw: model.join("cv_niftis_raw"),
         truths: model.join("gt_niftis"),

@@ -6,7 +6,7 @@ mod ensemble;
 mod foreground;
 mod postprocessing;
 
-pub use consolidate::{collect, consolidate};
+pub use consolidate::{VALIDATION, collect, consolidate};
 pub use determine::{Determination, determine};
 pub use ensemble::{Merge, merge};
 pub use foreground::{mean_dice, note_foreground_mean};
