@@ -31,6 +31,8 @@ pub struct Blueprint {
     pub loss: ComponentChoice,
     /// Whether lower-resolution outputs take part in the loss.
     pub deep_supervision: bool,
+    /// Whether the lowest of these outputs takes part too, with half the weight of the one above it.
+    pub supervise_lowest: bool,
     /// Network, by name.
     pub architecture: ComponentChoice,
     /// Augmentation, by name, with changes.
@@ -226,6 +228,7 @@ impl Default for Blueprint {
             oversample_foreground_percent: 0.33,
             loss: ComponentChoice::named("DC_and_CE_loss"),
             deep_supervision: true,
+            supervise_lowest: false,
             architecture: ComponentChoice::named("Generic_UNet"),
             augmentation: ComponentChoice::named("moreDA"),
             mirror_axes: None,

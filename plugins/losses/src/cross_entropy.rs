@@ -1,21 +1,39 @@
 //! Cross entropy over voxels (v1 `RobustCrossEntropyLoss`).
 
-use nnunet_plugin_api::tch::{Reduction, Tensor};
-use nnunet_plugin_api::{Component, Info, Kind, Loss, Registration, Result, inventory};
+use nnunet_plugin_api::tch::{Kind as Element, Reduction, Tensor};
+use nnunet_plugin_api::{Component, Info, Kind, Loss, Registration, Result, inventory, parse_config};
+use serde::{Deserialize, Serialize};
+
+/// Label that torch ignores by default: none that occurs.
+const NO_LABEL: i64 = -100;
+
+/// Parameters of [`CrossEntropy`].
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CrossEntropyConfig {
+    /// Weights of the classes; all alike by default.
+    pub weight: Option<Vec<f32>>,
+    /// Voxels of this label do not count.
+    pub ignore_index: Option<i64>,
+}
 
 /// Mean cross entropy of all voxels and classes.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct CrossEntropy;
+#[derive(Debug, Clone, Default)]
+pub struct CrossEntropy {
+    config: CrossEntropyConfig,
+}
 
 inventory::submit!(Registration(|| {
     let info = Info::new(Kind::Loss, "RobustCrossEntropyLoss", "Mean cross entropy over all voxels.");
-    Component::loss(info, |_| Ok(Box::new(CrossEntropy)))
+    Component::loss(info.with_defaults(&CrossEntropyConfig::default()), |config| {
+        Ok(Box::new(CrossEntropy { config: parse_config(config)? }))
+    })
 }));
 
 impl Loss for CrossEntropy {
     fn forward(&self, logits: &Tensor, target: &Tensor) -> Result<Tensor> {
-        let log_probabilities = logits.f_log_softmax(1, logits.kind())?;
-        voxelwise(&log_probabilities, target, Reduction::Mean)
+        let log_probabilities = logits.f_log_softmax(1, Element::Float)?;
+        voxelwise(&log_probabilities, target, &self.config, Reduction::Mean)
     }
 }
 
@@ -23,8 +41,15 @@ impl Loss for CrossEntropy {
 ///
 /// # Shapes
 /// `log_probabilities` (batch, classes, space...), `target` (batch, 1, space...) int64.
-pub(crate) fn voxelwise(log_probabilities: &Tensor, target: &Tensor, reduction: Reduction) -> Result<Tensor> {
+pub(crate) fn voxelwise(
+    log_probabilities: &Tensor,
+    target: &Tensor,
+    config: &CrossEntropyConfig,
+    reduction: Reduction,
+) -> Result<Tensor> {
     let labels = target.f_select(1, 0)?;
-    let none: Option<&Tensor> = None;
-    Ok(log_probabilities.f_nll_loss_nd(&labels, none, reduction, -100)?)
+    let device = log_probabilities.device();
+    let weight = config.weight.as_ref().map(|weight| Tensor::f_from_slice(weight)?.f_to_device(device));
+    let ignored = config.ignore_index.unwrap_or(NO_LABEL);
+    Ok(log_probabilities.f_nll_loss_nd(&labels, weight.transpose()?.as_ref(), reduction, ignored)?)
 }

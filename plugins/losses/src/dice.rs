@@ -1,8 +1,12 @@
-//! The soft Dice (v1 `SoftDiceLoss`; Drozdzal et al. 2016).
+//! The soft Dice (v1 `SoftDiceLoss`; Drozdzal et al. 2016) and the one with squared terms (v1 `SoftDiceLossSquared`;
+//! Milletari et al. 2016).
 
-use nnunet_plugin_api::tch::Tensor;
-use nnunet_plugin_api::{Component, Error, Info, Kind, Loss, Registration, Result, inventory, parse_config};
+use nnunet_plugin_api::tch::{Kind as Element, Tensor};
+use nnunet_plugin_api::{Component, Info, Kind, Loss, Registration, Result, inventory, parse_config};
 use serde::{Deserialize, Serialize};
+
+use crate::counts::foreground;
+use crate::target::{Nonlinearity, ignoring, one_hot, summed_axes};
 
 /// Guards the quotient when everything is empty and `smooth` is 0.
 const EPSILON: f64 = 1e-8;
@@ -11,79 +15,122 @@ const EPSILON: f64 = 1e-8;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DiceConfig {
+    /// From logits to probabilities: `softmax`, `sigmoid` or `none`.
+    pub apply_nonlin: Nonlinearity,
     /// Sum counts over the batch before dividing.
     pub batch_dice: bool,
     /// Include the background.
     pub do_bg: bool,
     /// Added to numerator and denominator.
     pub smooth: f64,
+    /// Voxels of this label do not count.
+    pub ignore_label: Option<i64>,
 }
 
 impl Default for DiceConfig {
     fn default() -> Self {
-        Self { batch_dice: false, do_bg: false, smooth: 1e-5 }
-    }
-}
-
-/// Negative mean soft Dice of the softmax.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct SoftDice {
-    config: DiceConfig,
-}
-
-inventory::submit!(Registration(|| {
-    let info = Info::new(Kind::Loss, "SoftDiceLoss", "Negative mean soft Dice of the foreground classes.");
-    Component::loss(info.with_defaults(&DiceConfig::default()), |config| {
-        Ok(Box::new(SoftDice { config: parse_config(config)? }))
-    })
-}));
-
-impl Loss for SoftDice {
-    fn forward(&self, logits: &Tensor, target: &Tensor) -> Result<Tensor> {
-        soft_dice(&logits.f_softmax(1, logits.kind())?, target, self.config)
+        Self {
+            apply_nonlin: Nonlinearity::Softmax,
+            batch_dice: false,
+            do_bg: false,
+            smooth: 1e-5,
+            ignore_label: None,
+        }
     }
 }
 
 /// Negative mean soft Dice.
-///
-/// # Shapes
-/// `probabilities` (batch, classes, space...), `target` (batch, 1, space...) int64; a scalar comes back.
-pub(crate) fn soft_dice(probabilities: &Tensor, target: &Tensor, config: DiceConfig) -> Result<Tensor> {
-    let classes = probabilities.size()[1];
-    let first = i64::from(!config.do_bg);
-    let axes = summed_axes(probabilities, config.batch_dice);
-    let mask = one_hot(target, probabilities, first)?;
-    let foreground = probabilities.f_narrow(1, first, classes - first)?;
-    let sum = |x: &Tensor| x.f_sum_dim_intlist(axes.as_slice(), false, nnunet_plugin_api::tch::Kind::Float);
-    let overlap = sum(&foreground.f_mul(&mask)?)?;
-    // 2 tp + fp + fn = sum of probabilities + sum of the mask.
-    let both = sum(&foreground)?.f_add(&sum(&mask)?)?;
-    let dice = (overlap * 2.0 + config.smooth) / (both + (config.smooth + EPSILON));
-    Ok(dice.f_mean(nnunet_plugin_api::tch::Kind::Float)?.f_neg()?)
+#[derive(Debug, Clone, Copy)]
+pub struct SoftDice {
+    config: DiceConfig,
+    squared: bool,
 }
 
-/// The axes counts are summed over: space, and the batch when asked for.
-pub(crate) fn summed_axes(probabilities: &Tensor, batch: bool) -> Vec<i64> {
-    let space = 2..probabilities.dim() as i64;
-    if batch { std::iter::once(0).chain(space).collect() } else { space.collect() }
+inventory::submit!(Registration(|| component("SoftDiceLoss", "Negative mean soft Dice.", false)));
+inventory::submit!(Registration(|| {
+    component("SoftDiceLossSquared", "Negative mean soft Dice with squared terms.", true)
+}));
+
+fn component(name: &'static str, summary: &'static str, squared: bool) -> Component {
+    let info = Info::new(Kind::Loss, name, summary).with_defaults(&DiceConfig::default());
+    Component::loss(info, move |config| Ok(Box::new(SoftDice { config: parse_config(config)?, squared })))
 }
 
-/// Labels against class numbers from `first` on: a mask of all classes at once, in the probabilities' own type.
-///
-/// # Shapes
-/// `target` (batch, 1, space...) int64; (batch, classes - first, space...) comes back.
-pub(crate) fn one_hot(target: &Tensor, probabilities: &Tensor, first: i64) -> Result<Tensor> {
-    if target.size()[1] != 1 {
-        return Err(Error::shape(
-            "a loss over classes",
-            "a target with one channel of labels",
-            format!("{:?}", target.size()),
-        ));
+impl SoftDice {
+    /// The plain soft Dice.
+    #[must_use]
+    pub fn new(config: DiceConfig) -> Self {
+        Self { config, squared: false }
     }
-    let classes = probabilities.size()[1];
-    let mut numbers = vec![1; probabilities.dim()];
-    numbers[1] = classes - first;
-    let numbers =
-        Tensor::f_arange_start(first, classes, (target.kind(), target.device()))?.f_reshape(&numbers)?;
-    Ok(target.f_eq_tensor(&numbers)?.f_to_kind(probabilities.kind())?)
+
+    /// As [`Loss::forward`], where voxels whose `mask` (batch, 1, space...) is 0 do not count.
+    ///
+    /// # Errors
+    /// Shapes that do not fit.
+    pub fn masked(&self, logits: &Tensor, target: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
+        let probabilities = self.config.apply_nonlin.apply(logits)?;
+        let dice = if self.squared { squared_dice } else { soft_dice };
+        dice(&probabilities, target, mask, &self.config)
+    }
+}
+
+impl Loss for SoftDice {
+    fn forward(&self, logits: &Tensor, target: &Tensor) -> Result<Tensor> {
+        let (target, mask) = ignoring(target, self.config.ignore_label)?;
+        self.masked(logits, &target, mask.as_ref())
+    }
+}
+
+/// Negative mean soft Dice. Voxels where `mask` is 0 do not count.
+///
+/// # Shapes
+/// `probabilities` (batch, classes, space...), `target` (batch, 1, space...) int64 or one channel of each class, `mask`
+/// (batch, 1, space...); a scalar comes back.
+pub(crate) fn soft_dice(
+    probabilities: &Tensor,
+    target: &Tensor,
+    mask: Option<&Tensor>,
+    config: &DiceConfig,
+) -> Result<Tensor> {
+    let (p, y, axes) = counted(probabilities, target, mask, config, i64::from(!config.do_bg))?;
+    let overlap = sum(&p.f_mul(&y)?, &axes)?;
+    // 2 tp + fp + fn = sum of probabilities + sum of the mask.
+    let both = sum(&p, &axes)?.f_add(&sum(&y, &axes)?)?;
+    let dice = (overlap * 2.0 + config.smooth) / (both + (config.smooth + EPSILON));
+    Ok(dice.f_mean(Element::Float)?.f_neg()?)
+}
+
+/// The same with squared terms in the denominator.
+pub(crate) fn squared_dice(
+    probabilities: &Tensor,
+    target: &Tensor,
+    mask: Option<&Tensor>,
+    config: &DiceConfig,
+) -> Result<Tensor> {
+    let (p, y, axes) = counted(probabilities, target, mask, config, 0)?;
+    let overlap = sum(&p.f_mul(&y)?, &axes)? + config.smooth;
+    let both = sum(&p.f_square()?.f_add(&y)?, &axes)? + config.smooth;
+    let dice = foreground(&(overlap * 2.0 / both), config.do_bg)?;
+    Ok(dice.f_mean(Element::Float)?.f_neg()?)
+}
+
+/// Probabilities and masks of the classes from `first` on where voxels count, and the axes they are summed over.
+fn counted(
+    probabilities: &Tensor,
+    target: &Tensor,
+    mask: Option<&Tensor>,
+    config: &DiceConfig,
+    first: i64,
+) -> Result<(Tensor, Tensor, Vec<i64>)> {
+    let axes = summed_axes(probabilities, config.batch_dice);
+    let y = one_hot(target, probabilities, first)?;
+    let p = probabilities.f_narrow(1, first, probabilities.size()[1] - first)?;
+    Ok(match mask {
+        Some(mask) => (p.f_mul(mask)?, y.f_mul(mask)?, axes),
+        None => (p, y, axes),
+    })
+}
+
+fn sum(x: &Tensor, axes: &[i64]) -> Result<Tensor> {
+    Ok(x.f_sum_dim_intlist(axes, false, Element::Float)?)
 }

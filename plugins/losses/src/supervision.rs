@@ -3,11 +3,11 @@
 use nnunet_plugin_api::tch::Tensor;
 use nnunet_plugin_api::{Error, Loss, Result};
 
-/// Weights of the outputs, full resolution first: halved at every level, the lowest off, sum one.
+/// Weights of the outputs, full resolution first: halved at every level, sum one. The lowest is off unless `lowest`.
 #[must_use]
-pub fn deep_supervision_weights(outputs: usize) -> Vec<f64> {
+pub fn deep_supervision_weights(outputs: usize, lowest: bool) -> Vec<f64> {
     let mut weights: Vec<f64> = (0..outputs).map(|level| 0.5_f64.powi(level as i32)).collect();
-    if outputs > 1 {
+    if outputs > 1 && !lowest {
         weights[outputs - 1] = 0.0;
     }
     let sum: f64 = weights.iter().sum();
@@ -43,9 +43,12 @@ mod tests {
 
     #[test]
     fn weights_agree_with_v1() {
-        let weights = deep_supervision_weights(4);
-        let expected = [0.5714, 0.2857, 0.1429, 0.0];
-        assert!(weights.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-4), "{weights:?}");
-        assert_eq!(deep_supervision_weights(1), [1.0]);
+        for (lowest, expected) in
+            [(false, [0.5714, 0.2857, 0.1429, 0.0]), (true, [0.5333, 0.2667, 0.1333, 0.0667])]
+        {
+            let weights = deep_supervision_weights(4, lowest);
+            assert!(weights.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-4), "{weights:?}");
+        }
+        assert_eq!(deep_supervision_weights(1, false), [1.0]);
     }
 }

@@ -1,34 +1,38 @@
-//! Dice plus the cross entropy of the hardest voxels (v1 `DC_and_topk_loss`).
+//! The cross entropy of the hardest voxels (v1 `TopKLoss`), alone and with the Dice (v1 `DC_and_topk_loss`).
 
 use nnunet_plugin_api::tch::{Kind as Element, Reduction, Tensor};
 use nnunet_plugin_api::{Component, Error, Info, Kind, Loss, Registration, Result, inventory, parse_config};
 use serde::{Deserialize, Serialize};
 
-use crate::cross_entropy::voxelwise;
-use crate::dice::{DiceConfig, soft_dice};
+use crate::cross_entropy::{CrossEntropyConfig, voxelwise};
+use crate::dice::{DiceConfig, soft_dice, squared_dice};
 
 /// Parameters of [`DiceTopK`].
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DiceTopKConfig {
     /// Per cent of the voxels that count in the cross entropy.
     pub k: f64,
+    /// Weights of the classes in the cross entropy.
+    pub weight: Option<Vec<f32>>,
     /// Sum counts over the batch before dividing.
     pub batch_dice: bool,
     /// Include the background in the Dice.
     pub do_bg: bool,
     /// Added to the Dice's numerator and denominator.
     pub smooth: f64,
+    /// The Dice with squared terms.
+    pub square_dice: bool,
 }
 
 impl Default for DiceTopKConfig {
     fn default() -> Self {
-        Self { k: 10.0, batch_dice: false, do_bg: false, smooth: 1e-5 }
+        Self { k: 10.0, weight: None, batch_dice: false, do_bg: false, smooth: 1e-5, square_dice: false }
     }
 }
 
 /// Sum of soft Dice and the mean cross entropy of the k per cent hardest voxels.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct DiceTopK {
     config: DiceTopKConfig,
 }
@@ -45,30 +49,33 @@ inventory::submit!(Registration(|| {
 
 impl Loss for DiceTopK {
     fn forward(&self, logits: &Tensor, target: &Tensor) -> Result<Tensor> {
-        let DiceTopKConfig { k, batch_dice, do_bg, smooth } = self.config;
+        let DiceTopKConfig { k, batch_dice, do_bg, smooth, .. } = self.config;
         let log_probabilities = logits.f_log_softmax(1, Element::Float)?;
-        let hardest = hardest(&log_probabilities, target, k)?;
-        let dice = soft_dice(&log_probabilities.f_exp()?, target, DiceConfig { batch_dice, do_bg, smooth })?;
-        Ok(hardest.f_add(&dice)?)
+        let hardest = hardest(&log_probabilities, target, self.config.weight.clone(), k)?;
+        let config = DiceConfig { batch_dice, do_bg, smooth, ..DiceConfig::default() };
+        let dice = if self.config.square_dice { squared_dice } else { soft_dice };
+        Ok(hardest.f_add(&dice(&log_probabilities.f_exp()?, target, None, &config)?)?)
     }
 }
 
 /// Parameters of [`TopK`].
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TopKConfig {
     /// Per cent of the voxels that count.
     pub k: f64,
+    /// Weights of the classes.
+    pub weight: Option<Vec<f32>>,
 }
 
 impl Default for TopKConfig {
     fn default() -> Self {
-        Self { k: 10.0 }
+        Self { k: 10.0, weight: None }
     }
 }
 
-/// Mean cross entropy of the k per cent hardest voxels (v1 `TopKLoss`).
-#[derive(Debug, Clone, Copy)]
+/// Mean cross entropy of the k per cent hardest voxels.
+#[derive(Debug, Clone)]
 pub struct TopK {
     config: TopKConfig,
 }
@@ -84,7 +91,8 @@ inventory::submit!(Registration(|| {
 
 impl Loss for TopK {
     fn forward(&self, logits: &Tensor, target: &Tensor) -> Result<Tensor> {
-        hardest(&logits.f_log_softmax(1, Element::Float)?, target, self.config.k)
+        let log_probabilities = logits.f_log_softmax(1, Element::Float)?;
+        hardest(&log_probabilities, target, self.config.weight.clone(), self.config.k)
     }
 }
 
@@ -97,8 +105,9 @@ fn check(k: f64) -> Result<()> {
 }
 
 /// Mean cross entropy of the `k` per cent hardest voxels of the batch.
-fn hardest(log_probabilities: &Tensor, target: &Tensor, k: f64) -> Result<Tensor> {
-    let entropies = voxelwise(log_probabilities, target, Reduction::None)?.f_reshape([-1])?;
+fn hardest(log_probabilities: &Tensor, target: &Tensor, weight: Option<Vec<f32>>, k: f64) -> Result<Tensor> {
+    let classes = CrossEntropyConfig { weight, ignore_index: None };
+    let entropies = voxelwise(log_probabilities, target, &classes, Reduction::None)?.f_reshape([-1])?;
     let kept = (entropies.numel() as f64 * k / 100.0) as i64;
     let (hardest, _) = entropies.f_topk(kept, 0, true, false)?;
     Ok(hardest.f_mean(Element::Float)?)

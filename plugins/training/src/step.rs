@@ -52,7 +52,7 @@ impl Engine {
         let device = self.store.device();
         let targets =
             batch.targets.iter().map(|target| Ok(target.f_to_device(device)?)).collect::<Result<Vec<_>>>()?;
-        deep_supervision_loss(&*self.loss, outputs, &targets, &deep_supervision_weights(outputs.len()))
+        deep_supervision_loss(&*self.loss, outputs, &targets, &deep_supervision_weights(outputs.len(), self.trainer.blueprint.supervise_lowest))
     }
 
     pub(crate) fn validate(&self, validation: &mut BatchPool) -> Result<(f64, OnlineEvaluation)> {

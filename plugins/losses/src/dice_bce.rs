@@ -1,0 +1,60 @@
+//! Dice plus binary cross entropy of overlapping regions (v1 `DC_and_BCE_loss`).
+
+use nnunet_plugin_api::tch::{Reduction, Tensor};
+use nnunet_plugin_api::{Component, Error, Info, Kind, Loss, Registration, Result, inventory, parse_config};
+use serde::{Deserialize, Serialize};
+
+use crate::dice::{DiceConfig, soft_dice};
+use crate::target::Nonlinearity;
+
+/// Parameters of [`DiceBce`].
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DiceBceConfig {
+    /// Sum counts over the batch before dividing.
+    pub batch_dice: bool,
+    /// Include the first region in the Dice.
+    pub do_bg: bool,
+    /// Added to the Dice's numerator and denominator.
+    pub smooth: f64,
+}
+
+impl Default for DiceBceConfig {
+    fn default() -> Self {
+        Self { batch_dice: false, do_bg: true, smooth: 0.0 }
+    }
+}
+
+/// Sum of the soft Dice of the sigmoid and the mean binary cross entropy.
+#[derive(Debug, Clone, Copy)]
+pub struct DiceBce {
+    config: DiceBceConfig,
+}
+
+inventory::submit!(Registration(|| {
+    let info = Info::new(Kind::Loss, "DC_and_BCE_loss", "Soft Dice plus binary cross entropy, for regions.");
+    Component::loss(info.with_defaults(&DiceBceConfig::default()), |config| {
+        Ok(Box::new(DiceBce { config: parse_config(config)? }))
+    })
+}));
+
+impl Loss for DiceBce {
+    fn forward(&self, logits: &Tensor, target: &Tensor) -> Result<Tensor> {
+        if target.size() != logits.size() {
+            let got = format!("{:?}", target.size());
+            return Err(Error::shape(
+                "DC_and_BCE_loss",
+                format!("{:?}, one channel of each region", logits.size()),
+                got,
+            ));
+        }
+        let DiceBceConfig { batch_dice, do_bg, smooth } = self.config;
+        let logits = logits.f_to_kind(nnunet_plugin_api::tch::Kind::Float)?;
+        let target = target.f_to_kind(logits.kind())?;
+        let none = None::<&Tensor>;
+        let entropy = logits.f_binary_cross_entropy_with_logits(&target, none, none, Reduction::Mean)?;
+        let apply_nonlin = Nonlinearity::Sigmoid;
+        let config = DiceConfig { apply_nonlin, batch_dice, do_bg, smooth, ignore_label: None };
+        Ok(entropy.f_add(&soft_dice(&apply_nonlin.apply(&logits)?, &target, None, &config)?)?)
+    }
+}

@@ -1,0 +1,66 @@
+//! Targets: labels or masks of classes, and voxels that do not count.
+
+use nnunet_plugin_api::tch::Tensor;
+use nnunet_plugin_api::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+/// From logits to what is compared with the target.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Nonlinearity {
+    /// Over the classes.
+    #[default]
+    Softmax,
+    /// Of each output on its own, for regions.
+    Sigmoid,
+    /// None.
+    None,
+}
+
+impl Nonlinearity {
+    /// # Shapes
+    /// Unchanged; the result is in single precision.
+    pub(crate) fn apply(self, logits: &Tensor) -> Result<Tensor> {
+        use nnunet_plugin_api::tch::Kind::Float;
+        Ok(match self {
+            Nonlinearity::Softmax => logits.f_softmax(1, Float)?,
+            Nonlinearity::Sigmoid => logits.f_to_kind(Float)?.f_sigmoid()?,
+            Nonlinearity::None => logits.f_to_kind(Float)?,
+        })
+    }
+}
+
+/// The axes counts are summed over: space, and the batch when asked for.
+pub(crate) fn summed_axes(probabilities: &Tensor, batch: bool) -> Vec<i64> {
+    let space = 2..probabilities.dim() as i64;
+    if batch { std::iter::once(0).chain(space).collect() } else { space.collect() }
+}
+
+/// A mask of all classes from `first` on at once, in the probabilities' own type. A target of the probabilities' shape
+/// is one already (regions).
+///
+/// # Shapes
+/// `target` (batch, 1, space...) int64 or (batch, classes, space...); (batch, classes - first, space...) comes back.
+pub(crate) fn one_hot(target: &Tensor, probabilities: &Tensor, first: i64) -> Result<Tensor> {
+    let classes = probabilities.size()[1];
+    if target.size() == probabilities.size() {
+        return Ok(target.f_narrow(1, first, classes - first)?.f_to_kind(probabilities.kind())?);
+    }
+    if target.size()[1] != 1 {
+        let got = format!("{:?}", target.size());
+        return Err(Error::shape("a loss over classes", "one channel of labels, or one of each class", got));
+    }
+    let mut numbers = vec![1; probabilities.dim()];
+    numbers[1] = classes - first;
+    let numbers =
+        Tensor::f_arange_start(first, classes, (target.kind(), target.device()))?.f_reshape(&numbers)?;
+    Ok(target.f_eq_tensor(&numbers)?.f_to_kind(probabilities.kind())?)
+}
+
+/// The target with background where the label is the ignored one, and a mask (batch, 1, space...) that is 0 there.
+pub(crate) fn ignoring(target: &Tensor, label: Option<i64>) -> Result<(Tensor, Option<Tensor>)> {
+    let Some(label) = label else { return Ok((target.shallow_clone(), None)) };
+    let counts = target.f_ne(label)?;
+    let target = target.f_mul(&counts.f_to_kind(target.kind())?)?;
+    Ok((target, Some(counts.f_to_kind(nnunet_plugin_api::tch::Kind::Float)?)))
+}
