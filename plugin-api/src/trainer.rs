@@ -49,7 +49,7 @@ pub trait Trainer: Send {
 }
 
 /// What a trainer knows of its run when it is configured.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct TrainerContext {
     /// `2d`, `3d_lowres`, `3d_fullres` or `3d_cascade_fullres`.
     pub configuration: String,

@@ -1,90 +1,16 @@
 //! Checkpoints as v1 writes them: `NAME.model`, a torch zip, and `NAME.model.pkl` beside it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 use nnunet_architectures::ParameterStore;
 use nnunet_formats::pickle::{self, Value};
 use nnunet_formats::torch_zip::{self, Checkpoint, TensorData};
-use nnunet_host::plugins::provenance::Maker;
-use nnunet_host::records;
 use nnunet_plugin_api::tch::{Kind, Tensor};
-use nnunet_plugin_api::vocabulary::{ComponentChoice, Plans};
 use nnunet_training::{Engine, History, LossScaler};
 
-use crate::optimizer_state;
-
-/// Our own values in v1's files: v1 ignores the key.
-const OWN: &str = "nnunet";
-
-/// What `NAME.model.pkl` says of a model.
-#[derive(Debug, Clone)]
-pub(crate) struct ModelInfo {
-    /// v1's constructor arguments.
-    pub(crate) init: Value,
-    /// The nearest v1 class.
-    pub(crate) v1_trainer: String,
-    /// The trainer's own name.
-    pub(crate) trainer: String,
-    /// Plans.
-    pub(crate) plans: Plans,
-    /// The network.
-    pub(crate) architecture: ComponentChoice,
-    /// Mirrored axes in prediction; none: all.
-    pub(crate) mirror_axes: Option<Vec<usize>>,
-    /// Plugins it was made with.
-    pub(crate) plugins: Vec<Maker>,
-}
-
-impl ModelInfo {
-    fn to_pickle(&self) -> Result<Value> {
-        let axes = self.mirror_axes.as_ref().map_or(Value::None, |axes| Value::ints(axes.iter().copied()));
-        let own = Value::dict(vec![
-            ("trainer", Value::str(&self.trainer)),
-            ("architecture", Value::Str(serde_json::to_string(&self.architecture)?)),
-            ("mirror_axes", axes),
-            ("plugins", Value::Str(serde_json::to_string(&self.plugins)?)),
-        ]);
-        let class = format!("<class 'nnunet.training.network_training.{0}.{0}'>", self.v1_trainer);
-        Ok(Value::OrderedDict(vec![
-            (Value::str("init"), self.init.clone()),
-            (Value::str("name"), Value::str(&self.v1_trainer)),
-            (Value::str("class"), Value::Str(class)),
-            (Value::str("plans"), records::plans_to_pickle(&self.plans)),
-            (Value::str(OWN), own),
-        ]))
-    }
-
-    /// Reads the `.pkl` beside a checkpoint.
-    pub(crate) fn load(checkpoint: &Path) -> Result<Self> {
-        let path = beside(checkpoint);
-        let value = pickle::load(&path)?;
-        let missing = |key: &str| format!("{}: the key `{key}` is missing", path.display());
-        let name = value.get("name").and_then(Value::as_str).with_context(|| missing("name"))?.to_owned();
-        let plans = value.get("plans").with_context(|| missing("plans"))?;
-        let own = |key: &str| value.get(OWN).and_then(|own| own.get(key));
-        let architecture = match own("architecture").and_then(Value::as_str) {
-            Some(text) => serde_json::from_str(text).with_context(|| path.display().to_string())?,
-            None => ComponentChoice::named("Generic_UNet"),
-        };
-        let plugins = own("plugins").and_then(Value::as_str).unwrap_or("[]");
-        Ok(Self {
-            init: value.get("init").cloned().unwrap_or(Value::None),
-            trainer: own("trainer").and_then(Value::as_str).unwrap_or(&name).to_owned(),
-            v1_trainer: name,
-            plans: records::plans_from_pickle(plans).with_context(|| path.display().to_string())?,
-            architecture,
-            mirror_axes: own("mirror_axes").and_then(Value::to_usize_vec),
-            plugins: serde_json::from_str(plugins).with_context(|| path.display().to_string())?,
-        })
-    }
-}
-
-fn beside(checkpoint: &Path) -> PathBuf {
-    let mut name = checkpoint.as_os_str().to_owned();
-    name.push(".pkl");
-    name.into()
-}
+use crate::model_info::{ModelInfo, OWN, beside};
+use crate::{optimizer_state, plateau};
 
 /// Writes `path` and the `.pkl` beside it.
 pub(crate) fn save(path: &Path, engine: &Engine, info: &ModelInfo) -> Result<()> {
@@ -103,13 +29,13 @@ pub(crate) fn save(path: &Path, engine: &Engine, info: &ModelInfo) -> Result<()>
         };
         state.push((Value::str(&parameter.name), value));
     }
-    let learning_rate = engine.trainer.learning_rate(engine.epoch)?;
+    let learning_rate = engine.learning_rate()?;
     let optimizer = optimizer_state::to_pickle(&*engine.optimizer, &engine.store, learning_rate, &mut keep)?;
     let mut root = vec![
         ("epoch", Value::Int(engine.epoch as i64)),
         ("state_dict", Value::OrderedDict(state)),
         ("optimizer_state_dict", optimizer),
-        ("lr_scheduler_state_dict", Value::None),
+        ("lr_scheduler_state_dict", engine.history.plateau.as_ref().map_or(Value::None, plateau::to_pickle)),
         ("plot_stuff", plot_stuff(&engine.history)),
         ("best_stuff", best_stuff(&engine.history)),
         (OWN, own_state(&engine.history)),
@@ -251,6 +177,7 @@ fn history(root: &Value, epochs: usize) -> History {
         metric_ma: own("metric_MA"),
         best_train_loss_ma: best(0).zip(best(1)).map(|(epoch, loss)| (epoch as usize, loss)),
         best_metric_ma: best(2),
+        plateau: plateau::from_checkpoint(root),
     }
 }
 

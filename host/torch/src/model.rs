@@ -11,7 +11,8 @@ use nnunet_plugin_api::tch::Device;
 use nnunet_plugin_api::vocabulary::Precision;
 use nnunet_plugin_api::{Kind, Network, NetworkSpec};
 
-use crate::checkpoint::{ModelInfo, load_weights};
+use crate::checkpoint::load_weights;
+use crate::model_info::ModelInfo;
 use crate::network;
 
 /// Kinds of components that take part in prediction: no trainer is needed.
@@ -30,7 +31,7 @@ impl Model {
     /// Loads a checkpoint of every fold of a model's folder.
     pub(crate) fn load(folder: &Path, folds: &[String], checkpoint: &str, world: &World) -> Result<Self> {
         let files = checkpoints(folder, folds, checkpoint)?;
-        let info = ModelInfo::load(&files[0])?;
+        let info = ModelInfo::load(&files[0], &world.registry)?;
         provenance::compare(&info.plugins, world, &NEEDED)?;
         let configuration =
             folder.ancestors().nth(2).and_then(Path::file_name).map(|name| name.to_string_lossy());
@@ -41,7 +42,7 @@ impl Model {
         let Some(plan) = info.plans.plans_per_stage.get(stage) else {
             bail!("{} has no stage {stage}", folder.display())
         };
-        let spec = network::spec(&info.plans, plan);
+        let spec = network::spec(&info.plans, plan, info.regions.as_ref());
         let device = Device::cuda_if_available();
         let mut networks = Vec::new();
         for file in &files {
@@ -58,6 +59,7 @@ impl Model {
         SlidingWindow {
             patch: self.spec.patch_size.clone(),
             num_classes: self.spec.num_classes,
+            regions: self.info.regions.is_some(),
             step,
             mirror_axes: if mirror { self.info.mirror_axes.clone().unwrap_or(all) } else { Vec::new() },
             kind: network::kind(precision, &*self.networks[0], self.device),

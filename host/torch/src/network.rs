@@ -4,7 +4,7 @@ use anyhow::Result;
 use nnunet_architectures::ParameterStore;
 use nnunet_host::registry::Registry;
 use nnunet_plugin_api::tch::{Device, Kind};
-use nnunet_plugin_api::vocabulary::{ComponentChoice, Plans, Precision, Stage};
+use nnunet_plugin_api::vocabulary::{ComponentChoice, Plans, Precision, Regions, Stage};
 use nnunet_plugin_api::{Network, NetworkSpec};
 
 use crate::components;
@@ -13,10 +13,10 @@ use crate::components;
 const CONV_PER_STAGE: usize = 2;
 
 /// What a network for a stage must look like.
-pub(crate) fn spec(plans: &Plans, stage: &Stage) -> NetworkSpec {
+pub(crate) fn spec(plans: &Plans, stage: &Stage, regions: Option<&Regions>) -> NetworkSpec {
     NetworkSpec {
         num_input_channels: plans.num_modalities(),
-        num_classes: plans.num_classes + 1,
+        num_classes: regions.map_or(plans.num_classes + 1, |regions| regions.regions.len()),
         base_num_features: plans.base_num_features,
         conv_per_stage: plans.conv_per_stage.unwrap_or(CONV_PER_STAGE),
         patch_size: stage.patch_size.clone(),

@@ -13,8 +13,8 @@ use nnunet_host::folders::{self, Folders, file_names};
 use nnunet_host::pipeline::crop_case;
 use nnunet_host::selection::Postprocessing;
 use nnunet_host::{components, export, images, records, report};
-use nnunet_inference::{SlidingWindow, labels_of, labels_to_cropped_grid, predict, to_cropped_grid};
-use nnunet_plugin_api::vocabulary::{CaseProperties, Precision};
+use nnunet_inference::{SlidingWindow, labels_to_cropped_grid, predict, segmentation, to_cropped_grid};
+use nnunet_plugin_api::vocabulary::{CaseProperties, Precision, Regions};
 use nnunet_plugin_api::{LabelVolume, Postprocessor};
 use nnunet_preprocessing::{Resolved, Target, preprocess};
 
@@ -185,14 +185,15 @@ impl Job<'_> {
             Mode::Normal => {
                 let probabilities = to_cropped_grid(mean, plans, &properties)?;
                 if save_npz {
-                    save_probabilities(&probabilities, &properties, output)?;
+                    save_probabilities(&probabilities, &properties, model.info.regions.as_ref(), output)?;
                 }
-                return self.write(labels_of(probabilities.view()), &properties, output);
+                let labels = segmentation(probabilities.view(), model.info.regions.as_ref());
+                return self.write(labels, &properties, output);
             }
             Mode::Fast => 1,
             Mode::Fastest => 0,
         };
-        let labels = labels_of(mean.view());
+        let labels = segmentation(mean.view(), model.info.regions.as_ref());
         let labels = labels_to_cropped_grid(labels.view(), plans, &properties, order)?;
         self.write(labels, &properties, output)
     }
@@ -207,9 +208,14 @@ impl Job<'_> {
 }
 
 /// Writes `<case>.npz` and `<case>.pkl` beside the label map.
-fn save_probabilities(probabilities: &Array4<f32>, case: &CaseProperties, output: &Path) -> Result<()> {
+fn save_probabilities(
+    probabilities: &Array4<f32>,
+    case: &CaseProperties,
+    regions: Option<&Regions>,
+    output: &Path,
+) -> Result<()> {
     let name = output.display().to_string();
     let base = name.trim_end_matches(".nii.gz");
     npz::save_f16(Path::new(&format!("{base}.npz")), "softmax", probabilities.view())?;
-    records::save(Path::new(&format!("{base}.pkl")), &records::case_to_pickle(case))
+    records::save(Path::new(&format!("{base}.pkl")), &records::case_of_probabilities_to_pickle(case, regions))
 }

@@ -8,9 +8,9 @@ use nnunet_formats::json::{self, Json};
 use nnunet_formats::npz;
 use nnunet_host::summary::{self, Head, Pair};
 use nnunet_host::{export, folders, records, report};
-use nnunet_inference::{SlidingWindow, labels_of, predict};
+use nnunet_inference::{SlidingWindow, predict, segmentation};
 use nnunet_plugin_api::Network;
-use nnunet_plugin_api::vocabulary::Plans;
+use nnunet_plugin_api::vocabulary::{Plans, Regions};
 use serde_json::json;
 
 use crate::cases;
@@ -20,6 +20,8 @@ pub(crate) struct Validation<'a> {
     pub(crate) network: &'a dyn Network,
     pub(crate) window: &'a SlidingWindow,
     pub(crate) plans: &'a Plans,
+    /// Overlapping regions instead of labels.
+    pub(crate) regions: Option<&'a Regions>,
     /// Preprocessed cases.
     pub(crate) data: &'a Path,
     /// Ground truths.
@@ -56,6 +58,9 @@ pub(crate) fn run(validation: &Validation<'_>) -> Result<summary::MeanDice> {
         "validation_folder_name": validation.output.file_name().map(|name| name.to_string_lossy()),
     });
     json::save(&validation.output.join("validation_args.json"), &Json::from(arguments))?;
+    if let Some(regions) = validation.regions {
+        summary::write_regions(&validation.output.join("summary.csv"), &pairs, regions)?;
+    }
     let labels: Vec<i64> = (0..=validation.plans.num_classes as i64).collect();
     let name = format!("{} val tiled True", validation.trainer);
     let head = Head { name: &name, task: validation.task, ..Head::default() };
@@ -71,11 +76,14 @@ fn predict_case(validation: &Validation<'_>, case: &str) -> Result<()> {
     let probabilities = nnunet_inference::to_cropped_grid(probabilities, validation.plans, &properties)?;
     if validation.save_npz {
         npz::save_f16(&validation.output.join(format!("{case}.npz")), "softmax", probabilities.view())?;
-        records::save(&validation.output.join(format!("{case}.pkl")), &records::case_to_pickle(&properties))?;
+        records::save(
+            &validation.output.join(format!("{case}.pkl")),
+            &records::case_of_probabilities_to_pickle(&properties, validation.regions),
+        )?;
     }
     export::write_labels(
         &validation.output.join(format!("{case}.nii.gz")),
-        labels_of(probabilities.view()).view(),
+        segmentation(probabilities.view(), validation.regions).view(),
         &properties,
     )
 }

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::{LearningRateSchedule, MomentumSchedule, Optimizer, Patience, Regions};
 use crate::Config;
 
 /// All values of a training. The defaults are those of `nnUNetTrainerV2`; names follow v1's attributes.
@@ -21,6 +22,10 @@ pub struct Blueprint {
     pub lr_schedule: LearningRateSchedule,
     /// The optimiser.
     pub optimizer: Optimizer,
+    /// Momentum over the epochs; none: the optimiser's throughout.
+    pub momentum_schedule: Option<MomentumSchedule>,
+    /// Ends the training when the loss no longer falls; none: all epochs are trained.
+    pub patience: Option<Patience>,
     /// L2 penalty on all parameters.
     pub weight_decay: f64,
     /// Largest L2 norm of all gradients together; none: no clipping.
@@ -35,8 +40,14 @@ pub struct Blueprint {
     pub supervise_lowest: bool,
     /// Network, by name.
     pub architecture: ComponentChoice,
+    /// Overlapping regions to segment instead of labels.
+    pub regions: Option<Regions>,
+    /// Trainer of the first stage, whose predictions the second stage of a cascade starts from.
+    pub previous_trainer: String,
     /// Augmentation, by name, with changes.
     pub augmentation: AugmentationChoice,
+    /// One random case instead of the data, to measure the network alone.
+    pub dummy_load: bool,
     /// Axes mirrored in training and, by default, in prediction; none: all.
     pub mirror_axes: Option<Vec<usize>>,
     /// Number format of the forward pass.
@@ -53,6 +64,8 @@ pub struct Blueprint {
     pub save_final_checkpoint: bool,
     /// Write `model_latest` on the way.
     pub save_intermediate_checkpoints: bool,
+    /// Predict the validation cases whole at the end.
+    pub final_validation: bool,
     /// Weight of the past in the moving average of the metric.
     pub val_eval_criterion_alpha: f64,
     /// Weight of the past in the moving average of the training loss.
@@ -62,96 +75,6 @@ pub struct Blueprint {
     pub momentum_fallback: bool,
     /// Start of all random numbers.
     pub seed: u64,
-}
-
-/// Learning rate over the epochs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]
-pub enum LearningRateSchedule {
-    /// `initial_lr * (1 - epoch / max_num_epochs)^exponent`.
-    Poly {
-        /// Exponent.
-        exponent: f64,
-    },
-    /// `initial_lr` throughout.
-    Constant,
-}
-
-/// Optimisers.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "name", deny_unknown_fields)]
-pub enum Optimizer {
-    /// Stochastic gradient descent with momentum.
-    #[serde(rename = "SGD")]
-    Sgd {
-        /// Momentum.
-        #[serde(default = "defaults::momentum")]
-        momentum: f64,
-        /// Nesterov's look-ahead.
-        #[serde(default = "defaults::on")]
-        nesterov: bool,
-    },
-    /// Adam (Kingma and Ba 2015); weight decay is an L2 penalty.
-    Adam {
-        /// Divide by the largest second moment so far (Reddi et al. 2018).
-        #[serde(default = "defaults::on")]
-        amsgrad: bool,
-        /// Weights of the past in the two moments.
-        #[serde(default = "defaults::adam_betas")]
-        betas: [f64; 2],
-        /// Keeps the quotient finite.
-        #[serde(default = "defaults::adam_eps")]
-        eps: f64,
-    },
-    /// Rectified Adam with lookahead (Liu et al. 2020, Zhang et al. 2019); weight decay is decoupled.
-    Ranger {
-        /// Steps between two pulls of the lookahead.
-        #[serde(default = "defaults::lookahead")]
-        k: usize,
-        /// Strength of a pull.
-        #[serde(default = "defaults::alpha")]
-        alpha: f64,
-        /// Weights of the past in the two moments.
-        #[serde(default = "defaults::ranger_betas")]
-        betas: [f64; 2],
-        /// Keeps the quotient finite.
-        #[serde(default = "defaults::ranger_eps")]
-        eps: f64,
-        /// The second moment counts once its average is longer than this.
-        #[serde(default = "defaults::n_sma_threshold")]
-        n_sma_threshold: f64,
-    },
-}
-
-/// Defaults of the optimisers' parameters: those of v1.
-mod defaults {
-    pub(super) fn on() -> bool {
-        true
-    }
-    pub(super) fn momentum() -> f64 {
-        0.99
-    }
-    pub(super) fn adam_betas() -> [f64; 2] {
-        [0.9, 0.999]
-    }
-    pub(super) fn adam_eps() -> f64 {
-        1e-8
-    }
-    pub(super) fn lookahead() -> usize {
-        6
-    }
-    pub(super) fn alpha() -> f64 {
-        0.5
-    }
-    pub(super) fn ranger_betas() -> [f64; 2] {
-        [0.95, 0.999]
-    }
-    pub(super) fn ranger_eps() -> f64 {
-        1e-5
-    }
-    pub(super) fn n_sma_threshold() -> f64 {
-        5.0
-    }
 }
 
 /// Number formats of the forward pass.
@@ -223,6 +146,8 @@ impl Default for Blueprint {
             initial_lr: 1e-2,
             lr_schedule: LearningRateSchedule::Poly { exponent: 0.9 },
             optimizer: Optimizer::Sgd { momentum: 0.99, nesterov: true },
+            momentum_schedule: None,
+            patience: None,
             weight_decay: 3e-5,
             gradient_clipping: Some(12.0),
             oversample_foreground_percent: 0.33,
@@ -230,7 +155,10 @@ impl Default for Blueprint {
             deep_supervision: true,
             supervise_lowest: false,
             architecture: ComponentChoice::named("Generic_UNet"),
+            regions: None,
+            previous_trainer: "nnUNetTrainerV2".to_owned(),
             augmentation: ComponentChoice::named("moreDA"),
+            dummy_load: false,
             mirror_axes: None,
             precision: Precision::Auto,
             batch_size: None,
@@ -239,6 +167,7 @@ impl Default for Blueprint {
             save_best_checkpoint: true,
             save_final_checkpoint: true,
             save_intermediate_checkpoints: true,
+            final_validation: true,
             val_eval_criterion_alpha: 0.9,
             train_loss_ma_alpha: 0.93,
             momentum_fallback: true,

@@ -45,7 +45,7 @@ fn main() {
         let targets: Vec<Tensor> = (0..3)
             .map(|i| Tensor::randint(3, [9, 1, 40 >> i, 56 >> i, 40 >> i], (Kind::Int64, Device::Cpu)))
             .collect();
-        let weights = deep_supervision_weights(3);
+        let weights = deep_supervision_weights(3, false);
         let loss = DiceCe::new(DiceCeConfig { batch_dice: true, ..Default::default() });
         let mut times = vec![];
         let mut parts = [0.0; 3];

@@ -49,6 +49,17 @@ impl Convolution {
         })
     }
 
+    /// Saves the parameters of `of` under another name too.
+    pub(crate) fn second_name(&self, vars: &mut dyn VarFactory, name: &str, of: &str) -> Result<()> {
+        for (part, tensor) in [("weight", Some(&self.weight)), ("bias", self.bias.as_ref())] {
+            if let Some(tensor) = tensor {
+                let same = Init::Same { of: format!("{of}.{part}") };
+                let _ = vars.parameter(&format!("{name}.{part}"), &tensor.size(), same)?;
+            }
+        }
+        Ok(())
+    }
+
     /// # Shapes
     /// (batch, input, space...) to (batch, output, space / stride...).
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {

@@ -1,6 +1,6 @@
 //! Normalisations between convolution and nonlinearity.
 
-use nnunet_plugin_api::tch::Tensor;
+use nnunet_plugin_api::tch::{Tensor, no_grad};
 use nnunet_plugin_api::{Error, Init, Result, VarFactory};
 use serde::{Deserialize, Serialize};
 
@@ -74,6 +74,42 @@ impl Normalisation {
         let tau = (norm == Norm::FilterResponse).then(|| parameter("tau", 0.0)).transpose()?;
         let running = (norm == Norm::Batch).then(|| running(vars, name, features)).transpose()?;
         Ok(Self { norm, affine, running, tau })
+    }
+
+    /// Saves the parameters of `of` under another name too.
+    pub(crate) fn second_name(&self, vars: &mut dyn VarFactory, name: &str, of: &str) -> Result<()> {
+        for (part, tensor) in self.parts() {
+            let same = Init::Same { of: format!("{of}.{part}") };
+            let _ = vars.parameter(&format!("{name}.{part}"), &tensor.size(), same)?;
+        }
+        Ok(())
+    }
+
+    /// All tensors by name, in v1's order.
+    fn parts(&self) -> Vec<(&'static str, &Tensor)> {
+        let (weight, bias) = self.affine.as_ref().map(|(weight, bias)| (weight, bias)).unzip();
+        let [mean, variance, seen] = self.running.as_ref().map_or([None; 3], |all| all.each_ref().map(Some));
+        let all = [
+            ("weight", weight),
+            ("bias", bias),
+            ("tau", self.tau.as_ref()),
+            ("running_mean", mean),
+            ("running_var", variance),
+            ("num_batches_tracked", seen),
+        ];
+        all.into_iter().filter_map(|(part, tensor)| Some((part, tensor?))).collect()
+    }
+
+    /// Makes it give zeros until it has learned otherwise.
+    pub(crate) fn zero(&self) -> Result<()> {
+        if let Some((weight, bias)) = &self.affine {
+            no_grad(|| -> Result<()> {
+                let _ = weight.shallow_clone().f_zero_()?;
+                let _ = bias.shallow_clone().f_zero_()?;
+                Ok(())
+            })?;
+        }
+        Ok(())
     }
 
     /// # Shapes

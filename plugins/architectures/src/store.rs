@@ -76,6 +76,10 @@ impl ParameterStore {
     /// What libtorch says.
     pub fn start_convolutions_over(&mut self) -> Result<()> {
         for weight in self.trainable().filter(|parameter| parameter.tensor.dim() > 3) {
+            // Filter response norms have as many axes as convolutions.
+            if weight.name.contains("norm") {
+                continue;
+            }
             let new =
                 initial(&weight.tensor.size(), Init::KaimingNormal { negative_slope: 0.01 }, self.device)?;
             no_grad(|| weight.tensor.shallow_clone().f_copy_(&new))?;

@@ -2,7 +2,7 @@
 
 use ndarray::{Array3, Array4, ArrayView3, ArrayView4, s};
 use nnunet_numerics::{Resampling, resample, resample_labels, separate_axis};
-use nnunet_plugin_api::vocabulary::{CaseProperties, Plans, SegmentationExport};
+use nnunet_plugin_api::vocabulary::{CaseProperties, Plans, Regions, SegmentationExport};
 use nnunet_plugin_api::{Error, Result};
 
 /// Brings probabilities (classes, z, y, x) from the preprocessed grid, in transposed order, to the cropped case's.
@@ -78,6 +78,15 @@ pub fn labels_of(probabilities: ArrayView4<'_, f32>) -> Array3<u8> {
         });
     }
     labels
+}
+
+/// Labels from probabilities: of classes, or of regions.
+#[must_use]
+pub fn segmentation(probabilities: ArrayView4<'_, f32>, regions: Option<&Regions>) -> Array3<u8> {
+    match regions {
+        Some(regions) => regions_of(probabilities, &regions.class_order),
+        None => labels_of(probabilities),
+    }
 }
 
 /// Labels from probabilities of regions that may overlap: where region i is more likely than not, `order[i]`; later

@@ -8,7 +8,7 @@ mod logits;
 mod sliding_window;
 mod tiles;
 
-pub use export::{labels_of, labels_to_cropped_grid, paste, regions_of, to_cropped_grid};
+pub use export::{labels_of, labels_to_cropped_grid, paste, regions_of, segmentation, to_cropped_grid};
 #[cfg(feature = "torch")]
 pub use logits::predict_logits;
 #[cfg(feature = "torch")]

@@ -14,6 +14,8 @@ pub struct SlidingWindow {
     pub patch: Vec<usize>,
     /// Output channels.
     pub num_classes: usize,
+    /// Whether outputs are regions that may overlap, each with a sigmoid of its own, instead of classes.
+    pub regions: bool,
     /// Step as a share of the patch, in (0, 1].
     pub step: f64,
     /// Mirrored axes of the patch; empty for no mirroring.
@@ -111,9 +113,15 @@ pub(crate) fn part(tensor: &Tensor, corner: &[usize], size: &[usize], first: i64
     Ok(view)
 }
 
-/// Mean of the softmax over all combinations of mirrored axes.
+/// Mean of the probabilities over all combinations of mirrored axes.
 fn mirrored(network: &dyn Network, tile: &Tensor, how: &SlidingWindow) -> Result<Tensor> {
-    mirrored_mean(network, tile, how, |logits| Ok(logits.f_softmax(1, Kind::Float)?))
+    mirrored_mean(network, tile, how, |logits| {
+        Ok(if how.regions {
+            logits.f_to_kind(Kind::Float)?.f_sigmoid()?
+        } else {
+            logits.f_softmax(1, Kind::Float)?
+        })
+    })
 }
 
 /// Mean of what `score` makes of the logits, over all combinations of mirrored axes.

@@ -1,9 +1,11 @@
 //! From a trainer's name to its blueprint and hooks: the parent chain, root first.
 
-use nnunet_plugin_api::vocabulary::{Blueprint, LearningRateSchedule};
+use nnunet_plugin_api::vocabulary::Blueprint;
 use nnunet_plugin_api::{
     EpochReport, Error, Flow, Kind, Loss, LossContext, Result, Trainer, TrainerContext, parent_chain,
 };
+
+use crate::schedules;
 
 /// Makes the trainer of a name.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Result<Box<dyn Trainer>>;
@@ -57,7 +59,15 @@ fn check(blueprint: &Blueprint) -> Result<()> {
     if !(blueprint.initial_lr.is_finite() && blueprint.initial_lr > 0.0) {
         return Err(Error::parameter("initial_lr", "must be a positive number"));
     }
-    Ok(())
+    match &blueprint.regions {
+        Some(regions) if regions.regions.is_empty() => {
+            Err(Error::parameter("regions", "at least one region"))
+        }
+        Some(regions) if regions.regions.len() != regions.class_order.len() => {
+            Err(Error::parameter("regions", "`class_order` needs one label for each region"))
+        }
+        _ => Ok(()),
+    }
 }
 
 impl Resolved {
@@ -74,23 +84,18 @@ impl Resolved {
         Ok(None)
     }
 
-    /// The learning rate of an epoch: a hook's, else the schedule's.
+    /// The learning rate of an epoch: a hook's, else `fallen` where a plateau schedule has come to, else the
+    /// schedule's.
     ///
     /// # Errors
     /// What the hook returns.
-    pub fn learning_rate(&self, epoch: usize) -> Result<f64> {
+    pub fn learning_rate(&self, epoch: usize, fallen: Option<f64>) -> Result<f64> {
         for trainer in self.chain.iter().rev() {
             if let Some(rate) = trainer.learning_rate(epoch, &self.blueprint)? {
                 return Ok(rate);
             }
         }
-        let done = epoch as f64 / self.blueprint.max_num_epochs as f64;
-        Ok(match self.blueprint.lr_schedule {
-            LearningRateSchedule::Poly { exponent } => {
-                self.blueprint.initial_lr * (1.0 - done).max(0.0).powf(exponent)
-            }
-            LearningRateSchedule::Constant => self.blueprint.initial_lr,
-        })
+        Ok(fallen.unwrap_or_else(|| schedules::rate(epoch, &self.blueprint)))
     }
 
     /// Tells every trainer of the chain; one of them may stop the run.
@@ -148,7 +153,7 @@ mod tests {
             TrainerContext { configuration: "3d_fullres".to_owned(), plans: Plans::default(), stage: 0 };
         let trainer = resolve("child", &context, &lookup).unwrap();
         assert_eq!(trainer.names, ["root", "child"]);
-        assert_eq!(trainer.learning_rate(3).unwrap(), 0.5);
-        assert!((trainer.learning_rate(5).unwrap() - 0.01 * 0.5_f64.powf(0.9)).abs() < 1e-12);
+        assert_eq!(trainer.learning_rate(3, None).unwrap(), 0.5);
+        assert!((trainer.learning_rate(5, None).unwrap() - 0.01 * 0.5_f64.powf(0.9)).abs() < 1e-12);
     }
 }

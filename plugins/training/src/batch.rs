@@ -11,6 +11,8 @@ use nnunet_numerics::stats::round_half_even;
 use nnunet_plugin_api::tch::{Device, Kind, Tensor};
 use nnunet_plugin_api::{Augmentation, AugmentationContext, Error, RandomStream, Result, Sample};
 
+use crate::regions::region_masks;
+
 /// Preprocessed cases by number. Read from several threads at once.
 pub trait CaseSource: Send + Sync {
     /// Number of cases.
@@ -61,6 +63,8 @@ pub struct BatchPlan {
     pub context: AugmentationContext,
     /// Scales of the targets by axis of the patch, full resolution first.
     pub scales: Vec<Vec<f64>>,
+    /// Labels of every region, when the targets are overlapping regions.
+    pub regions: Option<Vec<Vec<u8>>>,
     /// Start of all random numbers.
     pub seed: u64,
 }
@@ -82,7 +86,7 @@ impl fmt::Debug for BatchPlan {
 pub struct Batch {
     /// (batch, channels, patch...), float.
     pub data: Tensor,
-    /// By scale: (batch, 1, space...), int64.
+    /// By scale: (batch, 1, space...), int64; with regions (batch, regions, space...), float.
     pub targets: Vec<Tensor>,
     /// Cases the samples come from.
     pub cases: Vec<String>,
@@ -133,10 +137,7 @@ impl BatchPlan {
         }
         Ok(Batch {
             data: self.stack(&data)?,
-            targets: targets
-                .iter()
-                .map(|level| Ok(self.stack(level)?.f_to_kind(Kind::Int64)?))
-                .collect::<Result<_>>()?,
+            targets: targets.iter().map(|level| self.target(level)).collect::<Result<_>>()?,
             cases,
         })
     }
@@ -228,6 +229,14 @@ impl BatchPlan {
             }
         }
         Ok(sample)
+    }
+
+    fn target(&self, samples: &[Array4<f32>]) -> Result<Tensor> {
+        let labels = self.stack(samples)?.f_to_kind(Kind::Int64)?;
+        match &self.regions {
+            Some(regions) => region_masks(&labels, regions),
+            None => Ok(labels),
+        }
     }
 
     /// Samples along a new first axis; slices lose their z.

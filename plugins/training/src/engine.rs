@@ -144,7 +144,10 @@ impl Engine {
         let start = Instant::now();
         // Random numbers of layers follow from seed and epoch too, so that an epoch can be taken up at any time.
         tch::manual_seed((self.trainer.blueprint.seed ^ self.epoch as u64) as i64);
-        let learning_rate = self.trainer.learning_rate(self.epoch)? * attempt.factor();
+        let learning_rate = self.learning_rate()? * attempt.factor();
+        if let Some(schedule) = &self.trainer.blueprint.momentum_schedule {
+            self.optimizer.set_momentum(schedule.at(self.epoch));
+        }
         self.network.set_training(true)?;
         self.loss.epoch_begins(self.epoch)?;
         observer.epoch_begins(self, learning_rate);
@@ -155,15 +158,28 @@ impl Engine {
         let blueprint = &self.trainer.blueprint;
         let alphas = (blueprint.train_loss_ma_alpha, blueprint.val_eval_criterion_alpha);
         let best = self.history.push(train_loss, validation_loss, metric, alphas.0, alphas.1);
+        self.history.follow_plateau(&self.trainer.blueprint);
         self.fall_back(metric)?;
         let seconds = start.elapsed().as_secs_f64();
         let report =
             EpochReport { epoch: self.epoch, train_loss, validation_loss, metric, learning_rate, seconds };
         self.epoch += 1;
-        let next_learning_rate = self.trainer.learning_rate(self.epoch)?;
+        let next_learning_rate = self.learning_rate()?;
         let outcome = EpochOutcome { report, dice: evaluation.dice(), waits, best, next_learning_rate };
+        let patience = self.trainer.blueprint.patience;
+        let over = patience.is_some_and(|patience| self.history.impatient(&patience, next_learning_rate));
         observer.epoch_ends(self, &outcome)?;
-        Ok(self.trainer.on_epoch_end(&report)?)
+        let flow = self.trainer.on_epoch_end(&report)?;
+        Ok(if over { Flow::Stop } else { flow })
+    }
+
+    /// The learning rate of the next epoch.
+    ///
+    /// # Errors
+    /// What a trainer's hook returns.
+    pub fn learning_rate(&self) -> Result<f64> {
+        let fallen = self.history.plateau.as_ref().map(|plateau| plateau.learning_rate);
+        self.trainer.learning_rate(self.epoch, fallen)
     }
 
     /// The training steps of an epoch; returns their mean loss.

@@ -1,40 +1,45 @@
-//! The online evaluation: hard counts of the foreground classes over the validation batches.
+//! The online evaluation: hard counts of the foreground classes, or regions, over the validation batches.
 
 use nnunet_plugin_api::Result;
 use nnunet_plugin_api::tch::{Kind, Tensor};
 
-/// Counts by foreground class.
+/// Counts by foreground class or region.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OnlineEvaluation {
+    regions: bool,
     tp: Vec<f64>,
     /// fp + fn
     wrong: Vec<f64>,
 }
 
 impl OnlineEvaluation {
-    /// No counts yet.
+    /// No counts yet; `outputs` are classes, background first, or `regions`.
     #[must_use]
-    pub fn new(num_classes: usize) -> Self {
-        let zeros = vec![0.0; num_classes.saturating_sub(1)];
-        Self { tp: zeros.clone(), wrong: zeros }
+    pub fn new(outputs: usize, regions: bool) -> Self {
+        let zeros = vec![0.0; if regions { outputs } else { outputs.saturating_sub(1) }];
+        Self { regions, tp: zeros.clone(), wrong: zeros }
     }
 
     /// Adds a batch.
     ///
     /// # Shapes
-    /// `logits` (batch, classes, space...), `target` (batch, 1, space...) int64.
+    /// `logits` (batch, outputs, space...), `target` (batch, 1, space...) int64 or (batch, regions, space...) float.
     ///
     /// # Errors
     /// What libtorch says.
     pub fn add(&mut self, logits: &Tensor, target: &Tensor) -> Result<()> {
-        let (predicted, target) = (logits.f_argmax(1, false)?, target.f_select(1, 0)?);
-        for (i, label) in (1..).zip(0..self.tp.len()).map(|(label, i)| (i, label)) {
-            let (p, t) = (predicted.f_eq(label)?, target.f_eq(label)?);
-            let count = |mask: Tensor| -> Result<f64> {
-                Ok(f64::try_from(mask.f_sum(Kind::Int64)?.f_to_kind(Kind::Double)?)?)
+        let strongest = if self.regions { None } else { Some(logits.f_argmax(1, false)?) };
+        for i in 0..self.tp.len() {
+            let (p, t) = match &strongest {
+                Some(strongest) => {
+                    let label = i as i64 + 1;
+                    (strongest.f_eq(label)?, target.f_select(1, 0)?.f_eq(label)?)
+                }
+                // A sigmoid of more than one half.
+                None => (logits.f_select(1, i as i64)?.f_gt(0.0)?, target.f_select(1, i as i64)?.f_gt(0.5)?),
             };
-            self.tp[i] += count(p.f_logical_and(&t)?)?;
-            self.wrong[i] += count(p.f_logical_xor(&t)?)?;
+            self.tp[i] += count(&p.f_logical_and(&t)?)?;
+            self.wrong[i] += count(&p.f_logical_xor(&t)?)?;
         }
         Ok(())
     }
@@ -51,5 +56,23 @@ impl OnlineEvaluation {
     pub fn metric(&self) -> f64 {
         let dice = self.dice();
         dice.iter().sum::<f64>() / dice.len() as f64
+    }
+}
+
+fn count(mask: &Tensor) -> Result<f64> {
+    Ok(f64::try_from(mask.f_sum(Kind::Int64)?.f_to_kind(Kind::Double)?)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn regions_are_counted_by_output() {
+        let logits = Tensor::from_slice(&[1.0_f32, 1.0, -1.0, -1.0, 1.0, -1.0]).reshape([1, 2, 3]);
+        let target = Tensor::from_slice(&[1.0_f32, 0.0, 0.0, 0.0, 1.0, 0.0]).reshape([1, 2, 3]);
+        let mut evaluation = OnlineEvaluation::new(2, true);
+        evaluation.add(&logits, &target).unwrap();
+        assert_eq!(evaluation.dice(), [2.0 / 3.0, 1.0]);
     }
 }

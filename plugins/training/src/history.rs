@@ -1,5 +1,9 @@
 //! What is remembered of past epochs, with v1's moving averages.
 
+use nnunet_plugin_api::vocabulary::{Blueprint, LearningRateSchedule, Patience};
+
+use crate::plateau::Plateau;
+
 /// Losses and metrics by epoch, and the best values so far.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct History {
@@ -17,6 +21,8 @@ pub struct History {
     pub best_train_loss_ma: Option<(usize, f64)>,
     /// Best moving average of the metric.
     pub best_metric_ma: Option<f64>,
+    /// Where a plateau schedule has come to.
+    pub plateau: Option<Plateau>,
 }
 
 /// Improvement of the training loss that counts.
@@ -50,6 +56,31 @@ impl History {
         }
         better
     }
+
+    /// Gives the newest moving average of the training loss to the plateau schedule, if the blueprint has one.
+    pub(crate) fn follow_plateau(&mut self, blueprint: &Blueprint) {
+        let LearningRateSchedule::Plateau { factor, patience, threshold } = blueprint.lr_schedule else {
+            return;
+        };
+        let start = || Plateau::new(blueprint.initial_lr, factor, patience, threshold);
+        let plateau = self.plateau.get_or_insert_with(start);
+        self.train_loss_ma.into_iter().for_each(|loss| plateau.step(loss));
+    }
+
+    /// Whether the training loss has not improved for too long. While the learning rate may still fall, half the
+    /// patience is given again.
+    pub(crate) fn impatient(&mut self, patience: &Patience, learning_rate: f64) -> bool {
+        let epoch = self.train_losses.len().saturating_sub(1);
+        let Some((best, _)) = &mut self.best_train_loss_ma else { return false };
+        if epoch.saturating_sub(*best) <= patience.epochs {
+            return false;
+        }
+        let wait = learning_rate > patience.lr_threshold;
+        if wait {
+            *best = epoch - patience.epochs / 2;
+        }
+        !wait
+    }
 }
 
 fn blend(past: Option<f64>, now: f64, alpha: f64) -> f64 {
@@ -67,5 +98,17 @@ mod tests {
         assert!(history.push(1.0, 1.0, 0.6, 0.93, 0.9));
         assert!((history.metric_ma.unwrap() - 0.51).abs() < 1e-12);
         assert!(!history.push(1.0, 1.0, 0.1, 0.93, 0.9));
+    }
+
+    #[test]
+    fn patience_ends_only_with_a_low_learning_rate() {
+        let mut history = History::default();
+        let patience = Patience { epochs: 3, ..Patience::default() };
+        let mut push = |rate: f64| {
+            history.push(1.0, 1.0, 0.5, 0.93, 0.9);
+            history.impatient(&patience, rate)
+        };
+        assert!(![1e-2; 5].map(&mut push).contains(&true));
+        assert_eq!([1e-7; 3].map(&mut push), [false, false, true]);
     }
 }

@@ -4,6 +4,7 @@
 
 mod attempt;
 mod batch;
+mod dummy;
 mod engine;
 mod evaluation;
 mod faults;
@@ -11,18 +12,22 @@ mod gradients;
 mod history;
 mod observer;
 mod optimizer;
+mod plateau;
 mod pool;
+mod regions;
 mod scaler;
 mod snapshot;
 mod step;
 mod waits;
 
 pub use batch::{Batch, BatchPlan, CaseSource};
+pub use dummy::DummyCase;
 pub use engine::{Engine, Run, Stopped};
 pub use evaluation::OnlineEvaluation;
 pub use gradients::clip_gradients;
 pub use history::History;
 pub use observer::{EpochOutcome, Observer};
 pub use optimizer::{Adam, Optimize, Ranger, Setting, Sgd, State, StateValue, optimizer};
+pub use plateau::Plateau;
 pub use scaler::LossScaler;
 pub use waits::Waits;

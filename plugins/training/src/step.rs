@@ -52,12 +52,18 @@ impl Engine {
         let device = self.store.device();
         let targets =
             batch.targets.iter().map(|target| Ok(target.f_to_device(device)?)).collect::<Result<Vec<_>>>()?;
-        deep_supervision_loss(&*self.loss, outputs, &targets, &deep_supervision_weights(outputs.len(), self.trainer.blueprint.supervise_lowest))
+        deep_supervision_loss(
+            &*self.loss,
+            outputs,
+            &targets,
+            &deep_supervision_weights(outputs.len(), self.trainer.blueprint.supervise_lowest),
+        )
     }
 
     pub(crate) fn validate(&self, validation: &mut BatchPool) -> Result<(f64, OnlineEvaluation)> {
         let checks = self.trainer.blueprint.num_val_batches_per_epoch;
-        let mut evaluation = OnlineEvaluation::new(self.num_classes);
+        let mut evaluation =
+            OnlineEvaluation::new(self.num_classes, self.trainer.blueprint.regions.is_some());
         let mut sum = 0.0;
         for _ in 0..checks {
             let batch = validation.next()?;

@@ -153,6 +153,7 @@ fn cases(names: &[&'static str]) -> Run {
         augmentation: None,
         context,
         scales: vec![vec![1.0; 3], vec![0.5; 3]],
+        regions: None,
         seed: 7,
     };
     Run {

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use nnunet_formats::pickle::{DType, NdArray, Value};
-use nnunet_plugin_api::vocabulary::{CaseProperties, ClassLocations, ItkGeometry};
+use nnunet_plugin_api::vocabulary::{CaseProperties, ClassLocations, ItkGeometry, Regions};
 
 use super::plans::bools;
 use super::{by_number, f64x3, field, float_tuple, int_tuple, usizex3};
@@ -36,6 +36,17 @@ pub fn case_to_pickle(case: &CaseProperties) -> Value {
         entries.push(("class_locations", Value::Dict(classes.iter().map(locations_to_pickle).collect())));
     }
     Value::OrderedDict(entries.into_iter().map(|(key, value)| (Value::str(key), value)).collect())
+}
+
+/// The properties beside probabilities. Those of regions say which labels their outputs stand for, as v1's do.
+#[must_use]
+pub fn case_of_probabilities_to_pickle(case: &CaseProperties, regions: Option<&Regions>) -> Value {
+    let mut value = case_to_pickle(case);
+    if let (Value::OrderedDict(entries), Some(regions)) = (&mut value, regions) {
+        let order = Value::ints(regions.class_order.iter().map(|label| usize::from(*label)));
+        entries.push((Value::str("regions_class_order"), order));
+    }
+    value
 }
 
 fn locations_to_pickle(class: &ClassLocations) -> (Value, Value) {

@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use nnunet_formats::json::{self, Json};
 use nnunet_formats::pickle::{self, Value};
 
-pub use case::{case_from_pickle, case_to_pickle};
+pub use case::{case_from_pickle, case_of_probabilities_to_pickle, case_to_pickle};
 pub use fingerprint::{fingerprint_from_pickle, fingerprint_to_pickle, intensities_to_pickle};
 pub use plans::{plans_from_pickle, plans_to_pickle};
 pub use splits::{Split, splits_from_pickle, splits_to_pickle};

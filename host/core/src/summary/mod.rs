@@ -2,6 +2,7 @@
 
 mod document;
 mod extended;
+mod regions;
 
 use std::path::{Path, PathBuf};
 
@@ -14,6 +15,7 @@ use rayon::prelude::*;
 use crate::images;
 
 pub use extended::{EXTENDED_FILE, write_extended};
+pub use regions::write_regions;
 
 use document::{Values, document};
 

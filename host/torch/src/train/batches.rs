@@ -7,7 +7,7 @@ use nnunet_host::config::World;
 use nnunet_host::records::Split;
 use nnunet_plugin_api::AugmentationContext;
 use nnunet_plugin_api::vocabulary::{Blueprint, Stage};
-use nnunet_training::{BatchPlan, Engine, Run};
+use nnunet_training::{BatchPlan, CaseSource, DummyCase, Engine, Run};
 
 use super::job::Job;
 use crate::cases::StageCases;
@@ -16,7 +16,13 @@ use crate::components;
 /// Cases and batches of a split.
 pub(super) fn batches(job: &Job<'_>, engine: &Engine, split: &Split, world: &World) -> Result<Run> {
     let (blueprint, stage) = (&engine.trainer.blueprint, job.stage());
-    let open = |names: &[String]| StageCases::open(&job.data(), names, job.args.use_compressed_data);
+    let open = |names: &[String]| -> Result<Arc<dyn CaseSource>> {
+        if blueprint.dummy_load {
+            let (channels, labels) = (job.plans.num_modalities(), job.plans.num_classes);
+            return Ok(Arc::new(DummyCase::new(channels, labels, &stage.patch_size, blueprint.seed)));
+        }
+        Ok(Arc::new(StageCases::open(&job.data(), names, job.args.use_compressed_data)?))
+    };
     let augmentation = components::augmentation(&world.registry, &blueprint.augmentation)?;
     let train_plan = BatchPlan {
         batch_size: blueprint.batch_size.unwrap_or(stage.batch_size),
@@ -24,11 +30,12 @@ pub(super) fn batches(job: &Job<'_>, engine: &Engine, split: &Split, world: &Wor
         augmentation: Some(augmentation.into()),
         context: context(job, blueprint),
         scales: scales(stage, blueprint.deep_supervision),
+        regions: blueprint.regions.as_ref().map(|all| all.regions.iter().map(|r| r.labels.clone()).collect()),
         seed: blueprint.seed,
     };
     Ok(Run {
-        train: Arc::new(open(&split.train)?),
-        validation: Arc::new(open(&split.val)?),
+        train: open(&split.train)?,
+        validation: open(&split.val)?,
         validation_plan: BatchPlan { augmentation: None, ..train_plan.clone() },
         train_plan,
         threads: worker_threads(),
@@ -50,8 +57,11 @@ fn context(job: &Job<'_>, blueprint: &Blueprint) -> AugmentationContext {
 fn scales(stage: &Stage, deep_supervision: bool) -> Vec<Vec<f64>> {
     let mut scale = vec![1.0; stage.patch_size.len()];
     let mut all = vec![scale.clone()];
-    let lower = stage.pool_op_kernel_sizes.len().saturating_sub(1);
-    for pool in stage.pool_op_kernel_sizes.iter().take(if deep_supervision { lower } else { 0 }) {
+    // The first stride of residual plans is none.
+    let pools: Vec<&Vec<usize>> =
+        stage.pool_op_kernel_sizes.iter().skip_while(|pool| pool.iter().all(|by| *by == 1)).collect();
+    let lower = pools.len().saturating_sub(1);
+    for pool in pools.into_iter().take(if deep_supervision { lower } else { 0 }) {
         scale.iter_mut().zip(pool).for_each(|(scale, by)| *scale /= *by as f64);
         all.push(scale.clone());
     }

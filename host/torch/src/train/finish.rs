@@ -17,6 +17,7 @@ pub(super) fn final_validation(job: &Job<'_>, engine: &Engine, split: &Split) ->
     let window = SlidingWindow {
         patch,
         num_classes: engine.num_classes,
+        regions: engine.trainer.blueprint.regions.is_some(),
         step: 0.5,
         mirror_axes: axes,
         kind: engine.kind,
@@ -26,6 +27,7 @@ pub(super) fn final_validation(job: &Job<'_>, engine: &Engine, split: &Split) ->
         network: &*engine.network,
         window: &window,
         plans: &job.plans,
+        regions: engine.trainer.blueprint.regions.as_ref(),
         data: &job.data(),
         truths: &job.preprocessed.join("gt_segmentations"),
         cases: &split.val,

@@ -25,8 +25,9 @@ use nnunet_training::{Engine, Stopped};
 use self::job::Job;
 use self::loggers::Loggers;
 use self::watch::Watch;
-use crate::checkpoint::{self, ModelInfo};
+use crate::checkpoint;
 use crate::journal::Journal;
+use crate::model_info::ModelInfo;
 use crate::{cases, components, debug, split};
 
 /// Runs the command.
@@ -34,7 +35,11 @@ pub(crate) fn run(args: &Args, world: &World) -> Result<ExitCode> {
     signals::listen()?;
     let job = Job::new(args)?;
     if args.continue_training {
-        provenance::compare(&ModelInfo::load(&newest(&job.output)?)?.plugins, world, &Kind::ALL)?;
+        provenance::compare(
+            &ModelInfo::load(&newest(&job.output)?, &world.registry)?.plugins,
+            world,
+            &Kind::ALL,
+        )?;
     }
     let context = TrainerContext {
         configuration: args.configuration.clone(),
@@ -64,7 +69,7 @@ pub(crate) fn run(args: &Args, world: &World) -> Result<ExitCode> {
             return Ok(ExitCode::from(signals::STOPPED));
         }
     }
-    if !args.disable_validation_inference {
+    if !args.disable_validation_inference && engine.trainer.blueprint.final_validation {
         finish::final_validation(&job, &engine, &split)?;
     }
     Ok(ExitCode::SUCCESS)

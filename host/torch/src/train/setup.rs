@@ -14,12 +14,12 @@ use nnunet_trainers::Resolved;
 use nnunet_training::{Engine, History, LossScaler, optimizer};
 
 use super::job::Job;
-use crate::checkpoint::ModelInfo;
+use crate::model_info::ModelInfo;
 use crate::{components, network};
 
 /// Network, loss and optimiser of a trainer.
 pub(super) fn engine(job: &Job<'_>, trainer: Resolved, world: &World) -> Result<Engine> {
-    let spec = network::spec(&job.plans, job.stage());
+    let spec = network::spec(&job.plans, job.stage(), trainer.blueprint.regions.as_ref());
     let device = Device::cuda_if_available();
     tch::manual_seed(trainer.blueprint.seed as i64);
     let (store, network) = network::build(&world.registry, &trainer.blueprint.architecture, &spec, device)?;
@@ -83,6 +83,7 @@ pub(super) fn info(job: &Job<'_>, engine: &Engine, world: &World) -> ModelInfo {
         plans: job.plans.clone(),
         architecture: blueprint.architecture.clone(),
         mirror_axes: blueprint.mirror_axes.clone(),
+        regions: blueprint.regions.clone(),
         plugins: provenance::makers(world, &used),
     }
 }

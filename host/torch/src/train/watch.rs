@@ -10,8 +10,9 @@ use nnunet_training::{Engine, EpochOutcome, Observer};
 use super::job::Job;
 use super::loggers::Loggers;
 use super::signals;
-use crate::checkpoint::{self, ModelInfo};
+use crate::checkpoint;
 use crate::journal::Journal;
+use crate::model_info::ModelInfo;
 
 /// Writes what happens.
 pub(super) struct Watch<'a> {

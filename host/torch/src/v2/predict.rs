@@ -30,6 +30,7 @@ pub(crate) fn run(args: &Args, folder: &Path) -> Result<()> {
     let window = SlidingWindow {
         patch: model.configuration.patch_size.clone(),
         num_classes: model.heads.count(),
+        regions: false,
         step: args.step_size,
         mirror_axes: if args.disable_tta { Vec::new() } else { model.mirror_axes.clone() },
         kind: Kind::Float,

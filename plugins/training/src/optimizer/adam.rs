@@ -47,7 +47,7 @@ impl Adam {
         let largest = match past.largest {
             _ if !self.amsgrad => None,
             Some(largest) => Some(largest.f_maximum(&second)?),
-            None => Some(second.f_clone(&second)?),
+            None => Some(second.shallow_clone()),
         };
         let correction = |beta: f64| 1.0 - beta.powi(step as i32);
         let root = largest.as_ref().unwrap_or(&second).f_sqrt()? / correction(beta2).sqrt();
@@ -81,8 +81,8 @@ impl Optimize for Adam {
             ("eps", Setting::Float(self.eps)),
             ("weight_decay", Setting::Float(self.weight_decay)),
             ("amsgrad", Setting::Bool(self.amsgrad)),
-            ("foreach", Setting::None),
             ("maximize", Setting::Bool(false)),
+            ("foreach", Setting::None),
             ("capturable", Setting::Bool(false)),
             ("differentiable", Setting::Bool(false)),
             ("fused", Setting::None),

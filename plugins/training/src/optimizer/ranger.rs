@@ -30,7 +30,9 @@ struct Moments {
 impl Moments {
     fn new(parameter: &Tensor) -> Result<Self> {
         let zeros = || parameter.f_zeros_like();
-        Ok(Self { step: 0, first: zeros()?, second: zeros()?, slow: parameter.f_clone(parameter)? })
+        let mut slow = zeros()?;
+        slow.f_copy_(parameter)?;
+        Ok(Self { step: 0, first: zeros()?, second: zeros()?, slow })
     }
 }
 

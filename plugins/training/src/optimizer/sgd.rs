@@ -37,7 +37,7 @@ impl Optimize for Sgd {
                 let gradient = gradient.f_add(&(&tensor * self.weight_decay))?;
                 let velocity = match buffer.take() {
                     Some(past) => (past * self.momentum).f_add(&gradient)?,
-                    None => gradient.f_clone(&gradient)?,
+                    None => gradient.shallow_clone(),
                 };
                 let change = if self.nesterov {
                     gradient.f_add(&(&velocity * self.momentum))?

@@ -1,0 +1,261 @@
+//! The blocks: plain, residual, pre-activation. Convolutions have no bias.
+
+use nnunet_plugin_api::tch::Tensor;
+use nnunet_plugin_api::{Result, VarFactory};
+
+use super::config::{BlockKind, ModularConfig};
+use crate::block::dropped;
+use crate::layers::{Convolution, ConvolutionShape, leaky_relu};
+use crate::norm::Normalisation;
+
+/// Features, kernel and stride of a block.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct BlockShape<'a> {
+    pub input: usize,
+    pub output: usize,
+    pub kernel: &'a [usize],
+    pub stride: &'a [usize],
+}
+
+/// Convolutions, norms and the way around them.
+#[derive(Debug)]
+pub(super) struct Block {
+    kind: BlockKind,
+    /// One or two, each with its norm.
+    layers: Vec<(Convolution, Normalisation)>,
+    skip: Skip,
+    slope: f64,
+    dropout: f64,
+}
+
+/// The way around a block.
+#[derive(Debug)]
+enum Skip {
+    None,
+    Identity,
+    /// Average pooling of this stride, 1x1 convolution, norm.
+    Projection {
+        pool: Option<Vec<i64>>,
+        convolution: Convolution,
+        norm: Option<Normalisation>,
+    },
+}
+
+/// Consecutive blocks `{name}.convs.0`, `.1`, ...; the first one has the stride and changes the features.
+pub(super) fn stack(
+    vars: &mut dyn VarFactory,
+    name: &str,
+    blocks: usize,
+    (kind, config): (BlockKind, &ModularConfig),
+    first: &BlockShape<'_>,
+) -> Result<Vec<Block>> {
+    let one = vec![1; first.kernel.len()];
+    let rest = BlockShape { input: first.output, stride: &one, ..*first };
+    (0..blocks)
+        .map(|i| {
+            let shape = if i == 0 { first } else { &rest };
+            Block::new(vars, &format!("{name}.convs.{i}"), kind, config, shape)
+        })
+        .collect()
+}
+
+impl Block {
+    fn new(
+        vars: &mut dyn VarFactory,
+        name: &str,
+        kind: BlockKind,
+        config: &ModularConfig,
+        shape: &BlockShape<'_>,
+    ) -> Result<Self> {
+        let (layers, skip) = match kind {
+            BlockKind::Plain => (vec![plain(vars, name, config, shape)?], Skip::None),
+            BlockKind::Residual => (residual(vars, name, config, shape)?, skip(vars, name, config, shape)?),
+            BlockKind::PreAct => {
+                (pre_activation(vars, name, config, shape)?, bare_skip(vars, name, config, shape)?)
+            }
+        };
+        let (slope, dropout) = (config.negative_slope, config.dropout);
+        Ok(Self { kind, layers, skip, slope, dropout })
+    }
+
+    /// # Shapes
+    /// (batch, input, space...) to (batch, output, space / stride...).
+    pub(super) fn forward(&self, x: &Tensor, training: bool) -> Result<Tensor> {
+        match self.kind {
+            BlockKind::Plain | BlockKind::Residual => self.norm_after(x, training),
+            BlockKind::PreAct => self.norm_before(x, training),
+        }
+    }
+
+    fn norm_after(&self, x: &Tensor, training: bool) -> Result<Tensor> {
+        let mut out = x.shallow_clone();
+        for (i, (convolution, norm)) in self.layers.iter().enumerate() {
+            out = convolution.forward(&out)?;
+            if i == 0 {
+                out = dropped(out, self.dropout, training)?;
+            }
+            out = norm.forward(out, training)?;
+            if i + 1 < self.layers.len() {
+                out = leaky_relu(&mut out, self.slope)?;
+            }
+        }
+        if let Some(around) = self.skip.forward(x, training)? {
+            out = out.f_add(&around)?;
+        }
+        leaky_relu(&mut out, self.slope)
+    }
+
+    fn norm_before(&self, x: &Tensor, training: bool) -> Result<Tensor> {
+        let mut out = x.shallow_clone();
+        let mut around = x.shallow_clone();
+        for (i, (convolution, norm)) in self.layers.iter().enumerate() {
+            out = leaky_relu(&mut norm.forward(out, training)?, self.slope)?;
+            if i == 0 && matches!(self.skip, Skip::Projection { .. }) {
+                around = self.skip.forward(&out, training)?.unwrap_or(around);
+            }
+            out = convolution.forward(&out)?;
+            if i == 0 {
+                out = dropped(out, self.dropout, training)?;
+            }
+        }
+        Ok(out.f_add(&around)?)
+    }
+}
+
+impl Skip {
+    fn forward(&self, x: &Tensor, training: bool) -> Result<Option<Tensor>> {
+        let Skip::Projection { pool, convolution, norm } = self else {
+            return Ok(matches!(self, Skip::Identity).then(|| x.shallow_clone()));
+        };
+        let x = match pool {
+            Some(stride) => average(x, stride)?,
+            None => x.shallow_clone(),
+        };
+        let x = convolution.forward(&x)?;
+        Ok(Some(match norm {
+            Some(norm) => norm.forward(x, training)?,
+            None => x,
+        }))
+    }
+}
+
+fn average(x: &Tensor, stride: &[i64]) -> Result<Tensor> {
+    let zeros = vec![0; stride.len()];
+    Ok(match stride.len() {
+        2 => x.f_avg_pool2d(stride, stride, &zeros, false, true, None)?,
+        _ => x.f_avg_pool3d(stride, stride, &zeros, false, true, None)?,
+    })
+}
+
+fn convolution(
+    vars: &mut dyn VarFactory,
+    name: &str,
+    config: &ModularConfig,
+    shape: &BlockShape<'_>,
+) -> Result<Convolution> {
+    let BlockShape { input, output, kernel, stride } = *shape;
+    let shape = ConvolutionShape { input, output, kernel, stride, bias: false };
+    Convolution::new(vars, name, &shape, config.init_slope)
+}
+
+fn normalisation(
+    vars: &mut dyn VarFactory,
+    name: &str,
+    config: &ModularConfig,
+    features: usize,
+    axes: usize,
+) -> Result<Normalisation> {
+    Normalisation::of_features(vars, name, config.norm, (features, axes))
+}
+
+/// v1 `ConvDropoutNormReLU`, whose sequence gives every tensor a second name.
+fn plain(
+    vars: &mut dyn VarFactory,
+    name: &str,
+    config: &ModularConfig,
+    shape: &BlockShape<'_>,
+) -> Result<(Convolution, Normalisation)> {
+    let conv = convolution(vars, &format!("{name}.conv"), config, shape)?;
+    let norm = normalisation(vars, &format!("{name}.norm"), config, shape.output, shape.kernel.len())?;
+    conv.second_name(vars, &format!("{name}.all.0"), &format!("{name}.conv"))?;
+    norm.second_name(vars, &format!("{name}.all.2"), &format!("{name}.norm"))?;
+    Ok((conv, norm))
+}
+
+/// v1 `BasicResidualBlock`.
+fn residual(
+    vars: &mut dyn VarFactory,
+    name: &str,
+    config: &ModularConfig,
+    shape: &BlockShape<'_>,
+) -> Result<Vec<(Convolution, Normalisation)>> {
+    let one = vec![1; shape.kernel.len()];
+    let second = BlockShape { input: shape.output, stride: &one, ..*shape };
+    let mut layers = Vec::new();
+    for (i, shape) in [(1, shape), (2, &second)] {
+        let conv = convolution(vars, &format!("{name}.conv{i}"), config, shape)?;
+        let norm = normalisation(vars, &format!("{name}.norm{i}"), config, shape.output, shape.kernel.len())?;
+        if i == 2 && config.zero_last_norm {
+            norm.zero()?;
+        }
+        layers.push((conv, norm));
+    }
+    Ok(layers)
+}
+
+/// v1 `BasicPreActResidualBlock`: norms come before their convolutions.
+fn pre_activation(
+    vars: &mut dyn VarFactory,
+    name: &str,
+    config: &ModularConfig,
+    shape: &BlockShape<'_>,
+) -> Result<Vec<(Convolution, Normalisation)>> {
+    let one = vec![1; shape.kernel.len()];
+    let second = BlockShape { input: shape.output, stride: &one, ..*shape };
+    let mut layers = Vec::new();
+    for (i, shape) in [(1, shape), (2, &second)] {
+        let norm = normalisation(vars, &format!("{name}.norm{i}"), config, shape.input, shape.kernel.len())?;
+        layers.push((convolution(vars, &format!("{name}.conv{i}"), config, shape)?, norm));
+    }
+    Ok(layers)
+}
+
+fn changes_shape(shape: &BlockShape<'_>) -> bool {
+    shape.input != shape.output || shape.stride.iter().any(|step| *step != 1)
+}
+
+fn skip(
+    vars: &mut dyn VarFactory,
+    name: &str,
+    config: &ModularConfig,
+    shape: &BlockShape<'_>,
+) -> Result<Skip> {
+    if !changes_shape(shape) {
+        return Ok(Skip::Identity);
+    }
+    let one = vec![1; shape.kernel.len()];
+    let pooled = config.avgpool_in_skip && shape.stride.iter().any(|step| *step != 1);
+    let pool = pooled.then(|| shape.stride.iter().map(|step| *step as i64).collect());
+    let stride = if config.avgpool_in_skip { &one } else { shape.stride };
+    let at = usize::from(pooled);
+    let shape = BlockShape { kernel: &one, stride, ..*shape };
+    let convolution = convolution(vars, &format!("{name}.downsample_skip.{at}"), config, &shape)?;
+    let norm_name = format!("{name}.downsample_skip.{}", at + 1);
+    let norm = normalisation(vars, &norm_name, config, shape.output, one.len())?;
+    Ok(Skip::Projection { pool, convolution, norm: Some(norm) })
+}
+
+fn bare_skip(
+    vars: &mut dyn VarFactory,
+    name: &str,
+    config: &ModularConfig,
+    shape: &BlockShape<'_>,
+) -> Result<Skip> {
+    if !changes_shape(shape) {
+        return Ok(Skip::Identity);
+    }
+    let one = vec![1; shape.kernel.len()];
+    let shape = BlockShape { kernel: &one, ..*shape };
+    let convolution = convolution(vars, &format!("{name}.downsample_skip.0"), config, &shape)?;
+    Ok(Skip::Projection { pool: None, convolution, norm: None })
+}

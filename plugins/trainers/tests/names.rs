@@ -1,0 +1,148 @@
+//! Every trainer class of v1 resolves under its name with v1's values.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+
+use nnunet_plugin_api::vocabulary::{Blueprint, Optimizer};
+use nnunet_plugin_api::{Error, Factory, Kind, Registration, Result, Trainer, TrainerContext, inventory};
+use nnunet_trainers::{Resolved, resolve};
+
+fn names() -> Vec<String> {
+    let all = inventory::iter::<Registration>().map(|registration| (registration.0)());
+    all.filter(|component| component.info.kind == Kind::Trainer).map(|c| c.info.name.into_owned()).collect()
+}
+
+fn lookup(name: &str) -> Result<Box<dyn Trainer>> {
+    let found = inventory::iter::<Registration>().map(|r| (r.0)()).find(|c| c.info.name == name);
+    match found.map(|component| component.factory) {
+        Some(Factory::Trainer(make)) => make(&Default::default()),
+        _ => Err(Error::message(format!("no {name}"))),
+    }
+}
+
+fn resolved(name: &str, configuration: &str) -> Resolved {
+    let context = TrainerContext { configuration: configuration.to_owned(), ..Default::default() };
+    resolve(name, &context, &lookup).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+fn blueprint(name: &str) -> Blueprint {
+    resolved(name, "3d_fullres").blueprint
+}
+
+/// The 110 classes and 16 aliases of v1, the base class, and why some cannot train.
+const UNAVAILABLE: [&str; 6] = [
+    "NetworkTrainer",
+    "nnUNetTrainerCascadeFullRes",
+    "nnUNetTrainerNoDA",
+    "nnUNetTrainerV2BraTSRegions_DDP",
+    "nnUNetTrainerV2_fullEvals",
+    "nnUNetTrainerV2_softDeepSupervision",
+];
+
+#[test]
+fn every_class_is_there_and_resolves() {
+    let list = include_str!("fixtures/classes.txt");
+    let mut wanted: Vec<&str> = list.lines().filter(|line| !line.starts_with('#')).collect();
+    wanted.push("NetworkTrainer");
+    let names = names();
+    let missing: Vec<&&str> =
+        wanted.iter().filter(|name| !names.iter().any(|other| other == *name)).collect();
+    assert!(missing.is_empty(), "missing: {missing:?}");
+    let extra: Vec<&String> = names.iter().filter(|name| !wanted.contains(&name.as_str())).collect();
+    assert!(extra.is_empty(), "not in v1: {extra:?}");
+    for name in names.iter().filter(|name| !UNAVAILABLE.contains(&name.as_str())) {
+        for configuration in ["2d", "3d_fullres"] {
+            let trainer = resolved(name, configuration);
+            assert_eq!(trainer.names.last(), Some(name));
+        }
+    }
+}
+
+#[test]
+fn what_cannot_train_says_why() {
+    for name in UNAVAILABLE {
+        let Err(error) = lookup(name) else { panic!("{name} resolves") };
+        assert!(error.to_string().contains("use nnUNetTrainerV2"), "{name}: {error}");
+    }
+}
+
+#[test]
+fn values_are_inherited_and_changed() {
+    let dice = blueprint("nnUNetTrainerV2_Loss_DicewithBG_LR1en3");
+    assert_eq!((dice.loss.name.as_str(), dice.initial_lr), ("SoftDiceLoss", 1e-3));
+    assert_eq!(dice.loss.parameters["do_bg"], true);
+    let momentum = |configuration: &str| {
+        let blueprint = resolved("nnUNetTrainerV2_momentum09in2D", configuration).blueprint;
+        matches!(blueprint.optimizer, Optimizer::Sgd { momentum: 0.9, .. })
+    };
+    assert_eq!((momentum("2d"), momentum("3d_fullres")), (true, false));
+    let residual = blueprint("nnUNetTrainerV2_ResencUNet_DA3_BN");
+    assert_eq!(
+        (residual.architecture.name.as_str(), residual.augmentation.name.as_str()),
+        ("FabiansUNet", "DA3")
+    );
+    assert_eq!(residual.architecture.parameters["norm"], "batch");
+    let brats = blueprint("nnUNetTrainerV2BraTSRegions_DA4_BN_BD");
+    assert_eq!(brats.regions.as_ref().map(|regions| regions.regions.len()), Some(3));
+    assert_eq!(
+        (brats.augmentation.name.as_str(), &brats.loss.parameters["batch_dice"]),
+        ("DA4", &true.into())
+    );
+    let guess = blueprint("nnUNetTrainerV2CascadeFullRes_EducatedGuess3").augmentation.parameters;
+    assert_eq!(guess["cascade_random_binary_transform_p"], 1.0);
+    assert!(!blueprint("nnUNetTrainer").deep_supervision);
+}
+
+#[test]
+fn learning_rates_are_those_of_v1() {
+    let rate = |name: &str, epoch: usize| {
+        resolved(&format!("nnUNetTrainerV2_{name}"), "3d_fullres").learning_rate(epoch, None).unwrap()
+    };
+    let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-9, "{a} instead of {b}");
+    close(rate("warmup", 0), 2e-4);
+    close(rate("warmup", 1), 2e-4);
+    close(rate("warmup", 50), 1e-2);
+    close(rate("warmup", 1049), 0.01 * (1.0_f64 - 999.0 / 1050.0).powf(0.9));
+    close(rate("SGD_fixedSchedule", 600), 1e-3);
+    close(rate("SGD_fixedSchedule", 900), 1e-5);
+    close(rate("SGD_fixedSchedule2", 675), 1e-3);
+    close(rate("cycleAtEnd", 1000), 1e-6);
+    close(rate("cycleAtEnd", 1050), 1e-3);
+    close(rate("cycleAtEnd2", 1100), 1e-2);
+    close(rate("Loss_CE", 500), 0.01 * 0.5_f64.powf(0.9));
+}
+
+/// The page about the trainers says what the tables say. `NNUNET_WRITE=1` writes it anew.
+#[test]
+fn the_page_about_trainers_is_up_to_date() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/trainers.md");
+    let page = page();
+    if std::env::var_os("NNUNET_WRITE").is_some() {
+        std::fs::write(&path, &page).unwrap();
+    }
+    let hint = "write it anew with NNUNET_WRITE=1 cargo test --release -p nnunet-trainers";
+    assert!(
+        std::fs::read_to_string(&path).unwrap_or_default() == page,
+        "docs/trainers.md is out of date; {hint}"
+    );
+}
+
+fn page() -> String {
+    let mut page = "# Trainers\n\n\
+        All trainer classes of nnU-Net v1 by name. A trainer is its parent's values with a few changed; `nnunet trainers \
+        show NAME` prints them all, `nnunet trainers diff A B` what differs. A trainer of your own names any of them as \
+        `extends`.\n\n| trainer | parent | what it changes |\n|---|---|---|\n"
+        .to_owned();
+    let mut all: Vec<_> = inventory::iter::<Registration>()
+        .map(|registration| (registration.0)().info)
+        .filter(|info| info.kind == Kind::Trainer)
+        .collect();
+    all.sort_by(|a, b| a.name.cmp(&b.name));
+    for info in all.iter().filter(|info| !UNAVAILABLE.contains(&&*info.name)) {
+        let parent = lookup(&info.name).unwrap().extends();
+        page += &format!("| `{}` | {parent} | {} |\n", info.name, info.summary);
+    }
+    page += "\n## Not available\n\nNaming one of these gives the reason.\n\n| class | reason |\n|---|---|\n";
+    for info in all.iter().filter(|info| UNAVAILABLE.contains(&&*info.name)) {
+        page += &format!("| `{}` | {} |\n", info.name, info.summary.trim_start_matches("Not available: "));
+    }
+    page
+}

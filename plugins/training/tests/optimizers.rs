@@ -1,0 +1,130 @@
+//! Steps and state of v1's optimisers. The numbers come from `fixtures/make_optimizers.py`.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+
+use std::path::Path;
+
+use nnunet_architectures::ParameterStore;
+use nnunet_formats::json::{self, Json};
+use nnunet_plugin_api::tch::{Device, Kind, Tensor, no_grad};
+use nnunet_plugin_api::vocabulary::{Blueprint, Optimizer};
+use nnunet_plugin_api::{Init, VarFactory, serde_json};
+use nnunet_training::{Optimize, Plateau, StateValue, optimizer};
+
+const SIZES: [i64; 2] = [5, 3];
+const TOLERANCE: f64 = 2e-6;
+
+fn fixture(key: &str) -> Json {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/optimizers.json");
+    json::load(&path).unwrap().get(key).unwrap().clone()
+}
+
+fn numbers(json: &Json) -> Vec<f64> {
+    json.items().map_or_else(|| vec![json.as_f64().unwrap()], |all| all.iter().flat_map(numbers).collect())
+}
+
+fn range(count: i64) -> Tensor {
+    Tensor::arange(count, (Kind::Float, Device::Cpu))
+}
+
+fn start() -> ParameterStore {
+    let mut store = ParameterStore::new(Device::Cpu);
+    for (p, size) in SIZES.iter().enumerate() {
+        let mut made = store.parameter(&format!("p{p}"), &[*size], Init::Constant { value: 0.0 }).unwrap();
+        no_grad(|| made.copy_(&(range(*size) + p as f64).sin()));
+    }
+    store
+}
+
+/// Makes the wanted vectors the gradients: the sum of the products has them.
+fn give_gradients(store: &ParameterStore, step: usize) {
+    for (p, parameter) in store.trainable().enumerate() {
+        let mut past = parameter.tensor.grad();
+        if past.defined() {
+            let _ = past.zero_();
+        }
+        let wanted = (range(SIZES[p]) * 0.5 + (p as f64 + 0.3 * step as f64)).cos();
+        (&parameter.tensor * wanted).sum(Kind::Float).backward();
+    }
+}
+
+fn steps(store: &ParameterStore, optimizer: &mut dyn Optimize, steps: std::ops::Range<usize>) {
+    for step in steps {
+        give_gradients(store, step);
+        optimizer.step(store, if step < 10 { 0.01 } else { 0.005 }).unwrap();
+    }
+}
+
+fn assert_close(label: &str, ours: &Tensor, wanted: &Json) {
+    let wanted = Tensor::from_slice(&numbers(wanted)).reshape(ours.size());
+    let error = f64::try_from((ours.detach().to_kind(Kind::Double) - &wanted).abs().max()).unwrap();
+    let size = f64::try_from(wanted.abs().max()).unwrap().max(1.0);
+    assert!(error <= TOLERANCE * size, "{label} differs by {error}");
+}
+
+fn check(name: &str) {
+    let choice: Optimizer = serde_json::from_value(serde_json::json!({ "name": name })).unwrap();
+    let blueprint = Blueprint { optimizer: choice, ..Blueprint::default() };
+    let expected = fixture(name);
+    let store = start();
+    let mut first = optimizer(&blueprint, &store);
+    steps(&store, &mut *first, 0..13);
+    // A second one goes on where the first one stopped.
+    let mut second = optimizer(&blueprint, &store);
+    for index in 0..SIZES.len() {
+        second.restore(index, first.state(index)).unwrap();
+    }
+    steps(&store, &mut *second, 13..20);
+    for (p, parameter) in store.trainable().enumerate() {
+        let wanted = &expected.get("parameters").unwrap().items().unwrap()[p];
+        assert_close(&format!("{name}: parameter {p}"), &parameter.tensor, wanted);
+        let Json::Object(wanted) = &expected.get("state").unwrap().items().unwrap()[p] else {
+            panic!("state")
+        };
+        let state = second.state(p);
+        let names: Vec<&String> = state.iter().map(|(name, _)| name).collect();
+        assert_eq!(names, wanted.iter().map(|(name, _)| name).collect::<Vec<_>>(), "{name}");
+        for ((key, ours), (_, wanted)) in state.iter().zip(wanted) {
+            match ours {
+                StateValue::Tensor(ours) => assert_close(&format!("{name}: {key}"), ours, wanted),
+                StateValue::Count(ours) => assert_eq!(Some(*ours as f64), wanted.as_f64(), "{name}: {key}"),
+            }
+        }
+    }
+    let group: Vec<String> = expected.get("group").unwrap().items().unwrap().iter().map(text).collect();
+    let ours: Vec<&str> = second.settings().iter().map(|(name, _)| *name).collect();
+    assert_eq!(ours, group[1..group.len() - 1], "{name}: param_groups");
+}
+
+fn text(json: &Json) -> String {
+    json.as_str().unwrap().to_owned()
+}
+
+#[test]
+fn gradient_descent_is_that_of_torch() {
+    check("SGD");
+}
+
+#[test]
+fn adam_is_that_of_torch() {
+    check("Adam");
+}
+
+#[test]
+fn ranger_is_that_of_v1() {
+    check("Ranger");
+}
+
+#[test]
+fn the_plateau_schedule_is_that_of_torch() {
+    let expected = fixture("plateau");
+    let list = |key: &str| numbers(expected.get(key).unwrap());
+    let mut plateau = Plateau::new(3e-4, 0.2, 3, 1e-3);
+    for (loss, rate) in list("losses").into_iter().zip(list("rates")) {
+        plateau.step(loss);
+        assert!((plateau.learning_rate - rate).abs() < 1e-12, "{} instead of {rate}", plateau.learning_rate);
+    }
+    let state = expected.get("state").unwrap();
+    let number = |key: &str| state.get(key).unwrap().as_f64().unwrap();
+    assert_eq!((plateau.best, plateau.bad_epochs as f64), (number("best"), number("num_bad_epochs")));
+    assert_eq!(plateau.epochs as f64, number("last_epoch"));
+}

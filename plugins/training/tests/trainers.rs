@@ -1,0 +1,158 @@
+//! Every trainer of v1 builds its network and takes a step, for slices and volumes.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+
+use std::collections::HashSet;
+
+use nnunet_architectures::{self as _, ParameterStore};
+use nnunet_losses as _;
+use nnunet_plugin_api::tch::{Device, Kind as Element, Tensor, manual_seed};
+use nnunet_plugin_api::vocabulary::ComponentChoice;
+use nnunet_plugin_api::{
+    Architecture, Component, Error, Factory, Kind, Loss, NetworkSpec, Registration, Result, Trainer,
+    TrainerContext, inventory,
+};
+use nnunet_training::{Batch, Engine, History, OnlineEvaluation, optimizer};
+
+/// Labels of the task, without background.
+const LABELS: usize = 3;
+
+fn component(kind: Kind, name: &str) -> Result<Component> {
+    let all = inventory::iter::<Registration>().map(|registration| (registration.0)());
+    let found = all.into_iter().find(|c| c.info.kind == kind && c.info.name == name);
+    found.ok_or_else(|| Error::message(format!("no {kind} {name}")))
+}
+
+fn trainer(name: &str) -> Result<Box<dyn Trainer>> {
+    match component(Kind::Trainer, name)?.factory {
+        Factory::Trainer(make) => make(&Default::default()),
+        _ => Err(Error::message(format!("{name} is no trainer"))),
+    }
+}
+
+fn architecture(choice: &ComponentChoice) -> Result<Box<dyn Architecture>> {
+    match component(Kind::Architecture, &choice.name)?.factory {
+        Factory::Architecture(make) => make(&choice.parameters),
+        _ => Err(Error::message(format!("{} is no architecture", choice.name))),
+    }
+}
+
+fn loss(choice: &ComponentChoice) -> Result<Box<dyn Loss>> {
+    match component(Kind::Loss, &choice.name)?.factory {
+        Factory::Loss(make) => make(&choice.parameters),
+        _ => Err(Error::message(format!("{} is no loss", choice.name))),
+    }
+}
+
+fn spec(axes: usize, outputs: usize) -> NetworkSpec {
+    NetworkSpec {
+        num_input_channels: 1,
+        num_classes: outputs,
+        base_num_features: 8,
+        conv_per_stage: 2,
+        patch_size: vec![8; axes],
+        pool_op_kernel_sizes: vec![vec![2; axes]; 2],
+        conv_kernel_sizes: vec![vec![3; axes]; 3],
+        num_blocks_encoder: None,
+        num_blocks_decoder: None,
+    }
+}
+
+fn engine(name: &str, axes: usize) -> Result<Engine> {
+    let configuration = if axes == 2 { "2d" } else { "3d_fullres" }.to_owned();
+    let context = TrainerContext { configuration, ..Default::default() };
+    let trainer = nnunet_trainers::resolve(name, &context, &trainer)?;
+    let outputs = trainer.blueprint.regions.as_ref().map_or(LABELS + 1, |regions| regions.regions.len());
+    let mut store = ParameterStore::new(Device::Cpu);
+    let network = architecture(&trainer.blueprint.architecture)?.build(&mut store, &spec(axes, outputs))?;
+    Ok(Engine {
+        optimizer: optimizer(&trainer.blueprint, &store),
+        loss: loss(&trainer.blueprint.loss)?,
+        kind: Element::Float,
+        scaler: None,
+        num_classes: outputs,
+        trainer,
+        store,
+        network,
+        epoch: 0,
+        history: History::default(),
+    })
+}
+
+/// Every label in every sample and on every level.
+fn batch(engine: &Engine, axes: usize) -> Batch {
+    let level = |side: i64| {
+        let mut size = vec![2, 1];
+        size.extend(vec![side; axes]);
+        let labels = Tensor::arange(size.iter().product::<i64>(), (Element::Int64, Device::Cpu));
+        let labels = labels.remainder(LABELS as i64 + 1).reshape(&size);
+        if engine.trainer.blueprint.regions.is_none() {
+            return labels;
+        }
+        let masks = [1, 2, 3].map(|from| labels.ge(from));
+        Tensor::cat(&masks, 1).to_kind(Element::Float)
+    };
+    let mut size = vec![2, 1];
+    size.extend(vec![8; axes]);
+    Batch {
+        data: Tensor::randn(&size, (Element::Float, Device::Cpu)),
+        targets: vec![level(8), level(4)],
+        cases: Vec::new(),
+    }
+}
+
+fn step(name: &str, axes: usize) -> Result<()> {
+    let mut engine = engine(name, axes)?;
+    let batch = batch(&engine, axes);
+    engine.network.set_training(true)?;
+    engine.loss.epoch_begins(0)?;
+    let learning_rate = engine.learning_rate()?;
+    engine.train_step(&batch, learning_rate)?;
+    engine.network.set_training(false)?;
+    let outputs = engine.network.forward(&batch.data, false)?;
+    let mut evaluation =
+        OnlineEvaluation::new(engine.num_classes, engine.trainer.blueprint.regions.is_some());
+    evaluation.add(&outputs[0], &batch.targets[0])
+}
+
+/// Trainers that agree in these need not all be tried.
+fn what_a_step_needs(name: &str) -> String {
+    let context = TrainerContext::default();
+    let blueprint = nnunet_trainers::resolve(name, &context, &trainer).unwrap().blueprint;
+    format!(
+        "{:?}",
+        (
+            blueprint.architecture,
+            blueprint.loss,
+            blueprint.optimizer,
+            blueprint.deep_supervision,
+            blueprint.regions
+        )
+    )
+}
+
+#[test]
+fn every_trainer_takes_a_step() {
+    manual_seed(5);
+    let all = inventory::iter::<Registration>().map(|registration| (registration.0)().info);
+    let names: Vec<String> = all
+        .filter(|info| info.kind == Kind::Trainer && !info.summary.starts_with("Not available"))
+        // Copies differ in nothing but the name.
+        .filter(|info| !info.name.contains("_copy"))
+        .map(|info| info.name.into_owned())
+        .collect();
+    assert!(names.len() > 95);
+    let mut done = HashSet::new();
+    for name in &names {
+        for axes in [2, 3] {
+            if !done.insert((what_a_step_needs(name), axes)) {
+                continue;
+            }
+            let result = step(name, axes);
+            if name == "nnUNetTrainerV2_FRN" && axes == 2 {
+                assert!(result.is_err_and(|error| error.to_string().contains("3D")));
+                continue;
+            }
+            result.unwrap_or_else(|error| panic!("{name}, {axes} axes: {error}"));
+        }
+    }
+}
