@@ -1,6 +1,7 @@
 //! How much memory there is: of the machine, and of the control group the program runs in.
 
 use std::path::Path;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result, bail};
 
@@ -57,6 +58,71 @@ pub fn parse_size(text: &str) -> Result<u64> {
         bail!("`{text}` is no memory at all");
     }
     Ok(bytes as u64)
+}
+
+/// Bytes to share out among what is under way.
+#[derive(Debug)]
+pub struct Budget {
+    total: u64,
+    free: Mutex<u64>,
+    returned: Condvar,
+}
+
+/// Bytes in use; they return when it is dropped.
+#[derive(Debug)]
+pub struct Share<'a> {
+    budget: &'a Budget,
+    bytes: u64,
+}
+
+impl Budget {
+    /// So many bytes.
+    #[must_use]
+    pub fn new(total: u64) -> Self {
+        Self { total, free: Mutex::new(total), returned: Condvar::new() }
+    }
+
+    /// Waits until so many bytes are free; never asks for more than there are.
+    pub fn take(&self, bytes: u64) -> Share<'_> {
+        let bytes = bytes.min(self.total);
+        let mut free = self
+            .returned
+            .wait_while(lock(&self.free), |free| *free < bytes)
+            .unwrap_or_else(PoisonError::into_inner);
+        *free -= bytes;
+        Share { budget: self, bytes }
+    }
+}
+
+impl Drop for Share<'_> {
+    fn drop(&mut self) {
+        *lock(&self.budget.free) += self.bytes;
+        self.budget.returned.notify_all();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Bytes of this process in memory now, and the most there were; 0 when the system does not say.
+#[must_use]
+pub fn resident() -> (u64, u64) {
+    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let bytes = |key: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(key))?;
+        Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? << 10)
+    };
+    (bytes("VmRSS:").unwrap_or(0), bytes("VmHWM:").unwrap_or(0))
+}
+
+/// A size for people.
+#[must_use]
+pub fn readable(bytes: u64) -> String {
+    if bytes < 1 << 30 {
+        return format!("{:.0} MB", bytes as f64 / f64::from(1 << 20));
+    }
+    format!("{:.1} GB", bytes as f64 / f64::from(1 << 30))
 }
 
 #[cfg(test)]

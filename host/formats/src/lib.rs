@@ -10,6 +10,7 @@ pub mod nifti;
 pub mod npy;
 pub mod npz;
 pub mod pickle;
+mod spool;
 pub mod torch_zip;
 
 pub use error::{Error, Result};

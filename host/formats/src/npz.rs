@@ -10,6 +10,8 @@ use crate::npy::{Header, header_bytes, parse_header, write_f32};
 use crate::pickle::{DType, NdArray};
 use crate::{Error, Result, atomic};
 
+pub use crate::spool::{Spool, SpoolType};
+
 /// Deflate never shrinks by more than this.
 const DEFLATE_LIMIT: u64 = 1032;
 /// Longest header of an array.
@@ -79,7 +81,7 @@ pub fn save_f16(path: &Path, key: &str, array: ArrayView4<'_, f32>) -> Result<()
     })
 }
 
-fn write_archive(
+pub(crate) fn write_archive(
     path: &Path,
     key: &str,
     dtype: DType,

@@ -6,7 +6,7 @@ use anyhow::{Result, bail, ensure};
 
 use nnunet_host::config::World;
 use nnunet_host::plugins::provenance;
-use nnunet_inference::SlidingWindow;
+use nnunet_inference::{Scores, SlidingWindow};
 use nnunet_plugin_api::tch::Device;
 use nnunet_plugin_api::vocabulary::Precision;
 use nnunet_plugin_api::{Kind, Network, NetworkSpec};
@@ -25,6 +25,8 @@ pub(crate) struct Model {
     pub(crate) networks: Vec<Box<dyn Network>>,
     pub(crate) spec: NetworkSpec,
     pub(crate) device: Device,
+    /// The checkpoints.
+    pub(crate) files: Vec<PathBuf>,
 }
 
 impl Model {
@@ -50,21 +52,25 @@ impl Model {
             load_weights(file, &mut store)?;
             networks.push(network);
         }
-        Ok(Self { info, stage, networks, spec, device })
+        Ok(Self { info, stage, networks, spec, device, files })
     }
 
     /// How its networks are run.
     pub(crate) fn window(&self, step: f64, mirror: bool, precision: Precision) -> SlidingWindow {
-        let all = (0..self.spec.patch_size.len()).collect();
-        SlidingWindow {
-            patch: self.spec.patch_size.clone(),
-            num_classes: self.spec.num_classes,
-            regions: self.info.regions.is_some(),
-            step,
-            mirror_axes: if mirror { self.info.mirror_axes.clone().unwrap_or(all) } else { Vec::new() },
-            kind: network::kind(precision, &*self.networks[0], self.device),
-            device: self.device,
+        let mut window = SlidingWindow::new(self.spec.patch_size.clone(), self.spec.num_classes);
+        window.step = step;
+        if let Some(axes) = &self.info.mirror_axes {
+            window.mirror_axes.clone_from(axes);
         }
+        if !mirror {
+            window.mirror_axes.clear();
+        }
+        if self.info.regions.is_some() {
+            window.scores = Scores::Sigmoid;
+        }
+        window.kind = network::kind(precision, &*self.networks[0], self.device);
+        window.device = self.device;
+        window
     }
 }
 

@@ -3,17 +3,18 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use ndarray::s;
+use ndarray::{Array3, Array4, s};
 use nnunet_formats::json::{self, Json};
-use nnunet_formats::npz;
+use nnunet_formats::pickle::Value;
 use nnunet_host::summary::{self, Head, Pair};
 use nnunet_host::{export, folders, records, report};
-use nnunet_inference::{SlidingWindow, predict, segmentation};
-use nnunet_plugin_api::Network;
-use nnunet_plugin_api::vocabulary::{Plans, Regions};
+use nnunet_inference::{Heads, SlidingWindow, WayBack, predict_rows, to_tensor};
+use nnunet_plugin_api::vocabulary::{CaseProperties, Plans, Regions};
+use nnunet_plugin_api::{Error as ComponentError, Network};
 use serde_json::json;
 
 use crate::cases;
+use crate::predict::{Case, Export, Keep, Method, Prepared, Resampled};
 
 /// What is validated.
 pub(crate) struct Validation<'a> {
@@ -67,23 +68,65 @@ pub(crate) fn run(validation: &Validation<'_>) -> Result<summary::MeanDice> {
     summary::write(&validation.output.join("summary.json"), &pairs, &labels, &head)
 }
 
-fn predict_case(validation: &Validation<'_>, case: &str) -> Result<()> {
-    let array = cases::load(validation.data, case)?;
-    let properties = cases::properties(validation.data, case)?;
-    let channels = array.dim().0 - 1;
-    let probabilities =
-        predict(validation.network, array.slice(s![..channels, .., .., ..]), validation.window)?;
-    let probabilities = nnunet_inference::to_cropped_grid(probabilities, validation.plans, &properties)?;
-    if validation.save_npz {
-        npz::save_f16(&validation.output.join(format!("{case}.npz")), "softmax", probabilities.view())?;
-        records::save(
-            &validation.output.join(format!("{case}.pkl")),
-            &records::case_of_probabilities_to_pickle(&properties, validation.regions),
-        )?;
+fn predict_case(validation: &Validation<'_>, name: &str) -> Result<()> {
+    let output = validation.output;
+    let case =
+        Case { name: name.to_owned(), images: Vec::new(), output: output.join(format!("{name}.nii.gz")) };
+    let stored = Stored {
+        plans: validation.plans,
+        data: validation.data,
+        heads: Heads::of(validation.window.num_classes, validation.regions),
+        regions: validation.regions,
+        keep: validation.save_npz.then_some(Keep::Cropped),
+    };
+    let Prepared { image, properties, way } = stored.prepare(&case)?;
+    let image = to_tensor(image.view())?;
+    let mut export = Export::new(&stored, way, &properties, &validation.window.folds, output)?;
+    predict_rows(&[validation.network], &image, validation.window, &mut |first, rows| {
+        export.push(first, &rows).map_err(|error| ComponentError::message(format!("{error:#}")))
+    })?;
+    export.finish(&properties, &case)
+}
+
+/// Preprocessed cases of the training, exported as v1 does.
+struct Stored<'a> {
+    plans: &'a Plans,
+    data: &'a Path,
+    heads: Heads,
+    regions: Option<&'a Regions>,
+    keep: Option<Keep>,
+}
+
+impl Method for Stored<'_> {
+    fn heads(&self) -> &Heads {
+        &self.heads
     }
-    export::write_labels(
-        &validation.output.join(format!("{case}.nii.gz")),
-        segmentation(probabilities.view(), validation.regions).view(),
-        &properties,
-    )
+
+    fn resampled(&self) -> Resampled {
+        Resampled::Scores
+    }
+
+    fn keep(&self) -> Option<Keep> {
+        self.keep
+    }
+
+    fn prepare(&self, case: &Case) -> Result<Prepared> {
+        let array = cases::load(self.data, &case.name)?;
+        let mut properties = cases::properties(self.data, &case.name)?;
+        let (channels, z, y, x) = array.dim();
+        properties.size_after_resampling = Some([z, y, x]);
+        let way = WayBack::of_v1(self.plans, &properties)?;
+        let image = array.slice_move(s![..channels - 1, .., .., ..]);
+        Ok(Prepared { image, properties, way })
+    }
+
+    fn finish(&self, _scores: &mut Array4<f32>, _resampled: bool) {}
+
+    fn properties(&self, case: &CaseProperties) -> Value {
+        records::case_of_probabilities_to_pickle(case, self.regions)
+    }
+
+    fn write(&self, labels: Array3<u8>, case: &CaseProperties, output: &Path) -> Result<()> {
+        export::write_labels(output, labels.view(), case)
+    }
 }

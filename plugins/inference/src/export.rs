@@ -1,65 +1,43 @@
-//! From probabilities on the network's grid to labels on the original one.
+//! From scores to labels on the raw grid.
 
-use ndarray::{Array3, Array4, ArrayView3, ArrayView4, s};
-use nnunet_numerics::{Resampling, resample, resample_labels, separate_axis};
-use nnunet_plugin_api::vocabulary::{CaseProperties, Plans, Regions, SegmentationExport};
-use nnunet_plugin_api::{Error, Result};
+use ndarray::{Array3, ArrayView3, ArrayView4, s};
+use nnunet_numerics::{Resampling, resample_labels};
+use nnunet_plugin_api::vocabulary::{CaseProperties, Regions};
 
-/// Brings probabilities (classes, z, y, x) from the preprocessed grid, in transposed order, to the cropped case's.
-///
-/// # Errors
-/// Properties without what preprocessing adds.
-pub fn to_cropped_grid(
-    probabilities: Array4<f32>,
-    plans: &Plans,
-    case: &CaseProperties,
-) -> Result<Array4<f32>> {
-    let back = plans.transpose_backward;
-    let untransposed = probabilities.permuted_axes([0, back[0] + 1, back[1] + 1, back[2] + 1]);
-    let untransposed = untransposed.as_standard_layout();
-    if untransposed.shape()[1..] == case.size_after_cropping {
-        return Ok(untransposed.into_owned());
-    }
-    let after = case
-        .spacing_after_resampling
-        .ok_or_else(|| Error::message("the case has no spacing after resampling"))?;
-    let export = plans.segmentation_export_params.unwrap_or_default();
-    Ok(resample(
-        untransposed.view(),
-        case.size_after_cropping,
-        resampling(&export, case.original_spacing, after),
-    ))
+use crate::way_back::WayBack;
+
+/// What the network's outputs mean.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Heads {
+    /// One for each label, background included.
+    Labels(usize),
+    /// One for each region; where it is found, this label. Later regions overwrite earlier ones.
+    Regions(Vec<u8>),
 }
 
-/// Brings labels (z, y, x) from the preprocessed grid, in transposed order, to the cropped case's: with spline order 1 by
-/// the strongest label, with 0 by the nearest voxel (v1's modes `fast` and `fastest`).
-///
-/// # Errors
-/// Properties without what preprocessing adds.
-pub fn labels_to_cropped_grid(
-    labels: ArrayView3<'_, u8>,
-    plans: &Plans,
-    case: &CaseProperties,
-    order: u32,
-) -> Result<Array3<u8>> {
-    let labels = labels.permuted_axes(plans.transpose_backward);
-    if labels.shape() == case.size_after_cropping {
-        return Ok(labels.as_standard_layout().into_owned());
+impl Heads {
+    /// Regions, or so many classes.
+    #[must_use]
+    pub fn of(classes: usize, regions: Option<&Regions>) -> Self {
+        regions.map_or(Heads::Labels(classes), |regions| Heads::Regions(regions.class_order.clone()))
     }
-    let after = case
-        .spacing_after_resampling
-        .ok_or_else(|| Error::message("the case has no spacing after resampling"))?;
-    let export = plans.segmentation_export_params.unwrap_or_default();
-    let how = Resampling { order, order_z: 0, ..resampling(&export, case.original_spacing, after) };
-    let values = labels.mapv(f32::from);
-    Ok(resample_labels(values.view(), case.size_after_cropping, how).mapv(|label| label as u8))
-}
 
-fn resampling(export: &SegmentationExport, original: [f64; 3], after: [f64; 3]) -> Resampling {
-    Resampling {
-        order: export.interpolation_order,
-        order_z: export.interpolation_order_z,
-        separate: separate_axis(original, after, export.force_separate_z),
+    /// Number of outputs.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        match self {
+            Heads::Labels(count) => *count,
+            Heads::Regions(order) => order.len(),
+        }
+    }
+
+    /// Labels of scores: probabilities, or logits where labels exclude each other.
+    #[must_use]
+    pub fn labels(&self, scores: ArrayView4<'_, f32>) -> Array3<u8> {
+        match self {
+            Heads::Labels(_) => labels_of(scores),
+            Heads::Regions(order) => regions_of(scores, order),
+        }
     }
 }
 
@@ -80,15 +58,6 @@ pub fn labels_of(probabilities: ArrayView4<'_, f32>) -> Array3<u8> {
     labels
 }
 
-/// Labels from probabilities: of classes, or of regions.
-#[must_use]
-pub fn segmentation(probabilities: ArrayView4<'_, f32>, regions: Option<&Regions>) -> Array3<u8> {
-    match regions {
-        Some(regions) => regions_of(probabilities, &regions.class_order),
-        None => labels_of(probabilities),
-    }
-}
-
 /// Labels from probabilities of regions that may overlap: where region i is more likely than not, `order[i]`; later
 /// regions overwrite earlier ones.
 #[must_use]
@@ -103,6 +72,19 @@ pub fn regions_of(probabilities: ArrayView4<'_, f32>, order: &[u8]) -> Array3<u8
         });
     }
     labels
+}
+
+/// Brings labels (z, y, x) from the preprocessed grid, in transposed order, to the cropped case's: with spline order 1 by
+/// the strongest label, with 0 by the nearest voxel (v1's modes `fast` and `fastest`).
+#[must_use]
+pub fn labels_to_cropped_grid(labels: ArrayView3<'_, u8>, way: &WayBack, order: u32) -> Array3<u8> {
+    let labels = labels.permuted_axes(way.transpose_backward);
+    if labels.shape() == way.cropped {
+        return labels.as_standard_layout().into_owned();
+    }
+    let how = Resampling { order, order_z: 0, ..way.how };
+    let values = labels.mapv(f32::from);
+    resample_labels(values.view(), way.cropped, how).mapv(|label| label as u8)
 }
 
 /// Puts labels of the cropped case back into the raw image; outside is background.
@@ -120,6 +102,8 @@ pub fn paste(labels: ArrayView3<'_, u8>, case: &CaseProperties) -> Array3<u8> {
 
 #[cfg(test)]
 mod tests {
+    use ndarray::Array4;
+
     use super::*;
 
     #[test]
@@ -134,5 +118,12 @@ mod tests {
         };
         let raw = paste(labels.view(), &case);
         assert_eq!((raw[[1, 0, 2]], raw[[1, 0, 3]], raw.sum()), (1, 2, 3));
+    }
+
+    #[test]
+    fn later_regions_overwrite_earlier_ones() {
+        let scores = Array4::from_shape_vec((2, 1, 1, 3), vec![0.6, 0.6, 0.4, 0.5, 0.7, 0.8]).unwrap();
+        let labels = Heads::Regions(vec![2, 1]).labels(scores.view());
+        assert_eq!(labels.into_raw_vec_and_offset().0, [2, 1, 1]);
     }
 }

@@ -11,6 +11,14 @@ pub fn tile_starts(size: usize, patch: usize, step: f64) -> Vec<usize> {
     (0..count).map(|i| round_half_even(spacing * i as f64) as usize).collect()
 }
 
+/// Number of tiles of a volume, (z, y, x); a patch of two axes is moved over every slice.
+#[must_use]
+pub fn tile_count(size: [usize; 3], patch: &[usize], step: f64) -> usize {
+    let along = |(len, patch): (&usize, &usize)| tile_starts(*len.max(patch), *patch, step).len();
+    let slices = if patch.len() == 2 { size[0] } else { 1 };
+    slices * size[3 - patch.len()..].iter().zip(patch).map(along).product::<usize>()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -21,5 +29,11 @@ mod tests {
         assert_eq!(tile_starts(110, 64, 0.5), [0, 23, 46]);
         assert_eq!(tile_starts(424, 128, 0.5), [0, 59, 118, 178, 237, 296]);
         assert_eq!(tile_starts(64, 64, 0.5), [0]);
+    }
+
+    #[test]
+    fn slices_are_tiled_on_their_own() {
+        assert_eq!(tile_count([10, 110, 64], &[64, 64], 0.5), 30);
+        assert_eq!(tile_count([10, 110, 64], &[64, 64, 64], 0.5), 3);
     }
 }

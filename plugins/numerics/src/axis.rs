@@ -1,5 +1,7 @@
 //! Interpolation weights along one axis of a resized array.
 
+use std::ops::Range;
+
 /// Taps of one output sample: consecutive input indices from `first` (may lie outside, see [`AxisTaps::index`]).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Tap {
@@ -21,6 +23,20 @@ impl AxisTaps {
         let zoom = input as f64 / output as f64;
         let taps = (0..output).map(|i| tap((i as f64 + 0.5) * zoom - 0.5, input, order)).collect();
         Self { taps, width: width(order), input }
+    }
+
+    /// Taps of some outputs, for an input of which only `len` samples from `first` on are there.
+    pub(crate) fn window(&self, outputs: Range<usize>, first: usize, len: usize) -> Self {
+        let moved = |tap: &Tap| Tap { first: tap.first - first as isize, ..*tap };
+        Self { taps: self.taps[outputs].iter().map(moved).collect(), width: self.width, input: len }
+    }
+
+    /// The input samples that outputs look at.
+    pub(crate) fn needs(&self, outputs: Range<usize>) -> Range<usize> {
+        let taps = &self.taps[outputs];
+        let first = taps.iter().map(|tap| self.index(tap.first)).min().unwrap_or(0);
+        let last = taps.iter().map(|tap| self.index(tap.first + self.width as isize - 1)).max();
+        first..last.map_or(first, |last| last + 1)
     }
 
     /// The input index of a tap, clamped to the edge.

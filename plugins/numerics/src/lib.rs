@@ -1,7 +1,7 @@
 //! The numerics nnU-Net needs, with SciPy's and NumPy's conventions where results must agree with v1.
 //!
 //! * [`resize`], [`resize_labels`]: spline resizing as `skimage.transform.resize(mode="edge", anti_aliasing=False)`.
-//! * [`resample`]: v1's rules around it (separate axis, one-hot labels).
+//! * [`resample`]: v1's rules around it (separate axis, one-hot labels); [`SlabResampling`]: the same slab by slab.
 //! * [`sample_affine`], [`sample_affine_labels`]: `scipy.ndimage.map_coordinates` on an affine grid, for augmentation.
 //! * [`fill_holes`], [`connected_components`], [`distance_to`], [`gaussian_importance_map`]: from `scipy.ndimage`.
 //! * [`RandomState`], [`kfold`]: NumPy's legacy generator, for splits and class locations.
@@ -24,6 +24,7 @@ mod power;
 mod random;
 mod resample;
 mod resize;
+mod slabs;
 mod spline;
 pub mod stats;
 
@@ -39,4 +40,5 @@ pub use power::power_in_place;
 pub use random::RandomState;
 pub use resample::{Resampling, resample, resample_labels, resampled_shape, separate_axis, separate_axis_of};
 pub use resize::resize;
+pub use slabs::SlabResampling;
 pub use spline::{Boundary, prefilter};

@@ -106,7 +106,7 @@ pub fn resample_labels(labels: ArrayView3<'_, f32>, shape: [usize; 3], how: Resa
 }
 
 /// Every slice across `axis` on its own.
-fn in_plane(
+pub(crate) fn in_plane(
     volume: ArrayView3<'_, f32>,
     shape: [usize; 3],
     axis: usize,
@@ -128,7 +128,7 @@ fn in_plane(
 }
 
 /// `scipy.ndimage.map_coordinates(mode="nearest")` along one axis.
-fn along_axis(volume: Array3<f32>, axis: usize, to: usize, order: u32) -> Array3<f32> {
+pub(crate) fn along_axis(volume: Array3<f32>, axis: usize, to: usize, order: u32) -> Array3<f32> {
     let n = volume.shape()[axis];
     if n == to {
         return volume;

@@ -10,29 +10,33 @@ use crate::spline::{Boundary, EDGE_PADDING, filter_rows};
 /// Rows of a plane that one task handles when there is only one plane.
 const COLUMNS_PER_TASK: usize = 4096;
 
-/// Resizes an array to `shape` with spline order 0, 1 or 3. Axes that keep their length are left alone; values are
-/// clipped to the input's range, as skimage does.
-///
-/// The axis that shrinks most goes first, so that later passes have less to do.
+/// Resizes an array to `shape` with spline order 0, 1 or 3. Axes that keep their length are left alone; cubic values are
+/// clipped to the input's range, as skimage does (lines between two samples do not leave it).
 #[must_use]
 pub fn resize(array: ArrayView3<'_, f32>, shape: [usize; 3], order: u32) -> Array3<f32> {
-    let (low, high) = range(&array);
     let mut extent = [array.shape()[0], array.shape()[1], array.shape()[2]];
     let mut values: Vec<f32> = array.iter().copied().collect();
-    let mut axes = [0, 1, 2];
-    let ratio = |axis: usize| shape[axis] as f64 / extent[axis] as f64;
-    axes.sort_by(|a, b| ratio(*a).total_cmp(&ratio(*b)));
-    for axis in axes {
+    for axis in pass_order(extent, shape) {
         if extent[axis] != shape[axis] {
-            values = resize_axis(&values, extent, axis, shape[axis], order);
+            let taps = AxisTaps::resize(extent[axis], shape[axis], order);
+            values = resize_axis(&values, extent, axis, &taps, order);
             extent[axis] = shape[axis];
         }
     }
-    if order > 0 {
+    if order > 1 {
+        let (low, high) = range(&array);
         values.par_iter_mut().with_min_len(1 << 16).for_each(|value| *value = value.clamp(low, high));
     }
     // The passes end with exactly this many values.
     Array3::from_shape_vec(shape, values).unwrap_or_default()
+}
+
+/// The axis that shrinks most goes first, so that later passes have less to do.
+pub(crate) fn pass_order(from: [usize; 3], to: [usize; 3]) -> [usize; 3] {
+    let mut axes = [0, 1, 2];
+    let ratio = |axis: usize| to[axis] as f64 / from[axis] as f64;
+    axes.sort_by(|a, b| ratio(*a).total_cmp(&ratio(*b)));
+    axes
 }
 
 fn range(array: &ArrayView3<'_, f32>) -> (f32, f32) {
@@ -42,19 +46,24 @@ fn range(array: &ArrayView3<'_, f32>) -> (f32, f32) {
 }
 
 /// One pass along `axis`: the array seen as (outer, n, inner).
-fn resize_axis(values: &[f32], extent: [usize; 3], axis: usize, to: usize, order: u32) -> Vec<f32> {
-    let n = extent[axis];
+pub(crate) fn resize_axis(
+    values: &[f32],
+    extent: [usize; 3],
+    axis: usize,
+    taps: &AxisTaps,
+    order: u32,
+) -> Vec<f32> {
+    let (n, to) = (extent[axis], taps.taps.len());
     let inner: usize = extent[axis + 1..].iter().product();
-    let taps = AxisTaps::resize(n, to, order);
     let outer: usize = extent[..axis].iter().product();
     let mut out = vec![0.0; outer * to * inner];
     if outer == 1 {
-        resize_single(values, &mut out, n, inner, &taps, order);
+        resize_single(values, &mut out, n, inner, taps, order);
     } else {
         out.par_chunks_mut(to * inner)
             .zip(values.par_chunks(n * inner))
             .for_each_init(Vec::new, |scratch, (out, plane)| {
-                resize_plane(plane, out, n, inner, &taps, order, scratch)
+                resize_plane(plane, out, n, inner, taps, order, scratch)
             });
     }
     out
@@ -146,7 +155,8 @@ fn combine<'a>(out: &mut [f32], weights: [f64; 4], width: usize, row: impl Fn(us
         1 => out.copy_from_slice(row(0)),
         2 => {
             let rows = row(0).iter().zip(row(1));
-            out.iter_mut().zip(rows).for_each(|(out, (a, b))| *out = w[0] * a + w[1] * b);
+            // Where both samples agree the result is theirs, whatever the weights round to.
+            out.iter_mut().zip(rows).for_each(|(out, (a, b))| *out = a + w[1] * (b - a));
         }
         _ => {
             let rows = row(0).iter().zip(row(1)).zip(row(2).iter().zip(row(3)));

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::memory;
+
 /// Arguments of v1's command.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -58,6 +60,9 @@ pub struct Args {
     /// How much is kept between network and label map.
     #[arg(long, value_enum, default_value_t)]
     pub mode: Mode,
+    /// Memory to use, as 8G; by default most of what is free.
+    #[arg(long = "max-ram", alias = "max_ram", value_name = "SIZE", value_parser = memory::parse_size)]
+    pub max_ram: Option<u64>,
     /// As in v1's scripts; cases are preprocessed one after the other.
     #[arg(long = "num_threads_preprocessing", alias = "num-threads-preprocessing", value_name = "N")]
     pub num_threads_preprocessing: Option<usize>,

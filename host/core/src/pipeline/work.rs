@@ -1,10 +1,11 @@
 //! Work over cases: a few at a time, within a budget of memory.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Result, bail};
 
+use crate::memory::Budget;
 use crate::report;
 
 /// How much of the machine a step may use.
@@ -67,43 +68,6 @@ fn collect<T>(what: &str, cases: &[String], results: Vec<Result<T>>) -> Result<V
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Bytes to share out.
-struct Budget {
-    total: u64,
-    free: Mutex<u64>,
-    returned: Condvar,
-}
-
-/// Bytes in use; they return when it is dropped.
-struct Share<'a> {
-    budget: &'a Budget,
-    bytes: u64,
-}
-
-impl Budget {
-    fn new(total: u64) -> Self {
-        Self { total, free: Mutex::new(total), returned: Condvar::new() }
-    }
-
-    /// Waits until so many bytes are free; never asks for more than there are.
-    fn take(&self, bytes: u64) -> Share<'_> {
-        let bytes = bytes.min(self.total);
-        let mut free = self
-            .returned
-            .wait_while(lock(&self.free), |free| *free < bytes)
-            .unwrap_or_else(PoisonError::into_inner);
-        *free -= bytes;
-        Share { budget: self, bytes }
-    }
-}
-
-impl Drop for Share<'_> {
-    fn drop(&mut self) {
-        *lock(&self.budget.free) += self.bytes;
-        self.budget.returned.notify_all();
-    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use anyhow::Result;
 use nnunet_host::records::Split;
 use nnunet_host::selection::{Determination, determine};
 use nnunet_host::{pipeline, report};
-use nnunet_inference::SlidingWindow;
+use nnunet_inference::{Scores, SlidingWindow};
 use nnunet_training::Engine;
 
 use super::job::Job;
@@ -13,16 +13,15 @@ use crate::validate::{self, Validation};
 /// Predicts the validation cases whole.
 pub(super) fn final_validation(job: &Job<'_>, engine: &Engine, split: &Split) -> Result<()> {
     let patch = job.stage().patch_size.clone();
-    let axes = engine.trainer.blueprint.mirror_axes.clone().unwrap_or_else(|| (0..patch.len()).collect());
-    let window = SlidingWindow {
-        patch,
-        num_classes: engine.num_classes,
-        regions: engine.trainer.blueprint.regions.is_some(),
-        step: 0.5,
-        mirror_axes: axes,
-        kind: engine.kind,
-        device: engine.store.device(),
-    };
+    let mut window = SlidingWindow::new(patch, engine.num_classes);
+    if let Some(axes) = &engine.trainer.blueprint.mirror_axes {
+        window.mirror_axes.clone_from(axes);
+    }
+    if engine.trainer.blueprint.regions.is_some() {
+        window.scores = Scores::Sigmoid;
+    }
+    window.kind = engine.kind;
+    window.device = engine.store.device();
     let mean = validate::run(&Validation {
         network: &*engine.network,
         window: &window,

@@ -6,10 +6,11 @@ use anyhow::{Context, Result, bail, ensure};
 use nnunet_architectures::{ParameterStore, V2Unet};
 use nnunet_formats::pickle::Value;
 use nnunet_formats::torch_zip::{self, Checkpoint};
+use nnunet_inference::Heads;
 use nnunet_plugin_api::tch::Device;
 use nnunet_plugin_api::{Architecture, Network, NetworkSpec};
 
-use super::plans::{Configuration, Dataset, Heads, Plans};
+use super::plans::{Configuration, Dataset, Plans};
 
 /// Name of the last checkpoint.
 const FINAL: &str = "checkpoint_final.pth";
@@ -23,6 +24,10 @@ pub(crate) struct Model {
     pub(crate) networks: Vec<Box<dyn Network>>,
     pub(crate) mirror_axes: Vec<usize>,
     pub(crate) device: Device,
+    /// Features of the first resolution.
+    pub(crate) features: usize,
+    /// The checkpoints.
+    pub(crate) files: Vec<PathBuf>,
 }
 
 impl Model {
@@ -55,6 +60,7 @@ impl Model {
             num_blocks_encoder: None,
             num_blocks_decoder: None,
         };
+        let features = config.features_per_stage.first().copied().unwrap_or(0);
         let architecture = V2Unet::new(kind, config);
         let mut networks = Vec::new();
         for (i, file) in files.iter().enumerate() {
@@ -65,7 +71,7 @@ impl Model {
                 .with_context(|| file.display().to_string())?;
             networks.push(network);
         }
-        Ok(Self { plans, dataset, configuration, heads, networks, mirror_axes, device })
+        Ok(Self { plans, dataset, configuration, heads, networks, mirror_axes, device, features, files })
     }
 }
 

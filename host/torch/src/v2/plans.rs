@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 use nnunet_architectures::{EncoderKind, V2UnetConfig};
+use nnunet_inference::Heads;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -147,6 +148,13 @@ impl Configuration {
         Ok(())
     }
 
+    /// Spacing of the network's grid for a case's, both in transposed order; slices keep their distance.
+    pub(crate) fn target(&self, spacing: [f64; 3]) -> [f64; 3] {
+        let mut target = [spacing[0]; 3];
+        target[3 - self.spacing.len()..].copy_from_slice(&self.spacing);
+        target
+    }
+
     /// The network.
     pub(crate) fn network(&self) -> Result<(EncoderKind, V2UnetConfig)> {
         let (class, config) = match (&self.architecture, &self.old.class) {
@@ -237,24 +245,6 @@ pub(crate) struct Dataset {
 enum Label {
     One(i64),
     Several(Vec<i64>),
-}
-
-/// What the network's outputs mean.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Heads {
-    /// One for each label, background included.
-    Labels(usize),
-    /// One for each region; where it is found, this label.
-    Regions(Vec<u8>),
-}
-
-impl Heads {
-    pub(crate) fn count(&self) -> usize {
-        match self {
-            Heads::Labels(count) => *count,
-            Heads::Regions(order) => order.len(),
-        }
-    }
 }
 
 impl Dataset {

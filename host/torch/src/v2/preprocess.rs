@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use ndarray::{Array3, Array4, ArrayViewMut3, Axis};
+use nnunet_inference::WayBack;
 use nnunet_numerics::stats::mean_std;
 use nnunet_numerics::{Resampling, resample, resampled_shape, separate_axis};
 use nnunet_plugin_api::vocabulary::CaseProperties;
@@ -37,8 +38,7 @@ impl Case {
         let mut image = image.as_standard_layout().into_owned();
         let seg = cropped.seg.permuted_axes(order).as_standard_layout().into_owned();
         let spacing = order.map(|axis| properties.original_spacing[axis]);
-        let mut target = [spacing[0]; 3];
-        target[3 - configuration.spacing.len()..].copy_from_slice(&configuration.spacing);
+        let target = configuration.target(spacing);
         let schemes = configuration.normalization_schemes.iter().zip(&configuration.use_mask_for_norm);
         ensure!(
             schemes.len() == image.dim().0,
@@ -56,15 +56,19 @@ impl Case {
         Ok(Self { image, cropped: [z, y, x], spacing, target })
     }
 
-    /// Brings what the network says, (heads, z, y, x), to the crop's grid; the numbers stay in half precision.
-    pub(crate) fn to_crop(&self, logits: Array4<f32>, configuration: &Configuration) -> Array4<f32> {
-        if logits.shape()[1..] == self.cropped {
-            return logits;
+    /// The way back. Axes of the resampling are those of the raw image there.
+    pub(crate) fn way_back(&self, plans: &Plans, configuration: &Configuration) -> WayBack {
+        let (_, z, y, x) = self.image.dim();
+        let mut how =
+            resampling(&configuration.resampling_fn_probabilities_kwargs, self.target, self.spacing);
+        how.separate = how.separate.map(|axis| plans.transpose_forward[axis]);
+        let back = plans.transpose_backward;
+        WayBack {
+            transpose_backward: back,
+            network: [z, y, x],
+            cropped: back.map(|axis| self.cropped[axis]),
+            how,
         }
-        let how = resampling(&configuration.resampling_fn_probabilities_kwargs, self.target, self.spacing);
-        let mut logits = resample(logits.view(), self.cropped, how);
-        logits.mapv_inplace(|value| half::f16::from_f32(value).to_f32());
-        logits
     }
 }
 

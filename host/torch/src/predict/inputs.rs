@@ -1,0 +1,84 @@
+//! The images of a folder, by case.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use nnunet_host::folders::file_names;
+use nnunet_host::images;
+
+use super::method::Case;
+
+/// The cases of a folder, or of one image, and the label maps to write for them. A model of one channel also takes images
+/// without a channel number.
+pub(crate) fn cases(
+    input: &Path,
+    channels: usize,
+    [ending, output_ending]: [&str; 2],
+    output: &Path,
+) -> Result<Vec<Case>> {
+    let case = |(name, images): (String, Vec<PathBuf>)| Case {
+        output: output.join(format!("{name}{output_ending}")),
+        name,
+        images,
+    };
+    Ok(by_case(input, channels, ending)?.into_iter().map(case).collect())
+}
+
+/// The ending of the first image in a folder, or of the image itself.
+pub(super) fn ending_in(input: &Path) -> &'static str {
+    let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let own = name(input).and_then(|name| images::ending(&name)).filter(|_| input.is_file());
+    let mut files = file_names(input, "").into_iter();
+    own.or_else(|| files.find_map(|name| images::ending(&name))).unwrap_or(images::USUAL)
+}
+
+fn by_case(input: &Path, channels: usize, ending: &str) -> Result<BTreeMap<String, Vec<PathBuf>>> {
+    if input.is_file() {
+        return one_image(input, channels, ending);
+    }
+    ensure!(input.is_dir(), "there is no folder {}", input.display());
+    let names = file_names(input, ending);
+    ensure!(!names.is_empty(), "there are no {ending} files in {}", input.display());
+    let mut cases = BTreeMap::new();
+    let mut missing = Vec::new();
+    for name in &names {
+        let stem = name.strip_suffix(ending).unwrap_or(name);
+        let Some(case) = case_of(stem) else {
+            if channels == 1 {
+                cases.insert(stem.to_owned(), vec![input.join(name)]);
+            }
+            continue;
+        };
+        let files: Vec<String> =
+            (0..channels).map(|channel| format!("{case}_{channel:04}{ending}")).collect();
+        missing.extend(files.iter().filter(|file| !names.contains(file)).cloned());
+        cases.insert(case.to_owned(), files.iter().map(|file| input.join(file)).collect());
+    }
+    missing.sort();
+    missing.dedup();
+    ensure!(missing.is_empty(), "{} lacks {}", input.display(), missing.join(", "));
+    ensure!(!cases.is_empty(), "{} has no image whose name ends in _0000{ending}", input.display());
+    Ok(cases)
+}
+
+/// The case of a name that ends in a channel number.
+fn case_of(stem: &str) -> Option<&str> {
+    let (case, channel) = stem.rsplit_once('_')?;
+    (channel.len() == 4 && channel.bytes().all(|byte| byte.is_ascii_digit())).then_some(case)
+}
+
+fn one_image(input: &Path, channels: usize, ending: &str) -> Result<BTreeMap<String, Vec<PathBuf>>> {
+    let name = input.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let stem =
+        name.strip_suffix(ending).with_context(|| format!("{} does not end in {ending}", input.display()))?;
+    let case = case_of(stem).unwrap_or(stem);
+    if channels == 1 {
+        return Ok(BTreeMap::from([(case.to_owned(), vec![input.to_owned()])]));
+    }
+    let file = |channel: usize| input.with_file_name(format!("{case}_{channel:04}{ending}"));
+    let files: Vec<PathBuf> = (0..channels).map(file).collect();
+    let missing = files.iter().find(|file| !file.is_file());
+    ensure!(missing.is_none(), "the model wants {channels} channels; {missing:?} is missing");
+    Ok(BTreeMap::from([(case.to_owned(), files)]))
+}

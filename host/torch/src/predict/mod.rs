@@ -1,0 +1,107 @@
+//! `predict`: label maps for a folder of images.
+//!
+//! A model of v1 or v2 is a [`Method`](method::Method) (before and after the network), its networks, and a sliding
+//! window; [`drive`] takes cases through the [`Pipeline`](pipeline::Pipeline).
+
+mod export;
+mod inputs;
+mod method;
+mod pipeline;
+mod plan;
+mod record;
+mod spool;
+mod v1;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use nnunet_host::commands::predict::{Args, Mode};
+use nnunet_host::config::World;
+use nnunet_host::folders::{self, Folders};
+use nnunet_host::{memory, report};
+use nnunet_inference::SlidingWindow;
+use nnunet_plugin_api::Network;
+use nnunet_plugin_api::tch::Device;
+
+pub(crate) use export::Export;
+pub(crate) use inputs::cases;
+pub(crate) use method::{Case, Keep, Method, Prepared, Resampled};
+use pipeline::Pipeline;
+use plan::Plan;
+pub(crate) use plan::{Sizes, largest};
+use record::{Common, Records};
+
+use crate::v2;
+
+/// Runs the command. A case that fails is reported, the others go on; the command then fails.
+pub(crate) fn run(args: &Args, world: &World) -> Result<()> {
+    let folder = model_folder(args)?;
+    ensure!(args.part_id < args.num_parts, "--part_id must be below --num_parts");
+    ensure!(
+        args.mode == Mode::Normal || !args.save_npz,
+        "probabilities (-z) are only there in --mode normal"
+    );
+    folders::create(&args.output)?;
+    if v2::is_model(&folder) { v2::run(args, world, &folder) } else { v1::run(args, world, &folder) }
+}
+
+fn model_folder(args: &Args) -> Result<PathBuf> {
+    if let Some(folder) = &args.model_folder {
+        return Ok(folder.clone());
+    }
+    let folders = Folders::from_environment();
+    let task = folders.task_name(args.task.as_deref().context("-t or --model-folder is needed")?)?;
+    folders.model(&args.model, &task, &args.trainer, &args.plans)
+}
+
+/// A model and what it is to predict.
+pub(crate) struct Job<'a> {
+    pub(crate) folder: &'a Path,
+    pub(crate) checkpoints: &'a [PathBuf],
+    pub(crate) method: &'a dyn Method,
+    pub(crate) networks: &'a [Box<dyn Network>],
+    pub(crate) window: SlidingWindow,
+    pub(crate) sizes: Sizes,
+    /// Every case there is.
+    pub(crate) cases: Vec<Case>,
+}
+
+/// Predicts this part's cases that are not there yet.
+pub(crate) fn drive(args: &Args, world: &World, mut job: Job<'_>) -> Result<()> {
+    let mine: Vec<&Case> = job.cases.iter().skip(args.part_id).step_by(args.num_parts).collect();
+    let is_open = |case: &&&Case| {
+        let done = case.output.is_file() && (!args.save_npz || case.beside(".npz").is_file());
+        !done || args.overwrite_existing
+    };
+    let open: Vec<&Case> = mine.iter().filter(is_open).copied().collect();
+    let max_ram = args.max_ram.unwrap_or_else(memory::default_budget);
+    let plan = Plan::new(&job.sizes, &mut job.window, memory::resident().0, max_ram, &args.output);
+    if !open.is_empty() {
+        report::line(&plan.describe(open.len()));
+    }
+    let device = if job.window.device == Device::Cpu { "cpu" } else { "cuda" };
+    let common = Common {
+        model: job.folder,
+        checkpoints: job.checkpoints,
+        device: device.to_owned(),
+        precision: format!("{:?}", job.window.kind),
+    };
+    let records = Records::new(args.output.join(record_name(args)), &common, world)?;
+    let pipeline =
+        Pipeline { method: job.method, window: &job.window, records: &records, plan, folder: &args.output };
+    let networks: Vec<&dyn Network> = job.networks.iter().map(|network| &**network).collect();
+    pipeline.run(&open, &networks)?;
+    let failed = records.failures();
+    if !failed.is_empty() {
+        bail!("{} of {} cases failed:\n{}", failed.len(), mine.len(), failed.join("\n"));
+    }
+    Ok(())
+}
+
+/// Each part of a job has its own record.
+fn record_name(args: &Args) -> String {
+    match args.num_parts {
+        1 => "predictions.json".to_owned(),
+        parts => format!("predictions_{}_of_{parts}.json", args.part_id),
+    }
+}

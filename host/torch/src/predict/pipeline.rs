@@ -1,0 +1,201 @@
+//! Cases one after the other through three stages that work at the same time: preprocessing, network, export. Bounded
+//! queues between them, and a share of the memory for each case from its beginning to its end, hold a stage back that is
+//! ahead of the next one.
+
+use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Instant;
+
+use anyhow::{Result, anyhow};
+use indicatif::ProgressBar;
+use nnunet_host::memory::{Budget, Share};
+use nnunet_host::report;
+use nnunet_inference::{SlidingWindow, predict_rows, tile_count, to_tensor};
+use nnunet_plugin_api::tch::Tensor;
+use nnunet_plugin_api::vocabulary::CaseProperties;
+use nnunet_plugin_api::{Error as ComponentError, Network};
+
+use super::export::Export;
+use super::method::{Case, Method, Prepared};
+use super::plan::Plan;
+use super::record::{Records, Seconds};
+
+/// Cases, and slabs of a case, that wait between two stages.
+const WAITING: usize = 1;
+
+/// A run over cases.
+pub(crate) struct Pipeline<'a> {
+    pub(crate) method: &'a dyn Method,
+    pub(crate) window: &'a SlidingWindow,
+    pub(crate) records: &'a Records,
+    pub(crate) plan: Plan,
+    /// Where temporary files go.
+    pub(crate) folder: &'a Path,
+}
+
+/// A preprocessed case.
+struct Ready<'a> {
+    case: &'a Case,
+    prepared: Prepared,
+    seconds: Seconds,
+    share: Share<'a>,
+}
+
+/// A case whose scores arrive.
+struct Leaving<'a> {
+    case: &'a Case,
+    properties: CaseProperties,
+    export: Export<'a>,
+    rows: Receiver<Message>,
+    seconds: Seconds,
+    tiles: usize,
+    _share: Share<'a>,
+}
+
+/// What the network says to the export.
+enum Message {
+    /// Rows, the first of this index.
+    Rows(usize, Tensor),
+    /// All rows have been sent; the network took so many seconds.
+    End(f64),
+    /// There will be no more.
+    Failed(String),
+}
+
+impl Pipeline<'_> {
+    /// Predicts the cases. What becomes of each is in the records.
+    pub(crate) fn run(&self, cases: &[&Case], networks: &[&dyn Network]) -> Result<()> {
+        let budget = Budget::new(self.plan.budget);
+        let bar = report::bar(cases.len(), "predicting");
+        let result = std::thread::scope(|scope| {
+            let (to_network, ready) = sync_channel(WAITING);
+            let (to_export, leaving) = sync_channel(WAITING);
+            let preparing = scope.spawn(|| self.prepare_all(cases, &budget, to_network));
+            let exporting = scope.spawn(|| self.export_all(leaving, &bar));
+            let done = self.run_networks(ready, to_export, networks);
+            let join = |result: std::thread::Result<Result<()>>| {
+                result.unwrap_or_else(|_| Err(anyhow!("a stage of the prediction panicked")))
+            };
+            done.and(join(preparing.join())).and(join(exporting.join()))
+        });
+        bar.finish_and_clear();
+        result
+    }
+
+    fn prepare_all<'a>(
+        &self,
+        cases: &[&'a Case],
+        budget: &'a Budget,
+        next: SyncSender<Ready<'a>>,
+    ) -> Result<()> {
+        for case in cases {
+            let share = budget.take(self.plan.case);
+            let start = Instant::now();
+            match self.method.prepare(case) {
+                Ok(prepared) => {
+                    let seconds = Seconds { preprocess: since(start), ..Seconds::default() };
+                    if next.send(Ready { case, prepared, seconds, share }).is_err() {
+                        return Ok(());
+                    }
+                }
+                Err(error) => self.failed(case, &format!("{error:#}"), Seconds::default(), 0)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn run_networks<'a>(
+        &'a self,
+        ready: Receiver<Ready<'a>>,
+        next: SyncSender<Leaving<'a>>,
+        networks: &[&dyn Network],
+    ) -> Result<()> {
+        for Ready { case, prepared, seconds, share } in ready {
+            let Prepared { image, properties, way } = prepared;
+            let tiles = tile_count(way.network, &self.window.patch, self.window.step);
+            let export = Export::new(self.method, way, &properties, &self.window.folds, self.folder);
+            let export = match export {
+                Ok(export) => export,
+                Err(error) => {
+                    self.failed(case, &format!("{error:#}"), seconds, tiles)?;
+                    continue;
+                }
+            };
+            let (send, rows) = sync_channel(WAITING);
+            let leaving = Leaving { case, properties, export, rows, seconds, tiles, _share: share };
+            if next.send(leaving).is_err() {
+                return Ok(());
+            }
+            let image = to_tensor(image.view()).map(|tensor| (drop(image), tensor).1);
+            self.network(networks, image, &send);
+        }
+        Ok(())
+    }
+
+    /// Sends the rows of a case, then its end. A receiver that is gone has said why.
+    fn network(
+        &self,
+        networks: &[&dyn Network],
+        image: nnunet_plugin_api::Result<Tensor>,
+        to: &SyncSender<Message>,
+    ) {
+        let start = Instant::now();
+        let gone = |_| ComponentError::message("the export of the case ended early");
+        let done = image.and_then(|image| {
+            predict_rows(networks, &image, self.window, &mut |first, rows| {
+                to.send(Message::Rows(first, rows)).map_err(gone)
+            })
+        });
+        let last = match done {
+            Ok(()) => Message::End(since(start)),
+            Err(error) => Message::Failed(error.to_string()),
+        };
+        let _ = to.send(last);
+    }
+
+    fn export_all(&self, leaving: Receiver<Leaving<'_>>, bar: &ProgressBar) -> Result<()> {
+        for case in leaving {
+            self.export(case)?;
+            bar.inc(1);
+        }
+        Ok(())
+    }
+
+    fn export(&self, leaving: Leaving<'_>) -> Result<()> {
+        let Leaving { case, properties, mut export, rows, mut seconds, tiles, _share } = leaving;
+        let mut busy = 0.0;
+        let result = (|| {
+            for message in rows {
+                let start = Instant::now();
+                match message {
+                    Message::Rows(first, rows) => export.push(first, &rows)?,
+                    Message::End(network) => {
+                        seconds.network = network;
+                        export.finish(&properties, case)?;
+                        seconds.export = busy + since(start);
+                        return Ok(());
+                    }
+                    Message::Failed(error) => return Err(anyhow!(error)),
+                }
+                busy += since(start);
+            }
+            Err(anyhow!("the network ended early"))
+        })();
+        match result {
+            Ok(()) => {
+                report::line(&format!("predicted {}", case.output.display()));
+                self.records.add(&case.name, None, seconds, tiles)
+            }
+            Err(error) => self.failed(case, &format!("{error:#}"), seconds, tiles),
+        }
+    }
+
+    fn failed(&self, case: &Case, error: &str, seconds: Seconds, tiles: usize) -> Result<()> {
+        report::line(&format!("{} failed: {error}", case.name));
+        self.records.add(&case.name, Some(error.to_owned()), seconds, tiles)
+    }
+}
+
+fn since(start: Instant) -> f64 {
+    start.elapsed().as_secs_f64()
+}

@@ -1,0 +1,196 @@
+//! How much memory a prediction takes, and where its large parts are kept so that it stays within what there is.
+
+use std::path::Path;
+
+use nnunet_host::memory;
+use nnunet_inference::{Scores, SlidingWindow, Storage};
+
+use super::method::Case;
+
+/// Rows that are handed on together should not be larger than this.
+const SLAB: u64 = 64 << 20;
+/// Slabs that are under way between network and export, at most: one being made, one waiting, one being resampled with
+/// its result.
+const SLABS: u64 = 5;
+/// Arrays of the first resolution's features that a network has at a time.
+const ACTIVATIONS: u64 = 8;
+
+/// Sizes of the largest case and the model.
+#[derive(Debug, Clone)]
+pub(crate) struct Sizes {
+    /// The image, (z, y, x).
+    pub(crate) raw: [usize; 3],
+    /// The network's grid.
+    pub(crate) network: [usize; 3],
+    /// Channels of an image.
+    pub(crate) channels: usize,
+    /// Networks whose scores are averaged.
+    pub(crate) folds: usize,
+    /// Features of the network's first resolution.
+    pub(crate) features: usize,
+    /// Scores can only be resampled whole.
+    pub(crate) is_cubic: bool,
+}
+
+/// Bytes by stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Plan {
+    /// The program with the model.
+    base: u64,
+    /// One case, at its largest.
+    pub(crate) case: u64,
+    /// What cases may take together.
+    pub(crate) budget: u64,
+    /// Bytes that are kept in files instead.
+    spilled: u64,
+}
+
+impl Plan {
+    /// Chooses rows and storage of the window for a budget of bytes. `base` is what is in memory already.
+    pub(crate) fn new(
+        sizes: &Sizes,
+        window: &mut SlidingWindow,
+        base: u64,
+        max_ram: u64,
+        folder: &Path,
+    ) -> Self {
+        let budget = max_ram.saturating_sub(base);
+        let row = row_bytes(sizes, window);
+        window.rows = (SLAB.min(budget / 32) / row.max(1)).max(1) as usize;
+        let slabs = SLABS * row * window.rows.min(sizes.network[0]) as u64;
+        let fixed =
+            sizes.prepare().max(sizes.image() * 2 + sizes.activations(window) + slabs) + sizes.labels();
+        let mut plan = Self { base, case: fixed, budget, spilled: 0 };
+        let file = Storage::File(folder.to_owned());
+        let (sums, folds) = (sizes.sums(window), sizes.folds(window));
+        if !plan.has_room(sums) {
+            window.sums = file.clone();
+        }
+        if !plan.has_room(folds) {
+            window.folds = file;
+        }
+        plan
+    }
+
+    /// Takes bytes from the budget, or from the disk.
+    fn has_room(&mut self, bytes: u64) -> bool {
+        let fits = self.case + bytes <= self.budget;
+        *(if fits { &mut self.case } else { &mut self.spilled }) += bytes;
+        fits
+    }
+
+    /// Whether two cases fit into the budget at a time.
+    fn overlaps(&self) -> bool {
+        2 * self.case <= self.budget
+    }
+
+    /// One line for the user, for a number of cases.
+    pub(crate) fn describe(&self, cases: usize) -> String {
+        let under_way =
+            if self.overlaps() && cases > 1 { (self.budget / self.case.max(1)).min(3) } else { 1 };
+        let peak = self.base + self.case * under_way.min(cases as u64);
+        let mut text = format!("planned peak memory: {}", memory::readable(peak));
+        if self.spilled > 0 {
+            text += &format!(", and {} in temporary files", memory::readable(self.spilled));
+        }
+        if peak > self.base + self.budget {
+            text += &format!("; more than the {} there are", memory::readable(self.base + self.budget));
+        }
+        text
+    }
+}
+
+/// A row of all classes in single precision, on the larger of both grids.
+fn row_bytes(sizes: &Sizes, window: &SlidingWindow) -> u64 {
+    let plane = |[_, y, x]: [usize; 3]| y * x;
+    4 * (window.num_classes * plane(sizes.network).max(plane(sizes.raw))) as u64
+}
+
+fn voxels(size: [usize; 3]) -> u64 {
+    size.iter().product::<usize>() as u64
+}
+
+impl Sizes {
+    /// Reading, cropping and resampling: the image thrice, the mask and the label map of the crop.
+    fn prepare(&self) -> u64 {
+        let channels = self.channels as u64;
+        4 * (voxels(self.raw) * (3 * channels + 2) + voxels(self.network) * (channels + 2))
+    }
+
+    fn image(&self) -> u64 {
+        4 * voxels(self.network) * self.channels as u64
+    }
+
+    /// The label map, pasted, and as bytes.
+    fn labels(&self) -> u64 {
+        3 * voxels(self.raw)
+    }
+
+    fn activations(&self, window: &SlidingWindow) -> u64 {
+        let patch = window.patch.iter().product::<usize>() as u64;
+        let classes = 4 * window.num_classes as u64;
+        4 * patch * (self.features as u64 * ACTIVATIONS + classes) * window.batch as u64
+    }
+
+    /// Sums over tiles: as many rows as a patch has.
+    fn sums(&self, window: &SlidingWindow) -> u64 {
+        let rows = if window.patch.len() == 3 { window.patch[0] } else { 1 };
+        let [_, y, x] = self.network;
+        (rows * y * x * (window.num_classes + 1)) as u64 * element(window.scores)
+    }
+
+    /// Scores of the whole volume: the sum over folds, and, for splines, both grids.
+    fn folds(&self, window: &SlidingWindow) -> u64 {
+        let classes = window.num_classes as u64;
+        let sum = if self.folds > 1 { voxels(self.network) * classes * element(window.scores) } else { 0 };
+        let whole = if self.is_cubic { 4 * classes * (voxels(self.network) + voxels(self.raw)) } else { 0 };
+        sum + whole
+    }
+}
+
+fn element(scores: Scores) -> u64 {
+    scores.kind().elt_size_in_bytes() as u64
+}
+
+/// The largest image among cases, by its header, and its spacing; unreadable ones fail later, by name.
+pub(crate) fn largest(cases: &[Case]) -> ([usize; 3], [f64; 3]) {
+    let geometry = |case: &Case| nnunet_host::images::read_geometry(case.images.first()?).ok();
+    let all = cases.iter().filter_map(geometry).map(|found| (found.size_zyx(), found.spacing_zyx()));
+    all.max_by_key(|(size, _)| voxels(*size)).unwrap_or(([0; 3], [1.0; 3]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sizes(folds: usize) -> Sizes {
+        Sizes {
+            raw: [600, 512, 512],
+            network: [600, 512, 512],
+            channels: 1,
+            folds,
+            features: 32,
+            is_cubic: false,
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_goes_to_files() {
+        let folder = Path::new("/somewhere");
+        let plan = |folds, gigabytes: u64| {
+            let mut window = SlidingWindow::new(vec![64, 128, 128], 25);
+            let plan = Plan::new(&sizes(folds), &mut window, 300 << 20, gigabytes << 30, folder);
+            (plan, window)
+        };
+        let (plenty, window) = plan(1, 200);
+        assert!(plenty.spilled == 0 && window.sums == SlidingWindow::new(vec![1], 1).sums);
+        let (six, window) = plan(1, 6);
+        assert!(six.spilled == 0 && six.case <= six.budget, "{six:?}");
+        assert!(window.rows < 8, "{}", window.rows);
+        let (_, window) = plan(5, 6);
+        assert_eq!(window.folds, Storage::File(folder.to_owned()));
+        let (two, window) = plan(1, 2);
+        assert_eq!(window.sums, Storage::File(folder.to_owned()));
+        assert!(two.describe(1).contains("more than the 2.0 GB there are"), "{}", two.describe(1));
+    }
+}

@@ -1,0 +1,44 @@
+//! Probabilities on their way to an npz archive.
+
+use std::path::Path;
+
+use anyhow::Result;
+use nnunet_formats::npz::{Spool, SpoolType};
+use nnunet_inference::{Heads, Slab};
+use nnunet_plugin_api::vocabulary::CaseProperties;
+
+use super::method::Keep;
+
+/// Slabs of probabilities in a file, and where they lie in it.
+pub(crate) struct Probabilities {
+    spool: Spool,
+    keep: Keep,
+    offset: [usize; 3],
+}
+
+impl Probabilities {
+    pub(crate) fn new(folder: &Path, keep: Keep, heads: &Heads, case: &CaseProperties) -> Result<Self> {
+        let (kind, size, offset) = match keep {
+            Keep::Cropped => (SpoolType::Half, case.size_after_cropping, [0; 3]),
+            Keep::Raw => {
+                (SpoolType::Single, case.original_size_of_raw_data, case.crop_bbox.map(|[low, _]| low))
+            }
+        };
+        let mut spool = Spool::new(folder, kind, [heads.count(), size[0], size[1], size[2]])?;
+        if size != case.size_after_cropping && matches!(heads, Heads::Labels(_)) {
+            spool.fill(0, 1.0)?;
+        }
+        Ok(Self { spool, keep, offset })
+    }
+
+    pub(crate) fn put(&mut self, slab: &Slab) -> Result<()> {
+        let mut at = self.offset;
+        at[slab.axis] += slab.first;
+        Ok(self.spool.put(at, slab.scores.view())?)
+    }
+
+    pub(crate) fn save(self, path: &Path) -> Result<()> {
+        let key = if self.keep == Keep::Cropped { "softmax" } else { "probabilities" };
+        Ok(self.spool.save(path, key)?)
+    }
+}

@@ -1,0 +1,146 @@
+//! Prediction with a v1 model (`nnUNet_predict`).
+
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use ndarray::{Array3, Array4};
+use nnunet_formats::pickle::Value;
+use nnunet_host::commands::predict::{Args, Mode};
+use nnunet_host::config::World;
+use nnunet_host::pipeline::crop_case;
+use nnunet_host::selection::Postprocessing;
+use nnunet_host::{components, export, images, records};
+use nnunet_inference::{Heads, WayBack};
+use nnunet_numerics::resampled_shape;
+use nnunet_plugin_api::vocabulary::{CaseProperties, Plans, Precision, Regions};
+use nnunet_plugin_api::{LabelVolume, Postprocessor};
+use nnunet_preprocessing::{Resolved, Target, preprocess};
+
+use super::inputs::ending_in;
+use super::{Case, Job, Keep, Method, Prepared, Resampled, Sizes, cases, drive, largest};
+use crate::model::Model;
+
+/// Name of the last checkpoint.
+const FINAL: &str = "model_final_checkpoint";
+
+pub(super) fn run(args: &Args, world: &World, folder: &Path) -> Result<()> {
+    let start = Instant::now();
+    let model = Model::load(folder, &args.folds, args.checkpoint.as_deref().unwrap_or(FINAL), world)?;
+    let plans = &model.info.plans;
+    let cases =
+        cases(&args.input, plans.num_modalities(), [ending_in(&args.input), images::USUAL], &args.output)?;
+    records::save(&args.output.join("plans.pkl"), &records::plans_to_pickle(plans))?;
+    let preprocessor = components::preprocessor(&world.registry, plans)?;
+    let method = V1 {
+        plans,
+        stage: model.stage,
+        preprocessor: &preprocessor,
+        heads: Heads::of(model.spec.num_classes, model.info.regions.as_ref()),
+        regions: model.info.regions.as_ref(),
+        postprocessing: postprocessing(folder, args)?,
+        mode: args.mode,
+        keep: args.save_npz.then_some(Keep::Cropped),
+    };
+    let precision = if args.disable_mixed_precision { Precision::Fp32 } else { Precision::Auto };
+    let window = model.window(args.step_size, !args.disable_tta, precision);
+    let job = Job {
+        folder,
+        checkpoints: &model.files,
+        method: &method,
+        networks: &model.networks,
+        sizes: sizes(&model, &preprocessor, &cases),
+        window,
+        cases,
+    };
+    drive(args, world, job)?;
+    let seconds = start.elapsed().as_secs_f64().to_string();
+    nnunet_formats::atomic::write_bytes(&args.output.join("prediction_time.txt"), seconds.as_bytes())?;
+    Ok(())
+}
+
+/// The model's `postprocessing.json`, copied beside the predictions as v1 does.
+fn postprocessing(folder: &Path, args: &Args) -> Result<Option<Postprocessing>> {
+    let file = folder.join("postprocessing.json");
+    if !file.is_file() {
+        return Ok(None);
+    }
+    let bytes = std::fs::read(&file).with_context(|| file.display().to_string())?;
+    nnunet_formats::atomic::write_bytes(&args.output.join("postprocessing.json"), &bytes)?;
+    Postprocessing::load(&file).map(Some)
+}
+
+fn sizes(model: &Model, preprocessor: &Resolved, cases: &[Case]) -> Sizes {
+    let plans = &model.info.plans;
+    let (raw, spacing) = largest(cases);
+    let order = plans.transpose_forward;
+    let (size, spacing) = (order.map(|axis| raw[axis]), order.map(|axis| spacing[axis]));
+    let mut target = plans.plans_per_stage[model.stage].current_spacing;
+    if preprocessor.settings.keep_first_axis_spacing {
+        target[0] = spacing[0];
+    }
+    Sizes {
+        raw,
+        network: resampled_shape(size, spacing, target),
+        channels: plans.num_modalities(),
+        folds: model.networks.len(),
+        features: model.spec.base_num_features,
+        is_cubic: plans.segmentation_export_params.is_some_and(|export| export.interpolation_order > 1),
+    }
+}
+
+/// v1's way of preparing and exporting.
+struct V1<'a> {
+    plans: &'a Plans,
+    stage: usize,
+    preprocessor: &'a Resolved,
+    heads: Heads,
+    regions: Option<&'a Regions>,
+    postprocessing: Option<Postprocessing>,
+    mode: Mode,
+    keep: Option<Keep>,
+}
+
+impl Method for V1<'_> {
+    fn heads(&self) -> &Heads {
+        &self.heads
+    }
+
+    fn resampled(&self) -> Resampled {
+        match self.mode {
+            Mode::Normal => Resampled::Scores,
+            Mode::Fast => Resampled::Labels(1),
+            Mode::Fastest => Resampled::Labels(0),
+        }
+    }
+
+    fn keep(&self) -> Option<Keep> {
+        self.keep
+    }
+
+    fn prepare(&self, case: &Case) -> Result<Prepared> {
+        let (cropped, mut properties) = crop_case(&case.images, None)?;
+        let plans = self.plans;
+        let target = Target { plans, stage: self.stage, use_mask_for_norm: &plans.use_mask_for_norm };
+        let spacing = properties.original_spacing;
+        let case = preprocess(self.preprocessor, cropped.data, cropped.seg, spacing, &target)?;
+        let (z, y, x) = case.seg.dim();
+        properties.size_after_resampling = Some([z, y, x]);
+        properties.spacing_after_resampling = Some(case.spacing);
+        Ok(Prepared { way: WayBack::of_v1(plans, &properties)?, image: case.data, properties })
+    }
+
+    fn finish(&self, _scores: &mut Array4<f32>, _resampled: bool) {}
+
+    fn properties(&self, case: &CaseProperties) -> Value {
+        records::case_of_probabilities_to_pickle(case, self.regions)
+    }
+
+    fn write(&self, labels: Array3<u8>, case: &CaseProperties, output: &Path) -> Result<()> {
+        let mut volume = LabelVolume { labels, spacing: case.original_spacing };
+        if let Some(postprocessing) = &self.postprocessing {
+            postprocessing.apply(&mut volume)?;
+        }
+        export::write_labels(output, volume.labels.view(), case)
+    }
+}

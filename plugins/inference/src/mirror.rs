@@ -1,0 +1,55 @@
+//! A tile and its mirror images.
+
+use nnunet_plugin_api::tch::{Kind, Tensor, no_grad};
+use nnunet_plugin_api::{Error, Network, Result};
+
+use crate::window::{Scores, SlidingWindow};
+
+/// Mean score of a tile over all combinations of mirrored axes.
+///
+/// # Shapes
+/// (channels, patch...) to (classes, patch...), on the network's device, in single precision.
+pub(crate) fn mirrored(network: &dyn Network, tile: &Tensor, how: &SlidingWindow) -> Result<Tensor> {
+    let tile = tile.f_unsqueeze(0)?.f_to_device(how.device)?.f_to_kind(how.kind)?;
+    let sum = match sum(network, &tile, how, how.batch) {
+        // Perhaps the device has room for one copy at a time.
+        Err(Error::Torch(_)) if how.batch > 1 => sum(network, &tile, how, 1)?,
+        done => done?,
+    };
+    Ok((sum / variants(how).len() as f64).f_squeeze_dim(0)?)
+}
+
+/// Axes of the tile to flip, in v1's order: none, the first, the second, both, and so on.
+fn variants(how: &SlidingWindow) -> Vec<Vec<i64>> {
+    let axes = |variant: usize| {
+        let chosen = how.mirror_axes.iter().enumerate().filter(move |(i, _)| variant >> i & 1 == 1);
+        chosen.map(|(_, axis)| *axis as i64 + 2).collect()
+    };
+    (0..1 << how.mirror_axes.len()).map(axes).collect()
+}
+
+fn sum(network: &dyn Network, tile: &Tensor, how: &SlidingWindow, batch: usize) -> Result<Tensor> {
+    let mut sum: Option<Tensor> = None;
+    for group in variants(how).chunks(batch.max(1)) {
+        let copies = group.iter().map(|axes| Ok(tile.f_flip(axes)?)).collect::<Result<Vec<_>>>()?;
+        let logits = no_grad(|| network.forward(&Tensor::f_cat(&copies, 0)?, false))?;
+        let logits = logits.first().ok_or_else(|| Error::message("the network gave no output"))?;
+        let scores = score(logits, how.scores)?;
+        for (i, axes) in group.iter().enumerate() {
+            let scores = scores.f_narrow(0, i as i64, 1)?.f_flip(axes)?;
+            sum = Some(match sum {
+                Some(mut sum) => sum.f_add_(&scores)?,
+                None => scores,
+            });
+        }
+    }
+    sum.ok_or_else(|| Error::message("no tile was predicted"))
+}
+
+fn score(logits: &Tensor, scores: Scores) -> Result<Tensor> {
+    Ok(match scores {
+        Scores::Softmax => logits.f_softmax(1, Kind::Float)?,
+        Scores::Sigmoid => logits.f_to_kind(Kind::Float)?.f_sigmoid()?,
+        Scores::Logits => logits.f_to_kind(Kind::Float)?,
+    })
+}

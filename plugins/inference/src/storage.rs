@@ -1,0 +1,56 @@
+//! Where large sums are kept.
+
+use std::path::PathBuf;
+
+use nnunet_plugin_api::tch::{Device, Kind, Tensor};
+use nnunet_plugin_api::{Error, Result};
+
+/// Where a large tensor is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Storage {
+    /// On a device; in the machine's memory when it does not fit there.
+    Device(Device),
+    /// In a file without a name in this folder, mapped into memory: the system moves parts of it out as it needs to.
+    File(PathBuf),
+}
+
+impl Storage {
+    /// A tensor of zeros.
+    ///
+    /// # Errors
+    /// No memory; a folder that cannot be written.
+    pub fn zeros(&self, shape: &[i64], kind: Kind) -> Result<Tensor> {
+        match self {
+            Storage::Device(device) => {
+                let there = Tensor::f_zeros(shape, (kind, *device));
+                Ok(there.or_else(|_| Tensor::f_zeros(shape, (kind, Device::Cpu)))?)
+            }
+            Storage::File(folder) => in_file(folder.clone(), shape, kind),
+        }
+    }
+}
+
+/// The file loses its name at once, so nothing is left behind whatever happens.
+fn in_file(folder: PathBuf, shape: &[i64], kind: Kind) -> Result<Tensor> {
+    let failed = |error: std::io::Error| Error::message(format!("{}: {error}", folder.display()));
+    let elements: i64 = shape.iter().product();
+    let file = tempfile::Builder::new().prefix(".tmp-sums-").tempfile_in(&folder).map_err(failed)?;
+    file.as_file().set_len(elements as u64 * kind.elt_size_in_bytes() as u64).map_err(failed)?;
+    let name = file.path().to_str().ok_or_else(|| Error::message("the output folder's name is not text"))?;
+    Ok(Tensor::f_from_file(name, true, elements, (kind, Device::Cpu))?.f_reshape(shape)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_holds_what_memory_holds() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut tensor = Storage::File(folder.path().to_owned()).zeros(&[2, 3], Kind::Half).unwrap();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        let _ = tensor.get(1).f_add_scalar_(1.5).unwrap();
+        let _ = tensor.f_add_scalar_(1.0).unwrap();
+        assert_eq!(tensor.sum(Kind::Float).double_value(&[]), 6.0 + 4.5);
+    }
+}

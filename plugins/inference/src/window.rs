@@ -1,0 +1,130 @@
+//! The sliding window over a volume: what it is, and what it gives.
+
+use nnunet_plugin_api::tch::{Device, Kind, Tensor};
+use nnunet_plugin_api::{Error, Network, Result};
+
+use crate::band::Bands;
+use crate::slices;
+use crate::storage::Storage;
+
+/// What is averaged over tiles, mirror images and folds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scores {
+    /// v1: probabilities of classes that exclude each other.
+    Softmax,
+    /// v1: probabilities of regions that may overlap.
+    Sigmoid,
+    /// v2: logits, added in half precision as v2 does.
+    Logits,
+}
+
+impl Scores {
+    /// Number format of the sums.
+    #[must_use]
+    pub fn kind(self) -> Kind {
+        if self == Scores::Logits { Kind::Half } else { Kind::Float }
+    }
+}
+
+/// How to predict.
+#[derive(Debug, Clone)]
+pub struct SlidingWindow {
+    /// Network input, 2 or 3 axes.
+    pub patch: Vec<usize>,
+    /// Output channels.
+    pub num_classes: usize,
+    /// Step as a share of the patch, in (0, 1].
+    pub step: f64,
+    /// Mirrored axes of the patch; empty for no mirroring.
+    pub mirror_axes: Vec<usize>,
+    /// Mirror images that go through the network together.
+    pub batch: usize,
+    /// Number format of the network's input.
+    pub kind: Kind,
+    /// Where the network is.
+    pub device: Device,
+    /// What is averaged.
+    pub scores: Scores,
+    /// Voxels count by their distance from the tile's centre.
+    pub gaussian: bool,
+    /// Where the sums over tiles are kept.
+    pub sums: Storage,
+    /// Where the sum over several networks is kept.
+    pub folds: Storage,
+    /// Most rows of the first axis that are handed on together.
+    pub rows: usize,
+}
+
+impl SlidingWindow {
+    /// v1's way on the machine's processor: Gaussian weights, softmax, every axis mirrored, one copy at a time.
+    #[must_use]
+    pub fn new(patch: Vec<usize>, num_classes: usize) -> Self {
+        Self {
+            mirror_axes: (0..patch.len()).collect(),
+            patch,
+            num_classes,
+            step: 0.5,
+            batch: 1,
+            kind: Kind::Float,
+            device: Device::Cpu,
+            scores: Scores::Softmax,
+            gaussian: true,
+            sums: Storage::Device(Device::Cpu),
+            folds: Storage::Device(Device::Cpu),
+            rows: usize::MAX,
+        }
+    }
+}
+
+/// Takes the first row's index and rows (classes, n, y, x) of the result.
+pub type Sink<'a> = dyn FnMut(usize, Tensor) -> Result<()> + 'a;
+
+/// Mean scores of several networks, handed to `sink` as they become final: rows of the first axis, in order.
+///
+/// # Shapes
+/// `image` is (channels, z, y, x). A 2D network sees slice by slice.
+///
+/// # Errors
+/// What a network or the sink returns; no network; a step outside (0, 1].
+pub fn predict_rows(
+    networks: &[&dyn Network],
+    image: &Tensor,
+    how: &SlidingWindow,
+    sink: &mut Sink<'_>,
+) -> Result<()> {
+    if !(how.step > 0.0 && how.step <= 1.0) {
+        return Err(Error::parameter("step_size", "must be larger than 0 and at most 1"));
+    }
+    match networks {
+        [] => Err(Error::message("the model has no network")),
+        [network] => of_network(*network, image, how, sink),
+        networks => mean_of(networks, image, how, sink),
+    }
+}
+
+fn mean_of(
+    networks: &[&dyn Network],
+    image: &Tensor,
+    how: &SlidingWindow,
+    sink: &mut Sink<'_>,
+) -> Result<()> {
+    let mut shape = image.size();
+    shape[0] = how.num_classes as i64;
+    let sum = how.folds.zeros(&shape, how.scores.kind())?;
+    for (i, network) in networks.iter().enumerate() {
+        let is_last = i + 1 == networks.len();
+        of_network(*network, image, how, &mut |first, rows| {
+            let mut here = sum.f_narrow(1, first as i64, rows.size()[1])?;
+            let _ = here.f_add_(&rows.f_to_device(sum.device())?)?;
+            if is_last { sink(first, here.f_div_scalar(networks.len() as f64)?) } else { Ok(()) }
+        })?;
+    }
+    Ok(())
+}
+
+fn of_network(network: &dyn Network, image: &Tensor, how: &SlidingWindow, sink: &mut Sink<'_>) -> Result<()> {
+    if how.patch.len() == 3 {
+        return Bands::new(image, how)?.run(network, sink);
+    }
+    slices::run(network, image, how, sink)
+}
