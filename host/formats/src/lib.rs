@@ -11,6 +11,7 @@ pub mod npy;
 pub mod npz;
 pub mod pickle;
 mod spool;
+pub mod tfevents;
 pub mod torch_zip;
 
 pub use error::{Error, Result};

@@ -116,6 +116,34 @@ pub(crate) fn load_weights(path: &Path, store: &mut ParameterStore) -> Result<()
     put_weights(path, &torch_zip::load(path)?, store)
 }
 
+/// Starts from the weights of another training by v1's rules: everything called `conv_blocks` must be there and fit;
+/// beyond that, what has the same name and shape is taken. Returns how many parameters were.
+pub(crate) fn load_pretrained(path: &Path, store: &mut ParameterStore) -> Result<usize> {
+    let checkpoint = torch_zip::load(path)?;
+    let state = checkpoint.root.get("state_dict").and_then(Value::entries);
+    let state = state.with_context(|| format!("{}: no state_dict", path.display()))?;
+    let mut taken = Vec::new();
+    for (name, value) in state {
+        let (Some(name), Value::Tensor(index)) = (name.as_str(), value) else { continue };
+        let (name, tensor) = (name.strip_prefix("module.").unwrap_or(name), &checkpoint.tensors[*index]);
+        let shape: Vec<i64> = tensor.shape.iter().map(|len| *len as i64).collect();
+        let fits = store.get(name).is_some_and(|own| own.size() == shape);
+        if let Some(values) = tensor.to_f32().filter(|_| fits) {
+            store.set(name, &tensor.shape, &values)?;
+            taken.push(name.to_owned());
+        }
+    }
+    let needed = store.parameters().iter().filter(|parameter| parameter.name.contains("conv_blocks"));
+    let missing: Vec<&String> =
+        needed.map(|parameter| &parameter.name).filter(|name| !taken.contains(name)).collect();
+    ensure!(
+        missing.is_empty(),
+        "{} does not fit this network: {missing:?} are missing or have another shape; take weights of the same plans",
+        path.display()
+    );
+    Ok(taken.len())
+}
+
 fn put_weights(path: &Path, checkpoint: &Checkpoint, store: &mut ParameterStore) -> Result<()> {
     let state = checkpoint.root.get("state_dict").and_then(Value::entries);
     let state = state.with_context(|| format!("{}: no state_dict", path.display()))?;

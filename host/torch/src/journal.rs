@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use nnunet_host::report;
@@ -10,6 +10,7 @@ use nnunet_training::EpochOutcome;
 
 /// A run's log file.
 pub(crate) struct Journal {
+    path: PathBuf,
     file: File,
 }
 
@@ -19,7 +20,12 @@ impl Journal {
         let path = folder.join(format!("training_log_{}.txt", report::now("%Y_%-m_%-d_%H_%M_%S")));
         let mut file = File::create(&path).with_context(|| path.display().to_string())?;
         writeln!(file, "Starting... ")?;
-        Ok(Self { file })
+        Ok(Self { path, file })
+    }
+
+    /// The file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// What came out of an epoch: v1's lines, then the stall meter's.
@@ -30,13 +36,18 @@ impl Journal {
         self.log(&format!("validation loss: {:.4}", report.validation_loss));
         self.log(&format!("Average global foreground Dice: {rounded:?}"));
         self.log("(estimated on patches; whole cases are measured at the end)");
-        self.log(&format!("lr: {:?}", round(outcome.next_learning_rate, 6)));
+        self.learning_rate(outcome.next_learning_rate);
         self.log(&format!(
             "waited for data {:.2} s, for copies {:.2} s; computed {:.2} s",
             waits.data.as_secs_f64(),
             waits.copies.as_secs_f64(),
             waits.compute.as_secs_f64()
         ));
+    }
+
+    /// The learning rate of the epoch that comes.
+    pub(crate) fn learning_rate(&mut self, rate: f64) {
+        self.log(&format!("lr: {:?}", round(rate, 6)));
     }
 
     /// An entry with its time.

@@ -34,14 +34,20 @@ pub(crate) struct Validation<'a> {
     pub(crate) keep: bool,
     pub(crate) trainer: &'a str,
     pub(crate) task: &'a str,
+    /// Asked before every case.
+    pub(crate) stopped: fn() -> bool,
 }
 
-/// Predicts all cases, writes label maps and `summary.json`; returns the mean Dice by label.
-pub(crate) fn run(validation: &Validation<'_>) -> Result<summary::MeanDice> {
+/// Predicts all cases, writes label maps and `summary.json`; returns the mean Dice by label, or none when
+/// the user stopped it.
+pub(crate) fn run(validation: &Validation<'_>) -> Result<Option<summary::MeanDice>> {
     folders::create(validation.output)?;
     let bar = report::bar(validation.cases.len(), "validating");
     let mut pairs = Vec::new();
     for case in validation.cases {
+        if (validation.stopped)() {
+            return Ok(None);
+        }
         let file = format!("{case}.nii.gz");
         let there = validation.output.join(&file).is_file()
             && (!validation.save_npz || validation.output.join(format!("{case}.npz")).is_file());
@@ -65,7 +71,7 @@ pub(crate) fn run(validation: &Validation<'_>) -> Result<summary::MeanDice> {
     let labels: Vec<i64> = (0..=validation.plans.num_classes as i64).collect();
     let name = format!("{} val tiled True", validation.trainer);
     let head = Head { name: &name, task: validation.task, ..Head::default() };
-    summary::write(&validation.output.join("summary.json"), &pairs, &labels, &head)
+    summary::write(&validation.output.join("summary.json"), &pairs, &labels, &head).map(Some)
 }
 
 fn predict_case(validation: &Validation<'_>, name: &str) -> Result<()> {

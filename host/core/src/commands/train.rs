@@ -11,12 +11,12 @@ pub struct Args {
     pub trainer: String,
     /// Task, by name or number.
     pub task: String,
-    /// Number of the fold, or all.
+    /// Number of the fold, or all; numbers beyond splits_final.pkl give a random 80:20 split.
     pub fold: String,
-    /// Only validate the finished model.
+    /// Only validate the finished model (also -val).
     #[arg(long = "val", visible_alias = "validation_only", alias = "validation-only")]
     pub validation_only: bool,
-    /// Go on with an interrupted training.
+    /// Go on with an interrupted training: from the final, else the latest, else the best checkpoint.
     #[arg(short = 'c', long = "continue_training", alias = "continue-training")]
     pub continue_training: bool,
     /// Identifier of the plans.
@@ -31,7 +31,7 @@ pub struct Args {
     /// Write probabilities at validation.
     #[arg(long)]
     pub npz: bool,
-    /// With --val: use the best checkpoint.
+    /// With --val: use the best checkpoint; where there is none, the final or latest one.
     #[arg(long)]
     pub valbest: bool,
     /// Name of the validation folder.
@@ -43,13 +43,17 @@ pub struct Args {
     /// Look for no postprocessing after validation.
     #[arg(long = "disable_postprocessing_on_folds", alias = "disable-postprocessing-on-folds")]
     pub disable_postprocessing_on_folds: bool,
-    /// Write no final and no best checkpoint.
+    /// Write no final and no best checkpoint; model_latest is removed at the end, as ever.
     #[arg(long = "disable_saving", alias = "disable-saving")]
     pub disable_saving: bool,
-    /// Start from the weights of a checkpoint.
+    /// Instead of training: try learning rates from 1e-6 to 10 and draw lr_finder.png.
+    #[arg(long = "find_lr", alias = "find-lr")]
+    pub find_lr: bool,
+    /// Start from the weights of a checkpoint; its conv_blocks must fit, heads are taken where they do. Not with -c or
+    /// --val.
     #[arg(long = "pretrained_weights", alias = "pretrained-weights", value_name = "FILE")]
     pub pretrained_weights: Option<PathBuf>,
-    /// As in v1's scripts; training is repeatable in any case.
+    /// One result whatever the number of cores (libtorch uses one thread); else it is the same for the same number.
     #[arg(long)]
     pub deterministic: bool,
     /// Keep validation predictions that are there already.

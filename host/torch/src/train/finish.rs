@@ -8,10 +8,11 @@ use nnunet_inference::{Scores, SlidingWindow};
 use nnunet_training::Engine;
 
 use super::job::Job;
+use super::signals;
 use crate::validate::{self, Validation};
 
-/// Predicts the validation cases whole.
-pub(super) fn final_validation(job: &Job<'_>, engine: &Engine, split: &Split) -> Result<()> {
+/// Predicts the validation cases whole; false when the user stopped it. Cases that are done are kept.
+pub(super) fn final_validation(job: &Job<'_>, engine: &Engine, split: &Split) -> Result<bool> {
     let patch = job.stage().patch_size.clone();
     let mut window = SlidingWindow::new(patch, engine.num_classes);
     if let Some(axes) = &engine.trainer.blueprint.mirror_axes {
@@ -22,7 +23,7 @@ pub(super) fn final_validation(job: &Job<'_>, engine: &Engine, split: &Split) ->
     }
     window.kind = engine.kind;
     window.device = engine.store.device();
-    let mean = validate::run(&Validation {
+    let Some(mean) = validate::run(&Validation {
         network: &*engine.network,
         window: &window,
         plans: &job.plans,
@@ -35,11 +36,16 @@ pub(super) fn final_validation(job: &Job<'_>, engine: &Engine, split: &Split) ->
         keep: job.args.val_disable_overwrite,
         trainer: &job.args.trainer,
         task: &job.task,
-    })?;
+        stopped: signals::asked_to_stop,
+    })?
+    else {
+        return Ok(false);
+    };
     for (label, dice) in mean.iter().filter(|(label, _)| *label != 0) {
         report::line(&format!("validation, label {label}: mean Dice {dice:.4}"));
     }
-    postprocess_fold(job)
+    postprocess_fold(job)?;
+    Ok(true)
 }
 
 /// Leaves the truths with the model, where the folds are put together later, and finds the postprocessing of this fold.

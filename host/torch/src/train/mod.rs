@@ -1,11 +1,14 @@
 //! `train`: one fold of one configuration.
 
 mod batches;
+mod diagram;
 mod finish;
 mod job;
 mod loggers;
+mod series;
 mod setup;
 mod signals;
+mod sweep;
 mod watch;
 
 use std::io::ErrorKind;
@@ -15,9 +18,9 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, anyhow, ensure};
 use nnunet_host::commands::train::Args;
 use nnunet_host::config::World;
-use nnunet_host::folders;
 use nnunet_host::plugins::provenance;
 use nnunet_host::records::{self, Split};
+use nnunet_host::{folders, report};
 use nnunet_plugin_api::vocabulary::Precision;
 use nnunet_plugin_api::{Kind, TrainerContext};
 use nnunet_training::{Engine, Stopped};
@@ -28,7 +31,7 @@ use self::watch::Watch;
 use crate::checkpoint;
 use crate::journal::Journal;
 use crate::model_info::ModelInfo;
-use crate::{cases, components, debug, split};
+use crate::{cases, components, debug, network, split};
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, world: &World) -> Result<ExitCode> {
@@ -51,28 +54,44 @@ pub(crate) fn run(args: &Args, world: &World) -> Result<ExitCode> {
         trainer.blueprint.precision = Precision::Fp32;
     }
     let split = split::split(&job.preprocessed, &cases::names(&job.data())?, &args.fold)?;
+    setup::make_deterministic(args.deterministic);
     let mut engine = setup::engine(&job, trainer, world)?;
     let info = setup::info(&job, &engine, world);
     folders::create(&job.output)?;
+    if args.find_lr {
+        sweep::run(&job, &mut engine, &split, world)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     if args.validation_only {
-        let best = job.output.join("model_best.model");
-        let file = if args.valbest { best } else { job.output.join("model_final_checkpoint.model") };
-        ensure!(file.is_file(), "there is no {}; finish the training first", file.display());
-        checkpoint::load_weights(&file, &mut engine.store)?;
+        checkpoint::load_weights(&finished(&job.output, args.valbest)?, &mut engine.store)?;
     } else {
         if args.continue_training {
             checkpoint::resume(&newest(&job.output)?, &mut engine)?;
         } else if let Some(weights) = &args.pretrained_weights {
-            checkpoint::load_weights(weights, &mut engine.store)?;
+            let taken = checkpoint::load_pretrained(weights, &mut engine.store)?;
+            report::line(&format!("{taken} parameters start from {}", weights.display()));
         }
         if train(&job, &mut engine, &split, &info, world)? == Stopped::Cancelled {
             return Ok(ExitCode::from(signals::STOPPED));
         }
     }
-    if !args.disable_validation_inference && engine.trainer.blueprint.final_validation {
-        finish::final_validation(&job, &engine, &split)?;
+    let validates = engine.trainer.blueprint.final_validation && !args.disable_validation_inference;
+    if validates && !finish::final_validation(&job, &engine, &split)? {
+        return Ok(ExitCode::from(signals::STOPPED));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The checkpoint that is validated: the final one, or the best with v1's fallback to any.
+fn finished(output: &Path, best: bool) -> Result<PathBuf> {
+    let file = output.join(if best { "model_best.model" } else { "model_final_checkpoint.model" });
+    if file.is_file() {
+        return Ok(file);
+    }
+    ensure!(best, "there is no {}; finish the training first (-c)", file.display());
+    let other = newest(output)?;
+    report::line(&format!("there is no model_best.model; validating {}", other.display()));
+    Ok(other)
 }
 
 /// Final, else latest, else best.
@@ -100,7 +119,10 @@ fn train(
     debug::write(&job.output.join("debug.json"), &engine.trainer, job.stage(), world)?;
     records::save(&job.model.join("plans.pkl"), &records::plans_to_pickle(&job.plans))?;
     let run = batches::batches(job, engine, split, world)?;
-    let mut watch = Watch::new(job, info, journal, Loggers::of(world)?);
+    journal.learning_rate(engine.trainer.learning_rate(engine.epoch)?);
+    let spec = network::spec(&job.plans, job.stage());
+    diagram::write(&job.output.join("network_architecture.pdf"), engine, &spec)?;
+    let mut watch = Watch::new(job, info, journal, Loggers::of(world)?)?;
     nnunet_host::services::set_seed(engine.trainer.blueprint.seed);
     watch.loggers.begin(job, engine);
     let ended = engine.run(&run, &mut watch);
@@ -108,7 +130,7 @@ fn train(
     let latest = job.output.join("model_latest.model");
     if !matches!(ended, Ok(Stopped::Finished)) && engine.epoch > 0 {
         // Whatever ended the run, the engine is in its last good state.
-        checkpoint::save(&latest, engine, info)?;
+        watch.checkpoint("model_latest.model", "saving checkpoint...", engine)?;
     }
     let stopped = ended.map_err(|error| anyhow!("training {}: {error}", job.args.trainer))?;
     if stopped == Stopped::Cancelled {
@@ -116,7 +138,7 @@ fn train(
         return Ok(stopped);
     }
     if engine.trainer.blueprint.save_final_checkpoint && !job.args.disable_saving {
-        checkpoint::save(&job.output.join("model_final_checkpoint.model"), engine, info)?;
+        watch.checkpoint("model_final_checkpoint.model", "saving checkpoint...", engine)?;
     }
     remove_if_there(&latest)?;
     remove_if_there(&latest.with_extension("model.pkl"))?;

@@ -17,6 +17,15 @@ use super::job::Job;
 use crate::model_info::ModelInfo;
 use crate::{components, network};
 
+/// What `--deterministic` adds: one thread in libtorch, so that sums do not depend on the number of cores, and no search
+/// for the fastest convolution on CUDA. Batches never depend on anything but the seed.
+pub(super) fn make_deterministic(deterministic: bool) {
+    if deterministic {
+        tch::set_num_threads(1);
+    }
+    tch::Cuda::cudnn_set_benchmark(!deterministic);
+}
+
 /// Network, loss and optimiser of a trainer.
 pub(super) fn engine(job: &Job<'_>, trainer: Resolved, world: &World) -> Result<Engine> {
     let spec = network::spec(&job.plans, job.stage(), trainer.blueprint.regions.as_ref());

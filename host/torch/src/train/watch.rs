@@ -1,4 +1,6 @@
-//! What a run leaves behind while it goes: bar, log, picture, checkpoints.
+//! What a run leaves behind while it goes: bar, logs, picture, checkpoints.
+
+use std::time::Instant;
 
 use anyhow::Result;
 use indicatif::ProgressBar;
@@ -6,9 +8,11 @@ use nnunet_host::report;
 use nnunet_pictures::{Curves, progress};
 use nnunet_plugin_api::Error as ComponentError;
 use nnunet_training::{Engine, EpochOutcome, Observer};
+use serde_json::json;
 
 use super::job::Job;
 use super::loggers::Loggers;
+use super::series::Series;
 use super::signals;
 use crate::checkpoint;
 use crate::journal::Journal;
@@ -20,24 +24,38 @@ pub(super) struct Watch<'a> {
     info: &'a ModelInfo,
     journal: Journal,
     pub(super) loggers: Loggers,
+    series: Series,
     bar: ProgressBar,
 }
 
 impl<'a> Watch<'a> {
-    pub(super) fn new(job: &'a Job<'a>, info: &'a ModelInfo, journal: Journal, loggers: Loggers) -> Self {
-        Self { job, info, journal, loggers, bar: ProgressBar::hidden() }
+    pub(super) fn new(
+        job: &'a Job<'a>,
+        info: &'a ModelInfo,
+        journal: Journal,
+        loggers: Loggers,
+    ) -> Result<Self> {
+        let series = Series::create(journal.path(), &job.output)?;
+        Ok(Self { job, info, journal, series, loggers, bar: ProgressBar::hidden() })
     }
 
     /// A line of the log.
     pub(super) fn log(&mut self, text: &str) {
         self.journal.log(text);
+        self.series.note("message", json!(text));
     }
 
-    fn checkpoint(&mut self, name: &str, engine: &Engine) -> Result<()> {
-        checkpoint::save(&self.job.output.join(name), engine, self.info)
+    /// Writes a checkpoint; `announcement` is v1's.
+    pub(super) fn checkpoint(&mut self, name: &str, announcement: &str, engine: &Engine) -> Result<()> {
+        self.journal.log(announcement);
+        let start = Instant::now();
+        checkpoint::save(&self.job.output.join(name), engine, self.info)?;
+        self.journal.log(&format!("done, saving took {:.2} seconds", start.elapsed().as_secs_f64()));
+        self.series.note("checkpoint", json!(name));
+        Ok(())
     }
 
-    fn files(&mut self, engine: &Engine, best: bool) -> Result<()> {
+    fn files(&mut self, engine: &Engine, outcome: &EpochOutcome) -> Result<()> {
         let (blueprint, history) = (&engine.trainer.blueprint, &engine.history);
         let curves = Curves {
             train_loss: &history.train_losses,
@@ -45,11 +63,12 @@ impl<'a> Watch<'a> {
             metric: &history.metrics,
         };
         progress(&self.job.output.join("progress.png"), &curves)?;
+        self.series.epoch(outcome, history)?;
         if blueprint.save_intermediate_checkpoints && engine.epoch.is_multiple_of(blueprint.save_every) {
-            self.checkpoint("model_latest.model", engine)?;
+            self.checkpoint("model_latest.model", "saving scheduled checkpoint file...", engine)?;
         }
-        if best && blueprint.save_best_checkpoint && !self.job.args.disable_saving {
-            self.checkpoint("model_best.model", engine)?;
+        if outcome.best && blueprint.save_best_checkpoint && !self.job.args.disable_saving {
+            self.checkpoint("model_best.model", "saving checkpoint...", engine)?;
         }
         Ok(())
     }
@@ -57,7 +76,7 @@ impl<'a> Watch<'a> {
 
 impl Observer for Watch<'_> {
     fn epoch_begins(&mut self, engine: &Engine, _learning_rate: f64) {
-        self.journal.log(&format!("epoch:  {}", engine.epoch));
+        self.journal.log(&format!("\nepoch:  {}", engine.epoch));
         self.bar =
             report::bar(engine.trainer.blueprint.num_batches_per_epoch, &format!("epoch {}", engine.epoch));
     }
@@ -70,19 +89,47 @@ impl Observer for Watch<'_> {
     fn epoch_ends(&mut self, engine: &Engine, outcome: &EpochOutcome) -> nnunet_plugin_api::Result<()> {
         self.bar.finish_and_clear();
         self.journal.epoch(outcome);
-        self.files(engine, outcome.best).map_err(|error| ComponentError::message(format!("{error:#}")))?;
+        self.files(engine, outcome).map_err(|error| ComponentError::message(format!("{error:#}")))?;
         self.loggers.epoch(outcome);
-        self.journal.log(&format!("This epoch took {:.6} s", outcome.report.seconds));
+        self.journal.log(&format!("This epoch took {:.6} s\n", outcome.report.seconds));
         Ok(())
     }
 
     fn rolled_back(&mut self, engine: &Engine, error: &ComponentError) {
         self.bar.finish_and_clear();
         let epoch = engine.epoch;
-        self.journal.log(&format!(
+        self.log(&format!(
             "{error}; back to the start of epoch {epoch}, without that step and with half the learning rate"
         ));
     }
+
+    fn cancelled(&self) -> bool {
+        signals::asked_to_stop()
+    }
+}
+
+/// Only a bar, for steps that are no training.
+pub(super) struct Bar(ProgressBar);
+
+impl Bar {
+    pub(super) fn new(steps: usize, what: &str) -> Self {
+        Self(report::bar(steps, what))
+    }
+}
+
+impl Observer for Bar {
+    fn epoch_begins(&mut self, _engine: &Engine, _learning_rate: f64) {}
+
+    fn step(&mut self, step: usize, _of: usize, loss: f64) {
+        self.0.set_position(step as u64 + 1);
+        self.0.set_message(format!("loss {loss:.4}"));
+    }
+
+    fn epoch_ends(&mut self, _engine: &Engine, _outcome: &EpochOutcome) -> nnunet_plugin_api::Result<()> {
+        Ok(())
+    }
+
+    fn rolled_back(&mut self, _engine: &Engine, _error: &ComponentError) {}
 
     fn cancelled(&self) -> bool {
         signals::asked_to_stop()

@@ -1,0 +1,130 @@
+//! Seconds and memory of a training step on the CPU, against Python nnU-Net v1 and v2, one after the other: the network
+//! of the hippocampus plan (patch 40 x 56 x 40, batch 9) with synthetic batches.
+//!
+//! ```sh
+//! python3 -m venv v1 && v1/bin/pip install nnunet==1.7.1 torch==2.1.2 "numpy<1.24"
+//! python3 -m venv v2 && v2/bin/pip install nnunetv2 torch==2.11.0
+//! NNUNET_V1=v1/bin NNUNET_V2=v2/bin cargo bench -p nnunet-training --bench train_step
+//! ```
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a bench is a program for developers"
+)]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use nnunet_architectures::{GenericUnet, ParameterStore};
+use nnunet_losses::{DiceCe, DiceCeConfig};
+use nnunet_plugin_api::tch::{Device, Kind, Tensor};
+use nnunet_plugin_api::vocabulary::Plans;
+use nnunet_plugin_api::{Architecture, NetworkSpec, Trainer, TrainerContext};
+use nnunet_training::{Batch, Engine, History, optimizer};
+
+const PATCH: [i64; 3] = [40, 56, 40];
+const BATCH: i64 = 9;
+const CLASSES: i64 = 3;
+const POOLS: usize = 3;
+/// Steps after the first; the fastest counts.
+const STEPS: &str = "3";
+/// Tells a child of this program which number format to measure.
+const FORMAT: &str = "NNUNET_BENCH_FORMAT";
+
+fn main() {
+    if let Ok(format) = std::env::var(FORMAT) {
+        measure(if format == "bf16" { Kind::BFloat16 } else { Kind::Float });
+        return;
+    }
+    println!("| program | s per step | peak memory |\n|---|---|---|");
+    for version in ["v1", "v2"] {
+        let Some(python) = std::env::var_os(format!("NNUNET_{}", version.to_uppercase())) else { continue };
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/train_step.py");
+        let mut command = Command::new(PathBuf::from(python).join("python"));
+        row(&format!("Python {version}, fp32"), command.arg(script).args([version, STEPS]));
+    }
+    for format in ["fp32", "bf16"] {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        row(&format!("this program, {format}"), command.env(FORMAT, format));
+    }
+}
+
+fn row(title: &str, command: &mut Command) {
+    let output = command.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    let Some(result) = text.lines().find_map(|line| line.strip_prefix("result ")) else {
+        panic!("{title}: {text}{}", String::from_utf8_lossy(&output.stderr));
+    };
+    let (seconds, megabytes) = result.split_once(' ').unwrap();
+    println!("| {title} | {seconds} | {megabytes} MB |");
+}
+
+struct Root;
+
+impl Trainer for Root {
+    fn extends(&self) -> String {
+        String::new()
+    }
+}
+
+fn measure(kind: Kind) {
+    let mut engine = engine(kind);
+    let half = |len: i64, level: usize| len >> level;
+    let target = |level: usize| {
+        let size = [BATCH, 1, half(PATCH[0], level), half(PATCH[1], level), half(PATCH[2], level)];
+        Tensor::randint(CLASSES, size, (Kind::Int64, Device::Cpu))
+    };
+    let batch = Batch {
+        data: Tensor::randn([BATCH, 1, PATCH[0], PATCH[1], PATCH[2]], (Kind::Float, Device::Cpu)),
+        targets: (0..POOLS).map(target).collect(),
+        cases: Vec::new(),
+    };
+    let mut fastest = f64::INFINITY;
+    for step in 0..=STEPS.parse().unwrap() {
+        let start = Instant::now();
+        engine.train_step(&batch, 0.01).unwrap();
+        if step > 0 {
+            fastest = fastest.min(start.elapsed().as_secs_f64());
+        }
+    }
+    println!("result {fastest:.4} {:.0}", peak_megabytes());
+}
+
+fn engine(kind: Kind) -> Engine {
+    let spec = NetworkSpec {
+        num_input_channels: 1,
+        num_classes: CLASSES as usize,
+        base_num_features: 32,
+        conv_per_stage: 2,
+        patch_size: PATCH.map(|len| len as usize).to_vec(),
+        pool_op_kernel_sizes: vec![vec![2; 3]; POOLS],
+        conv_kernel_sizes: vec![vec![3; 3]; POOLS + 1],
+        num_blocks_encoder: None,
+        num_blocks_decoder: None,
+    };
+    let mut store = ParameterStore::new(Device::Cpu);
+    let network = GenericUnet::default().build(&mut store, &spec).unwrap();
+    let context = TrainerContext { configuration: String::new(), plans: Plans::default(), stage: 0 };
+    let trainer = nnunet_trainers::resolve("root", &context, &|_| Ok(Box::new(Root))).unwrap();
+    Engine {
+        optimizer: optimizer(&trainer.blueprint, &store),
+        loss: Box::new(DiceCe::new(DiceCeConfig::default())),
+        kind,
+        scaler: None,
+        num_classes: spec.num_classes,
+        trainer,
+        store,
+        network,
+        epoch: 0,
+        history: History::default(),
+    }
+}
+
+fn peak_megabytes() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().strip_suffix("kB").unwrap().trim().parse::<f64>().unwrap() / 1024.0
+}

@@ -1,0 +1,140 @@
+//! Models that go back and forth between this program and Python nnU-Net v1.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "tests fail by panicking"
+)]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use nnunet_formats::pickle::Value;
+use nnunet_formats::{nifti, torch_zip};
+use nnunet_test_support::reference;
+use nnunet_tests::{World, copy_folder};
+
+/// A planner and a trainer in TOML; the trainer learns enough for labels that are more than noise.
+const TRAINER: &str = r#"
+[trainers.Mine]
+extends = "Short"
+max_num_epochs = 6
+num_batches_per_epoch = 20
+loss = { name = "DC_and_topk_loss", k = 10 }
+"#;
+
+/// The folder with v1's commands, from `NNUNET_V1`.
+fn v1(test: &str) -> Option<PathBuf> {
+    let found = std::env::var_os("NNUNET_V1").map(PathBuf::from);
+    if found.is_none() {
+        eprintln!(
+            "skipped interop::{test}: NNUNET_V1 does not name the bin folder of an environment with nnunet==1.7.1"
+        );
+    }
+    found
+}
+
+fn run_v1(world: &World, command: &mut Command) -> String {
+    let output = command
+        .current_dir(world.path(""))
+        .env("nnUNet_raw_data_base", world.path("raw"))
+        .env("nnUNet_preprocessed", world.path("preprocessed"))
+        .env("RESULTS_FOLDER", world.path("results"))
+        .env("nnUNet_n_proc_DA", "2")
+        .output()
+        .unwrap();
+    let text =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {text}");
+    text
+}
+
+fn trained() -> World {
+    let world = World::with_phantoms();
+    let toml = std::fs::read_to_string(world.path("nnunet.toml")).unwrap();
+    world.write("nnunet.toml", &(toml + TRAINER));
+    world.succeed("train 3d_fullres Mine 900 0 -p nnUNetPlansSmall --disable_validation_inference");
+    world
+}
+
+/// Share of equal voxels, and whether there is any foreground.
+fn agreement(a: &Path, b: &Path) -> (f64, bool) {
+    let (a, b) = (nifti::read(a).unwrap().data, nifti::read(b).unwrap().data);
+    let equal = a.iter().zip(&b).filter(|(a, b)| a == b).count();
+    (equal as f64 / a.len() as f64, a.iter().any(|label| *label > 0.0))
+}
+
+/// Python v1 finds the nearest class it knows in the checkpoint, predicts the same labels, and trains on.
+#[test]
+fn python_predicts_with_our_models_and_trains_on() {
+    let Some(python) = v1("python_predicts_with_our_models_and_trains_on") else { return };
+    let world = trained();
+    let arguments = "-i raw/nnUNet_raw_data/Task900_Phantom/imagesTs -t 900 -m 3d_fullres -tr Mine -p nnUNetPlansSmall -f 0";
+    world.succeed(&format!("predict {arguments} -o ours"));
+    let mut command = Command::new(python.join("nnUNet_predict"));
+    run_v1(&world, command.args(arguments.split(' ')).args(["-o", "theirs"]));
+    for case in ["phantom_006.nii.gz", "phantom_007.nii.gz"] {
+        let (share, foreground) = agreement(&world.path("ours").join(case), &world.path("theirs").join(case));
+        assert!(
+            share >= 0.999 && foreground,
+            "{case}: {share} of the voxels agree; foreground: {foreground}"
+        );
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("interop/continue_training.py");
+    let fold = world.path("results/nnUNet/3d_fullres/Task900_Phantom/Mine__nnUNetPlansSmall/fold_0");
+    let text = run_v1(&world, Command::new(python.join("python")).arg(script).arg(fold));
+    let line = text.lines().find_map(|line| line.strip_prefix("losses ")).unwrap();
+    let losses: Vec<f64> = line.split(' ').map(|loss| loss.parse().unwrap()).collect();
+    let [before, after] = [losses[5], losses[6]];
+    assert_eq!(losses.len(), 8);
+    // v1's trainer has v1's loss; Dice, its larger part here, is in both.
+    assert!(
+        after < losses[0] && (after - before).abs() < 0.5,
+        "the loss jumps from {before} to {after}: {losses:?}"
+    );
+}
+
+/// A checkpoint of Python v1 goes on here where it stopped.
+#[test]
+fn a_checkpoint_of_python_trains_on_here() {
+    let name = "interop::a_checkpoint_of_python_trains_on_here";
+    let Some(raw) = reference("hippocampus/Task004_Hippocampus", name) else { return };
+    let Some(model) = reference("model_v1/results", name) else { return };
+    let world = World::new();
+    copy_folder(&raw, &world.path("raw/nnUNet_raw_data/Task004_Hippocampus"));
+    copy_folder(&model, &world.path("results"));
+    world.write("nnunet.toml", HIPPOCAMPUS);
+    world.succeed("plan_and_preprocess -t 4 -pl3d Small -pl2d None -tl 2 -tf 2");
+    let fold = "results/nnUNet/3d_fullres/Task004_Hippocampus/nnUNetTrainerV2_tiny__nnUNetPlansSmall/fold_0";
+    let checkpoint = world.path(fold).join("model_final_checkpoint.model");
+    let before = train_losses(&checkpoint);
+    world.succeed(
+        "train 3d_fullres nnUNetTrainerV2_tiny 4 0 -p nnUNetPlansSmall -c --disable_validation_inference",
+    );
+    let after = train_losses(&checkpoint);
+    assert_eq!(after[..before.len()], before, "the past has changed");
+    assert_eq!(after.len(), before.len() + 1);
+    let (last, next) = (before[before.len() - 1], after[before.len()]);
+    assert!((last - next).abs() < 0.1, "the loss jumps from {last} to {next}");
+}
+
+/// The trainer and planner that made the reference model; one epoch more, of few batches.
+const HIPPOCAMPUS: &str = r#"
+[planners.Small]
+extends = "ExperimentPlanner3D_v21"
+base_num_features = 8
+plans_identifier = "nnUNetPlansSmall"
+
+[trainers.nnUNetTrainerV2_tiny]
+extends = "nnUNetTrainerV2"
+max_num_epochs = 13
+num_batches_per_epoch = 6
+num_val_batches_per_epoch = 1
+"#;
+
+fn train_losses(checkpoint: &Path) -> Vec<f64> {
+    let checkpoint = torch_zip::load(checkpoint).unwrap();
+    let curves = checkpoint.root.get("plot_stuff").and_then(Value::items).unwrap();
+    curves[0].to_f64_vec().unwrap()
+}

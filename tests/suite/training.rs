@@ -1,0 +1,120 @@
+//! What a training leaves behind, and what its flags do.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "tests fail by panicking"
+)]
+
+use std::path::PathBuf;
+
+use nnunet_formats::torch_zip;
+use nnunet_test_support::files;
+use nnunet_tests::World;
+
+const LINE: &str = "train 3d_fullres Short 900 0 -p nnUNetPlansSmall --disable_validation_inference";
+const FOLD: &str = "results/nnUNet/3d_fullres/Task900_Phantom/Short__nnUNetPlansSmall/fold_0";
+
+fn left(world: &World, ending: &str) -> Vec<PathBuf> {
+    files(&world.path(FOLD), ending)
+}
+
+/// v1's log by v1's words, the same numbers for programs, and v1's drawing of the network.
+#[test]
+fn logs_curves_and_drawings_are_left_behind() {
+    let world = World::with_phantoms();
+    world.succeed(LINE);
+    let log = std::fs::read_to_string(left(&world, ".txt").first().unwrap()).unwrap();
+    let mut rest = log.as_str();
+    // The order v1 writes them in.
+    for line in [
+        "Starting... \n",
+        ": TRAINING KEYS:",
+        ": VALIDATION KEYS:",
+        ": lr: 0.01 ",
+        ": \nepoch:  0 ",
+        ": train loss : ",
+        ": validation loss: ",
+        ": Average global foreground Dice: [",
+        ": lr: 0.005359 ",
+        ": This epoch took ",
+        ": \nepoch:  1 ",
+        ": lr: 0.0 ",
+        ": saving checkpoint...",
+        ": done, saving took ",
+    ] {
+        let at =
+            rest.find(line).unwrap_or_else(|| panic!("`{line}` is missing in the rest of the log: {rest}"));
+        rest = &rest[at + line.len()..];
+    }
+    assert!(log.contains(": waited for data "), "{log}");
+    let lines = std::fs::read_to_string(left(&world, ".jsonl").first().unwrap()).unwrap();
+    let lines: Vec<serde_json::Value> =
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let epochs: Vec<_> = lines.iter().filter(|line| line["event"] == "epoch").collect();
+    assert_eq!(epochs.len(), 2);
+    for key in
+        ["train_loss", "learning_rate", "seconds_waiting_for_data", "seconds_copying", "seconds_computing"]
+    {
+        assert!(epochs.iter().all(|line| line[key].is_number()), "{key}: {epochs:?}");
+    }
+    assert_eq!(left(&world, ".nnunet").len(), 1, "events for TensorBoard");
+    assert!(std::fs::read(world.path(FOLD).join("network_architecture.pdf")).unwrap().starts_with(b"%PDF"));
+    let debug = std::fs::read_to_string(world.path(FOLD).join("debug.json")).unwrap();
+    let debug: serde_json::Value = serde_json::from_str(&debug).unwrap();
+    for key in ["initial_lr", "loss", "augmentation", "optimizer", "stage", "parents", "seed", "precision"] {
+        assert!(debug.get(key).is_some(), "{key} is missing in debug.json");
+    }
+}
+
+#[test]
+fn flags_of_v1_do_what_they_say() {
+    let world = World::with_phantoms();
+    let text = world.succeed(&format!("{LINE} --find_lr"));
+    assert!(
+        text.contains("learning rates tried") && world.path(FOLD).join("lr_finder.png").is_file(),
+        "{text}"
+    );
+    assert!(!text.contains("epoch:"), "it trained: {text}");
+
+    // No fold has this number: 80 % of the cases are drawn to train on.
+    let beyond = world.succeed(&LINE.replace(" 0 ", " 7 ").replace("train 3d", "train --disable_saving 3d"));
+    assert!(beyond.contains("4 training and 2 validation cases"), "{beyond}");
+    let unsaved = world.path(&FOLD.replace("fold_0", "fold_7"));
+    assert!(files(&unsaved, ".model").is_empty(), "--disable_saving saved");
+
+    let all = world.succeed(&LINE.replace(" 0 ", " all "));
+    assert!(all.contains("6 training and 6 validation cases"), "{all}");
+    let weights = world.path(&FOLD.replace("fold_0", "all")).join("model_final_checkpoint.model");
+    let started = world.succeed(&format!(
+        "{LINE} -pretrained_weights {} --use_compressed_data --deterministic --fp32",
+        weights.display()
+    ));
+    assert!(started.contains("parameters start from"), "{started}");
+
+    let refused = world.run(&LINE.replace(" 0 ", " 1 ").replace("--disable", "-val --disable"));
+    assert!(refused.code == 1 && refused.text.contains("finish the training first"), "{}", refused.text);
+    let line = "train 3d_fullres Short 900 0 -p nnUNetPlansSmall -val --valbest --val_folder again --npz";
+    std::fs::remove_file(world.path(FOLD).join("model_best.model")).ok();
+    let validated = world.succeed(&format!("{line} --disable_postprocessing_on_folds"));
+    assert!(validated.contains("there is no model_best.model; validating"), "{validated}");
+    let folder = world.path(FOLD).join("again");
+    assert!(folder.join("summary.json").is_file() && folder.join("validation_args.json").is_file());
+    assert_eq!(files(&folder, ".npz").len(), 2);
+    assert!(!world.path(FOLD).join("postprocessing.json").exists());
+}
+
+/// One seed, one result: with one and with two threads that make batches, with and without unpacked data.
+#[test]
+fn deterministic_trainings_end_the_same() {
+    let world = World::with_phantoms();
+    let ends = [("1", ""), ("2", "--use_compressed_data")].map(|(threads, flag)| {
+        let variables = [("nnUNet_n_proc_DA", threads)];
+        let outcome = world.run_with(&format!("{LINE} --deterministic {flag}"), &variables);
+        assert_eq!(outcome.code, 0, "{}", outcome.text);
+        torch_zip::load(&world.path(FOLD).join("model_final_checkpoint.model")).unwrap()
+    });
+    assert_eq!(ends[0].root, ends[1].root);
+    assert!(ends[0].tensors == ends[1].tensors);
+}
