@@ -1,6 +1,6 @@
 //! Normalisations between convolution and nonlinearity.
 
-use nnunet_plugin_api::tch::{Tensor, no_grad};
+use nnunet_plugin_api::tch::{Device, Tensor, no_grad};
 use nnunet_plugin_api::{Error, Init, Result, VarFactory};
 use serde::{Deserialize, Serialize};
 
@@ -121,6 +121,7 @@ impl Normalisation {
             Norm::Group => Ok(x.f_group_norm(GROUPS, w, b, EPSILON, true)?),
             Norm::Batch => self.over_batch(&x, training),
             Norm::FilterResponse => self.response(&x, weight, bias),
+            _ if x.device() == Device::Cpu => each_sample(&x, w, b),
             _ => Ok(x.f_instance_norm(w, b, none, none, true, 0.0, EPSILON, true)?),
         }
     }
@@ -144,6 +145,18 @@ impl Normalisation {
             None => Ok(x),
         }
     }
+}
+
+/// Instance norm as a batch norm of every sample alone: on the CPU only the latter keeps the channels innermost in memory,
+/// where the convolutions around it want them.
+fn each_sample(x: &Tensor, weight: Option<&Tensor>, bias: Option<&Tensor>) -> Result<Tensor> {
+    let none = None::<&Tensor>;
+    let normed = x
+        .f_split(1, 0)?
+        .iter()
+        .map(|sample| Ok(sample.f_batch_norm(weight, bias, none, none, true, MOMENTUM, EPSILON, false)?))
+        .collect::<Result<Vec<_>>>()?;
+    Ok(Tensor::f_cat(&normed, 0)?)
 }
 
 fn check(norm: Norm, features: i64, axes: usize) -> Result<()> {
