@@ -119,8 +119,8 @@ fn train(
     debug::write(&job.output.join("debug.json"), &engine.trainer, job.stage(), world)?;
     records::save(&job.model.join("plans.pkl"), &records::plans_to_pickle(&job.plans))?;
     let run = batches::batches(job, engine, split, world)?;
-    journal.learning_rate(engine.trainer.learning_rate(engine.epoch)?);
-    let spec = network::spec(&job.plans, job.stage());
+    journal.learning_rate(engine.learning_rate()?);
+    let spec = network::spec(&job.plans, job.stage(), engine.trainer.blueprint.regions.as_ref());
     diagram::write(&job.output.join("network_architecture.pdf"), engine, &spec)?;
     let mut watch = Watch::new(job, info, journal, Loggers::of(world)?)?;
     nnunet_host::services::set_seed(engine.trainer.blueprint.seed);
