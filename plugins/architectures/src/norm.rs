@@ -121,7 +121,7 @@ impl Normalisation {
             Norm::Group => Ok(x.f_group_norm(GROUPS, w, b, EPSILON, true)?),
             Norm::Batch => self.over_batch(&x, training),
             Norm::FilterResponse => self.response(&x, weight, bias),
-            _ if x.device() == Device::Cpu => each_sample(&x, w, b),
+            _ if x.dim() == 5 && x.device() == Device::Cpu => each_sample(&x, w, b),
             _ => Ok(x.f_instance_norm(w, b, none, none, true, 0.0, EPSILON, true)?),
         }
     }
@@ -148,7 +148,8 @@ impl Normalisation {
 }
 
 /// Instance norm as a batch norm of every sample alone: on the CPU only the latter keeps the channels innermost in memory,
-/// where the convolutions around it want them.
+/// where the convolutions around it want them. It sums in single precision there, so slices, whose layouts cost little,
+/// keep the exact sums.
 fn each_sample(x: &Tensor, weight: Option<&Tensor>, bias: Option<&Tensor>) -> Result<Tensor> {
     let none = None::<&Tensor>;
     let normed = x
