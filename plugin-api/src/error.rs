@@ -78,6 +78,16 @@ impl Error {
         }
     }
 
+    /// Whether it says, somewhere inside, that the user asked to stop.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        match self {
+            Error::Cancelled => true,
+            Error::Context { source, .. } => source.is_cancelled(),
+            _ => false,
+        }
+    }
+
     /// The same error with the place it came from in front.
     #[must_use]
     pub fn within(self, context: impl Into<String>) -> Self {

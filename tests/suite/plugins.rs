@@ -41,39 +41,6 @@ fn a_behaving_plugin_trains_also_with_its_own_architecture() {
     }
 }
 
-/// Every fault ends the run with code 1 and an error that names plugin, component and cause.
-#[test]
-fn faults_are_contained_and_named() {
-    let world = World::with_phantoms();
-    let faults = [
-        ("panic", "plugin misbehaving, trainer Misbehaving", "the loss panics as requested"),
-        ("nan", "plugin misbehaving, trainer Misbehaving", "NaN is not finite"),
-        ("shape", "plugin misbehaving, trainer Misbehaving", "expected a scalar"),
-        ("no_gradient", "plugin misbehaving, trainer Misbehaving", "does not depend on the network"),
-        ("panic_in_create", "plugin misbehaving, trainer Misbehaving", "as requested"),
-        (
-            "architecture_panic",
-            "plugin misbehaving, architecture Pointwise",
-            "the network panics as requested",
-        ),
-        ("architecture_shape", "plugin misbehaving, architecture Pointwise", "output: expected ["),
-    ];
-    for (fault, component, cause) in faults {
-        let outcome = train(&world, "misbehaving", "Misbehaving", fault);
-        assert_eq!(outcome.code, 1, "{fault}: {}", outcome.text);
-        for part in [component, cause] {
-            assert!(outcome.text.contains(part), "{fault}: `{part}` is missing in: {}", outcome.text);
-        }
-    }
-}
-
-#[test]
-fn a_panic_while_a_component_is_dropped_is_contained() {
-    let world = World::with_phantoms();
-    let outcome = train(&world, "misbehaving", "Misbehaving", "panic_in_drop");
-    assert_eq!(outcome.code, 0, "{}", outcome.text);
-}
-
 #[test]
 fn files_that_are_no_plugins_are_refused() {
     let world = World::new();

@@ -1,9 +1,10 @@
 //! Image files: the ending of a name says which format component reads or writes it.
 
+use std::cmp::Ordering;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, bail};
 use ndarray::{Array3, ArrayView3};
 use nnunet_formats::nifti::{self, Geometry, Image};
 use nnunet_plugin_api::vocabulary::ItkGeometry;
@@ -13,6 +14,7 @@ use nnunet_plugin_api::{
 };
 
 use crate::registry::{Origin, Registry, Status};
+use crate::report;
 
 /// What the program writes label maps as.
 pub const USUAL: &str = ".nii.gz";
@@ -69,22 +71,19 @@ struct Known {
     reads: bool,
     format: Box<dyn ImageFormat>,
     origin: Origin,
+    /// Others of the same rank that claim the ending.
+    rivals: Vec<Origin>,
 }
 
 static FORMATS: OnceLock<Vec<Known>> = OnceLock::new();
 
 /// Takes over the formats of a registry, once, before files are read. Of two that claim an ending the one with
-/// precedence is used.
-///
-/// # Errors
-/// Two formats of equal rank for one ending, or a format that cannot be made.
-pub fn install(registry: &Registry) -> Result<()> {
-    let known = collect(registry)?;
-    let _ = FORMATS.set(known);
-    Ok(())
+/// precedence is used; between equals its use is an error. One that cannot be made is left out, with a warning.
+pub fn install(registry: &Registry) {
+    let _ = FORMATS.set(collect(registry));
 }
 
-fn collect(registry: &Registry) -> Result<Vec<Known>> {
+fn collect(registry: &Registry) -> Vec<Known> {
     let mut all: Vec<Known> = Vec::new();
     for entry in registry.entries() {
         let Component { info, factory: Factory::Format(make) } = &entry.component else { continue };
@@ -93,49 +92,51 @@ fn collect(registry: &Registry) -> Result<Vec<Known>> {
         }
         for (word, reads) in [("reads", true), ("writes", false)] {
             for ending in info.endings(word) {
-                let format = make(&info.defaults)?;
-                let known = Known { ending: ending.to_owned(), reads, format, origin: entry.origin.clone() };
-                claim(&mut all, known)?;
+                let format = match make(&info.defaults) {
+                    Ok(format) => format,
+                    Err(error) => {
+                        report::warning(&format!("{ending} files: {error}"));
+                        continue;
+                    }
+                };
+                let (ending, origin) = (ending.to_owned(), entry.origin.clone());
+                claim(&mut all, Known { ending, reads, format, origin, rivals: Vec::new() });
             }
         }
     }
     // The longest ending that fits a name is meant.
     all.sort_by_key(|known| std::cmp::Reverse(known.ending.len()));
-    Ok(all)
+    all
 }
 
-fn claim(all: &mut Vec<Known>, new: Known) -> Result<()> {
+fn claim(all: &mut Vec<Known>, new: Known) {
     let Some(old) = all.iter_mut().find(|old| old.ending == new.ending && old.reads == new.reads) else {
-        all.push(new);
-        return Ok(());
+        return all.push(new);
     };
-    if old.origin.rank() == new.origin.rank() {
-        bail!(
-            "{} files are claimed by {} and by {}; load one of them only",
-            new.ending,
-            old.origin,
-            new.origin
-        );
+    match new.origin.rank().cmp(&old.origin.rank()) {
+        Ordering::Less => *old = new,
+        Ordering::Equal => old.rivals.push(new.origin),
+        Ordering::Greater => {}
     }
-    if new.origin.rank() < old.origin.rank() {
-        *old = new;
-    }
-    Ok(())
 }
 
 fn formats() -> &'static [Known] {
-    FORMATS.get_or_init(|| crate::built_in().and_then(|registry| collect(&registry)).unwrap_or_default())
+    FORMATS.get_or_init(|| crate::built_in().map(|registry| collect(&registry)).unwrap_or_default())
 }
 
 fn of(path: &Path, reads: bool) -> Result<&'static Known> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let candidates = || formats().iter().filter(|known| known.reads == reads);
     let fits = candidates().find(|known| name.ends_with(&known.ending));
-    fits.ok_or_else(|| {
+    let Some(known) = fits else {
         let endings: Vec<&str> = candidates().map(|known| known.ending.as_str()).collect();
         let verb = if reads { "reads" } else { "writes" };
-        anyhow!("{}: no format {verb} it; known endings: {}", path.display(), endings.join(", "))
-    })
+        bail!("{}: no format {verb} it; known endings: {}", path.display(), endings.join(", "));
+    };
+    if let Some(rival) = known.rivals.first() {
+        bail!("{} files are claimed by {} and by {rival}; load one of them only", known.ending, known.origin);
+    }
+    Ok(known)
 }
 
 /// The ending of a name that some format reads.

@@ -2,15 +2,18 @@
 #![allow(unsafe_code)]
 
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, anyhow};
 use libloading::{Library, Symbol};
 use nnunet_plugin_api::abi::abi_stable::library::AbiHeaderRef;
+use nnunet_plugin_api::abi::c::{self, CComponent, CPlugin};
 use nnunet_plugin_api::abi::v1::{Import, PluginRootRef};
-use nnunet_plugin_api::abi::{HANDSHAKE_SYMBOL, Handshake, ROOT_SYMBOL};
+use nnunet_plugin_api::abi::{C_SYMBOL, HANDSHAKE_SYMBOL, Handshake, ROOT_SYMBOL, name_culprits};
 use nnunet_plugin_api::{Component, Error as ComponentError, Info, serde_json};
 
 use crate::plugins::Description;
+use crate::report;
 use crate::services::services;
 
 pub use crate::services::cancel;
@@ -31,25 +34,43 @@ pub fn load(path: &Path, import: Import) -> Result<(Description, Vec<Component>)
     let image = Image::open(path)?;
     let description = image.describe()?;
     let components = description.components.iter();
-    let components = components.map(|info| import(image.root, info.clone(), &description.name)).collect();
+    let components = components.map(|info| image.component(info, import, &description.name));
+    let components = components.collect::<Result<_>>()?;
     Ok((description, components))
 }
+
+/// All images, so that a memory checker sees that none is lost.
+static LOADED: Mutex<Vec<&'static Library>> = Mutex::new(Vec::new());
 
 /// A loaded file whose handshake and layout fit.
 struct Image {
     handshake: &'static Handshake,
-    root: PluginRootRef,
+    entry: Entry,
+}
+
+/// The way into an image.
+enum Entry {
+    Rust(PluginRootRef),
+    C(Vec<(Info, &'static CComponent)>),
 }
 
 impl Image {
     fn open(path: &Path) -> Result<Self> {
+        report::keep_output();
+        name_culprits();
         // SAFETY: loading runs the image's initialisers; the user named this file or its folder as a plugin.
         let library = unsafe { Library::new(path) }.map_err(|error| anyhow!("cannot be loaded: {error}"))?;
         // An image whose code and statics may be referred to from anywhere stays for ever.
         let library: &'static Library = Box::leak(Box::new(library));
+        LOADED.lock().unwrap_or_else(PoisonError::into_inner).push(library);
         let handshake = handshake(library)?;
         handshake.check()?;
-        Ok(Self { handshake, root: root(library)? })
+        let entry = if handshake.flags().is_c() {
+            Entry::C(c::components(table(library)?)?)
+        } else {
+            Entry::Rust(root(library, handshake.is_older())?)
+        };
+        Ok(Self { handshake, entry })
     }
 
     fn describe(&self) -> Result<Description> {
@@ -61,8 +82,22 @@ impl Image {
             abi: handshake.abi(),
             rustc: handshake.rustc().to_owned(),
             needs_torch: handshake.flags().needs_torch(),
-            components: manifest(self.root)?,
+            components: match &self.entry {
+                Entry::Rust(root) => manifest(*root)?,
+                Entry::C(components) => components.iter().map(|(info, _)| info.clone()).collect(),
+            },
         })
+    }
+
+    fn component(&self, info: &Info, import: Import, plugin: &str) -> Result<Component> {
+        match &self.entry {
+            Entry::Rust(root) => Ok(import(*root, info.clone(), plugin)),
+            Entry::C(components) => {
+                let found = components.iter().find(|(known, _)| known == info);
+                let (info, component) = found.ok_or_else(|| anyhow!("it has no {} any more", info.name))?;
+                Ok(c::import(info.clone(), component, plugin)?)
+            }
+        }
     }
 }
 
@@ -75,19 +110,37 @@ fn handshake(library: &'static Library) -> Result<&'static Handshake> {
     unsafe { symbol.as_ref() }.ok_or_else(|| anyhow!("its handshake is empty"))
 }
 
-fn root(library: &'static Library) -> Result<PluginRootRef> {
+/// A plugin of the same minor must have exactly our layout; one of an earlier minor lacks what was appended since, which
+/// is looked for before it is used.
+fn root(library: &'static Library, is_older: bool) -> Result<PluginRootRef> {
     // SAFETY: the handshake said that this is a plugin of our major, in which the symbol is a `LibHeader`.
     let symbol: Symbol<'static, AbiHeaderRef> = unsafe { library.get(ROOT_SYMBOL) }
         .map_err(|_| anyhow!("has no symbol {ROOT_SYMBOL}; rebuild the plugin"))?;
     let header =
         symbol.upgrade().map_err(|error| anyhow!("its root module is of another abi_stable: {error}"))?;
-    header.init_root_module::<PluginRootRef>().map_err(|error| {
+    let root = if is_older {
+        // SAFETY: within a major, types that cross only get methods and fields appended.
+        unsafe { header.init_root_module_with_unchecked_layout::<PluginRootRef>() }
+    } else {
+        header.init_root_module::<PluginRootRef>()
+    };
+    root.map_err(|error| {
         let text = error.to_string();
         anyhow!(
             "its layout differs from this program's; rebuild the plugin ({})",
             text.lines().next().unwrap_or_default()
         )
     })
+}
+
+/// The components of a plugin in C.
+fn table(library: &'static Library) -> Result<&'static CPlugin> {
+    // SAFETY: the handshake said that there is a table of this type.
+    let symbol: Symbol<'static, *const CPlugin> = unsafe { library.get(C_SYMBOL) }.map_err(|_| {
+        anyhow!("has no symbol {C_SYMBOL}, though its handshake says that it is written in C")
+    })?;
+    // SAFETY: as above; the image is never unloaded.
+    unsafe { symbol.as_ref() }.ok_or_else(|| anyhow!("its table is empty"))
 }
 
 fn manifest(root: PluginRootRef) -> Result<Vec<Info>> {

@@ -1,7 +1,8 @@
 //! What the user sees while the program works: lines, and a bar when a terminal is there.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is the place that prints")]
 
-use std::io::IsTerminal;
+use std::fs::File;
+use std::io::{IsTerminal, Write};
 use std::sync::OnceLock;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -44,15 +45,39 @@ fn bars() -> &'static MultiProgress {
 /// A line about what is going on.
 pub fn line(text: &str) {
     match style() {
-        Style::Human => bars().suspend(|| println!("{text}")),
+        Style::Human => bars().suspend(|| print(text)),
         Style::Quiet => {}
-        Style::Json => println!("{}", json!({ "message": text })),
+        Style::Json => print(&json!({ "message": text }).to_string()),
     }
 }
 
 /// The result of a command: printed in every style.
 pub fn result(text: &str) {
-    bars().suspend(|| println!("{text}"));
+    bars().suspend(|| print(text));
+}
+
+static OWN_OUTPUT: OnceLock<File> = OnceLock::new();
+
+/// From here on standard output is this module's alone: whatever a plugin or a library prints there goes to standard
+/// error, so that results stay what a script expects.
+pub fn keep_output() {
+    if OWN_OUTPUT.get().is_some() {
+        return;
+    }
+    let own = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3);
+    let own = own.and_then(|own| rustix::stdio::dup2_stdout(rustix::stdio::stderr()).map(|()| own));
+    // Without a standard output there is nothing to keep.
+    if let Ok(own) = own {
+        let _ = OWN_OUTPUT.set(File::from(own));
+    }
+}
+
+fn print(text: &str) {
+    match OWN_OUTPUT.get() {
+        // Nobody reads any more: there is nobody to tell.
+        Some(mut output) => drop(writeln!(output, "{text}")),
+        None => println!("{text}"),
+    }
 }
 
 /// Something the user should know, though the work goes on.

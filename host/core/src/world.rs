@@ -70,7 +70,7 @@ pub fn world(kit: Kit, named: Option<&Path>, plugin_files: &[PathBuf]) -> Result
     for refused in &world.refused {
         report::warning(&format!("plugin {} is not used: {:#}", refused.path.display(), refused.error));
     }
-    images::install(&world.registry)?;
+    images::install(&world.registry);
     for file in &world.files {
         config::register_tables(kit, file, &mut world.registry)
             .with_context(|| file.path.display().to_string())?;

@@ -7,13 +7,18 @@ pub const MAGIC: [u8; 8] = *b"NNUNETPL";
 /// Plugins of another major cannot be used.
 pub const ABI_MAJOR: u32 = 1;
 /// Plugins of a higher minor than the host's cannot be used.
-pub const ABI_MINOR: u32 = 0;
+pub const ABI_MINOR: u32 = 1;
 /// The libtorch this crate's tensors belong to.
 pub const LIBTORCH_VERSION: &str = "2.11.0";
 /// Exported symbol of the [`Handshake`] static.
 pub const HANDSHAKE_SYMBOL: &str = "NNUNET_PLUGIN_HANDSHAKE";
 /// Exported symbol of the root module's header.
 pub const ROOT_SYMBOL: &str = "NNUNET_PLUGIN_ROOT_V1";
+
+/// Exported symbol of the table of components of a plugin that is not Rust.
+pub const C_SYMBOL: &str = "NNUNET_PLUGIN_C_V1";
+/// Flags of a plugin in C: nothing unwinds out of it, and it has a table instead of a root module.
+pub const FLAGS_OF_C: u32 = 9;
 
 /// Text in the plugin's image: pointer and length of UTF-8 that lives as long as the image.
 #[repr(C)]
@@ -62,6 +67,7 @@ impl Flags {
     const UNWINDS: u32 = 1;
     const NEEDS_TORCH: u32 = 2;
     const DEBUG: u32 = 4;
+    const C_TABLE: u32 = 8;
 
     /// Panics unwind, so they can be contained.
     #[must_use]
@@ -73,6 +79,12 @@ impl Flags {
     #[must_use]
     pub fn needs_torch(self) -> bool {
         self.0 & Self::NEEDS_TORCH != 0
+    }
+
+    /// Has a table of C functions instead of a root module.
+    #[must_use]
+    pub fn is_c(self) -> bool {
+        self.0 & Self::C_TABLE != 0
     }
 
     /// Built without optimisation.
@@ -220,6 +232,12 @@ impl Handshake {
         Flags(self.flags)
     }
 
+    /// The plugin was built for an earlier minor than this program's.
+    #[must_use]
+    pub fn is_older(&self) -> bool {
+        self.abi_minor < ABI_MINOR
+    }
+
     /// The plugin's crate name.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -269,6 +287,18 @@ mod tests {
         assert_eq!(own().check(), Ok(()));
     }
 
+    /// Frozen for ever: a plugin of any version is read with these.
+    #[test]
+    fn every_field_is_in_its_place() {
+        macro_rules! places {
+            ($($field:ident)*) => { [$(std::mem::offset_of!(Handshake, $field)),*] };
+        }
+        let places = places!(magic size abi_major abi_minor flags name version licence api_version rustc target
+            libtorch libtorch_cxx_abi);
+        assert_eq!(places, [0, 8, 12, 16, 20, 24, 40, 56, 72, 88, 104, 120, 136]);
+        assert_eq!(size_of::<Handshake>(), 152);
+    }
+
     #[test]
     fn every_field_is_checked() {
         let refused = |change: fn(&mut Handshake)| {
@@ -279,7 +309,7 @@ mod tests {
         assert!(refused(|h| h.magic = *b"12345678").contains("not a plugin of nnunet"));
         assert!(refused(|h| h.size = 8).contains("handshake size: found 8"));
         assert!(refused(|h| h.abi_major = 2).contains("ABI major: found 2, wanted 1"));
-        assert!(refused(|h| h.abi_minor = 9).contains("found 1.9, wanted at most 1.0"));
+        assert!(refused(|h| h.abi_minor = 9).contains("found 1.9, wanted at most 1.1"));
         assert!(refused(|h| h.flags &= !Flags::UNWINDS).contains("found abort, wanted unwind"));
         assert!(refused(|h| h.target = StaticText::new("m68k-none")).contains("found m68k-none"));
         let other_torch = refused(|h| {

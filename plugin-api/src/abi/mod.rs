@@ -9,17 +9,22 @@
 //!    (catches panics, turns errors into values), `Imported` around the received one (implements the author's trait
 //!    for the host, checks what comes back, restores libtorch's modes).
 //!
+//! A plugin that is not Rust has a table of C functions instead of 2 and 3: see [`c`].
+//!
 //! Structured data crosses as JSON text, which lets both sides grow; arrays as slices; tensors as owned handles.
 //! This is the only folder of the crate with unsafe code; abi_stable appears nowhere else but in the host's loader.
 #![allow(unsafe_code)]
 
+pub mod c;
+mod crash;
 mod handshake;
 pub mod v1;
 
 pub use abi_stable;
+pub use crash::name_culprits;
 pub use handshake::{
-    ABI_MAJOR, ABI_MINOR, Flags, HANDSHAKE_SYMBOL, Handshake, HandshakeError, LIBTORCH_VERSION, MAGIC,
-    ROOT_SYMBOL, StaticText,
+    ABI_MAJOR, ABI_MINOR, C_SYMBOL, FLAGS_OF_C, Flags, HANDSHAKE_SYMBOL, Handshake, HandshakeError,
+    LIBTORCH_VERSION, MAGIC, ROOT_SYMBOL, StaticText,
 };
 
 /// Makes a crate a plugin: exports the handshake and the root module. Write it once, at the crate's root.

@@ -95,7 +95,7 @@ enum Broken {
 
 impl From<Error> for Broken {
     fn from(error: Error) -> Self {
-        Broken::Failed(error)
+        if error.is_cancelled() { Broken::Cancelled } else { Broken::Failed(error) }
     }
 }
 
@@ -205,7 +205,7 @@ impl Engine {
             let loss = loss.map_err(|error| {
                 let (finite, at) = (!error.is_not_finite(), format!("step {step}"));
                 if finite {
-                    return Broken::Failed(error.within(format!("{at}, cases {}", batch.cases.join(" "))));
+                    return error.within(format!("{at}, cases {}", batch.cases.join(" "))).into();
                 }
                 Broken::NotFinite { step, error: faults::locate(self, &batch, error).within(at) }
             })?;

@@ -1,16 +1,19 @@
-//! A plugin that goes wrong in the way `NNUNET_MISBEHAVE` says: `panic`, `nan`, `nan_once`, `shape`, `panic_in_create`,
-//! `no_gradient`, `panic_in_drop`, `architecture_shape`, `architecture_panic`. Without the variable it behaves.
+//! A plugin that goes wrong in the way `NNUNET_MISBEHAVE` says: see the words in the matches below. Without the variable
+//! it behaves.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use nnunet_plugin_api::tch::{Kind as Element, Tensor};
+use nnunet_plugin_api::tch::{Device, Kind as Element, Tensor, no_grad_guard};
 use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice};
 use nnunet_plugin_api::{
-    Architecture, Component, Info, Init, Kind, Loss, LossContext, Network, NetworkSpec, Registration, Result,
-    Trainer, TrainerContext, VarFactory, export_plugin, inventory,
+    Architecture, Component, Error, Info, Init, Kind, Loss, LossContext, Network, NetworkSpec, Registration,
+    Result, Trainer, TrainerContext, VarFactory, export_plugin, host, inventory,
 };
 
 export_plugin!();
+
+/// More bytes than an address space has room for.
+const HUGE: usize = 1 << 47;
 
 fn fault() -> String {
     std::env::var("NNUNET_MISBEHAVE").unwrap_or_default()
@@ -69,6 +72,32 @@ impl Loss for OddLoss {
             "nan_once" if !NAN_WAS.swap(true, Ordering::Relaxed) => Ok(good * f64::NAN),
             "shape" => Ok(logits.f_mul(logits)?),
             "no_gradient" => Ok(good.detach()),
+            "dtype" => Ok(good.f_to_kind(Element::Int64)?),
+            "device" => Ok(good.f_to_device(Device::Cuda(0))?),
+            "leaked_no_grad" => {
+                std::mem::forget(no_grad_guard());
+                Ok(good)
+            }
+            "stdout" => {
+                println!("the loss prints as requested");
+                Ok(good)
+            }
+            "endless" => {
+                while !host::cancelled() {
+                    std::thread::sleep(std::time::Duration::from_millis(20));
+                }
+                Err(Error::Cancelled)
+            }
+            "deaf" => loop {
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            },
+            "allocation" => {
+                let memory: Vec<u8> = Vec::with_capacity(HUGE);
+                Ok(good * memory.capacity() as f64)
+            }
+            "tensor_allocation" => {
+                Ok(Tensor::f_zeros([HUGE as i64], (Element::Float, Device::Cpu))?.f_sum(Element::Float)?)
+            }
             _ => Ok(good),
         }
     }
@@ -95,6 +124,7 @@ impl Network for PointwiseNetwork {
         match fault().as_str() {
             "architecture_panic" => panic!("the network panics as requested"),
             "architecture_shape" => Ok(vec![output.f_narrow(2, 0, 1)?]),
+            "architecture_dtype" => Ok(vec![output.f_to_kind(Element::Int64)?]),
             _ => Ok(vec![output]),
         }
     }

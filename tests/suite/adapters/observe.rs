@@ -215,7 +215,8 @@ pub(crate) fn architecture(architecture: Box<dyn Architecture>) -> Result<String
         let known = if gradient.defined() { values(&gradient)? } else { String::new() };
         Ok(format!("{} {known}", parameter.name))
     });
-    Ok(format!("{seen:?} {:?}", gradients.collect::<Result<Vec<_>>>()?))
+    let half = network.supports_half_precision();
+    Ok(format!("{half} {seen:?} {:?}", gradients.collect::<Result<Vec<_>>>()?))
 }
 
 pub(crate) fn loss(mut loss: Box<dyn Loss>) -> Result<String> {

@@ -39,6 +39,10 @@ pub trait NetworkAbi: Send {
     /// See `Network::set_training`.
     #[sabi(last_prefix_field)]
     fn set_training(&mut self, training: bool) -> AbiResult<()>;
+    /// See `Network::supports_half_precision`. Since 1.1.
+    fn supports_half_precision(&self) -> AbiResult<bool> {
+        AbiResult::ROk(false)
+    }
 }
 
 /// An owned architecture.
@@ -111,6 +115,10 @@ mod adapters {
         fn set_training(&mut self, training: bool) -> AbiResult<()> {
             self.0.call_mut(|network| network.set_training(training))
         }
+
+        fn supports_half_precision(&self) -> AbiResult<bool> {
+            self.0.call(|network| Ok(network.supports_half_precision()))
+        }
     }
 
     pub(in crate::abi::v1) fn export(architecture: Box<dyn Architecture>) -> ArchitectureObject {
@@ -171,6 +179,11 @@ mod adapters {
 
         fn set_training(&mut self, training: bool) -> Result<()> {
             self.object.call_mut("set_training", |net| net.set_training(training))
+        }
+
+        fn supports_half_precision(&self) -> bool {
+            // A network that cannot answer computes in single precision.
+            self.object.call("supports_half_precision", |net| net.supports_half_precision()).unwrap_or(false)
         }
     }
 

@@ -19,7 +19,7 @@ use super::preprocessor::{self, PreprocessorObject};
 use super::received::surrounded;
 use super::root::PluginRootRef;
 use super::trainer::TrainerObject;
-use super::{AbiResult, to_abi};
+use super::{AbiResult, contain, to_abi};
 #[cfg(feature = "torch")]
 use super::{architecture, loss, trainer};
 use crate::{Component, Config, Error, Factory, Info, Kind, Result};
@@ -113,7 +113,7 @@ pub fn through_adapters(component: Component, plugin: &str) -> Component {
     if matches!(factory, Factory::Elsewhere) {
         return Component { info, factory };
     }
-    let create: Create = Arc::new(move |config| to_abi(create(&factory, config)));
+    let create: Create = Arc::new(move |config| contain(|| create(&factory, config)));
     #[cfg(feature = "torch")]
     return with_tensors(create, info, plugin);
     #[cfg(not(feature = "torch"))]

@@ -37,7 +37,7 @@ impl From<Error> for AbiError {
         let (code, message) = match error {
             Error::Panic(message) => (ErrorCode::PANIC, message),
             Error::NotFinite(what) => (ErrorCode::NOT_FINITE, what),
-            Error::Cancelled => (ErrorCode::CANCELLED, String::new()),
+            error if error.is_cancelled() => (ErrorCode::CANCELLED, String::new()),
             other => (ErrorCode::MESSAGE, other.to_string()),
         };
         Self { code, message: message.into() }

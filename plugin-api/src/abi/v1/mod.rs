@@ -37,6 +37,7 @@ pub(crate) use guard::{contain, from_abi};
 pub use host::{HostServices, HostServicesRef, Rounds};
 pub(crate) use host::{parallel_for as parallel_rounds, services};
 pub use later::LaterObject;
+pub(crate) use received::surrounded;
 pub use received::with_running;
 pub use root::{ManifestEntry, PluginRoot, PluginRootRef, root_module};
 

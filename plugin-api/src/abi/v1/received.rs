@@ -48,7 +48,7 @@ impl<O> Received<O> {
 }
 
 /// Runs a plugin's code; afterwards libtorch's modes are as before.
-pub(super) fn surrounded<T>(
+pub(crate) fn surrounded<T>(
     label: &str,
     method: &'static str,
     body: impl FnOnce() -> AbiResult<T>,

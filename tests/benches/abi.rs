@@ -1,0 +1,154 @@
+//! Cost of a call across the stable ABI: `cargo verify`, then `cargo bench -p nnunet-tests --bench abi`.
+//!
+//! "direct" calls a component as it is, "crossed" the same one behind both adapters (what a plugin's call costs), "plugin"
+//! one in a shared library that was loaded.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a bench")]
+
+use std::hint::black_box;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use ndarray::Array3;
+// All built-ins.
+use nnunet_architectures::ParameterStore;
+use nnunet_host_torch as _;
+use nnunet_plugin_api::abi::v1::{import_with_tensors, through_adapters};
+use nnunet_plugin_api::tch::{self, Device, Kind as Element, Tensor};
+use nnunet_plugin_api::vocabulary::EpochReport;
+use nnunet_plugin_api::{
+    Component, Factory, Kind, LabelVolume, Loss, Network, NetworkSpec, NormalizationContext, Registration,
+    Trainer, inventory,
+};
+
+/// Microseconds of a call: the best of several rounds.
+fn microseconds(calls: u32, mut call: impl FnMut()) -> f64 {
+    let round = |call: &mut dyn FnMut()| {
+        let start = Instant::now();
+        (0..calls).for_each(|_| call());
+        start.elapsed().as_secs_f64() * 1e6 / f64::from(calls)
+    };
+    (0..7).map(|_| round(&mut call)).fold(f64::INFINITY, f64::min)
+}
+
+fn built_in(kind: Kind, name: &str, crossed: bool) -> Component {
+    let all = inventory::iter::<Registration>().map(|registration| (registration.0)());
+    let found =
+        all.into_iter().find(|component| component.info.kind == kind && component.info.name == name).unwrap();
+    if crossed { through_adapters(found, "itself") } else { found }
+}
+
+fn loaded(file: &str, name: &str) -> Component {
+    let bench = std::env::current_exe().unwrap();
+    let path: PathBuf = bench.ancestors().nth(2).unwrap().join(format!("lib{file}.so"));
+    let components = nnunet_host::loader::load(&path, import_with_tensors).unwrap().1;
+    components.into_iter().find(|component| component.info.name == name).unwrap()
+}
+
+fn row(what: &str, times: &[(&str, f64)]) {
+    let columns: Vec<String> = times.iter().map(|(name, time)| format!("{name} {time:.3}")).collect();
+    println!("{what}: {} microseconds", columns.join(", "));
+}
+
+fn normalize(component: &Component) -> f64 {
+    let Factory::Normalization(make) = &component.factory else { panic!("another kind") };
+    let normalization = make(&component.info.defaults).unwrap();
+    let (mut channel, seg) = (Array3::from_elem((1, 1, 1), 1.0), Array3::zeros((1, 1, 1)));
+    let context = NormalizationContext::new(0, seg.view());
+    microseconds(20_000, || normalization.normalize(black_box(channel.view_mut()), &context).unwrap())
+}
+
+fn postprocess(component: &Component) -> f64 {
+    let Factory::Postprocessor(make) = &component.factory else { panic!("another kind") };
+    let postprocessor = make(&component.info.defaults).unwrap();
+    let mut volume = LabelVolume { labels: Array3::zeros((1, 1, 1)), spacing: [1.0; 3] };
+    microseconds(20_000, || postprocessor.apply(black_box(&mut volume)).unwrap())
+}
+
+fn epoch_end(component: &Component) -> f64 {
+    let Factory::Trainer(make) = &component.factory else { panic!("another kind") };
+    let mut trainer: Box<dyn Trainer> = make(&component.info.defaults).unwrap();
+    let report = EpochReport::default();
+    microseconds(20_000, || {
+        black_box(trainer.on_epoch_end(&report).unwrap());
+    })
+}
+
+fn loss(crossed: bool) -> Box<dyn Loss> {
+    let component = built_in(Kind::Loss, "RobustCrossEntropyLoss", crossed);
+    let Factory::Loss(make) = &component.factory else { panic!("another kind") };
+    make(&component.info.defaults).unwrap()
+}
+
+fn network(crossed: bool, store: &mut ParameterStore) -> Box<dyn Network> {
+    let component = built_in(Kind::Architecture, "Generic_UNet", crossed);
+    let Factory::Architecture(make) = &component.factory else { panic!("another kind") };
+    let spec = NetworkSpec {
+        num_input_channels: 1,
+        num_classes: 3,
+        base_num_features: 32,
+        conv_per_stage: 2,
+        patch_size: vec![40, 56, 40],
+        pool_op_kernel_sizes: vec![vec![2; 3]; 3],
+        conv_kernel_sizes: vec![vec![3; 3]; 4],
+        num_blocks_encoder: None,
+        num_blocks_decoder: None,
+    };
+    make(&component.info.defaults).unwrap().build(store, &spec).unwrap()
+}
+
+/// A call of the loss with a tensor of one voxel: what is computed is next to nothing.
+fn small_loss(crossed: bool) -> f64 {
+    let loss = loss(crossed);
+    let logits = Tensor::zeros([1, 2, 1, 1, 1], (Element::Float, Device::Cpu)).set_requires_grad(true);
+    let target = Tensor::zeros([1, 1, 1, 1, 1], (Element::Int64, Device::Cpu));
+    microseconds(2_000, || drop(black_box(loss.forward(&logits, &target).unwrap())))
+}
+
+/// Seconds of a training step of the hippocampus's network with half of its batch: network, loss and gradients.
+fn step() -> f64 {
+    let mut store = ParameterStore::new(Device::Cpu);
+    let (network, loss) = (network(false, &mut store), loss(false));
+    let input = Tensor::randn([4, 1, 40, 56, 40], (Element::Float, Device::Cpu));
+    let target = Tensor::zeros([4, 1, 40, 56, 40], (Element::Int64, Device::Cpu));
+    let mut best = f64::INFINITY;
+    for _ in 0..3 {
+        let start = Instant::now();
+        let outputs = network.forward(&input, false).unwrap();
+        loss.forward(&outputs[0], &target).unwrap().backward();
+        best = best.min(start.elapsed().as_secs_f64());
+    }
+    best
+}
+
+fn main() {
+    tch::manual_seed(1);
+    let (plain, crossed) =
+        (|kind, name| built_in(kind, name, false), |kind, name| built_in(kind, name, true));
+    let normalized = [
+        ("direct", normalize(&plain(Kind::Normalization, "noNorm"))),
+        ("crossed", normalize(&crossed(Kind::Normalization, "noNorm"))),
+        ("plugin", normalize(&loaded("my_imaging", "Percentiles"))),
+    ];
+    row("normalisation of one voxel", &normalized);
+    let post = |component| postprocess(&component);
+    let labels = [
+        ("direct", post(plain(Kind::Postprocessor, "LargestComponent"))),
+        ("crossed", post(crossed(Kind::Postprocessor, "LargestComponent"))),
+    ];
+    row("postprocessing of one voxel", &labels);
+    let ends = [
+        ("direct", epoch_end(&plain(Kind::Trainer, "nnUNetTrainerV2"))),
+        ("crossed", epoch_end(&crossed(Kind::Trainer, "nnUNetTrainerV2"))),
+        ("plugin", epoch_end(&loaded("my_trainer", "MyTrainer"))),
+    ];
+    row("a trainer's end of epoch", &ends);
+    let losses = [("direct", small_loss(false)), ("crossed", small_loss(true))];
+    row("loss of one voxel", &losses);
+    let added = losses[1].1 - losses[0].1;
+    let seconds = step();
+    // Network and loss are the two calls of a step.
+    let share = 2.0 * added * 1e-6 / seconds * 100.0;
+    println!(
+        "a call adds {added:.3} microseconds; a step takes {seconds:.3} s; its two calls are {share:.5} % of it"
+    );
+}

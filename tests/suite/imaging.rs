@@ -1,0 +1,90 @@
+//! Kinds around images, from a plugin: a data set in another file format, a normalisation by name, and a logger.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+
+use std::path::Path;
+
+use nnunet_formats::{nifti, npz};
+use nnunet_tests::{World, copy_folder, plugin};
+
+/// A NIfTI file as an uncompressed MetaImage beside it.
+fn to_meta_image(path: &Path) {
+    let image = nifti::read(path).unwrap();
+    let words = |numbers: &[f64]| numbers.iter().map(f64::to_string).collect::<Vec<_>>().join(" ");
+    let geometry = &image.geometry;
+    let by_column: Vec<f64> = (0..9).map(|i| geometry.direction[i % 3 * 3 + i / 3]).collect();
+    let [x, y, z] = geometry.size;
+    let header = format!(
+        "ObjectType = Image\nNDims = 3\nTransformMatrix = {}\nOffset = {}\nElementSpacing = {}\nDimSize = {x} {y} {z}\n\
+         ElementType = MET_FLOAT\nElementDataFile = LOCAL\n",
+        words(&by_column),
+        words(&geometry.origin),
+        words(&geometry.spacing)
+    );
+    let voxels = image.data.iter().flat_map(|value| value.to_le_bytes());
+    let bytes: Vec<u8> = header.into_bytes().into_iter().chain(voxels).collect();
+    std::fs::write(path.to_string_lossy().replace(".nii.gz", ".mha"), bytes).unwrap();
+    std::fs::remove_file(path).unwrap();
+}
+
+/// The phantoms again as MetaImages, as Task901.
+fn meta_images(world: &World) {
+    let raw = world.path("raw/nnUNet_raw_data/Task901_Meta");
+    copy_folder(&world.path("raw/nnUNet_raw_data/Task900_Phantom"), &raw);
+    for folder in ["imagesTr", "labelsTr", "imagesTs"] {
+        for entry in std::fs::read_dir(raw.join(folder)).unwrap().flatten() {
+            to_meta_image(&entry.path());
+        }
+    }
+    let json = std::fs::read_to_string(raw.join("dataset.json")).unwrap();
+    let json = json.replace(".nii.gz", ".mha").replacen('{', "{\"file_ending\": \".mha\",", 1);
+    std::fs::write(raw.join("dataset.json"), json).unwrap();
+}
+
+#[test]
+fn a_data_set_of_another_format_is_trained_on_and_predicted_like_the_same_one_in_nifti() {
+    let world = World::with_phantoms();
+    meta_images(&world);
+    let toml = std::fs::read_to_string(world.path("nnunet.toml")).unwrap();
+    world.write("nnunet.toml", &(toml + "\n[loggers.CsvLogger]\nseparator = \";\"\n"));
+    let with = format!("--plugin {} ", plugin("my_imaging").display());
+    world.succeed(&(with.clone() + "plan_and_preprocess -t 901 -pl3d Small -pl2d None -tl 2 -tf 2"));
+    let case = |task: &str| {
+        let file = format!("preprocessed/{task}/nnUNetData_plans_v2.1_stage0/phantom_000.npz");
+        npz::load_f32(&world.path(&file), "data").unwrap()
+    };
+    assert_eq!(case("Task901_Meta"), case("Task900_Phantom"));
+
+    world.succeed(
+        &(with.clone()
+            + "train 3d_fullres Short Task901_Meta 0 -p nnUNetPlansSmall --disable_validation_inference"),
+    );
+    let model = world.path("results/nnUNet/3d_fullres/Task901_Meta/Short__nnUNetPlansSmall");
+    let log = std::fs::read_to_string(model.join("fold_0/epochs.csv")).unwrap();
+    let lines: Vec<&str> = log.lines().collect();
+    assert_eq!(lines[0], "epoch;train_loss;validation_loss;metric;learning_rate");
+    assert!(lines.len() == 3 && lines[1].starts_with("0;") && lines[2].starts_with("1;"), "{log}");
+
+    for (input, output) in [("Task901_Meta", "meta"), ("Task900_Phantom", "nifti")] {
+        let images = format!("raw/nnUNet_raw_data/{input}/imagesTs");
+        world.succeed(&format!(
+            "{with}predict -i {images} -o {output} -t 901 -m 3d_fullres -f 0 -tr Short -p nnUNetPlansSmall --disable_tta"
+        ));
+    }
+    for entry in std::fs::read_dir(world.path("meta")).unwrap().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.ends_with(".nii.gz") {
+            let labels = |folder: &str| nifti::read(&world.path(folder).join(&name)).unwrap().data;
+            assert_eq!(labels("meta"), labels("nifti"), "{name}");
+        }
+    }
+}
+
+/// Without the plugin the file says what is missing.
+#[test]
+fn an_unknown_ending_names_the_known_ones() {
+    let world = World::with_phantoms();
+    meta_images(&world);
+    let outcome = world.run("plan_and_preprocess -t 901 -pl3d Small -pl2d None");
+    assert_eq!(outcome.code, 1);
+    assert!(outcome.text.contains("no format reads it; known endings: .nii.gz, .nii"), "{}", outcome.text);
+}
