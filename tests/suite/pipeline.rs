@@ -7,9 +7,9 @@
     reason = "tests fail by panicking"
 )]
 
-use nnunet_formats::json;
 use nnunet_formats::pickle::{self, Value};
 use nnunet_formats::torch_zip;
+use nnunet_formats::{json, nifti};
 use nnunet_tests::World;
 
 const RAW: &str = "raw/nnUNet_raw_data/Task900_Phantom";
@@ -48,8 +48,11 @@ fn plan_train_predict_evaluate_with_a_trainer_in_toml() {
     let refused =
         world.run(&format!("predict -i {RAW}/imagesTs -o no --model-folder {model} --mode fast -z"));
     assert!(refused.text.contains("only there in --mode normal"), "{}", refused.text);
-    let by_folder = world.run(&format!("predict -i {images} -o out2 --model-folder {model} --disable_tta"));
-    assert_eq!(by_folder.code, 0, "{}", by_folder.text);
+    let by_folder = format!("predict -i {images} -o out2 --model-folder {model} --disable_tta --overlay");
+    world.succeed(&format!("{by_folder} -pp MinimumSize --parameters mm3=1e9"));
+    assert!(world.path("out2/phantom_006.png").is_file());
+    let labels = nifti::read(&world.path("out2/phantom_006.nii.gz")).unwrap().data;
+    assert!(labels.iter().all(|label| *label == 0.0), "the postprocessor was not applied");
 }
 
 /// The files have v1's keys and their JSON twins.

@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use anyhow::Result;
-use ndarray::ArrayView3;
+use ndarray::{Array3, ArrayView3};
 use nnunet_formats::nifti::Geometry;
 use nnunet_inference::paste;
 use nnunet_plugin_api::vocabulary::CaseProperties;
+use nnunet_plugin_api::{LabelVolume, Postprocessor};
 
 use crate::images;
 
@@ -17,6 +18,23 @@ use crate::images;
 pub fn write_labels(path: &Path, labels: ArrayView3<'_, u8>, case: &CaseProperties) -> Result<()> {
     let raw = paste(labels, case);
     images::write_labels(path, raw.view(), &raw_geometry(case))
+}
+
+/// Treats labels of the cropped case with a postprocessor, if there is one, and writes them as [`write_labels`] does.
+///
+/// # Errors
+/// What the postprocessor and the system say.
+pub fn write_treated(
+    path: &Path,
+    labels: Array3<u8>,
+    case: &CaseProperties,
+    postprocessor: Option<&dyn Postprocessor>,
+) -> Result<()> {
+    let mut volume = LabelVolume { labels, spacing: case.original_spacing };
+    if let Some(postprocessor) = postprocessor {
+        postprocessor.apply(&mut volume)?;
+    }
+    write_labels(path, volume.labels.view(), case)
 }
 
 /// Where the raw image lies.

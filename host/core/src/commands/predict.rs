@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::chosen::Chosen;
+
 use crate::memory;
 
 /// Arguments of v1's command.
@@ -75,6 +77,12 @@ pub struct Args {
     /// Trainer of a cascade, as in v1's scripts.
     #[arg(long = "ctr", visible_alias = "cascade_trainer_class_name", value_name = "NAME")]
     pub cascade_trainer: Option<String>,
+    /// What is done to the label maps instead of the model's postprocessing.json; -pp None for nothing.
+    #[command(flatten)]
+    pub postprocessing: Chosen,
+    /// Draw the slice of every case that has most foreground, with its labels, as CASE.png.
+    #[arg(long)]
+    pub overlay: bool,
     /// Single precision.
     #[arg(long = "disable_mixed_precision", alias = "disable-mixed-precision")]
     pub disable_mixed_precision: bool,

@@ -18,10 +18,11 @@ use anyhow::{Context, Result, bail, ensure};
 use nnunet_host::commands::predict::{Args, Mode};
 use nnunet_host::config::World;
 use nnunet_host::folders::{self, Folders};
-use nnunet_host::{memory, report};
+use nnunet_host::{memory, pictures, report};
 use nnunet_inference::SlidingWindow;
 use nnunet_plugin_api::Network;
 use nnunet_plugin_api::tch::Device;
+use rayon::prelude::*;
 
 pub(crate) use export::Export;
 pub(crate) use inputs::cases;
@@ -91,11 +92,21 @@ pub(crate) fn drive(args: &Args, world: &World, mut job: Job<'_>) -> Result<()> 
         Pipeline { method: job.method, window: &job.window, records: &records, plan, folder: &args.output };
     let networks: Vec<&dyn Network> = job.networks.iter().map(|network| &**network).collect();
     pipeline.run(&open, &networks)?;
+    if args.overlay {
+        draw(&mine)?;
+    }
     let failed = records.failures();
     if !failed.is_empty() {
         bail!("{} of {} cases failed:\n{}", failed.len(), mine.len(), failed.join("\n"));
     }
     Ok(())
+}
+
+/// Draws every case that has a label map.
+fn draw(cases: &[&Case]) -> Result<()> {
+    let done: Vec<&&Case> = cases.iter().filter(|case| case.output.is_file()).collect();
+    done.par_iter()
+        .try_for_each(|case| pictures::overlay_case(&case.images[0], &case.output, &case.beside(".png")))
 }
 
 /// Each part of a job has its own record.

@@ -13,8 +13,8 @@ use nnunet_host::selection::Postprocessing;
 use nnunet_host::{components, export, images, records};
 use nnunet_inference::{Heads, WayBack};
 use nnunet_numerics::resampled_shape;
+use nnunet_plugin_api::Postprocessor;
 use nnunet_plugin_api::vocabulary::{CaseProperties, Plans, Precision, Regions};
-use nnunet_plugin_api::{LabelVolume, Postprocessor};
 use nnunet_preprocessing::{Resolved, Target, preprocess};
 
 use super::inputs::ending_in;
@@ -38,7 +38,7 @@ pub(super) fn run(args: &Args, world: &World, folder: &Path) -> Result<()> {
         preprocessor: &preprocessor,
         heads: Heads::of(model.spec.num_classes, model.info.regions.as_ref()),
         regions: model.info.regions.as_ref(),
-        postprocessing: postprocessing(folder, args)?,
+        postprocessing: postprocessing(folder, args, world)?,
         mode: args.mode,
         keep: args.save_npz.then_some(Keep::Cropped),
     };
@@ -59,15 +59,19 @@ pub(super) fn run(args: &Args, world: &World, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The model's `postprocessing.json`, copied beside the predictions as v1 does.
-fn postprocessing(folder: &Path, args: &Args) -> Result<Option<Postprocessing>> {
+/// What the user chose, or else the model's `postprocessing.json`; a file is copied beside the predictions as v1 does.
+fn postprocessing(folder: &Path, args: &Args, world: &World) -> Result<Option<Box<dyn Postprocessor>>> {
+    if args.postprocessing.is_given() {
+        args.postprocessing.note(&args.output)?;
+        return args.postprocessing.postprocessor(world);
+    }
     let file = folder.join("postprocessing.json");
     if !file.is_file() {
         return Ok(None);
     }
     let bytes = std::fs::read(&file).with_context(|| file.display().to_string())?;
     nnunet_formats::atomic::write_bytes(&args.output.join("postprocessing.json"), &bytes)?;
-    Postprocessing::load(&file).map(Some)
+    Ok(Some(Box::new(Postprocessing::load(&file)?)))
 }
 
 fn sizes(model: &Model, preprocessor: &Resolved, cases: &[Case]) -> Sizes {
@@ -96,7 +100,7 @@ struct V1<'a> {
     preprocessor: &'a Resolved,
     heads: Heads,
     regions: Option<&'a Regions>,
-    postprocessing: Option<Postprocessing>,
+    postprocessing: Option<Box<dyn Postprocessor>>,
     mode: Mode,
     keep: Option<Keep>,
 }
@@ -137,10 +141,6 @@ impl Method for V1<'_> {
     }
 
     fn write(&self, labels: Array3<u8>, case: &CaseProperties, output: &Path) -> Result<()> {
-        let mut volume = LabelVolume { labels, spacing: case.original_spacing };
-        if let Some(postprocessing) = &self.postprocessing {
-            postprocessing.apply(&mut volume)?;
-        }
-        export::write_labels(output, volume.labels.view(), case)
+        export::write_treated(output, labels, case, self.postprocessing.as_deref())
     }
 }

@@ -11,6 +11,7 @@ use nnunet_host::export;
 use nnunet_host::pipeline::{copy_file, crop_case};
 use nnunet_inference::{Heads, Scores, SlidingWindow};
 use nnunet_numerics::resampled_shape;
+use nnunet_plugin_api::Postprocessor;
 use nnunet_plugin_api::vocabulary::CaseProperties;
 
 use super::model::Model;
@@ -26,6 +27,7 @@ pub(crate) fn run(args: &Args, world: &World, folder: &Path) -> Result<()> {
     for name in ["plans.json", "dataset.json"] {
         copy_file(&folder.join(name), &args.output.join(name))?;
     }
+    args.postprocessing.note(&args.output)?;
     let mut window = SlidingWindow::new(model.configuration.patch_size.clone(), model.heads.count());
     window.scores = Scores::Logits;
     window.step = args.step_size;
@@ -36,6 +38,7 @@ pub(crate) fn run(args: &Args, world: &World, folder: &Path) -> Result<()> {
         configuration: &model.configuration,
         heads: &model.heads,
         keep: args.save_npz.then_some(Keep::Raw),
+        postprocessing: args.postprocessing.postprocessor(world)?,
     };
     let job = Job {
         folder,
@@ -70,6 +73,7 @@ struct V2<'a> {
     configuration: &'a Configuration,
     heads: &'a Heads,
     keep: Option<Keep>,
+    postprocessing: Option<Box<dyn Postprocessor>>,
 }
 
 impl Method for V2<'_> {
@@ -109,7 +113,7 @@ impl Method for V2<'_> {
     }
 
     fn write(&self, labels: Array3<u8>, case: &CaseProperties, output: &Path) -> Result<()> {
-        export::write_labels(output, labels.view(), case)
+        export::write_treated(output, labels, case, self.postprocessing.as_deref())
     }
 }
 
