@@ -11,7 +11,8 @@ use nnunet_planning as _;
 use nnunet_postprocessing as _;
 use nnunet_preprocessing as _;
 
-/// What the part of the program that has tensors knows, as it describes itself (`nnunet-torch plugins list --json`).
+/// What the part of the program that has tensors knows, as it describes itself (`nnunet-torch plugins docs --tensors
+/// --json`); `cargo reference` writes it.
 const WITH_TENSORS: &str = include_str!("with_tensors.json");
 
 /// A registry with all built-ins. Where tensors are not linked in, components that need them are known by description.
@@ -25,14 +26,14 @@ pub fn built_in() -> Result<Registry> {
     }
     let linked = |kind: Kind| registry.entries().iter().any(|entry| entry.component.info.kind == kind);
     if !linked(Kind::Architecture) {
-        for (kind, name, summary) in described()? {
-            let component = Component { info: Info::new(kind, name, summary), factory: Factory::Elsewhere };
+        for info in described()? {
+            let component = Component { info, factory: Factory::Elsewhere };
             registry.register(component, "", Origin::BuiltIn, false)?;
         }
     }
     Ok(registry)
 }
 
-fn described() -> Result<Vec<(Kind, String, String)>> {
+fn described() -> Result<Vec<Info>> {
     Ok(serde_json::from_str(WITH_TENSORS)?)
 }

@@ -2,8 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use anyhow::{Context, Result, bail};
+
+use crate::config::{File, FolderTable};
+use crate::plugins::discovery::beside;
 
 /// The configurations of v1.
 pub const CONFIGURATIONS: [&str; 4] = ["2d", "3d_lowres", "3d_fullres", "3d_cascade_fullres"];
@@ -11,7 +15,29 @@ pub const CONFIGURATIONS: [&str; 4] = ["2d", "3d_lowres", "3d_fullres", "3d_casc
 /// The configuration whose trainer is named apart.
 pub const CASCADE: &str = "3d_cascade_fullres";
 
-/// The three roots, from v1's environment variables; each is asked for only when a command needs it.
+/// Keys of `[folders]` in nnunet.toml, and v1's environment variables for the same.
+pub const VARIABLES: [(&str, &str); 3] = [
+    ("raw_data_base", "nnUNet_raw_data_base"),
+    ("preprocessed", "nnUNet_preprocessed"),
+    ("results", "RESULTS_FOLDER"),
+];
+
+/// What configuration files say of the folders.
+static CONFIGURED: OnceLock<FolderTable> = OnceLock::new();
+
+/// Takes the folders of configuration files for where the environment names none; once, at the start.
+pub fn set_from(files: &[File]) {
+    let first = |of: fn(&FolderTable) -> &Option<PathBuf>| {
+        files.iter().find_map(|file| of(&file.folders).as_ref().map(|path| beside(&file.path, path)))
+    };
+    let _ = CONFIGURED.set(FolderTable {
+        raw_data_base: first(|table| &table.raw_data_base),
+        preprocessed: first(|table| &table.preprocessed),
+        results: first(|table| &table.results),
+    });
+}
+
+/// The three roots, from v1's environment variables or nnunet.toml; each is asked for only when a command needs it.
 #[derive(Debug, Clone, Default)]
 pub struct Folders {
     raw_data_base: Option<PathBuf>,
@@ -20,14 +46,16 @@ pub struct Folders {
 }
 
 impl Folders {
-    /// From `nnUNet_raw_data_base`, `nnUNet_preprocessed` and `RESULTS_FOLDER`.
+    /// From `nnUNet_raw_data_base`, `nnUNet_preprocessed` and `RESULTS_FOLDER`, else from `[folders]`.
     #[must_use]
     pub fn from_environment() -> Self {
+        let configured = CONFIGURED.get().cloned().unwrap_or_default();
         let folder = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let [raw, preprocessed, results] = VARIABLES.map(|(_, variable)| folder(variable));
         Self {
-            raw_data_base: folder("nnUNet_raw_data_base"),
-            preprocessed: folder("nnUNet_preprocessed"),
-            results: folder("RESULTS_FOLDER"),
+            raw_data_base: raw.or(configured.raw_data_base),
+            preprocessed: preprocessed.or(configured.preprocessed),
+            results: results.or(configured.results),
         }
     }
 

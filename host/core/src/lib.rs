@@ -20,7 +20,6 @@ pub mod phantom;
 pub mod pictures;
 pub mod pipeline;
 pub mod plugins;
-pub mod postprocessors;
 pub mod records;
 pub mod registry;
 pub mod report;

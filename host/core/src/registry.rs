@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow, bail};
+use nnunet_plugin_api::vocabulary::ComponentChoice;
 use nnunet_plugin_api::{
     Component, Config, ExperimentLogger, Factory, ImageFormat, Info, Kind, Normalization, Planner,
     Postprocessor, Preprocessor,
@@ -84,6 +85,16 @@ pub struct Entry {
     /// Where it comes from.
     pub origin: Origin,
     status: Status,
+    preset: Option<Preset>,
+}
+
+/// A name for another component with other parameters.
+#[derive(Debug, Clone)]
+pub struct Preset {
+    /// The component.
+    pub extends: String,
+    /// Parameters that differ from its defaults.
+    pub changes: Config,
 }
 
 /// State of an entry.
@@ -161,8 +172,53 @@ impl Registry {
             }
             Some(rival) => self.contest(rival, &origin),
         };
-        self.entries.push(Entry { component, plugin: plugin.to_owned(), origin, status });
+        self.entries.push(Entry { component, plugin: plugin.to_owned(), origin, status, preset: None });
         Ok(outcome)
+    }
+
+    /// Registers a name for another component with other parameters.
+    ///
+    /// # Errors
+    /// As [`Registry::register`].
+    pub fn register_preset(
+        &mut self,
+        kind: Kind,
+        name: &str,
+        preset: Preset,
+        origin: Origin,
+    ) -> Result<Outcome> {
+        let component = crate::config::preset_component(kind, name, &preset.extends);
+        let outcome = self.register(component, "config", origin, false)?;
+        if let Some(entry) = self.entries.last_mut() {
+            entry.preset = Some(preset);
+        }
+        Ok(outcome)
+    }
+
+    /// What a name and parameters stand for: a component that can be made, and all parameters it is given.
+    ///
+    /// # Errors
+    /// As [`Registry::find`].
+    pub fn expand(&self, kind: Kind, choice: &ComponentChoice) -> Result<(&Entry, ComponentChoice)> {
+        let entry = self.find(kind, &choice.name)?;
+        let Some(preset) = &entry.preset else { return Ok((entry, choice.clone())) };
+        let mut parameters = preset.changes.clone();
+        parameters.extend(choice.parameters.clone());
+        self.expand(kind, &ComponentChoice { name: preset.extends.clone(), parameters })
+    }
+
+    /// Whether a component knows all of these parameters. One that has not said which it takes is asked when it is made.
+    ///
+    /// # Errors
+    /// The first unknown one, with the nearest known.
+    pub fn check_parameters(&self, kind: Kind, name: &str, parameters: &Config) -> Result<()> {
+        let (entry, _) = self.expand(kind, &ComponentChoice::named(name))?;
+        let known = entry.component.info.parameters();
+        let unknown = parameters.keys().find(|key| !known.iter().any(|known| known.name == **key));
+        let Some(key) = unknown.filter(|_| !known.is_empty()) else { return Ok(()) };
+        let near = known.iter().map(|known| (strsim::jaro_winkler(&known.name, key), &known.name));
+        let near = near.max_by(|a, b| a.0.total_cmp(&b.0)).map_or("", |(_, name)| name.as_str());
+        bail!("unknown key `{key}`; did you mean `{near}`?")
     }
 
     /// Whether components may be registered: only with `allow_override` may one shadow a built-in.
@@ -228,11 +284,12 @@ impl Registry {
             .collect();
         known.sort_by(|a, b| b.0.total_cmp(&a.0));
         let near: Vec<&str> = known.iter().take(3).map(|(_, name)| *name).collect();
+        let section = crate::config::section(kind);
         let near =
             if near.is_empty() { String::new() } else { format!("; nearest names: {}", near.join(", ")) };
         anyhow!(
             "there is no {kind} `{name}`{near}. A {kind} may be built in (nnunet plugins list), a table \
-             [{kind}s.{name}] in nnunet.toml, or come from a plugin (--plugin FILE, [plugins] in nnunet.toml, \
+             [{section}.{name}] in nnunet.toml, or come from a plugin (--plugin FILE, [plugins] in nnunet.toml, \
              NNUNET_PLUGIN_PATH, the plugins folder of the user)"
         )
     }
@@ -281,8 +338,9 @@ impl Registry {
     ///
     /// # Errors
     /// As [`Registry::find`]; what the factory returns.
-    pub fn postprocessor(&self, name: &str, config: &Config) -> Result<Box<dyn Postprocessor>> {
-        made!(self, Postprocessor, name, config)
+    pub fn postprocessor(&self, choice: &ComponentChoice) -> Result<Box<dyn Postprocessor>> {
+        let (_, choice) = self.expand(Kind::Postprocessor, choice)?;
+        made!(self, Postprocessor, &choice.name, &choice.parameters)
     }
 }
 

@@ -117,3 +117,19 @@ pub fn now(format: &str) -> String {
     let now = jiff::Timestamp::now().to_zoned_datetime(jiff::tz::TimeZone::system());
     now.strftime(format).to_string()
 }
+
+/// A value as it is written in TOML, on one line. What TOML cannot say (null) is left out.
+#[must_use]
+pub fn toml(value: &serde_json::Value) -> String {
+    use serde_json::Value;
+    match value {
+        Value::Array(items) => format!("[{}]", items.iter().map(toml).collect::<Vec<_>>().join(", ")),
+        Value::Object(table) if table.is_empty() => "{}".to_owned(),
+        Value::Object(table) => {
+            let pairs = table.iter().filter(|(_, value)| !value.is_null());
+            let pairs: Vec<String> = pairs.map(|(key, value)| format!("{key} = {}", toml(value))).collect();
+            format!("{{ {} }}", pairs.join(", "))
+        }
+        plain => plain.to_string(),
+    }
+}

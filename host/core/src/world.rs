@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use nnunet_plugin_api::abi::v1::Import;
 use nnunet_plugin_api::{Component, Config as Table, Factory, Info, Kind};
 
-use crate::config::{self, File};
+use crate::config::{self, Choices, File};
 use crate::loader;
 use crate::plugins::discovery::{self, Candidate};
 use crate::plugins::{Description, Plugin, Refused, probe, trust};
@@ -47,6 +47,8 @@ pub struct World {
     pub refused: Vec<Refused>,
     /// The configuration files, the project's first.
     pub files: Vec<File>,
+    /// What they choose.
+    pub choices: Choices,
 }
 
 /// Built-ins, components of configuration files, and plugins, with the one rule of precedence. A plugin named on the
@@ -57,7 +59,8 @@ pub struct World {
 pub fn world(kit: Kit, named: Option<&Path>, plugin_files: &[PathBuf]) -> Result<World> {
     let files = config::files(named)?;
     let (candidates, refused) = discovery::candidates(&files, plugin_files)?;
-    let mut world = World { registry: crate::built_in()?, plugins: Vec::new(), refused, files };
+    let choices = config::choices(&files);
+    let mut world = World { registry: crate::built_in()?, plugins: Vec::new(), refused, files, choices };
     for candidate in candidates {
         match admit(&candidate, kit, &mut world.registry) {
             Ok(plugin) => world.plugins.push(plugin),
@@ -72,8 +75,7 @@ pub fn world(kit: Kit, named: Option<&Path>, plugin_files: &[PathBuf]) -> Result
     }
     images::install(&world.registry);
     for file in &world.files {
-        config::register_tables(kit, file, &mut world.registry)
-            .with_context(|| file.path.display().to_string())?;
+        config::register(kit, file, &mut world.registry).with_context(|| file.path.display().to_string())?;
     }
     Ok(world)
 }

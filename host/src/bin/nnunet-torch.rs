@@ -2,16 +2,21 @@
 
 use std::process::ExitCode;
 
+use anyhow::Result;
 use nnunet_host::report;
 
 fn main() -> ExitCode {
-    let cli = nnunet_host::commands::Cli::from_process();
-    cli.set_style();
-    match nnunet_host_torch::run(&cli) {
+    match run() {
         Ok(code) => code,
         Err(error) => {
             report::error(&error);
             ExitCode::FAILURE
         }
     }
+}
+
+fn run() -> Result<ExitCode> {
+    let cli = nnunet_host::commands::Cli::from_process()?;
+    cli.set_style();
+    nnunet_host_torch::run(&cli)
 }

@@ -16,16 +16,19 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const SIBLING: &str = "nnunet-torch";
 
 fn main() -> ExitCode {
-    let cli = Cli::from_process();
-    cli.set_style();
-    let done = if cli.command.needs_tensors() { hand_over() } else { commands::run(&cli, LIGHT) };
-    match done {
+    match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             report::error(&error);
             ExitCode::FAILURE
         }
     }
+}
+
+fn run() -> Result<()> {
+    let cli = Cli::from_process()?;
+    cli.set_style();
+    if cli.command.needs_tensors() { hand_over() } else { commands::run(&cli, LIGHT) }
 }
 
 /// Becomes the sibling program with the same arguments; returns only when that fails.

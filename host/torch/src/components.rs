@@ -44,7 +44,8 @@ macro_rules! maker {
     ($(#[$meta:meta])* $fn:ident, $kind:ident, $type:path) => {
         $(#[$meta])*
         pub(crate) fn $fn(registry: &Registry, choice: &ComponentChoice) -> Result<Box<dyn $type>> {
-            match &registry.find(Kind::$kind, &choice.name)?.component.factory {
+            let (entry, choice) = registry.expand(Kind::$kind, choice)?;
+            match &entry.component.factory {
                 Factory::$kind(make) => make(&choice.parameters).map_err(|error| anyhow!("{} `{}`: {error}", Kind::$kind, choice.name)),
                 _ => Err(anyhow!("{} `{}` cannot be made here", Kind::$kind, choice.name)),
             }
@@ -71,7 +72,8 @@ maker!(
 
 /// Whether a component takes a parameter.
 pub(crate) fn has_parameter(registry: &Registry, kind: Kind, name: &str, parameter: &str) -> bool {
-    registry.find(kind, name).is_ok_and(|entry| entry.component.info.defaults.contains_key(parameter))
+    let expanded = registry.expand(kind, &ComponentChoice::named(name));
+    expanded.is_ok_and(|(entry, _)| entry.component.info.defaults.contains_key(parameter))
 }
 
 /// The resolved trainer of a name.

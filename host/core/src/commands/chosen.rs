@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use nnunet_plugin_api::vocabulary::ComponentChoice;
 use nnunet_plugin_api::{Config, LabelVolume, Postprocessor};
 
 use crate::config::World;
@@ -45,7 +46,7 @@ impl Chosen {
         !self.names.is_empty()
     }
 
-    /// The postprocessor, if one is chosen.
+    /// The postprocessor, if one is chosen here or by the project.
     ///
     /// # Errors
     /// A file that cannot be read, an unknown name, or parameters that do not fit.
@@ -62,12 +63,16 @@ impl Chosen {
         let step = |name: &String| -> Result<Box<dyn Postprocessor>> {
             match file(name) {
                 Some(file) => Ok(Box::new(Postprocessing::load(&file)?)),
-                None => world.postprocessor(name, &config),
+                None => world.registry.postprocessor(&ComponentChoice {
+                    name: name.clone(),
+                    parameters: config.clone(),
+                }),
             }
         };
         let mut steps =
             self.names.iter().filter(|name| *name != NONE).map(step).collect::<Result<Vec<_>>>()?;
         Ok(match steps.len() {
+            0 if !self.is_given() => of_project(world)?,
             0 => None,
             1 => steps.pop(),
             _ => Some(Box::new(Steps(steps))),
@@ -82,6 +87,11 @@ impl Chosen {
         let file = self.names.iter().find_map(|name| file(name));
         file.map_or(Ok(()), |file| pipeline::copy_file(&file, &folder.join("postprocessing.json")))
     }
+}
+
+/// The project's postprocessor: `[use]` in nnunet.toml.
+fn of_project(world: &World) -> Result<Option<Box<dyn Postprocessor>>> {
+    world.choices.postprocessor.as_ref().map(|choice| world.registry.postprocessor(choice)).transpose()
 }
 
 /// The file that is meant, when a file is.

@@ -6,7 +6,9 @@ mod arguments;
 mod audit;
 mod change_trainer_class;
 pub mod chosen;
+mod config;
 mod convert_decathlon_task;
+mod defaults;
 mod determine_postprocessing;
 mod ensemble;
 mod evaluate_folder;
@@ -30,9 +32,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::config::{self, Kit, World};
+use crate::config::{Kit, World, choices, files, world};
+use crate::folders;
 use crate::report::{self, Style};
 
 pub use arguments::normalize;
@@ -129,7 +132,9 @@ pub enum Command {
     Picture(picture::Args),
     /// Say what a file from elsewhere holds; nothing in it is run.
     Audit(audit::Args),
-    /// List components and plugins.
+    /// Show what is set where, and what may be.
+    Config(config::Args),
+    /// List, inspect, make, check and install plugins.
     Plugins(plugins::Args),
     /// Make links with v1's command names.
     Aliases(aliases::Args),
@@ -151,10 +156,23 @@ impl Command {
 }
 
 impl Cli {
-    /// Parses the arguments of the process, in v1's style too. Wrong arguments end the process with code 2.
-    #[must_use]
-    pub fn from_process() -> Self {
-        Self::parse_from(normalize(std::env::args_os()))
+    /// Parses the arguments of the process, in v1's style too, with the defaults of the project's configuration file.
+    /// Wrong arguments end the process with code 2.
+    ///
+    /// # Errors
+    /// A configuration file that cannot be used.
+    pub fn from_process() -> Result<Self> {
+        let words = process_arguments();
+        let files = files(defaults::named_file(&words).as_deref())?;
+        folders::set_from(&files);
+        let choices = choices(&files);
+        let command = defaults::with_choices(Self::command(), &choices);
+        let matches = command.get_matches_from(words);
+        let mut cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        if let Command::Train(args) = &mut cli.command {
+            args.complete(&choices)?;
+        }
+        Ok(cli)
     }
 
     /// Sets how much is said.
@@ -173,7 +191,7 @@ impl Cli {
     /// # Errors
     /// A configuration file or plugin that cannot be used.
     pub fn world(&self, kit: Kit) -> Result<World> {
-        config::world(kit, self.config.as_deref(), &self.plugin)
+        world(kit, self.config.as_deref(), &self.plugin)
     }
 }
 
@@ -203,6 +221,7 @@ pub fn run(cli: &Cli, kit: Kit) -> Result<()> {
         Command::PrintPretrainedModelInfo(args) => pretrained::print_info(args),
         Command::DownloadPretrainedModel(args) => pretrained::download(args),
         Command::DownloadPretrainedModelByUrl(args) => pretrained::download_by_url(args),
+        Command::Config(args) => config::run(args, cli),
         Command::Plugins(args) => plugins::run(args, cli, kit),
         Command::Aliases(args) => aliases::run(args),
         Command::Train(_)

@@ -85,7 +85,7 @@ pub(super) fn run(args: &Args, world: &World) -> Result<()> {
     let planners: Vec<Resolved> = [&args.planner_3d, &args.planner_2d]
         .into_iter()
         .filter(|name| *name != "None")
-        .map(|name| resolve_planner(&world.registry, name))
+        .map(|name| resolve_planner(world, name))
         .collect::<Result<_>>()?;
     let names = args.tasks.iter().map(|task| folders.task_name(task)).collect::<Result<Vec<_>>>()?;
     let mut failed = Vec::new();
@@ -98,10 +98,17 @@ pub(super) fn run(args: &Args, world: &World) -> Result<()> {
     Ok(())
 }
 
-fn resolve_planner(registry: &Registry, name: &str) -> Result<Resolved> {
+/// The planner of a name; its preprocessor is the project's, if that names one.
+fn resolve_planner(world: &World, name: &str) -> Result<Resolved> {
     let lookup =
-        |name: &str| registry.planner(name).map_err(|error| ComponentError::message(error.to_string()));
-    nnunet_planning::resolve(name, &lookup).with_context(|| format!("planner {name}"))
+        |name: &str| world.registry.planner(name).map_err(|error| ComponentError::message(error.to_string()));
+    let mut planner = nnunet_planning::resolve(name, &lookup).with_context(|| format!("planner {name}"))?;
+    if let Some(preprocessor) =
+        world.choices.preprocessor.as_ref().filter(|_| planner.settings.dimensions == 3)
+    {
+        planner.settings.preprocessor.clone_from(preprocessor);
+    }
+    Ok(planner)
 }
 
 fn run_task(args: &Args, task: &TaskFolders, planners: &[Resolved], registry: &Registry) -> Result<()> {

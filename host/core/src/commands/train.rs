@@ -1,17 +1,23 @@
 //! Arguments of `train`; the work is done where tensors are.
 
+use std::mem::replace;
 use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+
+use crate::config::Choices;
 
 /// Arguments of v1's command.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// 2d, 3d_lowres, 3d_fullres or 3d_cascade_fullres.
     pub configuration: String,
-    /// Name of the trainer.
+    /// Name of the trainer; may be left out where `[use]` in nnunet.toml names one.
     pub trainer: String,
     /// Task, by name or number.
     pub task: String,
     /// Number of the fold, or all; numbers beyond splits_final.pkl give a random 80:20 split.
+    #[arg(default_value = "", hide_default_value = true)]
     pub fold: String,
     /// Only validate the finished model (also -val).
     #[arg(long = "val", visible_alias = "validation_only", alias = "validation-only")]
@@ -62,4 +68,19 @@ pub struct Args {
     /// As in v1's scripts; nothing is predicted for a next stage yet.
     #[arg(long = "disable_next_stage_pred", alias = "disable-next-stage-pred")]
     pub disable_next_stage_pred: bool,
+}
+
+impl Args {
+    /// With three words the trainer is the project's.
+    pub(super) fn complete(&mut self, choices: &Choices) -> Result<()> {
+        if !self.fold.is_empty() {
+            return Ok(());
+        }
+        let trainer = choices.trainer.clone().context(
+            "train takes a configuration, a trainer, a task and a fold; the trainer may be left out where [use] in \
+             nnunet.toml names one",
+        )?;
+        self.fold = replace(&mut self.task, replace(&mut self.trainer, trainer));
+        Ok(())
+    }
 }

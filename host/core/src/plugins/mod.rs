@@ -6,6 +6,7 @@ pub mod discovery;
 pub mod pin;
 pub mod probe;
 pub mod provenance;
+pub mod reference;
 pub mod scaffold;
 pub mod trust;
 

@@ -50,6 +50,7 @@ pub(crate) fn run(args: &Args, world: &World) -> Result<ExitCode> {
         stage: job.stage,
     };
     let mut trainer = components::resolve_trainer(&world.registry, &args.trainer, &context)?;
+    setup::choose(&mut trainer.blueprint, world)?;
     if args.fp32 {
         trainer.blueprint.precision = Precision::Fp32;
     }

@@ -8,7 +8,7 @@ use nnunet_host::config::World;
 use nnunet_host::plugins::provenance;
 use nnunet_host::registry::Origin;
 use nnunet_plugin_api::tch::{self, Device, Kind as Element};
-use nnunet_plugin_api::vocabulary::Precision;
+use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice, Precision};
 use nnunet_plugin_api::{Kind, LossContext};
 use nnunet_trainers::Resolved;
 use nnunet_training::{Engine, History, LossScaler, optimizer};
@@ -24,6 +24,17 @@ pub(super) fn make_deterministic(deterministic: bool) {
         tch::set_num_threads(1);
     }
     tch::Cuda::cudnn_set_benchmark(!deterministic);
+}
+
+/// Puts the project's components into a blueprint, and what names of its configuration file stand for: the model must
+/// be usable without that file.
+pub(super) fn choose(blueprint: &mut Blueprint, world: &World) -> Result<()> {
+    world.choices.apply(blueprint);
+    let expand = |kind, choice: &ComponentChoice| Ok::<_, anyhow::Error>(world.registry.expand(kind, choice)?.1);
+    blueprint.architecture = expand(Kind::Architecture, &blueprint.architecture)?;
+    blueprint.loss = expand(Kind::Loss, &blueprint.loss)?;
+    blueprint.augmentation = expand(Kind::Augmentation, &blueprint.augmentation)?;
+    Ok(())
 }
 
 /// Network, loss and optimiser of a trainer.

@@ -1,5 +1,7 @@
 //! `plugins`: what components and plugins there are, and everything to make and keep one.
 
+mod docs;
+mod inspect;
 mod install;
 mod list;
 mod new;
@@ -24,6 +26,10 @@ pub struct Args {
 enum What {
     /// List components with origin and status.
     List(list::Args),
+    /// Show everything a component or plugin says of itself: parameters, defaults, an example.
+    Inspect(inspect::Args),
+    /// Print the reference of all components in use, as Markdown.
+    Docs(docs::Args),
     /// Make a crate to start a plugin from.
     New(new::Args),
     /// Build a plugin's crate and put it into the user's plugins folder.
@@ -42,6 +48,8 @@ enum What {
 pub(super) fn run(args: &Args, cli: &Cli, kit: Kit) -> Result<()> {
     match &args.command {
         What::List(args) => list::run(args, &cli.world(kit)?),
+        What::Inspect(args) => inspect::run(args, &cli.world(kit)?),
+        What::Docs(args) => docs::run(args, &cli.world(kit)?),
         What::New(args) => new::run(args),
         What::Install(args) => install::run(args),
         What::Pin(args) => pin::run(args, cli),

@@ -1,0 +1,40 @@
+//! Keys of a table against a JSON Schema.
+
+use anyhow::{Result, bail};
+use serde_json::{Map, Value};
+
+/// Looks for a key the schema does not know. Places where several forms are accepted are left to their reader.
+///
+/// # Errors
+/// The key, with its place and the nearest known one.
+pub(super) fn check(value: &Value, schema: &Value, place: &str) -> Result<()> {
+    let (Some(table), Some(known)) = (value.as_object(), known(schema)) else { return Ok(()) };
+    for (key, value) in table {
+        let at = if place.is_empty() { key.clone() } else { format!("{place}.{key}") };
+        match (known.properties.and_then(|all| all.get(key)), known.others) {
+            (Some(schema), _) | (None, Some(schema @ Value::Object(_))) => check(value, schema, &at)?,
+            (None, Some(Value::Bool(false))) => bail!("unknown key `{at}`{}", hint(key, known.properties)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+struct Known<'a> {
+    properties: Option<&'a Map<String, Value>>,
+    others: Option<&'a Value>,
+}
+
+fn known(schema: &Value) -> Option<Known<'_>> {
+    let schema = schema.as_object()?;
+    let others = schema.get("additionalProperties").or_else(|| schema.get("unevaluatedProperties"));
+    Some(Known { properties: schema.get("properties").and_then(Value::as_object), others })
+}
+
+fn hint(key: &str, known: Option<&Map<String, Value>>) -> String {
+    let near = known
+        .into_iter()
+        .flat_map(Map::keys)
+        .max_by(|a, b| strsim::jaro_winkler(a, key).total_cmp(&strsim::jaro_winkler(b, key)));
+    near.map_or(String::new(), |near| format!("; did you mean `{near}`?"))
+}
