@@ -1,4 +1,5 @@
-//! Set-up, the demo and all checks, one command each: `cargo setup`, `cargo demo`, `cargo verify`, `cargo lint`.
+//! Set-up, the demo, the reference pages and all checks, one command each: `cargo setup`, `cargo demo`, `cargo verify`,
+//! `cargo reference`, `cargo lint`.
 //!
 //! Depends on std alone: it builds in seconds, before there is a libtorch.
 
@@ -19,8 +20,9 @@ fn main() -> ExitCode {
         "setup" => libtorch::set_up().map(|_| ()),
         "demo" => build().and_then(|()| demo::run(rest)),
         "verify" => build().and_then(|()| test(rest)),
+        "reference" => build().and_then(|()| reference()),
         "lint" => libtorch::set_up().and_then(|libtorch| lint(&libtorch)),
-        _ => Err("usage: cargo setup | cargo demo [FOLDER] | cargo verify [TEST ARGUMENTS] | cargo lint"
+        _ => Err("usage: cargo setup | cargo demo [FOLDER] | cargo verify [TEST ARGUMENTS] | cargo reference | cargo lint"
             .to_owned()),
     };
     match done {
@@ -60,6 +62,29 @@ fn test(arguments: &[String]) -> Result<()> {
     cargo(&libtorch, &all)?;
     // Examples in the documentation run from a temporary folder, where the rpath leads nowhere: without tensors.
     cargo(&libtorch, &["test", "--release", "--package", "nnunet-plugin-api", "--doc"])
+}
+
+/// Writes what is made from the components' own words: what the light program knows of those with tensors, and the
+/// reference pages; builds again with it.
+fn reference() -> Result<()> {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    let program = target.join("release/nnunet-torch");
+    let write = |arguments: &[&str], file: &str| -> Result<()> {
+        // No plugin and no file of the user's has a say here.
+        let nowhere = target.join("nowhere");
+        let mut command = Command::new(&program);
+        command.args(arguments).current_dir(target.join("release")).env_remove("NNUNET_PLUGIN_PATH");
+        command.env_remove("NNUNET_CONFIG").env("XDG_DATA_HOME", &nowhere).env("XDG_CONFIG_HOME", &nowhere);
+        let output = command.output().map_err(|error| format!("{}: {error}", program.display()))?;
+        if !output.status.success() {
+            return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+        }
+        std::fs::write(root().join(file), output.stdout).map_err(|error| format!("{file}: {error}"))
+    };
+    write(&["plugins", "docs", "--tensors", "--json"], "host/core/src/with_tensors.json")?;
+    write(&["plugins", "docs"], "docs/components.md")?;
+    write(&["config", "schema"], "docs/nnunet.schema.json")?;
+    build()
 }
 
 fn lint(libtorch: &Path) -> Result<()> {

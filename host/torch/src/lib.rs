@@ -1,6 +1,7 @@
 //! Training and prediction: the part of the program that has tensors.
 
 mod cases;
+mod check;
 mod checkpoint;
 mod components;
 mod debug;
@@ -42,6 +43,10 @@ pub fn run(cli: &Cli) -> Result<ExitCode> {
         Command::Trainers(args) => {
             trainers::run(args, &cli.world(components::KIT)?).map(|()| ExitCode::SUCCESS)
         }
+        Command::Plugins(args) => match args.check() {
+            Some(check) => check::run(check).map(|()| ExitCode::SUCCESS),
+            None => commands::run(cli, components::KIT).map(|()| ExitCode::SUCCESS),
+        },
         _ => commands::run(cli, components::KIT).map(|()| ExitCode::SUCCESS),
     }
 }

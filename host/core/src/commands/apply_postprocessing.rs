@@ -28,7 +28,8 @@ pub struct Args {
 /// An unknown postprocessor; all files that cannot be treated, together.
 pub(super) fn run(args: &Args, world: &World) -> Result<()> {
     let postprocessor = args.chosen.postprocessor(world)?;
-    let postprocessor = postprocessor.context("choose a postprocessing with -pp FILE, -pp NAME, or [use] in nnunet.toml")?;
+    let postprocessor =
+        postprocessor.context("choose a postprocessing with -pp FILE, -pp NAME, or [use] in nnunet.toml")?;
     apply_to_folder(&args.input, &args.output, &*postprocessor)?;
     args.chosen.note(&args.output)?;
     report::line(&format!("wrote {}", args.output.display()));

@@ -63,10 +63,9 @@ impl Chosen {
         let step = |name: &String| -> Result<Box<dyn Postprocessor>> {
             match file(name) {
                 Some(file) => Ok(Box::new(Postprocessing::load(&file)?)),
-                None => world.registry.postprocessor(&ComponentChoice {
-                    name: name.clone(),
-                    parameters: config.clone(),
-                }),
+                None => world
+                    .registry
+                    .postprocessor(&ComponentChoice { name: name.clone(), parameters: config.clone() }),
             }
         };
         let mut steps =

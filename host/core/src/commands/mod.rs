@@ -20,7 +20,7 @@ mod picture;
 mod plan_and_preprocess;
 mod plans;
 mod plot_task_pngs;
-mod plugins;
+pub mod plugins;
 pub mod predict;
 mod pretrained;
 pub mod train;
@@ -151,7 +151,7 @@ impl Command {
                 | Command::TrainDdp(_)
                 | Command::Trainers(_)
                 | Command::Predict(_)
-        )
+        ) || matches!(self, Command::Plugins(args) if args.check().is_some())
     }
 }
 
@@ -169,8 +169,11 @@ impl Cli {
         let command = defaults::with_choices(Self::command(), &choices);
         let matches = command.get_matches_from(words);
         let mut cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-        if let Command::Train(args) = &mut cli.command {
-            args.complete(&choices)?;
+        match &mut cli.command {
+            Command::Train(args) => args.complete(&choices)?,
+            Command::TrainDp(args) => args.train.complete(&choices)?,
+            Command::TrainDdp(args) => args.train.complete(&choices)?,
+            _ => {}
         }
         Ok(cli)
     }

@@ -15,7 +15,7 @@ pub struct DataParallel {
     #[arg(long)]
     dbs: bool,
     #[command(flatten)]
-    train: train::Args,
+    pub(super) train: train::Args,
 }
 
 /// Arguments of v1's `train_DDP`.
@@ -28,7 +28,7 @@ pub struct Distributed {
     #[arg(long)]
     dbs: bool,
     #[command(flatten)]
-    train: train::Args,
+    pub(super) train: train::Args,
 }
 
 impl DataParallel {

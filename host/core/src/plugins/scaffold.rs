@@ -134,7 +134,7 @@ fn template(kind: Kind) -> Result<Template> {
         Kind::Postprocessor => (
             "MyPostprocessor",
             include_str!("templates/postprocessor.rs"),
-            "nnunet apply_postprocessing -i PREDICTIONS -o RESULT --postprocessor NAME",
+            "nnunet apply_postprocessing -i PREDICTIONS -o RESULT -pp NAME",
         ),
         other => {
             bail!("there is no template for a {other} yet; see docs/components.md for plugins to start from")

@@ -30,7 +30,8 @@ pub(super) fn make_deterministic(deterministic: bool) {
 /// be usable without that file.
 pub(super) fn choose(blueprint: &mut Blueprint, world: &World) -> Result<()> {
     world.choices.apply(blueprint);
-    let expand = |kind, choice: &ComponentChoice| Ok::<_, anyhow::Error>(world.registry.expand(kind, choice)?.1);
+    let expand =
+        |kind, choice: &ComponentChoice| Ok::<_, anyhow::Error>(world.registry.expand(kind, choice)?.1);
     blueprint.architecture = expand(Kind::Architecture, &blueprint.architecture)?;
     blueprint.loss = expand(Kind::Loss, &blueprint.loss)?;
     blueprint.augmentation = expand(Kind::Augmentation, &blueprint.augmentation)?;

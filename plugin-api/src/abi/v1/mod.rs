@@ -28,6 +28,8 @@ mod trainer;
 
 #[cfg(feature = "torch")]
 mod modes;
+#[cfg(feature = "torch")]
+pub use modes::leaked_modes;
 
 #[cfg(feature = "torch")]
 pub use created::import_with_tensors;

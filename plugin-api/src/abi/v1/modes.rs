@@ -1,5 +1,7 @@
 //! libtorch's thread-wide modes, restored after every call into a plugin.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 // SAFETY: C++ functions of libtorch 2.11 (`at::autocast`), which take and return plain values. The handshake ties both
 // sides to this libtorch. tch's own getter is the deprecated one, which prints a warning whenever it is asked.
 unsafe extern "C" {
@@ -22,6 +24,14 @@ pub(super) fn gradient_mode() -> i32 {
     }
 }
 
+/// How often a plugin has changed a mode.
+static LEAKS: AtomicUsize = AtomicUsize::new(0);
+
+/// How many calls so far left a mode changed, which was then restored.
+pub fn leaked_modes() -> usize {
+    LEAKS.load(Ordering::Relaxed)
+}
+
 /// Remembers gradient mode, autocast and thread count; restores them when dropped.
 pub(super) struct KeepModes {
     grad: i32,
@@ -39,6 +49,23 @@ impl KeepModes {
 
 impl Drop for KeepModes {
     fn drop(&mut self) {
+        if !self.hold() {
+            LEAKS.fetch_add(1, Ordering::Relaxed);
+            self.restore();
+        }
+    }
+}
+
+impl KeepModes {
+    fn hold(&self) -> bool {
+        // SAFETY: a getter.
+        let threads = unsafe { torch_sys::at_get_num_threads() };
+        gradient_mode() == self.grad
+            && threads == self.threads
+            && DEVICES.map(|device| is_autocast_enabled(device)) == self.autocast
+    }
+
+    fn restore(&self) {
         // SAFETY: setters of thread-local state.
         unsafe {
             torch_sys::at_grad_set_enabled(self.grad);

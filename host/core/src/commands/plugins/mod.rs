@@ -1,5 +1,6 @@
 //! `plugins`: what components and plugins there are, and everything to make and keep one.
 
+pub mod check;
 mod docs;
 mod inspect;
 mod install;
@@ -8,7 +9,7 @@ mod new;
 mod pin;
 mod probe;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 use clap::Subcommand;
 use nnunet_plugin_api::Kind;
 
@@ -30,6 +31,8 @@ enum What {
     Inspect(inspect::Args),
     /// Print the reference of all components in use, as Markdown.
     Docs(docs::Args),
+    /// Try a plugin: handshake, manifest, and every component with odd inputs, twice, and on several threads.
+    Check(check::Args),
     /// Make a crate to start a plugin from.
     New(new::Args),
     /// Build a plugin's crate and put it into the user's plugins folder.
@@ -41,6 +44,17 @@ enum What {
     Probe(probe::Args),
 }
 
+impl Args {
+    /// The arguments of `plugins check`, which needs tensors.
+    #[must_use]
+    pub fn check(&self) -> Option<&check::Args> {
+        match &self.command {
+            What::Check(args) => Some(args),
+            _ => None,
+        }
+    }
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -50,6 +64,7 @@ pub(super) fn run(args: &Args, cli: &Cli, kit: Kit) -> Result<()> {
         What::List(args) => list::run(args, &cli.world(kit)?),
         What::Inspect(args) => inspect::run(args, &cli.world(kit)?),
         What::Docs(args) => docs::run(args, &cli.world(kit)?),
+        What::Check(_) => bail!("plugins check needs nnunet-torch"),
         What::New(args) => new::run(args),
         What::Install(args) => install::run(args),
         What::Pin(args) => pin::run(args, cli),

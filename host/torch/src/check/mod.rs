@@ -1,0 +1,130 @@
+//! `plugins check`: a plugin against everything the host relies on.
+
+mod arrays;
+mod tensors;
+
+use anyhow::{Result, ensure};
+use nnunet_host::commands::plugins::check::Args;
+use nnunet_host::plugins::{Description, probe, trust};
+use nnunet_host::{loader, report};
+use nnunet_plugin_api::abi::v1::import_with_tensors;
+use nnunet_plugin_api::{Component, Config, Error, Factory, Info, Result as ComponentResult};
+
+/// What a check finds wrong.
+type Finding = Result<(), String>;
+
+/// Prints findings and counts the bad ones.
+#[derive(Default)]
+struct Report {
+    component: String,
+    failed: usize,
+}
+
+impl Report {
+    fn note(&mut self, what: &str, finding: Finding) {
+        let (mark, why) = match finding {
+            Ok(()) => ("ok  ", String::new()),
+            Err(why) => {
+                self.failed += 1;
+                ("FAIL", format!(": {why}"))
+            }
+        };
+        report::result(&format!("{mark} {}: {what}{why}", self.component));
+    }
+
+    /// A step that others need: its value, if it went well.
+    fn made<T>(&mut self, what: &str, made: ComponentResult<T>) -> Option<T> {
+        match made {
+            Ok(value) => {
+                self.note(what, Ok(()));
+                Some(value)
+            }
+            Err(error) => {
+                self.note(what, Err(error.to_string()));
+                None
+            }
+        }
+    }
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let mut report = Report { component: args.file.display().to_string(), failed: 0 };
+    let path = trust::private(&args.file)?;
+    let sha256 = trust::sha256(&path)?;
+    report.note(&format!("only its owner can write to it; sha256 {sha256}"), Ok(()));
+    probe::verdict(&path, &sha256)?.usable().map_err(|(_, error)| error)?;
+    report.note("loads in a child process; handshake, layout and manifest fit", Ok(()));
+    let (about, components) = loader::load(&path, import_with_tensors)?;
+    report.note("has a licence and components", described(&about));
+    for component in &components {
+        report.component = format!("{} {}", component.info.kind, component.info.name);
+        check(component, &mut report);
+    }
+    ensure!(report.failed == 0, "{} checks failed", report.failed);
+    report::line("all checks passed");
+    Ok(())
+}
+
+fn described(about: &Description) -> Finding {
+    match (about.licence.is_empty(), about.components.is_empty()) {
+        (_, true) => Err("nothing is registered; is inventory::submit! missing?".to_owned()),
+        (true, _) => Err("Cargo.toml has no license".to_owned()),
+        _ => Ok(()),
+    }
+}
+
+fn check(component: &Component, report: &mut Report) {
+    let info = &component.info;
+    report.note("describes itself", metadata(info));
+    report.note("refuses a parameter it does not know", unknown_parameter(component));
+    match &component.factory {
+        Factory::Planner(make) => arrays::planner(make, report),
+        Factory::Preprocessor(make) => arrays::preprocessor(make, report),
+        Factory::Normalization(make) => arrays::normalization(make, report),
+        Factory::Postprocessor(make) => arrays::postprocessor(make, report),
+        Factory::Architecture(make) => tensors::architecture(make, report),
+        Factory::Loss(make) => {
+            if let Some(loss) = report.made("is made from its defaults", make(&Config::new())) {
+                tensors::loss(&*loss, report);
+            }
+        }
+        Factory::Trainer(make) => tensors::trainer(make, report),
+        _ => {}
+    }
+}
+
+fn metadata(info: &Info) -> Finding {
+    if info.summary.is_empty() {
+        return Err("the summary is empty".to_owned());
+    }
+    match info.parameters().iter().find(|parameter| parameter.doc.is_empty()) {
+        Some(parameter) => {
+            Err(format!("parameter `{}` has no text; write a comment above the field", parameter.name))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Only components that have parameters are asked.
+fn unknown_parameter(component: &Component) -> Finding {
+    let mut config = Config::new();
+    config.insert("no_such_parameter".to_owned(), 1.into());
+    let accepted = match &component.factory {
+        _ if component.info.parameters().is_empty() => false,
+        Factory::Postprocessor(make) => make(&config).is_ok(),
+        Factory::Architecture(make) => make(&config).is_ok(),
+        Factory::Loss(make) => make(&config).is_ok(),
+        _ => false,
+    };
+    if accepted { Err("no_such_parameter was accepted; use deny_unknown_fields".to_owned()) } else { Ok(()) }
+}
+
+/// Whether two results of the same input are the same.
+fn same<T: PartialEq>(a: &T, b: &T) -> Finding {
+    if a == b { Ok(()) } else { Err("the same input gave another result".to_owned()) }
+}
+
+fn text(error: Error) -> String {
+    error.to_string()
+}
