@@ -71,6 +71,7 @@ impl Folder {
             .env("CARGO_BUILD_BUILD_DIR", target)
             .env("RUSTFLAGS", FLAGS)
             .env_remove("CARGO_TARGET_DIR")
+            .env_remove("LIBTORCH")
             .env_remove("NNUNET_PLUGIN_PATH")
             .env_remove("LD_LIBRARY_PATH")
             .output()
@@ -210,7 +211,7 @@ fn a_first_postprocessor() {
 fn the_other_templates() {
     let _turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let folder = Folder::new();
-    for kind in ["preprocessor", "loss"] {
+    for kind in ["preprocessor", "normalization", "augmentation", "logger", "loss"] {
         folder.run(&format!(
             "nnunet plugins new {kind} page-{kind} && (cd page-{kind} && cargo test --release) && nnunet plugins install page-{kind}"
         ));

@@ -10,10 +10,11 @@ use serde::Deserialize;
 use super::{Description, cache_folder, probe, trust, user_folder};
 use crate::report;
 
-/// The libtorch this program was built with, if that is still there.
+/// The user's libtorch, or the one this program was built with, if that is still there. Always the same words for the
+/// same folder: cargo builds the bindings again when they change.
 fn libtorch() -> Option<PathBuf> {
-    let named = std::env::var_os("LIBTORCH").map(PathBuf::from);
-    named.or_else(|| option_env!("LIBTORCH").map(PathBuf::from))?.canonicalize().ok()
+    let built_with = || Path::new(option_env!("LIBTORCH")?).canonicalize().ok();
+    std::env::var_os("LIBTORCH").map(PathBuf::from).or_else(built_with)
 }
 
 /// The sources of `nnunet-plugin-api` this program was built from, if they are still there.

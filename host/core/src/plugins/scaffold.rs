@@ -136,9 +136,22 @@ fn template(kind: Kind) -> Result<Template> {
             include_str!("templates/postprocessor.rs"),
             "nnunet apply_postprocessing -i PREDICTIONS -o RESULT -pp NAME",
         ),
-        other => {
-            bail!("there is no template for a {other} yet; see docs/components.md for plugins to start from")
-        }
+        Kind::Normalization => (
+            "MyNormalization",
+            include_str!("templates/normalization.rs"),
+            "nnunet plan_and_preprocess -t TASK -pl3d NAMEPlanner -pl2d None\nnnunet train 3d_fullres nnUNetTrainerV2 TASK 0 -p nnUNetPlansNAME",
+        ),
+        Kind::Augmentation => (
+            "MyAugmentation",
+            include_str!("templates/augmentation.rs"),
+            "printf '[use]\\naugmentation = \"NAME\"\\n' >> nnunet.toml\nnnunet train 3d_fullres nnUNetTrainerV2 TASK 0",
+        ),
+        Kind::Logger => (
+            "MyLogger",
+            include_str!("templates/logger.rs"),
+            "printf '[loggers.NAME]\\n' >> nnunet.toml\nnnunet train 3d_fullres nnUNetTrainerV2 TASK 0",
+        ),
+        other => bail!("there is no template for a {other}; examples/my-imaging is one to start from"),
     };
     Ok(Template { word, source, next })
 }
