@@ -110,7 +110,7 @@ fn range(schema: &Value) -> String {
     for (key, sign) in bounds {
         let bound = places.iter().find_map(|place| place.get(key));
         parts.extend(
-            bound.filter(|bound| **bound != Value::from(0) || sign != ">=").map(|b| format!("{sign} {b}")),
+            bound.filter(|bound| bound.as_i64() != Some(0) || sign != ">=").map(|b| format!("{sign} {b}")),
         );
     }
     parts.join(", ")

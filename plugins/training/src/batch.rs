@@ -211,7 +211,7 @@ impl BatchPlan {
         if let Some(found) = overlap([z, y, x], corner, size) {
             let [wz, wy, wx] = found.within;
             let inner = s![.., wz, wy, wx];
-            source.read(case, &found.case, data.slice_mut(inner.clone()), seg.slice_mut(inner))?;
+            source.read(case, &found.case, data.slice_mut(inner), seg.slice_mut(inner))?;
         }
         Ok(Sample { data, seg })
     }
