@@ -1,11 +1,11 @@
-//! NumPy's `.npy` files: float32 volumes that training reads by crop.
+//! NumPy's `.npy` files: volumes that training reads by crop.
 
 use std::io::Write;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
-use ndarray::{ArrayView4, ArrayViewMut4};
+use ndarray::{ArrayView3, ArrayView4, ArrayViewMut4};
 
 use crate::pickle::DType;
 use crate::{Error, Result, atomic};
@@ -104,6 +104,17 @@ pub fn save(path: &Path, array: ArrayView4<'_, f32>) -> Result<()> {
     })
 }
 
+/// Writes labels of (z, y, x) as bytes.
+///
+/// # Errors
+/// What the system says.
+pub fn save_u8(path: &Path, array: ArrayView3<'_, u8>) -> Result<()> {
+    atomic::write(path, |out| {
+        out.write_all(&header_bytes(DType::U8, array.shape()))?;
+        out.write_all(&array.iter().copied().collect::<Vec<u8>>())
+    })
+}
+
 /// Writes numbers in little endian through a small buffer.
 pub(crate) fn write_f32(out: &mut dyn Write, values: impl Iterator<Item = f32>) -> std::io::Result<()> {
     let mut buffer = Vec::with_capacity(1 << 16);
@@ -117,11 +128,12 @@ pub(crate) fn write_f32(out: &mut dyn Write, values: impl Iterator<Item = f32>) 
     out.write_all(&buffer)
 }
 
-/// A float32 npy of (c, z, y, x), mapped into memory: only what is read is loaded.
+/// A npy of float32, (c, z, y, x), or of bytes, (z, y, x), mapped into memory: only what is read is loaded.
 #[derive(Debug)]
 pub struct MappedVolume {
     path: PathBuf,
     map: Mmap,
+    dtype: DType,
     start: usize,
     shape: [usize; 4],
 }
@@ -130,26 +142,27 @@ impl MappedVolume {
     /// Maps a file.
     ///
     /// # Errors
-    /// A file that is not a C-order float32 array with four axes.
+    /// A file that is not a C-order array of float32 with four axes or of bytes with three.
     #[allow(unsafe_code)]
     pub fn open(path: &Path) -> Result<Self> {
         let file = std::fs::File::open(path).map_err(|source| Error::io(path, source))?;
         // SAFETY: the file is ours, written once under a temporary name and never changed afterwards.
         let map = unsafe { Mmap::map(&file) }.map_err(|source| Error::io(path, source))?;
         let header = parse_header(&map).map_err(|message| Error::invalid(path, message))?;
-        let shape: [usize; 4] =
-            header.shape.as_slice().try_into().map_err(|_| Error::invalid(path, "not four axes"))?;
-        let bytes = shape
-            .iter()
-            .try_fold(4_usize, |n, len| n.checked_mul(*len))
-            .and_then(|n| n.checked_add(header.len));
-        if header.dtype != DType::F32 || header.fortran_order || bytes.is_none_or(|bytes| bytes > map.len()) {
+        let (dtype, start) = (header.dtype, header.len);
+        let shape = match (dtype, header.shape.as_slice()) {
+            (DType::F32, [c, z, y, x]) => Some([*c, *z, *y, *x]),
+            (DType::U8, [z, y, x]) => Some([1, *z, *y, *x]),
+            _ => None,
+        };
+        let complete = header.bytes().is_some_and(|bytes| bytes <= (map.len() - start) as u64);
+        let Some(shape) = shape.filter(|_| complete && !header.fortran_order) else {
             return Err(Error::invalid(
                 path,
-                "not a complete C-order float32 array; delete it, it is made again",
+                "not a complete C-order array of float32 or bytes; delete it, it is made again",
             ));
-        }
-        Ok(Self { path: path.to_owned(), map, start: header.len, shape })
+        };
+        Ok(Self { path: path.to_owned(), map, dtype, start, shape })
     }
 
     /// (c, z, y, x).
@@ -175,11 +188,21 @@ impl MappedVolume {
         for (channel, mut volume) in channels.zip(out.outer_iter_mut()) {
             for (plane, mut slice) in z.clone().zip(volume.outer_iter_mut()) {
                 for (row, mut line) in y.clone().zip(slice.outer_iter_mut()) {
-                    let at = self.start + 4 * (((channel * nz + plane) * ny + row) * nx + x.start);
-                    let bytes = self.map[at..at + 4 * x.len()].as_chunks::<4>().0;
-                    line.iter_mut().zip(bytes).for_each(|(to, from)| *to = f32::from_le_bytes(*from));
+                    let first = ((channel * nz + plane) * ny + row) * nx + x.start;
+                    self.copy_row(first, x.len(), line.iter_mut());
                 }
             }
+        }
+    }
+
+    /// Copies `len` elements from element `first` on.
+    fn copy_row<'a>(&self, first: usize, len: usize, to: impl Iterator<Item = &'a mut f32>) {
+        let size = self.dtype.size();
+        let bytes = &self.map[self.start + size * first..self.start + size * (first + len)];
+        if self.dtype == DType::U8 {
+            to.zip(bytes).for_each(|(to, from)| *to = f32::from(*from));
+        } else {
+            to.zip(bytes.as_chunks::<4>().0).for_each(|(to, from)| *to = f32::from_le_bytes(*from));
         }
     }
 }

@@ -81,6 +81,16 @@ pub fn save_f16(path: &Path, key: &str, array: ArrayView4<'_, f32>) -> Result<()
     })
 }
 
+/// Writes a compressed archive with one array of bytes, (z, y, x): labels, as v1 hands them to the next stage.
+///
+/// # Errors
+/// What the system says.
+pub fn save_u8(path: &Path, key: &str, array: ArrayView3<'_, u8>) -> Result<()> {
+    write_archive(path, key, DType::U8, array.shape(), |out| {
+        out.write_all(&array.iter().copied().collect::<Vec<u8>>())
+    })
+}
+
 pub(crate) fn write_archive(
     path: &Path,
     key: &str,

@@ -4,13 +4,15 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use ndarray::{Array4, ArrayViewMut4, s};
+use ndarray::{Array4, ArrayViewMut4, Axis, s};
 use nnunet_formats::npy::{self, MappedVolume};
 use nnunet_formats::npz;
 use nnunet_host::records;
 use nnunet_plugin_api::vocabulary::CaseProperties;
 use nnunet_training::CaseSource;
 use rayon::prelude::*;
+
+use crate::cascade;
 
 /// A case, mapped into memory or held.
 enum Volume {
@@ -21,17 +23,26 @@ enum Volume {
 struct Case {
     name: String,
     volume: Volume,
+    /// The previous stage's labels, in a cascade.
+    previous: Option<Volume>,
     locations: Vec<Vec<[i64; 3]>>,
 }
 
 /// Cases of one stage of a preprocessed task.
 pub(crate) struct StageCases {
     cases: Vec<Case>,
+    label_channels: usize,
 }
 
 impl StageCases {
-    /// Opens cases. Unless `compressed`, each npz is unpacked once to an npy beside it, which is mapped.
-    pub(crate) fn open(folder: &Path, names: &[String], compressed: bool) -> Result<Self> {
+    /// Opens cases, in a cascade with labels from the folder `previous`. Unless `compressed`, each npz is unpacked once
+    /// to an npy beside it, which is mapped.
+    pub(crate) fn open(
+        folder: &Path,
+        previous: Option<&Path>,
+        names: &[String],
+        compressed: bool,
+    ) -> Result<Self> {
         let open = |name: &String| {
             let properties = properties(folder, name)?;
             let locations =
@@ -39,10 +50,12 @@ impl StageCases {
             Ok(Case {
                 name: name.clone(),
                 volume: volume(folder, name, compressed)?,
+                previous: previous.map(|folder| previous_labels(folder, name, compressed)).transpose()?,
                 locations: locations.collect(),
             })
         };
-        Ok(Self { cases: names.par_iter().map(open).collect::<Result<_>>()? })
+        let cases = names.par_iter().map(open).collect::<Result<_>>()?;
+        Ok(Self { cases, label_channels: 1 + usize::from(previous.is_some()) })
     }
 }
 
@@ -63,6 +76,18 @@ fn volume(folder: &Path, name: &str, compressed: bool) -> Result<Volume> {
     let unpacked: PathBuf = folder.join(format!("{name}.npy"));
     if !unpacked.is_file() {
         npy::save(&unpacked, load(folder, name)?.view())?;
+    }
+    Ok(Volume::Mapped(MappedVolume::open(&unpacked)?))
+}
+
+fn previous_labels(folder: &Path, name: &str, compressed: bool) -> Result<Volume> {
+    if compressed {
+        let labels = cascade::load(folder, name)?;
+        return Ok(Volume::Held(labels.mapv(f32::from).insert_axis(Axis(0))));
+    }
+    let unpacked: PathBuf = folder.join(format!("{}.npy", cascade::stem(name)));
+    if !unpacked.is_file() {
+        npy::save_u8(&unpacked, cascade::load(folder, name)?.view())?;
     }
     Ok(Volume::Mapped(MappedVolume::open(&unpacked)?))
 }
@@ -95,6 +120,10 @@ impl CaseSource for StageCases {
         [channels.saturating_sub(1), z, y, x]
     }
 
+    fn label_channels(&self) -> usize {
+        self.label_channels
+    }
+
     fn locations(&self, case: usize) -> &[Vec<[i64; 3]>] {
         &self.cases[case].locations
     }
@@ -107,9 +136,13 @@ impl CaseSource for StageCases {
         mut seg: ArrayViewMut4<'_, f32>,
     ) -> nnunet_plugin_api::Result<()> {
         let channels = data.shape()[0];
-        let labels = seg.slice_mut(s![..1, .., .., ..]);
-        self.cases[case].volume.crop(0..channels, space, data);
-        self.cases[case].volume.crop(channels..channels + 1, space, labels);
+        let Case { volume, previous, .. } = &self.cases[case];
+        let (labels, further) = seg.view_mut().split_at(Axis(0), 1);
+        volume.crop(0..channels, space, data);
+        volume.crop(channels..channels + 1, space, labels);
+        if let Some(previous) = previous {
+            previous.crop(0..1, space, further);
+        }
         Ok(())
     }
 }

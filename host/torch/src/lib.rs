@@ -1,5 +1,6 @@
 //! Training and prediction: the part of the program that has tensors.
 
+mod cascade;
 mod cases;
 mod check;
 mod checkpoint;

@@ -13,7 +13,7 @@ use nnunet_plugin_api::{Kind, Network, NetworkSpec};
 
 use crate::checkpoint::load_weights;
 use crate::model_info::ModelInfo;
-use crate::network;
+use crate::{cascade, network};
 
 /// Kinds of components that take part in prediction: no trainer is needed.
 const NEEDED: [Kind; 2] = [Kind::Preprocessor, Kind::Architecture];
@@ -44,7 +44,8 @@ impl Model {
         let Some(plan) = info.plans.plans_per_stage.get(stage) else {
             bail!("{} has no stage {stage}", folder.display())
         };
-        let spec = network::spec(&info.plans, plan, info.regions.as_ref());
+        let second_stage = cascade::is_second_stage(&info.v1_trainer);
+        let spec = network::spec(&info.plans, plan, info.regions.as_ref(), second_stage);
         let device = Device::cuda_if_available();
         let mut networks = Vec::new();
         for file in &files {
@@ -53,6 +54,11 @@ impl Model {
             networks.push(network);
         }
         Ok(Self { info, stage, networks, spec, device, files })
+    }
+
+    /// Whether it needs the label maps of 3d_lowres.
+    pub(crate) fn is_second_stage(&self) -> bool {
+        cascade::is_second_stage(&self.info.v1_trainer)
     }
 
     /// How its networks are run.

@@ -12,10 +12,16 @@ use crate::components;
 /// Convolutions per stage where plans do not say.
 const CONV_PER_STAGE: usize = 2;
 
-/// What a network for a stage must look like.
-pub(crate) fn spec(plans: &Plans, stage: &Stage, regions: Option<&Regions>) -> NetworkSpec {
+/// What a network for a stage must look like. In a cascade's `second_stage` it also sees the labels of the first.
+pub(crate) fn spec(
+    plans: &Plans,
+    stage: &Stage,
+    regions: Option<&Regions>,
+    second_stage: bool,
+) -> NetworkSpec {
+    let further = if second_stage { plans.num_classes } else { 0 };
     NetworkSpec {
-        num_input_channels: plans.num_modalities(),
+        num_input_channels: plans.num_modalities() + further,
         num_classes: regions.map_or(plans.num_classes + 1, |regions| regions.regions.len()),
         base_num_features: plans.base_num_features,
         conv_per_stage: plans.conv_per_stage.unwrap_or(CONV_PER_STAGE),

@@ -7,7 +7,7 @@ use nnunet_host::records::{self, Split};
 use nnunet_numerics::{kfold, random_split};
 
 /// Folds of v1.
-const FOLDS: usize = 5;
+pub(crate) const FOLDS: usize = 5;
 
 /// The split of a fold: `all`, an entry of `splits_final.pkl` (made when missing), or a random 80:20 split for numbers
 /// beyond it. `cases` are sorted.

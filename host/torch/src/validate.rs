@@ -13,8 +13,8 @@ use nnunet_plugin_api::vocabulary::{CaseProperties, Plans, Regions};
 use nnunet_plugin_api::{Error as ComponentError, Network};
 use serde_json::json;
 
-use crate::cases;
 use crate::predict::{Case, Export, Keep, Method, Prepared, Resampled};
+use crate::{cascade, cases};
 
 /// What is validated.
 pub(crate) struct Validation<'a> {
@@ -25,6 +25,8 @@ pub(crate) struct Validation<'a> {
     pub(crate) regions: Option<&'a Regions>,
     /// Preprocessed cases.
     pub(crate) data: &'a Path,
+    /// In a cascade: the first stage's labels.
+    pub(crate) previous: Option<&'a Path>,
     /// Ground truths.
     pub(crate) truths: &'a Path,
     pub(crate) cases: &'a [String],
@@ -81,6 +83,7 @@ fn predict_case(validation: &Validation<'_>, name: &str) -> Result<()> {
     let stored = Stored {
         plans: validation.plans,
         data: validation.data,
+        previous: validation.previous,
         heads: Heads::of(validation.window.num_classes, validation.regions),
         regions: validation.regions,
         keep: validation.save_npz.then_some(Keep::Cropped),
@@ -98,6 +101,7 @@ fn predict_case(validation: &Validation<'_>, name: &str) -> Result<()> {
 struct Stored<'a> {
     plans: &'a Plans,
     data: &'a Path,
+    previous: Option<&'a Path>,
     heads: Heads,
     regions: Option<&'a Regions>,
     keep: Option<Keep>,
@@ -122,7 +126,11 @@ impl Method for Stored<'_> {
         let (channels, z, y, x) = array.dim();
         properties.size_after_resampling = Some([z, y, x]);
         let way = WayBack::of_v1(self.plans, &properties)?;
-        let image = array.slice_move(s![..channels - 1, .., .., ..]);
+        let mut image = array.slice_move(s![..channels - 1, .., .., ..]);
+        if let Some(folder) = self.previous {
+            let labels = cascade::load(folder, &case.name)?.mapv(f32::from);
+            image = cascade::network_input(image.view(), &labels, self.plans.num_classes)?;
+        }
         Ok(Prepared { image, properties, way })
     }
 

@@ -2,10 +2,11 @@
 
 use ndarray::{Array4, Axis};
 use nnunet_plugin_api::{AugmentationContext, RandomStream, Sample};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Mirrors each axis with equal chance. Source: `MirrorTransform`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Mirror {
     /// Axes of the patch; none: the trainer's, or all.
@@ -36,10 +37,31 @@ fn first_axis(context: &AugmentationContext) -> usize {
 
 /// Mirrors spatial axes (0 is z) in place.
 pub fn mirror(array: &mut Array4<f32>, axes: &[usize]) {
-    for axis in axes {
-        array.invert_axis(Axis(axis + 1));
-    }
     to_standard(array);
+    let (_, nz, ny, nx) = array.dim();
+    let [z, y, x] = [0, 1, 2].map(|axis| axes.contains(&axis));
+    let Some(values) = array.as_slice_mut().filter(|values| !values.is_empty() && !axes.is_empty()) else {
+        return;
+    };
+    for volume in values.chunks_mut(nz * ny * nx) {
+        for row in 0..nz * ny {
+            let (at_z, at_y) = (row / ny, row % ny);
+            let partner = (if z { nz - 1 - at_z } else { at_z }) * ny + if y { ny - 1 - at_y } else { at_y };
+            exchange(volume, nx, row, partner, x);
+        }
+    }
+}
+
+/// Exchanges two rows once, each turned round if asked for.
+fn exchange(volume: &mut [f32], len: usize, row: usize, partner: usize, turn: bool) {
+    if row < partner {
+        let (before, after) = volume.split_at_mut(partner * len);
+        before[row * len..(row + 1) * len].swap_with_slice(&mut after[..len]);
+    }
+    // The partner's turn comes when it is visited itself.
+    if turn {
+        volume[row * len..(row + 1) * len].reverse();
+    }
 }
 
 fn to_standard(array: &mut Array4<f32>) {
@@ -49,7 +71,7 @@ fn to_standard(array: &mut Array4<f32>) {
 }
 
 /// Turns samples by multiples of 90 degrees about an axis between two axes of one length. Source: `Rot90Transform`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Rot90 {
     /// Probability per sample. Without two axes of one length nothing is turned.
@@ -95,7 +117,7 @@ fn quarter_turns(array: &mut Array4<f32>, (first, second): (usize, usize), turns
 }
 
 /// Exchanges axes of one length at random. Source: `TransposeAxesTransform`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Transpose {
     /// Probability per sample. Without two axes of one length nothing is exchanged.

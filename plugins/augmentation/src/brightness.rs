@@ -2,7 +2,8 @@
 
 use ndarray::ArrayViewMut3;
 use nnunet_numerics::{power_in_place, stats};
-use nnunet_plugin_api::{RandomStream, Sample};
+use nnunet_plugin_api::{AugmentationContext, RandomStream, Sample};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::draw::{Interval, channels, draw};
@@ -11,7 +12,7 @@ use crate::draw::{Interval, channels, draw};
 const RANGE_EPSILON: f32 = 1e-7;
 
 /// Multiplies every channel by a factor of its own. Source: `BrightnessMultiplicativeTransform`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Brightness {
     /// Probability per sample.
@@ -27,7 +28,12 @@ impl Default for Brightness {
 }
 
 impl Brightness {
-    pub(crate) fn apply(&self, sample: &mut Sample, random: &mut RandomStream) {
+    pub(crate) fn apply(
+        &self,
+        sample: &mut Sample,
+        _context: &AugmentationContext,
+        random: &mut RandomStream,
+    ) {
         if random.chance(self.p_brightness) {
             channels(&mut sample.data, 1.0, random, |channel, random| {
                 brightness(channel, draw(self.brightness_range, random));
@@ -42,7 +48,7 @@ pub fn brightness(mut channel: ArrayViewMut3<'_, f32>, factor: f64) {
 }
 
 /// Adds a normal number to channels. Source: `BrightnessTransform`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AdditiveBrightness {
     /// Probability per sample.
@@ -67,7 +73,12 @@ impl Default for AdditiveBrightness {
 }
 
 impl AdditiveBrightness {
-    pub(crate) fn apply(&self, sample: &mut Sample, random: &mut RandomStream) {
+    pub(crate) fn apply(
+        &self,
+        sample: &mut Sample,
+        _context: &AugmentationContext,
+        random: &mut RandomStream,
+    ) {
         if random.chance(self.additive_brightness_p_per_sample) {
             channels(
                 &mut sample.data,
@@ -84,7 +95,7 @@ impl AdditiveBrightness {
 }
 
 /// Stretches or shrinks the intensities of channels about their mean. Source: `ContrastAugmentationTransform`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Contrast {
     /// Probability per sample.
@@ -109,7 +120,12 @@ impl Default for Contrast {
 }
 
 impl Contrast {
-    pub(crate) fn apply(&self, sample: &mut Sample, random: &mut RandomStream) {
+    pub(crate) fn apply(
+        &self,
+        sample: &mut Sample,
+        _context: &AugmentationContext,
+        random: &mut RandomStream,
+    ) {
         if random.chance(self.p_contrast) {
             let [low, high] = self.contrast_range;
             channels(&mut sample.data, self.p_contrast_per_channel, random, |channel, random| {
@@ -128,7 +144,7 @@ pub fn contrast(mut channel: ArrayViewMut3<'_, f32>, factor: f64, preserve_range
 }
 
 /// Gamma correction of every channel. Source: `GammaTransform`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Gamma {
     /// Probability per sample.
@@ -146,7 +162,12 @@ impl Default for Gamma {
 }
 
 impl Gamma {
-    pub(crate) fn apply(&self, sample: &mut Sample, random: &mut RandomStream) {
+    pub(crate) fn apply(
+        &self,
+        sample: &mut Sample,
+        _context: &AugmentationContext,
+        random: &mut RandomStream,
+    ) {
         if random.chance(self.p_gamma) {
             correct(sample, self.gamma_range, false, self.gamma_retain_stats, random);
         }
@@ -154,7 +175,7 @@ impl Gamma {
 }
 
 /// Gamma correction of the negative of every channel. Source: `GammaTransform(invert_image=True)`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct InvertedGamma {
     /// Probability per sample.
@@ -172,7 +193,12 @@ impl Default for InvertedGamma {
 }
 
 impl InvertedGamma {
-    pub(crate) fn apply(&self, sample: &mut Sample, random: &mut RandomStream) {
+    pub(crate) fn apply(
+        &self,
+        sample: &mut Sample,
+        _context: &AugmentationContext,
+        random: &mut RandomStream,
+    ) {
         if random.chance(self.p_gamma_inverted) {
             correct(sample, self.gamma_range, true, self.gamma_retain_stats, random);
         }
@@ -212,4 +238,35 @@ pub fn gamma(mut channel: ArrayViewMut3<'_, f32>, exponent: f64, inverted: bool,
     };
     let (scale, offset) = (sign * scale as f32, sign * offset as f32);
     channel.mapv_inplace(|value| value * scale + offset);
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array4;
+
+    use super::*;
+
+    /// The share and the exponents of ten thousand draws: without stored statistics a ramp shows its exponent.
+    #[test]
+    fn gamma_has_the_share_and_range_of_v1() {
+        const DRAWS: usize = 10_000;
+        let gamma = Gamma { gamma_retain_stats: false, ..Gamma::default() };
+        let mut random = RandomStream::from_seed(5);
+        let exponents: Vec<f32> = (0..DRAWS)
+            .filter_map(|_| {
+                let data = Array4::from_shape_fn((1, 1, 1, 3), |(.., x)| x as f32 / 2.0);
+                let mut sample = Sample { data, seg: Array4::zeros((1, 1, 1, 3)) };
+                gamma.apply(&mut sample, &AugmentationContext::default(), &mut random);
+                let middle = sample.data[[0, 0, 0, 1]];
+                (middle != 0.5).then(|| middle.log(0.5))
+            })
+            .collect();
+        let share = exponents.len() as f64 / DRAWS as f64;
+        assert!((share - 0.3).abs() < 0.02, "{share}");
+        assert!(exponents.iter().all(|exponent| (0.699..1.501).contains(exponent)));
+        let below: Vec<&f32> = exponents.iter().filter(|exponent| **exponent < 1.0).collect();
+        assert!((below.len() as f64 / exponents.len() as f64 - 0.5).abs() < 0.03);
+        let mean = below.iter().map(|exponent| f64::from(**exponent)).sum::<f64>() / below.len() as f64;
+        assert!((mean - 0.85).abs() < 0.01, "{mean}");
+    }
 }

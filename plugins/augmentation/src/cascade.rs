@@ -3,6 +3,7 @@
 use ndarray::{Array3, Array4, ArrayView3, Axis, concatenate};
 use nnunet_numerics::morphology::{close, dilate, erode, open};
 use nnunet_plugin_api::{AugmentationContext, RandomStream, Sample};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::draw::{Interval, draw};
@@ -12,7 +13,7 @@ use crate::draw::{Interval, draw};
 ///
 /// Source: `MoveSegAsOneHotToData`, `ApplyRandomBinaryOperatorTransform`. v1's removal of random components swaps two
 /// arguments and never removes anything; its parameters are kept and have no effect here either.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Cascade {
     /// Probability per sample of growing or shrinking.

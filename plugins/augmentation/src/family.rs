@@ -7,10 +7,14 @@ use nnunet_plugin_api::{
 };
 
 use crate::families::{FAMILIES, Family};
-use crate::transform::{Transform, change, parameters};
+use crate::transform::{Transform, change, parameters, schema_of};
 
 /// Key under which a whole list of transforms may be given.
 const LIST: &str = "transforms";
+
+/// What holds for all of them.
+const DESCRIPTION: &str = "A list of transforms with probabilities and ranges. A value changes in every transform that \
+    has a parameter of its name. `transforms = [{ transform = \"spatial\", p_rot = 0.5 }, ...]` replaces the whole list.";
 
 /// Transforms in their order.
 #[derive(Debug, Clone, PartialEq)]
@@ -92,8 +96,14 @@ fn clear_outside(sample: &mut Sample, use_mask: &[bool]) {
 
 fn component<const I: usize>() -> Component {
     let family = &FAMILIES[I];
-    let defaults = parameters(&(family.transforms)());
-    let info = Info::new(Kind::Augmentation, family.name, family.summary).with_defaults(&defaults);
+    let transforms = (family.transforms)();
+    let example =
+        format!("[trainers.Mine]\nextends = \"nnUNetTrainerV2\"\naugmentation = \"{}\"", family.name);
+    let mut info = Info::new(Kind::Augmentation, family.name, family.summary)
+        .describe(DESCRIPTION)
+        .with_defaults(&parameters(&transforms))
+        .with_example(example);
+    info.schema = schema_of(&transforms);
     Component::augmentation(info, |table| Ok(Box::new(Pipeline::new(family, table)?)))
 }
 

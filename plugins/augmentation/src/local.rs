@@ -2,14 +2,15 @@
 
 use ndarray::{Array3, ArrayViewMut3, Zip, s};
 use nnunet_numerics::stats;
-use nnunet_plugin_api::{RandomStream, Sample};
+use nnunet_plugin_api::{AugmentationContext, RandomStream, Sample};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::draw::{Interval, channels, draw};
 use crate::hump::Hump;
 
 /// Sets boxes to their mean. Source: `BlankRectangleTransform`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Rectangles {
     /// Probability per sample.
@@ -34,7 +35,12 @@ impl Default for Rectangles {
 }
 
 impl Rectangles {
-    pub(crate) fn apply(&self, sample: &mut Sample, random: &mut RandomStream) {
+    pub(crate) fn apply(
+        &self,
+        sample: &mut Sample,
+        _context: &AugmentationContext,
+        random: &mut RandomStream,
+    ) {
         if random.chance(self.p_rectangles) {
             let [fewest, most] = self.rectangles_number;
             channels(&mut sample.data, self.p_rectangles_per_channel, random, |mut channel, random| {
@@ -82,7 +88,7 @@ fn shape_of(channel: &ArrayViewMut3<'_, f32>) -> [usize; 3] {
 }
 
 /// Adds a wide Gaussian hump. Source: `BrightnessGradientAdditiveTransform`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct BrightnessGradient {
     /// Probability per sample.
@@ -107,7 +113,12 @@ impl Default for BrightnessGradient {
 }
 
 impl BrightnessGradient {
-    pub(crate) fn apply(&self, sample: &mut Sample, random: &mut RandomStream) {
+    pub(crate) fn apply(
+        &self,
+        sample: &mut Sample,
+        _context: &AugmentationContext,
+        random: &mut RandomStream,
+    ) {
         if random.chance(self.p_gradient) {
             channels(&mut sample.data, self.p_gradient_per_channel, random, |mut channel, random| {
                 let hump = draw_hump(shape_of(&channel), self.gradient_location, random);
@@ -120,7 +131,7 @@ impl BrightnessGradient {
 }
 
 /// Gamma correction that fades with distance from a point. Source: `LocalGammaTransform`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LocalGamma {
     /// Probability per sample.
@@ -148,7 +159,12 @@ impl Default for LocalGamma {
 }
 
 impl LocalGamma {
-    pub(crate) fn apply(&self, sample: &mut Sample, random: &mut RandomStream) {
+    pub(crate) fn apply(
+        &self,
+        sample: &mut Sample,
+        _context: &AugmentationContext,
+        random: &mut RandomStream,
+    ) {
         if random.chance(self.p_local_gamma) {
             channels(&mut sample.data, self.p_local_gamma_per_channel, random, |channel, random| {
                 let hump = draw_hump(shape_of(&channel), self.local_gamma_location, random);
@@ -171,7 +187,7 @@ pub fn local_gamma(mut channel: ArrayViewMut3<'_, f32>, hump: &Hump, exponent: f
 }
 
 /// Sharpens channels. Source: `SharpeningTransform`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Sharpening {
     /// Probability per sample.
@@ -189,7 +205,12 @@ impl Default for Sharpening {
 }
 
 impl Sharpening {
-    pub(crate) fn apply(&self, sample: &mut Sample, random: &mut RandomStream) {
+    pub(crate) fn apply(
+        &self,
+        sample: &mut Sample,
+        _context: &AugmentationContext,
+        random: &mut RandomStream,
+    ) {
         if random.chance(self.p_sharpening) {
             channels(&mut sample.data, self.p_sharpening_per_channel, random, |channel, random| {
                 sharpen(channel, draw(self.sharpening_strength, random));

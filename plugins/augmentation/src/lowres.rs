@@ -4,12 +4,13 @@ use ndarray::ArrayViewMut3;
 use nnunet_numerics::resize;
 use nnunet_numerics::stats::round_half_even;
 use nnunet_plugin_api::{AugmentationContext, RandomStream, Sample};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::draw::{Interval, channels, draw};
 
 /// Shrinks channels and enlarges them again. Source: `SimulateLowResolutionTransform`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LowResolution {
     /// Probability per sample.

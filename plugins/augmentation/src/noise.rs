@@ -2,16 +2,17 @@
 
 use ndarray::ArrayViewMut3;
 use nnunet_numerics::{Ends, gaussian_blur, median_filter};
-use nnunet_plugin_api::{RandomStream, Sample};
+use nnunet_plugin_api::{AugmentationContext, RandomStream, Sample};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use rand_distr::{Distribution, StandardNormal};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::draw::{Interval, channels, draw};
 
 /// Adds normal noise of one strength to all channels. Source: `GaussianNoiseTransform`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Noise {
     /// Probability per sample.
@@ -27,7 +28,12 @@ impl Default for Noise {
 }
 
 impl Noise {
-    pub(crate) fn apply(&self, sample: &mut Sample, random: &mut RandomStream) {
+    pub(crate) fn apply(
+        &self,
+        sample: &mut Sample,
+        _context: &AugmentationContext,
+        random: &mut RandomStream,
+    ) {
         if random.chance(self.p_noise) {
             let deviation = draw(self.noise_variance, random);
             channels(&mut sample.data, 1.0, random, |channel, random| {
@@ -48,7 +54,7 @@ pub fn gaussian_noise(mut channel: ArrayViewMut3<'_, f32>, deviation: f64, rando
 }
 
 /// Blurs channels, each by its own sigma. Source: `GaussianBlurTransform`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Blur {
     /// Probability per sample.
@@ -66,7 +72,12 @@ impl Default for Blur {
 }
 
 impl Blur {
-    pub(crate) fn apply(&self, sample: &mut Sample, random: &mut RandomStream) {
+    pub(crate) fn apply(
+        &self,
+        sample: &mut Sample,
+        _context: &AugmentationContext,
+        random: &mut RandomStream,
+    ) {
         if random.chance(self.p_blur) {
             channels(&mut sample.data, self.p_blur_per_channel, random, |channel, random| {
                 blur(channel, draw(self.blur_sigma, random));
@@ -82,7 +93,7 @@ pub fn blur(channel: ArrayViewMut3<'_, f32>, sigma: f64) {
 }
 
 /// Replaces voxels by the median around them. Source: `MedianFilterTransform`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Median {
     /// Probability per sample.
@@ -100,7 +111,12 @@ impl Default for Median {
 }
 
 impl Median {
-    pub(crate) fn apply(&self, sample: &mut Sample, random: &mut RandomStream) {
+    pub(crate) fn apply(
+        &self,
+        sample: &mut Sample,
+        _context: &AugmentationContext,
+        random: &mut RandomStream,
+    ) {
         if random.chance(self.p_median) {
             let [low, high] = self.median_size;
             channels(&mut sample.data, self.p_median_per_channel, random, |mut channel, random| {

@@ -1,8 +1,8 @@
 //! A transform with its parameters, and lists of them.
 
-use nnunet_plugin_api::{AugmentationContext, Config, RandomStream, Result, Sample, overlay};
+use nnunet_plugin_api::{AugmentationContext, Config, RandomStream, Result, Sample, overlay, schema};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::axes::{Mirror, Rot90, Transpose};
 use crate::brightness::{AdditiveBrightness, Brightness, Contrast, Gamma, InvertedGamma};
@@ -15,88 +15,90 @@ use crate::spatial::Spatial;
 /// Key that tells transforms apart in a list.
 const TAG: &str = "transform";
 
-/// One step of an augmentation. No two kinds of transforms share the name of a parameter, unless it means the same.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "transform", rename_all = "snake_case")]
-pub enum Transform {
-    /// Rotation, scaling, elastic deformation; cuts the sample to the patch.
-    Spatial(Spatial),
-    /// Quarter turns.
-    Rot90(Rot90),
-    /// Exchanged axes.
-    Transpose(Transpose),
-    /// Mirroring.
-    Mirror(Mirror),
-    /// Normal noise.
-    Noise(Noise),
-    /// Gaussian blur.
-    Blur(Blur),
-    /// Median filter.
-    Median(Median),
-    /// A factor.
-    Brightness(Brightness),
-    /// A summand.
-    AdditiveBrightness(AdditiveBrightness),
-    /// Contrast.
-    Contrast(Contrast),
-    /// Low resolution.
-    LowResolution(LowResolution),
-    /// Gamma of the negative.
-    InvertedGamma(InvertedGamma),
-    /// Gamma.
-    Gamma(Gamma),
-    /// Blank boxes.
-    Rectangles(Rectangles),
-    /// A wide hump of brightness.
-    BrightnessGradient(BrightnessGradient),
-    /// Gamma in a part of the image.
-    LocalGamma(LocalGamma),
-    /// Sharpening.
-    Sharpening(Sharpening),
-    /// The previous stage's labels, in a cascade.
-    Cascade(Cascade),
-    /// One of several, with equal chance.
-    OneOf {
-        /// The choices.
-        choices: Vec<Transform>,
-    },
-}
+macro_rules! transforms {
+    ($($(#[$doc:meta])* $kind:ident;)*) => {
+        /// One step of an augmentation. No two kinds of transforms share the name of a parameter, unless it means the
+        /// same.
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "transform", rename_all = "snake_case")]
+        pub enum Transform {
+            $($(#[$doc])* $kind($kind),)*
+            /// One of several, with equal chance.
+            OneOf {
+                /// The choices.
+                choices: Vec<Transform>,
+            },
+        }
 
-impl Transform {
-    /// Draws and changes.
-    pub(crate) fn apply(
-        &self,
-        sample: &mut Sample,
-        context: &AugmentationContext,
-        random: &mut RandomStream,
-    ) {
-        match self {
-            Transform::Spatial(it) => it.apply(sample, context, random),
-            Transform::Rot90(it) => it.apply(sample, context, random),
-            Transform::Transpose(it) => it.apply(sample, context, random),
-            Transform::Mirror(it) => it.apply(sample, context, random),
-            Transform::Noise(it) => it.apply(sample, random),
-            Transform::Blur(it) => it.apply(sample, random),
-            Transform::Median(it) => it.apply(sample, random),
-            Transform::Brightness(it) => it.apply(sample, random),
-            Transform::AdditiveBrightness(it) => it.apply(sample, random),
-            Transform::Contrast(it) => it.apply(sample, random),
-            Transform::LowResolution(it) => it.apply(sample, context, random),
-            Transform::InvertedGamma(it) => it.apply(sample, random),
-            Transform::Gamma(it) => it.apply(sample, random),
-            Transform::Rectangles(it) => it.apply(sample, random),
-            Transform::BrightnessGradient(it) => it.apply(sample, random),
-            Transform::LocalGamma(it) => it.apply(sample, random),
-            Transform::Sharpening(it) => it.apply(sample, random),
-            Transform::Cascade(it) => it.apply(sample, context, random),
-            Transform::OneOf { choices } => {
-                if let Some(choice) = choices.get(random.below(choices.len())) {
-                    choice.apply(sample, context, random);
+        impl Transform {
+            /// Draws and changes.
+            pub(crate) fn apply(
+                &self,
+                sample: &mut Sample,
+                context: &AugmentationContext,
+                random: &mut RandomStream,
+            ) {
+                match self {
+                    $(Transform::$kind(it) => it.apply(sample, context, random),)*
+                    Transform::OneOf { choices } => {
+                        if let Some(choice) = choices.get(random.below(choices.len())) {
+                            choice.apply(sample, context, random);
+                        }
+                    }
+                }
+            }
+
+            /// JSON Schema of its parameters; of a choice that of all choices.
+            fn schema(&self) -> Value {
+                match self {
+                    $(Transform::$kind(_) => schema::of::<$kind>(),)*
+                    Transform::OneOf { choices } => schema_of(choices),
                 }
             }
         }
-    }
+    };
+}
 
+transforms! {
+    /// Rotation, scaling, elastic deformation; cuts the sample to the patch.
+    Spatial;
+    /// Quarter turns.
+    Rot90;
+    /// Exchanged axes.
+    Transpose;
+    /// Mirroring.
+    Mirror;
+    /// Normal noise.
+    Noise;
+    /// Gaussian blur.
+    Blur;
+    /// Median filter.
+    Median;
+    /// A factor.
+    Brightness;
+    /// A summand.
+    AdditiveBrightness;
+    /// Contrast.
+    Contrast;
+    /// Low resolution.
+    LowResolution;
+    /// Gamma of the negative.
+    InvertedGamma;
+    /// Gamma.
+    Gamma;
+    /// Blank boxes.
+    Rectangles;
+    /// A wide hump of brightness.
+    BrightnessGradient;
+    /// Gamma in a part of the image.
+    LocalGamma;
+    /// Sharpening.
+    Sharpening;
+    /// The previous stage's labels, in a cascade.
+    Cascade;
+}
+
+impl Transform {
     /// Its parameters by name; none of a choice.
     fn parameters(&self) -> Config {
         match serde_json::to_value(self) {
@@ -107,6 +109,17 @@ impl Transform {
             _ => Config::new(),
         }
     }
+}
+
+/// The schema of a table with the parameters of all transforms.
+pub(crate) fn schema_of(transforms: &[Transform]) -> Value {
+    let mut properties = Config::new();
+    for transform in transforms {
+        if let Some(Value::Object(own)) = transform.schema().get_mut("properties").map(Value::take) {
+            properties.extend(own);
+        }
+    }
+    json!({ "type": "object", "properties": properties })
 }
 
 /// All parameters of a list by name. Of several transforms of one kind the last counts.

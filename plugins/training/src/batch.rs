@@ -119,8 +119,6 @@ impl BatchPlan {
     /// # Errors
     /// A case that cannot be read; what the augmentation returns.
     pub fn make(&self, source: &dyn CaseSource, epoch: usize, index: usize) -> Result<Batch> {
-        let forced_from =
-            round_half_even(self.batch_size as f64 * (1.0 - self.oversample_foreground)) as usize;
         let scales: Vec<[f64; 3]> = self.scales.iter().map(|scale| in_3d(scale, 1.0)).collect();
         let mut data = Vec::new();
         let mut targets: Vec<Vec<Array4<f32>>> = vec![Vec::new(); self.scales.len()];
@@ -128,7 +126,7 @@ impl BatchPlan {
         for sample in 0..self.batch_size {
             let mut random = RandomStream::new(self.seed, epoch, index, sample);
             let case = random.below(source.len());
-            let made = self.sample(source, case, sample >= forced_from, &mut random)?;
+            let made = self.sample(source, case, self.is_forced(sample), &mut random)?;
             for (level, target) in targets.iter_mut().zip(downsample_labels(&made.seg, &scales)) {
                 level.push(target);
             }
@@ -140,6 +138,11 @@ impl BatchPlan {
             targets: targets.iter().map(|level| self.target(level)).collect::<Result<_>>()?,
             cases,
         })
+    }
+
+    /// Whether a sample of a batch must have foreground: those of the last share.
+    pub(crate) fn is_forced(&self, sample: usize) -> bool {
+        sample >= round_half_even(self.batch_size as f64 * (1.0 - self.oversample_foreground)) as usize
     }
 
     /// One sample: (channels, patch) and labels from 0.

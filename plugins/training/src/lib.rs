@@ -21,6 +21,9 @@ mod snapshot;
 mod step;
 mod waits;
 
+#[cfg(test)]
+mod sampling_tests;
+
 pub use batch::{Batch, BatchPlan, CaseSource};
 pub use dummy::DummyCase;
 pub use engine::{Engine, Run, Stopped};

@@ -1,9 +1,7 @@
 //! Batches prepared ahead by threads, delivered in order.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 
 use nnunet_plugin_api::{Error, Result};
@@ -37,10 +35,10 @@ impl Pools {
 /// Batches that may wait, per thread.
 const AHEAD: usize = 2;
 
-/// Makes the batches of epochs ahead of their use.
+/// Makes the batches of epochs ahead of their use. Thread t of T makes batch t, t + T, t + 2T, ...: no more than a few
+/// per thread are ever waiting, however long one takes.
 pub(crate) struct BatchPool {
-    receiver: Receiver<(usize, Result<Batch>)>,
-    waiting: BTreeMap<usize, Result<Batch>>,
+    receivers: Vec<Receiver<Result<Batch>>>,
     next: usize,
     threads: Vec<JoinHandle<()>>,
 }
@@ -54,44 +52,36 @@ impl BatchPool {
         (first_epoch, per_epoch): (usize, usize),
         threads: usize,
     ) -> Self {
-        let (sender, receiver) = sync_channel(threads * AHEAD);
-        let (plan, counter) = (Arc::new(plan), Arc::new(AtomicUsize::new(0)));
-        let work = |sender: SyncSender<(usize, Result<Batch>)>| {
-            let (plan, source, counter) = (Arc::clone(&plan), Arc::clone(&source), Arc::clone(&counter));
-            std::thread::spawn(move || {
-                loop {
-                    let n = counter.fetch_add(1, Ordering::Relaxed);
-                    let batch = plan.make(&*source, first_epoch + n / per_epoch.max(1), n % per_epoch.max(1));
+        let (plan, per_epoch) = (Arc::new(plan), per_epoch.max(1));
+        let start = |thread: usize| {
+            let (sender, receiver) = sync_channel(AHEAD);
+            let (plan, source) = (Arc::clone(&plan), Arc::clone(&source));
+            let work = move || {
+                for n in (thread..).step_by(threads) {
+                    let batch = plan.make(&*source, first_epoch + n / per_epoch, n % per_epoch);
                     // Nobody listens any more: the run is over.
-                    if sender.send((n, batch)).is_err() {
+                    if sender.send(batch).is_err() {
                         return;
                     }
                 }
-            })
+            };
+            (receiver, std::thread::spawn(work))
         };
-        let threads = (0..threads).map(|_| work(sender.clone())).collect();
-        Self { receiver, waiting: BTreeMap::new(), next: 0, threads }
+        let (receivers, threads) = (0..threads).map(start).unzip();
+        Self { receivers, next: 0, threads }
     }
 
     /// The next batch in order.
     pub(crate) fn next(&mut self) -> Result<Batch> {
-        let batch = loop {
-            if let Some(batch) = self.waiting.remove(&self.next) {
-                break batch;
-            }
-            let (n, batch) =
-                self.receiver.recv().map_err(|_| Error::message("the threads that make batches ended"))?;
-            self.waiting.insert(n, batch);
-        };
+        let receiver = &self.receivers[self.next % self.receivers.len()];
         self.next += 1;
-        batch
+        receiver.recv().map_err(|_| Error::message("the threads that make batches ended"))?
     }
 }
 
 impl Drop for BatchPool {
     fn drop(&mut self) {
-        let (_, closed) = sync_channel(0);
-        self.receiver = closed;
+        self.receivers.clear();
         for thread in self.threads.drain(..) {
             let _ = thread.join();
         }

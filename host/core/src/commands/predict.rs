@@ -7,7 +7,7 @@ use super::chosen::Chosen;
 use crate::memory;
 
 /// Arguments of v1's command.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub struct Args {
     /// Folder of images, `<case>_0000.nii.gz` and so on.
     #[arg(short = 'i', long = "input_folder", alias = "input-folder")]
@@ -21,7 +21,7 @@ pub struct Args {
     /// Name of the trainer.
     #[arg(long = "tr", visible_alias = "trainer_class_name", default_value = "nnUNetTrainerV2")]
     pub trainer: String,
-    /// 2d, 3d_lowres or 3d_fullres.
+    /// 2d, 3d_lowres, 3d_fullres or 3d_cascade_fullres.
     #[arg(short = 'm', long = "model", default_value = "3d_fullres")]
     pub model: String,
     /// Identifier of the plans.
@@ -74,9 +74,17 @@ pub struct Args {
     /// As in v1's scripts; probabilities are added up in the machine's memory.
     #[arg(long = "all_in_gpu", alias = "all-in-gpu", value_name = "True|False|None")]
     pub all_in_gpu: Option<String>,
-    /// Trainer of a cascade, as in v1's scripts.
-    #[arg(long = "ctr", visible_alias = "cascade_trainer_class_name", value_name = "NAME")]
-    pub cascade_trainer: Option<String>,
+    /// Trainer of the second stage of a cascade; --tr then names that of the first.
+    #[arg(
+        long = "ctr",
+        visible_alias = "cascade_trainer_class_name",
+        value_name = "NAME",
+        default_value = "nnUNetTrainerV2CascadeFullRes"
+    )]
+    pub cascade_trainer: String,
+    /// Label maps of 3d_lowres for a cascade; predicted first when not given.
+    #[arg(short = 'l', long = "lowres_segmentations", alias = "lowres-segmentations", value_name = "FOLDER")]
+    pub lowres: Option<PathBuf>,
     /// What is done to the label maps instead of the model's postprocessing.json; -pp None for nothing.
     #[command(flatten)]
     pub postprocessing: Chosen,

@@ -65,7 +65,7 @@ pub struct Args {
     /// Keep validation predictions that are there already.
     #[arg(long = "val_disable_overwrite", alias = "val-disable-overwrite")]
     pub val_disable_overwrite: bool,
-    /// As in v1's scripts; nothing is predicted for a next stage yet.
+    /// 3d_lowres: predict nothing for the second stage of the cascade.
     #[arg(long = "disable_next_stage_pred", alias = "disable-next-stage-pred")]
     pub disable_next_stage_pred: bool,
 }

@@ -32,10 +32,13 @@ use plan::Plan;
 pub(crate) use plan::{Sizes, largest};
 use record::{Common, Records};
 
-use crate::v2;
+use crate::{cascade, v2};
 
 /// Runs the command. A case that fails is reported, the others go on; the command then fails.
 pub(crate) fn run(args: &Args, world: &World) -> Result<()> {
+    if let Some(first) = cascade::predict_first(args)? {
+        run(&first, world)?;
+    }
     let folder = model_folder(args)?;
     ensure!(args.part_id < args.num_parts, "--part_id must be below --num_parts");
     ensure!(
@@ -52,7 +55,8 @@ fn model_folder(args: &Args) -> Result<PathBuf> {
     }
     let folders = Folders::from_environment();
     let task = folders.task_name(args.task.as_deref().context("-t or --model-folder is needed")?)?;
-    folders.model(&args.model, &task, &args.trainer, &args.plans)
+    let trainer = if args.model == cascade::CONFIGURATION { &args.cascade_trainer } else { &args.trainer };
+    folders.model(&args.model, &task, trainer, &args.plans)
 }
 
 /// A model and what it is to predict.

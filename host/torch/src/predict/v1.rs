@@ -19,6 +19,7 @@ use nnunet_preprocessing::{Resolved, Target, preprocess};
 
 use super::inputs::ending_in;
 use super::{Case, Job, Keep, Method, Prepared, Resampled, Sizes, cases, drive, largest};
+use crate::cascade::LowResolution;
 use crate::model::Model;
 
 /// Name of the last checkpoint.
@@ -41,6 +42,7 @@ pub(super) fn run(args: &Args, world: &World, folder: &Path) -> Result<()> {
         postprocessing: postprocessing(folder, args, world)?,
         mode: args.mode,
         keep: args.save_npz.then_some(Keep::Cropped),
+        lowres: model.is_second_stage().then(|| LowResolution::new(args)).transpose()?,
     };
     let precision = if args.disable_mixed_precision { Precision::Fp32 } else { Precision::Auto };
     let window = model.window(args.step_size, !args.disable_tta, precision);
@@ -86,7 +88,7 @@ fn sizes(model: &Model, preprocessor: &Resolved, cases: &[Case]) -> Sizes {
     Sizes {
         raw,
         network: resampled_shape(size, spacing, target),
-        channels: plans.num_modalities(),
+        channels: model.spec.num_input_channels,
         folds: model.networks.len(),
         features: model.spec.base_num_features,
         is_cubic: plans.segmentation_export_params.is_some_and(|export| export.interpolation_order > 1),
@@ -103,6 +105,8 @@ struct V1<'a> {
     postprocessing: Option<Box<dyn Postprocessor>>,
     mode: Mode,
     keep: Option<Keep>,
+    /// Labels of a cascade's first stage.
+    lowres: Option<LowResolution>,
 }
 
 impl Method for V1<'_> {
@@ -122,15 +126,18 @@ impl Method for V1<'_> {
         self.keep
     }
 
-    fn prepare(&self, case: &Case) -> Result<Prepared> {
-        let (cropped, mut properties) = crop_case(&case.images, None)?;
+    fn prepare(&self, which: &Case) -> Result<Prepared> {
+        let (cropped, mut properties) = crop_case(&which.images, None)?;
         let plans = self.plans;
         let target = Target { plans, stage: self.stage, use_mask_for_norm: &plans.use_mask_for_norm };
         let spacing = properties.original_spacing;
-        let case = preprocess(self.preprocessor, cropped.data, cropped.seg, spacing, &target)?;
+        let mut case = preprocess(self.preprocessor, cropped.data, cropped.seg, spacing, &target)?;
         let (z, y, x) = case.seg.dim();
         properties.size_after_resampling = Some([z, y, x]);
         properties.spacing_after_resampling = Some(case.spacing);
+        if let Some(lowres) = &self.lowres {
+            case.data = lowres.append(&which.output, case.data.view(), &properties, plans)?;
+        }
         Ok(Prepared { way: WayBack::of_v1(plans, &properties)?, image: case.data, properties })
     }
 

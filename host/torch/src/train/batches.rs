@@ -10,18 +10,21 @@ use nnunet_plugin_api::vocabulary::{Blueprint, Stage};
 use nnunet_training::{BatchPlan, CaseSource, DummyCase, Engine, Run};
 
 use super::job::Job;
+use super::second_stage;
 use crate::cases::StageCases;
 use crate::components;
 
 /// Cases and batches of a split.
 pub(super) fn batches(job: &Job<'_>, engine: &Engine, split: &Split, world: &World) -> Result<Run> {
     let (blueprint, stage) = (&engine.trainer.blueprint, job.stage());
+    let previous = second_stage::previous(job, blueprint)?;
     let open = |names: &[String]| -> Result<Arc<dyn CaseSource>> {
         if blueprint.dummy_load {
             let (channels, labels) = (job.plans.num_modalities(), job.plans.num_classes);
             return Ok(Arc::new(DummyCase::new(channels, labels, &stage.patch_size, blueprint.seed)));
         }
-        Ok(Arc::new(StageCases::open(&job.data(), names, job.args.use_compressed_data)?))
+        let compressed = job.args.use_compressed_data;
+        Ok(Arc::new(StageCases::open(&job.data(), previous.as_deref(), names, compressed)?))
     };
     let augmentation = components::augmentation(&world.registry, &blueprint.augmentation)?;
     let train_plan = BatchPlan {

@@ -8,27 +8,20 @@ use nnunet_inference::{Scores, SlidingWindow};
 use nnunet_training::Engine;
 
 use super::job::Job;
-use super::signals;
+use super::{second_stage, signals};
 use crate::validate::{self, Validation};
 
 /// Predicts the validation cases whole; false when the user stopped it. Cases that are done are kept.
 pub(super) fn final_validation(job: &Job<'_>, engine: &Engine, split: &Split) -> Result<bool> {
-    let patch = job.stage().patch_size.clone();
-    let mut window = SlidingWindow::new(patch, engine.num_classes);
-    if let Some(axes) = &engine.trainer.blueprint.mirror_axes {
-        window.mirror_axes.clone_from(axes);
-    }
-    if engine.trainer.blueprint.regions.is_some() {
-        window.scores = Scores::Sigmoid;
-    }
-    window.kind = engine.kind;
-    window.device = engine.store.device();
+    let window = window(job, engine);
+    let previous = second_stage::previous(job, &engine.trainer.blueprint)?;
     let Some(mean) = validate::run(&Validation {
         network: &*engine.network,
         window: &window,
         plans: &job.plans,
         regions: engine.trainer.blueprint.regions.as_ref(),
         data: &job.data(),
+        previous: previous.as_deref(),
         truths: &job.preprocessed.join("gt_segmentations"),
         cases: &split.val,
         output: &job.output.join(&job.args.val_folder),
@@ -46,6 +39,20 @@ pub(super) fn final_validation(job: &Job<'_>, engine: &Engine, split: &Split) ->
     }
     postprocess_fold(job)?;
     Ok(true)
+}
+
+/// How whole cases are predicted after training.
+pub(super) fn window(job: &Job<'_>, engine: &Engine) -> SlidingWindow {
+    let mut window = SlidingWindow::new(job.stage().patch_size.clone(), engine.num_classes);
+    if let Some(axes) = &engine.trainer.blueprint.mirror_axes {
+        window.mirror_axes.clone_from(axes);
+    }
+    if engine.trainer.blueprint.regions.is_some() {
+        window.scores = Scores::Sigmoid;
+    }
+    window.kind = engine.kind;
+    window.device = engine.store.device();
+    window
 }
 
 /// Leaves the truths with the model, where the folds are put together later, and finds the postprocessing of this fold.

@@ -8,7 +8,7 @@ use nnunet_host::folders::{CONFIGURATIONS, Folders};
 use nnunet_host::records;
 use nnunet_plugin_api::vocabulary::{Plans, Stage};
 
-use crate::network;
+use crate::{cascade, network};
 
 /// Folders and plans of a run.
 pub(super) struct Job<'a> {
@@ -30,7 +30,11 @@ impl<'a> Job<'a> {
             CONFIGURATIONS.contains(&configuration),
             "there is no configuration `{configuration}`; there are {CONFIGURATIONS:?}"
         );
-        ensure!(configuration != "3d_cascade_fullres", "3d_cascade_fullres cannot be trained yet");
+        let is_second_stage = configuration == cascade::CONFIGURATION;
+        ensure!(
+            !is_second_stage || args.fold != "all",
+            "3d_cascade_fullres has no fold `all`: a case's prediction by 3d_lowres comes from the fold that left it out"
+        );
         let folders = Folders::from_environment();
         let task = folders.task_name(&args.task)?;
         let preprocessed = folders.preprocessed()?.join(&task);
@@ -44,8 +48,8 @@ impl<'a> Job<'a> {
         let plans = records::load(&plans_file, records::plans_from_pickle)?;
         let stages = plans.plans_per_stage.len();
         ensure!(
-            configuration != "3d_lowres" || stages > 1,
-            "{task} has no low resolution: its cases are small enough for 3d_fullres"
+            (configuration != "3d_lowres" && !is_second_stage) || stages > 1,
+            "{task} has no low resolution and no cascade: its cases are small enough for 3d_fullres"
         );
         let model = folders.model(configuration, &task, &args.trainer, &args.plans)?;
         let fold = if args.fold == "all" { "all".to_owned() } else { format!("fold_{}", args.fold) };
@@ -67,6 +71,16 @@ impl<'a> Job<'a> {
     }
 
     pub(super) fn data(&self) -> PathBuf {
-        self.preprocessed.join(format!("{}_stage{}", self.plans.data_identifier, self.stage))
+        self.stage_data(self.stage)
+    }
+
+    /// Preprocessed cases of a stage.
+    pub(super) fn stage_data(&self, stage: usize) -> PathBuf {
+        self.preprocessed.join(format!("{}_stage{stage}", self.plans.data_identifier))
+    }
+
+    /// Whether the network also sees the labels of 3d_lowres.
+    pub(super) fn is_second_stage(&self) -> bool {
+        self.args.configuration == cascade::CONFIGURATION
     }
 }

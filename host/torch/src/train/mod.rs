@@ -5,6 +5,7 @@ mod diagram;
 mod finish;
 mod job;
 mod loggers;
+mod second_stage;
 mod series;
 mod setup;
 mod signals;
@@ -56,6 +57,7 @@ pub(crate) fn run(args: &Args, world: &World) -> Result<ExitCode> {
     }
     let split = split::split(&job.preprocessed, &cases::names(&job.data())?, &args.fold)?;
     setup::make_deterministic(args.deterministic);
+    second_stage::prepare(&job, &trainer, &split, world)?;
     let mut engine = setup::engine(&job, trainer, world)?;
     let info = setup::info(&job, &engine, world);
     folders::create(&job.output)?;
@@ -80,6 +82,7 @@ pub(crate) fn run(args: &Args, world: &World) -> Result<ExitCode> {
     if validates && !finish::final_validation(&job, &engine, &split)? {
         return Ok(ExitCode::from(signals::STOPPED));
     }
+    second_stage::predict_next(&job, &engine, &finish::window(&job, &engine), &split)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -121,7 +124,8 @@ fn train(
     records::save(&job.model.join("plans.pkl"), &records::plans_to_pickle(&job.plans))?;
     let run = batches::batches(job, engine, split, world)?;
     journal.learning_rate(engine.learning_rate()?);
-    let spec = network::spec(&job.plans, job.stage(), engine.trainer.blueprint.regions.as_ref());
+    let regions = engine.trainer.blueprint.regions.as_ref();
+    let spec = network::spec(&job.plans, job.stage(), regions, job.is_second_stage());
     diagram::write(&job.output.join("network_architecture.pdf"), engine, &spec)?;
     let mut watch = Watch::new(job, info, journal, Loggers::of(world)?)?;
     nnunet_host::services::set_seed(engine.trainer.blueprint.seed);

@@ -40,7 +40,8 @@ pub(super) fn choose(blueprint: &mut Blueprint, world: &World) -> Result<()> {
 
 /// Network, loss and optimiser of a trainer.
 pub(super) fn engine(job: &Job<'_>, trainer: Resolved, world: &World) -> Result<Engine> {
-    let spec = network::spec(&job.plans, job.stage(), trainer.blueprint.regions.as_ref());
+    let regions = trainer.blueprint.regions.as_ref();
+    let spec = network::spec(&job.plans, job.stage(), regions, job.is_second_stage());
     let device = Device::cuda_if_available();
     tch::manual_seed(trainer.blueprint.seed as i64);
     let (store, network) = network::build(&world.registry, &trainer.blueprint.architecture, &spec, device)?;
@@ -81,7 +82,7 @@ pub(super) fn info(job: &Job<'_>, engine: &Engine, world: &World) -> ModelInfo {
     let v1_trainer = names.iter().rev().find(plain).map_or("nnUNetTrainerV2", String::as_str).to_owned();
     let path = |path: &Path| Value::Str(path.display().to_string());
     let fold = job.args.fold.parse().map_or_else(|_| Value::str(&job.args.fold), Value::Int);
-    let init = vec![
+    let mut init = vec![
         path(&job.plans_file),
         fold,
         path(&job.model),
@@ -93,9 +94,14 @@ pub(super) fn info(job: &Job<'_>, engine: &Engine, world: &World) -> ModelInfo {
         Value::Bool(engine.trainer.blueprint.precision != Precision::Fp32),
     ];
     let blueprint = &engine.trainer.blueprint;
+    if job.is_second_stage() {
+        // v1's constructor takes it before the precision.
+        init.insert(init.len() - 1, Value::str(&blueprint.previous_trainer));
+    }
     let mut used: Vec<(Kind, &str)> = names.iter().map(|name| (Kind::Trainer, name.as_str())).collect();
     used.push((Kind::Preprocessor, &job.plans.preprocessor_name));
     used.push((Kind::Architecture, &blueprint.architecture.name));
+    used.push((Kind::Augmentation, &blueprint.augmentation.name));
     used.push((Kind::Loss, &blueprint.loss.name));
     ModelInfo {
         init: Value::Tuple(init),

@@ -3,6 +3,7 @@
 use std::f64::consts::PI;
 
 use nnunet_plugin_api::{AugmentationContext, RandomStream, Sample};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::elastic::Elastic;
@@ -18,7 +19,7 @@ const SPLINE_MARGIN: f64 = 12.0;
 /// Rotation, scaling and elastic deformation of a sample, which is cut to the network's patch.
 ///
 /// Source: batchgenerators `SpatialTransform` and `SpatialTransform_2`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Spatial {
     /// Rotate with this probability per sample.
@@ -254,6 +255,31 @@ mod tests {
             assert!(error < 1e-3, "seed {seed}: {error}");
         }
         assert!(smaller > 10);
+    }
+
+    /// Ten thousand draws of the default: how often, how far, and evenly so.
+    #[test]
+    fn draws_have_the_shares_and_ranges_of_v1() {
+        const DRAWS: usize = 10_000;
+        let (spatial, context) = (Spatial::default(), context());
+        let mut random = RandomStream::from_seed(11);
+        let drawn: Vec<Warp> = (0..DRAWS).map(|_| spatial.draw(&context, &mut random).warp).collect();
+        let angles: Vec<f64> = drawn.iter().flat_map(|w| w.angles).filter(|angle| *angle != 0.0).collect();
+        let scales: Vec<f64> = drawn.iter().map(|w| w.scale[0]).filter(|scale| *scale != 1.0).collect();
+        let near = |value: f64, expected: f64, by: f64| assert!((value - expected).abs() < by, "{value}");
+        near(angles.len() as f64 / (3 * DRAWS) as f64, 0.2, 0.02);
+        near(scales.len() as f64 / DRAWS as f64, 0.2, 0.02);
+        let most = 30.0_f64.to_radians();
+        assert!(angles.iter().all(|angle| angle.abs() <= most));
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+        near(mean(&angles), 0.0, 0.02);
+        near(mean(&angles.iter().map(|angle| angle * angle).collect::<Vec<_>>()), most * most / 3.0, 0.005);
+        assert!(scales.iter().all(|scale| (0.7..1.4).contains(scale)));
+        let (below, above): (Vec<f64>, Vec<f64>) = scales.iter().partition(|scale| **scale < 1.0);
+        near(below.len() as f64 / scales.len() as f64, 0.5, 0.05);
+        near(mean(&below), 0.85, 0.01);
+        near(mean(&above), 1.2, 0.015);
+        assert!(drawn.iter().all(|w| w.scale == [w.scale[0]; 3]), "one factor for all axes");
     }
 
     #[test]

@@ -1,0 +1,66 @@
+//! What a cascade asks of training: predictions from the first stage, and predictions for the second.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, ensure};
+use nnunet_host::config::World;
+use nnunet_host::folders::Folders;
+use nnunet_host::records::Split;
+use nnunet_inference::SlidingWindow;
+use nnunet_plugin_api::vocabulary::Blueprint;
+use nnunet_trainers::Resolved;
+use nnunet_training::Engine;
+
+use super::job::Job;
+use crate::cascade::{self, Missing, NextStage};
+
+/// Where the second stage finds the labels of the first; none for other configurations.
+pub(super) fn previous(job: &Job<'_>, blueprint: &Blueprint) -> Result<Option<PathBuf>> {
+    Ok(if job.is_second_stage() { Some(first_stage(job, blueprint)?.join(cascade::FOLDER)) } else { None })
+}
+
+/// Model folder of the first stage.
+fn first_stage(job: &Job<'_>, blueprint: &Blueprint) -> Result<PathBuf> {
+    let folders = Folders::from_environment();
+    folders.model("3d_lowres", &job.task, &blueprint.previous_trainer, &job.args.plans)
+}
+
+/// Checks the trainer of a second stage and predicts with the first what is missing of this split.
+pub(super) fn prepare(job: &Job<'_>, trainer: &Resolved, split: &Split, world: &World) -> Result<()> {
+    if !job.is_second_stage() {
+        return Ok(());
+    }
+    ensure!(
+        trainer.names.iter().any(|name| cascade::is_second_stage(name)),
+        "3d_cascade_fullres needs a trainer that extends {}; {} does not",
+        cascade::TRAINER,
+        job.args.trainer
+    );
+    let missing = Missing {
+        world,
+        model: &first_stage(job, &trainer.blueprint)?,
+        preprocessed: &job.preprocessed,
+        data: [job.stage_data(0), job.data()],
+    };
+    missing.make(&[split.train.as_slice(), &split.val].concat())
+}
+
+/// Predicts the validation cases of 3d_lowres for the second stage.
+pub(super) fn predict_next(
+    job: &Job<'_>,
+    engine: &Engine,
+    window: &SlidingWindow,
+    split: &Split,
+) -> Result<()> {
+    if job.args.configuration != "3d_lowres" || job.args.disable_next_stage_pred {
+        return Ok(());
+    }
+    let next = NextStage {
+        network: &*engine.network,
+        window,
+        data: &job.data(),
+        next_data: &job.stage_data(job.stage + 1),
+        output: &job.model.join(cascade::FOLDER),
+    };
+    next.predict(&split.val)
+}
