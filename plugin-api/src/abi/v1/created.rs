@@ -114,11 +114,13 @@ pub fn through_adapters(component: Component, plugin: &str) -> Component {
         return Component { info, factory };
     }
     let create: Create = Arc::new(move |config| contain(|| create(&factory, config)));
-    #[cfg(feature = "torch")]
-    return with_tensors(create, info, plugin);
-    #[cfg(not(feature = "torch"))]
-    without_tensors(create, info, plugin)
+    any_kind(create, info, plugin)
 }
+
+#[cfg(feature = "torch")]
+use self::with_tensors as any_kind;
+#[cfg(not(feature = "torch"))]
+use self::without_tensors as any_kind;
 
 /// A plugin's `create`, for one entry of its manifest.
 fn calling(root: PluginRootRef, info: &Info) -> Create {
