@@ -1,4 +1,4 @@
-//! `nnunet.toml`: what it selects, and what wins.
+//! `nnunet.toml`: what it selects, what wins, and what is made from the components' own words.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -8,8 +8,9 @@
 )]
 
 use std::fs;
+use std::path::Path;
 
-use nnunet_tests::World;
+use nnunet_tests::{World, programs};
 
 #[test]
 fn every_value_is_shown_with_the_place_it_comes_from() {
@@ -87,4 +88,23 @@ fn a_component_tells_its_parameters() {
     );
     let outcome = world.run("plugins inspect MinimumSiz");
     assert!(outcome.text.contains("did you mean `MinimumSize`?"), "{}", outcome.text);
+}
+
+/// What is made from the components' own words is what they say now.
+#[test]
+fn reference_and_schema_are_current() {
+    let world = World::new();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let now = |program: &str, line: &str| {
+        let outcome = world.run_program(&programs().join(program), line, &[]);
+        assert_eq!(outcome.code, 0, "{}", outcome.text);
+        outcome.text
+    };
+    let kept = |file: &str| fs::read_to_string(root.join(file)).unwrap();
+    let same = |text: &str, file: &str| {
+        assert!(text == kept(file), "{file} is not what the components say; run cargo reference");
+    };
+    same(&now("nnunet-torch", "plugins docs --tensors --json"), "host/core/src/with_tensors.json");
+    same(&now("nnunet", "plugins docs"), "docs/components.md");
+    same(&now("nnunet", "config schema"), "docs/nnunet.schema.json");
 }

@@ -170,3 +170,22 @@ fn the_list_as_json_says_what_the_table_says() {
     assert_eq!(outcome.code, 2);
     assert!(outcome.text.contains("there is no kind `planer`"), "{}", outcome.text);
 }
+
+#[test]
+fn a_check_tries_every_component() {
+    let world = World::new();
+    let check = |name: &str, fault: &str| {
+        let line = format!("plugins check {}", plugin(name).display());
+        world.run_with(&line, &[("NNUNET_MISBEHAVE", fault)])
+    };
+    let good = check("my_postprocessor", "");
+    assert_eq!(good.code, 0, "{}", good.text);
+    assert!(good.text.contains("gives the same on several threads at once"), "{}", good.text);
+    let bad = check("misbehaving", "nan");
+    assert_eq!(bad.code, 1, "{}", bad.text);
+    assert!(
+        bad.text.contains("FAIL trainer Misbehaving") && bad.text.contains("NaN is not finite"),
+        "{}",
+        bad.text
+    );
+}

@@ -15,7 +15,7 @@ use super::{Description, cache_folder, program_with_tensors};
 use crate::loader;
 
 /// Longest time an initialiser and the manifest may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(5);
 
 /// What came of loading a file elsewhere.
