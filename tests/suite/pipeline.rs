@@ -9,7 +9,7 @@
 
 use nnunet_formats::pickle::{self, Value};
 use nnunet_formats::torch_zip;
-use nnunet_formats::{json, nifti};
+use nnunet_formats::{json, nifti, npz};
 use nnunet_tests::World;
 
 const RAW: &str = "raw/nnUNet_raw_data/Task900_Phantom";
@@ -53,6 +53,29 @@ fn plan_train_predict_evaluate_with_a_trainer_in_toml() {
     assert!(world.path("out2/phantom_006.png").is_file());
     let labels = nifti::read(&world.path("out2/phantom_006.nii.gz")).unwrap().data;
     assert!(labels.iter().all(|label| *label == 0.0), "the postprocessor was not applied");
+    check_bounded(&world, &images, model);
+}
+
+/// In next to no memory, with sums in files, the labels and probabilities are the same; what was done is recorded.
+fn check_bounded(world: &World, images: &str, model: &str) {
+    let text =
+        world.succeed(&format!("predict -i {images} -o bounded --model-folder {model} -z --max-ram 1M"));
+    assert!(text.contains("planned peak memory") && text.contains("in temporary files"), "{text}");
+    for case in ["phantom_006", "phantom_007"] {
+        let labels =
+            |folder: &str| nifti::read(&world.path(&format!("{folder}/{case}.nii.gz"))).unwrap().data;
+        assert_eq!(labels("out"), labels("bounded"));
+        let scores =
+            |folder: &str| npz::load_f32(&world.path(&format!("{folder}/{case}.npz")), "softmax").unwrap();
+        assert_eq!(scores("out"), scores("bounded"));
+    }
+    let record = json::load(&world.path("bounded/predictions.json")).unwrap();
+    let case = record.get("cases").and_then(|cases| cases.get("phantom_006")).unwrap();
+    assert!(case.get("error").is_none() && case.get("tiles").and_then(json::Json::as_f64) >= Some(1.0));
+    assert_eq!(record.get("checkpoints").and_then(json::Json::items).map(<[_]>::len), Some(1));
+    let left: Vec<_> =
+        std::fs::read_dir(world.path("bounded")).unwrap().flatten().map(|e| e.file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().starts_with(".tmp")), "{left:?}");
 }
 
 /// The files have v1's keys and their JSON twins.

@@ -31,7 +31,13 @@ pub(crate) struct Model {
 
 impl Model {
     /// Loads a checkpoint of every fold of a model's folder.
-    pub(crate) fn load(folder: &Path, folds: &[String], checkpoint: &str, world: &World) -> Result<Self> {
+    pub(crate) fn load(
+        folder: &Path,
+        folds: &[String],
+        checkpoint: &str,
+        device: Device,
+        world: &World,
+    ) -> Result<Self> {
         let files = checkpoints(folder, folds, checkpoint)?;
         let info = ModelInfo::load(&files[0], &world.registry)?;
         provenance::compare(&info.plugins, world, &NEEDED)?;
@@ -46,7 +52,6 @@ impl Model {
         };
         let second_stage = cascade::is_second_stage(&info.v1_trainer);
         let spec = network::spec(&info.plans, plan, info.regions.as_ref(), second_stage);
-        let device = Device::cuda_if_available();
         let mut networks = Vec::new();
         for file in &files {
             let (mut store, network) = network::build(&world.registry, &info.architecture, &spec, device)?;

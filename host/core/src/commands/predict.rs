@@ -16,23 +16,24 @@ pub struct Args {
     #[arg(short = 'o', long = "output_folder", alias = "output-folder")]
     pub output: PathBuf,
     /// Task, by name or number.
-    #[arg(short = 't', long = "task_name", alias = "task-name", required_unless_present = "model_folder")]
+    #[arg(short = 't', long = "task_name", alias = "task-name", required_unless_present_any = ["model_folder", "dataset"])]
     pub task: Option<String>,
-    /// Name of the trainer.
-    #[arg(long = "tr", visible_alias = "trainer_class_name", default_value = "nnUNetTrainerV2")]
-    pub trainer: String,
+    /// Data set of a v2 model, by name or number, in nnUNet_results; the configuration is -c.
+    #[arg(short = 'd', long = "dataset", conflicts_with = "task", requires = "configuration")]
+    pub dataset: Option<String>,
+    /// Configuration of a v2 model.
+    #[arg(short = 'c', long = "configuration", requires = "dataset")]
+    pub configuration: Option<String>,
+    /// Name of the trainer; nnUNetTrainerV2, or nnUNetTrainer with -d, by default.
+    #[arg(long = "tr", visible_alias = "trainer_class_name")]
+    pub trainer: Option<String>,
     /// 2d, 3d_lowres, 3d_fullres or 3d_cascade_fullres.
     #[arg(short = 'm', long = "model", default_value = "3d_fullres")]
     pub model: String,
-    /// Identifier of the plans.
-    #[arg(
-        short = 'p',
-        long = "plans_identifier",
-        alias = "plans-identifier",
-        default_value = "nnUNetPlansv2.1"
-    )]
-    pub plans: String,
-    /// A model's folder, of v1 or v2, instead of task, trainer, model and plans.
+    /// Identifier of the plans; nnUNetPlansv2.1, or nnUNetPlans with -d, by default.
+    #[arg(short = 'p', long = "plans_identifier", alias = "plans-identifier")]
+    pub plans: Option<String>,
+    /// A model's folder, of v1 or v2, or the zip archive it was exported to, instead of task, trainer, model and plans.
     #[arg(long = "model-folder", alias = "model_folder")]
     pub model_folder: Option<PathBuf>,
     /// Folds to average, or all; by default every fold there is.
@@ -65,11 +66,11 @@ pub struct Args {
     /// Memory to use, as 8G; by default most of what is free.
     #[arg(long = "max-ram", alias = "max_ram", value_name = "SIZE", value_parser = memory::parse_size)]
     pub max_ram: Option<u64>,
-    /// As in v1's scripts; cases are preprocessed one after the other.
-    #[arg(long = "num_threads_preprocessing", alias = "num-threads-preprocessing", value_name = "N")]
+    /// As in v1's and v2's scripts; cases are preprocessed one after the other.
+    #[arg(long = "num_threads_preprocessing", aliases = ["num-threads-preprocessing", "npp"], value_name = "N")]
     pub num_threads_preprocessing: Option<usize>,
-    /// As in v1's scripts; cases are written one after the other.
-    #[arg(long = "num_threads_nifti_save", alias = "num-threads-nifti-save", value_name = "N")]
+    /// As in v1's and v2's scripts; cases are written one after the other.
+    #[arg(long = "num_threads_nifti_save", aliases = ["num-threads-nifti-save", "nps"], value_name = "N")]
     pub num_threads_nifti_save: Option<usize>,
     /// As in v1's scripts; probabilities are added up in the machine's memory.
     #[arg(long = "all_in_gpu", alias = "all-in-gpu", value_name = "True|False|None")]
@@ -91,9 +92,45 @@ pub struct Args {
     /// Draw the slice of every case that has most foreground, with its labels, as CASE.png.
     #[arg(long)]
     pub overlay: bool,
+    /// As in v2's scripts; what is there already is always left, unless --overwrite_existing is given.
+    #[arg(long = "continue_prediction", alias = "continue-prediction")]
+    pub continue_prediction: bool,
+    /// As in v2's scripts; bars are only drawn on a terminal.
+    #[arg(long = "disable_progress_bar", alias = "disable-progress-bar")]
+    pub disable_progress_bar: bool,
+    /// Where the network runs: on the GPU if there is one, by default.
+    #[arg(long, value_enum, default_value_t)]
+    pub device: Device,
+    /// Number format of the network: half precision on the GPU and single on the CPU by default.
+    #[arg(long, value_enum, default_value_t)]
+    pub precision: Precision,
     /// Single precision.
     #[arg(long = "disable_mixed_precision", alias = "disable-mixed-precision")]
     pub disable_mixed_precision: bool,
+}
+
+/// Where a network runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Device {
+    /// On the GPU, if there is one.
+    #[default]
+    Auto,
+    /// On the CPU.
+    Cpu,
+    /// On the GPU; without one the command fails.
+    Cuda,
+}
+
+/// Number formats of a network.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Precision {
+    /// Half on the GPU, single on the CPU.
+    #[default]
+    Auto,
+    /// Single.
+    Fp32,
+    /// bfloat16.
+    Bf16,
 }
 
 /// v1's modes of prediction.

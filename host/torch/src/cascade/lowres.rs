@@ -20,7 +20,8 @@ const FOLDER: &str = "3d_lowres_predictions";
 /// # Errors
 /// A job split into parts, which would predict the first stage several times.
 pub(crate) fn predict_first(args: &Args) -> Result<Option<Args>> {
-    if args.model != super::CONFIGURATION || args.model_folder.is_some() || args.lowres.is_some() {
+    let by_folder = args.model_folder.is_some() || args.dataset.is_some();
+    if args.model != super::CONFIGURATION || by_folder || args.lowres.is_some() {
         return Ok(None);
     }
     ensure!(

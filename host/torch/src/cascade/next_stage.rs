@@ -10,6 +10,7 @@ use nnunet_host::{folders, report};
 use nnunet_inference::{SlidingWindow, from_tensor, labels_of, predict_rows, to_tensor};
 use nnunet_numerics::{Resampling, resample};
 use nnunet_plugin_api::Network;
+use nnunet_plugin_api::tch::Device;
 use nnunet_plugin_api::vocabulary::Precision;
 
 use super::file;
@@ -110,7 +111,8 @@ impl Missing<'_> {
 
     fn predict(&self, fold: usize, cases: &[String], output: &Path) -> Result<()> {
         report::line(&format!("predicting {} cases with fold {fold} of 3d_lowres", cases.len()));
-        let model = Model::load(self.model, &[fold.to_string()], "model_final_checkpoint", self.world)?;
+        let (folds, device) = ([fold.to_string()], Device::cuda_if_available());
+        let model = Model::load(self.model, &folds, "model_final_checkpoint", device, self.world)?;
         let window = model.window(0.5, true, Precision::Auto);
         let [data, next_data] = &self.data;
         NextStage { network: &*model.networks[0], window: &window, data, next_data, output }.predict(cases)

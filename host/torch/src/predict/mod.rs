@@ -9,19 +9,21 @@ mod method;
 mod pipeline;
 mod plan;
 mod record;
+mod source;
 mod spool;
 mod v1;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
-use nnunet_host::commands::predict::{Args, Mode};
+use anyhow::{Result, bail, ensure};
+use nnunet_host::commands::predict::{Args, Device as Choice, Mode, Precision as Format};
 use nnunet_host::config::World;
-use nnunet_host::folders::{self, Folders};
+use nnunet_host::folders;
 use nnunet_host::{memory, pictures, report};
 use nnunet_inference::SlidingWindow;
 use nnunet_plugin_api::Network;
 use nnunet_plugin_api::tch::Device;
+use nnunet_plugin_api::vocabulary::Precision;
 use rayon::prelude::*;
 
 pub(crate) use export::Export;
@@ -31,6 +33,7 @@ use pipeline::Pipeline;
 use plan::Plan;
 pub(crate) use plan::{Sizes, largest};
 use record::{Common, Records};
+use source::Source;
 
 use crate::{cascade, v2};
 
@@ -39,24 +42,36 @@ pub(crate) fn run(args: &Args, world: &World) -> Result<()> {
     if let Some(first) = cascade::predict_first(args)? {
         run(&first, world)?;
     }
-    let folder = model_folder(args)?;
+    let source = Source::of(args)?;
+    let folder = source.folder();
     ensure!(args.part_id < args.num_parts, "--part_id must be below --num_parts");
     ensure!(
         args.mode == Mode::Normal || !args.save_npz,
         "probabilities (-z) are only there in --mode normal"
     );
     folders::create(&args.output)?;
-    if v2::is_model(&folder) { v2::run(args, world, &folder) } else { v1::run(args, world, &folder) }
+    if v2::is_model(folder) { v2::run(args, world, folder) } else { v1::run(args, world, folder) }
 }
 
-fn model_folder(args: &Args) -> Result<PathBuf> {
-    if let Some(folder) = &args.model_folder {
-        return Ok(folder.clone());
+/// Where the network runs.
+pub(crate) fn device(args: &Args) -> Result<Device> {
+    let found = Device::cuda_if_available();
+    match args.device {
+        Choice::Auto => Ok(found),
+        Choice::Cpu => Ok(Device::Cpu),
+        Choice::Cuda if found == Device::Cpu => bail!("--device cuda: libtorch finds no GPU"),
+        Choice::Cuda => Ok(found),
     }
-    let folders = Folders::from_environment();
-    let task = folders.task_name(args.task.as_deref().context("-t or --model-folder is needed")?)?;
-    let trainer = if args.model == cascade::CONFIGURATION { &args.cascade_trainer } else { &args.trainer };
-    folders.model(&args.model, &task, trainer, &args.plans)
+}
+
+/// The number format asked for.
+pub(crate) fn precision(args: &Args) -> Precision {
+    match args.precision {
+        _ if args.disable_mixed_precision => Precision::Fp32,
+        Format::Auto => Precision::Auto,
+        Format::Fp32 => Precision::Fp32,
+        Format::Bf16 => Precision::Bf16,
+    }
 }
 
 /// A model and what it is to predict.

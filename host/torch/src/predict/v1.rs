@@ -14,11 +14,12 @@ use nnunet_host::{components, export, images, records};
 use nnunet_inference::{Heads, WayBack};
 use nnunet_numerics::resampled_shape;
 use nnunet_plugin_api::Postprocessor;
-use nnunet_plugin_api::vocabulary::{CaseProperties, Plans, Precision, Regions};
+use nnunet_plugin_api::vocabulary::{CaseProperties, Plans, Regions};
 use nnunet_preprocessing::{Resolved, Target, preprocess};
 
 use super::inputs::ending_in;
 use super::{Case, Job, Keep, Method, Prepared, Resampled, Sizes, cases, drive, largest};
+use super::{device, precision};
 use crate::cascade::LowResolution;
 use crate::model::Model;
 
@@ -27,7 +28,8 @@ const FINAL: &str = "model_final_checkpoint";
 
 pub(super) fn run(args: &Args, world: &World, folder: &Path) -> Result<()> {
     let start = Instant::now();
-    let model = Model::load(folder, &args.folds, args.checkpoint.as_deref().unwrap_or(FINAL), world)?;
+    let checkpoint = args.checkpoint.as_deref().unwrap_or(FINAL);
+    let model = Model::load(folder, &args.folds, checkpoint, device(args)?, world)?;
     let plans = &model.info.plans;
     let cases =
         cases(&args.input, plans.num_modalities(), [ending_in(&args.input), images::USUAL], &args.output)?;
@@ -44,8 +46,7 @@ pub(super) fn run(args: &Args, world: &World, folder: &Path) -> Result<()> {
         keep: args.save_npz.then_some(Keep::Cropped),
         lowres: model.is_second_stage().then(|| LowResolution::new(args)).transpose()?,
     };
-    let precision = if args.disable_mixed_precision { Precision::Fp32 } else { Precision::Auto };
-    let window = model.window(args.step_size, !args.disable_tta, precision);
+    let window = model.window(args.step_size, !args.disable_tta, precision(args));
     let job = Job {
         folder,
         checkpoints: &model.files,

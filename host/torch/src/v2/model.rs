@@ -32,7 +32,12 @@ pub(crate) struct Model {
 
 impl Model {
     /// Loads a checkpoint of every fold; `checkpoint` is a file name, or empty for the last.
-    pub(crate) fn load(folder: &Path, folds: &[String], checkpoint: Option<&str>) -> Result<Self> {
+    pub(crate) fn load(
+        folder: &Path,
+        folds: &[String],
+        checkpoint: Option<&str>,
+        device: Device,
+    ) -> Result<Self> {
         let (plans, dataset) = (Plans::load(folder)?, Dataset::load(folder)?);
         let files = checkpoints(folder, folds, checkpoint.unwrap_or(FINAL))?;
         let first = torch_zip::load(&files[0])?;
@@ -47,7 +52,6 @@ impl Model {
             of_first("it mirrors axes that the patch does not have")
         );
         let heads = dataset.heads()?;
-        let device = Device::cuda_if_available();
         let (kind, config) = configuration.network()?;
         let spec = NetworkSpec {
             num_input_channels: dataset.channel_names.len(),

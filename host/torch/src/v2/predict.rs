@@ -17,11 +17,12 @@ use nnunet_plugin_api::vocabulary::CaseProperties;
 use super::model::Model;
 use super::plans::{Configuration, Plans};
 use super::preprocess;
+use crate::network;
 use crate::predict::{self, Case, Job, Keep, Method, Prepared, Resampled, Sizes, cases, largest};
 
 /// Runs the command for a v2 model's folder.
 pub(crate) fn run(args: &Args, world: &World, folder: &Path) -> Result<()> {
-    let model = Model::load(folder, &args.folds, args.checkpoint.as_deref())?;
+    let model = Model::load(folder, &args.folds, args.checkpoint.as_deref(), predict::device(args)?)?;
     let ending = &model.dataset.file_ending;
     let cases = cases(&args.input, model.dataset.channel_names.len(), [ending, ending], &args.output)?;
     for name in ["plans.json", "dataset.json"] {
@@ -32,6 +33,7 @@ pub(crate) fn run(args: &Args, world: &World, folder: &Path) -> Result<()> {
     window.scores = Scores::Logits;
     window.step = args.step_size;
     window.mirror_axes = if args.disable_tta { Vec::new() } else { model.mirror_axes.clone() };
+    window.kind = network::kind(predict::precision(args), &*model.networks[0], model.device);
     window.device = model.device;
     let method = V2 {
         plans: &model.plans,
