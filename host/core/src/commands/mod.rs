@@ -83,7 +83,7 @@ pub enum Command {
     /// Say what a trainer's name means.
     Trainers(trainers::Args),
     /// Predict a folder of images.
-    Predict(predict::Args),
+    Predict(Box<predict::Args>),
     /// Merge the predictions of several models.
     Ensemble(ensemble::Args),
     /// Find the postprocessing that pays.

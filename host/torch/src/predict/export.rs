@@ -24,7 +24,7 @@ pub(crate) struct Export<'a> {
 
 enum Route {
     /// Scores are resampled slab by slab.
-    Slabs(SlabReturn),
+    Slabs(Box<SlabReturn>),
     /// Scores are resampled class by class, because splines need the whole: kept in `sums` until all rows are there.
     Classes { sums: Tensor, storage: Storage },
     /// Labels of the network's grid are resampled, with this spline order.
@@ -43,7 +43,7 @@ impl<'a> Export<'a> {
         let heads = method.heads();
         let route = match (method.resampled(), SlabReturn::new(way)) {
             (Resampled::Labels(order), _) => Route::Labels { labels: Array3::zeros(way.network), order },
-            (Resampled::Scores, Some(slabs)) => Route::Slabs(slabs),
+            (Resampled::Scores, Some(slabs)) => Route::Slabs(Box::new(slabs)),
             (Resampled::Scores, None) => Route::Classes {
                 sums: storage.zeros(&shape(heads.count(), way.network), Kind::Float)?,
                 storage: storage.clone(),
