@@ -1,6 +1,8 @@
 //! The programs as users call them: in a world of their own with v1's three folders.
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "this crate exists for tests")]
 
+pub mod cost;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

@@ -13,15 +13,13 @@
     reason = "a bench is a program for developers"
 )]
 
-use std::collections::BTreeSet;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
 use ndarray::Array3;
 use nnunet_formats::nifti::{self, Geometry};
 use nnunet_test_support::reference;
+use nnunet_tests::cost::{self, Cost};
 use nnunet_tests::{World, copy_folder, programs};
 
 /// Threads of both programs.
@@ -66,50 +64,14 @@ fn compare(title: &str, world: &World, task: &str, python: &Path) {
     );
 }
 
-/// Wall time, and the largest sum of the memory of a process and its children (proportional set size).
-struct Cost {
-    seconds: f64,
-    megabytes: f64,
-}
-
+/// A program in the folders of `world`, and what it costs.
 fn measure(command: &mut Command, world: &World) -> Cost {
-    let start = Instant::now();
-    let mut child = command
-        .env("nnUNet_raw_data_base", world.path("raw"))
-        .env("nnUNet_preprocessed", world.path("preprocessed"))
-        .env("RESULTS_FOLDER", world.path("results"))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .process_group(0)
-        .spawn()
-        .unwrap();
-    let mut megabytes: f64 = 0.0;
-    let status = loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            break status;
-        }
-        megabytes = megabytes.max(group_memory(child.id()));
-        std::thread::sleep(Duration::from_millis(20));
-    };
-    assert!(status.success(), "{command:?} ended with {status}");
-    Cost { seconds: start.elapsed().as_secs_f64(), megabytes }
-}
-
-fn group_memory(group: u32) -> f64 {
-    let processes = std::fs::read_dir("/proc").unwrap().flatten();
-    let ids: BTreeSet<u32> = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
-    ids.into_iter().filter(|id| group_of(*id) == Some(group)).filter_map(memory).sum()
-}
-
-fn group_of(id: u32) -> Option<u32> {
-    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
-    stat.rsplit_once(')')?.1.split_whitespace().nth(2)?.parse().ok()
-}
-
-fn memory(id: u32) -> Option<f64> {
-    let text = std::fs::read_to_string(format!("/proc/{id}/smaps_rollup")).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
-    Some(line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok()? / 1024.0)
+    cost::measure(
+        command
+            .env("nnUNet_raw_data_base", world.path("raw"))
+            .env("nnUNet_preprocessed", world.path("preprocessed"))
+            .env("RESULTS_FOLDER", world.path("results")),
+    )
 }
 
 /// Four volumes of soft tissue with an organ, at four spacings, so that three of them are resampled in all axes.

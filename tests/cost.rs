@@ -1,0 +1,49 @@
+//! What a program costs: time and memory, of itself and its children.
+
+use std::collections::BTreeSet;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Wall time, and the largest sum of the memory of a process and its children (proportional set size).
+#[derive(Debug, Clone, Copy)]
+pub struct Cost {
+    /// From start to end.
+    pub seconds: f64,
+    /// In units of 2^20 bytes.
+    pub megabytes: f64,
+}
+
+/// Runs a program that must succeed; what it prints is not kept.
+pub fn measure(command: &mut Command) -> Cost {
+    let start = Instant::now();
+    let silent = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = silent.process_group(0).spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let mut megabytes: f64 = 0.0;
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        megabytes = megabytes.max(group_memory(child.id()));
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert!(status.success(), "{command:?} ended with {status}");
+    Cost { seconds: start.elapsed().as_secs_f64(), megabytes }
+}
+
+fn group_memory(group: u32) -> f64 {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let ids: BTreeSet<u32> = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    ids.into_iter().filter(|id| group_of(*id) == Some(group)).filter_map(memory).sum()
+}
+
+fn group_of(id: u32) -> Option<u32> {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.split_whitespace().nth(2)?.parse().ok()
+}
+
+fn memory(id: u32) -> Option<f64> {
+    let text = std::fs::read_to_string(format!("/proc/{id}/smaps_rollup")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok()? / 1024.0)
+}
