@@ -79,7 +79,7 @@ fn rival_v1(bin: &Path) -> Rival {
         program: bin.join("nnUNet_predict"),
         arguments: "-t Task004_Hippocampus -m 3d_fullres -tr nnUNetTrainerV2 -p nnUNetPlansSmall -f 0 \
                     --disable_mixed_precision",
-        ours: format!("--model-folder {V1_MODEL}"),
+        ours: format!("--model-folder {V1_MODEL} -f 0"),
     }
 }
 
@@ -89,7 +89,7 @@ fn rival_v2(bin: &Path) -> Rival {
         name: "v2",
         program: bin.join("nnUNetv2_predict"),
         arguments: "-d 4 -c 3d_fullres -tr nnUNetTrainer -p nnUNetPlansSmall -f 0 -device cpu -npp 2 -nps 2",
-        ours: format!("--model-folder {V2_RESULTS}/Dataset004_Hippocampus/{model}"),
+        ours: format!("--model-folder {V2_RESULTS}/Dataset004_Hippocampus/{model} -f 0"),
     }
 }
 
