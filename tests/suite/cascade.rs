@@ -20,6 +20,7 @@ max_num_epochs = 1
 num_batches_per_epoch = 2
 num_val_batches_per_epoch = 1
 batch_size = 2
+mirror_axes = []
 
 [trainers.High]
 extends = "nnUNetTrainerV2CascadeFullRes"
@@ -28,6 +29,7 @@ max_num_epochs = 1
 num_batches_per_epoch = 2
 num_val_batches_per_epoch = 1
 batch_size = 2
+mirror_axes = []
 augmentation = { cascade_random_binary_transform_p = 1.0 }
 "#;
 

@@ -57,6 +57,8 @@ fn build() -> Result<()> {
 
 fn test(arguments: &[String]) -> Result<()> {
     let libtorch = libtorch::set_up()?;
+    // What the memory checker runs.
+    cargo(&libtorch, &["build", "--release", "--package", "nnunet-host", "--example", "plugin_calls"])?;
     let mut all = vec!["test", "--release", "--workspace", "--exclude", "nnunet", "--tests"];
     all.extend(arguments.iter().map(String::as_str));
     cargo(&libtorch, &all)?;

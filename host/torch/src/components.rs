@@ -89,28 +89,3 @@ pub(crate) fn resolve_trainer(
     };
     nnunet_trainers::resolve(name, context, &lookup).map_err(|error| anyhow!("{error}"))
 }
-
-#[cfg(test)]
-mod tests {
-    use nnunet_plugin_api::{Kind, Registration, inventory};
-
-    /// The program without tensors knows these components by description. `NNUNET_WRITE=1` writes it anew.
-    #[test]
-    fn what_the_program_without_tensors_knows_is_up_to_date() {
-        let all = inventory::iter::<Registration>().map(|registration| (registration.0)().info);
-        let mut lines: Vec<(Kind, String)> = all
-            .filter(|info| matches!(info.kind, Kind::Architecture | Kind::Loss | Kind::Trainer))
-            .map(|info| (info.kind, serde_json::json!([info.kind, info.name, info.summary]).to_string()))
-            .collect();
-        lines.sort();
-        let lines: Vec<String> =
-            lines.into_iter().map(|(_, line)| format!("  {}", line.replace("\",\"", "\", \""))).collect();
-        let text = format!("[\n{}\n]\n", lines.join(",\n"));
-        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/src/with_tensors.json");
-        if std::env::var_os("NNUNET_WRITE").is_some() {
-            std::fs::write(&path, &text).unwrap();
-        }
-        let hint = "write it anew with NNUNET_WRITE=1 cargo test --release -p nnunet-host-torch";
-        assert!(std::fs::read_to_string(&path).unwrap() == text, "with_tensors.json is out of date; {hint}");
-    }
-}

@@ -153,13 +153,16 @@ impl Transpose {
     }
 }
 
-/// Spatial axes (0 is z) of the patch's commonest length.
+/// Spatial axes (0 is z) of the patch's commonest length; none when all lengths differ.
 fn equal_axes(context: &AugmentationContext) -> Vec<usize> {
     let patch = &context.patch;
     let alike = |len: &usize| patch.iter().filter(|other| *other == len).count();
     let most = patch.iter().map(alike).max().unwrap_or(0);
     let first = first_axis(context);
-    (0..patch.len()).filter(|axis| alike(&patch[*axis]) == most).map(|axis| axis + first).collect()
+    (0..patch.len())
+        .filter(|axis| most > 1 && alike(&patch[*axis]) == most)
+        .map(|axis| axis + first)
+        .collect()
 }
 
 #[cfg(test)]
@@ -171,6 +174,12 @@ mod tests {
         let mut array = Array4::from_shape_fn((1, 1, 2, 2), |(_, _, y, x)| (y * 2 + x) as f32);
         quarter_turns(&mut array, (1, 2), 1);
         assert_eq!(array.iter().copied().collect::<Vec<_>>(), [1.0, 3.0, 0.0, 2.0]);
+    }
+
+    #[test]
+    fn axes_of_different_lengths_stay() {
+        let context = AugmentationContext { patch: vec![3, 4, 5], ..Default::default() };
+        assert!(equal_axes(&context).is_empty());
     }
 
     /// Labels stay on their voxels, and no voxel is lost.

@@ -62,6 +62,7 @@ pub struct File {
 
 /// A component that starts from another one's settings.
 #[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
 #[allow(dead_code, reason = "describes what is written")]
 struct Extension<T> {
     /// The component it starts from.

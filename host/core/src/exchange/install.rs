@@ -72,7 +72,9 @@ fn names(zip: &mut ZipArchive<BufReader<File>>, size: u64) -> Result<Vec<PathBuf
 }
 
 fn safe_name<R: std::io::Read>(entry: &ZipFile<'_, R>) -> Result<PathBuf> {
-    let Some(name) = entry.enclosed_name() else { bail!("`{}` leads out of the folder", entry.name()?) };
+    let written = entry.name()?;
+    let inside = entry.enclosed_name().filter(|_| !written.starts_with('/'));
+    let Some(name) = inside else { bail!("`{written}` leads out of the folder") };
     ensure!(!entry.is_symlink(), "`{}` is a link", name.display());
     Ok(name)
 }
