@@ -87,11 +87,10 @@ fn an_unset_folder_is_named() {
 fn an_unknown_key_in_the_configuration_gets_the_nearest_one() {
     let world = World::new();
     world.write("nnunet.toml", "[planners.P]\nextends = \"ExperimentPlanner3D_v21\"\nbase_features = 8\n");
-    world.succeed("example-dataset -o raw/nnUNet_raw_data --train 5 --test 0");
     let outcome = world.run("plan_and_preprocess -t 900 -pl3d P -pl2d None");
     assert_eq!(outcome.code, 1);
     assert!(
-        outcome.text.contains("unknown key `base_features`; did you mean `base_num_features`?"),
+        outcome.text.contains("unknown key `planners.P.base_features`; did you mean `base_num_features`?"),
         "{}",
         outcome.text
     );

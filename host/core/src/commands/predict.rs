@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::chosen::Chosen;
+use clap::builder::ArgPredicate;
 
+use super::chosen::Chosen;
 use crate::memory;
 
 /// Arguments of v1's command.
@@ -24,15 +25,18 @@ pub struct Args {
     /// Configuration of a v2 model.
     #[arg(short = 'c', long = "configuration", requires = "dataset")]
     pub configuration: Option<String>,
-    /// Name of the trainer; nnUNetTrainerV2, or nnUNetTrainer with -d, by default.
-    #[arg(long = "tr", visible_alias = "trainer_class_name")]
-    pub trainer: Option<String>,
+    /// Name of the trainer; with -d nnUNetTrainer by default.
+    #[arg(long = "tr", visible_alias = "trainer_class_name", default_value = "nnUNetTrainerV2")]
+    #[arg(default_value_if("dataset", ArgPredicate::IsPresent, "nnUNetTrainer"))]
+    pub trainer: String,
     /// 2d, 3d_lowres, 3d_fullres or 3d_cascade_fullres.
     #[arg(short = 'm', long = "model", default_value = "3d_fullres")]
     pub model: String,
-    /// Identifier of the plans; nnUNetPlansv2.1, or nnUNetPlans with -d, by default.
+    /// Identifier of the plans; with -d nnUNetPlans by default.
     #[arg(short = 'p', long = "plans_identifier", alias = "plans-identifier")]
-    pub plans: Option<String>,
+    #[arg(default_value = "nnUNetPlansv2.1")]
+    #[arg(default_value_if("dataset", ArgPredicate::IsPresent, "nnUNetPlans"))]
+    pub plans: String,
     /// A model's folder, of v1 or v2, or the zip archive it was exported to, instead of task, trainer, model and plans.
     #[arg(long = "model-folder", alias = "model_folder")]
     pub model_folder: Option<PathBuf>,

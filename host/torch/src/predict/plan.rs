@@ -58,9 +58,8 @@ impl Plan {
         let row = row_bytes(sizes, window);
         window.rows = (SLAB.min(budget / 32) / row.max(1)).max(1) as usize;
         let slabs = SLABS * row * window.rows.min(sizes.network[0]) as u64;
-        let fixed =
-            sizes.prepare().max(sizes.image() * 2 + sizes.activations(window) + slabs) + sizes.labels();
-        let mut plan = Self { base, case: fixed, budget, spilled: 0 };
+        let network = sizes.image() * 2 + sizes.activations(window) + slabs;
+        let mut plan = Self { base, case: network + sizes.labels(), budget, spilled: 0 };
         let file = Storage::File(folder.to_owned());
         let (sums, folds) = (sizes.sums(window), sizes.folds(window));
         if !plan.has_room(sums) {
@@ -69,6 +68,8 @@ impl Plan {
         if !plan.has_room(folds) {
             window.folds = file;
         }
+        // What preparing takes is free again when the network begins.
+        plan.case = plan.case.max(sizes.prepare() + sizes.labels());
         plan
     }
 

@@ -7,9 +7,6 @@ use nnunet_host::commands::predict::Args;
 use nnunet_host::exchange;
 use nnunet_host::folders::{CASCADE, Folders};
 
-/// v1's trainer and plans, and v2's, where none are named.
-const DEFAULTS: [[&str; 2]; 2] = [["nnUNetTrainerV2", "nnUNetPlansv2.1"], ["nnUNetTrainer", "nnUNetPlans"]];
-
 /// A model's folder.
 pub(super) enum Source {
     Folder(PathBuf),
@@ -25,23 +22,17 @@ impl Source {
         if let Some(path) = &args.model_folder {
             return if path.is_file() { unpacked(path) } else { Ok(Source::Folder(path.clone())) };
         }
-        let name =
-            |given: &Option<String>, default: &str| given.clone().unwrap_or_else(|| default.to_owned());
         if let (Some(dataset), Some(configuration)) = (&args.dataset, &args.configuration) {
-            let [trainer, plans] = DEFAULTS[1];
-            let (trainer, plans) = (name(&args.trainer, trainer), name(&args.plans, plans));
-            let model = format!("{trainer}__{plans}__{configuration}");
+            let model = format!("{}__{}__{configuration}", args.trainer, args.plans);
             return Ok(Source::Folder(of_dataset(&v2_results()?, dataset)?.join(model)));
         }
-        let [trainer, plans] = DEFAULTS[0];
         let folders = Folders::from_environment();
         let task = folders.task_name(args.task.as_deref().context("-t, -d or --model-folder is needed")?)?;
         let trainer = match &*args.model {
-            CASCADE => args.cascade_trainer.clone(),
-            _ => name(&args.trainer, trainer),
+            CASCADE => &args.cascade_trainer,
+            _ => &args.trainer,
         };
-        let plans = name(&args.plans, plans);
-        folders.model(&args.model, &task, &trainer, &plans).map(Source::Folder)
+        folders.model(&args.model, &task, trainer, &args.plans).map(Source::Folder)
     }
 
     pub(super) fn folder(&self) -> &Path {
