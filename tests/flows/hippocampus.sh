@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # v1's whole way on the hippocampus subset with v1's command names: convert, plan, five folds of two configurations, find
-# the best, run the commands that it prints, merge, evaluate, pass the models on. A quarter of an hour or so on two cores.
+# the best, run the commands that it prints, merge, evaluate, pass the models on.
 #
 #   tests/flows/hippocampus.sh [FOLDER]        (default target/hippocampus; it is made anew)
 #

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # All four configurations with v1's command names, on phantoms that are large for the planned patch, so that there is a
-# low resolution and a cascade. About a minute.
+# low resolution and a cascade.
 #
 #   tests/flows/phantom_cascade.sh [FOLDER]        (default target/phantom_cascade; it is made anew)
 set -euo pipefail
