@@ -56,6 +56,7 @@ impl Model {
         for file in &files {
             let (mut store, network) = network::build(&world.registry, &info.architecture, &spec, device)?;
             load_weights(file, &mut store)?;
+            store.freeze()?;
             networks.push(network);
         }
         Ok(Self { info, stage, networks, spec, device, files })

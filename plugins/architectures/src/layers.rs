@@ -1,7 +1,7 @@
 //! The layers networks are made of. Parameters come from the host's [`VarFactory`] and stay in single precision; every
 //! layer computes in its input's number format.
 
-use nnunet_plugin_api::tch::Tensor;
+use nnunet_plugin_api::tch::{Device, Kind, Tensor};
 use nnunet_plugin_api::{Init, Result, VarFactory};
 
 use crate::norm::{Norm, Normalisation};
@@ -67,13 +67,27 @@ impl Convolution {
         let x = &channels_last(x)?;
         let weight = self.weight.f_to_kind(x.kind())?;
         let bias = self.bias.as_ref().map(|bias| bias.f_to_kind(x.kind())).transpose()?;
+        let bias = bias.as_ref();
         let y = match self.stride.len() {
-            2 => x.f_conv2d(&weight, bias.as_ref(), &self.stride, &self.padding, &ones, 1)?,
-            _ => x.f_conv3d(&weight, bias.as_ref(), &self.stride, &self.padding, &ones, 1)?,
+            _ if is_for_onednn(x, &weight) => {
+                x.f_mkldnn_convolution(&weight, bias, &self.padding, &self.stride, &ones, 1)?
+            }
+            2 => x.f_conv2d(&weight, bias, &self.stride, &self.padding, &ones, 1)?,
+            _ => x.f_conv3d(&weight, bias, &self.stride, &self.padding, &ones, 1)?,
         };
         probe::look(&self.name, &y)?;
         Ok(y)
     }
+}
+
+/// Whether oneDNN is asked by name. libtorch gives a small image (batch x features x z x y up to 20480) to an older
+/// convolution that takes three times as long; by name there is no gradient, so training keeps libtorch's choice.
+fn is_for_onednn(x: &Tensor, weight: &Tensor) -> bool {
+    cfg!(target_arch = "x86_64")
+        && x.device() == Device::Cpu
+        && matches!(x.kind(), Kind::Float | Kind::BFloat16)
+        && !x.requires_grad()
+        && !weight.requires_grad()
 }
 
 /// A transposed convolution whose kernel is its stride: exact upsampling.

@@ -70,6 +70,17 @@ impl ParameterStore {
         self.parameters.iter().filter(|parameter| parameter.trainable)
     }
 
+    /// Nothing is trained any more: the network runs without what gradients need, and faster for it.
+    ///
+    /// # Errors
+    /// What libtorch says.
+    pub fn freeze(&mut self) -> Result<()> {
+        for parameter in self.trainable() {
+            let _ = parameter.tensor.f_set_requires_grad(false)?;
+        }
+        Ok(())
+    }
+
     /// Draws all convolutions anew as v1 does when nothing is learnt: He for v1's slope, biases 0. Norms stay.
     ///
     /// # Errors

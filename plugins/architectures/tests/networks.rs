@@ -99,7 +99,7 @@ fn check(all: &Json, case: &Json) {
     } else if text("norm") == "filter_response" {
         config["nonlinearity"] = serde_json::json!("none");
     }
-    let (store, mut network) = build(text("architecture"), config, &spec);
+    let (mut store, mut network) = build(text("architecture"), config, &spec);
     let names: Vec<(String, Vec<usize>)> = store
         .parameters()
         .iter()
@@ -117,6 +117,9 @@ fn check(all: &Json, case: &Json) {
     let data = wave(size.iter().product(), 0.3, 0.0).to_kind(Kind::Float).reshape(&size);
     no_grad(|| {
         compare(&label, &network.forward(&data, true).unwrap(), case.get("eval").unwrap());
+        store.freeze().unwrap();
+        let frozen = network.forward(&data, true).unwrap();
+        compare(&format!("{label}, frozen"), &frozen, case.get("eval").unwrap());
         let Some(expected) = case.get("train") else { return };
         network.set_training(true).unwrap();
         compare(&format!("{label}, training"), &network.forward(&data, true).unwrap(), expected);

@@ -33,6 +33,8 @@ const POOLS: usize = 3;
 const STEPS: &str = "3";
 /// Tells a child of this program which number format to measure.
 const FORMAT: &str = "NNUNET_BENCH_FORMAT";
+/// As `nnunet` starts the program with tensors.
+const KEEP_MEMORY: &str = "glibc.malloc.mmap_threshold=8589934592:glibc.malloc.trim_threshold=536870912";
 
 fn main() {
     if let Ok(format) = std::env::var(FORMAT) {
@@ -48,7 +50,10 @@ fn main() {
     }
     for format in ["fp32", "bf16"] {
         let mut command = Command::new(std::env::current_exe().unwrap());
-        row(&format!("this program, {format}"), command.env(FORMAT, format));
+        row(
+            &format!("this program, {format}"),
+            command.env(FORMAT, format).env("GLIBC_TUNABLES", KEEP_MEMORY),
+        );
     }
 }
 

@@ -78,6 +78,7 @@ pub(crate) fn run(args: &Args, world: &World) -> Result<ExitCode> {
             return Ok(ExitCode::from(signals::STOPPED));
         }
     }
+    engine.store.freeze()?;
     let validates = engine.trainer.blueprint.final_validation && !args.disable_validation_inference;
     if validates && !finish::final_validation(&job, &engine, &split)? {
         return Ok(ExitCode::from(signals::STOPPED));

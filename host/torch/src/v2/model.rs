@@ -73,6 +73,7 @@ impl Model {
             let read = if i == 0 { None } else { Some(torch_zip::load(file)?) };
             put_weights(read.as_ref().unwrap_or(&first), &mut store)
                 .with_context(|| file.display().to_string())?;
+            store.freeze()?;
             networks.push(network);
         }
         Ok(Self { plans, dataset, configuration, heads, networks, mirror_axes, device, features, files })
