@@ -14,6 +14,9 @@ pub struct Cost {
     pub megabytes: f64,
 }
 
+/// Looking at the memory of large programs takes time that they miss: so many times as long nothing is looked at.
+const REST: f64 = 50.0;
+
 /// Runs a program that must succeed; what it prints is not kept.
 pub fn measure(command: &mut Command) -> Cost {
     let start = Instant::now();
@@ -24,8 +27,9 @@ pub fn measure(command: &mut Command) -> Cost {
         if let Some(status) = child.try_wait().unwrap() {
             break status;
         }
+        let look = Instant::now();
         megabytes = megabytes.max(group_memory(child.id()));
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::sleep(look.elapsed().mul_f64(REST).max(Duration::from_millis(20)));
     };
     assert!(status.success(), "{command:?} ended with {status}");
     Cost { seconds: start.elapsed().as_secs_f64(), megabytes }

@@ -4,8 +4,10 @@
 //! python3 -m venv v1 && v1/bin/pip install nnunet==1.7.1 torch==2.1.2 "numpy<1.24"
 //! python3 -m venv v2 && v2/bin/pip install nnunetv2==2.8.1 torch==2.11.0
 //! cargo verify   # builds the programs
-//! NNUNET_V1=v1/bin NNUNET_V2=v2/bin cargo bench -p nnunet-tests --bench predict
+//! NNUNET_V1=v1/bin NNUNET_V2=v2/bin cargo bench -p nnunet-tests --bench predict [-- WORDS]
 //! ```
+//!
+//! Only rows that have all words, for example `large yes v1`: the mirrored large case takes Python most of an hour.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -66,9 +68,13 @@ fn main() {
          peak memory | share |"
     );
     println!("|---|---|---|---|---|---|---|---|---|---|");
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
     for images in ["hippocampus", "large"] {
-        for mirroring in [false, true] {
-            rivals.iter().for_each(|rival| compare(&world, rival, images, mirroring));
+        for mirroring in ["no", "yes"] {
+            let is_wanted = |rival: &&Rival| {
+                words.iter().all(|word| [images, mirroring, rival.name].contains(&word.as_str()))
+            };
+            rivals.iter().filter(is_wanted).for_each(|rival| compare(&world, rival, images, mirroring));
         }
     }
 }
@@ -93,15 +99,14 @@ fn rival_v2(bin: &Path) -> Rival {
     }
 }
 
-fn compare(world: &World, rival: &Rival, images: &str, mirroring: bool) {
-    let mirror = if mirroring { "" } else { "--disable_tta" };
+fn compare(world: &World, rival: &Rival, images: &str, mirroring: &str) {
+    let mirror = if mirroring == "yes" { "" } else { "--disable_tta" };
     let [theirs, ours] = ["python", "ours"].map(|who| format!("{who}_{}_{images}_{mirroring}", rival.name));
     let line = |output: &str, model: &str| format!("-i {images} -o {output} {model} {mirror}");
     let python = python(world, &rival.program, &line(&theirs, rival.arguments));
     let program = measure(&mut world.command(&format!("predict {}", line(&ours, &rival.ours))));
     println!(
-        "| {images} | {} | {} | {:.1} s | {:.1} s | {:.1} | {:.3} % | {:.0} MB | {:.0} MB | {:.2} |",
-        if mirroring { "yes" } else { "no" },
+        "| {images} | {mirroring} | {} | {:.1} s | {:.1} s | {:.1} | {:.3} % | {:.0} MB | {:.0} MB | {:.2} |",
         rival.name,
         python.seconds,
         program.seconds,
