@@ -64,10 +64,10 @@ fn main() {
     make_large(&files(&cases, ".nii.gz")[0], &world.path("large"));
     let rivals = [rival_v1(&v1), rival_v2(&v2)];
     println!(
-        "| data | mirroring | model | Python | this program | times faster | labels equal | Python's peak memory | \
+        "| data | mirroring | model | format | Python | this program | times faster | labels equal | Python's peak memory | \
          peak memory | share |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|---|");
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
     for images in ["hippocampus", "large"] {
         for mirroring in ["no", "yes"] {
@@ -101,21 +101,25 @@ fn rival_v2(bin: &Path) -> Rival {
 
 fn compare(world: &World, rival: &Rival, images: &str, mirroring: &str) {
     let mirror = if mirroring == "yes" { "" } else { "--disable_tta" };
-    let [theirs, ours] = ["python", "ours"].map(|who| format!("{who}_{}_{images}_{mirroring}", rival.name));
     let line = |output: &str, model: &str| format!("-i {images} -o {output} {model} {mirror}");
+    let theirs = format!("python_{}_{images}_{mirroring}", rival.name);
     let python = python(world, &rival.program, &line(&theirs, rival.arguments));
-    let program = measure(&mut world.command(&format!("predict {}", line(&ours, &rival.ours))));
-    println!(
-        "| {images} | {mirroring} | {} | {:.1} s | {:.1} s | {:.1} | {:.3} % | {:.0} MB | {:.0} MB | {:.2} |",
-        rival.name,
-        python.seconds,
-        program.seconds,
-        python.seconds / program.seconds,
-        100.0 * agreement(&world.path(&theirs), &world.path(&ours)),
-        python.megabytes,
-        program.megabytes,
-        program.megabytes / python.megabytes
-    );
+    for format in ["fp32", "bf16"] {
+        let ours = format!("{format}_{}_{images}_{mirroring}", rival.name);
+        let line = line(&ours, &rival.ours);
+        let program = measure(&mut world.command(&format!("predict {line} --precision {format}")));
+        println!(
+            "| {images} | {mirroring} | {} | {format} | {:.1} s | {:.1} s | {:.1} | {:.3} % | {:.0} MB | {:.0} MB | {:.2} |",
+            rival.name,
+            python.seconds,
+            program.seconds,
+            python.seconds / program.seconds,
+            100.0 * agreement(&world.path(&theirs), &world.path(&ours)),
+            python.megabytes,
+            program.megabytes,
+            program.megabytes / python.megabytes
+        );
+    }
 }
 
 fn python(world: &World, program: &Path, line: &str) -> Cost {

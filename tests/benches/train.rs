@@ -1,5 +1,5 @@
-//! A training from the start of the program to its end, against Python nnU-Net v1 on the CPU: the hippocampus with the
-//! plan that v1 makes for it (patch 40 x 56 x 40, batch 9, 32 features), one epoch of few batches, no validation.
+//! A training from the start of the program to its end, against Python nnU-Net v1 on the CPU: 40 cases of the
+//! hippocampus with the plan that v1 makes for them, one epoch of few batches, no validation.
 //!
 //! ```sh
 //! python3 -m venv v1 && v1/bin/pip install nnunet==1.7.1 torch==2.1.2 "numpy<1.24"

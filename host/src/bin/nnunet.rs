@@ -19,7 +19,7 @@ const SIBLING: &str = "nnunet-torch";
 const TUNABLES: &str = "GLIBC_TUNABLES";
 
 /// libtorch takes and gives back a tensor's memory all the time. Without this every large tensor is a mapping of its own,
-/// whose pages the system clears one by one: a third of a training step. Up to 512 MB at the end of the heap are kept.
+/// whose pages the system clears anew. Up to 512 MB at the end of the heap are kept.
 const KEEP_MEMORY: &str = "glibc.malloc.mmap_threshold=8589934592:glibc.malloc.trim_threshold=536870912";
 
 fn main() -> ExitCode {
