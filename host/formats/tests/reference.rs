@@ -1,4 +1,4 @@
-//! Files that Python wrote, and files that mean harm.
+//! Files that Python wrote.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -8,7 +8,7 @@
 )]
 
 use nnunet_formats::json::{self, Json};
-use nnunet_formats::{nifti, npz, pickle, torch_zip};
+use nnunet_formats::{nifti, npz, pickle};
 use nnunet_test_support::{difference, files, reference};
 
 /// Largest relative difference between a number of a pickle and of its JSON dump.
@@ -29,64 +29,6 @@ fn plans_and_properties_equal_their_json_dumps() {
         seen += 1;
     }
     assert!(seen >= 12, "only {seen} pickles");
-}
-
-#[test]
-fn hostile_checkpoints_are_refused() {
-    let Some(folder) = reference("torch_zip/hostile", "reference::hostile_checkpoints_are_refused") else {
-        return;
-    };
-    let Json::Object(cases) = json::load(&folder.join("expected.json")).unwrap() else { panic!("no cases") };
-    let mut seen = 0;
-    for (name, case) in cases {
-        let path = folder.join(&name);
-        let accepted =
-            if name.ends_with(".pkl") { pickle::load(&path).is_ok() } else { torch_zip::load(&path).is_ok() };
-        if case.get("a_safe_reader_must_reject") == Some(&Json::Bool(true)) {
-            assert!(!accepted, "{name} was accepted: {:?}", case.get("description"));
-            seen += 1;
-        }
-    }
-    assert!(seen > 15, "only {seen} hostile files");
-}
-
-#[test]
-fn checkpoints_of_both_formats_have_the_same_content() {
-    let Some(folder) = reference("torch_zip/v1", "reference::checkpoints_of_both_formats") else { return };
-    let zip = torch_zip::load(&folder.join("model_final_checkpoint.model")).unwrap();
-    let expected = json::load(&folder.join("model_final_checkpoint.expected.json")).unwrap();
-    assert_eq!(
-        zip.root.get("epoch").and_then(pickle::Value::as_f64),
-        expected.get("epoch").and_then(Json::as_f64)
-    );
-    let state = zip.root.get("state_dict").and_then(pickle::Value::entries).unwrap();
-    assert!(state.len() > 20);
-    let legacy = torch_zip::load(&folder.join("legacy_nonzip.model")).unwrap();
-    let old = legacy.root.get("state_dict").and_then(pickle::Value::entries).unwrap();
-    for ((name, tensor), (old_name, old_tensor)) in state.iter().zip(old) {
-        let (pickle::Value::Tensor(a), pickle::Value::Tensor(b)) = (tensor, old_tensor) else {
-            panic!("no tensors")
-        };
-        assert_eq!(name, old_name);
-        assert_eq!(zip.tensors[*a], legacy.tensors[*b]);
-    }
-}
-
-#[test]
-fn a_written_checkpoint_is_read_back() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("a.model");
-    let checkpoint = torch_zip::Checkpoint {
-        root: pickle::Value::dict(vec![
-            ("w", pickle::Value::Tensor(0)),
-            ("s", pickle::Value::f32_scalar(2.5)),
-        ]),
-        tensors: vec![torch_zip::TensorData::from_f32(vec![2, 3], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0])],
-    };
-    torch_zip::save(&path, &checkpoint).unwrap();
-    let back = torch_zip::load(&path).unwrap();
-    assert_eq!(back.tensors, checkpoint.tensors);
-    assert_eq!(back.root, checkpoint.root);
 }
 
 #[test]

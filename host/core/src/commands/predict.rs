@@ -87,8 +87,9 @@ pub struct Args {
         default_value = "nnUNetTrainerV2CascadeFullRes"
     )]
     pub cascade_trainer: String,
-    /// Label maps of 3d_lowres for a cascade; predicted first when not given.
-    #[arg(short = 'l', long = "lowres_segmentations", alias = "lowres-segmentations", value_name = "FOLDER")]
+    /// Label maps of a cascade's first stage; predicted first when not given.
+    #[arg(short = 'l', long = "lowres_segmentations", value_name = "FOLDER")]
+    #[arg(aliases = ["lowres-segmentations", "prev_stage_predictions", "prev-stage-predictions"])]
     pub lowres: Option<PathBuf>,
     /// What is done to the label maps instead of the model's postprocessing.json; -pp None for nothing.
     #[command(flatten)]

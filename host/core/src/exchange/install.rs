@@ -1,7 +1,7 @@
 //! Unpacks a zip of models into the folder of results.
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -88,8 +88,11 @@ fn unpack(zip: &mut ZipArchive<BufReader<File>>, to: &Path) -> Result<()> {
         }
         folders::create(path.parent().unwrap_or(to))?;
         let mut file = File::create(&path).with_context(|| shown(path.clone()))?;
-        std::io::copy(&mut entry, &mut file)
+        let size = entry.size();
+        // One byte more, so that the end is seen, and with it the checksum.
+        let written = std::io::copy(&mut (&mut entry).take(size + 1), &mut file)
             .with_context(|| format!("{} cannot be unpacked", path.display()))?;
+        ensure!(written == size, "{} has not the size that the archive says", path.display());
     }
     Ok(())
 }

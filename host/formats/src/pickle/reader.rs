@@ -8,8 +8,9 @@ use super::rebuild::{array_from_state, call};
 
 /// Most items on the stack; Python's own data stays far below.
 const MAX_STACK: usize = 1 << 22;
-/// Most values copied out of the memo: shared containers are copied, and a small hostile file could share without end.
-const MAX_COPIED: usize = 1 << 22;
+/// Most values copied out of the memo, beside one a byte of the pickle: shared containers are copied, and a small hostile
+/// file could share without end.
+const MAX_COPIED: usize = 1 << 15;
 /// Deepest nesting of containers.
 const MAX_DEPTH: usize = 500;
 
@@ -211,9 +212,7 @@ impl Machine<'_> {
             Item::Memoised(index) => match self.memo.get(&index) {
                 Some(Item::Value(value)) => {
                     self.copied += weight(value, 0)?;
-                    if self.copied > MAX_COPIED {
-                        return Err(PickleError::Damaged("too much shared data"));
-                    }
+                    self.check_copied()?;
                     Ok(value.clone())
                 }
                 _ => Err(PickleError::Damaged("a lost container")),
@@ -379,6 +378,13 @@ impl Machine<'_> {
         Ok(())
     }
 
+    fn check_copied(&self) -> Result<()> {
+        if self.copied > MAX_COPIED + self.bytes.len() {
+            return Err(PickleError::Damaged("too much shared data"));
+        }
+        Ok(())
+    }
+
     fn get(&mut self, width: usize) -> Result<()> {
         let index = self.number(width)? as u32;
         let item = match self.memo.get(&index) {
@@ -391,9 +397,7 @@ impl Machine<'_> {
         if let Item::Value(value) = &item {
             self.copied += weight(value, 0)?;
         }
-        if self.copied > MAX_COPIED {
-            return Err(PickleError::Damaged("too much shared data"));
-        }
+        self.check_copied()?;
         self.stack.push(item);
         Ok(())
     }

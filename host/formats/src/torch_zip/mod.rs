@@ -1,6 +1,7 @@
 //! Torch checkpoints: the zip that `torch.save` writes, without torch and without running what is inside.
 
 mod read;
+mod views;
 mod write;
 
 pub use read::load;

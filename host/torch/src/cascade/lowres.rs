@@ -12,31 +12,46 @@ use nnunet_plugin_api::vocabulary::{CaseProperties, Plans};
 
 use super::network_input;
 
-/// Where predictions of the first stage go when they are not given.
-const FOLDER: &str = "3d_lowres_predictions";
+/// The configuration of the first stage.
+const FIRST: &str = "3d_lowres";
+
+/// Where label maps of the first stage are: in the folder named with -l, or where [`first_stage`] puts them.
+pub(crate) fn folder(args: &Args, first: &str) -> PathBuf {
+    args.lowres.clone().unwrap_or_else(|| args.output.join(format!("{first}_predictions")))
+}
+
+/// The arguments that predict the first stage, without what names its model.
+///
+/// # Errors
+/// A job split into parts, which would predict the first stage several times.
+pub(crate) fn first_stage(args: &Args, first: &str) -> Result<Args> {
+    ensure!(
+        args.num_parts == 1,
+        "a cascade in parts needs the label maps of {first}: predict them first, then name their folder with -l"
+    );
+    report::line(&format!(
+        "predicting with {first} first; name a folder of its label maps with -l to skip this"
+    ));
+    Ok(Args {
+        output: folder(args, first),
+        save_npz: false,
+        overlay: false,
+        postprocessing: Default::default(),
+        checkpoint: None,
+        ..args.clone()
+    })
+}
 
 /// The arguments that predict the first stage, when the second one is asked for without its label maps.
 ///
 /// # Errors
-/// A job split into parts, which would predict the first stage several times.
+/// A job split into parts.
 pub(crate) fn predict_first(args: &Args) -> Result<Option<Args>> {
     let by_folder = args.model_folder.is_some() || args.dataset.is_some();
     if args.model != super::CONFIGURATION || by_folder || args.lowres.is_some() {
         return Ok(None);
     }
-    ensure!(
-        args.num_parts == 1,
-        "a cascade in parts needs the label maps of 3d_lowres: predict them first, then name their folder with -l"
-    );
-    report::line("predicting with 3d_lowres first; name a folder of its label maps with -l to skip this");
-    let mut first = args.clone();
-    "3d_lowres".clone_into(&mut first.model);
-    first.output = args.output.join(FOLDER);
-    first.save_npz = false;
-    first.overlay = false;
-    first.postprocessing = Default::default();
-    first.checkpoint = None;
-    Ok(Some(first))
+    Ok(Some(Args { model: FIRST.to_owned(), ..first_stage(args, FIRST)? }))
 }
 
 /// Label maps of the first stage.
@@ -50,7 +65,7 @@ impl LowResolution {
     /// # Errors
     /// A folder that does not exist.
     pub(crate) fn new(args: &Args) -> Result<Self> {
-        let folder = args.lowres.clone().unwrap_or_else(|| args.output.join(FOLDER));
+        let folder = folder(args, FIRST);
         ensure!(
             folder.is_dir(),
             "the cascade needs label maps of 3d_lowres; there is no folder {}: name one with -l",

@@ -10,7 +10,7 @@ use ndarray::{Array3, Array4, ArrayView4, Axis, concatenate};
 use nnunet_augmentation::one_hot;
 use nnunet_formats::npz;
 
-pub(crate) use lowres::{LowResolution, predict_first};
+pub(crate) use lowres::{LowResolution, first_stage, folder, predict_first};
 pub(crate) use next_stage::{Missing, NextStage};
 
 /// The configuration of the second stage.

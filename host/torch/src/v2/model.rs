@@ -54,7 +54,7 @@ impl Model {
         let heads = dataset.heads()?;
         let (kind, config) = configuration.network()?;
         let spec = NetworkSpec {
-            num_input_channels: dataset.channel_names.len(),
+            num_input_channels: configuration.input_channels(&dataset),
             num_classes: heads.count(),
             base_num_features: 0,
             conv_per_stage: 0,

@@ -1,6 +1,6 @@
 //! `plans.json` and `dataset.json` of v2.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -22,6 +22,9 @@ fn load<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<T> {
     let text = std::fs::read(path).with_context(|| path.display().to_string())?;
     serde_json::from_slice(&text).with_context(|| path.display().to_string())
 }
+
+/// The resampling of v2's default planners.
+const KNOWN: &str = "resample_data_or_seg_to_shape";
 
 /// `plans.json`.
 #[derive(Debug, Deserialize)]
@@ -52,10 +55,16 @@ pub(crate) struct Configuration {
     pub(crate) normalization_schemes: Vec<String>,
     pub(crate) use_mask_for_norm: Vec<bool>,
     resampling_fn_data: String,
+    #[serde(default = "known")]
+    resampling_fn_seg: String,
     resampling_fn_probabilities: String,
     pub(crate) resampling_fn_data_kwargs: Kwargs,
     pub(crate) resampling_fn_probabilities_kwargs: Kwargs,
-    previous_stage: Option<String>,
+    /// Of labels, which only a cascade resamples.
+    #[serde(default = "of_labels")]
+    pub(crate) resampling_fn_seg_kwargs: Kwargs,
+    /// Of a cascade: the configuration whose labels are further channels.
+    pub(crate) previous_stage: Option<String>,
     architecture: Option<Architecture>,
     #[serde(flatten)]
     old: OldArchitecture,
@@ -74,6 +83,15 @@ pub(crate) struct Kwargs {
 
 fn cubic() -> u32 {
     3
+}
+
+/// v2's planners write these.
+fn of_labels() -> Kwargs {
+    Kwargs { order: 1, order_z: 0, force_separate_z: None }
+}
+
+fn known() -> String {
+    KNOWN.to_owned()
 }
 
 #[derive(Debug, Deserialize)]
@@ -130,11 +148,8 @@ impl Plans {
 
 impl Configuration {
     fn check(&self) -> Result<()> {
-        for name in [&self.resampling_fn_data, &self.resampling_fn_probabilities] {
-            ensure!(name == "resample_data_or_seg_to_shape", "resampling function {name} is not known here");
-        }
-        if let Some(stage) = &self.previous_stage {
-            bail!("cascades of v2 ({stage} first) are not predicted; use the model of {stage} or 3d_fullres");
+        for name in [&self.resampling_fn_data, &self.resampling_fn_seg, &self.resampling_fn_probabilities] {
+            ensure!(name == KNOWN, "resampling function {name} is not known here; {KNOWN} is");
         }
         let axes = self.patch_size.len();
         ensure!(
@@ -153,6 +168,12 @@ impl Configuration {
         let mut target = [spacing[0]; 3];
         target[3 - self.spacing.len()..].copy_from_slice(&self.spacing);
         target
+    }
+
+    /// Channels of the network's input, for so many of an image.
+    pub(crate) fn input_channels(&self, dataset: &Dataset) -> usize {
+        let labels = if self.previous_stage.is_some() { dataset.foreground_labels() } else { 0 };
+        dataset.channel_names.len() + labels
     }
 
     /// The network.
@@ -258,6 +279,17 @@ impl Dataset {
         Ok(dataset)
     }
 
+    /// Number of labels that are neither background nor to be ignored.
+    pub(crate) fn foreground_labels(&self) -> usize {
+        let values = |label: &Label| match label {
+            Label::One(value) => vec![*value],
+            Label::Several(values) => values.clone(),
+        };
+        let labels = self.labels.iter().filter(|(name, _)| *name != "ignore");
+        let all: BTreeSet<i64> = labels.flat_map(|(_, label)| values(label)).collect();
+        all.into_iter().filter(|value| *value != 0).count()
+    }
+
     pub(crate) fn heads(&self) -> Result<Heads> {
         let labels = || self.labels.iter().filter(|(name, _)| *name != "ignore").map(|(_, label)| label);
         if !labels().any(|label| matches!(label, Label::Several(values) if values.len() > 1)) {
@@ -294,12 +326,22 @@ mod tests {
         assert!(plans.merged("d", 0).is_err());
     }
 
+    fn dataset(labels: &str) -> Dataset {
+        let text = format!(r#"{{"channel_names":{{"0":"MRI"}},"file_ending":".nii.gz",{labels}}}"#);
+        serde_json::from_str(&text).unwrap()
+    }
+
+    #[test]
+    fn a_cascade_counts_labels_and_not_regions() {
+        let plain = dataset(r#""labels":{"background":0,"a":1,"b":2,"ignore":3}"#);
+        assert_eq!(plain.foreground_labels(), 2);
+        let regions = dataset(r#""labels":{"background":0,"all":[1,2,3],"b":[2,3]}"#);
+        assert_eq!(regions.foreground_labels(), 3);
+    }
+
     #[test]
     fn heads_follow_from_labels_and_regions() {
-        let heads = |labels: &str| {
-            let text = format!(r#"{{"channel_names":{{"0":"MRI"}},"file_ending":".nii.gz",{labels}}}"#);
-            serde_json::from_str::<Dataset>(&text).unwrap().heads()
-        };
+        let heads = |labels: &str| dataset(labels).heads();
         let plain = heads(r#""labels":{"background":0,"a":1,"ignore":2}"#).unwrap();
         assert_eq!(plain, Heads::Labels(2));
         let regions = r#""labels":{"background":0,"all":[1,2],"b":[2]},"regions_class_order":[1,2]"#;

@@ -14,6 +14,7 @@ use nnunet_numerics::resampled_shape;
 use nnunet_plugin_api::Postprocessor;
 use nnunet_plugin_api::vocabulary::CaseProperties;
 
+use super::cascade::PreviousStage;
 use super::model::Model;
 use super::plans::{Configuration, Plans};
 use super::preprocess;
@@ -23,6 +24,10 @@ use crate::predict::{self, Case, Job, Keep, Method, Prepared, Resampled, Sizes, 
 /// Runs the command for a v2 model's folder.
 pub(crate) fn run(args: &Args, world: &World, folder: &Path) -> Result<()> {
     let model = Model::load(folder, &args.folds, args.checkpoint.as_deref(), predict::device(args)?)?;
+    let labels = model.dataset.foreground_labels();
+    let previous = model.configuration.previous_stage.as_ref();
+    let previous =
+        previous.map(|stage| PreviousStage::new(args, world, folder, stage, labels)).transpose()?;
     let ending = &model.dataset.file_ending;
     let cases = cases(&args.input, model.dataset.channel_names.len(), [ending, ending], &args.output)?;
     for name in ["plans.json", "dataset.json"] {
@@ -39,6 +44,7 @@ pub(crate) fn run(args: &Args, world: &World, folder: &Path) -> Result<()> {
         plans: &model.plans,
         configuration: &model.configuration,
         heads: &model.heads,
+        previous,
         keep: args.save_npz.then_some(Keep::Raw),
         postprocessing: args.postprocessing.postprocessor(world)?,
     };
@@ -62,7 +68,7 @@ fn sizes(model: &Model, cases: &[Case]) -> Sizes {
     Sizes {
         raw,
         network: resampled_shape(order.map(|axis| raw[axis]), spacing, target),
-        channels: model.dataset.channel_names.len(),
+        channels: model.configuration.input_channels(&model.dataset),
         folds: model.networks.len(),
         features: model.features,
         is_cubic: model.configuration.resampling_fn_probabilities_kwargs.order > 1,
@@ -74,6 +80,8 @@ struct V2<'a> {
     plans: &'a Plans,
     configuration: &'a Configuration,
     heads: &'a Heads,
+    /// Of a cascade.
+    previous: Option<PreviousStage>,
     keep: Option<Keep>,
     postprocessing: Option<Box<dyn Postprocessor>>,
 }
@@ -92,8 +100,11 @@ impl Method for V2<'_> {
     }
 
     fn prepare(&self, case: &Case) -> Result<Prepared> {
-        let (cropped, properties) = crop_case(&case.images, None)?;
-        let case = preprocess::Case::new(cropped, &properties, self.plans, self.configuration)?;
+        let previous = self.previous.as_ref();
+        let labels = previous.map(|previous| previous.file(case)).transpose()?;
+        let (cropped, properties) = crop_case(&case.images, labels.as_deref())?;
+        let labels = previous.map(|previous| previous.labels);
+        let case = preprocess::Case::new(cropped, &properties, self.plans, self.configuration, labels)?;
         let way = case.way_back(self.plans, self.configuration);
         Ok(Prepared { way, image: case.image, properties })
     }

@@ -4,11 +4,12 @@ use anyhow::{Context, Result, bail, ensure};
 use ndarray::{Array3, Array4, ArrayViewMut3, Axis};
 use nnunet_inference::WayBack;
 use nnunet_numerics::stats::mean_std;
-use nnunet_numerics::{Resampling, resample, resampled_shape, separate_axis};
+use nnunet_numerics::{Resampling, resample, resample_labels, resampled_shape, separate_axis};
 use nnunet_plugin_api::vocabulary::CaseProperties;
 use nnunet_preprocessing::Cropped;
 
 use super::plans::{Configuration, Kwargs, Plans};
+use crate::cascade::network_input;
 
 /// Guards quotients of images of one value.
 const EPSILON: f32 = 1e-8;
@@ -26,12 +27,14 @@ pub(crate) struct Case {
 }
 
 impl Case {
-    /// From a cropped case.
+    /// From a cropped case. With a number of labels the label map that was cropped with the image is the previous stage's:
+    /// resampled, it becomes a channel for each of them.
     pub(crate) fn new(
         cropped: Cropped,
         properties: &CaseProperties,
         plans: &Plans,
         configuration: &Configuration,
+        foreground_labels: Option<usize>,
     ) -> Result<Self> {
         let order = plans.transpose_forward;
         let image = cropped.data.permuted_axes([0, order[0] + 1, order[1] + 1, order[2] + 1]);
@@ -53,6 +56,13 @@ impl Case {
         let shape = resampled_shape([z, y, x], spacing, target);
         let how = resampling(&configuration.resampling_fn_data_kwargs, spacing, target);
         let image = if shape == [z, y, x] { image } else { resample(image.view(), shape, how) };
+        let image = match foreground_labels {
+            None => image,
+            Some(count) => {
+                let how = resampling(&configuration.resampling_fn_seg_kwargs, spacing, target);
+                network_input(image.view(), &resample_labels(seg.view(), shape, how), count)?
+            }
+        };
         Ok(Self { image, cropped: [z, y, x], spacing, target })
     }
 

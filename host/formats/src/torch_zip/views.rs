@@ -1,0 +1,204 @@
+//! Tensors as a checkpoint's pickle describes them: views of storages, which come elsewhere in the file.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::{TensorData, element_size};
+use crate::pickle::{PickleError, Resolve, Value};
+
+/// Marks a storage on the pickle machine's stack: index into the list of storages.
+const STORAGE: &str = "storage:";
+/// A view may repeat elements (stride 0); all tensors together may be so many times the size of the file, ...
+const REPETITION: u64 = 2;
+/// ... or this.
+const SMALL: u64 = 1 << 20;
+
+/// What a file of so many bytes may become in memory.
+pub(super) fn allowance(file: u64) -> u64 {
+    file.saturating_mul(REPETITION).max(SMALL)
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Storage {
+    kind: String,
+    key: String,
+    elements: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct View {
+    storage: Storage,
+    offset: usize,
+    shape: Vec<usize>,
+    strides: Vec<usize>,
+}
+
+/// A storage's element type, and which views look into it.
+#[derive(Debug, Default)]
+struct Part {
+    kind: String,
+    views: Vec<usize>,
+}
+
+/// The views of a checkpoint, and their elements as the storages are read.
+#[derive(Debug)]
+pub(super) struct Views {
+    storages: Vec<Storage>,
+    parts: BTreeMap<String, Part>,
+    views: Vec<View>,
+    known: HashMap<View, usize>,
+    filled: Vec<Option<TensorData>>,
+    /// Bytes that tensors may still take.
+    room: u64,
+}
+
+impl Resolve for Views {
+    fn persistent(&mut self, id: Value) -> Result<Value, PickleError> {
+        let damaged = PickleError::Damaged("a storage that is not described");
+        let Some([Value::Str(word), Value::Global(kind), Value::Str(key), _, elements, ..]) = id.items()
+        else {
+            return Err(damaged);
+        };
+        let kind = kind.strip_prefix("torch.").and_then(|kind| kind.strip_suffix("Storage"));
+        let elements = elements.as_i64().and_then(|n| usize::try_from(n).ok());
+        let (Some(kind), Some(elements), "storage") = (kind, elements, word.as_str()) else {
+            return Err(damaged);
+        };
+        let part = Part { kind: kind.to_owned(), views: Vec::new() };
+        self.parts.entry(key.clone()).or_insert(part);
+        self.storages.push(Storage { kind: kind.to_owned(), key: key.clone(), elements });
+        Ok(Value::Global(format!("{STORAGE}{}", self.storages.len() - 1)))
+    }
+
+    fn tensor(&mut self, arguments: &[Value]) -> Result<Value, PickleError> {
+        let view = self.view(arguments).ok_or(PickleError::Damaged("a tensor that is not described"))?;
+        Ok(Value::Tensor(self.index(view)))
+    }
+}
+
+impl Views {
+    /// For a file of so many bytes.
+    pub(super) fn new(file: u64) -> Self {
+        Self {
+            storages: Vec::new(),
+            parts: BTreeMap::new(),
+            views: Vec::new(),
+            known: HashMap::new(),
+            filled: Vec::new(),
+            room: allowance(file),
+        }
+    }
+
+    fn view(&self, arguments: &[Value]) -> Option<View> {
+        let [Value::Global(storage), offset, shape, strides, ..] = arguments else { return None };
+        let index: usize = storage.strip_prefix(STORAGE)?.parse().ok()?;
+        let view = View {
+            storage: self.storages.get(index)?.clone(),
+            offset: usize::try_from(offset.as_i64()?).ok()?,
+            shape: shape.to_usize_vec()?,
+            strides: strides.to_usize_vec()?,
+        };
+        (view.shape.len() == view.strides.len()).then_some(view)
+    }
+
+    /// A view that is there already is the same tensor: v2 names every weight of its encoder three times.
+    fn index(&mut self, view: View) -> usize {
+        if let Some(index) = self.known.get(&view) {
+            return *index;
+        }
+        let index = self.views.len();
+        if let Some(part) = self.parts.get_mut(&view.storage.key) {
+            part.views.push(index);
+        }
+        self.known.insert(view.clone(), index);
+        self.views.push(view);
+        self.filled.push(None);
+        index
+    }
+
+    /// Names of the storages.
+    pub(super) fn keys(&self) -> Vec<String> {
+        self.parts.keys().cloned().collect()
+    }
+
+    /// Bytes per element of a storage.
+    pub(super) fn element_size(&self, key: &str) -> Option<usize> {
+        element_size(&self.parts.get(key)?.kind)
+    }
+
+    /// Fills the tensors that look into a storage.
+    pub(super) fn fill(&mut self, key: &str, storage: &[u8]) -> Result<(), String> {
+        for index in self.parts.get(key).map_or(&[][..], |part| &part.views) {
+            self.filled[*index] = Some(gather(&self.views[*index], storage, &mut self.room)?);
+        }
+        Ok(())
+    }
+
+    /// All tensors, in the order of their indices.
+    pub(super) fn finish(self) -> Result<Vec<TensorData>, String> {
+        let all: Option<Vec<TensorData>> = self.filled.into_iter().collect();
+        all.ok_or_else(|| "a tensor without data".to_owned())
+    }
+}
+
+/// Copies a view out of its storage.
+fn gather(view: &View, storage: &[u8], room: &mut u64) -> Result<TensorData, String> {
+    let Storage { kind, key, elements } = &view.storage;
+    let size = element_size(kind).ok_or_else(|| format!("tensors of type {kind} are not read"))?;
+    if storage.len() < elements.checked_mul(size).ok_or("a tensor of impossible size")? {
+        return Err(format!("storage {key} has {} bytes instead of {}", storage.len(), elements * size));
+    }
+    let count = view.count().ok_or("an impossible shape")?;
+    if count > 0 && view.last().is_none_or(|last| last >= storage.len() / size) {
+        return Err("a tensor that reaches beyond its data".to_owned());
+    }
+    let bytes = count.checked_mul(size).and_then(|bytes| room.checked_sub(bytes as u64));
+    *room = bytes.ok_or("tensors that repeat their data far more often than a network's")?;
+    let data = match count {
+        0 => Vec::new(),
+        _ if view.is_contiguous() => storage[view.offset * size..(view.offset + count) * size].to_vec(),
+        _ => strided(view, storage, count, size),
+    };
+    Ok(TensorData { storage: kind.clone(), shape: view.shape.clone(), data })
+}
+
+impl View {
+    /// Number of elements.
+    fn count(&self) -> Option<usize> {
+        self.shape.iter().try_fold(1_usize, |count, len| count.checked_mul(*len))
+    }
+
+    /// The storage's element that the last one is.
+    fn last(&self) -> Option<usize> {
+        self.shape.iter().zip(&self.strides).try_fold(self.offset, |last, (len, stride)| {
+            last.checked_add(len.saturating_sub(1).checked_mul(*stride)?)
+        })
+    }
+
+    /// Whether the elements, at least one, lie one after the other.
+    fn is_contiguous(&self) -> bool {
+        let mut wanted = 1;
+        self.shape.iter().zip(&self.strides).rev().all(|(len, stride)| {
+            let fits = *len == 1 || *stride == wanted;
+            wanted *= len;
+            fits
+        })
+    }
+}
+
+fn strided(view: &View, storage: &[u8], count: usize, size: usize) -> Vec<u8> {
+    let mut data = Vec::with_capacity(count * size);
+    let mut index = vec![0_usize; view.shape.len()];
+    for _ in 0..count {
+        let steps: usize = index.iter().zip(&view.strides).map(|(i, stride)| i * stride).sum();
+        let at = (view.offset + steps) * size;
+        data.extend_from_slice(&storage[at..at + size]);
+        for axis in (0..index.len()).rev() {
+            index[axis] += 1;
+            if index[axis] < view.shape[axis] {
+                break;
+            }
+            index[axis] = 0;
+        }
+    }
+    data
+}
