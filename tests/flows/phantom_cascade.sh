@@ -23,7 +23,7 @@ plans_identifier = "nnUNetPlansTiny"
 
 [trainers.Tiny]
 extends = "nnUNetTrainerV2"
-max_num_epochs = 2
+max_num_epochs = 1
 num_batches_per_epoch = 5
 num_val_batches_per_epoch = 1
 batch_size = 2
@@ -31,7 +31,7 @@ mirror_axes = []
 
 [trainers.TinyCascade]
 extends = "nnUNetTrainerV2CascadeFullRes"
-max_num_epochs = 2
+max_num_epochs = 1
 num_batches_per_epoch = 5
 num_val_batches_per_epoch = 1
 batch_size = 2

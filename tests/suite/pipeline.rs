@@ -7,10 +7,12 @@
     reason = "tests fail by panicking"
 )]
 
+use std::path::Path;
+
 use nnunet_formats::pickle::{self, Value};
 use nnunet_formats::torch_zip;
 use nnunet_formats::{json, nifti, npz};
-use nnunet_tests::World;
+use nnunet_tests::{World, copy_folder};
 
 const RAW: &str = "raw/nnUNet_raw_data/Task900_Phantom";
 const PREPROCESSED: &str = "preprocessed/Task900_Phantom";
@@ -40,8 +42,7 @@ fn plan_train_predict_evaluate_with_a_trainer_in_toml() {
     for mode in ["fast", "fastest"] {
         let images = format!("{RAW}/imagesTs");
         world.succeed(&format!(
-            "predict -i {images} -o {mode} -t 900 -tr Short -p nnUNetPlansSmall -f 0 --mode {mode} \
-             --num_threads_preprocessing 2 --num_threads_nifti_save 1 --all_in_gpu None"
+            "predict -i {images} -o {mode} -t 900 -tr Short -p nnUNetPlansSmall -f 0 --mode {mode} --all_in_gpu None"
         ));
         assert!(world.path(&format!("{mode}/phantom_006.nii.gz")).is_file(), "{mode}");
     }
@@ -54,7 +55,77 @@ fn plan_train_predict_evaluate_with_a_trainer_in_toml() {
     let labels = nifti::read(&world.path("out2/phantom_006.nii.gz")).unwrap().data;
     assert!(labels.iter().all(|label| *label == 0.0), "the postprocessor was not applied");
     check_bounded(&world, &images, model);
+    let text = world.succeed(&format!(
+        "predict -i {images} -o threads --model-folder {model} -npp 2 -nps 2 --max-vram 1G --device cpu"
+    ));
+    assert!(text.contains("no GPU is used"), "{text}");
+    same_labels(&world, ["out", "threads"]);
+    let refused = world.run(&format!("predict -i {images} -o none --model-folder {model} -npp 0"));
+    assert!(refused.code == 2 && refused.text.contains("--num_threads_preprocessing"), "{}", refused.text);
 }
+
+fn same_labels(world: &World, folders: [&str; 2]) {
+    for case in ["phantom_006", "phantom_007"] {
+        let [a, b] =
+            folders.map(|folder| nifti::read(&world.path(&format!("{folder}/{case}.nii.gz"))).unwrap().data);
+        assert_eq!(a, b, "{case}");
+    }
+}
+
+/// Regions, and v2's logits in half precision: the labels in next to no memory are those in plenty.
+#[test]
+fn models_of_regions_and_of_v2_need_little_memory() {
+    let world = World::with_phantoms();
+    let toml = std::fs::read_to_string(world.path("nnunet.toml")).unwrap();
+    world.write("nnunet.toml", &(toml + REGIONS));
+    world.succeed("train 3d_fullres Overlapping 900 0 -p nnUNetPlansSmall --disable_validation_inference");
+    let images = format!("{RAW}/imagesTs");
+    let model = "results/nnUNet/3d_fullres/Task900_Phantom/Overlapping__nnUNetPlansSmall";
+    let predict = format!("predict -i {images} --model-folder {model} --disable_tta -z");
+    world.succeed(&format!("{predict} -o plenty"));
+    let text = world.succeed(&format!("{predict} -o little --max-ram 1M"));
+    assert!(text.contains("in temporary files"), "{text}");
+    same_labels(&world, ["plenty", "little"]);
+    let [plenty, little] = ["plenty", "little"]
+        .map(|folder| npz::load_f32(&world.path(&format!("{folder}/phantom_006.npz")), "softmax").unwrap());
+    assert!(plenty == little && plenty.shape()[0] == 2, "{:?}", plenty.shape());
+
+    let stored = Path::new(env!("CARGO_MANIFEST_DIR")).join("stored/v2_cascade");
+    copy_folder(&stored, &world.path("v2"));
+    let model = "v2/nnUNetTrainer__nnUNetPlans__3d_lowres";
+    for labels in [r#"{"background": 0, "a": 1, "b": 2}"#, OVERLAPPING] {
+        let json = format!(
+            r#"{{"channel_names": {{"0": "MRI"}}, "file_ending": ".nii.gz", "regions_class_order": [1, 2, 1], "labels": {labels}}}"#
+        );
+        world.write(&format!("{model}/dataset.json"), &json);
+        let predict =
+            format!("predict -i v2/images --model-folder {model} --overwrite_existing --save_probabilities");
+        world.succeed(&format!("{predict} -o v2/plenty"));
+        let text = world.succeed(&format!("{predict} -o v2/little --max-ram 1M"));
+        assert!(text.contains("in temporary files"), "{text}");
+        let [a, b] = ["plenty", "little"].map(|folder| {
+            let file = |ending: &str| world.path(&format!("v2/{folder}/case.{ending}"));
+            (
+                nifti::read(&file("nii.gz")).unwrap().data,
+                npz::load_f32(&file("npz"), "probabilities").unwrap(),
+            )
+        });
+        assert!(a == b && a.0.iter().any(|label| *label > 0.0), "{labels}");
+    }
+}
+
+/// A trainer of two regions.
+const REGIONS: &str = r#"
+[trainers.Overlapping]
+extends = "Short"
+loss = { name = "DC_and_BCE_loss", batch_dice = false, do_bg = true, smooth = 0.0 }
+
+[trainers.Overlapping.regions]
+regions = [{ name = "all", labels = [1, 2] }, { name = "head", labels = [2] }]
+class_order = [1, 2]
+"#;
+/// Three regions, for a network of three outputs.
+const OVERLAPPING: &str = r#"{"background": 0, "all": [1, 2], "b": [2], "rest": [1]}"#;
 
 /// In next to no memory, with sums in files, the labels and probabilities are the same; what was done is recorded.
 fn check_bounded(world: &World, images: &str, model: &str) {
@@ -70,6 +141,8 @@ fn check_bounded(world: &World, images: &str, model: &str) {
         assert_eq!(scores("out"), scores("bounded"));
     }
     let record = json::load(&world.path("bounded/predictions.json")).unwrap();
+    let planned = record.get("planned_peak_bytes").and_then(json::Json::as_f64);
+    assert!(planned > Some(1e6), "{planned:?}");
     let case = record.get("cases").and_then(|cases| cases.get("phantom_006")).unwrap();
     assert!(case.get("error").is_none() && case.get("tiles").and_then(json::Json::as_f64) >= Some(1.0));
     assert_eq!(record.get("checkpoints").and_then(json::Json::items).map(<[_]>::len), Some(1));

@@ -1,5 +1,6 @@
 //! Arguments of `predict`; the work is done where tensors are.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::builder::ArgPredicate;
@@ -70,15 +71,20 @@ pub struct Args {
     /// Memory to use, as 8G; by default most of what is free.
     #[arg(long = "max-ram", alias = "max_ram", value_name = "SIZE", value_parser = memory::parse_size)]
     pub max_ram: Option<u64>,
-    /// As in v1's and v2's scripts; cases are preprocessed one after the other.
+    /// Memory of the GPU to use, as 10G; by default all of it.
+    #[arg(long = "max-vram", alias = "max_vram", value_name = "SIZE", value_parser = memory::parse_size)]
+    pub max_vram: Option<u64>,
+    /// Cases that are preprocessed at a time, where memory allows it; each uses all cores.
     #[arg(long = "num_threads_preprocessing", aliases = ["num-threads-preprocessing", "npp"], value_name = "N")]
-    pub num_threads_preprocessing: Option<usize>,
-    /// As in v1's and v2's scripts; cases are written one after the other.
+    #[arg(default_value = "1")]
+    pub num_threads_preprocessing: NonZeroUsize,
+    /// Cases that are resampled and written at a time.
     #[arg(long = "num_threads_nifti_save", aliases = ["num-threads-nifti-save", "nps"], value_name = "N")]
-    pub num_threads_nifti_save: Option<usize>,
-    /// As in v1's scripts; probabilities are added up in the machine's memory.
-    #[arg(long = "all_in_gpu", alias = "all-in-gpu", value_name = "True|False|None")]
-    pub all_in_gpu: Option<String>,
+    #[arg(default_value = "1")]
+    pub num_threads_nifti_save: NonZeroUsize,
+    /// Whether probabilities are added up on the GPU.
+    #[arg(long = "all_in_gpu", alias = "all-in-gpu", value_enum, default_value_t)]
+    pub all_in_gpu: AllInGpu,
     /// Trainer of the second stage of a cascade; --tr then names that of the first.
     #[arg(
         long = "ctr",
@@ -112,6 +118,19 @@ pub struct Args {
     /// Single precision.
     #[arg(long = "disable_mixed_precision", alias = "disable-mixed-precision")]
     pub disable_mixed_precision: bool,
+}
+
+/// Where probabilities are added up; the names are Python's.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+#[value(rename_all = "PascalCase")]
+pub enum AllInGpu {
+    /// On the GPU where they fit.
+    #[default]
+    None,
+    /// In the machine's memory.
+    False,
+    /// On the GPU where they fit.
+    True,
 }
 
 /// Where a network runs.

@@ -6,6 +6,7 @@
 mod export;
 mod inputs;
 mod method;
+mod on_device;
 mod pipeline;
 mod plan;
 mod record;
@@ -16,11 +17,11 @@ mod v1;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail, ensure};
-use nnunet_host::commands::predict::{Args, Device as Choice, Mode, Precision as Format};
+use nnunet_host::commands::predict::{AllInGpu, Args, Device as Choice, Mode, Precision as Format};
 use nnunet_host::config::World;
 use nnunet_host::folders;
 use nnunet_host::{memory, pictures, report};
-use nnunet_inference::SlidingWindow;
+use nnunet_inference::{SlidingWindow, Storage};
 use nnunet_plugin_api::Network;
 use nnunet_plugin_api::tch::Device;
 use nnunet_plugin_api::vocabulary::Precision;
@@ -29,7 +30,8 @@ use rayon::prelude::*;
 pub(crate) use export::Export;
 pub(crate) use inputs::cases;
 pub(crate) use method::{Case, Keep, Method, Prepared, Resampled};
-use pipeline::Pipeline;
+use on_device::OnDevice;
+use pipeline::{Pipeline, Threads};
 use plan::Plan;
 pub(crate) use plan::{Sizes, largest};
 use record::{Common, Records};
@@ -88,6 +90,7 @@ pub(crate) struct Job<'a> {
 
 /// Predicts this part's cases that are not there yet.
 pub(crate) fn drive(args: &Args, world: &World, mut job: Job<'_>) -> Result<()> {
+    let planned_device_bytes = place_on_device(args, &mut job)?;
     let mine: Vec<&Case> = job.cases.iter().skip(args.part_id).step_by(args.num_parts).collect();
     let is_open = |case: &&&Case| {
         let done = case.output.is_file() && (!args.save_npz || case.beside(".npz").is_file());
@@ -95,7 +98,9 @@ pub(crate) fn drive(args: &Args, world: &World, mut job: Job<'_>) -> Result<()> 
     };
     let open: Vec<&Case> = mine.iter().filter(is_open).copied().collect();
     let max_ram = args.max_ram.unwrap_or_else(memory::default_budget);
-    let plan = Plan::new(&job.sizes, &mut job.window, memory::resident().0, max_ram, &args.output);
+    let threads = Threads::of(args);
+    let base = memory::resident().0;
+    let plan = Plan::new(&job.sizes, &mut job.window, base, max_ram, &args.output, threads.at_once());
     if !open.is_empty() {
         report::line(&plan.describe(open.len()));
     }
@@ -105,10 +110,18 @@ pub(crate) fn drive(args: &Args, world: &World, mut job: Job<'_>) -> Result<()> 
         checkpoints: job.checkpoints,
         device: device.to_owned(),
         precision: format!("{:?}", job.window.kind),
+        planned_peak_bytes: plan.peak(open.len()),
+        planned_device_bytes,
     };
     let records = Records::new(args.output.join(record_name(args)), &common, world)?;
-    let pipeline =
-        Pipeline { method: job.method, window: &job.window, records: &records, plan, folder: &args.output };
+    let pipeline = Pipeline {
+        method: job.method,
+        window: &job.window,
+        records: &records,
+        plan,
+        threads,
+        folder: &args.output,
+    };
     let networks: Vec<&dyn Network> = job.networks.iter().map(|network| &**network).collect();
     pipeline.run(&open, &networks)?;
     if args.overlay {
@@ -119,6 +132,26 @@ pub(crate) fn drive(args: &Args, world: &World, mut job: Job<'_>) -> Result<()> 
         bail!("{} of {} cases failed:\n{}", failed.len(), mine.len(), failed.join("\n"));
     }
     Ok(())
+}
+
+/// Chooses what lies on the GPU; gives the bytes that are planned there, if there is one.
+fn place_on_device(args: &Args, job: &mut Job<'_>) -> Result<Option<u64>> {
+    if job.window.device == Device::Cpu {
+        if args.max_vram.is_some() || args.all_in_gpu != AllInGpu::None {
+            report::line("no GPU is used: --max-vram and --all_in_gpu change nothing");
+        }
+        return Ok(None);
+    }
+    let sizes = job.checkpoints.iter().map(|file| Ok(std::fs::metadata(file)?.len()));
+    let weights = sizes.sum::<Result<u64>>()?;
+    let max = args.max_vram.unwrap_or(u64::MAX);
+    let plan = OnDevice::new(&job.sizes, &job.window, weights, max, args.all_in_gpu);
+    report::line(&plan.describe(args.max_vram));
+    job.window.batch = plan.batch;
+    if plan.sums {
+        job.window.sums = Storage::Device(job.window.device);
+    }
+    Ok(Some(plan.bytes))
 }
 
 /// Draws every case that has a label map.

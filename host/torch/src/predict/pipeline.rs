@@ -3,11 +3,15 @@
 //! ahead of the next one.
 
 use std::path::Path;
+use std::slice::Iter;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::ScopedJoinHandle;
 use std::time::Instant;
 
 use anyhow::{Result, anyhow};
 use indicatif::ProgressBar;
+use nnunet_host::commands::predict::Args;
 use nnunet_host::memory::{Budget, Share};
 use nnunet_host::report;
 use nnunet_inference::{SlidingWindow, predict_rows, tile_count, to_tensor};
@@ -23,12 +27,35 @@ use super::record::{Records, Seconds};
 /// Cases, and slabs of a case, that wait between two stages.
 const WAITING: usize = 1;
 
+/// Cases that the stages around the network take at a time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Threads {
+    preprocessing: usize,
+    export: usize,
+}
+
+impl Threads {
+    /// As many as asked for.
+    pub(crate) fn of(args: &Args) -> Self {
+        Self {
+            preprocessing: args.num_threads_preprocessing.get(),
+            export: args.num_threads_nifti_save.get(),
+        }
+    }
+
+    /// Cases under way: before the network, waiting for it, in it, and behind it.
+    pub(crate) fn at_once(self) -> u64 {
+        (self.preprocessing + WAITING + 1 + self.export) as u64
+    }
+}
+
 /// A run over cases.
 pub(crate) struct Pipeline<'a> {
     pub(crate) method: &'a dyn Method,
     pub(crate) window: &'a SlidingWindow,
     pub(crate) records: &'a Records,
     pub(crate) plan: Plan,
+    pub(crate) threads: Threads,
     /// Where temporary files go.
     pub(crate) folder: &'a Path,
 }
@@ -67,28 +94,39 @@ impl Pipeline<'_> {
     pub(crate) fn run(&self, cases: &[&Case], networks: &[&dyn Network]) -> Result<()> {
         let budget = Budget::new(self.plan.budget);
         let bar = report::bar(cases.len(), "predicting");
+        let waiting = Mutex::new(cases.iter());
         let result = std::thread::scope(|scope| {
             let (to_network, ready) = sync_channel(WAITING);
             let (to_export, leaving) = sync_channel(WAITING);
-            let preparing = scope.spawn(|| self.prepare_all(cases, &budget, to_network));
-            let exporting = scope.spawn(|| self.export_all(leaving, &bar));
+            let (waiting, budget, bar) = (&waiting, &budget, &bar);
+            // The queue is gone with the last thread that takes from it, so that nobody waits for a dead one.
+            let leaving = Arc::new(Mutex::new(leaving));
+            let mut others = Vec::new();
+            for _ in 0..self.threads.preprocessing {
+                let to_network = to_network.clone();
+                others.push(scope.spawn(move || self.prepare_all(waiting, budget, to_network)));
+            }
+            drop(to_network);
+            for _ in 0..self.threads.export {
+                let leaving = Arc::clone(&leaving);
+                others.push(scope.spawn(move || self.export_all(&leaving, bar)));
+            }
+            drop(leaving);
             let done = self.run_networks(ready, to_export, networks);
-            let join = |result: std::thread::Result<Result<()>>| {
-                result.unwrap_or_else(|_| Err(anyhow!("a stage of the prediction panicked")))
-            };
-            done.and(join(preparing.join())).and(join(exporting.join()))
+            others.into_iter().map(joined).fold(done, Result::and)
         });
         bar.finish_and_clear();
         result
     }
 
+    /// Takes one waiting case after the other.
     fn prepare_all<'a>(
         &self,
-        cases: &[&'a Case],
+        waiting: &Mutex<Iter<'_, &'a Case>>,
         budget: &'a Budget,
         next: SyncSender<Ready<'a>>,
     ) -> Result<()> {
-        for case in cases {
+        while let Some(case) = following(waiting) {
             let share = budget.take(self.plan.case);
             let start = Instant::now();
             match self.method.prepare(case) {
@@ -153,8 +191,8 @@ impl Pipeline<'_> {
         let _ = to.send(last);
     }
 
-    fn export_all(&self, leaving: Receiver<Leaving<'_>>, bar: &ProgressBar) -> Result<()> {
-        for case in leaving {
+    fn export_all(&self, leaving: &Mutex<Receiver<Leaving<'_>>>, bar: &ProgressBar) -> Result<()> {
+        while let Some(case) = received(leaving) {
             self.export(case)?;
             bar.inc(1);
         }
@@ -194,6 +232,24 @@ impl Pipeline<'_> {
         report::line(&format!("{} failed: {error}", case.name));
         self.records.add(&case.name, Some(error.to_owned()), seconds, tiles)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The next case, for one of several threads.
+fn following<'a>(waiting: &Mutex<Iter<'_, &'a Case>>) -> Option<&'a Case> {
+    lock(waiting).next().copied()
+}
+
+/// The next message, for one of several threads.
+fn received<T>(from: &Mutex<Receiver<T>>) -> Option<T> {
+    lock(from).recv().ok()
+}
+
+fn joined(thread: ScopedJoinHandle<'_, Result<()>>) -> Result<()> {
+    thread.join().unwrap_or_else(|_| Err(anyhow!("a stage of the prediction panicked")))
 }
 
 fn since(start: Instant) -> f64 {

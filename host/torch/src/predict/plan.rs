@@ -4,6 +4,7 @@ use std::path::Path;
 
 use nnunet_host::memory;
 use nnunet_inference::{Scores, SlidingWindow, Storage};
+use nnunet_plugin_api::tch::Device;
 
 use super::method::Case;
 
@@ -43,6 +44,8 @@ pub(crate) struct Plan {
     pub(crate) budget: u64,
     /// Bytes that are kept in files instead.
     spilled: u64,
+    /// Cases that the stages can hold together.
+    at_once: u64,
 }
 
 impl Plan {
@@ -53,16 +56,18 @@ impl Plan {
         base: u64,
         max_ram: u64,
         folder: &Path,
+        at_once: u64,
     ) -> Self {
         let budget = max_ram.saturating_sub(base);
         let row = row_bytes(sizes, window);
         window.rows = (SLAB.min(budget / 32) / row.max(1)).max(1) as usize;
         let slabs = SLABS * row * window.rows.min(sizes.network[0]) as u64;
         let network = sizes.image() * 2 + sizes.activations(window) + slabs;
-        let mut plan = Self { base, case: network + sizes.labels(), budget, spilled: 0 };
+        let mut plan = Self { base, case: network + sizes.labels(), budget, spilled: 0, at_once };
         let file = Storage::File(folder.to_owned());
         let (sums, folds) = (sizes.sums(window), sizes.folds(window));
-        if !plan.has_room(sums) {
+        let is_elsewhere = matches!(window.sums, Storage::Device(Device::Cuda(_)));
+        if !is_elsewhere && !plan.has_room(sums) {
             window.sums = file.clone();
         }
         if !plan.has_room(folds) {
@@ -80,16 +85,15 @@ impl Plan {
         fits
     }
 
-    /// Whether two cases fit into the budget at a time.
-    fn overlaps(&self) -> bool {
-        2 * self.case <= self.budget
+    /// The most memory that so many cases take: those under way at a time, and the program.
+    pub(crate) fn peak(&self, cases: usize) -> u64 {
+        let under_way = (self.budget / self.case.max(1)).min(self.at_once).min(cases as u64).max(1);
+        self.base + self.case * under_way
     }
 
     /// One line for the user, for a number of cases.
     pub(crate) fn describe(&self, cases: usize) -> String {
-        let under_way =
-            if self.overlaps() && cases > 1 { (self.budget / self.case.max(1)).min(3) } else { 1 };
-        let peak = self.base + self.case * under_way.min(cases as u64);
+        let peak = self.peak(cases);
         let mut text = format!("planned peak memory: {}", memory::readable(peak));
         if self.spilled > 0 {
             text += &format!(", and {} in temporary files", memory::readable(self.spilled));
@@ -127,14 +131,14 @@ impl Sizes {
         3 * voxels(self.raw)
     }
 
-    fn activations(&self, window: &SlidingWindow) -> u64 {
+    pub(super) fn activations(&self, window: &SlidingWindow) -> u64 {
         let patch = window.patch.iter().product::<usize>() as u64;
         let classes = 4 * window.num_classes as u64;
         4 * patch * (self.features as u64 * ACTIVATIONS + classes) * window.batch as u64
     }
 
     /// Sums over tiles: as many rows as a patch has.
-    fn sums(&self, window: &SlidingWindow) -> u64 {
+    pub(super) fn sums(&self, window: &SlidingWindow) -> u64 {
         let rows = if window.patch.len() == 3 { window.patch[0] } else { 1 };
         let [_, y, x] = self.network;
         (rows * y * x * (window.num_classes + 1)) as u64 * element(window.scores)
@@ -180,7 +184,7 @@ mod tests {
         let folder = Path::new("/somewhere");
         let plan = |folds, gigabytes: u64| {
             let mut window = SlidingWindow::new(vec![64, 128, 128], 25);
-            let plan = Plan::new(&sizes(folds), &mut window, 300 << 20, gigabytes << 30, folder);
+            let plan = Plan::new(&sizes(folds), &mut window, 300 << 20, gigabytes << 30, folder, 3);
             (plan, window)
         };
         let (plenty, window) = plan(1, 200);
@@ -192,6 +196,9 @@ mod tests {
         assert_eq!(window.folds, Storage::File(folder.to_owned()));
         let (two, window) = plan(1, 2);
         assert_eq!(window.sums, Storage::File(folder.to_owned()));
+        let (many, _) = plan(1, 200);
+        assert_eq!(many.peak(1), many.base + many.case);
+        assert_eq!(many.peak(10), many.base + 3 * many.case);
         assert!(two.describe(1).contains("more than the 2.0 GB there are"), "{}", two.describe(1));
     }
 }

@@ -45,6 +45,11 @@ struct Content {
     plugins: Vec<Hashed>,
     device: String,
     precision: String,
+    /// The most memory that was planned before the start.
+    planned_peak_bytes: u64,
+    /// The same for the GPU, if one is used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    planned_device_bytes: Option<u64>,
     cases: BTreeMap<String, Done>,
 }
 
@@ -60,6 +65,8 @@ pub(crate) struct Common<'a> {
     pub(crate) checkpoints: &'a [PathBuf],
     pub(crate) device: String,
     pub(crate) precision: String,
+    pub(crate) planned_peak_bytes: u64,
+    pub(crate) planned_device_bytes: Option<u64>,
 }
 
 impl Records {
@@ -71,6 +78,8 @@ impl Records {
             plugins: world.plugins.iter().map(|plugin| hashed(&plugin.path)).collect::<Result<_>>()?,
             device: common.device.clone(),
             precision: common.precision.clone(),
+            planned_peak_bytes: common.planned_peak_bytes,
+            planned_device_bytes: common.planned_device_bytes,
             cases: BTreeMap::new(),
         };
         Ok(Self { path, content: Mutex::new(content) })

@@ -1,0 +1,83 @@
+//! What of a prediction lies in a GPU's memory.
+
+use nnunet_host::commands::predict::AllInGpu;
+use nnunet_host::memory;
+use nnunet_inference::SlidingWindow;
+
+use super::plan::Sizes;
+
+/// What lies on the GPU, and how many bytes it takes there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct OnDevice {
+    /// The sums over tiles.
+    pub(crate) sums: bool,
+    /// Mirror images that go through the network together.
+    pub(crate) batch: usize,
+    /// Bytes, weights included.
+    pub(crate) bytes: u64,
+}
+
+impl OnDevice {
+    /// For a device of `max` bytes and networks of `weights` bytes. The sums come before a larger batch: on the machine's
+    /// side every tile would have to leave the device.
+    pub(crate) fn new(sizes: &Sizes, window: &SlidingWindow, weights: u64, max: u64, wish: AllInGpu) -> Self {
+        let tile = sizes.activations(&SlidingWindow { batch: 1, ..window.clone() });
+        let sums = sizes.sums(window);
+        let has_sums = wish != AllInGpu::False && weights + tile + sums <= max;
+        let base = weights + if has_sums { sums } else { 0 };
+        let variants = 1_u64 << window.mirror_axes.len();
+        let fits = (max.saturating_sub(base) / tile.max(1)).clamp(1, variants);
+        let batch = 1 << fits.ilog2();
+        Self { sums: has_sums, batch: batch as usize, bytes: base + batch * tile }
+    }
+
+    /// One line for the user.
+    pub(crate) fn describe(&self, max: Option<u64>) -> String {
+        let place = if self.sums { "on the GPU" } else { "in the machine's memory" };
+        let mut text = format!("planned GPU memory: {}; sums are kept {place}", memory::readable(self.bytes));
+        if let Some(max) = max.filter(|max| self.bytes > *max) {
+            text += &format!("; one tile takes more than --max-vram {}", memory::readable(max));
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 32 features on 64 x 128 x 128 in 25 classes: a tile of 1.4 GB, sums of 1.7 GB.
+    fn on(max: u64, wish: AllInGpu) -> OnDevice {
+        let sizes = Sizes {
+            raw: [600, 512, 512],
+            network: [600, 512, 512],
+            channels: 1,
+            folds: 1,
+            features: 32,
+            is_cubic: false,
+        };
+        OnDevice::new(&sizes, &SlidingWindow::new(vec![64, 128, 128], 25), 100 << 20, max, wish)
+    }
+
+    #[test]
+    fn sums_come_first_and_then_mirror_images() {
+        let large = on(64 << 30, AllInGpu::None);
+        assert_eq!((large.sums, large.batch), (true, 8));
+        let medium = on(6 << 30, AllInGpu::True);
+        assert_eq!((medium.sums, medium.batch), (true, 2));
+        let host = on(6 << 30, AllInGpu::False);
+        assert_eq!((host.sums, host.batch), (false, 4));
+        for plan in [large, medium, host] {
+            assert!(plan.bytes <= if plan == large { 64 << 30 } else { 6 << 30 }, "{plan:?}");
+        }
+    }
+
+    #[test]
+    fn a_device_that_is_too_small_is_said_to_be() {
+        let small = on(1 << 30, AllInGpu::None);
+        assert_eq!((small.sums, small.batch), (false, 1));
+        let text = small.describe(Some(1 << 30));
+        assert!(text.contains("more than --max-vram 1.0 GB"), "{text}");
+        assert!(!small.describe(None).contains("more than"));
+    }
+}
