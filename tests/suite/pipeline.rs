@@ -93,6 +93,14 @@ fn models_of_regions_and_of_v2_need_little_memory() {
     let stored = Path::new(env!("CARGO_MANIFEST_DIR")).join("stored/v2_cascade");
     copy_folder(&stored, &world.path("v2"));
     let model = "v2/nnUNetTrainer__nnUNetPlans__3d_lowres";
+    for (flags, reason) in [
+        ("--mode fast", "--mode fast and fastest are v1's"),
+        ("--step_size 1.5", "--step_size must be"),
+        ("-f 3", "fold_3/checkpoint_final.pth; is that fold trained"),
+    ] {
+        let refused = world.run(&format!("predict -i v2/images --model-folder {model} -o no {flags}"));
+        assert!(refused.code == 1 && refused.text.contains(reason), "{}", refused.text);
+    }
     for labels in [r#"{"background": 0, "a": 1, "b": 2}"#, OVERLAPPING] {
         let json = format!(
             r#"{{"channel_names": {{"0": "MRI"}}, "file_ending": ".nii.gz", "regions_class_order": [1, 2, 1], "labels": {labels}}}"#

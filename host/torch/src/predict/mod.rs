@@ -51,6 +51,7 @@ pub(crate) fn run(args: &Args, world: &World) -> Result<()> {
         args.mode == Mode::Normal || !args.save_npz,
         "probabilities (-z) are only there in --mode normal"
     );
+    ensure!(args.step_size > 0.0 && args.step_size <= 1.0, "--step_size must be larger than 0 and at most 1");
     folders::create(&args.output)?;
     if v2::is_model(folder) { v2::run(args, world, folder) } else { v1::run(args, world, folder) }
 }

@@ -105,8 +105,9 @@ fn checkpoints(folder: &Path, folds: &[String], name: &str) -> Result<Vec<PathBu
     let file = |fold: &str| folder.join(format!("fold_{fold}")).join(name);
     if !folds.is_empty() {
         let files: Vec<PathBuf> = folds.iter().map(|fold| file(fold)).collect();
-        let missing = files.iter().find(|file| !file.is_file());
-        ensure!(missing.is_none(), "there is no checkpoint {}", missing.map_or("", |_| name));
+        if let Some(missing) = files.iter().find(|file| !file.is_file()) {
+            bail!("there is no checkpoint {}; is that fold trained?", missing.display());
+        }
         return Ok(files);
     }
     let mut found: Vec<PathBuf> = std::fs::read_dir(folder)?

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use ndarray::{Array3, Array4, Axis};
 use nnunet_formats::pickle::Value;
-use nnunet_host::commands::predict::Args;
+use nnunet_host::commands::predict::{Args, Mode};
 use nnunet_host::config::World;
 use nnunet_host::export;
 use nnunet_host::pipeline::{copy_file, crop_case};
@@ -23,6 +23,7 @@ use crate::predict::{self, Case, Job, Keep, Method, Prepared, Resampled, Sizes, 
 
 /// Runs the command for a v2 model's folder.
 pub(crate) fn run(args: &Args, world: &World, folder: &Path) -> Result<()> {
+    ensure!(args.mode == Mode::Normal, "--mode fast and fastest are v1's; a model of v2 has none");
     let model = Model::load(folder, &args.folds, args.checkpoint.as_deref(), predict::device(args)?)?;
     let labels = model.dataset.foreground_labels();
     let previous = model.configuration.previous_stage.as_ref();
