@@ -157,15 +157,28 @@ fn element(scores: Scores) -> u64 {
     scores.kind().elt_size_in_bytes() as u64
 }
 
-/// The largest image among cases, by its header, and its spacing; unreadable ones fail later, by name.
-pub(crate) fn largest(cases: &[Case]) -> ([usize; 3], [f64; 3]) {
+/// The largest image among cases, by their headers, and the largest grid that the network sees, which may be of another
+/// case; `grid` gives it for a size and a spacing. Unreadable images fail later, by name.
+pub(crate) fn largest(
+    cases: &[Case],
+    grid: impl Fn([usize; 3], [f64; 3]) -> [usize; 3],
+) -> ([usize; 3], [usize; 3]) {
     let geometry = |case: &Case| nnunet_host::images::read_geometry(case.images.first()?).ok();
-    let all = cases.iter().filter_map(geometry).map(|found| (found.size_zyx(), found.spacing_zyx()));
-    all.max_by_key(|(size, _)| voxels(*size)).unwrap_or(([0; 3], [1.0; 3]))
+    let larger = |a: [usize; 3], b: [usize; 3]| if voxels(b) > voxels(a) { b } else { a };
+    cases.iter().filter_map(geometry).fold(([0; 3], [0; 3]), |(raw, network), found| {
+        let size = found.size_zyx();
+        (larger(raw, size), larger(network, grid(size, found.spacing_zyx())))
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
+    use ndarray::Array3;
+    use nnunet_formats::nifti::{self, Geometry};
+    use nnunet_numerics::resampled_shape;
+
     use super::*;
 
     fn sizes(folds: usize) -> Sizes {
@@ -177,6 +190,25 @@ mod tests {
             features: 32,
             is_cubic: false,
         }
+    }
+
+    #[test]
+    fn a_small_image_of_thick_voxels_may_have_the_largest_grid() {
+        let folder = tempfile::tempdir().unwrap();
+        let case = |name: &str, len: usize, spacing: f64| {
+            let path = folder.path().join(format!("{name}.nii"));
+            let geometry = Geometry {
+                size: [len; 3],
+                spacing: [spacing; 3],
+                origin: [0.0; 3],
+                direction: [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
+            };
+            nifti::write_labels(&path, Array3::zeros([len; 3]).view(), &geometry).unwrap();
+            Case { name: name.to_owned(), images: vec![path], output: PathBuf::new() }
+        };
+        let cases = [case("thin", 20, 1.0), case("thick", 10, 4.0)];
+        let (raw, network) = largest(&cases, |size, spacing| resampled_shape(size, spacing, [1.0; 3]));
+        assert_eq!((raw, network), ([20; 3], [40; 3]));
     }
 
     #[test]

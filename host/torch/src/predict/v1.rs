@@ -79,16 +79,18 @@ fn postprocessing(folder: &Path, args: &Args, world: &World) -> Result<Option<Bo
 
 fn sizes(model: &Model, preprocessor: &Resolved, cases: &[Case]) -> Sizes {
     let plans = &model.info.plans;
-    let (raw, spacing) = largest(cases);
     let order = plans.transpose_forward;
-    let (size, spacing) = (order.map(|axis| raw[axis]), order.map(|axis| spacing[axis]));
-    let mut target = plans.plans_per_stage[model.stage].current_spacing;
-    if preprocessor.settings.keep_first_axis_spacing {
-        target[0] = spacing[0];
-    }
+    let (raw, network) = largest(cases, |size, spacing| {
+        let (size, spacing) = (order.map(|axis| size[axis]), order.map(|axis| spacing[axis]));
+        let mut target = plans.plans_per_stage[model.stage].current_spacing;
+        if preprocessor.settings.keep_first_axis_spacing {
+            target[0] = spacing[0];
+        }
+        resampled_shape(size, spacing, target)
+    });
     Sizes {
         raw,
-        network: resampled_shape(size, spacing, target),
+        network,
         channels: model.spec.num_input_channels,
         folds: model.networks.len(),
         features: model.spec.base_num_features,

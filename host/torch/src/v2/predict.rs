@@ -62,13 +62,14 @@ pub(crate) fn run(args: &Args, world: &World, folder: &Path) -> Result<()> {
 }
 
 fn sizes(model: &Model, cases: &[Case]) -> Sizes {
-    let (raw, spacing) = largest(cases);
     let order = model.plans.transpose_forward;
-    let spacing = order.map(|axis| spacing[axis]);
-    let target = model.configuration.target(spacing);
+    let (raw, network) = largest(cases, |size, spacing| {
+        let spacing = order.map(|axis| spacing[axis]);
+        resampled_shape(order.map(|axis| size[axis]), spacing, model.configuration.target(spacing))
+    });
     Sizes {
         raw,
-        network: resampled_shape(order.map(|axis| raw[axis]), spacing, target),
+        network,
         channels: model.configuration.input_channels(&model.dataset),
         folds: model.networks.len(),
         features: model.features,
