@@ -30,6 +30,30 @@ pub fn plugin(name: &str) -> PathBuf {
     path
 }
 
+/// Flags of .cargo/config.toml, so that what is built in the repository need not be built again.
+const FLAGS: &str = "-C link-arg=-Wl,-rpath,$ORIGIN/../../.libtorch/lib:$ORIGIN/../../../.libtorch/lib";
+
+/// A shell in a folder as the author of a plugin has it: the programs on the path, and no other plugins. What crates
+/// have in common is built where this repository's builds are.
+#[must_use]
+pub fn author_shell(folder: &Path, script: &str) -> Command {
+    let path = std::env::var("PATH").expect("a search path");
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-e", "-c", script])
+        .current_dir(folder)
+        .env("PATH", format!("{}:{path}", programs().display()))
+        .env("XDG_DATA_HOME", folder.join("data"))
+        .env("XDG_CONFIG_HOME", folder.join("config"))
+        .env("XDG_CACHE_HOME", folder.join("cache"))
+        .env("CARGO_BUILD_BUILD_DIR", programs().parent().expect("target/<profile>"))
+        .env("RUSTFLAGS", FLAGS);
+    for name in ["CARGO_TARGET_DIR", "LIBTORCH", "NNUNET_PLUGIN_PATH", "LD_LIBRARY_PATH"] {
+        shell.env_remove(name);
+    }
+    shell
+}
+
 /// Copies a folder with everything in it.
 pub fn copy_folder(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("a folder");

@@ -120,6 +120,56 @@ fn compile(world: &World) -> PathBuf {
     to
 }
 
+/// Label maps of a folder by name.
+fn predictions(world: &World, folder: &str) -> Vec<Array3<f32>> {
+    let files = nnunet_test_support::files(&world.path(folder), ".nii.gz");
+    assert_eq!(files.len(), 2, "{folder}");
+    files.iter().map(|file| nifti::read(file).unwrap().data).collect()
+}
+
+/// Background within a voxel of the border.
+fn cleared(mut labels: Array3<f32>) -> Array3<f32> {
+    let (z, y, x) = labels.dim();
+    let last = |index: usize, length: usize| index == 0 || index + 1 == length;
+    for ((i, j, k), label) in labels.indexed_iter_mut() {
+        if last(i, z) || last(j, y) || last(k, x) {
+            *label = 0.0;
+        }
+    }
+    labels
+}
+
+/// By name on the command line, and by the project's choice, which goes before the model's own postprocessing.
+#[test]
+fn a_postprocessor_in_c_treats_predictions() {
+    let world = World::with_phantoms();
+    compile(&world);
+    world.succeed("train 3d_fullres Short 900 0 -p nnUNetPlansSmall --disable_validation_inference");
+    let predict = |output: &str, more: &str| {
+        world.succeed(&format!(
+            "--plugin libclear_border.so predict -i raw/nnUNet_raw_data/Task900_Phantom/imagesTs -o {output} -t 900 \
+             -m 3d_fullres -f 0 -tr Short -p nnUNetPlansSmall --disable_tta {more}"
+        ))
+    };
+    predict("plain", "");
+    let plain = predictions(&world, "plain");
+    let wanted: Vec<Array3<f32>> = plain.iter().cloned().map(cleared).collect();
+    assert_ne!(wanted, plain, "there is nothing to clear");
+    predict("named", "-pp ClearBorder");
+    assert_eq!(predictions(&world, "named"), wanted);
+
+    let toml = std::fs::read_to_string(world.path("nnunet.toml")).unwrap();
+    world.write("nnunet.toml", &(toml + "\n[use]\npostprocessor = \"ClearBorder\"\n"));
+    let own = "results/nnUNet/3d_fullres/Task900_Phantom/Short__nnUNetPlansSmall/postprocessing.json";
+    world.write(own, "{\"for_which_classes\": [1, 2], \"min_valid_object_sizes\": \"None\"}");
+    let text = predict("chosen", "");
+    assert!(text.contains("ClearBorder of [use] in nnunet.toml takes the place of "), "{text}");
+    assert_eq!(predictions(&world, "chosen"), wanted);
+    assert!(!world.path("chosen/postprocessing.json").exists());
+    predict("none", "-pp None");
+    assert_eq!(predictions(&world, "none"), plain);
+}
+
 #[test]
 fn a_postprocessor_in_c_is_listed_and_used() {
     let world = World::new();

@@ -10,6 +10,7 @@
 use std::fs;
 use std::path::Path;
 
+use nnunet_plugin_api::{Info, Kind};
 use nnunet_tests::{World, programs};
 
 #[test]
@@ -106,5 +107,10 @@ fn reference_and_schema_are_current() {
     };
     same(&now("nnunet-torch", "plugins docs --tensors --json"), "host/core/src/with_tensors.json");
     same(&now("nnunet", "plugins docs"), "docs/components.md");
+    let infos: Vec<Info> = serde_json::from_str(&kept("host/core/src/with_tensors.json")).unwrap();
+    for info in infos.iter().filter(|info| matches!(info.kind, Kind::Architecture | Kind::Loss)) {
+        let silent: Vec<_> = info.parameters().into_iter().filter(|row| row.doc.is_empty()).collect();
+        assert!(silent.is_empty(), "{} does not say what these mean: {silent:?}", info.name);
+    }
     same(&now("nnunet", "config schema"), "docs/nnunet.schema.json");
 }

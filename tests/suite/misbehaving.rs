@@ -12,7 +12,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use nnunet_tests::{Outcome, World, plugin};
+use nnunet_tests::{Outcome, World, author_shell, plugin};
 
 const LOSS: &str = "plugin misbehaving, trainer Misbehaving: forward: ";
 const NETWORK: &str = "plugin misbehaving, architecture Pointwise: forward: ";
@@ -158,10 +158,31 @@ fn every_fault_of_the_handshake_is_refused_in_its_own_words() {
     let message =
         "plugin minor.so: ABI minor: found 1.99, wanted at most 1.1; update nnunet or rebuild the plugin";
     assert!(text.contains(message), "{text}");
-    // Needs torch, does not unwind.
-    let text = patched(&world, "abort.so", put(20, 2));
-    let message = "plugin abort.so: panic strategy: found abort, wanted unwind; remove `panic = \"abort\"` from the plugin's profile";
-    assert!(text.contains(message), "{text}");
+}
+
+/// A plugin built as its author built it; without tensors, since everything it depends on is compiled again.
+#[test]
+fn a_build_whose_panics_abort_is_refused_and_the_program_lives() {
+    let world = World::new();
+    let script = "nnunet plugins new postprocessor aborting
+        printf '\n[profile.release]\npanic = \"abort\"\nopt-level = 0\n' >> aborting/Cargo.toml
+        nnunet plugins install aborting";
+    let output = author_shell(&world.path("."), script).output().unwrap();
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{err}");
+    let message = "libaborting.so: panic strategy: found abort, wanted unwind; remove `panic = \"abort\"` from the plugin's profile";
+    assert!(err.contains(message), "{err}");
+    assert!(!world.path("data/nnunet/plugins/libaborting.so").exists());
+
+    let folder = world.path("aborting/target/release").display().to_string();
+    let found = world.run_with("plugins list", &[("NNUNET_PLUGIN_PATH", &folder)]);
+    assert_eq!(found.code, 0, "{}", found.text);
+    let row = found.text.lines().find(|line| line.starts_with("plugin ")).unwrap();
+    assert!(row.contains(" incompatible ") && row.contains("panic strategy: found abort"), "{row}");
+    assert!(found.text.contains(" ExperimentPlanner3D_v21 "), "{}", found.text);
+    let named = world.run(&format!("--plugin {folder}/libaborting.so plugins list"));
+    assert_eq!(named.code, 1);
+    assert!(named.text.contains(message), "{}", named.text);
 }
 
 #[test]

@@ -12,11 +12,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Mutex;
 use std::time::Instant;
 
-use nnunet_tests::programs;
+use nnunet_tests::author_shell;
 
 /// One page after the other: the times are those of one user.
 static TURN: Mutex<()> = Mutex::new(());
@@ -59,32 +58,13 @@ impl Folder {
     }
 
     fn run(&self, script: &str) -> String {
-        let path = format!("{}:{}", programs().display(), std::env::var("PATH").unwrap());
-        let target = programs().parent().unwrap().to_owned();
-        let output = Command::new("sh")
-            .args(["-e", "-c", script])
-            .current_dir(self.0.path())
-            .env("PATH", path)
-            .env("XDG_DATA_HOME", self.path("data"))
-            .env("XDG_CONFIG_HOME", self.path("config"))
-            .env("XDG_CACHE_HOME", self.path("cache"))
-            .env("CARGO_BUILD_BUILD_DIR", target)
-            .env("RUSTFLAGS", FLAGS)
-            .env_remove("CARGO_TARGET_DIR")
-            .env_remove("LIBTORCH")
-            .env_remove("NNUNET_PLUGIN_PATH")
-            .env_remove("LD_LIBRARY_PATH")
-            .output()
-            .unwrap();
+        let output = author_shell(self.0.path(), script).output().unwrap();
         let text =
             String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{script}\n{text}");
         text
     }
 }
-
-/// Those of .cargo/config.toml, so that what is built in the repository need not be built again.
-const FLAGS: &str = "-C link-arg=-Wl,-rpath,$ORIGIN/../../.libtorch/lib:$ORIGIN/../../../.libtorch/lib";
 
 /// Top-level items: each ends with a line that starts with a closing brace.
 fn items(text: &str) -> Vec<String> {
@@ -211,13 +191,17 @@ fn a_first_postprocessor() {
 fn the_other_templates() {
     let _turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let folder = Folder::new();
-    for kind in ["preprocessor", "normalization", "augmentation", "logger", "loss"] {
+    for kind in ["format", "preprocessor", "normalization", "augmentation", "logger", "loss"] {
         folder.run(&format!(
             "nnunet plugins new {kind} page-{kind} && (cd page-{kind} && cargo test --release) && nnunet plugins install page-{kind}"
         ));
     }
     let list = folder.run("nnunet plugins list");
-    assert!(list.contains("PagePreprocessor") && list.contains("PageLoss"), "{list}");
+    for name in
+        ["PageFormat", "PagePreprocessor", "PageNormalization", "PageAugmentation", "PageLogger", "PageLoss"]
+    {
+        assert!(list.contains(&format!(" {name} ")), "{name}: {list}");
+    }
     let text = folder.run("nnunet plugins new loss page-loss || true");
     assert!(text.contains("is there already"), "{text}");
 }

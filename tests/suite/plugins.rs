@@ -41,6 +41,140 @@ fn a_behaving_plugin_trains_also_with_its_own_architecture() {
     }
 }
 
+/// Only what the augmentation does differs between two trainings: stripes of some height, and of none.
+#[test]
+fn a_plugins_augmentation_changes_what_a_network_sees() {
+    let world = World::with_phantoms();
+    let toml = std::fs::read_to_string(world.path("nnunet.toml")).unwrap();
+    let trainer = |name: &str, height: f64| {
+        format!(
+            "\n[trainers.{name}]\nextends = \"Short\"\naugmentation = {{ name = \"KSpaceSpikes\", p = 1.0, height = {height:?} }}\n"
+        )
+    };
+    world.write("nnunet.toml", &(toml + &trainer("Striped", 5.0) + &trainer("Plain", 0.0)));
+    let losses = ["Striped", "Plain"].map(|name| {
+        let outcome = train(&world, "my_augmentation", name, "");
+        assert_eq!(outcome.code, 0, "{}", outcome.text);
+        let lines: Vec<String> =
+            outcome.text.lines().filter(|line| line.starts_with("train loss")).map(str::to_owned).collect();
+        assert_eq!(lines.len(), 2, "{}", outcome.text);
+        lines
+    });
+    assert_ne!(losses[0], losses[1]);
+    let file = "results/nnUNet/3d_fullres/Task900_Phantom/Striped__nnUNetPlansSmall/fold_0/debug.json";
+    let debug = std::fs::read_to_string(world.path(file)).unwrap();
+    let debug: serde_json::Value = serde_json::from_str(&debug).unwrap();
+    assert_eq!(debug["augmentation"]["name"], "KSpaceSpikes");
+    assert_eq!(debug["augmentation"]["height"], 5.0);
+}
+
+const CHOSEN: &str = "\n[use]\nloss = \"DC_and_CE_loss\"\n";
+const CHILD: &str = "\n[trainers.Child]\nextends = \"Misbehaving\"\nloss = \"DC_and_CE_loss\"\n";
+
+/// The trainer brings a loss that panics: another is used where the project, or a child of the trainer, names it.
+#[test]
+fn a_loss_that_is_named_takes_the_place_of_a_trainers_own() {
+    let world = World::with_phantoms();
+    let toml = std::fs::read_to_string(world.path("nnunet.toml")).unwrap();
+    world.write("nnunet.toml", &(toml.clone() + CHILD));
+    let outcome = train(&world, "misbehaving", "Child", "panic");
+    assert_eq!(outcome.code, 0, "{}", outcome.text);
+    world.write("nnunet.toml", &(toml + CHOSEN));
+    let outcome = train(&world, "misbehaving", "Misbehaving", "panic");
+    assert_eq!(outcome.code, 0, "{}", outcome.text);
+    let said = "the loss DC_and_CE_loss of [use] in nnunet.toml takes the place of the one that trainer Misbehaving brings";
+    assert!(outcome.text.contains(said), "{}", outcome.text);
+}
+
+/// Plans, preprocessing, normalisation and augmentation by plugins, and what models remember of them.
+const BY_PLUGINS: &str = r#"
+[planners.Ranked]
+extends = "RankPlanner"
+base_num_features = 4
+normalization = "Percentiles"
+plans_identifier = "nnUNetPlansSmall"
+data_identifier = "nnUNetData_ranked"
+
+[trainers.Striped]
+extends = "Short"
+augmentation = "KSpaceSpikes"
+"#;
+
+const MODEL: &str = "results/nnUNet/3d_fullres/Task900_Phantom/Striped__nnUNetPlansSmall/fold_0";
+const PREDICT: &str = "predict -i raw/nnUNet_raw_data/Task900_Phantom/imagesTs -o out -t 900 -m 3d_fullres -f 0 -tr Striped -p nnUNetPlansSmall --disable_tta";
+
+#[test]
+fn a_model_remembers_all_plugins_it_was_made_with() {
+    let world = World::with_phantoms();
+    let toml = std::fs::read_to_string(world.path("nnunet.toml")).unwrap();
+    world.write("nnunet.toml", &(toml + BY_PLUGINS));
+    let names = ["my_preprocessor", "my_imaging", "my_augmentation"];
+    for name in names {
+        std::fs::copy(plugin(name), world.path(&format!("{name}.so"))).unwrap();
+    }
+    let with = |names: &[&str], line: &str| {
+        let named: String = names.iter().map(|name| format!("--plugin {name}.so ")).collect();
+        world.run(&(named + line))
+    };
+    let train = "train 3d_fullres Striped 900 0 -p nnUNetPlansSmall --disable_validation_inference";
+    for line in ["plan_and_preprocess -t 900 -pl3d Ranked -pl2d None -tl 2 -tf 2", train] {
+        let outcome = with(&names, line);
+        assert_eq!(outcome.code, 0, "{}", outcome.text);
+        assert!(!outcome.text.contains("made with plugin"), "{}", outcome.text);
+    }
+    let debug = std::fs::read_to_string(world.path(MODEL).join("debug.json")).unwrap();
+    let debug: serde_json::Value = serde_json::from_str(&debug).unwrap();
+    let pickle =
+        nnunet_formats::pickle::load(&world.path(MODEL).join("model_final_checkpoint.model.pkl")).unwrap();
+    let kept = pickle.get("nnunet").and_then(|own| own.get("plugins")?.as_str()).unwrap().to_owned();
+    assert_eq!(debug["made_with"], serde_json::from_str::<serde_json::Value>(&kept).unwrap());
+    let used = |plugin: &str| {
+        let maker =
+            debug["made_with"].as_array().unwrap().iter().find(|maker| maker["name"] == plugin).unwrap();
+        assert_eq!(maker["version"], "0.1.0");
+        assert_eq!(maker["sha256"].as_str().unwrap().len(), 64);
+        maker["components"].to_string()
+    };
+    assert_eq!(used("my-preprocessor"), r#"[["planner","RankPlanner"],["preprocessor","RankPreprocessor"]]"#);
+    assert_eq!(used("my-imaging"), r#"[["normalization","Percentiles"]]"#);
+    assert_eq!(used("my-augmentation"), r#"[["augmentation","KSpaceSpikes"]]"#);
+
+    // Prediction needs what prepares a case, and not what made batches.
+    let outcome = with(&names[1..], PREDICT);
+    assert_eq!(outcome.code, 1, "{}", outcome.text);
+    let said = "the model was made with plugin my-preprocessor 0.1.0 (planner RankPlanner, preprocessor RankPreprocessor; sha256 ";
+    assert!(outcome.text.contains(said), "{}", outcome.text);
+    let outcome = with(&names[..1], PREDICT);
+    assert!(
+        outcome
+            .text
+            .contains("the model was made with plugin my-imaging 0.1.0 (normalization Percentiles; sha256 "),
+        "{}",
+        outcome.text
+    );
+    let outcome = with(&names[..2], PREDICT);
+    assert_eq!(outcome.code, 0, "{}", outcome.text);
+    assert!(!outcome.text.contains("made with plugin"), "{}", outcome.text);
+
+    // A byte more, and it is another file.
+    let file = world.path("my_preprocessor.so");
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes.push(0);
+    std::fs::write(&file, bytes).unwrap();
+    let outcome = with(&names, train);
+    assert_eq!(outcome.code, 0, "{}", outcome.text);
+    let said = "warning: the plans and their data were made with plugin my-preprocessor 0.1.0 (planner RankPlanner, preprocessor RankPreprocessor; sha256 ";
+    assert!(outcome.text.contains(said), "{}", outcome.text);
+    assert!(outcome.text.contains("; now it is version 0.1.0 with sha256 "), "{}", outcome.text);
+    let outcome = with(&names, &format!("{PREDICT} --overwrite_existing"));
+    assert_eq!(outcome.code, 0, "{}", outcome.text);
+    assert!(
+        outcome.text.contains("warning: the model was made with plugin my-preprocessor"),
+        "{}",
+        outcome.text
+    );
+}
+
 #[test]
 fn files_that_are_no_plugins_are_refused() {
     let world = World::new();

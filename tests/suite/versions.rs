@@ -71,22 +71,56 @@ fn a_copy_under_another_name_is_an_image_of_its_own() {
     assert!(rows.iter().all(|row| row.contains("ambiguous")), "{list}");
 }
 
-/// Set `NNUNET_OTHER_TOOLCHAIN` to a toolchain of rustup, for example `nightly`.
+/// The compiler of a toolchain in words, if it is there.
+fn compiler(toolchain: &str) -> Option<String> {
+    let output = Command::new("rustup").args(["run", toolchain, "rustc", "--version"]).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// `rustc 1.95.0 (...)` as (1, 95).
+fn number(version: &str) -> Option<(u32, u32)> {
+    let mut parts = version.strip_prefix("rustc ")?.split('.').map_while(|part| part.parse().ok());
+    Some((parts.next()?, parts.next()?))
+}
+
+/// The toolchain of rustup that `NNUNET_OTHER_TOOLCHAIN` names, or else one whose compiler is another than `ours` and
+/// new enough for this repository.
+fn other_toolchain(ours: &str) -> Option<String> {
+    if let Ok(named) = std::env::var("NNUNET_OTHER_TOOLCHAIN") {
+        return Some(named);
+    }
+    let list = Command::new("rustup").args(["toolchain", "list"]).output().ok()?;
+    let list = String::from_utf8_lossy(&list.stdout).into_owned();
+    let names = list.lines().filter_map(|line| line.split_whitespace().next());
+    let fits = |name: &&str| {
+        compiler(name).is_some_and(|version| version != ours && number(&version) >= number("rustc 1.95"))
+    };
+    names.filter(|name| !name.starts_with("no ")).find(fits).map(str::to_owned)
+}
+
 #[test]
 fn a_plugin_by_another_compiler_works() {
-    let Ok(toolchain) = std::env::var("NNUNET_OTHER_TOOLCHAIN") else {
-        eprintln!("skipped a_plugin_by_another_compiler_works: NNUNET_OTHER_TOOLCHAIN is not set");
+    let world = World::new();
+    let ours =
+        world.succeed(&format!("--plugin {} plugins inspect my-planner", plugin("my_planner").display()));
+    let ours = ours.lines().find_map(|line| line.trim().strip_prefix("built by")).unwrap().trim().to_owned();
+    let Some(toolchain) = other_toolchain(&ours) else {
+        eprintln!("skipped a_plugin_by_another_compiler_works: rustup has no toolchain but that of {ours}");
         return;
     };
-    let world = World::new();
     let built = Command::new("rustup")
         .args(["run", &toolchain, "cargo", "build", "--package", "my-planner", "--target-dir"])
         .arg(world.path("build"))
         .current_dir(repository())
+        // Those of the toolchain this test runs in.
+        .env_remove("RUSTC")
+        .env_remove("RUSTUP_TOOLCHAIN")
         .status()
         .unwrap();
-    assert!(built.success());
+    assert!(built.success(), "{toolchain}");
     let file = world.path("build/debug/libmy_planner.so");
+    let about = world.succeed(&format!("--plugin {} plugins inspect my-planner", file.display()));
+    assert!(about.contains(&compiler(&toolchain).unwrap()), "{about}");
     let list = world.succeed(&format!("--plugin {} plugins list --kind planner", file.display()));
     let row = list.lines().find(|line| line.contains(" MyPlanner ")).unwrap();
     assert!(row.contains("loaded"), "{row}");

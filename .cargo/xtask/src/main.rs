@@ -40,7 +40,8 @@ fn root() -> PathBuf {
 }
 
 /// Plugins that need no tensors.
-const LIGHT_PLUGINS: [&str; 4] = ["my-imaging", "my-planner", "my-postprocessor", "my-preprocessor"];
+const LIGHT_PLUGINS: [&str; 5] =
+    ["my-augmentation", "my-imaging", "my-planner", "my-postprocessor", "my-preprocessor"];
 
 /// Builds everything. The command line and plugins without tensors come last and on their own: together with the rest
 /// they would be linked with libtorch, since cargo unites the features of what it builds at once.

@@ -5,13 +5,20 @@ use std::path::Path;
 use anyhow::Result;
 use nnunet_formats::json::{self, Json};
 use nnunet_host::config::World;
+use nnunet_host::plugins::provenance::Maker;
 use nnunet_plugin_api::vocabulary::Stage;
 use serde_json::json;
 
 use nnunet_trainers::Resolved;
 
-/// Writes the blueprint, the stage and the plugins.
-pub(crate) fn write(path: &Path, trainer: &Resolved, stage: &Stage, world: &World) -> Result<()> {
+/// Writes the blueprint, the stage, and the plugins: those in use, and those the model is made with.
+pub(crate) fn write(
+    path: &Path,
+    trainer: &Resolved,
+    stage: &Stage,
+    makers: &[Maker],
+    world: &World,
+) -> Result<()> {
     let plugins: Vec<_> = world
         .plugins
         .iter()
@@ -29,6 +36,7 @@ pub(crate) fn write(path: &Path, trainer: &Resolved, stage: &Stage, world: &Worl
         all.insert("parents".to_owned(), json!(trainer.names));
         all.insert("stage".to_owned(), serde_json::to_value(stage)?);
         all.insert("plugins".to_owned(), json!(plugins));
+        all.insert("made_with".to_owned(), json!(makers));
         all.insert("nnunet_version".to_owned(), json!(env!("CARGO_PKG_VERSION")));
     }
     Ok(json::save(path, &Json::from(all))?)

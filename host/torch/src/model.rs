@@ -16,7 +16,7 @@ use crate::model_info::ModelInfo;
 use crate::{cascade, network};
 
 /// Kinds of components that take part in prediction: no trainer is needed.
-const NEEDED: [Kind; 2] = [Kind::Preprocessor, Kind::Architecture];
+const NEEDED: [Kind; 3] = [Kind::Preprocessor, Kind::Normalization, Kind::Architecture];
 
 /// Networks of all folds, and what they share.
 pub(crate) struct Model {
@@ -40,7 +40,7 @@ impl Model {
     ) -> Result<Self> {
         let files = checkpoints(folder, folds, checkpoint)?;
         let info = ModelInfo::load(&files[0], &world.registry)?;
-        provenance::compare(&info.plugins, world, &NEEDED)?;
+        provenance::need("the model was", &info.plugins, world, &NEEDED)?;
         let configuration =
             folder.ancestors().nth(2).and_then(Path::file_name).map(|name| name.to_string_lossy());
         // v1's constructor arguments carry the stage at index 5.

@@ -4,6 +4,7 @@ use nnunet_plugin_api::tch::Tensor;
 use nnunet_plugin_api::{
     Architecture, Component, Error, Info, Network, NetworkSpec, Result, VarFactory, parse_config,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::block::{Activation, Block, BlockStyle};
@@ -11,7 +12,7 @@ use crate::layers::{Convolution, ConvolutionShape, Upsampling};
 use crate::norm::Norm;
 
 /// Parameters of [`GenericUnet`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct GenericUnetConfig {
     /// Features of no stage exceed this; by default 320 in 3D and 480 in 2D.
@@ -39,7 +40,7 @@ pub struct GenericUnetConfig {
 }
 
 /// Nonlinearities of [`GenericUnetConfig`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Nonlinearity {
     /// Leaky rectifier.
@@ -107,7 +108,7 @@ pub(crate) fn component() -> Component {
         "Generic_UNet",
         "Plain U-Net in 2D or 3D with instance norm, leaky rectifiers and deep supervision.",
     );
-    Component::architecture(info.with_defaults(&GenericUnetConfig::default()), |config| {
+    Component::architecture(info.with_config::<GenericUnetConfig>(), |config| {
         Ok(Box::new(GenericUnet { config: parse_config(config)? }))
     })
 }

@@ -2,6 +2,7 @@
 
 use nnunet_plugin_api::tch::{Device, Tensor, no_grad};
 use nnunet_plugin_api::{Error, Init, Result, VarFactory};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::layers::ConvolutionShape;
@@ -16,7 +17,7 @@ const GROUPS: i64 = 8;
 const MOMENTUM: f64 = 0.1;
 
 /// Normalisations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Norm {
     /// Each feature of each sample on its own.

@@ -5,6 +5,7 @@ use nnunet_plugin_api::tch::Tensor;
 use nnunet_plugin_api::{
     Architecture, Component, Error, Info, Kind, Network, NetworkSpec, Result, VarFactory, parse_config,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::layers::{Convolution, ConvolutionShape, NormedConvolution, Upsampling, V2_SLOPE, leaky_relu};
@@ -20,7 +21,7 @@ pub enum EncoderKind {
 
 /// Parameters of [`V2Unet`], by v2's names. Lists have one entry for each resolution, the highest first; where they are
 /// empty they follow from the plans.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct V2UnetConfig {
     /// Features.
@@ -124,7 +125,7 @@ pub(crate) fn component(kind: EncoderKind) -> Component {
         EncoderKind::Plain => ("PlainConvUNet", "v2's U-Net."),
         EncoderKind::Residual => ("ResidualEncoderUNet", "v2's U-Net with a residual encoder."),
     };
-    let info = Info::new(Kind::Architecture, name, summary).with_defaults(&V2UnetConfig::default());
+    let info = Info::new(Kind::Architecture, name, summary).with_config::<V2UnetConfig>();
     Component::architecture(info, move |config| Ok(Box::new(V2Unet { kind, config: parse_config(config)? })))
 }
 

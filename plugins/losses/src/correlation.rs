@@ -2,6 +2,7 @@
 
 use nnunet_plugin_api::tch::{Kind as Element, Tensor};
 use nnunet_plugin_api::{Component, Info, Kind, Loss, Registration, Result, inventory, parse_config};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::counts::{Counts, foreground};
@@ -11,7 +12,7 @@ use crate::target::{ignoring, one_hot, summed_axes};
 const SQRT_FLOOR: f64 = 1e-18;
 
 /// Parameters of [`MatthewsCorrelation`].
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MccConfig {
     /// Sum counts over the batch before dividing; v1 calls it `batch_mcc`.
@@ -39,7 +40,7 @@ pub struct MatthewsCorrelation {
 
 inventory::submit!(Registration(|| {
     let info = Info::new(Kind::Loss, "MCCLoss", "Negative mean correlation coefficient of Matthews.");
-    Component::loss(info.with_defaults(&MccConfig::default()), |config| {
+    Component::loss(info.with_config::<MccConfig>(), |config| {
         Ok(Box::new(MatthewsCorrelation { config: parse_config(config)? }))
     })
 }));

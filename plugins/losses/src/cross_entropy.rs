@@ -2,13 +2,14 @@
 
 use nnunet_plugin_api::tch::{Kind as Element, Reduction, Tensor};
 use nnunet_plugin_api::{Component, Info, Kind, Loss, Registration, Result, inventory, parse_config};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Label that torch ignores by default: none that occurs.
 const NO_LABEL: i64 = -100;
 
 /// Parameters of [`CrossEntropy`].
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CrossEntropyConfig {
     /// Weights of the classes; all alike by default.
@@ -25,7 +26,7 @@ pub struct CrossEntropy {
 
 inventory::submit!(Registration(|| {
     let info = Info::new(Kind::Loss, "RobustCrossEntropyLoss", "Mean cross entropy over all voxels.");
-    Component::loss(info.with_defaults(&CrossEntropyConfig::default()), |config| {
+    Component::loss(info.with_config::<CrossEntropyConfig>(), |config| {
         Ok(Box::new(CrossEntropy { config: parse_config(config)? }))
     })
 }));

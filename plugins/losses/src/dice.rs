@@ -3,6 +3,7 @@
 
 use nnunet_plugin_api::tch::{Kind as Element, Tensor};
 use nnunet_plugin_api::{Component, Info, Kind, Loss, Registration, Result, inventory, parse_config};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::counts::foreground;
@@ -12,7 +13,7 @@ use crate::target::{Nonlinearity, ignoring, one_hot, summed_axes};
 const EPSILON: f64 = 1e-8;
 
 /// Parameters of the soft Dice.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DiceConfig {
     /// From logits to probabilities: `softmax`, `sigmoid` or `none`.
@@ -52,7 +53,7 @@ inventory::submit!(Registration(|| {
 }));
 
 fn component(name: &'static str, summary: &'static str, squared: bool) -> Component {
-    let info = Info::new(Kind::Loss, name, summary).with_defaults(&DiceConfig::default());
+    let info = Info::new(Kind::Loss, name, summary).with_config::<DiceConfig>();
     Component::loss(info, move |config| Ok(Box::new(SoftDice { config: parse_config(config)?, squared })))
 }
 

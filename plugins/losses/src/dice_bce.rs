@@ -2,13 +2,14 @@
 
 use nnunet_plugin_api::tch::{Reduction, Tensor};
 use nnunet_plugin_api::{Component, Error, Info, Kind, Loss, Registration, Result, inventory, parse_config};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::dice::{DiceConfig, soft_dice};
 use crate::target::Nonlinearity;
 
 /// Parameters of [`DiceBce`].
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DiceBceConfig {
     /// Sum counts over the batch before dividing.
@@ -33,7 +34,7 @@ pub struct DiceBce {
 
 inventory::submit!(Registration(|| {
     let info = Info::new(Kind::Loss, "DC_and_BCE_loss", "Soft Dice plus binary cross entropy, for regions.");
-    Component::loss(info.with_defaults(&DiceBceConfig::default()), |config| {
+    Component::loss(info.with_config::<DiceBceConfig>(), |config| {
         Ok(Box::new(DiceBce { config: parse_config(config)? }))
     })
 }));

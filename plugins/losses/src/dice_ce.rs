@@ -2,6 +2,7 @@
 
 use nnunet_plugin_api::tch::{Kind as Element, Reduction, Tensor};
 use nnunet_plugin_api::{Component, Error, Info, Kind, Loss, Registration, Result, inventory, parse_config};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::cross_entropy::{CrossEntropyConfig, voxelwise};
@@ -9,7 +10,7 @@ use crate::dice::{DiceConfig, soft_dice, squared_dice};
 use crate::target::ignoring;
 
 /// Parameters of [`DiceCe`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DiceCeConfig {
     /// Weight of the cross entropy; 0 leaves it out.
@@ -59,7 +60,7 @@ pub struct DiceCe {
 
 inventory::submit!(Registration(|| {
     let info = Info::new(Kind::Loss, "DC_and_CE_loss", "Soft Dice plus cross entropy, nnU-Net's default.");
-    Component::loss(info.with_defaults(&DiceCeConfig::default()), |config| {
+    Component::loss(info.with_config::<DiceCeConfig>(), |config| {
         let config: DiceCeConfig = parse_config(config)?;
         if config.square_dice && config.ignore_label.is_some() {
             return Err(Error::parameter("ignore_label", "not together with square_dice"));

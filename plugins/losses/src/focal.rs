@@ -2,12 +2,13 @@
 
 use nnunet_plugin_api::tch::{Kind as Element, Tensor};
 use nnunet_plugin_api::{Component, Error, Info, Kind, Loss, Registration, Result, inventory, parse_config};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::target::{Nonlinearity, one_hot};
 
 /// Weights of the classes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Alpha {
     /// That of the class `balance_index`; all others have one minus this.
@@ -17,7 +18,7 @@ pub enum Alpha {
 }
 
 /// Parameters of [`Focal`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct FocalConfig {
     /// From logits to probabilities: `softmax`, `sigmoid` or `none`.
@@ -58,7 +59,7 @@ inventory::submit!(Registration(|| component("FocalLossV2")));
 
 fn component(name: &'static str) -> Component {
     let info = Info::new(Kind::Loss, name, "Focal loss with smoothed labels.");
-    Component::loss(info.with_defaults(&FocalConfig::default()), |config| {
+    Component::loss(info.with_config::<FocalConfig>(), |config| {
         let config: FocalConfig = parse_config(config)?;
         if !(0.0..=1.0).contains(&config.smooth) {
             return Err(Error::parameter("smooth", "a number between 0 and 1"));

@@ -2,6 +2,7 @@
 
 use nnunet_plugin_api::tch::{Kind as Element, Reduction, Tensor};
 use nnunet_plugin_api::{Component, Info, Kind, Loss, Registration, Result, inventory, parse_config};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::counts::Counts;
@@ -12,7 +13,7 @@ use crate::target::{ignoring, one_hot, summed_axes};
 const VOLUME_EPSILON: f64 = 1e-6;
 
 /// Parameters of [`GeneralizedDice`].
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct GdlConfig {
     /// Sum counts over the batch before dividing.
@@ -55,7 +56,7 @@ inventory::submit!(Registration(|| {
 }));
 
 fn component(name: &'static str, summary: &'static str, with_cross_entropy: bool) -> Component {
-    let info = Info::new(Kind::Loss, name, summary).with_defaults(&GdlConfig::default());
+    let info = Info::new(Kind::Loss, name, summary).with_config::<GdlConfig>();
     Component::loss(info, move |config| {
         Ok(Box::new(GeneralizedDice { config: parse_config(config)?, with_cross_entropy }))
     })

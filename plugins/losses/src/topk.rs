@@ -2,13 +2,14 @@
 
 use nnunet_plugin_api::tch::{Kind as Element, Reduction, Tensor};
 use nnunet_plugin_api::{Component, Error, Info, Kind, Loss, Registration, Result, inventory, parse_config};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::cross_entropy::{CrossEntropyConfig, voxelwise};
 use crate::dice::{DiceConfig, soft_dice, squared_dice};
 
 /// Parameters of [`DiceTopK`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DiceTopKConfig {
     /// Per cent of the voxels that count in the cross entropy.
@@ -40,7 +41,7 @@ pub struct DiceTopK {
 inventory::submit!(Registration(|| {
     let info =
         Info::new(Kind::Loss, "DC_and_topk_loss", "Soft Dice plus the cross entropy of the hardest voxels.");
-    Component::loss(info.with_defaults(&DiceTopKConfig::default()), |config| {
+    Component::loss(info.with_config::<DiceTopKConfig>(), |config| {
         let config: DiceTopKConfig = parse_config(config)?;
         check(config.k)?;
         Ok(Box::new(DiceTopK { config }))
@@ -59,7 +60,7 @@ impl Loss for DiceTopK {
 }
 
 /// Parameters of [`TopK`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TopKConfig {
     /// Per cent of the voxels that count.
@@ -82,7 +83,7 @@ pub struct TopK {
 
 inventory::submit!(Registration(|| {
     let info = Info::new(Kind::Loss, "TopKLoss", "Cross entropy of the hardest voxels.");
-    Component::loss(info.with_defaults(&TopKConfig::default()), |config| {
+    Component::loss(info.with_config::<TopKConfig>(), |config| {
         let config: TopKConfig = parse_config(config)?;
         check(config.k)?;
         Ok(Box::new(TopK { config }))

@@ -10,6 +10,8 @@ pub type Lookup<'a> = &'a dyn Fn(&str) -> Result<Box<dyn Planner>>;
 pub struct Resolved {
     /// What the chain of parents and the planner itself say.
     pub settings: PlannerSettings,
+    /// Names of the planner and its parents, root first.
+    pub names: Vec<String>,
     /// The planner and its parents, root first.
     pub chain: Vec<Box<dyn Planner>>,
 }
@@ -38,10 +40,10 @@ impl std::fmt::Debug for Resolved {
 /// An unknown planner or parent, or a chain that comes back to itself.
 pub fn resolve(name: &str, lookup: Lookup<'_>) -> Result<Resolved> {
     let named = parent_chain(Kind::Planner, name, lookup, |planner| planner.extends())?;
-    let chain: Vec<_> = named.into_iter().map(|(_, planner)| planner).collect();
+    let (names, chain): (Vec<_>, Vec<_>) = named.into_iter().unzip();
     let mut settings = PlannerSettings::default();
     for planner in &chain {
         planner.configure(&mut settings)?;
     }
-    Ok(Resolved { settings, chain })
+    Ok(Resolved { settings, names, chain })
 }

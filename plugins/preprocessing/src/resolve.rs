@@ -14,6 +14,8 @@ pub type Normalizations = BTreeMap<String, Box<dyn Normalization>>;
 pub struct Resolved {
     /// What the chain of parents and the preprocessor itself say.
     pub settings: PreprocessorSettings,
+    /// Names of the preprocessor and its parents, root first.
+    pub names: Vec<String>,
     /// The preprocessor and its parents, root first.
     pub chain: Vec<Box<dyn Preprocessor>>,
     /// What the plans' channels are normalised with.
@@ -32,12 +34,12 @@ impl std::fmt::Debug for Resolved {
 /// An unknown preprocessor or parent, or a chain that comes back to itself.
 pub fn resolve(name: &str, lookup: Lookup<'_, dyn Preprocessor>) -> Result<Resolved> {
     let named = parent_chain(Kind::Preprocessor, name, lookup, |preprocessor| preprocessor.extends())?;
-    let chain: Vec<_> = named.into_iter().map(|(_, preprocessor)| preprocessor).collect();
+    let (names, chain): (Vec<_>, Vec<_>) = named.into_iter().unzip();
     let mut settings = PreprocessorSettings::default();
     for preprocessor in &chain {
         preprocessor.configure(&mut settings)?;
     }
-    Ok(Resolved { settings, chain, normalizations: Normalizations::new() })
+    Ok(Resolved { settings, names, chain, normalizations: Normalizations::new() })
 }
 
 /// Makes each of some normalisations once.

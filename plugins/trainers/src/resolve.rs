@@ -17,6 +17,8 @@ pub struct Resolved {
     /// Names of the trainer and its parents, root first.
     pub names: Vec<String>,
     chain: Vec<Box<dyn Trainer>>,
+    /// The last trainer of the chain that names a loss; hooks of its parents no longer count.
+    loss_from: usize,
 }
 
 impl std::fmt::Debug for Resolved {
@@ -35,14 +37,18 @@ impl std::fmt::Debug for Resolved {
 pub fn resolve(name: &str, context: &TrainerContext, lookup: Lookup<'_>) -> Result<Resolved> {
     let named = parent_chain(Kind::Trainer, name, lookup, |trainer| trainer.extends())?;
     let (names, chain): (Vec<_>, Vec<_>) = named.into_iter().unzip();
-    let mut blueprint = Blueprint::default();
-    for (trainer, name) in chain.iter().zip(&names) {
+    let (mut blueprint, mut loss_from) = (Blueprint::default(), 0);
+    for (i, (trainer, name)) in chain.iter().zip(&names).enumerate() {
+        let before = blueprint.loss.clone();
         trainer
             .configure(&mut blueprint, context)
             .map_err(|error| error.within(format!("trainer {name}")))?;
+        if blueprint.loss != before {
+            loss_from = i;
+        }
     }
     check(&blueprint)?;
-    Ok(Resolved { blueprint, names, chain })
+    Ok(Resolved { blueprint, names, chain, loss_from })
 }
 
 fn check(blueprint: &Blueprint) -> Result<()> {
@@ -71,12 +77,12 @@ fn check(blueprint: &Blueprint) -> Result<()> {
 }
 
 impl Resolved {
-    /// The loss of the first trainer that brings one.
+    /// The loss of the first trainer that brings one, and was not given another by a child's blueprint.
     ///
     /// # Errors
     /// What the hook returns.
     pub fn loss(&self, context: &LossContext) -> Result<Option<Box<dyn Loss>>> {
-        for trainer in self.chain.iter().rev() {
+        for trainer in self.chain[self.loss_from..].iter().rev() {
             if let Some(loss) = trainer.loss(context)? {
                 return Ok(Some(loss));
             }
@@ -142,6 +148,51 @@ mod tests {
         fn extends(&self) -> String {
             String::new()
         }
+    }
+
+    /// Brings a loss, or names one.
+    struct Lossy(&'static str);
+
+    struct Nothing;
+
+    impl Loss for Nothing {
+        fn forward(
+            &self,
+            _: &nnunet_plugin_api::tch::Tensor,
+            _: &nnunet_plugin_api::tch::Tensor,
+        ) -> Result<nnunet_plugin_api::tch::Tensor> {
+            Err(Error::message("never called"))
+        }
+    }
+
+    impl Trainer for Lossy {
+        fn extends(&self) -> String {
+            if self.0 == "names" { "brings" } else { "" }.to_owned()
+        }
+
+        fn configure(&self, blueprint: &mut Blueprint, _context: &TrainerContext) -> Result<()> {
+            if self.0 == "names" {
+                blueprint.loss.name = "TopKLoss".to_owned();
+            }
+            Ok(())
+        }
+
+        fn loss(&self, _context: &LossContext) -> Result<Option<Box<dyn Loss>>> {
+            Ok(if self.0 == "brings" { Some(Box::new(Nothing)) } else { None })
+        }
+    }
+
+    #[test]
+    fn a_loss_in_a_childs_blueprint_takes_the_place_of_its_parents_own() {
+        let lookup = |name: &str| -> Result<Box<dyn Trainer>> {
+            Ok(Box::new(Lossy(if name == "brings" { "brings" } else { "names" })))
+        };
+        let context = LossContext { num_classes: 2, batch_dice: false };
+        let brings = |name: &str| {
+            let trainer = resolve(name, &TrainerContext::default(), &lookup).unwrap();
+            trainer.loss(&context).unwrap().is_some()
+        };
+        assert!(brings("brings") && !brings("names"));
     }
 
     #[test]

@@ -108,6 +108,9 @@ struct Pointwise;
 
 impl Architecture for Pointwise {
     fn build(&self, vars: &mut dyn VarFactory, spec: &NetworkSpec) -> Result<Box<dyn Network>> {
+        if spec.patch_size.len() != 3 {
+            return Err(Error::message("Pointwise is for volumes"));
+        }
         let shape = [spec.num_classes as i64, spec.num_input_channels as i64, 1, 1, 1];
         let weight = vars.parameter("weight", &shape, Init::KaimingNormal { negative_slope: 0.01 })?;
         Ok(Box::new(PointwiseNetwork { weight }))

@@ -7,8 +7,8 @@ use nnunet_plugin_api::vocabulary::ComponentChoice;
 use nnunet_plugin_api::{Config, LabelVolume, Postprocessor};
 
 use crate::config::World;
-use crate::pipeline;
 use crate::selection::Postprocessing;
+use crate::{pipeline, report};
 
 /// The word for no postprocessing at all.
 const NONE: &str = "None";
@@ -28,6 +28,9 @@ pub struct Chosen {
     /// Parameters of the one named, as TOML, for example 'mm3 = 50.0'.
     #[arg(long, value_name = "TOML", requires = "names")]
     parameters: Option<String>,
+    /// The project's does not count.
+    #[arg(skip)]
+    leaves_project: bool,
 }
 
 /// Several postprocessors, one after the other.
@@ -40,10 +43,44 @@ impl Postprocessor for Steps {
 }
 
 impl Chosen {
-    /// Whether something is chosen, `None` included.
+    /// No choice, whatever the project says: a model's own postprocessing.
+    #[must_use]
+    pub fn models_own() -> Self {
+        Self { leaves_project: true, ..Self::default() }
+    }
+
+    /// Whether something is chosen here, `None` included.
     #[must_use]
     pub fn is_given(&self) -> bool {
         !self.names.is_empty()
+    }
+
+    /// What is chosen, or else what a model brings in this file; a file is copied beside the predictions, as v1 does.
+    ///
+    /// # Errors
+    /// As [`Chosen::postprocessor`].
+    pub fn or_models(
+        &self,
+        file: &Path,
+        world: &World,
+        output: &Path,
+    ) -> Result<Option<Box<dyn Postprocessor>>> {
+        let project = self.of_project(world);
+        if self.is_given() || project.is_some() || !file.is_file() {
+            if let Some(choice) = project.filter(|_| file.is_file()) {
+                let (name, file) = (&choice.name, file.display());
+                report::line(&format!("{name} of [use] in nnunet.toml takes the place of {file}"));
+            }
+            self.note(output)?;
+            return self.postprocessor(world);
+        }
+        pipeline::copy_file(file, &output.join("postprocessing.json"))?;
+        Ok(Some(Box::new(Postprocessing::load(file)?)))
+    }
+
+    /// The project's choice: `[use]` in nnunet.toml.
+    fn of_project<'a>(&self, world: &'a World) -> Option<&'a ComponentChoice> {
+        world.choices.postprocessor.as_ref().filter(|_| !self.is_given() && !self.leaves_project)
     }
 
     /// The postprocessor, if one is chosen here or by the project.
@@ -71,8 +108,7 @@ impl Chosen {
         let mut steps =
             self.names.iter().filter(|name| *name != NONE).map(step).collect::<Result<Vec<_>>>()?;
         Ok(match steps.len() {
-            0 if !self.is_given() => of_project(world)?,
-            0 => None,
+            0 => self.of_project(world).map(|choice| world.registry.postprocessor(choice)).transpose()?,
             1 => steps.pop(),
             _ => Some(Box::new(Steps(steps))),
         })
@@ -86,11 +122,6 @@ impl Chosen {
         let file = self.names.iter().find_map(|name| file(name));
         file.map_or(Ok(()), |file| pipeline::copy_file(&file, &folder.join("postprocessing.json")))
     }
-}
-
-/// The project's postprocessor: `[use]` in nnunet.toml.
-fn of_project(world: &World) -> Result<Option<Box<dyn Postprocessor>>> {
-    world.choices.postprocessor.as_ref().map(|choice| world.registry.postprocessor(choice)).transpose()
 }
 
 /// The file that is meant, when a file is.

@@ -4,14 +4,15 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use nnunet_planning::Resolved;
-use nnunet_plugin_api::Error as ComponentError;
 use nnunet_plugin_api::vocabulary::Plans;
+use nnunet_plugin_api::{Error as ComponentError, Kind};
 
 use super::verify;
 use crate::config::World;
 use crate::dataset::Dataset;
 use crate::folders::Folders;
 use crate::pipeline::{self, Limits, Recipe, TaskFolders};
+use crate::plugins::provenance::{self, Maker};
 use crate::registry::Registry;
 use crate::{components, integrity, memory, report};
 
@@ -90,8 +91,7 @@ pub(super) fn run(args: &Args, world: &World) -> Result<()> {
     let names = args.tasks.iter().map(|task| folders.task_name(task)).collect::<Result<Vec<_>>>()?;
     let mut failed = Vec::new();
     for name in names {
-        let done = TaskFolders::of(&folders, &name)
-            .and_then(|task| run_task(args, &task, &planners, &world.registry));
+        let done = TaskFolders::of(&folders, &name).and_then(|task| run_task(args, &task, &planners, world));
         failed.extend(done.err().map(|error| format!("{name}: {error:#}")));
     }
     ensure!(failed.is_empty(), "{}", failed.join("\n"));
@@ -111,7 +111,7 @@ fn resolve_planner(world: &World, name: &str) -> Result<Resolved> {
     Ok(planner)
 }
 
-fn run_task(args: &Args, task: &TaskFolders, planners: &[Resolved], registry: &Registry) -> Result<()> {
+fn run_task(args: &Args, task: &TaskFolders, planners: &[Resolved], world: &World) -> Result<()> {
     let dataset = Dataset::load(&task.raw)?;
     if args.verify {
         report::line(&format!("verifying {}: {} cases", task.name, dataset.training.len()));
@@ -134,12 +134,25 @@ fn run_task(args: &Args, task: &TaskFolders, planners: &[Resolved], registry: &R
             identifier = format!("nnUNetPlans_pretrained_{name}");
         }
         let file = pipeline::write_plans(&plans, &identifier, task)?;
+        provenance::save_beside(&file, &makers(planner, &plans, world))?;
         report::line(&format!("planned {}", file.display()));
         if !args.no_preprocessing {
-            preprocess(args, task, planner, &plans, registry)?;
+            preprocess(args, task, planner, &plans, &world.registry)?;
         }
     }
     Ok(())
+}
+
+/// The plugins behind plans and the data that will be made for them.
+fn makers(planner: &Resolved, plans: &Plans, world: &World) -> Vec<Maker> {
+    let planners = planner.names.iter().map(|name| (Kind::Planner, name));
+    // Plans may be made without what preprocesses for them.
+    let Ok(preprocessor) = components::preprocessor(&world.registry, plans) else {
+        return provenance::makers(world, planners);
+    };
+    let preprocessors = preprocessor.names.iter().map(|name| (Kind::Preprocessor, name));
+    let normalizations = preprocessor.normalizations.keys().map(|name| (Kind::Normalization, name));
+    provenance::makers(world, planners.chain(preprocessors).chain(normalizations))
 }
 
 fn preprocess(

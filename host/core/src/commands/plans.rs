@@ -8,6 +8,7 @@ use nnunet_plugin_api::vocabulary::{Plans, Stage};
 use serde_json::Value;
 
 use crate::folders::Folders;
+use crate::plugins::provenance;
 use crate::{differences, records, report};
 
 /// Arguments.
@@ -154,7 +155,9 @@ fn change(edit: &Edit) -> Result<()> {
     let plans: Plans = serde_json::from_value(value).context("a value has the wrong kind")?;
     plans.check().with_context(|| "the changed plans cannot work; nothing was written")?;
     let to = edit.output.as_ref().unwrap_or(&path);
+    let makers = provenance::load_beside(&path)?;
     records::save_with_twin(to, &records::plans_to_pickle(&plans))?;
+    provenance::save_beside(to, &makers)?;
     report::line(&format!("wrote {}", to.display()));
     Ok(())
 }

@@ -5,14 +5,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice};
-use nnunet_plugin_api::{
-    Config as Table, Kind, PlannerSettings, PreprocessorSettings, schema as component_schema,
-};
+use nnunet_plugin_api::{Config as Table, Kind, PlannerSettings, PreprocessorSettings};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::keys;
+use super::schema::schema;
 
 /// Components of one kind as tables of changes on a parent, by name.
 pub type Tables = BTreeMap<String, Table>;
@@ -114,7 +113,8 @@ pub struct Choices {
     pub loss: Option<ComponentChoice>,
     /// Augmentation, instead of the trainer's.
     pub augmentation: Option<ComponentChoice>,
-    /// Postprocessor of `apply_postprocessing` and `ensemble`, where no file is named.
+    /// Postprocessor where `-pp` names none: of `apply_postprocessing`, `ensemble`, and `predict`, where it replaces the
+    /// model's own.
     pub postprocessor: Option<ComponentChoice>,
 }
 
@@ -179,12 +179,6 @@ pub struct PluginTable {
     /// It may shadow built-ins.
     #[serde(default)]
     pub allow_override: bool,
-}
-
-/// JSON Schema of the file, for editors.
-#[must_use]
-pub fn schema() -> Value {
-    component_schema::of::<File>()
 }
 
 /// Name of the section with a kind's tables.

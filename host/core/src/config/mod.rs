@@ -2,6 +2,7 @@
 
 mod file;
 mod keys;
+mod schema;
 mod show;
 mod tables;
 
@@ -12,7 +13,8 @@ use anyhow::Result;
 use crate::plugins::config_folder;
 pub use crate::world::{Kit, LIGHT, World, world};
 
-pub use file::{Choices, File, FolderTable, PluginTable, Scope, Tables, schema, section};
+pub use file::{Choices, File, FolderTable, PluginTable, Scope, Tables, section};
+pub use schema::schema;
 pub use show::{Row, rows};
 pub use tables::{extends, without_extends};
 pub(crate) use tables::{preset_component, register};

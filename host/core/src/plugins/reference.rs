@@ -51,11 +51,11 @@ pub fn example(info: &Info) -> String {
 
 /// A name, or a table of the name and the default parameters.
 fn choice(info: &Info) -> String {
-    if info.defaults.is_empty() {
-        return format!("{:?}", info.name);
-    }
     let values = info.defaults.iter().filter(|(_, value)| !value.is_null());
     let values: Vec<String> = values.map(|(key, value)| format!("{key} = {}", toml(value))).collect();
+    if values.is_empty() {
+        return format!("{:?}", info.name);
+    }
     format!("{{ name = {:?}, {} }}", info.name, values.join(", "))
 }
 
@@ -157,6 +157,8 @@ mod tests {
             Info::new(Kind::Loss, "L", "").with_defaults(&json!({ "k": 10, "names": ["a"], "none": null }));
         let wanted = "[trainers.Mine]\nextends = \"nnUNetTrainerV2\"\nloss = { name = \"L\", k = 10, names = [\"a\"] }";
         assert_eq!(example(&info), wanted);
+        let info = Info::new(Kind::Loss, "L", "").with_defaults(&json!({ "none": null }));
+        assert!(example(&info).ends_with("\nloss = \"L\""));
         let info = Info::new(Kind::Postprocessor, "P", "").with_defaults(&json!({ "mm3": 1.5 }));
         assert_eq!(example(&info), "[postprocessors.Mine]\nextends = \"P\"\nmm3 = 1.5");
     }

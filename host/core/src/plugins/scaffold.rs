@@ -151,7 +151,12 @@ fn template(kind: Kind) -> Result<Template> {
             include_str!("templates/logger.rs"),
             "printf '[loggers.NAME]\\n' >> nnunet.toml\nnnunet train 3d_fullres nnUNetTrainerV2 TASK 0",
         ),
-        other => bail!("there is no template for a {other}; examples/my-imaging is one to start from"),
+        Kind::Format => (
+            "MyFormat",
+            include_str!("templates/format.rs"),
+            "nnunet plugins inspect NAME\nnnunet plan_and_preprocess -t TASK",
+        ),
+        other => bail!("there is no template for a {other}"),
     };
     Ok(Template { word, source, next })
 }

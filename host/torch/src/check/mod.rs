@@ -1,6 +1,7 @@
 //! `plugins check`: a plugin against everything the host relies on.
 
 mod arrays;
+mod samples;
 mod tensors;
 
 use anyhow::{Result, ensure};
@@ -83,6 +84,9 @@ fn check(component: &Component, report: &mut Report) {
         Factory::Preprocessor(make) => arrays::preprocessor(make, report),
         Factory::Normalization(make) => arrays::normalization(make, report),
         Factory::Postprocessor(make) => arrays::postprocessor(make, report),
+        Factory::Augmentation(make) => samples::augmentation(make, report),
+        Factory::Format(make) => samples::format(info, make, report),
+        Factory::Logger(make) => samples::logger(make, report),
         Factory::Architecture(make) => tensors::architecture(make, report),
         Factory::Loss(make) => {
             if let Some(loss) = report.made("is made from its defaults", make(&Config::new())) {
@@ -113,6 +117,8 @@ fn unknown_parameter(component: &Component) -> Finding {
     let accepted = match &component.factory {
         _ if component.info.parameters().is_empty() => false,
         Factory::Postprocessor(make) => make(&config).is_ok(),
+        Factory::Augmentation(make) => make(&config).is_ok(),
+        Factory::Logger(make) => make(&config).is_ok(),
         Factory::Architecture(make) => make(&config).is_ok(),
         Factory::Loss(make) => make(&config).is_ok(),
         _ => false,

@@ -6,7 +6,7 @@ use nnunet_plugin_api::serde_json::{from_value, json};
 use nnunet_plugin_api::tch::{Device, Kind as Element, Tensor, manual_seed};
 use nnunet_plugin_api::vocabulary::{Blueprint, Plans};
 use nnunet_plugin_api::{
-    Architecture, Config, Loss, LossContext, Make, NetworkSpec, Result, Trainer, TrainerContext,
+    Architecture, Config, Error, Loss, LossContext, Make, Network, NetworkSpec, Trainer, TrainerContext,
 };
 
 use super::{Finding, Report, same, text};
@@ -69,27 +69,38 @@ fn finite(tensor: &Tensor) -> Finding {
 pub(super) fn architecture(make: &Make<dyn Architecture>, report: &mut Report) {
     let Some(architecture) = report.made("is made from its defaults", make(&Config::new())) else { return };
     watched(report, |report| {
-        for patch in [vec![16, 24, 16], vec![24, 16]] {
-            build(&*architecture, &patch, report);
+        let patches = [vec![16, 24, 16], vec![24, 16]];
+        let refused: Vec<String> =
+            patches.iter().filter_map(|patch| build(&*architecture, patch, report).err()).collect();
+        match refused.as_slice() {
+            [] => {}
+            // A network may be for volumes or for slices alone; then it must say so before it is trained.
+            [why] => report.note(&format!("refuses the other number of axes: {why}"), Ok(())),
+            all => report.note("builds a network", Err(all.join("; "))),
         }
     });
 }
 
-fn spec(patch: &[usize]) -> Result<NetworkSpec> {
+fn spec(patch: &[usize]) -> Result<NetworkSpec, Error> {
     let axes = patch.len();
     let spec = json!({
         "num_input_channels": 2, "num_classes": CLASSES, "base_num_features": 4, "conv_per_stage": 2,
         "patch_size": patch, "pool_op_kernel_sizes": vec![vec![2; axes]; 2],
         "conv_kernel_sizes": vec![vec![3; axes]; 3],
     });
-    from_value(spec).map_err(|error| nnunet_plugin_api::Error::message(error.to_string()))
+    from_value(spec).map_err(|error| Error::message(error.to_string()))
 }
 
-fn build(architecture: &dyn Architecture, patch: &[usize], report: &mut Report) {
+/// A network for one patch, used; or why there is none.
+fn build(architecture: &dyn Architecture, patch: &[usize], report: &mut Report) -> Result<(), String> {
     let mut store = ParameterStore::new(Device::Cpu);
-    let axes = patch.len();
-    let network = spec(patch).and_then(|spec| architecture.build(&mut store, &spec));
-    let Some(network) = report.made(&format!("builds a network of {axes} axes"), network) else { return };
+    let network = spec(patch).and_then(|spec| architecture.build(&mut store, &spec)).map_err(text)?;
+    report.note(&format!("builds a network of {} axes", patch.len()), Ok(()));
+    forward(&*network, patch, &store, report);
+    Ok(())
+}
+
+fn forward(network: &dyn Network, patch: &[usize], store: &ParameterStore, report: &mut Report) {
     let space: Vec<i64> = patch.iter().map(|len| *len as i64).collect();
     manual_seed(1);
     let input = Tensor::randn([vec![1, 2], space.clone()].concat(), (Element::Float, Device::Cpu));

@@ -3,13 +3,12 @@
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use ndarray::{Array3, Array4};
 use nnunet_formats::pickle::Value;
 use nnunet_host::commands::predict::{Args, Mode};
 use nnunet_host::config::World;
 use nnunet_host::pipeline::crop_case;
-use nnunet_host::selection::Postprocessing;
 use nnunet_host::{components, export, images, records};
 use nnunet_inference::{Heads, WayBack};
 use nnunet_numerics::resampled_shape;
@@ -35,13 +34,14 @@ pub(super) fn run(args: &Args, world: &World, folder: &Path) -> Result<()> {
         cases(&args.input, plans.num_modalities(), [ending_in(&args.input), images::USUAL], &args.output)?;
     records::save(&args.output.join("plans.pkl"), &records::plans_to_pickle(plans))?;
     let preprocessor = components::preprocessor(&world.registry, plans)?;
+    let own = folder.join("postprocessing.json");
     let method = V1 {
         plans,
         stage: model.stage,
         preprocessor: &preprocessor,
         heads: Heads::of(model.spec.num_classes, model.info.regions.as_ref()),
         regions: model.info.regions.as_ref(),
-        postprocessing: postprocessing(folder, args, world)?,
+        postprocessing: args.postprocessing.or_models(&own, world, &args.output)?,
         mode: args.mode,
         keep: args.save_npz.then_some(Keep::Cropped),
         lowres: model.is_second_stage().then(|| LowResolution::new(args)).transpose()?,
@@ -60,21 +60,6 @@ pub(super) fn run(args: &Args, world: &World, folder: &Path) -> Result<()> {
     let seconds = start.elapsed().as_secs_f64().to_string();
     nnunet_formats::atomic::write_bytes(&args.output.join("prediction_time.txt"), seconds.as_bytes())?;
     Ok(())
-}
-
-/// What the user chose, or else the model's `postprocessing.json`; a file is copied beside the predictions as v1 does.
-fn postprocessing(folder: &Path, args: &Args, world: &World) -> Result<Option<Box<dyn Postprocessor>>> {
-    if args.postprocessing.is_given() {
-        args.postprocessing.note(&args.output)?;
-        return args.postprocessing.postprocessor(world);
-    }
-    let file = folder.join("postprocessing.json");
-    if !file.is_file() {
-        return Ok(None);
-    }
-    let bytes = std::fs::read(&file).with_context(|| file.display().to_string())?;
-    nnunet_formats::atomic::write_bytes(&args.output.join("postprocessing.json"), &bytes)?;
-    Ok(Some(Box::new(Postprocessing::load(&file)?)))
 }
 
 fn sizes(model: &Model, preprocessor: &Resolved, cases: &[Case]) -> Sizes {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use nnunet_host::commands::train::Args;
 use nnunet_host::folders::{CONFIGURATIONS, Folders};
+use nnunet_host::plugins::provenance::{self, Maker};
 use nnunet_host::records;
 use nnunet_plugin_api::vocabulary::{Plans, Stage};
 
@@ -16,6 +17,8 @@ pub(super) struct Job<'a> {
     pub(super) task: String,
     pub(super) plans_file: PathBuf,
     pub(super) plans: Plans,
+    /// Plugins that the plans and the preprocessed data were made with.
+    pub(super) plans_makers: Vec<Maker>,
     pub(super) stage: usize,
     pub(super) preprocessed: PathBuf,
     pub(super) model: PathBuf,
@@ -59,6 +62,7 @@ impl<'a> Job<'a> {
             output: model.join(fold),
             args,
             task,
+            plans_makers: provenance::load_beside(&plans_file)?,
             plans_file,
             plans,
             preprocessed,

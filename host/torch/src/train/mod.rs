@@ -34,16 +34,17 @@ use crate::journal::Journal;
 use crate::model_info::ModelInfo;
 use crate::{cases, components, debug, network, split};
 
+/// Kinds of components that take part in training: the data has been preprocessed.
+const NEEDED: [Kind; 4] = [Kind::Augmentation, Kind::Architecture, Kind::Loss, Kind::Trainer];
+
 /// Runs the command.
 pub(crate) fn run(args: &Args, world: &World) -> Result<ExitCode> {
     signals::listen()?;
     let job = Job::new(args)?;
+    provenance::tell_changes("the plans and their data were", &job.plans_makers, world);
     if args.continue_training {
-        provenance::compare(
-            &ModelInfo::load(&newest(&job.output)?, &world.registry)?.plugins,
-            world,
-            &Kind::ALL,
-        )?;
+        let info = ModelInfo::load(&newest(&job.output)?, &world.registry)?;
+        provenance::need("the model was", &info.plugins, world, &NEEDED)?;
     }
     let context = TrainerContext {
         configuration: args.configuration.clone(),
@@ -121,7 +122,7 @@ fn train(
     ));
     journal.log(&format!("TRAINING KEYS:\n {:?}", split.train));
     journal.log(&format!("VALIDATION KEYS:\n {:?}", split.val));
-    debug::write(&job.output.join("debug.json"), &engine.trainer, job.stage(), world)?;
+    debug::write(&job.output.join("debug.json"), &engine.trainer, job.stage(), &info.plugins, world)?;
     records::save(&job.model.join("plans.pkl"), &records::plans_to_pickle(&job.plans))?;
     let run = batches::batches(job, engine, split, world)?;
     journal.learning_rate(engine.learning_rate()?);

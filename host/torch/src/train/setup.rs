@@ -5,11 +5,12 @@ use std::path::Path;
 use anyhow::Result;
 use nnunet_formats::pickle::Value;
 use nnunet_host::config::World;
-use nnunet_host::plugins::provenance;
+use nnunet_host::plugins::provenance::{self, Maker};
 use nnunet_host::registry::Origin;
+use nnunet_host::report;
 use nnunet_plugin_api::tch::{self, Device, Kind as Element};
 use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice, Precision};
-use nnunet_plugin_api::{Kind, LossContext};
+use nnunet_plugin_api::{Kind, Loss, LossContext};
 use nnunet_trainers::Resolved;
 use nnunet_training::{Engine, History, LossScaler, optimizer};
 
@@ -47,16 +48,7 @@ pub(super) fn engine(job: &Job<'_>, trainer: Resolved, world: &World) -> Result<
     let (store, network) = network::build(&world.registry, &trainer.blueprint.architecture, &spec, device)?;
     let batch_dice = trainer.blueprint.batch_dice.unwrap_or(job.batch_dice);
     let context = LossContext { num_classes: spec.num_classes, batch_dice };
-    let loss = match trainer.loss(&context)? {
-        Some(loss) => loss,
-        None => {
-            let mut choice = trainer.blueprint.loss.clone();
-            if components::has_parameter(&world.registry, Kind::Loss, &choice.name, "batch_dice") {
-                choice.parameters.entry("batch_dice").or_insert(batch_dice.into());
-            }
-            components::loss(&world.registry, &choice)?
-        }
-    };
+    let loss = loss(&trainer, &context, world)?;
     let kind = network::kind(trainer.blueprint.precision, &*network, device);
     Ok(Engine {
         optimizer: optimizer(&trainer.blueprint, &store),
@@ -70,6 +62,25 @@ pub(super) fn engine(job: &Job<'_>, trainer: Resolved, world: &World) -> Result<
         epoch: 0,
         history: History::default(),
     })
+}
+
+/// The project's loss, else the one that the trainer brings, else its blueprint's.
+fn loss(trainer: &Resolved, context: &LossContext, world: &World) -> Result<Box<dyn Loss>> {
+    let mut choice = trainer.blueprint.loss.clone();
+    if let Some(own) = trainer.loss(context)? {
+        if world.choices.loss.is_none() {
+            return Ok(own);
+        }
+        report::line(&format!(
+            "the loss {} of [use] in nnunet.toml takes the place of the one that trainer {} brings",
+            choice.name,
+            trainer.names.last().map_or("", String::as_str)
+        ));
+    }
+    if components::has_parameter(&world.registry, Kind::Loss, &choice.name, "batch_dice") {
+        choice.parameters.entry("batch_dice").or_insert(context.batch_dice.into());
+    }
+    components::loss(&world.registry, &choice)
 }
 
 /// What the `.pkl` beside a checkpoint says. v1 finds classes by name, so it gets the nearest ancestor it knows.
@@ -98,11 +109,6 @@ pub(super) fn info(job: &Job<'_>, engine: &Engine, world: &World) -> ModelInfo {
         // v1's constructor takes it before the precision.
         init.insert(init.len() - 1, Value::str(&blueprint.previous_trainer));
     }
-    let mut used: Vec<(Kind, &str)> = names.iter().map(|name| (Kind::Trainer, name.as_str())).collect();
-    used.push((Kind::Preprocessor, &job.plans.preprocessor_name));
-    used.push((Kind::Architecture, &blueprint.architecture.name));
-    used.push((Kind::Augmentation, &blueprint.augmentation.name));
-    used.push((Kind::Loss, &blueprint.loss.name));
     ModelInfo {
         init: Value::Tuple(init),
         v1_trainer,
@@ -111,6 +117,22 @@ pub(super) fn info(job: &Job<'_>, engine: &Engine, world: &World) -> ModelInfo {
         architecture: blueprint.architecture.clone(),
         mirror_axes: blueprint.mirror_axes.clone(),
         regions: blueprint.regions.clone(),
-        plugins: provenance::makers(world, &used),
+        plugins: makers(job, engine, world),
     }
+}
+
+/// The plugins behind the plans and their data, as they were then, and behind this training.
+fn makers(job: &Job<'_>, engine: &Engine, world: &World) -> Vec<Maker> {
+    let blueprint = &engine.trainer.blueprint;
+    let trainers = engine.trainer.names.iter().map(|name| (Kind::Trainer, name));
+    // Plans that Python made, or an earlier version, only name these.
+    let schemes = job.plans.normalization_schemes.iter().map(|name| (Kind::Normalization, name));
+    let others = [
+        (Kind::Preprocessor, &job.plans.preprocessor_name),
+        (Kind::Architecture, &blueprint.architecture.name),
+        (Kind::Augmentation, &blueprint.augmentation.name),
+        (Kind::Loss, &blueprint.loss.name),
+    ];
+    let now = provenance::makers(world, trainers.chain(schemes).chain(others));
+    provenance::join(job.plans_makers.clone(), now)
 }

@@ -1,6 +1,7 @@
 //! What a modular U-Net looks like: its parameters and the plans, put together.
 
 use nnunet_plugin_api::{Error, NetworkSpec, Result};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::norm::Norm;
@@ -84,7 +85,7 @@ pub(super) enum BlockKind {
 }
 
 /// Parameters of [`super::ModularUnet`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ModularConfig {
     /// Features of no stage exceed this.

@@ -41,7 +41,7 @@ impl Architecture for ModularUnet {
 
 pub(crate) fn component(family: ModularFamily) -> Component {
     let info = Info::new(Kind::Architecture, family.name(), family.summary());
-    Component::architecture(info.with_defaults(&ModularConfig::default()), move |config| {
+    Component::architecture(info.with_config::<ModularConfig>(), move |config| {
         Ok(Box::new(ModularUnet::new(family, parse_config(config)?)))
     })
 }

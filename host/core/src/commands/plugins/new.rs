@@ -12,7 +12,7 @@ use crate::report;
 /// Arguments.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// trainer, planner, preprocessor, normalization, augmentation, architecture, loss, logger or postprocessor.
+    /// format, planner, preprocessor, normalization, augmentation, architecture, loss, trainer, logger or postprocessor.
     #[arg(value_parser = super::kind)]
     kind: Kind,
     /// Name of the crate, such as my-trainer; the component is then called MyTrainer.
