@@ -69,13 +69,16 @@ fn a_plugins_augmentation_changes_what_a_network_sees() {
 }
 
 const CHOSEN: &str = "\n[use]\nloss = \"DC_and_CE_loss\"\n";
-const CHILD: &str = "\n[trainers.Child]\nextends = \"Misbehaving\"\nloss = \"DC_and_CE_loss\"\n";
+const CHILD: &str = "\n[trainers.Child]\nextends = \"Misbehaving\"\nloss = \"TopKLoss\"\n";
 
 /// The trainer brings a loss that panics: another is used where the project, or a child of the trainer, names it.
 #[test]
 fn a_loss_that_is_named_takes_the_place_of_a_trainers_own() {
     let world = World::with_phantoms();
     let toml = std::fs::read_to_string(world.path("nnunet.toml")).unwrap();
+    let outcome = train(&world, "misbehaving", "Misbehaving", "");
+    let said = "trainer Misbehaving brings a loss of its own in place of DC_and_CE_loss";
+    assert!(outcome.text.contains(said), "{}", outcome.text);
     world.write("nnunet.toml", &(toml.clone() + CHILD));
     let outcome = train(&world, "misbehaving", "Child", "panic");
     assert_eq!(outcome.code, 0, "{}", outcome.text);

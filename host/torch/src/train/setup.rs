@@ -68,13 +68,14 @@ pub(super) fn engine(job: &Job<'_>, trainer: Resolved, world: &World) -> Result<
 fn loss(trainer: &Resolved, context: &LossContext, world: &World) -> Result<Box<dyn Loss>> {
     let mut choice = trainer.blueprint.loss.clone();
     if let Some(own) = trainer.loss(context)? {
+        let name = trainer.names.last().map_or("", String::as_str);
+        let loss = &choice.name;
         if world.choices.loss.is_none() {
+            report::line(&format!("trainer {name} brings a loss of its own in place of {loss}"));
             return Ok(own);
         }
         report::line(&format!(
-            "the loss {} of [use] in nnunet.toml takes the place of the one that trainer {} brings",
-            choice.name,
-            trainer.names.last().map_or("", String::as_str)
+            "the loss {loss} of [use] in nnunet.toml takes the place of the one that trainer {name} brings"
         ));
     }
     if components::has_parameter(&world.registry, Kind::Loss, &choice.name, "batch_dice") {
