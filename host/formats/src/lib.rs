@@ -4,6 +4,7 @@
 //! written to a temporary name and renamed.
 
 pub mod atomic;
+mod compressed;
 mod error;
 pub mod json;
 pub mod nifti;
@@ -14,4 +15,5 @@ mod spool;
 pub mod tfevents;
 pub mod torch_zip;
 
+pub use compressed::CompressedVolume;
 pub use error::{Error, Result};

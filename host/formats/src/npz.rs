@@ -30,20 +30,22 @@ impl Member {
     /// Elements as f32; `None` for text and objects.
     #[must_use]
     pub fn to_f32(&self) -> Option<Vec<f32>> {
-        let data = &self.data;
-        Some(match self.header.dtype {
-            DType::F32 => data.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
-            DType::F16 => {
-                data.as_chunks::<2>().0.iter().map(|b| half::f16::from_le_bytes(*b).to_f32()).collect()
-            }
-            DType::U8 => data.iter().map(|byte| f32::from(*byte)).collect(),
-            dtype => {
-                let (shape, data) = (self.header.shape.clone(), data.clone());
-                let array = NdArray { dtype, shape, data, objects: Vec::new() };
-                array.to_f64()?.into_iter().map(|value| value as f32).collect()
-            }
-        })
+        to_f32(self.header.dtype, &self.data)
     }
+}
+
+/// Little-endian elements as f32; `None` for text and objects.
+pub(crate) fn to_f32(dtype: DType, data: &[u8]) -> Option<Vec<f32>> {
+    Some(match dtype {
+        DType::F32 => data.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
+        DType::F16 => data.as_chunks::<2>().0.iter().map(|b| half::f16::from_le_bytes(*b).to_f32()).collect(),
+        DType::U8 => data.iter().map(|byte| f32::from(*byte)).collect(),
+        dtype => {
+            let (shape, data) = (vec![data.len() / dtype.size().max(1)], data.to_vec());
+            let array = NdArray { dtype, shape, data, objects: Vec::new() };
+            array.to_f64()?.into_iter().map(|value| value as f32).collect()
+        }
+    })
 }
 
 /// Writes a compressed archive with one float32 array of (c, z, y, x).
@@ -144,11 +146,13 @@ pub fn names(path: &Path) -> Result<Vec<String>> {
     Ok(names.collect())
 }
 
-/// Reads one array of an archive.
-///
-/// # Errors
-/// A missing key, a damaged archive, an unsupported type.
-pub fn load(path: &Path, key: &str) -> Result<Member> {
+/// Opens an array of an archive: `body` gets its header, the first of its data and a reader of the rest. The archive can
+/// hold as much as the header claims.
+pub(crate) fn member<T>(
+    path: &Path,
+    key: &str,
+    body: impl FnOnce(Header, Vec<u8>, &mut dyn Read) -> Result<T>,
+) -> Result<T> {
     let file = std::fs::File::open(path).map_err(|source| Error::io(path, source))?;
     let damaged =
         |error: zip::result::ZipError| Error::invalid(path, format!("not a complete npz archive: {error}"));
@@ -160,12 +164,25 @@ pub fn load(path: &Path, key: &str) -> Result<Member> {
     let mut bytes = Vec::new();
     member.by_ref().take(MAX_HEADER).read_to_end(&mut bytes).map_err(|source| Error::io(path, source))?;
     let header = parse_header(&bytes).map_err(|message| Error::invalid(path, message))?;
-    let wanted = header.bytes().filter(|bytes| *bytes <= most).ok_or_else(|| {
-        Error::invalid(path, format!("array `{key}` claims more than the archive can hold"))
+    if header.bytes().is_none_or(|bytes| bytes > most) {
+        return Err(Error::invalid(path, format!("array `{key}` claims more than the archive can hold")));
+    }
+    let data = bytes.split_off(header.len);
+    body(header, data, &mut member)
+}
+
+/// Reads one array of an archive.
+///
+/// # Errors
+/// A missing key, a damaged archive, an unsupported type.
+pub fn load(path: &Path, key: &str) -> Result<Member> {
+    let (header, mut data) = member(path, key, |header, mut data, rest| {
+        let wanted = header.bytes().unwrap_or(0);
+        data.reserve_exact((wanted as usize).saturating_sub(data.len()));
+        rest.take(wanted + 1).read_to_end(&mut data).map_err(|source| Error::io(path, source))?;
+        Ok((header, data))
     })?;
-    let mut data = bytes.split_off(header.len);
-    data.reserve_exact((wanted as usize).saturating_sub(data.len()));
-    member.take(wanted + 1).read_to_end(&mut data).map_err(|source| Error::io(path, source))?;
+    let wanted = header.bytes().unwrap_or(0);
     if data.len() as u64 != wanted {
         let got = data.len();
         return Err(Error::invalid(path, format!("array `{key}` has {got} bytes instead of {wanted}")));

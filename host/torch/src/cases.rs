@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use ndarray::{Array4, ArrayViewMut4, Axis, s};
 use nnunet_formats::npy::{self, MappedVolume};
-use nnunet_formats::npz;
+use nnunet_formats::{CompressedVolume, npz};
 use nnunet_host::records;
 use nnunet_plugin_api::vocabulary::CaseProperties;
 use nnunet_training::CaseSource;
@@ -14,10 +14,10 @@ use rayon::prelude::*;
 
 use crate::cascade;
 
-/// A case, mapped into memory or held.
+/// A case, mapped into memory or decompressed for every crop.
 enum Volume {
     Mapped(MappedVolume),
-    Held(Array4<f32>),
+    Compressed(CompressedVolume),
 }
 
 struct Case {
@@ -36,7 +36,7 @@ pub(crate) struct StageCases {
 
 impl StageCases {
     /// Opens cases, in a cascade with labels from the folder `previous`. Unless `compressed`, each npz is unpacked once
-    /// to an npy beside it, which is mapped.
+    /// to an npy beside it, which is mapped; otherwise it is decompressed for every crop.
     pub(crate) fn open(
         folder: &Path,
         previous: Option<&Path>,
@@ -66,12 +66,19 @@ pub(crate) fn properties(folder: &Path, name: &str) -> Result<CaseProperties> {
 
 /// All channels of a preprocessed case, labels last.
 pub(crate) fn load(folder: &Path, name: &str) -> Result<Array4<f32>> {
-    Ok(npz::load_f32(&folder.join(format!("{name}.npz")), "data")?)
+    Ok(npz::load_f32(&packed(folder, name), KEY)?)
+}
+
+/// Key of the array in an archive of a case.
+const KEY: &str = "data";
+
+fn packed(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("{name}.npz"))
 }
 
 fn volume(folder: &Path, name: &str, compressed: bool) -> Result<Volume> {
     if compressed {
-        return Ok(Volume::Held(load(folder, name)?));
+        return Ok(Volume::Compressed(CompressedVolume::open(&packed(folder, name), KEY)?));
     }
     let unpacked: PathBuf = folder.join(format!("{name}.npy"));
     if !unpacked.is_file() {
@@ -82,8 +89,8 @@ fn volume(folder: &Path, name: &str, compressed: bool) -> Result<Volume> {
 
 fn previous_labels(folder: &Path, name: &str, compressed: bool) -> Result<Volume> {
     if compressed {
-        let labels = cascade::load(folder, name)?;
-        return Ok(Volume::Held(labels.mapv(f32::from).insert_axis(Axis(0))));
+        let packed = packed(folder, &cascade::stem(name));
+        return Ok(Volume::Compressed(CompressedVolume::open(&packed, KEY)?));
     }
     let unpacked: PathBuf = folder.join(format!("{}.npy", cascade::stem(name)));
     if !unpacked.is_file() {
@@ -115,7 +122,7 @@ impl CaseSource for StageCases {
     fn shape(&self, case: usize) -> [usize; 4] {
         let [channels, z, y, x] = match &self.cases[case].volume {
             Volume::Mapped(volume) => volume.shape(),
-            Volume::Held(array) => [array.shape()[0], array.shape()[1], array.shape()[2], array.shape()[3]],
+            Volume::Compressed(volume) => volume.shape(),
         };
         [channels.saturating_sub(1), z, y, x]
     }
@@ -135,26 +142,46 @@ impl CaseSource for StageCases {
         data: ArrayViewMut4<'_, f32>,
         mut seg: ArrayViewMut4<'_, f32>,
     ) -> nnunet_plugin_api::Result<()> {
-        let channels = data.shape()[0];
         let Case { volume, previous, .. } = &self.cases[case];
         let (labels, further) = seg.view_mut().split_at(Axis(0), 1);
-        volume.crop(0..channels, space, data);
-        volume.crop(channels..channels + 1, space, labels);
-        if let Some(previous) = previous {
-            previous.crop(0..1, space, further);
+        volume.crop(space, data, labels)?;
+        match previous {
+            Some(Volume::Mapped(previous)) => previous.crop(0..1, space.clone(), further),
+            Some(Volume::Compressed(previous)) => {
+                previous.crop(0..1, space.clone(), further).map_err(unreadable)?;
+            }
+            None => {}
         }
         Ok(())
     }
 }
 
 impl Volume {
-    fn crop(&self, channels: Range<usize>, space: &[Range<usize>; 3], mut out: ArrayViewMut4<'_, f32>) {
+    /// Image channels and the labels that follow them. A compressed volume is gone through once for both.
+    fn crop(
+        &self,
+        space: &[Range<usize>; 3],
+        mut data: ArrayViewMut4<'_, f32>,
+        mut labels: ArrayViewMut4<'_, f32>,
+    ) -> nnunet_plugin_api::Result<()> {
+        let channels = data.shape()[0];
         match self {
-            Volume::Mapped(volume) => volume.crop(channels, space.clone(), out),
-            Volume::Held(array) => {
-                let [z, y, x] = space.clone();
-                out.assign(&array.slice(s![channels, z, y, x]));
+            Volume::Mapped(volume) => {
+                volume.crop(0..channels, space.clone(), data);
+                volume.crop(channels..channels + 1, space.clone(), labels);
+            }
+            Volume::Compressed(volume) => {
+                let [z, y, x] = space.each_ref().map(Range::len);
+                let mut all = Array4::zeros((channels + 1, z, y, x));
+                volume.crop(0..channels + 1, space.clone(), all.view_mut()).map_err(unreadable)?;
+                data.assign(&all.slice(s![..channels, .., .., ..]));
+                labels.assign(&all.slice(s![channels.., .., .., ..]));
             }
         }
+        Ok(())
     }
+}
+
+fn unreadable(error: nnunet_formats::Error) -> nnunet_plugin_api::Error {
+    nnunet_plugin_api::Error::message(error.to_string())
 }
