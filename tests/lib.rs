@@ -101,6 +101,12 @@ impl World {
         std::fs::write(self.path(name), text).expect("a file");
     }
 
+    /// Adds tables to `nnunet.toml`.
+    pub fn configure(&self, more: &str) {
+        let there = std::fs::read_to_string(self.path("nnunet.toml")).unwrap_or_default();
+        self.write("nnunet.toml", &(there + more));
+    }
+
     /// Runs `nnunet` with arguments separated by blanks.
     #[must_use]
     pub fn run(&self, line: &str) -> Outcome {

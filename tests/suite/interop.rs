@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use nnunet_formats::pickle::Value;
-use nnunet_formats::{nifti, torch_zip};
-use nnunet_test_support::reference;
+use nnunet_formats::{nifti, npz, torch_zip};
+use nnunet_test_support::{files, reference};
 use nnunet_tests::{World, copy_folder};
 
 /// A planner and a trainer in TOML; the trainer learns enough for labels that are more than noise.
@@ -36,6 +36,10 @@ fn v1(test: &str) -> Option<PathBuf> {
     found
 }
 
+fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("interop").join(name)
+}
+
 fn run_v1(world: &World, command: &mut Command) -> String {
     let output = command
         .current_dir(world.path(""))
@@ -53,8 +57,7 @@ fn run_v1(world: &World, command: &mut Command) -> String {
 
 fn trained() -> World {
     let world = World::with_phantoms();
-    let toml = std::fs::read_to_string(world.path("nnunet.toml")).unwrap();
-    world.write("nnunet.toml", &(toml + TRAINER));
+    world.configure(TRAINER);
     world.succeed("train 3d_fullres Mine 900 0 -p nnUNetPlansSmall --disable_validation_inference");
     world
 }
@@ -82,7 +85,7 @@ fn python_predicts_with_our_models_and_trains_on() {
             "{case}: {share} of the voxels agree; foreground: {foreground}"
         );
     }
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("interop/continue_training.py");
+    let script = script("continue_training.py");
     let fold = world.path("results/nnUNet/3d_fullres/Task900_Phantom/Mine__nnUNetPlansSmall/fold_0");
     let text = run_v1(&world, Command::new(python.join("python")).arg(script).arg(fold));
     let line = text.lines().find_map(|line| line.strip_prefix("losses ")).unwrap();
@@ -94,6 +97,77 @@ fn python_predicts_with_our_models_and_trains_on() {
         after < losses[0] && (after - before).abs() < 0.5,
         "the loss jumps from {before} to {after}: {losses:?}"
     );
+}
+
+/// A network with running statistics, a residual one, and regions: v1's class, a short trainer of ours, the plans.
+const KINDS: [(&str, &str, &str); 3] = [
+    ("nnUNetTrainerV2_BN", "ShortBatchNorm", "nnUNetPlansSmall"),
+    ("nnUNetTrainerV2_ResencUNet", "ShortResidual", "nnUNetPlansSmallResidual"),
+    ("nnUNetTrainerV2BraTSRegions", "ShortRegions", "nnUNetPlansSmall"),
+];
+
+/// One epoch each.
+fn of_all_kinds() -> World {
+    let world = World::with_phantoms();
+    world.configure(
+        "[planners.SmallResidual]\nextends = \"ExperimentPlanner3DFabiansResUNet_v21\"\n\
+         base_num_features = 4\nplans_identifier = \"nnUNetPlansSmallResidual\"\n",
+    );
+    for (class, trainer, _) in KINDS {
+        let short = "max_num_epochs = 1\nnum_batches_per_epoch = 12\nnum_val_batches_per_epoch = 1\n";
+        world.configure(&format!("[trainers.{trainer}]\nextends = \"{class}\"\nbatch_size = 2\n{short}"));
+    }
+    world.succeed("plan_and_preprocess -t 900 -pl3d SmallResidual -pl2d None -tl 2 -tf 2");
+    world
+}
+
+/// Models that v1 made predict here what they predict there, and ours predict there what they predict here.
+#[test]
+fn other_networks_and_regions_predict_the_same_in_both() {
+    let Some(python) = v1("other_networks_and_regions_predict_the_same_in_both") else { return };
+    let world = of_all_kinds();
+    let (task, images) = ("Task900_Phantom", "raw/nnUNet_raw_data/Task900_Phantom/imagesTs");
+    let models = || {
+        let mut command = Command::new(python.join("python"));
+        command.arg(script("models.py"));
+        command
+    };
+    run_v1(&world, models().args(["make", task]).args(KINDS.iter().flat_map(|kind| [kind.0, kind.2])));
+    let mut folders = Vec::new();
+    for (class, trainer, plans) in KINDS {
+        world.succeed(&format!("train 3d_fullres {trainer} 900 0 -p {plans} --disable_validation_inference"));
+        for name in [class, trainer] {
+            let out = format!("{name}__{plans}");
+            world.succeed(&format!(
+                "predict -i {images} -o ours/{out} -t 900 -m 3d_fullres -tr {name} -p {plans} -f 0 --save_npz --disable_tta"
+            ));
+            folders.push(out);
+        }
+    }
+    let of = |folder: &String| format!("results/nnUNet/3d_fullres/{task}/{folder}");
+    run_v1(&world, models().args(["predict", images, "theirs"]).args(folders.iter().map(of)));
+    for folder in folders {
+        let [ours, theirs] = ["ours", "theirs"].map(|side| world.path(side).join(&folder));
+        let cases = files(&theirs, ".nii.gz");
+        assert_eq!(cases.len(), 2, "{folder}");
+        for case in cases {
+            let name = case.file_name().unwrap().to_string_lossy().into_owned();
+            let (share, _) = agreement(&case, &ours.join(&name));
+            assert!(share >= 0.999, "{folder}/{name}: {share} of the voxels agree");
+            let array = name.replace(".nii.gz", ".npz");
+            let worst = worst(&ours.join(&array), &theirs.join(&array));
+            assert!(worst <= 2e-3, "{folder}/{array}: probabilities differ by {worst}");
+        }
+    }
+}
+
+/// Largest difference between probabilities, which must not be the same everywhere.
+fn worst(a: &Path, b: &Path) -> f32 {
+    let [a, b] = [a, b].map(|path| npz::load_f32(path, "softmax").unwrap());
+    assert_eq!(a.dim(), b.dim());
+    let range = a.iter().fold([1.0_f32, 0.0], |[low, high], p| [low.min(*p), high.max(*p)]);
+    assert!(range[1] - range[0] > 0.1, "the network says the same everywhere: {range:?}");
+    a.iter().zip(&b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }
 
 /// A checkpoint of Python v1 goes on here where it stopped.

@@ -9,7 +9,8 @@
 
 use std::path::PathBuf;
 
-use nnunet_formats::torch_zip;
+use ndarray::Axis;
+use nnunet_formats::{npz, torch_zip};
 use nnunet_test_support::files;
 use nnunet_tests::World;
 
@@ -103,6 +104,54 @@ fn flags_of_v1_do_what_they_say() {
     assert!(folder.join("summary.json").is_file() && folder.join("validation_args.json").is_file());
     assert_eq!(files(&folder, ".npz").len(), 2);
     assert!(!world.path(FOLD).join("postprocessing.json").exists());
+}
+
+const OTHERS: &str = r#"
+[planners.SmallResidual]
+extends = "ExperimentPlanner3DFabiansResUNet_v21"
+base_num_features = 4
+plans_identifier = "nnUNetPlansSmallResidual"
+
+[trainers.Residual]
+extends = "nnUNetTrainerV2_ResencUNet"
+max_num_epochs = 1
+num_batches_per_epoch = 4
+num_val_batches_per_epoch = 1
+mirror_axes = []
+
+[trainers.Regions]
+extends = "nnUNetTrainerV2BraTSRegions"
+max_num_epochs = 1
+num_batches_per_epoch = 4
+num_val_batches_per_epoch = 1
+mirror_axes = []
+"#;
+
+/// Residual networks and regions go all the way, from plans to evaluated and predicted cases.
+#[test]
+fn residual_networks_and_regions_are_trained_validated_and_predict() {
+    let world = World::with_phantoms();
+    world.configure(OTHERS);
+    world.succeed("plan_and_preprocess -t 900 -pl3d SmallResidual -pl2d None -tl 2 -tf 2");
+    for (trainer, plans) in [("Residual", "nnUNetPlansSmallResidual"), ("Regions", "nnUNetPlansSmall")] {
+        let text = world.succeed(&format!("train 3d_fullres {trainer} 900 0 -p {plans} --npz"));
+        assert!(text.contains("validation, label 2: mean Dice"), "{text}");
+        let fold =
+            world.path(&format!("results/nnUNet/3d_fullres/Task900_Phantom/{trainer}__{plans}/fold_0"));
+        assert!(fold.join("validation_raw/summary.json").is_file(), "{trainer}");
+        world.succeed(&format!(
+            "predict -i raw/nnUNet_raw_data/Task900_Phantom/imagesTs -o {trainer} -t 900 -m 3d_fullres \
+             -tr {trainer} -p {plans} -f 0 -z --disable_tta"
+        ));
+        for case in files(&world.path(trainer), ".npz") {
+            let scores = npz::load_f32(&case, "softmax").unwrap();
+            assert_eq!(scores.dim().0, 3, "{trainer}");
+            let sums = scores.sum_axis(Axis(0));
+            let sum_to_one = sums.iter().all(|sum| (sum - 1.0).abs() < 1e-2);
+            assert_eq!(sum_to_one, trainer == "Residual", "{trainer}: regions overlap, labels do not");
+        }
+        assert_eq!(files(&world.path(trainer), ".nii.gz").len(), 2, "{trainer}");
+    }
 }
 
 /// One seed, one result: with one and with two threads that make batches, with and without unpacked data.
