@@ -31,6 +31,7 @@ mirror_axes = []
 
 [trainers.TinyCascade]
 extends = "nnUNetTrainerV2CascadeFullRes"
+previous_trainer = "Tiny"
 max_num_epochs = 1
 num_batches_per_epoch = 5
 num_val_batches_per_epoch = 1

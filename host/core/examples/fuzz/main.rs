@@ -36,7 +36,7 @@ static MEMORY: PeakAlloc = PeakAlloc;
 /// What a reader may take whatever the file's size: buffers and the state of decompressors.
 const BASE: usize = 4 << 20;
 /// Bytes in memory for a byte of content: a small number may become an object of some size.
-const PER_BYTE: usize = 128;
+const PER_BYTE: usize = 256;
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let name = arguments.first().map_or("", String::as_str);

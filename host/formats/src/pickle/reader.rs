@@ -10,7 +10,7 @@ use super::rebuild::{array_from_state, call};
 const MAX_STACK: usize = 1 << 22;
 /// Most values copied out of the memo, beside one a byte of the pickle: shared containers are copied, and a small hostile
 /// file could share without end.
-const MAX_COPIED: usize = 1 << 15;
+const MAX_COPIED: usize = 1 << 13;
 /// Deepest nesting of containers.
 const MAX_DEPTH: usize = 500;
 
