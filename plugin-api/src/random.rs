@@ -16,7 +16,7 @@ impl RandomStream {
         Self(random)
     }
 
-    /// Numbers that depend on one number: what crosses to a plugin is [`RandomStream::bits`] of the host's stream.
+    /// Numbers that depend on one number.
     #[must_use]
     pub fn from_seed(seed: u64) -> Self {
         Self(ChaCha8Rng::seed_from_u64(seed))

@@ -76,7 +76,7 @@ fn kind(schema: &Value) -> String {
 fn plain(kind: &Value, schema: &Value) -> String {
     match kind.as_str().unwrap_or_default() {
         "array" => match schema.get("items").map(self::kind) {
-            Some(item) if item != "any" => format!("list of {item}s"),
+            Some(item) if item != "any" => format!("list of {}", plural(&item)),
             _ => "list".to_owned(),
         },
         "object" => "table".to_owned(),
@@ -123,6 +123,15 @@ fn words(schema: &Value) -> Vec<String> {
     let named = schema.pointer("/properties/name/const").into_iter();
     let own = listed.chain(fixed).chain(named).filter_map(Value::as_str).map(|word| format!("`{word}`"));
     own.chain(alternatives(schema).flat_map(words)).collect()
+}
+
+/// Several of a kind: `lists of integers`, `integers or lists of integers`.
+fn plural(kind: &str) -> String {
+    let each = kind.split(" or ").map(|one| match one.strip_prefix("list") {
+        Some(rest) => format!("lists{rest}"),
+        None => format!("{one}s"),
+    });
+    each.collect::<Vec<_>>().join(" or ")
 }
 
 #[cfg(test)]

@@ -173,7 +173,7 @@ pub(crate) fn leaky_relu(x: &mut Tensor, slope: f64) -> Result<Tensor> {
 
 /// The same tensor with the channels innermost in memory, where libtorch's CPU convolutions are fastest. Free when it
 /// is so already.
-fn channels_last(x: &Tensor) -> Result<Tensor> {
+pub(crate) fn channels_last(x: &Tensor) -> Result<Tensor> {
     let axes = x.dim() as i64;
     let inward: Vec<i64> = std::iter::once(0).chain(2..axes).chain([1]).collect();
     let outward: Vec<i64> = [0, axes - 1].into_iter().chain(1..axes - 1).collect();

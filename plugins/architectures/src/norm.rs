@@ -1,11 +1,11 @@
 //! Normalisations between convolution and nonlinearity.
 
-use nnunet_plugin_api::tch::{Device, Tensor, no_grad};
+use nnunet_plugin_api::tch::{Device, Kind, Tensor, no_grad};
 use nnunet_plugin_api::{Error, Init, Result, VarFactory};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::layers::ConvolutionShape;
+use crate::layers::{ConvolutionShape, channels_last};
 
 /// Epsilon of v1's norms but for filter response.
 const EPSILON: f64 = 1e-5;
@@ -148,10 +148,14 @@ impl Normalisation {
     }
 }
 
-/// Instance norm as a batch norm of every sample alone: on the CPU only the latter keeps the channels innermost in memory,
-/// where the convolutions around it want them. It sums in single precision there, so slices, whose layouts cost little,
-/// keep the exact sums.
+/// Instance norm of volumes on the CPU, channels innermost in memory, where the convolutions around it want them. Only a
+/// batch norm of every sample alone can keep them there, but it sums in single precision, which gradients show in their
+/// fourth digit: those take the longer way. Slices, whose layouts cost little, always have the exact sums.
 fn each_sample(x: &Tensor, weight: Option<&Tensor>, bias: Option<&Tensor>) -> Result<Tensor> {
+    if x.kind() == Kind::Float && x.requires_grad() {
+        let features = x.size()[1];
+        return channels_last(&x.f_contiguous()?.f_group_norm(features, weight, bias, EPSILON, true)?);
+    }
     let none = None::<&Tensor>;
     let normed = x
         .f_split(1, 0)?
