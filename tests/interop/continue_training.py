@@ -9,7 +9,7 @@ from os.path import join
 
 from nnunet.training.model_restore import restore_model
 
-EPOCHS, TRAINING, VALIDATION = 2, 20, 1
+EPOCHS, TRAINING, VALIDATION = 1, 10, 1
 
 
 def main():
