@@ -45,7 +45,8 @@ for seed in ${SEEDS:-1 2 3}; do
         step nnUNet_train 3d_fullres "$run" 4 0 -p nnUNetPlansSmall --disable_validation_inference >"$run.log"
         step nnUNet_predict -i "$data/imagesTs" -o "$run" -t 4 -m 3d_fullres -tr "$run" -p nnUNetPlansSmall -f 0 >>"$run.log"
         step nnUNet_evaluate_folder -ref "$data/labelsTs" -pred "$run" -l 1 2 >"$run.txt"
-        row+=" 0.$(foreground "$run.txt") |"
+        dice=$(foreground "$run.txt")
+        row+=" ${dice:0:1}.${dice:1} |"
     done
     echo "$row" >>dice.md
 done
