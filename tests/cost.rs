@@ -15,7 +15,7 @@ pub struct Cost {
 }
 
 /// Looking at the memory of large programs takes time that they miss: so many times as long nothing is looked at.
-const REST: f64 = 50.0;
+const REST: f64 = 10.0;
 
 /// Runs a program that must succeed; what it prints is not kept.
 pub fn measure(command: &mut Command) -> Cost {

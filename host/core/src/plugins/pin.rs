@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use nnunet_formats::atomic;
-use toml_edit::{DocumentMut, Item, Table, value};
+use toml_edit::{DocumentMut, Item, Table, TableLike, value};
 
 use super::discovery::{beside, candidates};
 use super::trust::Pin;
@@ -45,23 +45,25 @@ pub fn pin(file: &Path, names: &[String]) -> Result<Vec<Pinned>> {
         }
         let table = plugins.get_mut(name).and_then(Item::as_table_like_mut);
         let table = table.with_context(|| format!("{}: plugins.{name} is no table", file.display()))?;
-        let path = table
-            .get("path")
-            .and_then(Item::as_str)
-            .with_context(|| format!("[plugins.{name}] has no path"))?;
-        let (about, sha256) = look(&beside(file, Path::new(path)))?;
-        let required = table.get("version").and_then(Item::as_str).map(semver::VersionReq::parse).transpose();
-        let pin = Pin { version: required.context("version")?, sha256: None };
-        pin.check_version(&about.version).with_context(|| format!("[plugins.{name}]"))?;
-        if pin.version.is_none() {
-            table.insert("version", value(&about.version));
-        }
-        table.insert("sha256", value(&sha256));
-        pinned.push(Pinned { name: name.clone(), version: about.version, sha256 });
+        pinned.push(pin_one(file, name, table).with_context(|| format!("[plugins.{name}]"))?);
     }
     atomic::write_bytes(file, document.to_string().as_bytes())?;
     File::load(file, config::Scope::Project)?;
     Ok(pinned)
+}
+
+/// Writes a plugin's version, unless there is a requirement already, and its hash into its table.
+fn pin_one(file: &Path, name: &str, table: &mut dyn TableLike) -> Result<Pinned> {
+    let text = |key: &str| table.get(key).and_then(Item::as_str);
+    let (about, sha256) = look(&beside(file, Path::new(text("path").context("has no path")?)))?;
+    let required = text("version").map(semver::VersionReq::parse).transpose();
+    let pin = Pin { version: required.context("version")?, sha256: None };
+    pin.check_version(&about.version)?;
+    if pin.version.is_none() {
+        table.insert("version", value(&about.version));
+    }
+    table.insert("sha256", value(&sha256));
+    Ok(Pinned { name: name.to_owned(), version: about.version, sha256 })
 }
 
 /// `[plugins]` itself is not written when all it holds are tables.
