@@ -81,11 +81,12 @@ impl Convolution {
 }
 
 /// Whether oneDNN is asked by name. libtorch gives a small image (batch x features x z x y up to 20480) to an older
-/// convolution that takes three times as long; by name there is no gradient, so training keeps libtorch's choice.
+/// convolution that takes several times as long; by name there is no gradient, so training keeps libtorch's choice. In
+/// bf16 libtorch asks oneDNN itself wherever the processor can.
 fn is_for_onednn(x: &Tensor, weight: &Tensor) -> bool {
     cfg!(target_arch = "x86_64")
         && x.device() == Device::Cpu
-        && matches!(x.kind(), Kind::Float | Kind::BFloat16)
+        && x.kind() == Kind::Float
         && !x.requires_grad()
         && !weight.requires_grad()
 }
