@@ -106,12 +106,12 @@ def model(name, seed):
     return folder.parent
 
 
-def predict(folder, images, output, previous=None):
+def predict(folder, images, output, previous=None, probabilities=False):
     output.mkdir()
     predictor = nnUNetPredictor(device=torch.device("cpu"), use_mirroring=False, allow_tqdm=False)
     predictor.initialize_from_trained_model_folder(str(folder), (0,))
     predictor.predict_from_files_sequential(
-        str(images), str(output), save_probabilities=previous is not None,
+        str(images), str(output), save_probabilities=probabilities,
         folder_with_segs_from_prev_stage=None if previous is None else str(previous))
 
 
@@ -127,7 +127,7 @@ if __name__ == "__main__":
     folders = {name: model(name, seed) for name, seed in SEEDS.items()}
     first, second = work / "first", work / "second"
     predict(folders["3d_lowres"], OUT / "images", first)
-    predict(folders["3d_cascade_fullres"], OUT / "images", second, first)
+    predict(folders["3d_cascade_fullres"], OUT / "images", second, first, probabilities=True)
     (OUT / "first").mkdir()
     shutil.copy(first / "case.nii.gz", OUT / "first")
     shutil.copy(second / "case.nii.gz", OUT / "expected")

@@ -1,11 +1,9 @@
 //! Both stages of a cascade on phantoms: training, what the first leaves for the second, and prediction.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
-use std::path::Path;
-
 use nnunet_formats::pickle::{self, DType, Value};
-use nnunet_formats::{nifti, npz, torch_zip};
-use nnunet_tests::{World, copy_folder};
+use nnunet_formats::{npz, torch_zip};
+use nnunet_tests::World;
 
 /// A planner whose patches see a small part of a case, and trainers of one short epoch.
 const PROJECT: &str = r#"
@@ -103,45 +101,6 @@ fn a_cascade_from_planning_to_prediction() {
     assert_eq!(bytes("out"), bytes("again"));
     let nothing = world.run(&format!("{predict} -f 0 -o third -l nowhere"));
     assert!(nothing.text.contains("there is no folder nowhere"), "{}", nothing.text);
-}
-
-/// Share of voxels whose label must be that of v2.
-const LABELS: f64 = 0.999;
-/// Largest difference of a probability; v2's are stored in half precision.
-const PROBABILITIES: f32 = 2e-3;
-
-/// Both stages were saved by v2's trainer, and v2 has predicted with them (`tests/stored/make_v2_cascade.py`).
-#[test]
-fn a_cascade_of_v2_predicts_as_v2() {
-    let world = World::new();
-    let stored = Path::new(env!("CARGO_MANIFEST_DIR")).join("stored/v2_cascade");
-    copy_folder(&stored, &world.path("v2"));
-    let predict = "predict -i v2/images --model-folder v2/nnUNetTrainer__nnUNetPlans__3d_cascade_fullres \
-                   --disable_tta --save_probabilities";
-    world.succeed(&format!("{predict} -o given -prev_stage_predictions v2/first"));
-    assert!(!world.path("given/3d_lowres_predictions").exists());
-    world.succeed(&format!("{predict} -o both"));
-    for (ours, v2) in [("both/3d_lowres_predictions", "first"), ("both", "expected"), ("given", "expected")] {
-        let read = |folder: &str| nifti::read(&world.path(folder).join("case.nii.gz")).unwrap().data;
-        let (ours, v2) = (read(ours), read(&format!("v2/{v2}")));
-        let equal = ours.iter().zip(&v2).filter(|(a, b)| a == b).count();
-        assert!(equal as f64 >= LABELS * v2.len() as f64, "{equal} of {} labels are equal", v2.len());
-    }
-    let read = |folder: &str| npz::load_f32(&world.path(folder).join("case.npz"), "probabilities").unwrap();
-    let (ours, v2) = (read("given"), read("v2/expected"));
-    let worst = ours.iter().zip(&v2).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-    assert!(worst <= PROBABILITIES, "{worst}");
-
-    std::fs::remove_dir_all(world.path("v2/nnUNetTrainer__nnUNetPlans__3d_lowres")).unwrap();
-    let alone = world.run(&format!("{predict} -o alone"));
-    assert!(alone.text.contains("needs label maps of 3d_lowres"), "{}", alone.text);
-    std::fs::remove_file(world.path("v2/first/case.nii.gz")).unwrap();
-    let without = world.run(&format!("{predict} -o without -l v2/first"));
-    assert!(
-        without.code != 0 && without.text.contains("no label map v2/first/case.nii.gz"),
-        "{}",
-        without.text
-    );
 }
 
 /// Shape of the first convolution's weight.

@@ -20,21 +20,20 @@ pub fn write_labels(path: &Path, labels: ArrayView3<'_, u8>, case: &CaseProperti
     images::write_labels(path, raw.view(), &raw_geometry(case))
 }
 
-/// Treats labels of the cropped case with a postprocessor, if there is one, and writes them as [`write_labels`] does.
+/// Labels of the cropped case, treated with a postprocessor if there is one.
 ///
 /// # Errors
-/// What the postprocessor and the system say.
-pub fn write_treated(
-    path: &Path,
+/// What the postprocessor says.
+pub fn treated(
     labels: Array3<u8>,
     case: &CaseProperties,
     postprocessor: Option<&dyn Postprocessor>,
-) -> Result<()> {
+) -> Result<Array3<u8>> {
     let mut volume = LabelVolume { labels, spacing: case.original_spacing };
     if let Some(postprocessor) = postprocessor {
         postprocessor.apply(&mut volume)?;
     }
-    write_labels(path, volume.labels.view(), case)
+    Ok(volume.labels)
 }
 
 /// Where the raw image lies.

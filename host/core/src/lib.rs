@@ -26,6 +26,7 @@ pub mod report;
 pub mod selection;
 pub mod services;
 pub mod summary;
+pub mod v2;
 pub mod world;
 
 pub use builtin::built_in;

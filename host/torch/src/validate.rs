@@ -136,8 +136,8 @@ impl Method for Stored<'_> {
 
     fn finish(&self, _scores: &mut Array4<f32>, _resampled: bool) {}
 
-    fn properties(&self, case: &CaseProperties) -> Value {
-        records::case_of_probabilities_to_pickle(case, self.regions)
+    fn properties(&self, case: &CaseProperties) -> Result<Value> {
+        Ok(records::case_of_probabilities_to_pickle(case, self.regions))
     }
 
     fn write(&self, labels: Array3<u8>, case: &CaseProperties, output: &Path) -> Result<()> {

@@ -140,22 +140,27 @@ pub(crate) struct NormedConvolution {
 }
 
 impl NormedConvolution {
-    pub(crate) fn new(vars: &mut dyn VarFactory, name: &str, shape: &ConvolutionShape<'_>) -> Result<Self> {
+    pub(crate) fn new(
+        vars: &mut dyn VarFactory,
+        name: &str,
+        norm: Norm,
+        shape: &ConvolutionShape<'_>,
+    ) -> Result<Self> {
         Ok(Self {
             convolution: Convolution::new(vars, &format!("{name}.conv"), shape, V2_SLOPE)?,
-            norm: Normalisation::new(vars, &format!("{name}.norm"), Norm::Instance, shape)?,
+            norm: Normalisation::new(vars, &format!("{name}.norm"), norm, shape)?,
         })
     }
 
     /// # Shapes
     /// As the convolution.
-    pub(crate) fn linear(&self, x: &Tensor) -> Result<Tensor> {
-        self.norm.forward(self.convolution.forward(x)?, false)
+    pub(crate) fn linear(&self, x: &Tensor, training: bool) -> Result<Tensor> {
+        self.norm.forward(self.convolution.forward(x)?, training)
     }
 
     /// The same with the rectifier.
-    pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        leaky_relu(&mut self.linear(x)?, V2_SLOPE)
+    pub(crate) fn forward(&self, x: &Tensor, training: bool) -> Result<Tensor> {
+        leaky_relu(&mut self.linear(x, training)?, V2_SLOPE)
     }
 }
 

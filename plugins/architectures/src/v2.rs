@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::layers::{Convolution, ConvolutionShape, NormedConvolution, Upsampling, V2_SLOPE, leaky_relu};
+use crate::norm::Norm;
 
 /// What the encoder is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +38,8 @@ pub struct V2UnetConfig {
     pub n_conv_per_stage_decoder: Vec<usize>,
     /// Convolutions have a bias.
     pub conv_bias: bool,
+    /// What follows every convolution; v2's `norm_op`.
+    pub norm: Norm,
 }
 
 impl Default for V2UnetConfig {
@@ -48,6 +51,7 @@ impl Default for V2UnetConfig {
             n_conv_per_stage: Vec::new(),
             n_conv_per_stage_decoder: Vec::new(),
             conv_bias: true,
+            norm: Norm::Instance,
         }
     }
 }
@@ -146,7 +150,7 @@ impl Architecture for V2Unet {
             EncoderKind::Plain => (None, builder.plain_encoder(vars)?),
             EncoderKind::Residual => (Some(builder.stem(vars)?), builder.residual_encoder(vars)?),
         };
-        Ok(Box::new(Unet { stem, encoder, decoder: builder.decoder(vars)? }))
+        Ok(Box::new(Unet { stem, encoder, decoder: builder.decoder(vars)?, training: false }))
     }
 }
 
@@ -170,7 +174,7 @@ impl Builder<'_> {
         stride: &[usize],
     ) -> Result<NormedConvolution> {
         let shape = ConvolutionShape { input, output, kernel, stride, bias: self.config.conv_bias };
-        NormedConvolution::new(vars, name, &shape)
+        NormedConvolution::new(vars, name, self.config.norm, &shape)
     }
 
     /// `{name}.convs.0`, `.1`, ...; the first has the stride.
@@ -250,7 +254,8 @@ impl Builder<'_> {
         let projection = (input != output)
             .then(|| {
                 let shape = ConvolutionShape { input, output, kernel: &one, stride: &one, bias: false };
-                NormedConvolution::new(vars, &format!("{name}.skip.{}", usize::from(strided)), &shape)
+                let name = format!("{name}.skip.{}", usize::from(strided));
+                NormedConvolution::new(vars, &name, self.config.norm, &shape)
             })
             .transpose()?;
         let pool = strided.then(|| stride.iter().map(|step| *step as i64).collect());
@@ -298,11 +303,13 @@ enum Stage {
 }
 
 impl Stage {
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+    fn forward(&self, x: &Tensor, training: bool) -> Result<Tensor> {
         let x = x.shallow_clone();
         match self {
-            Stage::Plain(convolutions) => convolutions.iter().try_fold(x, |x, layer| layer.forward(&x)),
-            Stage::Residual(blocks) => blocks.iter().try_fold(x, |x, block| block.forward(&x)),
+            Stage::Plain(convolutions) => {
+                convolutions.iter().try_fold(x, |x, layer| layer.forward(&x, training))
+            }
+            Stage::Residual(blocks) => blocks.iter().try_fold(x, |x, block| block.forward(&x, training)),
         }
     }
 }
@@ -316,7 +323,7 @@ struct ResidualBlock {
 }
 
 impl ResidualBlock {
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+    fn forward(&self, x: &Tensor, training: bool) -> Result<Tensor> {
         let mut skip = x.shallow_clone();
         if let Some(pool) = &self.pool {
             let none: Option<i64> = None;
@@ -327,9 +334,10 @@ impl ResidualBlock {
             };
         }
         if let Some(projection) = &self.projection {
-            skip = projection.linear(&skip)?;
+            skip = projection.linear(&skip, training)?;
         }
-        leaky_relu(&mut self.second.linear(&self.first.forward(x)?)?.f_add(&skip)?, V2_SLOPE)
+        let inner = self.second.linear(&self.first.forward(x, training)?, training)?;
+        leaky_relu(&mut inner.f_add(&skip)?, V2_SLOPE)
     }
 }
 
@@ -343,21 +351,27 @@ struct Unet {
     stem: Option<NormedConvolution>,
     encoder: Vec<Stage>,
     decoder: Vec<Level>,
+    training: bool,
 }
 
 impl Network for Unet {
+    fn set_training(&mut self, training: bool) -> Result<()> {
+        self.training = training;
+        Ok(())
+    }
+
     fn supports_half_precision(&self) -> bool {
         true
     }
 
     fn forward(&self, input: &Tensor, deep_supervision: bool) -> Result<Vec<Tensor>> {
         let mut x = match &self.stem {
-            Some(stem) => stem.forward(input)?,
+            Some(stem) => stem.forward(input, self.training)?,
             None => input.shallow_clone(),
         };
         let mut skips = Vec::new();
         for stage in &self.encoder {
-            x = stage.forward(&x)?;
+            x = stage.forward(&x, self.training)?;
             skips.push(x.shallow_clone());
         }
         skips.pop();
@@ -366,7 +380,7 @@ impl Network for Unet {
             let skip =
                 skips.pop().ok_or_else(|| Error::message("fewer skip connections than decoder levels"))?;
             let joined = Tensor::f_cat(&[level.up.forward(&x)?, skip], 1)?;
-            x = level.convolutions.iter().try_fold(joined, |x, layer| layer.forward(&x))?;
+            x = level.convolutions.iter().try_fold(joined, |x, layer| layer.forward(&x, self.training))?;
             if deep_supervision || s + 1 == self.decoder.len() {
                 outputs.push(level.head.forward(&x)?);
             }

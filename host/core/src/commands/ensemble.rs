@@ -1,4 +1,4 @@
-//! `ensemble`: merges the predictions of several models.
+//! `ensemble`: merges the predictions of several models, of v1 or of v2.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -11,6 +11,7 @@ use crate::config::World;
 use crate::folders::{self, case_names};
 use crate::report;
 use crate::selection::{Merge, apply_to_folder, merge};
+use crate::v2::{Ensemble, is_v2};
 
 /// Arguments of v1's command.
 #[derive(Debug, clap::Args)]
@@ -27,7 +28,7 @@ pub struct Args {
     #[command(flatten)]
     postprocessing: Chosen,
     /// Also write the mean probabilities.
-    #[arg(long)]
+    #[arg(long, alias = "save_npz")]
     npz: bool,
 }
 
@@ -45,12 +46,17 @@ pub(super) fn run(args: &Args, world: &World) -> Result<()> {
     folders::create(&raw)?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads.max(1)).build()?;
     let bar = report::bar(cases.len(), "merging");
+    let v2 = is_v2(&args.folders[0]).then(|| Ensemble::new(&args.folders[0], &raw)).transpose()?;
     let one = |case: &String| {
-        let done = merge(&Merge {
-            sources: args.folders.iter().map(|folder| folder.join(format!("{case}.npz"))).collect(),
-            output: raw.join(format!("{case}.nii.gz")),
-            save_npz: args.npz,
-        });
+        let sources: Vec<PathBuf> =
+            args.folders.iter().map(|folder| folder.join(format!("{case}.npz"))).collect();
+        let done = match &v2 {
+            Some(v2) => v2.merge(&sources, &raw.join(format!("{case}{}", v2.file_ending)), args.npz),
+            None => {
+                let output = raw.join(format!("{case}.nii.gz"));
+                merge(&Merge { sources, output, save_npz: args.npz })
+            }
+        };
         bar.inc(1);
         done.err().map(|error| format!("  {case}: {error:#}"))
     };

@@ -23,8 +23,8 @@ pub struct Args {
     /// Data set of a v2 model, by name or number, in nnUNet_results; the configuration is -c.
     #[arg(short = 'd', long = "dataset", conflicts_with = "task", requires = "configuration")]
     pub dataset: Option<String>,
-    /// Configuration of a v2 model.
-    #[arg(short = 'c', long = "configuration", requires = "dataset")]
+    /// Configuration of a v2 model: with -d, or of an archive with several.
+    #[arg(short = 'c', long = "configuration", conflicts_with = "task")]
     pub configuration: Option<String>,
     /// Name of the trainer; with -d nnUNetTrainer by default.
     #[arg(long = "tr", visible_alias = "trainer_class_name", default_value = "nnUNetTrainerV2")]
@@ -38,7 +38,8 @@ pub struct Args {
     #[arg(default_value = "nnUNetPlansv2.1")]
     #[arg(default_value_if("dataset", ArgPredicate::IsPresent, "nnUNetPlans"))]
     pub plans: String,
-    /// A model's folder, of v1 or v2, or the zip archive it was exported to, instead of task, trainer, model and plans.
+    /// A model's folder, of v1 or v2, or the zip archive it was exported to, instead of task, trainer, model and plans. Of
+    /// an archive with several models, -m (v1) or -c (v2) names one.
     #[arg(long = "model-folder", alias = "model_folder")]
     pub model_folder: Option<PathBuf>,
     /// Folds to average, or all; by default every fold there is.
@@ -106,6 +107,12 @@ pub struct Args {
     /// As in v2's scripts; what is there already is always left, unless --overwrite_existing is given.
     #[arg(long = "continue_prediction", alias = "continue-prediction")]
     pub continue_prediction: bool,
+    /// As in v2's scripts; there is no more to say.
+    #[arg(long)]
+    pub verbose: bool,
+    /// v2's way to say --all_in_gpu False.
+    #[arg(long = "not_on_device", alias = "not-on-device", conflicts_with = "all_in_gpu")]
+    pub not_on_device: bool,
     /// As in v2's scripts; bars are only drawn on a terminal.
     #[arg(long = "disable_progress_bar", alias = "disable-progress-bar")]
     pub disable_progress_bar: bool,
@@ -118,6 +125,14 @@ pub struct Args {
     /// Single precision.
     #[arg(long = "disable_mixed_precision", alias = "disable-mixed-precision")]
     pub disable_mixed_precision: bool,
+}
+
+impl Args {
+    /// Where probabilities are added up, by v1's flag or v2's.
+    #[must_use]
+    pub fn all_in_gpu(&self) -> AllInGpu {
+        if self.not_on_device { AllInGpu::False } else { self.all_in_gpu }
+    }
 }
 
 /// Where probabilities are added up; the names are Python's.

@@ -76,28 +76,63 @@ pub fn copy_file(from: &Path, to: &Path) -> Result<()> {
 /// Reads the channels of a case and crops them.
 ///
 /// # Errors
-/// A file that is missing, unreadable, or of another size than the first channel.
+/// As [`RawCase::read`]; an image that is zero everywhere.
 pub fn crop_case(files: &[PathBuf], label: Option<&Path>) -> Result<(Cropped, CaseProperties)> {
-    let (data, geometry) = read_channels(files)?;
-    let seg = label.map(|path| read_label(path, &geometry)).transpose()?;
-    let cropped = crop_to_nonzero(data.view(), seg).with_context(|| files[0].display().to_string())?;
-    let (_, z, y, x) = cropped.data.dim();
-    let properties = CaseProperties {
-        original_size_of_raw_data: geometry.size_zyx(),
-        original_spacing: geometry.spacing_zyx(),
-        list_of_data_files: files.iter().map(|path| path.display().to_string()).collect(),
-        seg_file: label.map(|path| path.display().to_string()),
-        itk: ItkGeometry {
-            origin: geometry.origin,
-            spacing: geometry.spacing,
-            direction: geometry.direction,
-        },
-        crop_bbox: cropped.bbox,
-        classes: cropped.classes.clone(),
-        size_after_cropping: [z, y, x],
-        ..CaseProperties::default()
-    };
-    Ok((cropped, properties))
+    RawCase::read(files, label)?.crop()
+}
+
+/// A case as its files say it.
+#[derive(Debug, Clone)]
+pub struct RawCase {
+    /// (channels, z, y, x).
+    pub data: Array4<f32>,
+    /// (z, y, x).
+    pub seg: Option<Array3<f32>>,
+    /// Of the arrays.
+    pub geometry: Geometry,
+    /// One a channel.
+    pub files: Vec<PathBuf>,
+    /// Of the label map.
+    pub seg_file: Option<PathBuf>,
+}
+
+impl RawCase {
+    /// Reads the channels of a case.
+    ///
+    /// # Errors
+    /// A file that is missing, unreadable, or of another size than the first channel.
+    pub fn read(files: &[PathBuf], label: Option<&Path>) -> Result<Self> {
+        let (data, geometry) = read_channels(files)?;
+        let seg = label.map(|path| read_label(path, &geometry)).transpose()?;
+        Ok(Self { data, seg, geometry, files: files.to_vec(), seg_file: label.map(Path::to_owned) })
+    }
+
+    /// Crops it to what is not zero.
+    ///
+    /// # Errors
+    /// An image that is zero everywhere.
+    pub fn crop(self) -> Result<(Cropped, CaseProperties)> {
+        let Self { data, seg, geometry, files, seg_file } = self;
+        let cropped = crop_to_nonzero(data.view(), seg)
+            .with_context(|| files.first().map_or_else(String::new, |file| file.display().to_string()))?;
+        let (_, z, y, x) = cropped.data.dim();
+        let properties = CaseProperties {
+            original_size_of_raw_data: geometry.size_zyx(),
+            original_spacing: geometry.spacing_zyx(),
+            list_of_data_files: files.iter().map(|path| path.display().to_string()).collect(),
+            seg_file: seg_file.map(|path| path.display().to_string()),
+            itk: ItkGeometry {
+                origin: geometry.origin,
+                spacing: geometry.spacing,
+                direction: geometry.direction,
+            },
+            crop_bbox: cropped.bbox,
+            classes: cropped.classes.clone(),
+            size_after_cropping: [z, y, x],
+            ..CaseProperties::default()
+        };
+        Ok((cropped, properties))
+    }
 }
 
 fn read_channels(files: &[PathBuf]) -> Result<(Array4<f32>, Geometry)> {

@@ -13,7 +13,7 @@ use anyhow::Result;
 
 use crate::folders::{self, Folders};
 
-pub use crop::{copy_file, crop_case, crop_task};
+pub use crop::{RawCase, copy_file, crop_case, crop_task};
 pub use fingerprint::analyze;
 pub use plan::{plan, reuse_plans, write_plans};
 pub use preprocess::{Recipe, preprocess_task};

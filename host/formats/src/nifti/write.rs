@@ -1,4 +1,4 @@
-//! Writing: gzip, qform and sform both set, as SimpleITK does.
+//! Writing: gzip where the name ends so, qform and sform both set, as SimpleITK does.
 
 use std::io::Write;
 use std::path::Path;
@@ -48,10 +48,17 @@ fn write(
             format!("array {shape:?} does not fit geometry {:?}", geometry.size_zyx()),
         ));
     }
-    atomic::write(path, |out| {
-        let mut out = GzEncoder::new(out, Compression::new(LEVEL));
+    let all = |out: &mut dyn Write| {
         out.write_all(&header_bytes(geometry, kind))?;
-        voxels(&mut out)?;
+        voxels(out)
+    };
+    atomic::write(path, |out| {
+        // SimpleITK goes by the name, and reads no zipped `.nii`.
+        if path.extension().is_none_or(|ending| ending != "gz") {
+            return all(out);
+        }
+        let mut out = GzEncoder::new(out, Compression::new(LEVEL));
+        all(&mut out)?;
         out.finish().map(|_| ())
     })
 }
@@ -97,7 +104,6 @@ mod tests {
     #[test]
     fn an_image_comes_back_with_its_geometry() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.nii.gz");
         let image = Array3::from_shape_fn((4, 3, 2), |(z, y, x)| (z * 100 + y * 10 + x) as f32 + 0.5);
         let geometry = Geometry {
             size: [2, 3, 4],
@@ -105,12 +111,17 @@ mod tests {
             origin: [-10.0, 20.5, 7.0],
             direction: [0.0, 1.0, 0.0, -1.0, 0.0, 0.0, 0.0, 0.0, 1.0],
         };
-        write_image(&path, image.view(), &geometry).unwrap();
-        let back = read(&path).unwrap();
-        assert_eq!(back.data, image);
-        assert_eq!(back.geometry.spacing, geometry.spacing);
-        assert!(back.geometry.direction.iter().zip(geometry.direction).all(|(a, b)| (a - b).abs() < 1e-6));
-        assert_eq!(back.geometry.origin, geometry.origin);
+        for (name, start) in [("a.nii.gz", [0x1f, 0x8b]), ("a.nii", [0x5c, 0x01])] {
+            let path = folder.path().join(name);
+            write_image(&path, image.view(), &geometry).unwrap();
+            assert!(std::fs::read(&path).unwrap().starts_with(&start), "{name}");
+            let back = read(&path).unwrap();
+            assert_eq!(back.data, image);
+            assert_eq!(back.geometry.spacing, geometry.spacing);
+            let mut cosines = back.geometry.direction.iter().zip(geometry.direction);
+            assert!(cosines.all(|(a, b)| (a - b).abs() < 1e-6));
+            assert_eq!(back.geometry.origin, geometry.origin);
+        }
     }
 
     #[test]

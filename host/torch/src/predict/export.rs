@@ -87,7 +87,7 @@ impl<'a> Export<'a> {
         self.close()?;
         if let Some(kept) = self.probabilities.take() {
             kept.save(&case.beside(".npz"))?;
-            records::save(&case.beside(".pkl"), &self.method.properties(properties))?;
+            records::save(&case.beside(".pkl"), &self.method.properties(properties)?)?;
         }
         self.method.write(self.labels, properties, &case.output)
     }

@@ -70,7 +70,7 @@ pub(crate) trait Method: Sync {
     fn finish(&self, scores: &mut Array4<f32>, resampled: bool);
 
     /// The properties kept beside probabilities.
-    fn properties(&self, case: &CaseProperties) -> Value;
+    fn properties(&self, case: &CaseProperties) -> Result<Value>;
 
     /// Writes labels of the cropped case.
     fn write(&self, labels: Array3<u8>, case: &CaseProperties, output: &Path) -> Result<()>;

@@ -53,7 +53,7 @@ pub(crate) fn run(args: &Args, world: &World) -> Result<()> {
     );
     ensure!(args.step_size > 0.0 && args.step_size <= 1.0, "--step_size must be larger than 0 and at most 1");
     folders::create(&args.output)?;
-    if v2::is_model(folder) { v2::run(args, world, folder) } else { v1::run(args, world, folder) }
+    if nnunet_host::v2::is_v2(folder) { v2::run(args, world, folder) } else { v1::run(args, world, folder) }
 }
 
 /// Where the network runs.
@@ -138,7 +138,7 @@ pub(crate) fn drive(args: &Args, world: &World, mut job: Job<'_>) -> Result<()> 
 /// Chooses what lies on the GPU; gives the bytes that are planned there, if there is one.
 fn place_on_device(args: &Args, job: &mut Job<'_>) -> Result<Option<u64>> {
     if job.window.device == Device::Cpu {
-        if args.max_vram.is_some() || args.all_in_gpu != AllInGpu::None {
+        if args.max_vram.is_some() || args.all_in_gpu() != AllInGpu::None {
             report::line("no GPU is used: --max-vram and --all_in_gpu change nothing");
         }
         return Ok(None);
@@ -146,7 +146,7 @@ fn place_on_device(args: &Args, job: &mut Job<'_>) -> Result<Option<u64>> {
     let sizes = job.checkpoints.iter().map(|file| Ok(std::fs::metadata(file)?.len()));
     let weights = sizes.sum::<Result<u64>>()?;
     let max = args.max_vram.unwrap_or(u64::MAX);
-    let plan = OnDevice::new(&job.sizes, &job.window, weights, max, args.all_in_gpu);
+    let plan = OnDevice::new(&job.sizes, &job.window, weights, max, args.all_in_gpu());
     report::line(&plan.describe(args.max_vram));
     job.window.batch = plan.batch;
     if plan.sums {

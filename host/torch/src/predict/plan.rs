@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use nnunet_formats::nifti::Geometry;
 use nnunet_host::memory;
 use nnunet_inference::{Scores, SlidingWindow, Storage};
 use nnunet_plugin_api::tch::Device;
@@ -158,16 +159,12 @@ fn element(scores: Scores) -> u64 {
 }
 
 /// The largest image among cases, by their headers, and the largest grid that the network sees, which may be of another
-/// case; `grid` gives it for a size and a spacing. Unreadable images fail later, by name.
-pub(crate) fn largest(
-    cases: &[Case],
-    grid: impl Fn([usize; 3], [f64; 3]) -> [usize; 3],
-) -> ([usize; 3], [usize; 3]) {
+/// case; `grid` gives it for where an image lies. Unreadable images fail later, by name.
+pub(crate) fn largest(cases: &[Case], grid: impl Fn(&Geometry) -> [usize; 3]) -> ([usize; 3], [usize; 3]) {
     let geometry = |case: &Case| nnunet_host::images::read_geometry(case.images.first()?).ok();
     let larger = |a: [usize; 3], b: [usize; 3]| if voxels(b) > voxels(a) { b } else { a };
     cases.iter().filter_map(geometry).fold(([0; 3], [0; 3]), |(raw, network), found| {
-        let size = found.size_zyx();
-        (larger(raw, size), larger(network, grid(size, found.spacing_zyx())))
+        (larger(raw, found.size_zyx()), larger(network, grid(&found)))
     })
 }
 
@@ -176,7 +173,7 @@ mod tests {
     use std::path::PathBuf;
 
     use ndarray::Array3;
-    use nnunet_formats::nifti::{self, Geometry};
+    use nnunet_formats::nifti;
     use nnunet_numerics::resampled_shape;
 
     use super::*;
@@ -207,7 +204,8 @@ mod tests {
             Case { name: name.to_owned(), images: vec![path], output: PathBuf::new() }
         };
         let cases = [case("thin", 20, 1.0), case("thick", 10, 4.0)];
-        let (raw, network) = largest(&cases, |size, spacing| resampled_shape(size, spacing, [1.0; 3]));
+        let (raw, network) =
+            largest(&cases, |image| resampled_shape(image.size_zyx(), image.spacing_zyx(), [1.0; 3]));
         assert_eq!((raw, network), ([20; 3], [40; 3]));
     }
 

@@ -20,7 +20,7 @@ pub(super) enum Source {
 impl Source {
     pub(super) fn of(args: &Args) -> Result<Self> {
         if let Some(path) = &args.model_folder {
-            return if path.is_file() { unpacked(path) } else { Ok(Source::Folder(path.clone())) };
+            return if path.is_file() { unpacked(path, args) } else { Ok(Source::Folder(path.clone())) };
         }
         if let (Some(dataset), Some(configuration)) = (&args.dataset, &args.configuration) {
             let model = format!("{}__{}__{configuration}", args.trainer, args.plans);
@@ -61,23 +61,48 @@ fn of_dataset(results: &Path, dataset: &str) -> Result<PathBuf> {
     }
 }
 
-/// An archive with one model, of v1 or v2.
-fn unpacked(archive: &Path) -> Result<Source> {
+/// A model of an archive, of v1 or v2: the only one, or the one of the configuration that is asked for.
+fn unpacked(archive: &Path, args: &Args) -> Result<Source> {
     let all = tempfile::tempdir()?;
     let models = exchange::install(archive, all.path(), false)?;
-    match &models[..] {
-        [folder] => Ok(Source::Unpacked { folder: folder.clone(), _all: all }),
-        several => bail!(
-            "{} holds {} models; install it with install_pretrained_model_from_zip and name one",
-            archive.display(),
-            several.len()
-        ),
-    }
+    let wanted = args.configuration.as_deref().unwrap_or(&args.model);
+    let folder = match &models[..] {
+        [only] => only,
+        several => {
+            let mut fitting = several.iter().filter(|folder| is_of(folder, wanted));
+            let (Some(found), None) = (fitting.next(), fitting.next()) else {
+                bail!(
+                    "{} holds {} models, of which not one alone is of {wanted}; name another configuration (-m for \
+                     v1, -c for v2), or install it with install_pretrained_model_from_zip",
+                    archive.display(),
+                    several.len()
+                )
+            };
+            found
+        }
+    };
+    Ok(Source::Unpacked { folder: folder.clone(), _all: all })
+}
+
+/// Whether a model's folder is of a configuration: `CONFIGURATION/TASK/TRAINER__PLANS` of v1, or
+/// `TRAINER__PLANS__CONFIGURATION` of v2.
+fn is_of(folder: &Path, configuration: &str) -> bool {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let of_v1 = folder.ancestors().nth(2).and_then(Path::file_name);
+    name.split("__").nth(2).map_or(of_v1 == Some(configuration.as_ref()), |own| own == configuration)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn models_of_both_versions_have_configurations() {
+        let v1 = Path::new("nnUNet/3d_lowres/Task004_A/nnUNetTrainerV2__nnUNetPlansv2.1");
+        let v2 = Path::new("nnUNet/2d/nnUNetTrainer__nnUNetPlans__3d_lowres");
+        assert!([v1, v2].iter().all(|folder| is_of(folder, "3d_lowres")));
+        assert!(!is_of(v1, "3d_fullres") && !is_of(v2, "2d"));
+    }
 
     #[test]
     fn data_sets_are_found_by_number() {

@@ -65,7 +65,8 @@ pub(super) fn run(args: &Args, world: &World, folder: &Path) -> Result<()> {
 fn sizes(model: &Model, preprocessor: &Resolved, cases: &[Case]) -> Sizes {
     let plans = &model.info.plans;
     let order = plans.transpose_forward;
-    let (raw, network) = largest(cases, |size, spacing| {
+    let (raw, network) = largest(cases, |image| {
+        let (size, spacing) = (image.size_zyx(), image.spacing_zyx());
         let (size, spacing) = (order.map(|axis| size[axis]), order.map(|axis| spacing[axis]));
         let mut target = plans.plans_per_stage[model.stage].current_spacing;
         if preprocessor.settings.keep_first_axis_spacing {
@@ -131,11 +132,12 @@ impl Method for V1<'_> {
 
     fn finish(&self, _scores: &mut Array4<f32>, _resampled: bool) {}
 
-    fn properties(&self, case: &CaseProperties) -> Value {
-        records::case_of_probabilities_to_pickle(case, self.regions)
+    fn properties(&self, case: &CaseProperties) -> Result<Value> {
+        Ok(records::case_of_probabilities_to_pickle(case, self.regions))
     }
 
     fn write(&self, labels: Array3<u8>, case: &CaseProperties, output: &Path) -> Result<()> {
-        export::write_treated(output, labels, case, self.postprocessing.as_deref())
+        let labels = export::treated(labels, case, self.postprocessing.as_deref())?;
+        export::write_labels(output, labels.view(), case)
     }
 }

@@ -5,6 +5,6 @@ mod model;
 mod plans;
 mod predict;
 mod preprocess;
+mod resampling;
 
-pub(crate) use plans::is_model;
 pub(crate) use predict::run;

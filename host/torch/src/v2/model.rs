@@ -1,16 +1,18 @@
 //! The networks of a v2 model's folder.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use nnunet_architectures::{ParameterStore, V2Unet};
+use nnunet_architectures::{Norm, ParameterStore, V2Unet};
 use nnunet_formats::pickle::Value;
 use nnunet_formats::torch_zip::{self, Checkpoint};
+use nnunet_host::v2::Dataset;
 use nnunet_inference::Heads;
 use nnunet_plugin_api::tch::Device;
 use nnunet_plugin_api::{Architecture, Network, NetworkSpec};
 
-use super::plans::{Configuration, Dataset, Plans};
+use super::plans::{Configuration, Plans};
 
 /// Name of the last checkpoint.
 const FINAL: &str = "checkpoint_final.pth";
@@ -52,7 +54,11 @@ impl Model {
             of_first("it mirrors axes that the patch does not have")
         );
         let heads = dataset.heads()?;
-        let (kind, config) = configuration.network()?;
+        let (kind, mut config) = configuration.network()?;
+        // A trainer may have exchanged the norm that the plans name.
+        if State::of(&first)?.has_running_statistics() {
+            config.norm = Norm::Batch;
+        }
         let spec = NetworkSpec {
             num_input_channels: configuration.input_channels(&dataset),
             num_classes: heads.count(),
@@ -71,7 +77,8 @@ impl Model {
             let mut store = ParameterStore::new(device);
             let network = architecture.build(&mut store, &spec)?;
             let read = if i == 0 { None } else { Some(torch_zip::load(file)?) };
-            put_weights(read.as_ref().unwrap_or(&first), &mut store)
+            State::of(read.as_ref().unwrap_or(&first))
+                .and_then(|state| state.put(&mut store))
                 .with_context(|| file.display().to_string())?;
             store.freeze()?;
             networks.push(network);
@@ -80,24 +87,52 @@ impl Model {
     }
 }
 
-/// Copies the weights. v2 names many tensors twice (`all_modules`, `decoder.encoder`): only those of the network's own
-/// names are read.
-fn put_weights(checkpoint: &Checkpoint, store: &mut ParameterStore) -> Result<()> {
-    let state = checkpoint.root.get("network_weights").context("no network_weights")?;
-    let names: Vec<String> = store.parameters().iter().map(|parameter| parameter.name.clone()).collect();
-    for name in names {
-        let value = state.get(&name).or_else(|| state.get(&format!("module.{name}")));
-        let value = value.or_else(|| state.get(&format!("_orig_mod.{name}")));
-        let Some(Value::Tensor(index)) = value else {
-            bail!(
-                "the parameter {name} is missing; the checkpoint belongs to another network than plans.json"
-            )
-        };
-        let tensor = &checkpoint.tensors[*index];
-        let values = tensor.to_f32().with_context(|| format!("`{name}` is not floating point"))?;
-        store.set(&name, &tensor.shape, &values)?;
+/// The weights of a checkpoint by their names in the network.
+struct State<'a> {
+    checkpoint: &'a Checkpoint,
+    weights: BTreeMap<&'a str, &'a Value>,
+}
+
+impl<'a> State<'a> {
+    /// v2 names many tensors twice (`all_modules`, `decoder.encoder`): those names are left out.
+    fn of(checkpoint: &'a Checkpoint) -> Result<Self> {
+        let state = checkpoint.root.get("network_weights").and_then(Value::entries);
+        let weights = state
+            .context("no network_weights")?
+            .iter()
+            .filter_map(|(name, value)| Some((own_name(name.as_str()?), value)))
+            .filter(|(name, _)| !name.starts_with("decoder.encoder.") && !name.contains(".all_modules."))
+            .collect();
+        Ok(Self { checkpoint, weights })
     }
-    Ok(())
+
+    fn has_running_statistics(&self) -> bool {
+        self.weights.keys().any(|name| name.ends_with(".running_mean"))
+    }
+
+    /// Copies the weights: all of the network's, and all there are.
+    fn put(mut self, store: &mut ParameterStore) -> Result<()> {
+        const HINT: &str = "the checkpoint belongs to another network than plans.json";
+        let names: Vec<String> = store.parameters().iter().map(|parameter| parameter.name.clone()).collect();
+        for name in names {
+            let Some(Value::Tensor(index)) = self.weights.remove(name.as_str()) else {
+                bail!("the parameter {name} is missing; {HINT}")
+            };
+            let tensor = &self.checkpoint.tensors[*index];
+            let values = tensor.to_f32().with_context(|| format!("`{name}` is not floating point"))?;
+            store.set(&name, &tensor.shape, &values)?;
+        }
+        match self.weights.keys().next() {
+            Some(name) => bail!("the network has no parameter {name}; {HINT}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A parameter's name without what parallel and compiled networks put before it.
+fn own_name(name: &str) -> &str {
+    let name = name.strip_prefix("module.").unwrap_or(name);
+    name.strip_prefix("_orig_mod.").unwrap_or(name)
 }
 
 /// The checkpoint files: of the folds asked for, or of every fold that has one.

@@ -1,36 +1,23 @@
-//! `plans.json` and `dataset.json` of v2.
+//! `plans.json` of v2.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use nnunet_architectures::{EncoderKind, V2UnetConfig};
-use nnunet_inference::Heads;
+use nnunet_architectures::{EncoderKind, Norm, V2UnetConfig};
+use nnunet_host::v2::{Dataset, Reader, load};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// Whether a folder is a model of v2: `plans.json` with configurations, and `dataset.json`.
-pub(crate) fn is_model(folder: &Path) -> bool {
-    let has_configurations = || -> Option<bool> {
-        let text = std::fs::read(folder.join("plans.json")).ok()?;
-        Some(serde_json::from_slice::<Value>(&text).ok()?.get("configurations").is_some())
-    };
-    folder.join("dataset.json").is_file() && has_configurations() == Some(true)
-}
-
-fn load<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<T> {
-    let text = std::fs::read(path).with_context(|| path.display().to_string())?;
-    serde_json::from_slice(&text).with_context(|| path.display().to_string())
-}
-
-/// The resampling of v2's default planners.
-const KNOWN: &str = "resample_data_or_seg_to_shape";
+use super::resampling::{Function, Kwargs, Resampler};
 
 /// `plans.json`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Plans {
     pub(crate) transpose_forward: [usize; 3],
     pub(crate) transpose_backward: [usize; 3],
+    #[serde(default, rename = "image_reader_writer")]
+    pub(super) reader: Reader,
     #[serde(default)]
     foreground_intensity_properties_per_channel: BTreeMap<String, Intensities>,
     configurations: BTreeMap<String, Map<String, Value>>,
@@ -54,44 +41,20 @@ pub(crate) struct Configuration {
     pub(crate) spacing: Vec<f64>,
     pub(crate) normalization_schemes: Vec<String>,
     pub(crate) use_mask_for_norm: Vec<bool>,
-    resampling_fn_data: String,
-    #[serde(default = "known")]
-    resampling_fn_seg: String,
-    resampling_fn_probabilities: String,
-    pub(crate) resampling_fn_data_kwargs: Kwargs,
-    pub(crate) resampling_fn_probabilities_kwargs: Kwargs,
+    resampling_fn_data: Function,
+    #[serde(default)]
+    resampling_fn_seg: Function,
+    resampling_fn_probabilities: Function,
+    resampling_fn_data_kwargs: Kwargs,
+    resampling_fn_probabilities_kwargs: Kwargs,
     /// Of labels, which only a cascade resamples.
-    #[serde(default = "of_labels")]
-    pub(crate) resampling_fn_seg_kwargs: Kwargs,
+    #[serde(default = "Kwargs::of_labels")]
+    resampling_fn_seg_kwargs: Kwargs,
     /// Of a cascade: the configuration whose labels are further channels.
     pub(crate) previous_stage: Option<String>,
     architecture: Option<Architecture>,
     #[serde(flatten)]
     old: OldArchitecture,
-}
-
-/// Arguments of v2's resampling.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Kwargs {
-    #[serde(default = "cubic")]
-    pub(crate) order: u32,
-    #[serde(default)]
-    pub(crate) order_z: u32,
-    #[serde(default)]
-    pub(crate) force_separate_z: Option<bool>,
-}
-
-fn cubic() -> u32 {
-    3
-}
-
-/// v2's planners write these.
-fn of_labels() -> Kwargs {
-    Kwargs { order: 1, order_z: 0, force_separate_z: None }
-}
-
-fn known() -> String {
-    KNOWN.to_owned()
 }
 
 #[derive(Debug, Deserialize)]
@@ -148,9 +111,11 @@ impl Plans {
 
 impl Configuration {
     fn check(&self) -> Result<()> {
-        for name in [&self.resampling_fn_data, &self.resampling_fn_seg, &self.resampling_fn_probabilities] {
-            ensure!(name == KNOWN, "resampling function {name} is not known here; {KNOWN} is");
-        }
+        let is_kept = |function: Function| function == Function::Keep;
+        ensure!(
+            is_kept(self.resampling_fn_data) == is_kept(self.resampling_fn_probabilities),
+            "images and probabilities must both be resampled, or none"
+        );
         let axes = self.patch_size.len();
         ensure!(
             (2..=3).contains(&axes) && self.spacing.len() == axes,
@@ -161,6 +126,22 @@ impl Configuration {
             "normalization_schemes and use_mask_for_norm need one entry for each channel"
         );
         Ok(())
+    }
+
+    /// Resamples images.
+    pub(super) fn data(&self) -> Resampler {
+        Resampler { function: self.resampling_fn_data, kwargs: self.resampling_fn_data_kwargs }
+    }
+
+    /// Resamples the label maps of a previous stage.
+    pub(super) fn labels(&self) -> Resampler {
+        Resampler { function: self.resampling_fn_seg, kwargs: self.resampling_fn_seg_kwargs }
+    }
+
+    /// Resamples what networks say.
+    pub(super) fn probabilities(&self) -> Resampler {
+        let kwargs = self.resampling_fn_probabilities_kwargs;
+        Resampler { function: self.resampling_fn_probabilities, kwargs }
     }
 
     /// Spacing of the network's grid for a case's, both in transposed order; slices keep their distance.
@@ -207,19 +188,13 @@ impl OldArchitecture {
             n_conv_per_stage: self.n_conv_per_stage_encoder.clone(),
             n_conv_per_stage_decoder: self.n_conv_per_stage_decoder.clone(),
             conv_bias: true,
+            norm: Norm::Instance,
         }
     }
 }
 
 fn from_kwargs(kwargs: &Map<String, Value>, axes: usize) -> Result<V2UnetConfig> {
-    let ends = |key: &str, ending: &str| {
-        let name = kwargs.get(key).and_then(Value::as_str).unwrap_or_default();
-        let name = name.trim_end_matches("2d").trim_end_matches("3d");
-        ensure!(name.ends_with(ending), "{key} = {name} is not known here; {ending} is");
-        Ok(())
-    };
-    ends("norm_op", "InstanceNorm")?;
-    ends("nonlin", "LeakyReLU")?;
+    check_kwargs(kwargs)?;
     let stages = kwargs.get("n_stages").and_then(Value::as_u64).context("n_stages is missing")? as usize;
     let counts = |key: &str, len: usize| -> Result<Vec<usize>> {
         let value = kwargs.get(key).with_context(|| format!("{key} is missing"))?;
@@ -248,67 +223,68 @@ fn from_kwargs(kwargs: &Map<String, Value>, axes: usize) -> Result<V2UnetConfig>
         n_conv_per_stage: counts(blocks, stages)?,
         n_conv_per_stage_decoder: counts("n_conv_per_stage_decoder", stages.saturating_sub(1))?,
         conv_bias: kwargs.get("conv_bias").and_then(Value::as_bool).unwrap_or(false),
+        norm: norm(kwargs)?,
     })
 }
 
-/// What `dataset.json` says of channels and labels.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Dataset {
-    #[serde(alias = "modality")]
-    pub(crate) channel_names: BTreeMap<String, Value>,
-    labels: BTreeMap<String, Label>,
-    regions_class_order: Option<Vec<u8>>,
-    pub(crate) file_ending: String,
+/// The class that an argument names, without its package and its number of axes.
+fn class<'a>(kwargs: &'a Map<String, Value>, key: &str) -> &'a str {
+    let name = kwargs.get(key).and_then(Value::as_str).unwrap_or_default();
+    let name = name.rsplit('.').next().unwrap_or_default();
+    name.trim_end_matches("2d").trim_end_matches("3d")
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum Label {
-    One(i64),
-    Several(Vec<i64>),
+fn norm(kwargs: &Map<String, Value>) -> Result<Norm> {
+    match class(kwargs, "norm_op") {
+        "InstanceNorm" => Ok(Norm::Instance),
+        "BatchNorm" => Ok(Norm::Batch),
+        other => bail!("norm_op = {other} is not known here; InstanceNorm and BatchNorm are"),
+    }
 }
 
-impl Dataset {
-    pub(crate) fn load(folder: &Path) -> Result<Self> {
-        let dataset: Self = load(&folder.join("dataset.json"))?;
-        let ending = &dataset.file_ending;
-        ensure!(
-            [".nii.gz", ".nii"].contains(&ending.as_str()),
-            "images of this model end in {ending}; only .nii.gz and .nii are read"
-        );
-        Ok(dataset)
-    }
+/// Slope of the rectifier and epsilon of the norms, in all of v2's plans.
+const SLOPE: f64 = 0.01;
+const EPSILON: f64 = 1e-5;
+/// Arguments that change nothing, or that are read.
+const KNOWN: [&str; 17] = [
+    "n_stages",
+    "features_per_stage",
+    "conv_op",
+    "kernel_sizes",
+    "strides",
+    "n_conv_per_stage",
+    "n_blocks_per_stage",
+    "n_conv_per_stage_decoder",
+    "conv_bias",
+    "norm_op",
+    "norm_op_kwargs",
+    "dropout_op",
+    "dropout_op_kwargs",
+    "nonlin",
+    "nonlin_kwargs",
+    "deep_supervision",
+    "stochastic_depth_p",
+];
 
-    /// Number of labels that are neither background nor to be ignored.
-    pub(crate) fn foreground_labels(&self) -> usize {
-        let values = |label: &Label| match label {
-            Label::One(value) => vec![*value],
-            Label::Several(values) => values.clone(),
-        };
-        let labels = self.labels.iter().filter(|(name, _)| *name != "ignore");
-        let all: BTreeSet<i64> = labels.flat_map(|(_, label)| values(label)).collect();
-        all.into_iter().filter(|value| *value != 0).count()
+/// Whether the network is one of ours: an argument that is passed over would change what it computes.
+fn check_kwargs(kwargs: &Map<String, Value>) -> Result<()> {
+    let is_off = |value: &Value| value.is_null() || value == &Value::Bool(false);
+    let unknown = kwargs.iter().find(|(key, value)| !KNOWN.contains(&key.as_str()) && !is_off(value));
+    if let Some((key, value)) = unknown {
+        bail!("the network's argument {key} = {value} is not known here");
     }
-
-    pub(crate) fn heads(&self) -> Result<Heads> {
-        let labels = || self.labels.iter().filter(|(name, _)| *name != "ignore").map(|(_, label)| label);
-        if !labels().any(|label| matches!(label, Label::Several(values) if values.len() > 1)) {
-            return Ok(Heads::Labels(labels().count()));
-        }
-        let is_foreground = |label: &&Label| match label {
-            Label::One(value) => *value != 0,
-            Label::Several(values) => values.iter().any(|value| *value != 0),
-        };
-        let order = self
-            .regions_class_order
-            .clone()
-            .context("dataset.json has regions but no regions_class_order")?;
-        ensure!(
-            order.len() == labels().filter(is_foreground).count(),
-            "dataset.json: regions_class_order needs one entry for each region"
-        );
-        Ok(Heads::Regions(order))
+    let nonlin = class(kwargs, "nonlin");
+    ensure!(nonlin == "LeakyReLU", "nonlin = {nonlin} is not known here; LeakyReLU is");
+    let given = |of: &str, key: &str| kwargs.get(of).and_then(|inner| inner.get(key)).cloned();
+    for (of, key, usual) in [
+        ("nonlin_kwargs", "negative_slope", Value::from(SLOPE)),
+        ("norm_op_kwargs", "eps", Value::from(EPSILON)),
+        ("norm_op_kwargs", "affine", Value::Bool(true)),
+    ] {
+        let value = given(of, key).unwrap_or_else(|| usual.clone());
+        ensure!(value == usual, "{of}: {key} = {value} is not known here; {usual} is");
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -324,28 +300,5 @@ mod tests {
         assert_eq!((merged["x"].as_u64(), merged["patch_size"].is_array()), (Some(2), true));
         assert!(plans.merged("c", 0).unwrap_err().to_string().contains("inherits from itself"));
         assert!(plans.merged("d", 0).is_err());
-    }
-
-    fn dataset(labels: &str) -> Dataset {
-        let text = format!(r#"{{"channel_names":{{"0":"MRI"}},"file_ending":".nii.gz",{labels}}}"#);
-        serde_json::from_str(&text).unwrap()
-    }
-
-    #[test]
-    fn a_cascade_counts_labels_and_not_regions() {
-        let plain = dataset(r#""labels":{"background":0,"a":1,"b":2,"ignore":3}"#);
-        assert_eq!(plain.foreground_labels(), 2);
-        let regions = dataset(r#""labels":{"background":0,"all":[1,2,3],"b":[2,3]}"#);
-        assert_eq!(regions.foreground_labels(), 3);
-    }
-
-    #[test]
-    fn heads_follow_from_labels_and_regions() {
-        let heads = |labels: &str| dataset(labels).heads();
-        let plain = heads(r#""labels":{"background":0,"a":1,"ignore":2}"#).unwrap();
-        assert_eq!(plain, Heads::Labels(2));
-        let regions = r#""labels":{"background":0,"all":[1,2],"b":[2]},"regions_class_order":[1,2]"#;
-        assert_eq!(heads(regions).unwrap(), Heads::Regions(vec![1, 2]));
-        assert!(heads(r#""labels":{"background":0,"all":[1,2]}"#).is_err());
     }
 }

@@ -8,9 +8,8 @@ use nnunet_formats::pickle::Value;
 use nnunet_host::commands::predict::{Args, Mode};
 use nnunet_host::config::World;
 use nnunet_host::export;
-use nnunet_host::pipeline::{copy_file, crop_case};
-use nnunet_inference::{Heads, Scores, SlidingWindow};
-use nnunet_numerics::resampled_shape;
+use nnunet_host::pipeline::copy_file;
+use nnunet_inference::{Heads, Scores, SlidingWindow, paste};
 use nnunet_plugin_api::Postprocessor;
 use nnunet_plugin_api::vocabulary::CaseProperties;
 
@@ -63,9 +62,12 @@ pub(crate) fn run(args: &Args, world: &World, folder: &Path) -> Result<()> {
 
 fn sizes(model: &Model, cases: &[Case]) -> Sizes {
     let order = model.plans.transpose_forward;
-    let (raw, network) = largest(cases, |size, spacing| {
+    let (raw, network) = largest(cases, |image| {
+        let case = model.plans.reader.geometry(image);
+        let (size, spacing) = (case.size_zyx(), case.spacing_zyx());
         let spacing = order.map(|axis| spacing[axis]);
-        resampled_shape(order.map(|axis| size[axis]), spacing, model.configuration.target(spacing))
+        let target = model.configuration.target(spacing);
+        model.configuration.data().shape(order.map(|axis| size[axis]), spacing, target)
     });
     Sizes {
         raw,
@@ -73,7 +75,7 @@ fn sizes(model: &Model, cases: &[Case]) -> Sizes {
         channels: model.configuration.input_channels(&model.dataset),
         folds: model.networks.len(),
         features: model.features,
-        is_cubic: model.configuration.resampling_fn_probabilities_kwargs.order > 1,
+        is_cubic: model.configuration.probabilities().is_cubic(),
     }
 }
 
@@ -104,16 +106,16 @@ impl Method for V2<'_> {
     fn prepare(&self, case: &Case) -> Result<Prepared> {
         let previous = self.previous.as_ref();
         let labels = previous.map(|previous| previous.file(case)).transpose()?;
-        let (cropped, properties) = crop_case(&case.images, labels.as_deref())?;
+        let (cropped, properties) = self.plans.reader.read(&case.images, labels.as_deref())?.crop()?;
         let labels = previous.map(|previous| previous.labels);
         let case = preprocess::Case::new(cropped, &properties, self.plans, self.configuration, labels)?;
         let way = case.way_back(self.plans, self.configuration);
         Ok(Prepared { way, image: case.image, properties })
     }
 
-    /// v2 keeps resampled logits in half precision. Without regions the largest logit is the largest probability.
+    /// v2 keeps logits that splines resampled in half precision. Without regions the largest logit is the largest probability.
     fn finish(&self, scores: &mut Array4<f32>, resampled: bool) {
-        if resampled {
+        if resampled && self.configuration.probabilities().keeps_half_precision() {
             scores.mapv_inplace(|value| half::f16::from_f32(value).to_f32());
         }
         match self.heads {
@@ -123,12 +125,13 @@ impl Method for V2<'_> {
         }
     }
 
-    fn properties(&self, case: &CaseProperties) -> Value {
-        properties_to_pickle(case, self.plans.transpose_forward)
+    fn properties(&self, case: &CaseProperties) -> Result<Value> {
+        properties_to_pickle(case, self.plans)
     }
 
     fn write(&self, labels: Array3<u8>, case: &CaseProperties, output: &Path) -> Result<()> {
-        export::write_treated(output, labels, case, self.postprocessing.as_deref())
+        let labels = export::treated(labels, case, self.postprocessing.as_deref())?;
+        self.plans.reader.write(output, paste(labels.view(), case).view(), case)
     }
 }
 
@@ -142,18 +145,13 @@ fn softmax(logits: &mut Array4<f32>) {
 }
 
 /// The properties that v2 keeps beside probabilities; sizes and boxes are in transposed order there.
-fn properties_to_pickle(case: &CaseProperties, order: [usize; 3]) -> Value {
-    let floats = |values: &[f64]| Value::Tuple(values.iter().map(|value| Value::Float(*value)).collect());
+fn properties_to_pickle(case: &CaseProperties, plans: &Plans) -> Result<Value> {
+    let order = plans.transpose_forward;
     let sizes = |size: [usize; 3]| Value::Tuple(size.iter().map(|len| Value::Int(*len as i64)).collect());
     let bbox = order.map(|axis| Value::ints(case.crop_bbox[axis]));
-    let itk = vec![
-        ("spacing", floats(&case.itk.spacing)),
-        ("origin", floats(&case.itk.origin)),
-        ("direction", floats(&case.itk.direction)),
-    ];
     let spacing = case.original_spacing.iter().map(|value| Value::Float(*value)).collect();
-    Value::dict(vec![
-        ("sitk_stuff", Value::dict(itk)),
+    Ok(Value::dict(vec![
+        plans.reader.keeps(case)?,
         ("spacing", Value::List(spacing)),
         ("shape_before_cropping", sizes(order.map(|axis| case.original_size_of_raw_data[axis]))),
         ("bbox_used_for_cropping", Value::List(bbox.into_iter().collect())),
@@ -161,5 +159,5 @@ fn properties_to_pickle(case: &CaseProperties, order: [usize; 3]) -> Value {
             "shape_after_cropping_and_before_resampling",
             sizes(order.map(|axis| case.size_after_cropping[axis])),
         ),
-    ])
+    ]))
 }

@@ -4,11 +4,10 @@ use anyhow::{Context, Result, bail, ensure};
 use ndarray::{Array3, Array4, ArrayViewMut3, Axis};
 use nnunet_inference::WayBack;
 use nnunet_numerics::stats::mean_std;
-use nnunet_numerics::{Resampling, resample, resample_labels, resampled_shape, separate_axis};
 use nnunet_plugin_api::vocabulary::CaseProperties;
 use nnunet_preprocessing::Cropped;
 
-use super::plans::{Configuration, Kwargs, Plans};
+use super::plans::{Configuration, Plans};
 use crate::cascade::network_input;
 
 /// Guards quotients of images of one value.
@@ -53,14 +52,11 @@ impl Case {
             normalize(data, scheme, mask.then_some(&seg), plans, channel)?;
         }
         let (_, z, y, x) = image.dim();
-        let shape = resampled_shape([z, y, x], spacing, target);
-        let how = resampling(&configuration.resampling_fn_data_kwargs, spacing, target);
-        let image = if shape == [z, y, x] { image } else { resample(image.view(), shape, how) };
+        let image = configuration.data().image(image, spacing, target);
         let image = match foreground_labels {
             None => image,
             Some(count) => {
-                let how = resampling(&configuration.resampling_fn_seg_kwargs, spacing, target);
-                network_input(image.view(), &resample_labels(seg.view(), shape, how), count)?
+                network_input(image.view(), &configuration.labels().labels(seg, spacing, target), count)?
             }
         };
         Ok(Self { image, cropped: [z, y, x], spacing, target })
@@ -69,8 +65,7 @@ impl Case {
     /// The way back. Axes of the resampling are those of the raw image there.
     pub(crate) fn way_back(&self, plans: &Plans, configuration: &Configuration) -> WayBack {
         let (_, z, y, x) = self.image.dim();
-        let mut how =
-            resampling(&configuration.resampling_fn_probabilities_kwargs, self.target, self.spacing);
+        let mut how = configuration.probabilities().how(self.target, self.spacing);
         how.separate = how.separate.map(|axis| plans.transpose_forward[axis]);
         let back = plans.transpose_backward;
         WayBack {
@@ -80,11 +75,6 @@ impl Case {
             how,
         }
     }
-}
-
-fn resampling(kwargs: &Kwargs, from: [f64; 3], to: [f64; 3]) -> Resampling {
-    let separate = separate_axis(from, to, kwargs.force_separate_z);
-    Resampling { order: kwargs.order, order_z: kwargs.order_z, separate }
 }
 
 /// Normalises a channel in place; with a mask only where the label map is not negative.

@@ -1,0 +1,86 @@
+//! Predictions of several v2 models merged: the mean of their probabilities (`nnUNetv2_ensemble`).
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use ndarray::Array4;
+use nnunet_formats::{npz, pickle};
+use nnunet_inference::Heads;
+use serde::Deserialize;
+
+use super::{Dataset, Reader, load};
+use crate::pipeline::copy_file;
+use crate::records;
+
+/// What v2's predictions of a folder have in common.
+#[derive(Debug)]
+pub struct Ensemble {
+    reader: Reader,
+    heads: Heads,
+    /// Of label maps.
+    pub file_ending: String,
+}
+
+#[derive(Deserialize)]
+struct Plans {
+    #[serde(default)]
+    image_reader_writer: Reader,
+}
+
+impl Ensemble {
+    /// By the `dataset.json` and `plans.json` that prediction left in the first folder; both are copied to `output`.
+    ///
+    /// # Errors
+    /// As [`Dataset::load`] and [`Dataset::heads`].
+    pub fn new(first: &Path, output: &Path) -> Result<Self> {
+        let dataset = Dataset::load(first)?;
+        let plans: Plans = load(&first.join("plans.json"))?;
+        for name in ["plans.json", "dataset.json"] {
+            copy_file(&first.join(name), &output.join(name))?;
+        }
+        let heads = dataset.heads().with_context(|| first.join("dataset.json").display().to_string())?;
+        Ok(Self { reader: plans.image_reader_writer, heads, file_ending: dataset.file_ending })
+    }
+
+    /// Writes the label map of the mean probabilities of a case, and those too if they are wanted.
+    ///
+    /// # Errors
+    /// Files that are missing, unreadable, or of different sizes.
+    pub fn merge(&self, sources: &[PathBuf], output: &Path, save_npz: bool) -> Result<()> {
+        let mean = mean(sources, self.heads.count())?;
+        let pkl = sources.first().context("nothing to merge")?.with_extension("pkl");
+        let kept = pickle::load(&pkl)?;
+        let labels = self.heads.labels(mean.view());
+        self.reader.write_kept(output, labels.view(), &kept).with_context(|| pkl.display().to_string())?;
+        if save_npz {
+            let name = output.display().to_string();
+            let base = name.strip_suffix(&self.file_ending).unwrap_or(&name);
+            npz::save_f32(Path::new(&format!("{base}.npz")), "probabilities", mean.view())?;
+            records::save(Path::new(&format!("{base}.pkl")), &kept)?;
+        }
+        Ok(())
+    }
+}
+
+fn mean(sources: &[PathBuf], heads: usize) -> Result<Array4<f32>> {
+    let mut sum: Option<Array4<f32>> = None;
+    for path in sources {
+        let probabilities = npz::load_f32(path, "probabilities")?;
+        let shape = probabilities.dim();
+        ensure!(shape.0 == heads, "{} has {} classes; dataset.json has {heads}", path.display(), shape.0);
+        match &mut sum {
+            None => sum = Some(probabilities),
+            Some(sum) => {
+                ensure!(
+                    sum.dim() == shape,
+                    "{} has {shape:?} probabilities (classes, z, y, x), but {} has {:?}",
+                    path.display(),
+                    sources[0].display(),
+                    sum.dim()
+                );
+                *sum += &probabilities;
+            }
+        }
+    }
+    Ok(sum.context("nothing to merge")? / sources.len() as f32)
+}

@@ -1,0 +1,36 @@
+//! What nnU-Net v2 writes and this program reads without a network: `dataset.json`, the readers that `plans.json` names,
+//! and kept probabilities.
+
+mod dataset;
+mod ensemble;
+mod orientation;
+mod reader;
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+use serde_json::Value;
+
+pub use dataset::Dataset;
+pub use ensemble::Ensemble;
+pub use reader::Reader;
+
+/// Whether a folder is a model of v2, or has its predictions: `plans.json` with configurations, and `dataset.json`.
+#[must_use]
+pub fn is_v2(folder: &Path) -> bool {
+    let has_configurations = || -> Option<bool> {
+        let text = std::fs::read(folder.join("plans.json")).ok()?;
+        Some(serde_json::from_slice::<Value>(&text).ok()?.get("configurations").is_some())
+    };
+    folder.join("dataset.json").is_file() && has_configurations() == Some(true)
+}
+
+/// Reads a JSON file.
+///
+/// # Errors
+/// What the system says; something missing, or of another type.
+pub fn load<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<T> {
+    let text = std::fs::read(path).with_context(|| path.display().to_string())?;
+    serde_json::from_slice(&text).with_context(|| path.display().to_string())
+}
