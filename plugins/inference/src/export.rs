@@ -74,15 +74,19 @@ pub fn regions_of(probabilities: ArrayView4<'_, f32>, order: &[u8]) -> Array3<u8
     labels
 }
 
-/// Brings labels (z, y, x) from the preprocessed grid, in transposed order, to the cropped case's: with spline order 1 by
-/// the strongest label, with 0 by the nearest voxel (v1's modes `fast` and `fastest`).
+/// Brings labels (z, y, x) from the preprocessed grid, in transposed order, to the cropped case's: by the strongest label,
+/// resampled as scores would be, or by the nearest voxel (v1's modes `fast` and `fastest`). The nearest voxel is that of all
+/// axes together.
 #[must_use]
-pub fn labels_to_cropped_grid(labels: ArrayView3<'_, u8>, way: &WayBack, order: u32) -> Array3<u8> {
+pub fn labels_to_cropped_grid(labels: ArrayView3<'_, u8>, way: &WayBack, nearest: bool) -> Array3<u8> {
     let labels = labels.permuted_axes(way.transpose_backward);
     if labels.shape() == way.cropped {
         return labels.as_standard_layout().into_owned();
     }
-    let how = Resampling { order, order_z: 0, ..way.how };
+    let how = match way.how {
+        how if nearest || how.order == 0 => Resampling { order: 0, separate: None, ..how },
+        how => how,
+    };
     let values = labels.mapv(f32::from);
     resample_labels(values.view(), way.cropped, how).mapv(|label| label as u8)
 }

@@ -51,6 +51,8 @@ pub struct SlidingWindow {
     pub sums: Storage,
     /// Where the sum over several networks is kept.
     pub folds: Storage,
+    /// Several networks' scores and their mean are rounded to half precision, as v1's mode `fastest` does.
+    pub folds_in_half: bool,
     /// Most rows of the first axis that are handed on together.
     pub rows: usize,
 }
@@ -75,6 +77,7 @@ impl SlidingWindow {
             gaussian: true,
             sums: Storage::Device(Device::Cpu),
             folds: Storage::Device(Device::Cpu),
+            folds_in_half: false,
             rows: usize::MAX,
         }
     }
@@ -115,12 +118,16 @@ fn mean_of(
     let mut shape = image.size();
     shape[0] = how.num_classes as i64;
     let sum = how.folds.zeros(&shape, how.scores.kind())?;
+    let rounded = |scores: Tensor| -> Result<Tensor> {
+        let half = |scores: &Tensor| scores.f_to_kind(Kind::Half)?.f_to_kind(scores.kind());
+        Ok(if how.folds_in_half { half(&scores)? } else { scores })
+    };
     for (i, network) in networks.iter().enumerate() {
         let is_last = i + 1 == networks.len();
         of_network(*network, image, how, &mut |first, rows| {
             let mut here = sum.f_narrow(1, first as i64, rows.size()[1])?;
-            let _ = here.f_add_(&rows.f_to_device(sum.device())?)?;
-            if is_last { sink(first, here.f_div_scalar(networks.len() as f64)?) } else { Ok(()) }
+            let _ = here.f_add_(&rounded(rows)?.f_to_device(sum.device())?)?;
+            if is_last { sink(first, rounded(here.f_div_scalar(networks.len() as f64)?)?) } else { Ok(()) }
         })?;
     }
     Ok(())

@@ -27,8 +27,8 @@ enum Route {
     Slabs(Box<SlabReturn>),
     /// Scores are resampled class by class, because splines need the whole: kept in `sums` until all rows are there.
     Classes { sums: Tensor, storage: Storage },
-    /// Labels of the network's grid are resampled, with this spline order.
-    Labels { labels: Array3<u8>, order: u32 },
+    /// Labels of the network's grid are resampled, as scores would be or by the nearest voxel.
+    Labels { labels: Array3<u8>, nearest: bool },
 }
 
 impl<'a> Export<'a> {
@@ -42,7 +42,7 @@ impl<'a> Export<'a> {
     ) -> Result<Self> {
         let heads = method.heads();
         let route = match (method.resampled(), SlabReturn::new(way)) {
-            (Resampled::Labels(order), _) => Route::Labels { labels: Array3::zeros(way.network), order },
+            (Resampled::Labels { nearest }, _) => Route::Labels { labels: Array3::zeros(way.network), nearest },
             (Resampled::Scores, Some(slabs)) => Route::Slabs(Box::new(slabs)),
             (Resampled::Scores, None) => Route::Classes {
                 sums: storage.zeros(&shape(heads.count(), way.network), Kind::Float)?,
@@ -96,8 +96,8 @@ impl<'a> Export<'a> {
     fn close(&mut self) -> Result<()> {
         match &self.route {
             Route::Slabs(_) => Ok(()),
-            Route::Labels { labels, order } => {
-                self.labels = labels_to_cropped_grid(labels.view(), &self.way, *order);
+            Route::Labels { labels, nearest } => {
+                self.labels = labels_to_cropped_grid(labels.view(), &self.way, *nearest);
                 Ok(())
             }
             Route::Classes { sums, storage } => {

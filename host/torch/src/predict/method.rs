@@ -47,8 +47,8 @@ pub(crate) enum Keep {
 pub(crate) enum Resampled {
     /// Scores are resampled.
     Scores,
-    /// Labels are, with this spline order.
-    Labels(u32),
+    /// Labels are, as scores would be or by the nearest voxel.
+    Labels { nearest: bool },
 }
 
 /// A model's ways before and after its networks. Networks stay on one thread; everything here may run on several.

@@ -46,7 +46,8 @@ pub(super) fn run(args: &Args, world: &World, folder: &Path) -> Result<()> {
         keep: args.save_npz.then_some(Keep::Cropped),
         lowres: model.is_second_stage().then(|| LowResolution::new(args)).transpose()?,
     };
-    let window = model.window(args.step_size, !args.disable_tta, precision(args));
+    let mut window = model.window(args.step_size, !args.disable_tta, precision(args));
+    window.folds_in_half = args.mode == Mode::Fastest;
     let job = Job {
         folder,
         checkpoints: &model.files,
@@ -106,8 +107,8 @@ impl Method for V1<'_> {
     fn resampled(&self) -> Resampled {
         match self.mode {
             Mode::Normal => Resampled::Scores,
-            Mode::Fast => Resampled::Labels(1),
-            Mode::Fastest => Resampled::Labels(0),
+            Mode::Fast => Resampled::Labels { nearest: false },
+            Mode::Fastest => Resampled::Labels { nearest: true },
         }
     }
 
