@@ -1,4 +1,4 @@
-//! Models that go back and forth between this program and Python nnU-Net v1.
+//! Models that go back and forth between this program and Python nnU-Net v1, and models of v2.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -30,10 +30,14 @@ loss = { name = "DC_and_CE_loss", weight_ce = 0.3, weight_dice = 1.0 }
 
 /// The folder with v1's commands, from `NNUNET_V1`.
 fn v1(test: &str) -> Option<PathBuf> {
-    let found = std::env::var_os("NNUNET_V1").map(PathBuf::from);
+    python("NNUNET_V1", "nnunet==1.7.1", test)
+}
+
+fn python(variable: &str, package: &str, test: &str) -> Option<PathBuf> {
+    let found = std::env::var_os(variable).map(PathBuf::from);
     if found.is_none() {
         eprintln!(
-            "skipped interop::{test}: NNUNET_V1 does not name the bin folder of an environment with nnunet==1.7.1"
+            "skipped interop::{test}: {variable} does not name the bin folder of an environment with {package}"
         );
     }
     found
@@ -215,4 +219,30 @@ fn train_losses(checkpoint: &Path) -> Vec<f64> {
     let checkpoint = torch_zip::load(checkpoint).unwrap();
     let curves = checkpoint.root.get("plot_stuff").and_then(Value::items).unwrap();
     curves[0].to_f64_vec().unwrap()
+}
+
+/// Random models of each version, with seeds up to 16.
+fn random_models(python: &Path, version: &str) {
+    let mut command = Command::new(python.join("python"));
+    let output = command
+        .arg(script("random_models.py"))
+        .args([version, "0", "16"])
+        .arg(nnunet_tests::programs().join("nnunet"))
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn random_models_of_v1_predict_as_there() {
+    let Some(python) = v1("random_models_of_v1_predict_as_there") else { return };
+    random_models(&python, "v1");
+}
+
+#[test]
+fn random_models_of_v2_predict_as_there() {
+    let test = "random_models_of_v2_predict_as_there";
+    let Some(python) = python("NNUNET_V2", "nnunetv2==2.8.1", test) else { return };
+    random_models(&python, "v2");
 }

@@ -42,7 +42,9 @@ impl<'a> Export<'a> {
     ) -> Result<Self> {
         let heads = method.heads();
         let route = match (method.resampled(), SlabReturn::new(way)) {
-            (Resampled::Labels { nearest }, _) => Route::Labels { labels: Array3::zeros(way.network), nearest },
+            (Resampled::Labels { nearest }, _) => {
+                Route::Labels { labels: Array3::zeros(way.network), nearest }
+            }
             (Resampled::Scores, Some(slabs)) => Route::Slabs(Box::new(slabs)),
             (Resampled::Scores, None) => Route::Classes {
                 sums: storage.zeros(&shape(heads.count(), way.network), Kind::Float)?,
