@@ -149,9 +149,8 @@ def of_v1(seed, program):
             "modalities": {channel: "x" for channel in channels}, "size_reductions": OrderedDict(case=1.0),
             "intensityproperties": OrderedDict((channel, intensities) for channel in channels),
         },
-        "list_of_npz_files": ["case.npz"], "original_spacings": [np.array(draw.spacing)],
-        "original_sizes": [(20, 26, 26)], "preprocessed_data_folder": "", "num_classes": draw.labels,
-        "all_classes": labels, "base_num_features": 8, "keep_only_largest_region": None,
+        # What names patients' files has been taken out.
+        "num_classes": draw.labels, "all_classes": labels, "base_num_features": 8, "keep_only_largest_region": None,
         "min_region_size_per_class": None, "min_size_per_class": None, "transpose_forward": draw.forward,
         "transpose_backward": draw.backward, "data_identifier": "x", "plans_per_stage": {0: stage},
         "preprocessor_name": "PreprocessorFor2D" if draw.axes == 2 else draw.one(V1_PREPROCESSORS), "conv_per_stage": 2,

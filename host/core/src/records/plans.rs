@@ -6,7 +6,7 @@ use nnunet_plugin_api::vocabulary::{Plans, SegmentationExport, Stage};
 
 use super::{
     by_number, f64x3, field, fingerprint_from_pickle, fingerprint_to_pickle, get, int_tuple, numbered,
-    usizex3,
+    optional, usizex3,
 };
 
 /// v1's plans.
@@ -86,13 +86,14 @@ fn export_to_pickle(export: &SegmentationExport) -> Value {
     ])
 }
 
-/// Back from v1's plans. Keys that early versions lacked take v1's fallbacks.
+/// Back from v1's plans. Keys that early versions lacked take v1's fallbacks; the names of patients' files and folders, which
+/// nobody reads back, may have been taken out.
 ///
 /// # Errors
 /// A key that is missing or of the wrong kind.
 pub fn plans_from_pickle(value: &Value) -> Result<Plans> {
     let texts = |v: &Value| by_number(v, |text| text.as_str().map(str::to_owned));
-    let strings = |v: &Value| v.to_strings();
+    let text = |v: &Value| v.as_str().map(str::to_owned);
     let stages = field(value, "plans_per_stage", |v| by_number(v, |stage| Some(stage_from_pickle(stage))))?;
     let plans_per_stage = stages.into_iter().collect::<Result<Vec<_>>>()?;
     let is_3d = plans_per_stage.first().is_some_and(|stage| stage.patch_size.len() == 3);
@@ -101,17 +102,15 @@ pub fn plans_from_pickle(value: &Value) -> Result<Plans> {
         modalities: field(value, "modalities", texts)?,
         normalization_schemes: field(value, "normalization_schemes", texts)?,
         dataset_properties: fingerprint_from_pickle(get(value, "dataset_properties")?)?,
-        list_of_npz_files: field(value, "list_of_npz_files", strings)?,
-        preprocessed_data_folder: field(value, "preprocessed_data_folder", |v| {
-            v.as_str().map(str::to_owned)
-        })?,
+        list_of_npz_files: optional(value, "list_of_npz_files", Value::to_strings)?.unwrap_or_default(),
+        preprocessed_data_folder: optional(value, "preprocessed_data_folder", text)?.unwrap_or_default(),
         num_classes: field(value, "num_classes", |v| v.as_i64().map(|n| n as usize))?,
         all_classes: field(value, "all_classes", |v| v.items()?.iter().map(Value::as_i64).collect())?,
         base_num_features: field(value, "base_num_features", |v| v.as_i64().map(|n| n as usize))?,
         use_mask_for_norm: field(value, "use_mask_for_norm", |v| by_number(v, Value::as_bool))?,
         transpose_forward: order("transpose_forward")?,
         transpose_backward: order("transpose_backward")?,
-        data_identifier: field(value, "data_identifier", |v| v.as_str().map(str::to_owned))?,
+        data_identifier: field(value, "data_identifier", text)?,
         plans_per_stage,
         preprocessor_name: value.get("preprocessor_name").and_then(Value::as_str).map_or_else(
             || if is_3d { "GenericPreprocessor" } else { "PreprocessorFor2D" }.to_owned(),
