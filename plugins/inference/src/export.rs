@@ -125,6 +125,20 @@ mod tests {
     }
 
     #[test]
+    fn labels_are_resampled_as_scores_or_to_the_nearest_voxel() {
+        let labels = Array3::from_shape_fn((5, 6, 7), |(z, y, x)| ((5 * z + y * y + x * y + 7 * x) % 4) as u8);
+        let grid = |order, order_z, nearest| {
+            let how = Resampling { order, order_z, separate: Some(0) };
+            let way = WayBack { transpose_backward: [0, 1, 2], network: [5, 6, 7], cropped: [8, 9, 5], how };
+            labels_to_cropped_grid(labels.view(), &way, nearest)
+        };
+        // The nearest voxel is that of all axes together, whatever the plans say.
+        assert_eq!(grid(1, 0, true), grid(3, 1, true));
+        assert_eq!(grid(1, 0, true), grid(0, 1, false));
+        assert_ne!(grid(1, 0, false), grid(3, 0, false));
+    }
+
+    #[test]
     fn later_regions_overwrite_earlier_ones() {
         let scores = Array4::from_shape_vec((2, 1, 1, 3), vec![0.6, 0.6, 0.4, 0.5, 0.7, 0.8]).unwrap();
         let labels = Heads::Regions(vec![2, 1]).labels(scores.view());

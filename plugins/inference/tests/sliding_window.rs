@@ -206,6 +206,21 @@ fn neither_slabs_nor_files_change_a_bit() {
     }
 }
 
+/// Half precision is what several networks' scores and their mean have, when it is asked for.
+#[test]
+fn means_in_half_precision_are_v1s() {
+    let (plain, networks) = small(&[8, 8, 8]);
+    let image = Tensor::randn([2, 11, 9, 13], (Kind::Float, Device::Cpu));
+    let half = SlidingWindow { folds_in_half: true, ..plain.clone() };
+    let rounded = |value: f32| half::f16::from_f32(value).to_f32();
+    let [one, other] = [0, 1].map(|i| whole(&[&*networks[i]], &image, &plain).mapv(rounded));
+    let expected = ((one + other) / 2.0).mapv(rounded);
+    let both: Vec<&dyn Network> = networks.iter().map(|network| &**network).collect();
+    assert_eq!(whole(&both, &image, &half), expected);
+    assert_ne!(whole(&both, &image, &plain), expected);
+    assert_eq!(whole(&both[..1], &image, &half), whole(&both[..1], &image, &plain));
+}
+
 /// Mirror images together give the same as one by one, up to rounding.
 #[test]
 fn mirror_images_may_go_together() {
