@@ -126,7 +126,8 @@ mod tests {
 
     #[test]
     fn labels_are_resampled_as_scores_or_to_the_nearest_voxel() {
-        let labels = Array3::from_shape_fn((5, 6, 7), |(z, y, x)| ((5 * z + y * y + x * y + 7 * x) % 4) as u8);
+        let labels =
+            Array3::from_shape_fn((5, 6, 7), |(z, y, x)| ((5 * z + y * y + x * y + 7 * x) % 4) as u8);
         let grid = |order, order_z, nearest| {
             let how = Resampling { order, order_z, separate: Some(0) };
             let way = WayBack { transpose_backward: [0, 1, 2], network: [5, 6, 7], cropped: [8, 9, 5], how };
