@@ -1,14 +1,16 @@
-//! Kinds around images, from a plugin: a data set in another file format, a normalisation by name, and a logger.
+//! Kinds around images, from a plugin: a data set in another file format, a normalisation by name, and a logger. And data
+//! sets in the formats that the program knows itself.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
 use std::path::Path;
 
-use nnunet_formats::{nifti, npz};
+use ndarray::{Array3, Array4};
+use nnunet_formats::{nifti, npz, nrrd};
 use nnunet_tests::{World, copy_folder, plugin};
 
-/// A NIfTI file as an uncompressed MetaImage beside it.
-fn to_meta_image(path: &Path) {
-    let image = nifti::read(path).unwrap();
+/// A NIfTI file as an uncompressed MetaImage.
+fn to_meta_image(from: &Path, to: &Path) {
+    let image = nifti::read(from).unwrap();
     let words = |numbers: &[f64]| numbers.iter().map(f64::to_string).collect::<Vec<_>>().join(" ");
     let geometry = &image.geometry;
     let by_column: Vec<f64> = (0..9).map(|i| geometry.direction[i % 3 * 3 + i / 3]).collect();
@@ -22,37 +24,44 @@ fn to_meta_image(path: &Path) {
     );
     let voxels = image.data.iter().flat_map(|value| value.to_le_bytes());
     let bytes: Vec<u8> = header.into_bytes().into_iter().chain(voxels).collect();
-    std::fs::write(path.to_string_lossy().replace(".nii.gz", ".mha"), bytes).unwrap();
-    std::fs::remove_file(path).unwrap();
+    std::fs::write(to, bytes).unwrap();
 }
 
-/// The phantoms again as MetaImages, as Task901.
-fn meta_images(world: &World) {
-    let raw = world.path("raw/nnUNet_raw_data/Task901_Meta");
+fn to_nrrd(from: &Path, to: &Path) {
+    let image = nifti::read(from).unwrap();
+    nrrd::write_image(to, image.data.view(), &image.geometry).unwrap();
+}
+
+/// The phantoms again as another task, in files with another ending.
+fn data_set(world: &World, task: &str, ending: &str, convert: fn(&Path, &Path)) {
+    let raw = world.path("raw/nnUNet_raw_data").join(task);
     copy_folder(&world.path("raw/nnUNet_raw_data/Task900_Phantom"), &raw);
     for folder in ["imagesTr", "labelsTr", "imagesTs"] {
         for entry in std::fs::read_dir(raw.join(folder)).unwrap().flatten() {
-            to_meta_image(&entry.path());
+            let path = entry.path();
+            convert(&path, Path::new(&path.to_string_lossy().replace(".nii.gz", ending)));
+            std::fs::remove_file(&path).unwrap();
         }
     }
     let json = std::fs::read_to_string(raw.join("dataset.json")).unwrap();
-    let json = json.replace(".nii.gz", ".mha").replacen('{', "{\"file_ending\": \".mha\",", 1);
+    let json = json.replace(".nii.gz", ending).replacen('{', &format!("{{\"file_ending\": \"{ending}\","), 1);
     std::fs::write(raw.join("dataset.json"), json).unwrap();
+}
+
+fn preprocessed(world: &World, task: &str) -> (Array4<f32>, Array3<f32>) {
+    let file = format!("preprocessed/{task}/nnUNetData_plans_v2.1_stage0/phantom_000.npz");
+    npz::load_case(&world.path(&file)).unwrap()
 }
 
 #[test]
 fn a_data_set_of_another_format_is_trained_on_and_predicted_like_the_same_one_in_nifti() {
     let world = World::with_phantoms();
-    meta_images(&world);
+    data_set(&world, "Task901_Meta", ".mha", to_meta_image);
     let toml = std::fs::read_to_string(world.path("nnunet.toml")).unwrap();
     world.write("nnunet.toml", &(toml + "\n[loggers.CsvLogger]\nseparator = \";\"\n"));
     let with = format!("--plugin {} ", plugin("my_imaging").display());
     world.succeed(&(with.clone() + "plan_and_preprocess -t 901 -pl3d Small -pl2d None -tl 2 -tf 2"));
-    let case = |task: &str| {
-        let file = format!("preprocessed/{task}/nnUNetData_plans_v2.1_stage0/phantom_000.npz");
-        npz::load_f32(&world.path(&file), "data").unwrap()
-    };
-    assert_eq!(case("Task901_Meta"), case("Task900_Phantom"));
+    assert_eq!(preprocessed(&world, "Task901_Meta"), preprocessed(&world, "Task900_Phantom"));
 
     world.succeed(
         &(with.clone()
@@ -79,12 +88,20 @@ fn a_data_set_of_another_format_is_trained_on_and_predicted_like_the_same_one_in
     }
 }
 
-/// Without the plugin the file says what is missing.
+#[test]
+fn a_data_set_in_nrrd_needs_no_plugin() {
+    let world = World::with_phantoms();
+    data_set(&world, "Task902_Nrrd", ".nrrd", to_nrrd);
+    world.succeed("plan_and_preprocess -t 902 -pl3d Small -pl2d None -tl 2 -tf 2 --verify_dataset_integrity");
+    assert_eq!(preprocessed(&world, "Task902_Nrrd"), preprocessed(&world, "Task900_Phantom"));
+}
+
 #[test]
 fn an_unknown_ending_names_the_known_ones() {
     let world = World::with_phantoms();
-    meta_images(&world);
-    let outcome = world.run("plan_and_preprocess -t 901 -pl3d Small -pl2d None");
+    data_set(&world, "Task903_Unknown", ".unknown", |from, to| drop(std::fs::copy(from, to).unwrap()));
+    let outcome = world.run("plan_and_preprocess -t 903 -pl3d Small -pl2d None");
     assert_eq!(outcome.code, 1);
-    assert!(outcome.text.contains("no format reads it; known endings: .nii.gz, .nii"), "{}", outcome.text);
+    let known = "no format reads it; known endings: .nii.gz, ";
+    assert!(outcome.text.contains(known) && outcome.text.contains(".nrrd"), "{}", outcome.text);
 }

@@ -6,14 +6,22 @@
 pub mod atomic;
 mod compressed;
 mod error;
+mod geometry;
 pub mod json;
+pub mod meta_image;
 pub mod nifti;
 pub mod npy;
 pub mod npz;
+pub mod nrrd;
 pub mod pickle;
+pub mod picture;
 mod spool;
+mod text_header;
 pub mod tfevents;
+pub mod tiff;
 pub mod torch_zip;
+mod voxels;
 
 pub use compressed::CompressedVolume;
 pub use error::{Error, Result};
+pub use geometry::{Geometry, Image};

@@ -1,7 +1,7 @@
 //! Reads damaged files for as long as one likes: no reader may panic, or take more memory than the file justifies.
 //!
 //! ```sh
-//! cargo run --release -p nnunet-host --example fuzz -- nifti 10      # minutes; npz, pickle, dataset, checkpoint, zip
+//! cargo run --release -p nnunet-host --example fuzz -- nifti 10      # minutes; mha, nrrd, tif, png, bmp, npz, pickle, ...
 //! ```
 //!
 //! Files are made by the program's own writers, and taken from the reference data where there is some; then bytes are
@@ -43,7 +43,9 @@ fn main() {
     let minutes: f64 = arguments.get(1).and_then(|text| text.parse().ok()).unwrap_or(1.0);
     let folder = tempfile::tempdir().unwrap();
     let Some(target) = target(name, folder.path()) else {
-        eprintln!("usage: fuzz nifti|npz|pickle|dataset|checkpoint|zip [MINUTES] [SEED]");
+        eprintln!(
+            "usage: fuzz nifti|mha|nrrd|tif|png|bmp|npz|pickle|dataset|checkpoint|zip [MINUTES] [SEED]"
+        );
         std::process::exit(2);
     };
     let first = arguments.get(2).map(|seed| seed.parse::<u64>().expect("a seed is a number"));
@@ -64,7 +66,7 @@ fn round(target: &Target, folder: &Path, seed: u64) -> f64 {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let seed_file = &target.seeds[random.random_range(0..target.seeds.len())];
     let Damaged { bytes, content } = damaged(seed_file, &mut random);
-    let allowed = BASE + content.map_or(target.per_byte * bytes.len(), |content| PER_BYTE * content);
+    let allowed = target.base + content.map_or(target.per_byte * bytes.len(), |content| PER_BYTE * content);
     let path = folder.join(format!("damaged.{}", target.ending));
     std::fs::write(&path, &bytes).unwrap();
     let file = if target.ending == "json" { folder.to_owned() } else { path };

@@ -5,19 +5,23 @@ use std::path::{Path, PathBuf};
 
 use ndarray::{Array3, Array4};
 use nnunet_formats::nifti::{self, Geometry};
-use nnunet_formats::npz;
 use nnunet_formats::pickle::{self, Value};
 use nnunet_formats::torch_zip::{self, Checkpoint, TensorData};
+use nnunet_formats::{meta_image, npz, nrrd, picture, tiff};
 use nnunet_host::dataset::Dataset;
 use nnunet_host::{exchange, records};
 use nnunet_test_support::{files, reference};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-use crate::PER_BYTE;
+use crate::{BASE, PER_BYTE};
 
 /// Deflate's largest ratio, times the widening of 8-bit voxels to single precision and one copy of both.
 const PER_COMPRESSED_BYTE: usize = 1032 * 6;
+/// The same for LZW.
+const PER_PICTURE_BYTE: usize = 4096 * 6;
+/// The crate `tiff` reads the tags of the first page before one can tell it a limit.
+const TIFF_TAGS: usize = 256 << 20;
 /// Larger files make rounds slow.
 const LARGEST_SEED_FILE: usize = 300_000;
 /// Files of a folder of the reference data.
@@ -30,6 +34,8 @@ pub(crate) struct Target {
     pub(crate) read: fn(&Path),
     /// Bytes in memory for a byte of the file.
     pub(crate) per_byte: usize,
+    /// Bytes in memory for a file of any size.
+    pub(crate) base: usize,
 }
 
 /// The readers, by name.
@@ -37,6 +43,11 @@ pub(crate) fn target(name: &str, folder: &Path) -> Option<Target> {
     let (ending, per_byte, read): (_, _, fn(&Path)) = match name {
         "nifti" => ("nii.gz", PER_COMPRESSED_BYTE, |path| drop(nifti::read(path))),
         "npz" => ("npz", PER_COMPRESSED_BYTE, |path| drop(npz::load_case(path))),
+        "mha" => ("mha", PER_COMPRESSED_BYTE, |path| drop(meta_image::read(path))),
+        "nrrd" => ("nrrd", PER_COMPRESSED_BYTE, |path| drop(nrrd::read(path))),
+        "tif" => ("tif", PER_PICTURE_BYTE, |path| drop(tiff::read(path))),
+        "png" => ("png", PER_PICTURE_BYTE, |path| drop(picture::read_channels(path))),
+        "bmp" => ("bmp", PER_PICTURE_BYTE, |path| drop(picture::read_channels(path))),
         "checkpoint" => ("model", PER_BYTE, |path| drop(torch_zip::load(path))),
         "zip" => ("zip", PER_BYTE, unpack),
         "pickle" => ("pkl", PER_BYTE, |path| {
@@ -54,7 +65,7 @@ pub(crate) fn target(name: &str, folder: &Path) -> Option<Target> {
     let mut seeds = made(name, folder);
     seeds.extend(found(name).into_iter().filter_map(|path| std::fs::read(path).ok()));
     seeds.retain(|bytes| bytes.len() <= LARGEST_SEED_FILE);
-    Some(Target { ending, seeds, read, per_byte })
+    Some(Target { ending, seeds, read, per_byte, base: if name == "tif" { BASE + TIFF_TAGS } else { BASE } })
 }
 
 /// Nothing may appear outside of the folder that is unpacked to.
@@ -98,6 +109,7 @@ fn made(name: &str, folder: &Path) -> Vec<Vec<u8>> {
             vec![std::fs::read(path("model")).unwrap()]
         }
         "zip" => vec![small_archive()],
+        "mha" | "nrrd" | "tif" | "png" | "bmp" => Vec::new(),
         _ => vec![
             br#"{"modality":{"0":"CT"},"labels":{"0":"background","1":"organ"},"training":[{"image":"./imagesTr/a.nii.gz","label":"./labelsTr/a.nii.gz"}],"test":["./imagesTs/b.nii.gz"]}"#.to_vec(),
         ],
@@ -146,6 +158,9 @@ fn found(name: &str) -> Vec<PathBuf> {
             found
         }
         "dataset" => all("hippocampus/Task004_Hippocampus", ".json"),
+        "mha" | "nrrd" | "tif" | "png" | "bmp" => {
+            files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/stored/formats"), name)
+        }
         _ => Vec::new(),
     }
 }

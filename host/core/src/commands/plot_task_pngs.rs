@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use crate::folders::{self, Folders, case_names, file_names};
 use crate::pictures::overlay_case;
-use crate::report;
+use crate::{images, report};
 
 /// What the folders of cases begin with, as v1's default planner names them.
 const STAGES: &str = "nnUNetData_plans_v2.1_stage";
@@ -63,8 +63,10 @@ pub(super) fn run(args: &Args) -> Result<()> {
 
 fn raw_cases(folders: &Folders, task: &str) -> Result<(PathBuf, Vec<String>)> {
     let folder = folders.raw()?.join(task);
-    let names = file_names(&folder.join("labelsTr"), ".nii.gz");
-    Ok((folder, names.iter().map(|name| name.trim_end_matches(".nii.gz").to_owned()).collect()))
+    let labels = folder.join("labelsTr");
+    let ending = images::ending_in(&labels);
+    let names = file_names(&labels, ending);
+    Ok((folder, names.iter().filter_map(|name| name.strip_suffix(ending)).map(str::to_owned).collect()))
 }
 
 /// The last stage of v1's default planner.
@@ -84,8 +86,10 @@ fn preprocessed_cases(folders: &Folders, task: &str) -> Result<(PathBuf, Vec<Str
 }
 
 fn draw_raw(task: &Path, case: &str, channel: usize, picture: &Path) -> Result<()> {
-    let image = task.join("imagesTr").join(format!("{case}_{channel:04}.nii.gz"));
-    overlay_case(&image, &task.join("labelsTr").join(format!("{case}.nii.gz")), picture)
+    let labels = task.join("labelsTr");
+    let ending = images::ending_in(&labels);
+    let image = task.join("imagesTr").join(format!("{case}_{channel:04}{ending}"));
+    overlay_case(&image, &labels.join(format!("{case}{ending}")), picture)
 }
 
 fn draw_preprocessed(folder: &Path, case: &str, channel: usize, picture: &Path) -> Result<()> {

@@ -101,7 +101,8 @@ pub struct Args {
     /// What is done to the label maps instead of the model's postprocessing.json; -pp None for nothing.
     #[command(flatten)]
     pub postprocessing: Chosen,
-    /// Draw the slice of every case that has most foreground, with its labels, as CASE.png.
+    /// Draw the slice of every case that has most foreground, with its labels, as CASE.png (CASE_overlay.png beside label
+    /// maps that are pictures).
     #[arg(long)]
     pub overlay: bool,
     /// As in v2's scripts; what is there already is always left, unless --overwrite_existing is given.

@@ -107,6 +107,22 @@ impl RawCase {
         Ok(Self { data, seg, geometry, files: files.to_vec(), seg_file: label.map(Path::to_owned) })
     }
 
+    /// Reads pictures with all their channels.
+    ///
+    /// # Errors
+    /// As [`RawCase::read`].
+    pub fn read_pictures(files: &[PathBuf], label: Option<&Path>) -> Result<Self> {
+        let Some(first) = files.first() else { bail!("a case without images") };
+        let pictures: Vec<Array4<f32>> =
+            files.iter().map(|path| images::read_channels(path)).collect::<Result<_>>()?;
+        let views: Vec<_> = pictures.iter().map(|picture| picture.view()).collect();
+        let data = ndarray::concatenate(Axis(0), &views)
+            .with_context(|| format!("{}: its channels have several sizes", first.display()))?;
+        let geometry = images::read_geometry(first)?;
+        let seg = label.map(|path| read_label(path, &geometry)).transpose()?;
+        Ok(Self { data, seg, geometry, files: files.to_vec(), seg_file: label.map(Path::to_owned) })
+    }
+
     /// Crops it to what is not zero.
     ///
     /// # Errors

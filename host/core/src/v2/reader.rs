@@ -10,6 +10,7 @@ use nnunet_plugin_api::vocabulary::CaseProperties;
 use serde::Deserialize;
 
 use super::orientation::Orientation;
+use crate::folders::file_names;
 use crate::pipeline::RawCase;
 use crate::{export, images};
 
@@ -29,6 +30,12 @@ pub enum Reader {
     /// Images turned to run to the right, to the front and up.
     #[serde(rename = "NibabelIOWithReorient")]
     NibabelTurned,
+    /// Pictures, of which a file may have several channels.
+    #[serde(rename = "NaturalImage2DIO")]
+    Pictures,
+    /// Stacks.
+    #[serde(rename = "Tiff3DIO")]
+    Tiff,
 }
 
 impl Reader {
@@ -36,11 +43,25 @@ impl Reader {
         matches!(self, Reader::SimpleItkTurned | Reader::NibabelTurned)
     }
 
+    /// How many files the cases of a folder, or one of its images, have for their channels.
+    #[must_use]
+    pub fn files(self, input: &Path, ending: &str, channels: usize) -> usize {
+        if self != Reader::Pictures {
+            return channels;
+        }
+        let folder = if input.is_file() { input.parent().unwrap_or(input) } else { input };
+        let is_there = |channel: &usize| !file_names(folder, &format!("_{channel:04}{ending}")).is_empty();
+        1 + (1..channels).take_while(is_there).count()
+    }
+
     /// Reads a case and turns it as v2 does.
     ///
     /// # Errors
     /// As [`RawCase::read`].
     pub fn read(self, images: &[PathBuf], labels: Option<&Path>) -> Result<RawCase> {
+        if self == Reader::Pictures {
+            return RawCase::read_pictures(images, labels);
+        }
         let case = RawCase::read(images, labels)?;
         Ok(if self.turns() { Orientation::of(&case.geometry).turn(case) } else { case })
     }
@@ -68,8 +89,9 @@ impl Reader {
     ///
     /// # Errors
     /// An image that is not there any more.
-    pub fn keeps(self, case: &CaseProperties) -> Result<(&'static str, Value)> {
-        Ok(match self {
+    pub fn keeps(self, case: &CaseProperties) -> Result<Option<(&'static str, Value)>> {
+        Ok(Some(match self {
+            Reader::Pictures | Reader::Tiff => return Ok(None),
             Reader::SimpleItk => ("sitk_stuff", Value::dict(sitk(case))),
             Reader::SimpleItkTurned => {
                 let letters = Orientation::of(&image_geometry(case)?).letters();
@@ -84,7 +106,7 @@ impl Reader {
                 let turned = ("reoriented_affine", affine(&export::raw_geometry(case)));
                 ("nibabel_stuff", Value::dict(vec![original, turned]))
             }
-        })
+        }))
     }
 
     /// Writes labels, (z, y, x) of the whole case, to lie as its image did by what [`Reader::keeps`] says of it.
@@ -93,6 +115,7 @@ impl Reader {
     /// Properties of another reader; what the system says.
     pub fn write_kept(self, path: &Path, labels: ArrayView3<'_, u8>, kept: &Value) -> Result<()> {
         let (image, back) = match self {
+            Reader::Pictures | Reader::Tiff => (unplaced(kept)?, None),
             Reader::SimpleItk => (from_sitk(kept)?, None),
             Reader::SimpleItkTurned => {
                 let stuff = kept.get("sitk_stuff");
@@ -130,6 +153,13 @@ fn from_sitk(kept: &Value) -> Result<Geometry> {
         origin: numbers(stuff, "origin")?,
         direction: numbers(stuff, "direction")?,
     })
+}
+
+/// Without a size.
+fn unplaced(kept: &Value) -> Result<Geometry> {
+    let [z, y, x] = numbers(kept, "spacing")?;
+    let direction = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
+    Ok(Geometry { size: [0; 3], spacing: [x, y, z], origin: [0.0; 3], direction })
 }
 
 /// Without a size.
@@ -184,4 +214,38 @@ fn affine(geometry: &Geometry) -> Value {
     let values = (0..3).flat_map(row).chain([0.0, 0.0, 0.0, 1.0]);
     let data = values.flat_map(f64::to_le_bytes).collect();
     Value::Array(NdArray { dtype: DType::F64, shape: vec![4, 4], data, objects: Vec::new() })
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array3;
+
+    use super::*;
+
+    #[test]
+    fn a_picture_may_have_all_channels_of_a_case() {
+        let stored = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/stored/formats");
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| folder.path().join(name);
+        std::fs::copy(stored.join("colors.png"), file("a_0000.png")).unwrap();
+        let files = |input: &Path| Reader::Pictures.files(input, ".png", 4);
+        assert_eq!((files(folder.path()), files(&file("a_0000.png"))), (1, 1));
+        assert_eq!(Reader::SimpleItk.files(folder.path(), ".png", 4), 4);
+        std::fs::copy(stored.join("gray.png"), file("a_0001.png")).unwrap();
+        assert_eq!(files(folder.path()), 2);
+        let case = Reader::Pictures.read(&[file("a_0000.png"), file("a_0001.png")], None).unwrap();
+        assert_eq!((case.data.dim(), case.geometry.spacing_zyx()), ((4, 1, 6, 7), [999.0, 1.0, 1.0]));
+        std::fs::copy(stored.join("alpha.png"), file("b_0000.png")).unwrap();
+        assert!(Reader::SimpleItk.read(&[file("b_0000.png")], None).is_err());
+    }
+
+    #[test]
+    fn labels_of_kept_stacks_get_their_spacing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.tif");
+        let spacing = [2.0, 0.5, 0.25].map(Value::Float).to_vec();
+        let kept = Value::dict(vec![("spacing", Value::List(spacing))]);
+        Reader::Tiff.write_kept(&path, Array3::zeros((3, 4, 5)).view(), &kept).unwrap();
+        assert_eq!(images::read_geometry(&path).unwrap().spacing_zyx(), [2.0, 0.5, 0.25]);
+    }
 }

@@ -159,7 +159,7 @@ mod tests {
         Header {
             big_endian: false,
             size: [2, 3, 4],
-            kind: super::super::header::Kind::U8,
+            kind: crate::voxels::Kind::U8,
             pixdim: [1.0; 4],
             offset: 352,
             slope: 1.0,

@@ -1,5 +1,7 @@
 //! The 348 bytes of a NIfTI-1 header.
 
+use crate::voxels::Kind;
+
 /// Bytes of the header.
 pub(super) const HEADER: usize = 348;
 /// Largest length of an axis we believe.
@@ -22,46 +24,20 @@ pub(super) struct Header {
     pub srow: [[f32; 4]; 3],
 }
 
-/// Voxel types.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    U8,
-    I16,
-    I32,
-    F32,
-    F64,
-    I8,
-    U16,
-    U32,
-    I64,
-    U64,
-}
-
-impl Kind {
-    fn from_code(code: i16) -> Option<Self> {
-        Some(match code {
-            2 => Kind::U8,
-            4 => Kind::I16,
-            8 => Kind::I32,
-            16 => Kind::F32,
-            64 => Kind::F64,
-            256 => Kind::I8,
-            512 => Kind::U16,
-            768 => Kind::U32,
-            1024 => Kind::I64,
-            1280 => Kind::U64,
-            _ => return None,
-        })
-    }
-
-    pub(super) fn size(self) -> usize {
-        match self {
-            Kind::U8 | Kind::I8 => 1,
-            Kind::I16 | Kind::U16 => 2,
-            Kind::I32 | Kind::U32 | Kind::F32 => 4,
-            Kind::I64 | Kind::U64 | Kind::F64 => 8,
-        }
-    }
+fn kind(code: i16) -> Result<Kind, String> {
+    Ok(match code {
+        2 => Kind::U8,
+        4 => Kind::I16,
+        8 => Kind::I32,
+        16 => Kind::F32,
+        64 => Kind::F64,
+        256 => Kind::I8,
+        512 => Kind::U16,
+        768 => Kind::U32,
+        1024 => Kind::I64,
+        1280 => Kind::U64,
+        _ => return Err(format!("voxel type {code} is not supported")),
+    })
 }
 
 /// Reads numbers at fixed places in either byte order.
@@ -94,11 +70,10 @@ impl Header {
             return Err("not a single-file NIfTI-1 image (magic n+1)".to_owned());
         }
         let fields = Fields { bytes, big_endian };
-        let code = fields.i16(70);
         Ok(Self {
             big_endian,
             size: size(&fields)?,
-            kind: Kind::from_code(code).ok_or_else(|| format!("voxel type {code} is not supported"))?,
+            kind: kind(fields.i16(70))?,
             pixdim: fields.f32s(76),
             offset: offset(fields.f32(108))?,
             slope: fields.f32(112),
@@ -113,7 +88,7 @@ impl Header {
 
     /// Bytes of the voxels.
     pub(super) fn data_len(&self) -> Option<usize> {
-        self.size.iter().try_fold(self.kind.size(), |n, len| n.checked_mul(*len))
+        self.kind.bytes(self.size)
     }
 }
 

@@ -5,10 +5,10 @@ use std::io::{BufReader, Read};
 use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
-use ndarray::Array3;
 
-use super::header::{HEADER, Header, Kind};
-use super::{Geometry, Image, geometry};
+use super::header::{HEADER, Header};
+use super::{FORMAT, Geometry, Image, geometry};
+use crate::voxels::{Stored, unreadable};
 use crate::{Error, Result};
 
 /// Reads an image as float32; slope and intercept are applied when they say something.
@@ -19,9 +19,7 @@ pub fn read(path: &Path) -> Result<Image> {
     // Not allocated ahead: a small hostile file may claim any size.
     let mut values = Vec::new();
     let geometry = for_each_slice(path, |_, slice| values.extend_from_slice(slice))?;
-    let [x, y, z] = geometry.size;
-    let data = Array3::from_shape_vec((z, y, x), values).map_err(|error| Error::invalid(path, error))?;
-    Ok(Image { data, geometry })
+    Image::new(path, geometry, values)
 }
 
 /// Gives every slice (number, voxels in the order y, x) of an image to `body`, as [`read`] would read them. One slice is
@@ -32,31 +30,18 @@ pub fn read(path: &Path) -> Result<Image> {
 pub fn for_each_slice(path: &Path, mut body: impl FnMut(usize, &[f32])) -> Result<Geometry> {
     let mut stream = open(path)?;
     let header = read_header(path, &mut stream)?;
-    let wanted =
-        header.data_len().ok_or_else(|| Error::invalid(path, "its voxels would not fit into memory"))?;
+    let geometry = geometry_of(path, &header)?;
     skip(path, &mut stream, header.offset - HEADER)?;
-    let [_, _, slices] = header.size;
     let (slope, intercept) = (header.slope, header.intercept);
     let scaled = slope != 0.0 && slope.is_finite() && (slope != 1.0 || intercept != 0.0);
-    let mut bytes = Vec::new();
-    for z in 0..slices {
-        bytes.clear();
-        let slice = stream.by_ref().take((wanted / slices) as u64).read_to_end(&mut bytes);
-        slice.map_err(|source| unreadable(path, &source))?;
-        if bytes.len() < wanted / slices {
-            let got = z * (wanted / slices) + bytes.len();
-            return Err(Error::invalid(
-                path,
-                format!("truncated: {got} bytes of voxels instead of {wanted}; copy it again"),
-            ));
-        }
-        let mut values = convert(&bytes, header.kind, header.big_endian);
+    let (kind, big_endian) = (header.kind, header.big_endian);
+    Stored { geometry, kind, big_endian, stream, format: FORMAT }.for_each_slice(path, |z, values| {
         if scaled {
             values.iter_mut().for_each(|value| *value = *value * slope + intercept);
         }
-        body(z, &values);
-    }
-    geometry_of(path, &header)
+        body(z, values);
+    })?;
+    Ok(geometry)
 }
 
 /// Reads size, spacing, origin and direction only.
@@ -82,41 +67,12 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn Read>> {
 
 fn read_header(path: &Path, stream: &mut dyn Read) -> Result<Header> {
     let mut bytes = [0; HEADER];
-    stream.read_exact(&mut bytes).map_err(|source| unreadable(path, &source))?;
+    stream.read_exact(&mut bytes).map_err(|source| unreadable(path, FORMAT, source))?;
     Header::parse(&bytes).map_err(|message| Error::invalid(path, message))
 }
 
 pub(super) fn skip(path: &Path, stream: &mut dyn Read, n: usize) -> Result<()> {
     std::io::copy(&mut stream.take(n as u64), &mut std::io::sink())
-        .map_err(|source| unreadable(path, &source))?;
+        .map_err(|source| unreadable(path, FORMAT, source))?;
     Ok(())
-}
-
-pub(super) fn unreadable(path: &Path, source: &std::io::Error) -> Error {
-    Error::invalid(path, format!("not a readable NIfTI image ({source}); copy it again"))
-}
-
-fn convert(bytes: &[u8], kind: Kind, big: bool) -> Vec<f32> {
-    macro_rules! each {
-        ($type:ty) => {
-            bytes
-                .as_chunks::<{ size_of::<$type>() }>()
-                .0
-                .iter()
-                .map(|b| if big { <$type>::from_be_bytes(*b) } else { <$type>::from_le_bytes(*b) } as f32)
-                .collect()
-        };
-    }
-    match kind {
-        Kind::U8 => each!(u8),
-        Kind::I8 => each!(i8),
-        Kind::I16 => each!(i16),
-        Kind::U16 => each!(u16),
-        Kind::I32 => each!(i32),
-        Kind::U32 => each!(u32),
-        Kind::I64 => each!(i64),
-        Kind::U64 => each!(u64),
-        Kind::F32 => each!(f32),
-        Kind::F64 => each!(f64),
-    }
 }

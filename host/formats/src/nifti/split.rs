@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+use super::FORMAT;
 use super::header::{HEADER, Header, volumes};
-use super::read::{open, skip, unreadable};
-use super::write::{LEVEL, OFFSET};
+use super::read::{open, skip};
+use super::write::OFFSET;
+use crate::voxels::{LEVEL, unreadable};
 use crate::{Error, Result, atomic};
 
 /// Writes volume `i` of an image of three or four axes to `to(i)`; returns how many there are. One volume is in memory.
@@ -19,7 +21,7 @@ pub fn split(path: &Path, to: impl Fn(usize) -> PathBuf) -> Result<usize> {
     let invalid = |message: String| Error::invalid(path, message);
     let mut stream = open(path)?;
     let mut bytes = [0; HEADER];
-    stream.read_exact(&mut bytes).map_err(|source| unreadable(path, &source))?;
+    stream.read_exact(&mut bytes).map_err(|source| unreadable(path, FORMAT, source))?;
     let count = volumes(&mut bytes).map_err(invalid)?;
     let header = Header::parse(&bytes).map_err(invalid)?;
     let len = header.data_len().ok_or_else(|| invalid("its voxels would not fit into memory".to_owned()))?;
@@ -28,7 +30,7 @@ pub fn split(path: &Path, to: impl Fn(usize) -> PathBuf) -> Result<usize> {
     for volume in 0..count {
         let mut voxels = Vec::new();
         let part = stream.by_ref().take(len as u64).read_to_end(&mut voxels);
-        part.map_err(|source| unreadable(path, &source))?;
+        part.map_err(|source| unreadable(path, FORMAT, source))?;
         if voxels.len() < len {
             return Err(invalid(format!(
                 "truncated: volume {volume} of {count} is not whole; copy it again"

@@ -9,22 +9,19 @@ use ndarray::ArrayView3;
 
 use super::header::HEADER;
 use super::{Geometry, geometry};
-use crate::{Error, Result, atomic};
+use crate::voxels::{self, LEVEL};
+use crate::{Result, atomic};
 
 /// Voxels begin here: header and an empty extension mark.
 pub(super) const OFFSET: usize = HEADER + 4;
-/// Fast; label maps shrink to nearly nothing anyway.
-pub(super) const LEVEL: u32 = 3;
 
 /// Writes labels of (z, y, x) as uint8.
 ///
 /// # Errors
 /// A shape that is not the geometry's; what the system says.
 pub fn write_labels(path: &Path, labels: ArrayView3<'_, u8>, geometry: &Geometry) -> Result<()> {
-    write(path, labels.shape(), geometry, (2, 8), |out| {
-        let bytes: Vec<u8> = labels.iter().copied().collect();
-        out.write_all(&bytes)
-    })
+    geometry.check_shape(path, labels.shape())?;
+    write(path, geometry, (2, 8), |out| voxels::write_labels(out, labels))
 }
 
 /// Writes an image of (z, y, x) as float32.
@@ -32,22 +29,16 @@ pub fn write_labels(path: &Path, labels: ArrayView3<'_, u8>, geometry: &Geometry
 /// # Errors
 /// A shape that is not the geometry's; what the system says.
 pub fn write_image(path: &Path, image: ArrayView3<'_, f32>, geometry: &Geometry) -> Result<()> {
-    write(path, image.shape(), geometry, (16, 32), |out| crate::npy::write_f32(out, image.iter().copied()))
+    geometry.check_shape(path, image.shape())?;
+    write(path, geometry, (16, 32), |out| crate::npy::write_f32(out, image.iter().copied()))
 }
 
 fn write(
     path: &Path,
-    shape: &[usize],
     geometry: &Geometry,
     kind: (i16, i16),
     voxels: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
 ) -> Result<()> {
-    if shape != geometry.size_zyx() {
-        return Err(Error::invalid(
-            path,
-            format!("array {shape:?} does not fit geometry {:?}", geometry.size_zyx()),
-        ));
-    }
     let all = |out: &mut dyn Write| {
         out.write_all(&header_bytes(geometry, kind))?;
         voxels(out)

@@ -25,12 +25,11 @@ pub(crate) fn cases(
     Ok(by_case(input, channels, ending)?.into_iter().map(case).collect())
 }
 
-/// The ending of the first image in a folder, or of the image itself.
+/// The ending of the images in a folder, or of the image itself.
 pub(super) fn ending_in(input: &Path) -> &'static str {
-    let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
-    let own = name(input).and_then(|name| images::ending(&name)).filter(|_| input.is_file());
-    let mut files = file_names(input, "").into_iter();
-    own.or_else(|| files.find_map(|name| images::ending(&name))).unwrap_or(images::USUAL)
+    let name = input.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let own = images::ending(&name).filter(|_| input.is_file());
+    own.unwrap_or_else(|| images::ending_in(input))
 }
 
 fn by_case(input: &Path, channels: usize, ending: &str) -> Result<BTreeMap<String, Vec<PathBuf>>> {

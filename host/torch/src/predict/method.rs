@@ -23,6 +23,12 @@ impl Case {
     pub(crate) fn beside(&self, ending: &str) -> PathBuf {
         self.output.with_file_name(format!("{}{ending}", self.name))
     }
+
+    /// The picture of both, which is never the label map.
+    pub(crate) fn overlay(&self) -> PathBuf {
+        let picture = self.beside(".png");
+        if picture == self.output { self.beside("_overlay.png") } else { picture }
+    }
 }
 
 /// What the network sees of a case, and what leads back.

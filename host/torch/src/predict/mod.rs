@@ -159,7 +159,7 @@ fn place_on_device(args: &Args, job: &mut Job<'_>) -> Result<Option<u64>> {
 fn draw(cases: &[&Case]) -> Result<()> {
     let done: Vec<&&Case> = cases.iter().filter(|case| case.output.is_file()).collect();
     done.par_iter()
-        .try_for_each(|case| pictures::overlay_case(&case.images[0], &case.output, &case.beside(".png")))
+        .try_for_each(|case| pictures::overlay_case(&case.images[0], &case.output, &case.overlay()))
 }
 
 /// Each part of a job has its own record.

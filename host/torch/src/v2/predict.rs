@@ -29,7 +29,8 @@ pub(crate) fn run(args: &Args, world: &World, folder: &Path) -> Result<()> {
     let previous =
         previous.map(|stage| PreviousStage::new(args, world, folder, stage, labels)).transpose()?;
     let ending = &model.dataset.file_ending;
-    let cases = cases(&args.input, model.dataset.channel_names.len(), [ending, ending], &args.output)?;
+    let files = model.plans.reader.files(&args.input, ending, model.dataset.channel_names.len());
+    let cases = cases(&args.input, files, [ending, ending], &args.output)?;
     for name in ["plans.json", "dataset.json"] {
         copy_file(&folder.join(name), &args.output.join(name))?;
     }
@@ -150,8 +151,7 @@ fn properties_to_pickle(case: &CaseProperties, plans: &Plans) -> Result<Value> {
     let sizes = |size: [usize; 3]| Value::Tuple(size.iter().map(|len| Value::Int(*len as i64)).collect());
     let bbox = order.map(|axis| Value::ints(case.crop_bbox[axis]));
     let spacing = case.original_spacing.iter().map(|value| Value::Float(*value)).collect();
-    Ok(Value::dict(vec![
-        plans.reader.keeps(case)?,
+    let own = [
         ("spacing", Value::List(spacing)),
         ("shape_before_cropping", sizes(order.map(|axis| case.original_size_of_raw_data[axis]))),
         ("bbox_used_for_cropping", Value::List(bbox.into_iter().collect())),
@@ -159,5 +159,6 @@ fn properties_to_pickle(case: &CaseProperties, plans: &Plans) -> Result<Value> {
             "shape_after_cropping_and_before_resampling",
             sizes(order.map(|axis| case.size_after_cropping[axis])),
         ),
-    ]))
+    ];
+    Ok(Value::dict(plans.reader.keeps(case)?.into_iter().chain(own).collect()))
 }

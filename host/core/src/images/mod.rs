@@ -1,60 +1,28 @@
 //! Image files: the ending of a name says which format component reads or writes it.
 
+mod built_in;
+mod meta_image;
+mod nifti;
+mod nrrd;
+mod picture;
+mod tiff;
+
 use std::cmp::Ordering;
 use std::path::Path;
 use std::sync::OnceLock;
 
 use anyhow::{Result, bail};
-use ndarray::{Array3, ArrayView3};
-use nnunet_formats::nifti::{self, Geometry, Image};
+use ndarray::{Array3, Array4, ArrayView3, Axis};
+use nnunet_formats::{Geometry, Image};
 use nnunet_plugin_api::vocabulary::ItkGeometry;
-use nnunet_plugin_api::{
-    Component, Error as ComponentError, Factory, ImageFormat, ImageHeader, ImageVolume, Info, Kind,
-    Registration, Result as ComponentResult, inventory,
-};
+use nnunet_plugin_api::{Component, Factory, ImageFormat, ImageHeader, ImageVolume};
 
+use crate::folders::file_names;
 use crate::registry::{Origin, Registry, Status};
 use crate::report;
 
 /// What the program writes label maps as.
 pub const USUAL: &str = ".nii.gz";
-
-struct Nifti;
-
-inventory::submit!(Registration(|| {
-    let info = Info::new(Kind::Format, "NIfTI", "NIfTI-1 images, plain or gzipped, as SimpleITK reads them.");
-    let info = [".nii.gz", ".nii"].into_iter().fold(info, |info, ending| info.reads(ending).writes(ending));
-    Component::format(info, |_| Ok(Box::new(Nifti)))
-}));
-
-impl ImageFormat for Nifti {
-    fn read(&self, path: &Path) -> ComponentResult<ImageVolume> {
-        let image = nifti::read(path).map_err(said)?;
-        Ok(ImageVolume { voxels: image.data, geometry: to_itk(&image.geometry) })
-    }
-
-    fn read_header(&self, path: &Path) -> ComponentResult<ImageHeader> {
-        let geometry = nifti::read_geometry(path).map_err(said)?;
-        Ok(ImageHeader { size: geometry.size_zyx(), geometry: to_itk(&geometry) })
-    }
-
-    fn write(&self, path: &Path, voxels: ArrayView3<'_, f32>, geometry: &ItkGeometry) -> ComponentResult<()> {
-        nifti::write_image(path, voxels, &from_itk(voxels.dim(), geometry)).map_err(said)
-    }
-
-    fn write_labels(
-        &self,
-        path: &Path,
-        labels: ArrayView3<'_, u8>,
-        geometry: &ItkGeometry,
-    ) -> ComponentResult<()> {
-        nifti::write_labels(path, labels, &from_itk(labels.dim(), geometry)).map_err(said)
-    }
-}
-
-fn said(error: nnunet_formats::Error) -> ComponentError {
-    ComponentError::message(error.to_string())
-}
 
 fn to_itk(geometry: &Geometry) -> ItkGeometry {
     ItkGeometry { origin: geometry.origin, spacing: geometry.spacing, direction: geometry.direction }
@@ -146,6 +114,14 @@ pub fn ending(name: &str) -> Option<&'static str> {
     known.map(|known| known.ending.as_str()).find(|ending| name.ends_with(ending))
 }
 
+/// The ending of the images in a folder: the usual one where it occurs, as pictures may stand beside images.
+#[must_use]
+pub fn ending_in(folder: &Path) -> &'static str {
+    let names = file_names(folder, "");
+    let others = || names.iter().find_map(|name| ending(name));
+    if names.iter().any(|name| name.ends_with(USUAL)) { USUAL } else { others().unwrap_or(USUAL) }
+}
+
 /// Reads an image.
 ///
 /// # Errors
@@ -155,12 +131,25 @@ pub fn read(path: &Path) -> Result<Image> {
     Ok(Image { geometry: from_itk(voxels.dim(), &geometry), data: voxels })
 }
 
+/// Reads an image with all its channels, which only a picture has: (channel, z, y, x).
+///
+/// # Errors
+/// As [`read`]; a TIFF of several pages.
+pub fn read_channels(path: &Path) -> Result<Array4<f32>> {
+    let known = of(path, true)?;
+    if known.origin == Origin::BuiltIn && picture::WITH_CHANNELS.contains(&&*known.ending) {
+        return Ok(picture::read_channels(path)?);
+    }
+    Ok(read(path)?.data.insert_axis(Axis(0)))
+}
+
 /// Gives every slice (number, voxels in the order y, x) of an image to `body`. Of a NIfTI file one slice is in memory.
 ///
 /// # Errors
 /// As [`read`].
 pub fn for_each_slice(path: &Path, mut body: impl FnMut(usize, &[f32])) -> Result<Geometry> {
-    if of(path, true)?.origin == Origin::BuiltIn {
+    let known = of(path, true)?;
+    if known.origin == Origin::BuiltIn && nifti::ENDINGS.contains(&&*known.ending) {
         return Ok(nifti::for_each_slice(path, body)?);
     }
     let image = read(path)?;
@@ -197,4 +186,37 @@ pub fn as_nifti(from: &Path, to: &Path) -> Result<()> {
     }
     let labels: Array3<u8> = crate::summary::read_labels(from)?;
     Ok(nifti::write_labels(to, labels.view(), &read_geometry(from)?)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use nnunet_plugin_api::{Info, Kind};
+
+    use super::*;
+
+    struct Other;
+
+    impl ImageFormat for Other {}
+
+    fn readers_of(ending: &str, registry: &Registry) -> Vec<Origin> {
+        let all = collect(registry);
+        all.into_iter()
+            .filter(|known| known.reads && known.ending == ending)
+            .map(|known| known.origin)
+            .collect()
+    }
+
+    /// An ending is a plugin's whatever its component is called; a name of the program's own needs the user's consent.
+    #[test]
+    fn a_plugin_takes_an_ending_from_the_program() {
+        for (name, consent) in [("MetaImage", false), ("MHA", true)] {
+            let mut registry = crate::built_in().unwrap();
+            assert_eq!(readers_of(".mha", &registry), [Origin::BuiltIn]);
+            let info = Info::new(Kind::Format, name, "").reads(".mha");
+            let plugin = Origin::CommandLine("a.so".into());
+            let component = Component::format(info, |_| Ok(Box::new(Other)));
+            registry.register(component, "a", plugin.clone(), consent).unwrap();
+            assert_eq!(readers_of(".mha", &registry), [plugin]);
+        }
+    }
 }

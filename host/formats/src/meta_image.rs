@@ -1,0 +1,142 @@
+//! MetaImages (`.mha`): lines of `Key = Value`, then the voxels, as SimpleITK reads and writes them.
+
+use std::fs::File;
+use std::io::{BufReader, Read, Write};
+use std::path::Path;
+
+use flate2::Compression;
+use flate2::read::ZlibDecoder;
+use flate2::write::ZlibEncoder;
+use ndarray::ArrayView3;
+
+use crate::text_header::{TextHeader, numbers};
+use crate::voxels::{self, Kind, LEVEL, Stored, unreadable};
+use crate::{Error, Geometry, Image, Result, atomic};
+
+const FORMAT: &str = "MetaImage";
+
+/// Reads an image as float32. A plain slice becomes a volume of one slice, as thick as v2 takes it to be.
+///
+/// # Errors
+/// A file that is no MetaImage with its voxels in it, is truncated, or has several values for a voxel.
+pub fn read(path: &Path) -> Result<Image> {
+    open(path)?.read(path)
+}
+
+/// Reads size, spacing, origin and direction only.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_geometry(path: &Path) -> Result<Geometry> {
+    Ok(open(path)?.geometry)
+}
+
+/// Writes labels of (z, y, x) as uint8.
+///
+/// # Errors
+/// A shape that is not the geometry's; what the system says.
+pub fn write_labels(path: &Path, labels: ArrayView3<'_, u8>, geometry: &Geometry) -> Result<()> {
+    geometry.check_shape(path, labels.shape())?;
+    write(path, geometry, "MET_UCHAR", |out| voxels::write_labels(out, labels))
+}
+
+/// Writes an image of (z, y, x) as float32.
+///
+/// # Errors
+/// A shape that is not the geometry's; what the system says.
+pub fn write_image(path: &Path, image: ArrayView3<'_, f32>, geometry: &Geometry) -> Result<()> {
+    geometry.check_shape(path, image.shape())?;
+    write(path, geometry, "MET_FLOAT", |out| crate::npy::write_f32(out, image.iter().copied()))
+}
+
+fn open(path: &Path) -> Result<Stored<Box<dyn Read>>> {
+    let mut file = BufReader::with_capacity(1 << 18, File::open(path).map_err(|e| Error::io(path, e))?);
+    let header = TextHeader::read(&mut file, "=", |line| line.starts_with("ElementDataFile"))
+        .map_err(|why| unreadable(path, FORMAT, why))?;
+    let parsed =
+        check(&header).and_then(|()| Ok((geometry(&header)?, kind(header.need(&["ElementType"])?)?)));
+    let (geometry, kind) = parsed.map_err(|message| Error::invalid(path, message))?;
+    let stream: Box<dyn Read> =
+        if is_true(&header, &["CompressedData"]) { Box::new(ZlibDecoder::new(file)) } else { Box::new(file) };
+    let big_endian = is_true(&header, &["BinaryDataByteOrderMSB", "ElementByteOrderMSB"]);
+    Ok(Stored { geometry, kind, big_endian, stream, format: FORMAT })
+}
+
+fn is_true(header: &TextHeader, names: &[&str]) -> bool {
+    header.get(names).is_some_and(|value| value.starts_with(['T', 't', '1']))
+}
+
+/// Refuses what other programs may write and nobody does.
+fn check(header: &TextHeader) -> Result<(), String> {
+    let file = header.need(&["ElementDataFile"])?;
+    let says = |name: &str, usual: &str| header.get(&[name]).is_none_or(|value| value == usual);
+    if !file.eq_ignore_ascii_case("LOCAL") {
+        Err(format!("its voxels are in another file, {file}; save it anew as one file"))
+    } else if !says("ElementNumberOfChannels", "1") {
+        Err("it has several values for a voxel; save one file for each".to_owned())
+    } else if header.get(&["BinaryData"]).is_some() && !is_true(header, &["BinaryData"]) {
+        Err("its voxels are written as text; save it anew with binary voxels".to_owned())
+    } else if !says("HeaderSize", "0") {
+        Err("its voxels begin at a place of their own (HeaderSize); save it anew".to_owned())
+    } else {
+        Ok(())
+    }
+}
+
+fn geometry(header: &TextHeader) -> Result<Geometry, String> {
+    let size: Vec<usize> = numbers(header.need(&["DimSize"])?)?;
+    let list = |names: &[&str]| header.get(names).map(numbers::<f64>).transpose();
+    let spacing = list(&["ElementSpacing", "ElementSize"])?;
+    let origin = list(&["Origin", "Position", "Offset"])?;
+    let axes = list(&["TransformMatrix", "Rotation", "Orientation"])?;
+    Geometry::from_axes(&size, spacing, origin, axes)
+}
+
+fn kind(name: &str) -> Result<Kind, String> {
+    Ok(match name {
+        "MET_UCHAR" => Kind::U8,
+        "MET_CHAR" => Kind::I8,
+        "MET_USHORT" => Kind::U16,
+        "MET_SHORT" => Kind::I16,
+        // Long ones have four bytes whatever the machine.
+        "MET_UINT" | "MET_ULONG" => Kind::U32,
+        "MET_INT" | "MET_LONG" => Kind::I32,
+        "MET_ULONG_LONG" => Kind::U64,
+        "MET_LONG_LONG" => Kind::I64,
+        "MET_FLOAT" => Kind::F32,
+        "MET_DOUBLE" => Kind::F64,
+        _ => return Err(format!("voxels of type {name} are not read; save it anew with numbers")),
+    })
+}
+
+fn write(
+    path: &Path,
+    geometry: &Geometry,
+    kind: &str,
+    voxels: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
+) -> Result<()> {
+    atomic::write(path, |out| {
+        // The header says how long the voxels are.
+        let mut zipped = ZlibEncoder::new(Vec::new(), Compression::new(LEVEL));
+        voxels(&mut zipped)?;
+        let zipped = zipped.finish()?;
+        out.write_all(header(geometry, kind, zipped.len()).as_bytes())?;
+        out.write_all(&zipped)
+    })
+}
+
+fn header(geometry: &Geometry, kind: &str, bytes: usize) -> String {
+    let n = geometry.axes();
+    let words = |numbers: &[f64]| numbers.iter().map(f64::to_string).collect::<Vec<_>>().join(" ");
+    let size: Vec<String> = geometry.size[..n].iter().map(usize::to_string).collect();
+    let axes: Vec<f64> = (0..n).flat_map(|axis| geometry.axis(axis)).collect();
+    format!(
+        "ObjectType = Image\nNDims = {n}\nBinaryData = True\nBinaryDataByteOrderMSB = False\n\
+         CompressedData = True\nCompressedDataSize = {bytes}\nTransformMatrix = {}\nOffset = {}\n\
+         ElementSpacing = {}\nDimSize = {}\nElementType = {kind}\nElementDataFile = LOCAL\n",
+        words(&axes),
+        words(&geometry.origin[..n]),
+        words(&geometry.spacing[..n]),
+        size.join(" "),
+    )
+}
