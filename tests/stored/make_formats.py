@@ -6,6 +6,7 @@ nnU-Net v2's readers make of them in expected.json.
 import gzip
 import json
 import shutil
+import struct
 import zlib
 from pathlib import Path
 
@@ -116,6 +117,11 @@ def pictures():
     for ending in ("png", "bmp"):
         Image.fromarray(gray > 100).save(OUT / f"bits.{ending}")
     (OUT / "colors16.png").write_bytes(imagecodecs.png_encode(values(np.uint16, (6, 7, 3)) * 20))
+    # Two bits a pixel, seven pixels a row.
+    rows = b"".join(b"\0" + RANDOM.bytes(2) for _ in range(6))
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", 7, 6, 2, 0, 0, 0, 0)), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    (OUT / "bits2.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks))
 
 
 def sized(path):

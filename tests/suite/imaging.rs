@@ -99,7 +99,9 @@ fn a_data_set_in_nrrd_needs_no_plugin() {
 #[test]
 fn an_unknown_ending_names_the_known_ones() {
     let world = World::with_phantoms();
-    data_set(&world, "Task903_Unknown", ".unknown", |from, to| drop(std::fs::copy(from, to).unwrap()));
+    data_set(&world, "Task903_Unknown", ".unknown", |from, to| {
+        std::fs::copy(from, to).unwrap();
+    });
     let outcome = world.run("plan_and_preprocess -t 903 -pl3d Small -pl2d None");
     assert_eq!(outcome.code, 1);
     let known = "no format reads it; known endings: .nii.gz, ";

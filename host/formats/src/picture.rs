@@ -141,8 +141,11 @@ fn png(path: &Path, file: impl BufRead + Seek, most: usize) -> Result<Picture> {
         }
         // Pillow, below scikit-image, widens two and four bits to eight and keeps the upper eight of colours.
         ColorType::Grayscale => {
-            let scale =
-                [(2, 85.0), (4, 17.0)].iter().find(|(bits, _)| *bits == depth).map_or(1.0, |(_, by)| *by);
+            let scale = match depth {
+                2 => 85.0,
+                4 => 17.0,
+                _ => 1.0,
+            };
             Some(samples.map(|value| f32::from(value) * scale).collect())
         }
         ColorType::GrayscaleAlpha | ColorType::Rgb | ColorType::Rgba => {

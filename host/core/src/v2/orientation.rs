@@ -79,7 +79,9 @@ impl Orientation {
         let mut axes = [None; 3];
         for (axis, letter) in letters.chars().enumerate() {
             let world = LETTERS.iter().position(|pair| pair.contains(&letter))?;
-            axes[world] = Some((axis, LETTERS[world][1] == letter));
+            if axes[world].replace((axis, LETTERS[world][1] == letter)).is_some() {
+                return None;
+            }
         }
         let [Some(right), Some(front), Some(up)] = axes else { return None };
         Some(Self { axes: [right, front, up] })
