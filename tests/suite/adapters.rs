@@ -58,7 +58,7 @@ fn all_built_ins_pass_both_adapters_unchanged() {
         (Kind::Planner, 10),
         (Kind::Preprocessor, 10),
         (Kind::Normalization, 5),
-        (Kind::Format, 1),
+        (Kind::Format, 5),
         (Kind::Augmentation, 2),
     ];
     let tensors = [(Kind::Architecture, 3), (Kind::Loss, 9), (Kind::Trainer, 60), (Kind::Postprocessor, 3)];

@@ -1,11 +1,15 @@
 //! Models of nnU-Net v2 against v2's own predictions. v2's trainers saved them, untrained.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
+use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use nnunet_formats::pickle::{self, Value};
 use nnunet_formats::{nifti, npz};
 use nnunet_tests::{World, copy_folder};
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
 
 /// Share of voxels whose label must be that of v2.
 const LABELS: f64 = 0.999;
@@ -131,4 +135,36 @@ fn a_cascade_of_v2_predicts_as_v2() {
         "{}",
         without.text
     );
+}
+
+/// An archive as `nnUNetv2_export_model_to_zip` makes it of several configurations.
+fn archive(folder: &Path, models: &[&str], to: &Path) {
+    let mut zip = ZipWriter::new(File::create(to).unwrap());
+    for model in models {
+        for name in ["plans.json", "dataset.json", "fold_0/checkpoint_final.pth"] {
+            let file = format!("Dataset900_Phantom/{model}/{name}");
+            zip.start_file(file, SimpleFileOptions::default()).unwrap();
+            zip.write_all(&std::fs::read(folder.join(model).join(name)).unwrap()).unwrap();
+        }
+    }
+    zip.finish().unwrap();
+}
+
+#[test]
+fn an_archive_with_both_stages_predicts_with_either() {
+    let world = World::new();
+    let all = stored("v2_cascade");
+    let models = ["nnUNetTrainer__nnUNetPlans__3d_lowres", "nnUNetTrainer__nnUNetPlans__3d_cascade_fullres"];
+    archive(&all, &models, &world.path("both.zip"));
+    let predict =
+        format!("predict -i {} --model-folder both.zip --disable_tta", all.join("images").display());
+    for (configuration, expected) in [("3d_lowres", "first"), ("3d_cascade_fullres", "expected")] {
+        world.succeed(&format!("{predict} -c {configuration} -o {configuration}"));
+        assert_labels(
+            &world.path(configuration).join("case.nii.gz"),
+            &all.join(expected).join("case.nii.gz"),
+        );
+    }
+    let neither = world.run(&format!("{predict} -c 2d -o 2d"));
+    assert!(neither.code != 0 && neither.text.contains("holds 2 models"), "{}", neither.text);
 }

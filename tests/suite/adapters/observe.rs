@@ -1,6 +1,6 @@
 //! What a component of each kind does with made-up data, as text that can be compared.
 
-use ndarray::{Array3, Array4};
+use ndarray::{Array3, Array4, s};
 use nnunet_architectures::ParameterStore;
 use nnunet_plugin_api::tch::{self, Device, Tensor};
 use nnunet_plugin_api::vocabulary::{
@@ -117,8 +117,10 @@ pub(crate) fn format(format: Box<dyn ImageFormat>) -> Result<String> {
     let geometry =
         ItkGeometry { origin: [1.0, 2.0, 3.0], spacing: [0.5, 0.75, 2.0], ..ItkGeometry::default() };
     let (image, labels) = (folder.path().join("image.nii.gz"), folder.path().join("labels.nii.gz"));
-    format.write(&image, volume().view(), &geometry)?;
-    format.write_labels(&labels, volume().mapv(|value| u8::from(value > 0.0)).view(), &geometry)?;
+    // What pictures hold too: a slice of bytes.
+    let bytes = volume().slice(s![..1, .., ..]).mapv(|value| value.abs() as u8);
+    format.write(&image, bytes.mapv(f32::from).view(), &geometry)?;
+    format.write_labels(&labels, bytes.view(), &geometry)?;
     let header = format.read_header(&labels)?;
     let missing = format.read(std::path::Path::new("/nowhere/image.nii.gz")).unwrap_err().to_string();
     let missing = missing.rsplit("read: ").next().unwrap_or_default().to_owned();
