@@ -103,6 +103,15 @@ impl RawCase {
     /// A file that is missing, unreadable, or of another size than the first channel.
     pub fn read(files: &[PathBuf], label: Option<&Path>) -> Result<Self> {
         let (data, geometry) = read_channels(files)?;
+        Self::with_label(data, geometry, files, label)
+    }
+
+    fn with_label(
+        data: Array4<f32>,
+        geometry: Geometry,
+        files: &[PathBuf],
+        label: Option<&Path>,
+    ) -> Result<Self> {
         let seg = label.map(|path| read_label(path, &geometry)).transpose()?;
         Ok(Self { data, seg, geometry, files: files.to_vec(), seg_file: label.map(Path::to_owned) })
     }
@@ -118,9 +127,7 @@ impl RawCase {
         let views: Vec<_> = pictures.iter().map(|picture| picture.view()).collect();
         let data = ndarray::concatenate(Axis(0), &views)
             .with_context(|| format!("{}: its channels have several sizes", first.display()))?;
-        let geometry = images::read_geometry(first)?;
-        let seg = label.map(|path| read_label(path, &geometry)).transpose()?;
-        Ok(Self { data, seg, geometry, files: files.to_vec(), seg_file: label.map(Path::to_owned) })
+        Self::with_label(data, images::read_geometry(first)?, files, label)
     }
 
     /// Crops it to what is not zero.

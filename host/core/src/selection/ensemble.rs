@@ -28,7 +28,9 @@ pub struct Merge {
 /// # Errors
 /// Files that are missing, unreadable, or of different sizes.
 pub fn merge(case: &Merge) -> Result<()> {
-    let mean = mean(&case.sources)?;
+    let mut mean = mean(&case.sources, "softmax")?;
+    // As NumPy's mean of half-precision arrays is.
+    mean.mapv_inplace(|value| half::f16::from_f32(value).to_f32());
     let properties: Vec<Value> = case
         .sources
         .iter()
@@ -71,11 +73,14 @@ fn write(
     export::write_labels(output, labels(&resample(mean.view(), case.size_after_cropping, how)).view(), case)
 }
 
-/// The mean, rounded to half precision as NumPy's mean of half-precision arrays is.
-fn mean(sources: &[PathBuf]) -> Result<Array4<f32>> {
+/// The mean of the arrays of that name; one of them is in memory beside the sum.
+///
+/// # Errors
+/// Files that are missing, unreadable, or of different sizes.
+pub(crate) fn mean(sources: &[PathBuf], name: &str) -> Result<Array4<f32>> {
     let mut sum: Option<Array4<f32>> = None;
     for path in sources {
-        let probabilities = npz::load_f32(path, "softmax")?;
+        let probabilities = npz::load_f32(path, name)?;
         match &mut sum {
             None => sum = Some(probabilities),
             Some(sum) => {
@@ -91,10 +96,7 @@ fn mean(sources: &[PathBuf]) -> Result<Array4<f32>> {
             }
         }
     }
-    let mut mean = sum.context("nothing to merge")?;
-    let count = sources.len() as f32;
-    mean.mapv_inplace(|value| half::f16::from_f32(value / count).to_f32());
-    Ok(mean)
+    Ok(sum.context("nothing to merge")? / sources.len() as f32)
 }
 
 /// Labels of regions in order, when the models predict regions.

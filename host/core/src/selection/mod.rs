@@ -8,6 +8,7 @@ mod postprocessing;
 
 pub use consolidate::{VALIDATION, collect, consolidate};
 pub use determine::{Determination, determine};
+pub(crate) use ensemble::mean;
 pub use ensemble::{Merge, merge};
 pub use foreground::{mean_dice, note_foreground_mean};
 pub use postprocessing::{Postprocessing, apply_to_folder};

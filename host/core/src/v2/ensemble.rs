@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use ndarray::Array4;
 use nnunet_formats::{npz, pickle};
 use nnunet_inference::Heads;
 use serde::Deserialize;
@@ -11,6 +10,7 @@ use serde::Deserialize;
 use super::{Dataset, Reader, load};
 use crate::pipeline::copy_file;
 use crate::records;
+use crate::selection::mean;
 
 /// What v2's predictions of a folder have in common.
 #[derive(Debug)]
@@ -47,7 +47,9 @@ impl Ensemble {
     /// # Errors
     /// Files that are missing, unreadable, or of different sizes.
     pub fn merge(&self, sources: &[PathBuf], output: &Path, save_npz: bool) -> Result<()> {
-        let mean = mean(sources, self.heads.count())?;
+        let mean = mean(sources, "probabilities")?;
+        let (found, heads) = (mean.dim().0, self.heads.count());
+        ensure!(found == heads, "there are {found} classes in the probabilities and {heads} in dataset.json");
         let pkl = sources.first().context("nothing to merge")?.with_extension("pkl");
         let kept = pickle::load(&pkl)?;
         let labels = self.heads.labels(mean.view());
@@ -60,27 +62,4 @@ impl Ensemble {
         }
         Ok(())
     }
-}
-
-fn mean(sources: &[PathBuf], heads: usize) -> Result<Array4<f32>> {
-    let mut sum: Option<Array4<f32>> = None;
-    for path in sources {
-        let probabilities = npz::load_f32(path, "probabilities")?;
-        let shape = probabilities.dim();
-        ensure!(shape.0 == heads, "{} has {} classes; dataset.json has {heads}", path.display(), shape.0);
-        match &mut sum {
-            None => sum = Some(probabilities),
-            Some(sum) => {
-                ensure!(
-                    sum.dim() == shape,
-                    "{} has {shape:?} probabilities (classes, z, y, x), but {} has {:?}",
-                    path.display(),
-                    sources[0].display(),
-                    sum.dim()
-                );
-                *sum += &probabilities;
-            }
-        }
-    }
-    Ok(sum.context("nothing to merge")? / sources.len() as f32)
 }

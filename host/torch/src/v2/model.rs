@@ -56,7 +56,7 @@ impl Model {
         let heads = dataset.heads()?;
         let (kind, mut config) = configuration.network()?;
         // A trainer may have exchanged the norm that the plans name.
-        if State::of(&first)?.has_running_statistics() {
+        if State::of(&first).with_context(|| files[0].display().to_string())?.has_running_statistics() {
             config.norm = Norm::Batch;
         }
         let spec = NetworkSpec {
