@@ -6,6 +6,7 @@ mod check;
 mod checkpoint;
 mod components;
 mod debug;
+mod devices;
 mod journal;
 mod model;
 mod model_info;

@@ -33,7 +33,7 @@ use self::watch::Watch;
 use crate::checkpoint;
 use crate::journal::Journal;
 use crate::model_info::ModelInfo;
-use crate::{cases, components, debug, network, split};
+use crate::{cases, components, debug, devices, network, split};
 
 /// Kinds of components that take part in training: the data has been preprocessed.
 const NEEDED: [Kind; 4] = [Kind::Augmentation, Kind::Architecture, Kind::Loss, Kind::Trainer];
@@ -41,7 +41,7 @@ const NEEDED: [Kind; 4] = [Kind::Augmentation, Kind::Architecture, Kind::Loss, K
 /// Runs the command.
 pub(crate) fn run(args: &Args, world: &World) -> Result<ExitCode> {
     signals::listen()?;
-    let job = Job::new(args)?;
+    let job = Job::new(args, devices::resolve(args.device)?)?;
     provenance::tell_changes("the plans and their data were", &job.plans_makers, world);
     if args.continue_training {
         let info = ModelInfo::load(&newest(&job.output)?, &world.registry)?;
