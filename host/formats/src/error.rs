@@ -6,16 +6,15 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The operating system refused.
-    #[error("{}: {source}", path.display())]
+    /// A file could not be read or written.
+    #[error("{}: {error}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
-        #[source]
-        source: std::io::Error,
+        /// The I/O error. It is part of the message, and so not given again as the source of this error.
+        error: std::io::Error,
     },
-    /// The content is not what it should be.
+    /// The content is invalid.
     #[error("{}: {message}", path.display())]
     Invalid {
         /// The file.
@@ -29,12 +28,12 @@ pub enum Error {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// The system's error about `path`.
-    pub fn io(path: &Path, source: std::io::Error) -> Self {
-        Self::Io { path: path.to_owned(), source }
+    /// An I/O error of reading or writing `path`.
+    pub fn io(path: &Path, error: std::io::Error) -> Self {
+        Self::Io { path: path.to_owned(), error }
     }
 
-    /// Wrong content of `path`.
+    /// Invalid content of `path`.
     pub fn invalid(path: &Path, message: impl ToString) -> Self {
         Self::Invalid { path: path.to_owned(), message: message.to_string() }
     }
