@@ -1,4 +1,4 @@
-//! What can be wrong with a file.
+//! Errors about files.
 
 use std::path::{Path, PathBuf};
 
@@ -6,15 +6,16 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A file could not be read or written.
-    #[error("{}: {error}", path.display())]
+    /// The operating system reported an error. It is part of the message and therefore no
+    /// [`source`](std::error::Error::source): reports that print the chain of causes would print it twice.
+    #[error("{}: {cause}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// The I/O error. It is part of the message, and so not given again as the source of this error.
-        error: std::io::Error,
+        /// The system's error.
+        cause: std::io::Error,
     },
-    /// The content is invalid.
+    /// The content is invalid or not supported.
     #[error("{}: {message}", path.display())]
     Invalid {
         /// The file.
@@ -24,13 +25,13 @@ pub enum Error {
     },
 }
 
-/// Shorthand.
+/// A result with this crate's error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// An I/O error of reading or writing `path`.
-    pub fn io(path: &Path, error: std::io::Error) -> Self {
-        Self::Io { path: path.to_owned(), error }
+    /// The system's error about `path`.
+    pub fn io(path: &Path, cause: std::io::Error) -> Self {
+        Self::Io { path: path.to_owned(), cause }
     }
 
     /// Invalid content of `path`.
