@@ -10,6 +10,7 @@ mod series;
 mod setup;
 mod signals;
 mod sweep;
+mod validation;
 mod watch;
 
 use std::io::ErrorKind;
@@ -29,10 +30,11 @@ use nnunet_training::{Engine, Stopped};
 use self::job::Job;
 use self::loggers::Loggers;
 use self::watch::Watch;
-use crate::checkpoint;
-use crate::journal::Journal;
-use crate::model_info::ModelInfo;
-use crate::{cases, components, debug, network, split};
+use crate::components;
+use crate::v1::checkpoint;
+use crate::v1::model_info::ModelInfo;
+use crate::v1::training_log::TrainingLog;
+use crate::v1::{debug_json, network as v1_network, preprocessed_cases, splits};
 
 /// Kinds of components that take part in training: the data has been preprocessed.
 const NEEDED: [Kind; 4] = [Kind::Augmentation, Kind::Architecture, Kind::Loss, Kind::Trainer];
@@ -56,7 +58,7 @@ pub(crate) fn run(args: &Args, world: &World) -> Result<ExitCode> {
     if args.fp32 {
         trainer.blueprint.precision = Precision::Fp32;
     }
-    let split = split::split(&job.preprocessed, &cases::names(&job.data())?, &args.fold)?;
+    let split = splits::split(&job.preprocessed, &preprocessed_cases::names(&job.data())?, &args.fold)?;
     setup::make_deterministic(args.deterministic);
     second_stage::prepare(&job, &trainer, &split, world)?;
     let mut engine = setup::engine(&job, trainer, world)?;
@@ -114,7 +116,7 @@ fn train(
     info: &ModelInfo,
     world: &World,
 ) -> Result<Stopped> {
-    let mut journal = Journal::create(&job.output)?;
+    let mut journal = TrainingLog::create(&job.output)?;
     journal.log(&format!(
         "This split has {} training and {} validation cases.",
         split.train.len(),
@@ -122,12 +124,12 @@ fn train(
     ));
     journal.log(&format!("TRAINING KEYS:\n {:?}", split.train));
     journal.log(&format!("VALIDATION KEYS:\n {:?}", split.val));
-    debug::write(&job.output.join("debug.json"), &engine.trainer, job.stage(), &info.plugins, world)?;
+    debug_json::write(&job.output.join("debug.json"), &engine.trainer, job.stage(), &info.plugins, world)?;
     records::save(&job.model.join("plans.pkl"), &records::plans_to_pickle(&job.plans))?;
     let run = batches::batches(job, engine, split, world)?;
     journal.learning_rate(engine.learning_rate()?);
     let regions = engine.trainer.blueprint.regions.as_ref();
-    let spec = network::spec(&job.plans, job.stage(), regions, job.is_second_stage());
+    let spec = v1_network::spec(&job.plans, job.stage(), regions, job.is_second_stage());
     diagram::write(&job.output.join("network_architecture.pdf"), engine, &spec)?;
     let mut watch = Watch::new(job, info, journal, Loggers::of(world)?)?;
     nnunet_host::services::set_seed(engine.trainer.blueprint.seed);

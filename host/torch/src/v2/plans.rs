@@ -13,9 +13,9 @@ use super::resampling::{Function, Kwargs, Resampler};
 
 /// `plans.json`.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Plans {
-    pub(crate) transpose_forward: [usize; 3],
-    pub(crate) transpose_backward: [usize; 3],
+pub(super) struct Plans {
+    pub(super) transpose_forward: [usize; 3],
+    pub(super) transpose_backward: [usize; 3],
     #[serde(default, rename = "image_reader_writer")]
     pub(super) reader: Reader,
     #[serde(default)]
@@ -25,22 +25,22 @@ pub(crate) struct Plans {
 
 /// Foreground intensities of a channel.
 #[derive(Debug, Clone, Copy, Deserialize)]
-pub(crate) struct Intensities {
-    pub(crate) mean: f64,
-    pub(crate) std: f64,
-    pub(crate) percentile_00_5: f64,
-    pub(crate) percentile_99_5: f64,
+pub(super) struct Intensities {
+    pub(super) mean: f64,
+    pub(super) std: f64,
+    pub(super) percentile_00_5: f64,
+    pub(super) percentile_99_5: f64,
 }
 
 /// One configuration, with what it inherits.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Configuration {
+pub(super) struct Configuration {
     /// Two or three axes.
-    pub(crate) patch_size: Vec<usize>,
+    pub(super) patch_size: Vec<usize>,
     /// Two or three axes; slices keep their distance.
-    pub(crate) spacing: Vec<f64>,
-    pub(crate) normalization_schemes: Vec<String>,
-    pub(crate) use_mask_for_norm: Vec<bool>,
+    pub(super) spacing: Vec<f64>,
+    pub(super) normalization_schemes: Vec<String>,
+    pub(super) use_mask_for_norm: Vec<bool>,
     resampling_fn_data: Function,
     #[serde(default)]
     resampling_fn_seg: Function,
@@ -51,7 +51,7 @@ pub(crate) struct Configuration {
     #[serde(default = "Kwargs::of_labels")]
     resampling_fn_seg_kwargs: Kwargs,
     /// Of a cascade: the configuration whose labels are further channels.
-    pub(crate) previous_stage: Option<String>,
+    pub(super) previous_stage: Option<String>,
     architecture: Option<Architecture>,
     #[serde(flatten)]
     old: OldArchitecture,
@@ -79,16 +79,21 @@ struct OldArchitecture {
 }
 
 impl Plans {
-    pub(crate) fn load(folder: &Path) -> Result<Self> {
+    pub(super) fn load(folder: &Path) -> Result<Self> {
         load(&folder.join("plans.json"))
     }
 
-    pub(crate) fn intensities(&self, channel: usize) -> Option<Intensities> {
+    pub(super) fn intensities(&self, channel: usize) -> Option<Intensities> {
         self.foreground_intensity_properties_per_channel.get(&channel.to_string()).copied()
     }
 
+    /// Whether any configuration is the second stage of a cascade.
+    pub(super) fn has_cascade(&self) -> bool {
+        self.configurations.values().any(|own| own.get("previous_stage").is_some_and(Value::is_string))
+    }
+
     /// A configuration with everything it inherits.
-    pub(crate) fn configuration(&self, name: &str) -> Result<Configuration> {
+    pub(super) fn configuration(&self, name: &str) -> Result<Configuration> {
         let merged = self.merged(name, 0)?;
         let configuration: Configuration = serde_json::from_value(Value::Object(merged))
             .with_context(|| format!("plans.json, configuration {name}"))?;
@@ -145,20 +150,20 @@ impl Configuration {
     }
 
     /// Spacing of the network's grid for a case's, both in transposed order; slices keep their distance.
-    pub(crate) fn target(&self, spacing: [f64; 3]) -> [f64; 3] {
+    pub(super) fn target(&self, spacing: [f64; 3]) -> [f64; 3] {
         let mut target = [spacing[0]; 3];
         target[3 - self.spacing.len()..].copy_from_slice(&self.spacing);
         target
     }
 
     /// Channels of the network's input, for so many of an image.
-    pub(crate) fn input_channels(&self, dataset: &Dataset) -> usize {
+    pub(super) fn input_channels(&self, dataset: &Dataset) -> usize {
         let labels = if self.previous_stage.is_some() { dataset.foreground_labels() } else { 0 };
         dataset.channel_names.len() + labels
     }
 
     /// The network.
-    pub(crate) fn network(&self) -> Result<(EncoderKind, V2UnetConfig)> {
+    pub(super) fn network(&self) -> Result<(EncoderKind, V2UnetConfig)> {
         let (class, config) = match (&self.architecture, &self.old.class) {
             (Some(new), _) => {
                 (&new.network_class_name, from_kwargs(&new.arch_kwargs, self.patch_size.len())?)

@@ -14,21 +14,21 @@ use crate::cascade::network_input;
 const EPSILON: f32 = 1e-8;
 
 /// A case on the network's grid, transposed, and what leads back.
-pub(crate) struct Case {
+pub(super) struct Case {
     /// (channels, z, y, x).
-    pub(crate) image: Array4<f32>,
+    pub(super) image: Array4<f32>,
     /// Size of the crop in transposed order.
-    pub(crate) cropped: [usize; 3],
+    pub(super) cropped: [usize; 3],
     /// Spacing of the crop in transposed order.
-    pub(crate) spacing: [f64; 3],
+    pub(super) spacing: [f64; 3],
     /// Spacing of the image.
-    pub(crate) target: [f64; 3],
+    pub(super) target: [f64; 3],
 }
 
 impl Case {
     /// From a cropped case. With a number of labels the label map that was cropped with the image is the previous stage's:
     /// resampled, it becomes a channel for each of them.
-    pub(crate) fn new(
+    pub(super) fn new(
         cropped: Cropped,
         properties: &CaseProperties,
         plans: &Plans,
@@ -63,7 +63,7 @@ impl Case {
     }
 
     /// The way back. Axes of the resampling are those of the raw image there.
-    pub(crate) fn way_back(&self, plans: &Plans, configuration: &Configuration) -> WayBack {
+    pub(super) fn way_back(&self, plans: &Plans, configuration: &Configuration) -> WayBack {
         let (_, z, y, x) = self.image.dim();
         let mut how = configuration.probabilities().how(self.target, self.spacing);
         how.separate = how.separate.map(|axis| plans.transpose_forward[axis]);
