@@ -17,12 +17,12 @@ fn main() -> ExitCode {
     let (command, rest) =
         arguments.split_first().map_or(("", &[][..]), |(first, rest)| (first.as_str(), rest));
     let done = match command {
-        "setup" => libtorch::set_up().map(|_| ()),
+        "setup" => libtorch::set_up_from(rest),
         "demo" => build().and_then(|()| demo::run(rest)),
         "verify" => build().and_then(|()| test(rest)),
         "reference" => build().and_then(|()| reference()),
         "lint" => libtorch::set_up().and_then(|libtorch| lint(&libtorch)),
-        _ => Err("usage: cargo setup | cargo demo [FOLDER] | cargo verify [TEST ARGUMENTS] | cargo reference | cargo lint"
+        _ => Err("usage: cargo setup [--cuda] | cargo demo [FOLDER] | cargo verify [TEST ARGUMENTS] | cargo reference | cargo lint"
             .to_owned()),
     };
     match done {

@@ -4,6 +4,7 @@ mod cascade;
 mod case;
 mod check;
 mod components;
+mod devices;
 mod export;
 mod families;
 mod family;

@@ -10,6 +10,7 @@ mod config;
 mod convert_decathlon_task;
 mod defaults;
 mod determine_postprocessing;
+pub mod device;
 mod ensemble;
 mod evaluate_folder;
 mod example_dataset;

@@ -14,7 +14,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
-use nnunet_host::commands::predict::{AllInGpu, Args, Device as Choice, Mode, Precision as Format};
+use nnunet_host::commands::predict::{AllInGpu, Args, Mode, Precision as Format};
 use nnunet_host::config::World;
 use nnunet_host::folders;
 use nnunet_host::{memory, pictures, report};
@@ -31,12 +31,13 @@ use pipeline::{Pipeline, Threads};
 use prediction_records::{Common, Records};
 
 use crate::case::Case;
-use crate::families;
+use crate::{devices, families};
 use crate::family::{LoadRequest, LoadedModel};
 
 /// Runs the command. A case that fails is reported, the others go on; the command then fails.
 pub(crate) fn run(args: &Args, world: &World) -> Result<()> {
     check(args)?;
+    let device = devices::resolve(args.device)?;
     let source = ModelSource::of(args)?;
     let folder = source.folder();
     let family = families::of(folder)?;
@@ -45,8 +46,7 @@ pub(crate) fn run(args: &Args, world: &World) -> Result<()> {
     }
     let start = Instant::now();
     folders::create(&args.output)?;
-    let (device, precision) = (device(args)?, precision(args));
-    let mut model = family.load(&LoadRequest { folder, args, world, device, precision })?;
+    let mut model = family.load(&LoadRequest { folder, args, world, device, precision: precision(args) })?;
     let naming = model.processing.file_naming(&args.input);
     let cases = inputs::cases(&args.input, &naming, &args.output)?;
     model.processing.write_model_files(&args.output)?;
@@ -64,17 +64,6 @@ fn check(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Where the network runs.
-fn device(args: &Args) -> Result<Device> {
-    let found = Device::cuda_if_available();
-    match args.device {
-        Choice::Auto => Ok(found),
-        Choice::Cpu => Ok(Device::Cpu),
-        Choice::Cuda if found == Device::Cpu => bail!("--device cuda: libtorch finds no GPU"),
-        Choice::Cuda => Ok(found),
-    }
-}
-
 /// The number format asked for.
 fn precision(args: &Args) -> Precision {
     match args.precision {
@@ -82,6 +71,7 @@ fn precision(args: &Args) -> Precision {
         Format::Auto => Precision::Auto,
         Format::Fp32 => Precision::Fp32,
         Format::Bf16 => Precision::Bf16,
+        Format::Fp16 => Precision::Fp16,
     }
 }
 
@@ -104,11 +94,10 @@ fn predict_cases(
     if !open.is_empty() {
         report::line(&plan.describe(open.len()));
     }
-    let device = if model.window.device == Device::Cpu { "cpu" } else { "cuda" };
     let common = Common {
         model: folder,
         checkpoints: &model.checkpoints,
-        device: device.to_owned(),
+        device: devices::name(model.window.device),
         precision: format!("{:?}", model.window.kind),
         planned_peak_bytes: plan.peak(open.len()),
         planned_device_bytes,

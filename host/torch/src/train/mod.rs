@@ -30,7 +30,7 @@ use nnunet_training::{Engine, Stopped};
 use self::job::Job;
 use self::loggers::Loggers;
 use self::watch::Watch;
-use crate::components;
+use crate::{components, devices};
 use crate::v1::checkpoint;
 use crate::v1::model_info::ModelInfo;
 use crate::v1::training_log::TrainingLog;
@@ -42,7 +42,7 @@ const NEEDED: [Kind; 4] = [Kind::Augmentation, Kind::Architecture, Kind::Loss, K
 /// Runs the command.
 pub(crate) fn run(args: &Args, world: &World) -> Result<ExitCode> {
     signals::listen()?;
-    let job = Job::new(args)?;
+    let job = Job::new(args, devices::resolve(args.device)?)?;
     provenance::tell_changes("the plans and their data were", &job.plans_makers, world);
     if args.continue_training {
         let info = ModelInfo::load(&newest(&job.output)?, &world.registry)?;

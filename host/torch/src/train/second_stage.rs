@@ -46,6 +46,7 @@ pub(super) fn prepare(job: &Job<'_>, trainer: &Resolved, split: &Split, world: &
         model: &first_stage(job, &trainer.blueprint)?,
         preprocessed: &job.preprocessed,
         data: [job.stage_data(0), job.data()],
+        device: job.device,
     };
     missing.make(&[split.train.as_slice(), &split.val].concat())
 }

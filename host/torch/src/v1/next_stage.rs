@@ -71,6 +71,8 @@ pub(crate) struct Missing<'a> {
     pub(crate) preprocessed: &'a Path,
     /// Preprocessed cases of the first and the second stage.
     pub(crate) data: [PathBuf; 2],
+    /// Where the first stage runs.
+    pub(crate) device: Device,
 }
 
 impl Missing<'_> {
@@ -111,8 +113,8 @@ impl Missing<'_> {
 
     fn predict(&self, fold: usize, cases: &[String], output: &Path) -> Result<()> {
         report::line(&format!("predicting {} cases with fold {fold} of 3d_lowres", cases.len()));
-        let (folds, device) = ([fold.to_string()], Device::cuda_if_available());
-        let model = Model::load(self.model, &folds, FINAL_CHECKPOINT, device, self.world)?;
+        let folds = [fold.to_string()];
+        let model = Model::load(self.model, &folds, FINAL_CHECKPOINT, self.device, self.world)?;
         let window = model.window(0.5, true, Precision::Auto);
         let [data, next_data] = &self.data;
         NextStage { network: &*model.networks[0], window: &window, data, next_data, output }.predict(cases)
