@@ -31,8 +31,8 @@ use pipeline::{Pipeline, Threads};
 use prediction_records::{Common, Records};
 
 use crate::case::Case;
-use crate::{devices, families};
 use crate::family::{LoadRequest, LoadedModel};
+use crate::{devices, families};
 
 /// Runs the command. A case that fails is reported, the others go on; the command then fails.
 pub(crate) fn run(args: &Args, world: &World) -> Result<()> {

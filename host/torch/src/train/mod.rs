@@ -30,11 +30,11 @@ use nnunet_training::{Engine, Stopped};
 use self::job::Job;
 use self::loggers::Loggers;
 use self::watch::Watch;
-use crate::{components, devices};
 use crate::v1::checkpoint;
 use crate::v1::model_info::ModelInfo;
 use crate::v1::training_log::TrainingLog;
 use crate::v1::{debug_json, network as v1_network, preprocessed_cases, splits};
+use crate::{components, devices};
 
 /// Kinds of components that take part in training: the data has been preprocessed.
 const NEEDED: [Kind; 4] = [Kind::Augmentation, Kind::Architecture, Kind::Loss, Kind::Trainer];

@@ -12,6 +12,7 @@ use nnunet_host::v2::Dataset;
 use nnunet_inference::{Heads, paste};
 use nnunet_plugin_api::Postprocessor;
 use nnunet_plugin_api::vocabulary::CaseProperties;
+use nnunet_preprocessing::Normalizations;
 
 use super::first_stage::FirstStageLabels;
 use super::plans::{Configuration, Plans};
@@ -27,6 +28,7 @@ pub(super) struct V2Processing {
     pub(super) dataset: Dataset,
     pub(super) configuration: Configuration,
     pub(super) output_head: Heads,
+    pub(super) normalizations: Normalizations,
     /// Label maps of a cascade's first stage.
     pub(super) first_stage: Option<FirstStageLabels>,
     pub(super) save_probabilities: bool,
@@ -67,7 +69,14 @@ impl CaseProcessing for V2Processing {
         let labels = first_stage.map(|labels| labels.file(case)).transpose()?;
         let (cropped, properties) = self.plans.reader.read(&case.images, labels.as_deref())?.crop()?;
         let labels = first_stage.map(|labels| labels.count);
-        let case = preprocess::Case::new(cropped, &properties, &self.plans, &self.configuration, labels)?;
+        let case = preprocess::Case::new(
+            cropped,
+            &properties,
+            &self.plans,
+            &self.configuration,
+            &self.normalizations,
+            labels,
+        )?;
         let resampler = case.way_back(&self.plans, &self.configuration);
         Ok(PreparedCase { resampler, image: case.image, properties })
     }

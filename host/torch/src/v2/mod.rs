@@ -4,6 +4,7 @@ mod case_processing;
 mod checkpoint;
 mod first_stage;
 mod model;
+mod network_plan;
 mod plans;
 mod preprocess;
 mod resampling;
@@ -12,6 +13,7 @@ use std::path::Path;
 
 use anyhow::{Result, ensure};
 use nnunet_host::commands::predict::{Args, Mode};
+use nnunet_host::components;
 use nnunet_host::v2::is_v2;
 use nnunet_inference::{Scores, SlidingWindow};
 
@@ -41,6 +43,9 @@ impl ModelFamily for V2 {
             if args.mode == Mode::Fast { "fast" } else { "fastest" }
         );
         let model = Model::load(request)?;
+        let registry = &request.world.registry;
+        let normalizations =
+            components::normalizations(registry, &model.configuration.normalization_schemes)?;
         let labels = model.dataset.foreground_labels();
         let stage = model.configuration.previous_stage.as_ref();
         let first_stage = stage.map(|stage| FirstStageLabels::new(args, stage, labels)).transpose()?;
@@ -56,6 +61,7 @@ impl ModelFamily for V2 {
                 plans: model.plans,
                 dataset: model.dataset,
                 configuration: model.configuration,
+                normalizations,
                 output_head: model.output_head,
                 first_stage,
                 save_probabilities: args.save_npz,

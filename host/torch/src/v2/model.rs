@@ -3,14 +3,17 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use nnunet_architectures::{Norm, ParameterStore, V2Unet};
 use nnunet_host::v2::Dataset;
 use nnunet_inference::Heads;
-use nnunet_plugin_api::{Architecture, Network, NetworkSpec};
+use nnunet_plugin_api::Network;
 
 use super::checkpoint::{self, Checkpoint};
 use super::plans::{Configuration, Plans};
 use crate::family::LoadRequest;
+use crate::network;
+
+/// Features of a network's first resolution in most plans, for the memory of networks that do not say.
+const DEFAULT_FEATURES: usize = 32;
 
 /// Networks of all folds, and what they share.
 pub(super) struct Model {
@@ -29,21 +32,23 @@ pub(super) struct Model {
 impl Model {
     /// Loads a checkpoint of every fold.
     pub(super) fn load(request: &LoadRequest<'_>) -> Result<Self> {
-        let LoadRequest { folder, args, device, .. } = request;
+        let LoadRequest { folder, args, world, device, .. } = request;
         let (plans, dataset) = (Plans::load(folder)?, Dataset::load(folder)?);
         let files = checkpoint::files(folder, &args.folds, args.checkpoint.as_deref())?;
         let first = Checkpoint::read(&files[0])?;
         let configuration = plans.configuration(first.configuration()?)?;
         let mirror_axes = first.mirror_axes(configuration.patch_size.len())?;
         let output_head = dataset.heads()?;
-        let (kind, mut config) = configuration.network()?;
+        let axes = configuration.patch_size.len();
+        let mut planned = configuration.network.network(axes)?;
         // A trainer may have exchanged the norm that the plans name.
         if first.has_running_statistics()? {
-            config.norm = Norm::Batch;
+            planned.use_batch_norm();
         }
-        let spec = spec(&configuration, &dataset, &output_head);
-        let features = config.features_per_stage.first().copied().unwrap_or(0);
-        let architecture = V2Unet::new(kind, config);
+        let choice = planned.choice(&world.registry)?;
+        let input_channels = configuration.input_channels(&dataset);
+        let spec = planned.spec(input_channels, output_head.count(), &configuration.patch_size);
+        let features = planned.features().unwrap_or(DEFAULT_FEATURES);
         let mut networks = Vec::new();
         let mut next = Some(first);
         for file in &files {
@@ -51,26 +56,11 @@ impl Model {
                 Some(first) => first,
                 None => Checkpoint::read(file)?,
             };
-            let mut store = ParameterStore::new(*device);
-            let network = architecture.build(&mut store, &spec)?;
+            let (mut store, network) = network::build(&world.registry, &choice, &spec, *device)?;
             checkpoint.copy_weights(&mut store)?;
             store.freeze()?;
             networks.push(network);
         }
         Ok(Self { plans, dataset, configuration, output_head, networks, mirror_axes, features, files })
-    }
-}
-
-fn spec(configuration: &Configuration, dataset: &Dataset, output_head: &Heads) -> NetworkSpec {
-    NetworkSpec {
-        num_input_channels: configuration.input_channels(dataset),
-        num_classes: output_head.count(),
-        base_num_features: 0,
-        conv_per_stage: 0,
-        patch_size: configuration.patch_size.clone(),
-        pool_op_kernel_sizes: Vec::new(),
-        conv_kernel_sizes: Vec::new(),
-        num_blocks_encoder: None,
-        num_blocks_decoder: None,
     }
 }
