@@ -5,9 +5,9 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
-use nnunet_host::commands::{self, Cli, process_arguments};
-use nnunet_host::config::LIGHT;
-use nnunet_host::report;
+use nnunet_cli::commands::{self, Cli, process_arguments};
+use nnunet_cli::report;
+use nnunet_engine::session::WITHOUT_TENSORS;
 
 /// Volumes come and go; memory that stays with the program need not be cleared by the system each time.
 #[global_allocator]
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
 fn run() -> Result<()> {
     let cli = Cli::from_process()?;
     cli.set_style();
-    if cli.command.needs_tensors() { hand_over() } else { commands::run(&cli, LIGHT) }
+    if cli.command.needs_tensors() { hand_over() } else { commands::run(&cli, WITHOUT_TENSORS) }
 }
 
 /// Becomes the sibling program with the same arguments; returns only when that fails.

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use ndarray::{Array3, Array4, ArrayView4, Axis, concatenate};
 use nnunet_augmentation::one_hot;
-use nnunet_host::commands::chosen::Chosen;
-use nnunet_host::commands::predict::Args;
-use nnunet_host::report;
+use nnunet_cli::commands::postprocessing_choice::PostprocessingChoice;
+use nnunet_cli::commands::predict::Args;
+use nnunet_cli::report;
 
 /// Where label maps of the first stage are: in the folder named with -l, or where [`first_stage`] writes them.
 pub(crate) fn folder(args: &Args, first: &str) -> PathBuf {
@@ -30,7 +30,7 @@ pub(crate) fn first_stage(args: &Args, first: &str) -> Result<Args> {
         output: folder(args, first),
         save_npz: false,
         overlay: false,
-        postprocessing: Chosen::models_own(),
+        postprocessing: PostprocessingChoice::models_own(),
         checkpoint: None,
         ..args.clone()
     })

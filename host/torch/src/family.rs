@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use anyhow::Result;
 use ndarray::{Array3, Array4};
+use nnunet_cli::commands::predict::Args;
+use nnunet_engine::session::Session;
 use nnunet_formats::Geometry;
 use nnunet_formats::pickle::Value;
-use nnunet_host::commands::predict::Args;
-use nnunet_host::config::World;
 use nnunet_inference::{Heads, SlidingWindow};
 use nnunet_plugin_api::Network;
 use nnunet_plugin_api::tch::Device;
@@ -41,7 +41,7 @@ pub(crate) trait ModelFamily: Sync {
 pub(crate) struct LoadRequest<'a> {
     pub(crate) folder: &'a Path,
     pub(crate) args: &'a Args,
-    pub(crate) world: &'a World,
+    pub(crate) session: &'a Session,
     pub(crate) device: Device,
     pub(crate) precision: Precision,
 }

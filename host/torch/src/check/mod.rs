@@ -5,9 +5,11 @@ mod samples;
 mod tensors;
 
 use anyhow::{Result, ensure};
-use nnunet_host::commands::plugins::check::Args;
-use nnunet_host::plugins::{Description, probe, trust};
-use nnunet_host::{loader, report};
+use nnunet_cli::commands::plugins::check::Args;
+use nnunet_cli::report;
+use nnunet_engine::loader;
+use nnunet_engine::plugin::Description;
+use nnunet_engine::{probe, trust};
 use nnunet_plugin_api::abi::v1::import_with_tensors;
 use nnunet_plugin_api::{Component, Config, Error, Factory, Info, Result as ComponentResult};
 
@@ -54,7 +56,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let path = trust::private(&args.file)?;
     let sha256 = trust::sha256(&path)?;
     report.note(&format!("only its owner can write to it; sha256 {sha256}"), Ok(()));
-    probe::verdict(&path, &sha256)?.usable().map_err(|(_, error)| error)?;
+    probe::probe(&path, &sha256)?.usable().map_err(|(_, error)| error)?;
     report.note("loads in a child process; handshake, layout and manifest fit", Ok(()));
     let (about, components) = loader::load(&path, import_with_tensors)?;
     report.note("has a licence and components", described(&about));

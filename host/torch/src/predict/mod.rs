@@ -14,10 +14,11 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
-use nnunet_host::commands::predict::{AllInGpu, Args, Mode, Precision as Format};
-use nnunet_host::config::World;
-use nnunet_host::folders;
-use nnunet_host::{memory, pictures, report};
+use nnunet_cli::commands::predict::{AllInGpu, Args, Mode, Precision as Format};
+use nnunet_cli::{pictures, report};
+use nnunet_data::folders;
+use nnunet_data::memory;
+use nnunet_engine::session::Session;
 use nnunet_inference::Storage;
 use nnunet_plugin_api::Network;
 use nnunet_plugin_api::tch::Device;
@@ -35,22 +36,23 @@ use crate::family::{LoadRequest, LoadedModel};
 use crate::{devices, families};
 
 /// Runs the command. A case that fails is reported, the others go on; the command then fails.
-pub(crate) fn run(args: &Args, world: &World) -> Result<()> {
+pub(crate) fn run(args: &Args, session: &Session) -> Result<()> {
     check(args)?;
     let device = devices::resolve(args.device)?;
     let source = ModelSource::of(args)?;
     let folder = source.folder();
     let family = families::of(folder)?;
     if let Some(first) = family.first_stage(args, folder)? {
-        run(&first, world).context("predicting with the first stage of the cascade")?;
+        run(&first, session).context("predicting with the first stage of the cascade")?;
     }
     let start = Instant::now();
     folders::create(&args.output)?;
-    let mut model = family.load(&LoadRequest { folder, args, world, device, precision: precision(args) })?;
+    let mut model =
+        family.load(&LoadRequest { folder, args, session, device, precision: precision(args) })?;
     let naming = model.processing.file_naming(&args.input);
     let cases = inputs::cases(&args.input, &naming, &args.output)?;
     model.processing.write_model_files(&args.output)?;
-    predict_cases(args, world, folder, &mut model, &cases)?;
+    predict_cases(args, session, folder, &mut model, &cases)?;
     model.processing.finish(&args.output, start.elapsed())
 }
 
@@ -78,7 +80,7 @@ fn precision(args: &Args) -> Precision {
 /// Predicts this part's cases that are not there yet.
 fn predict_cases(
     args: &Args,
-    world: &World,
+    session: &Session,
     folder: &Path,
     model: &mut LoadedModel,
     cases: &[Case],
@@ -102,7 +104,7 @@ fn predict_cases(
         planned_peak_bytes: plan.peak(open.len()),
         planned_device_bytes,
     };
-    let records = Records::new(args.output.join(record_name(args)), &common, world)?;
+    let records = Records::new(args.output.join(record_name(args)), &common, session)?;
     let pipeline = Pipeline {
         processing: &*model.processing,
         window: &model.window,

@@ -1,9 +1,10 @@
 //! What follows a training: validation of whole cases, and the postprocessing of the fold.
 
 use anyhow::Result;
-use nnunet_host::records::Split;
-use nnunet_host::selection::{Determination, determine};
-use nnunet_host::{pipeline, report};
+use nnunet_cli::report;
+use nnunet_data::pipeline;
+use nnunet_data::records::Split;
+use nnunet_data::selection::{Determination, determine};
 use nnunet_inference::{Scores, SlidingWindow};
 use nnunet_training::Engine;
 
@@ -58,7 +59,7 @@ pub(super) fn window(job: &Job<'_>, engine: &Engine) -> SlidingWindow {
 /// Leaves the truths with the model, where the folds are put together later, and finds the postprocessing of this fold.
 fn postprocess_fold(job: &Job<'_>) -> Result<()> {
     let truths = job.model.join("gt_niftis");
-    pipeline::copy_truths(&job.preprocessed.join("gt_segmentations"), &truths)?;
+    pipeline::copy_references(&job.preprocessed.join("gt_segmentations"), &truths)?;
     if job.args.disable_postprocessing_on_folds {
         return Ok(());
     }

@@ -18,11 +18,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use nnunet_host::commands::train::Args;
-use nnunet_host::config::World;
-use nnunet_host::plugins::provenance;
-use nnunet_host::records::{self, Split};
-use nnunet_host::{folders, report};
+use nnunet_cli::commands::train::Args;
+use nnunet_cli::report;
+use nnunet_data::folders;
+use nnunet_data::records::{self, Split};
+use nnunet_engine::provenance;
+use nnunet_engine::session::Session;
 use nnunet_plugin_api::vocabulary::Precision;
 use nnunet_plugin_api::{Kind, TrainerContext};
 use nnunet_training::{Engine, Stopped};
@@ -40,32 +41,32 @@ use crate::{components, devices};
 const NEEDED: [Kind; 4] = [Kind::Augmentation, Kind::Architecture, Kind::Loss, Kind::Trainer];
 
 /// Runs the command.
-pub(crate) fn run(args: &Args, world: &World) -> Result<ExitCode> {
+pub(crate) fn run(args: &Args, session: &Session) -> Result<ExitCode> {
     signals::listen()?;
     let job = Job::new(args, devices::resolve(args.device)?)?;
-    provenance::tell_changes("the plans and their data were", &job.plans_makers, world);
+    provenance::warn_of_changes("the plans and their data were", &job.plans_plugins, session);
     if args.continue_training {
-        let info = ModelInfo::load(&newest(&job.output)?, &world.registry)?;
-        provenance::need("the model was", &info.plugins, world, &NEEDED)?;
+        let info = ModelInfo::load(&newest(&job.output)?, &session.registry)?;
+        provenance::require("the model was", &info.plugins, session, &NEEDED)?;
     }
     let context = TrainerContext {
         configuration: args.configuration.clone(),
         plans: job.plans.clone(),
         stage: job.stage,
     };
-    let mut trainer = components::resolve_trainer(&world.registry, &args.trainer, &context)?;
-    setup::choose(&mut trainer.blueprint, world)?;
+    let mut trainer = components::resolve_trainer(&session.registry, &args.trainer, &context)?;
+    setup::choose(&mut trainer.blueprint, session)?;
     if args.fp32 {
         trainer.blueprint.precision = Precision::Fp32;
     }
     let split = splits::split(&job.preprocessed, &preprocessed_cases::names(&job.data())?, &args.fold)?;
     setup::make_deterministic(args.deterministic);
-    second_stage::prepare(&job, &trainer, &split, world)?;
-    let mut engine = setup::engine(&job, trainer, world)?;
-    let info = setup::info(&job, &engine, world);
+    second_stage::prepare(&job, &trainer, &split, session)?;
+    let mut engine = setup::engine(&job, trainer, session)?;
+    let info = setup::info(&job, &engine, session);
     folders::create(&job.output)?;
     if args.find_lr {
-        sweep::run(&job, &mut engine, &split, world)?;
+        sweep::run(&job, &mut engine, &split, session)?;
         return Ok(ExitCode::SUCCESS);
     }
     if args.validation_only {
@@ -77,7 +78,7 @@ pub(crate) fn run(args: &Args, world: &World) -> Result<ExitCode> {
             let taken = checkpoint::load_pretrained(weights, &mut engine.store)?;
             report::line(&format!("{taken} parameters start from {}", weights.display()));
         }
-        if train(&job, &mut engine, &split, &info, world)? == Stopped::Cancelled {
+        if train(&job, &mut engine, &split, &info, session)? == Stopped::Cancelled {
             return Ok(ExitCode::from(signals::STOPPED));
         }
     }
@@ -114,7 +115,7 @@ fn train(
     engine: &mut Engine,
     split: &Split,
     info: &ModelInfo,
-    world: &World,
+    session: &Session,
 ) -> Result<Stopped> {
     let mut journal = TrainingLog::create(&job.output)?;
     journal.log(&format!(
@@ -124,15 +125,15 @@ fn train(
     ));
     journal.log(&format!("TRAINING KEYS:\n {:?}", split.train));
     journal.log(&format!("VALIDATION KEYS:\n {:?}", split.val));
-    debug_json::write(&job.output.join("debug.json"), &engine.trainer, job.stage(), &info.plugins, world)?;
+    debug_json::write(&job.output.join("debug.json"), &engine.trainer, job.stage(), &info.plugins, session)?;
     records::save(&job.model.join("plans.pkl"), &records::plans_to_pickle(&job.plans))?;
-    let run = batches::batches(job, engine, split, world)?;
+    let run = batches::batches(job, engine, split, session)?;
     journal.learning_rate(engine.learning_rate()?);
     let regions = engine.trainer.blueprint.regions.as_ref();
     let spec = v1_network::spec(&job.plans, job.stage(), regions, job.is_second_stage());
     diagram::write(&job.output.join("network_architecture.pdf"), engine, &spec)?;
-    let mut watch = Watch::new(job, info, journal, Loggers::of(world)?)?;
-    nnunet_host::services::set_seed(engine.trainer.blueprint.seed);
+    let mut watch = Watch::new(job, info, journal, Loggers::of(session)?)?;
+    nnunet_engine::services::set_seed(engine.trainer.blueprint.seed);
     watch.loggers.begin(job, engine);
     let ended = engine.run(&run, &mut watch);
     watch.loggers.end(&ended);

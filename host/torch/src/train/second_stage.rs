@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
-use nnunet_host::config::World;
-use nnunet_host::folders::Folders;
-use nnunet_host::records::Split;
+use nnunet_data::folders::Folders;
+use nnunet_data::records::Split;
+use nnunet_engine::session::Session;
 use nnunet_inference::SlidingWindow;
 use nnunet_plugin_api::vocabulary::Blueprint;
 use nnunet_trainers::Resolved;
@@ -31,7 +31,7 @@ fn first_stage(job: &Job<'_>, blueprint: &Blueprint) -> Result<PathBuf> {
 }
 
 /// Checks the trainer of a second stage and predicts with the first what is missing of this split.
-pub(super) fn prepare(job: &Job<'_>, trainer: &Resolved, split: &Split, world: &World) -> Result<()> {
+pub(super) fn prepare(job: &Job<'_>, trainer: &Resolved, split: &Split, session: &Session) -> Result<()> {
     if !job.is_second_stage() {
         return Ok(());
     }
@@ -42,7 +42,7 @@ pub(super) fn prepare(job: &Job<'_>, trainer: &Resolved, split: &Split, world: &
         job.args.trainer
     );
     let missing = Missing {
-        world,
+        session,
         model: &first_stage(job, &trainer.blueprint)?,
         preprocessed: &job.preprocessed,
         data: [job.stage_data(0), job.data()],

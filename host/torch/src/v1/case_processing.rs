@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use anyhow::Result;
 use ndarray::Array3;
+use nnunet_cli::commands::predict::Mode;
+use nnunet_data::pipeline::crop_case;
+use nnunet_data::{components, export, images, records};
 use nnunet_formats::pickle::Value;
 use nnunet_formats::{Geometry, atomic};
-use nnunet_host::commands::predict::Mode;
-use nnunet_host::pipeline::crop_case;
-use nnunet_host::{components, export, images, records};
 use nnunet_inference::{Heads, WayBack};
 use nnunet_numerics::resampled_shape;
 use nnunet_plugin_api::Postprocessor;
@@ -37,15 +37,15 @@ pub(super) struct V1Processing {
 
 impl V1Processing {
     pub(super) fn new(model: &Model, request: &LoadRequest<'_>) -> Result<Self> {
-        let LoadRequest { folder, args, world, .. } = request;
+        let LoadRequest { folder, args, session, .. } = request;
         let models_own = folder.join("postprocessing.json");
         Ok(Self {
             plans: model.info.plans.clone(),
             stage: model.stage,
-            preprocessor: components::preprocessor(&world.registry, &model.info.plans)?,
+            preprocessor: components::preprocessor(&session.registry, &model.info.plans)?,
             output_head: Heads::of(model.spec.num_classes, model.info.regions.as_ref()),
             regions: model.info.regions.clone(),
-            postprocessor: args.postprocessing.or_models(&models_own, world, &args.output)?,
+            postprocessor: args.postprocessing.or_models(&models_own, session, &args.output)?,
             mode: args.mode,
             save_probabilities: args.save_npz,
             low_resolution: model.is_second_stage().then(|| LowResolution::new(args)).transpose()?,
@@ -58,7 +58,7 @@ impl CaseProcessing for V1Processing {
         FileNaming {
             files_per_case: self.plans.num_modalities(),
             input_ending: None,
-            output_ending: images::USUAL.to_owned(),
+            output_ending: images::DEFAULT_ENDING.to_owned(),
         }
     }
 
@@ -125,7 +125,7 @@ impl CaseExport for V1Processing {
     }
 
     fn write_labels(&self, labels: Array3<u8>, case: &CaseProperties, output: &Path) -> Result<()> {
-        let labels = export::treated(labels, case, self.postprocessor.as_deref())?;
+        let labels = export::postprocessed(labels, case, self.postprocessor.as_deref())?;
         export::write_labels(output, labels.view(), case)
     }
 }

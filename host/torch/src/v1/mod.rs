@@ -18,7 +18,7 @@ pub(crate) mod training_log;
 use std::path::Path;
 
 use anyhow::Result;
-use nnunet_host::commands::predict::{Args, Mode};
+use nnunet_cli::commands::predict::{Args, Mode};
 
 use self::case_processing::V1Processing;
 use self::model::Model;
@@ -40,9 +40,9 @@ impl ModelFamily for V1 {
     }
 
     fn load(&self, request: &LoadRequest<'_>) -> Result<LoadedModel> {
-        let LoadRequest { folder, args, world, device, precision } = request;
+        let LoadRequest { folder, args, session, device, precision } = request;
         let checkpoint = args.checkpoint.as_deref().unwrap_or(FINAL_CHECKPOINT);
-        let model = Model::load(folder, &args.folds, checkpoint, *device, world)?;
+        let model = Model::load(folder, &args.folds, checkpoint, *device, session)?;
         let mut window = model.window(args.step_size, !args.disable_tta, *precision);
         window.folds_in_half = args.mode == Mode::Fastest;
         let processing = V1Processing::new(&model, request)?;

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use ndarray::{Array3, Array4, Axis};
+use nnunet_data::export;
+use nnunet_data::pipeline::copy_file;
+use nnunet_data::v2::Dataset;
 use nnunet_formats::Geometry;
 use nnunet_formats::pickle::Value;
-use nnunet_host::export;
-use nnunet_host::pipeline::copy_file;
-use nnunet_host::v2::Dataset;
 use nnunet_inference::{Heads, paste};
 use nnunet_plugin_api::Postprocessor;
 use nnunet_plugin_api::vocabulary::CaseProperties;
@@ -109,7 +109,7 @@ impl CaseExport for V2Processing {
     }
 
     fn write_labels(&self, labels: Array3<u8>, case: &CaseProperties, output: &Path) -> Result<()> {
-        let labels = export::treated(labels, case, self.postprocessor.as_deref())?;
+        let labels = export::postprocessed(labels, case, self.postprocessor.as_deref())?;
         self.plans.reader.write(output, paste(labels.view(), case).view(), case)
     }
 }

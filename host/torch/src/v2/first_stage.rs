@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use nnunet_host::commands::predict::Args;
+use nnunet_cli::commands::predict::Args;
 
 use super::checkpoint::{self, Checkpoint};
 use super::plans::Plans;

@@ -12,9 +12,9 @@ mod resampling;
 use std::path::Path;
 
 use anyhow::{Result, ensure};
-use nnunet_host::commands::predict::{Args, Mode};
-use nnunet_host::components;
-use nnunet_host::v2::is_v2;
+use nnunet_cli::commands::predict::{Args, Mode};
+use nnunet_data::components;
+use nnunet_data::v2::is_v2;
 use nnunet_inference::{Scores, SlidingWindow};
 
 use self::case_processing::V2Processing;
@@ -43,7 +43,7 @@ impl ModelFamily for V2 {
             if args.mode == Mode::Fast { "fast" } else { "fastest" }
         );
         let model = Model::load(request)?;
-        let registry = &request.world.registry;
+        let registry = &request.session.registry;
         let normalizations =
             components::normalizations(registry, &model.configuration.normalization_schemes)?;
         let labels = model.dataset.foreground_labels();
@@ -65,7 +65,7 @@ impl ModelFamily for V2 {
                 output_head: model.output_head,
                 first_stage,
                 save_probabilities: args.save_npz,
-                postprocessor: args.postprocessing.postprocessor(request.world)?,
+                postprocessor: args.postprocessing.postprocessor(request.session)?,
             }),
         })
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use nnunet_host::v2::Dataset;
+use nnunet_data::v2::Dataset;
 use nnunet_inference::Heads;
 use nnunet_plugin_api::Network;
 
@@ -32,7 +32,7 @@ pub(super) struct Model {
 impl Model {
     /// Loads a checkpoint of every fold.
     pub(super) fn load(request: &LoadRequest<'_>) -> Result<Self> {
-        let LoadRequest { folder, args, world, device, .. } = request;
+        let LoadRequest { folder, args, session, device, .. } = request;
         let (plans, dataset) = (Plans::load(folder)?, Dataset::load(folder)?);
         let files = checkpoint::files(folder, &args.folds, args.checkpoint.as_deref())?;
         let first = Checkpoint::read(&files[0])?;
@@ -45,7 +45,7 @@ impl Model {
         if first.has_running_statistics()? {
             planned.use_batch_norm();
         }
-        let choice = planned.choice(&world.registry)?;
+        let choice = planned.choice(&session.registry)?;
         let input_channels = configuration.input_channels(&dataset);
         let spec = planned.spec(input_channels, output_head.count(), &configuration.patch_size);
         let features = planned.features().unwrap_or(DEFAULT_FEATURES);
@@ -56,7 +56,7 @@ impl Model {
                 Some(first) => first,
                 None => Checkpoint::read(file)?,
             };
-            let (mut store, network) = network::build(&world.registry, &choice, &spec, *device)?;
+            let (mut store, network) = network::build(&session.registry, &choice, &spec, *device)?;
             checkpoint.copy_weights(&mut store)?;
             store.freeze()?;
             networks.push(network);

@@ -1,7 +1,7 @@
 //! The network of a configuration of v2's plans, as the choice of an architecture: the built-in ones and plugins' alike.
 
 use anyhow::{Context, Result};
-use nnunet_host::registry::Registry;
+use nnunet_engine::registry::Registry;
 use nnunet_plugin_api::vocabulary::ComponentChoice;
 use nnunet_plugin_api::{Config, Kind, NetworkSpec};
 use serde::Deserialize;
@@ -162,7 +162,7 @@ mod tests {
             "architecture": { "network_class_name": "somewhere.MyNet", "arch_kwargs": {} }
         }))
         .unwrap();
-        let registry = nnunet_host::built_in().unwrap();
+        let registry = nnunet_engine::built_in().unwrap();
         let error = plan.network(3).unwrap().choice(&registry).unwrap_err();
         assert!(error.to_string().contains("the network somewhere.MyNet"), "{error}");
     }

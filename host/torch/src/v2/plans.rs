@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use nnunet_host::v2::{Dataset, Reader, load};
+use nnunet_data::v2::{Dataset, Reader, load};
 use nnunet_plugin_api::vocabulary::IntensityStatistics;
 use serde::Deserialize;
 use serde_json::{Map, Value};
