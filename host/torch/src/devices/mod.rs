@@ -8,8 +8,9 @@ mod packages;
 use std::sync::Once;
 
 use anyhow::{Result, anyhow, bail};
-use nnunet_host::commands::device::DeviceChoice;
-use nnunet_host::{memory, report};
+use nnunet_cli::commands::device::DeviceChoice;
+use nnunet_cli::report;
+use nnunet_data::memory;
 use nnunet_plugin_api::tch::Device;
 
 /// The device of a job. Says on its first call what was found.
