@@ -57,11 +57,10 @@ impl Optimize for Sgd {
         skip: Option<&Tensor>,
     ) -> Result<()> {
         let trained = Trained::of(store);
-        for is_first in [true, false] {
-            let some = trained.only(|number| self.buffers[number].is_none() == is_first);
-            if !some.numbers.is_empty() {
-                self.step_of(&some, learning_rate, is_first, skip)?;
-            }
+        let groups = [true, false]
+            .map(|is_first| (is_first, trained.only(|number| self.buffers[number].is_none() == is_first)));
+        for (is_first, group) in groups.iter().filter(|(_, group)| !group.numbers.is_empty()) {
+            self.step_of(group, learning_rate, *is_first, skip)?;
         }
         Ok(())
     }
