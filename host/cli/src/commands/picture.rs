@@ -8,6 +8,7 @@ use nnunet_data::summary::read_labels;
 use nnunet_evaluation::{Confusion, nan_mean};
 use nnunet_formats::nifti;
 use nnunet_pictures::{MontageRow, montage};
+use serde_json::json;
 
 use crate::report;
 
@@ -42,7 +43,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     }
     let rows = names.iter().take(args.cases).map(|name| row(args, name)).collect::<Result<Vec<_>>>()?;
     montage(&args.output, &rows)?;
-    report::result(&args.output.display().to_string());
+    report::record(&json!({ "file": args.output }), &args.output.display().to_string());
     Ok(())
 }
 
