@@ -2,8 +2,8 @@
 
 use ndarray::{ArrayView3, ArrayViewMut3, Zip};
 use nnunet_numerics::stats::mean_std;
-use nnunet_plugin_api::vocabulary::IntensityStatistics;
-use nnunet_plugin_api::{
+use nnunet_plugin_core::vocabulary::IntensityStatistics;
+use nnunet_plugin_core::{
     Component, Error, Info, Kind, Normalization, NormalizationContext, Registration, Result, inventory,
 };
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use nnunet_inference::Heads;
+use nnunet_export::Heads;
 use serde::Deserialize;
 use serde_json::Value;
 

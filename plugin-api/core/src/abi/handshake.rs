@@ -10,6 +10,8 @@ pub const ABI_MAJOR: u32 = 1;
 pub const ABI_MINOR: u32 = 1;
 /// The libtorch this crate's tensors belong to.
 pub const LIBTORCH_VERSION: &str = "2.11.0";
+/// The C++ standard library's ABI that this libtorch is built with.
+pub const LIBTORCH_CXX_ABI: &str = "cxx11";
 /// Exported symbol of the [`Handshake`] static.
 pub const HANDSHAKE_SYMBOL: &str = "NNUNET_PLUGIN_HANDSHAKE";
 /// Exported symbol of the root module's header.
@@ -156,6 +158,20 @@ pub enum HandshakeError {
         /// The plugin's target.
         found: String,
     },
+    /// Another C++ ABI.
+    #[error(
+        "C++ ABI of libtorch: found {found}, wanted {LIBTORCH_CXX_ABI}; rebuild the plugin against libtorch {LIBTORCH_VERSION}"
+    )]
+    CxxAbi {
+        /// The plugin's C++ ABI.
+        found: String,
+    },
+    /// No name or no version.
+    #[error("plugin {field}: empty or not readable; set `{field}` in the plugin's Cargo.toml and rebuild it")]
+    Nameless {
+        /// `name` or `version`.
+        field: &'static str,
+    },
     /// Another libtorch.
     #[error(
         "libtorch: found {found}, wanted {LIBTORCH_VERSION}; rebuild the plugin against libtorch {LIBTORCH_VERSION}"
@@ -175,10 +191,8 @@ impl Handshake {
         licence: &'static str,
         unwinds: bool,
     ) -> Self {
-        let torch = cfg!(feature = "torch");
-        let flags = if unwinds { Flags::UNWINDS } else { 0 }
-            | if torch { Flags::NEEDS_TORCH } else { 0 }
-            | if cfg!(debug_assertions) { Flags::DEBUG } else { 0 };
+        let flags =
+            if unwinds { Flags::UNWINDS } else { 0 } | if cfg!(debug_assertions) { Flags::DEBUG } else { 0 };
         Self {
             magic: MAGIC,
             size: size_of::<Self>() as u32,
@@ -191,15 +205,28 @@ impl Handshake {
             api_version: StaticText::new(env!("CARGO_PKG_VERSION")),
             rustc: StaticText::new(env!("NNUNET_RUSTC_VERSION")),
             target: StaticText::new(env!("NNUNET_TARGET")),
-            libtorch: StaticText::new(if torch { LIBTORCH_VERSION } else { "" }),
-            libtorch_cxx_abi: StaticText::new(if torch { "cxx11" } else { "" }),
+            libtorch: StaticText::new(""),
+            libtorch_cxx_abi: StaticText::new(""),
         }
     }
 
-    /// Checks every field against this build.
+    /// The handshake of a plugin with tensors.
+    #[must_use]
+    pub const fn with_tensors(self) -> Self {
+        Self {
+            flags: self.flags | Flags::NEEDS_TORCH,
+            libtorch: StaticText::new(LIBTORCH_VERSION),
+            libtorch_cxx_abi: StaticText::new(LIBTORCH_CXX_ABI),
+            ..self
+        }
+    }
+
+    /// Whether this program can use the plugin. Compared are magic, size, ABI version, panic strategy, target and, of a
+    /// plugin with tensors, libtorch's version and C++ ABI; name and version must be there. License, version of the API
+    /// crate and compiler are shown to the user and exclude nothing.
     ///
     /// # Errors
-    /// The first field that does not fit.
+    /// Returns the first field that does not fit.
     pub fn check(&self) -> Result<(), HandshakeError> {
         if self.magic != MAGIC {
             return Err(HandshakeError::Magic { found: self.magic });
@@ -222,6 +249,14 @@ impl Handshake {
         }
         if self.flags().needs_torch() && !same_minor(self.libtorch.as_str(), LIBTORCH_VERSION) {
             return Err(HandshakeError::Libtorch { found: self.libtorch.as_str().to_owned() });
+        }
+        if self.flags().needs_torch() && self.libtorch_cxx_abi.as_str() != LIBTORCH_CXX_ABI {
+            return Err(HandshakeError::CxxAbi { found: self.libtorch_cxx_abi.as_str().to_owned() });
+        }
+        for (field, text) in [("name", self.name), ("version", self.version)] {
+            if text.as_str().is_empty() {
+                return Err(HandshakeError::Nameless { field });
+            }
         }
         Ok(())
     }
@@ -260,6 +295,12 @@ impl Handshake {
     #[must_use]
     pub fn rustc(&self) -> &'static str {
         self.rustc.as_str()
+    }
+
+    /// Version of nnunet-plugin-api that the plugin was built with; `C` for a plugin in C.
+    #[must_use]
+    pub fn api_version(&self) -> &'static str {
+        self.api_version.as_str()
     }
 
     /// ABI version as `major.minor`.
