@@ -17,12 +17,12 @@ fn main() -> ExitCode {
     let (command, rest) =
         arguments.split_first().map_or(("", &[][..]), |(first, rest)| (first.as_str(), rest));
     let done = match command {
-        "setup" => libtorch::set_up().map(|_| ()),
+        "setup" => libtorch::set_up_from(rest),
         "demo" => build().and_then(|()| demo::run(rest)),
         "verify" => build().and_then(|()| test(rest)),
         "reference" => build().and_then(|()| reference()),
         "lint" => libtorch::set_up().and_then(|libtorch| lint(&libtorch)),
-        _ => Err("usage: cargo setup | cargo demo [FOLDER] | cargo verify [TEST ARGUMENTS] | cargo reference | cargo lint"
+        _ => Err("usage: cargo setup [--cuda] | cargo demo [FOLDER] | cargo verify [TEST ARGUMENTS] | cargo reference | cargo lint"
             .to_owned()),
     };
     match done {
@@ -39,27 +39,16 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap_or(Path::new(".")).to_owned()
 }
 
-/// Plugins that need no tensors.
-const LIGHT_PLUGINS: [&str; 5] =
-    ["my-augmentation", "my-imaging", "my-planner", "my-postprocessor", "my-preprocessor"];
-
-/// Builds everything. The command line and plugins without tensors come last and on their own: together with the rest
-/// they would be linked with libtorch, since cargo unites the features of what it builds at once.
+/// Builds everything.
 fn build() -> Result<()> {
     let libtorch = libtorch::set_up()?;
-    cargo(&libtorch, &["build", "--release", "--workspace"])?;
-    let packages = LIGHT_PLUGINS.iter().flat_map(|name| ["--package", name]);
-    cargo(&libtorch, &["build", "--release"].into_iter().chain(packages).collect::<Vec<_>>())?;
-    cargo(
-        &libtorch,
-        &["build", "--release", "--package", "nnunet", "--no-default-features", "--bin", "nnunet"],
-    )
+    cargo(&libtorch, &["build", "--release", "--workspace"])
 }
 
 fn test(arguments: &[String]) -> Result<()> {
     let libtorch = libtorch::set_up()?;
     // What the memory checker runs.
-    cargo(&libtorch, &["build", "--release", "--package", "nnunet-host", "--example", "plugin_calls"])?;
+    cargo(&libtorch, &["build", "--release", "--package", "nnunet-engine", "--example", "plugin_calls"])?;
     let mut all = vec!["test", "--release", "--workspace", "--exclude", "nnunet", "--tests"];
     all.extend(arguments.iter().map(String::as_str));
     cargo(&libtorch, &all)?;
@@ -84,7 +73,7 @@ fn reference() -> Result<()> {
         }
         std::fs::write(root().join(file), output.stdout).map_err(|error| format!("{file}: {error}"))
     };
-    write(&["plugins", "docs", "--tensors", "--json"], "host/core/src/with_tensors.json")?;
+    write(&["plugins", "docs", "--tensors", "--json"], "host/plugins/src/with_tensors.json")?;
     write(&["plugins", "docs"], "docs/components.md")?;
     write(&["config", "schema"], "docs/nnunet.schema.json")?;
     build()

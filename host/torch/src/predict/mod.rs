@@ -17,10 +17,11 @@ mod v1;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail, ensure};
-use nnunet_host::commands::predict::{AllInGpu, Args, Device as Choice, Mode, Precision as Format};
-use nnunet_host::config::World;
-use nnunet_host::folders;
-use nnunet_host::{memory, pictures, report};
+use nnunet_cli::commands::predict::{AllInGpu, Args, Mode, Precision as Format};
+use nnunet_cli::{pictures, report};
+use nnunet_data::folders;
+use nnunet_data::memory;
+use nnunet_engine::world::World;
 use nnunet_inference::{SlidingWindow, Storage};
 use nnunet_plugin_api::Network;
 use nnunet_plugin_api::tch::Device;
@@ -37,10 +38,11 @@ pub(crate) use plan::{Sizes, largest};
 use record::{Common, Records};
 use source::Source;
 
-use crate::{cascade, v2};
+use crate::{cascade, devices, v2};
 
 /// Runs the command. A case that fails is reported, the others go on; the command then fails.
 pub(crate) fn run(args: &Args, world: &World) -> Result<()> {
+    let device = devices::resolve(args.device)?;
     if let Some(first) = cascade::predict_first(args)? {
         run(&first, world)?;
     }
@@ -53,17 +55,10 @@ pub(crate) fn run(args: &Args, world: &World) -> Result<()> {
     );
     ensure!(args.step_size > 0.0 && args.step_size <= 1.0, "--step_size must be larger than 0 and at most 1");
     folders::create(&args.output)?;
-    if nnunet_host::v2::is_v2(folder) { v2::run(args, world, folder) } else { v1::run(args, world, folder) }
-}
-
-/// Where the network runs.
-pub(crate) fn device(args: &Args) -> Result<Device> {
-    let found = Device::cuda_if_available();
-    match args.device {
-        Choice::Auto => Ok(found),
-        Choice::Cpu => Ok(Device::Cpu),
-        Choice::Cuda if found == Device::Cpu => bail!("--device cuda: libtorch finds no GPU"),
-        Choice::Cuda => Ok(found),
+    if nnunet_data::v2::is_v2(folder) {
+        v2::run(args, world, folder, device)
+    } else {
+        v1::run(args, world, folder, device)
     }
 }
 
@@ -74,6 +69,7 @@ pub(crate) fn precision(args: &Args) -> Precision {
         Format::Auto => Precision::Auto,
         Format::Fp32 => Precision::Fp32,
         Format::Bf16 => Precision::Bf16,
+        Format::Fp16 => Precision::Fp16,
     }
 }
 
@@ -105,11 +101,10 @@ pub(crate) fn drive(args: &Args, world: &World, mut job: Job<'_>) -> Result<()> 
     if !open.is_empty() {
         report::line(&plan.describe(open.len()));
     }
-    let device = if job.window.device == Device::Cpu { "cpu" } else { "cuda" };
     let common = Common {
         model: job.folder,
         checkpoints: job.checkpoints,
-        device: device.to_owned(),
+        device: devices::name(job.window.device),
         precision: format!("{:?}", job.window.kind),
         planned_peak_bytes: plan.peak(open.len()),
         planned_device_bytes,

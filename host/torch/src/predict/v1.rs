@@ -5,30 +5,31 @@ use std::time::Instant;
 
 use anyhow::Result;
 use ndarray::{Array3, Array4};
+use nnunet_cli::commands::predict::{Args, Mode};
+use nnunet_data::pipeline::crop_case;
+use nnunet_data::{components, export, images, records};
+use nnunet_engine::world::World;
 use nnunet_formats::pickle::Value;
-use nnunet_host::commands::predict::{Args, Mode};
-use nnunet_host::config::World;
-use nnunet_host::pipeline::crop_case;
-use nnunet_host::{components, export, images, records};
 use nnunet_inference::{Heads, WayBack};
 use nnunet_numerics::resampled_shape;
 use nnunet_plugin_api::Postprocessor;
+use nnunet_plugin_api::tch::Device;
 use nnunet_plugin_api::vocabulary::{CaseProperties, Plans, Regions};
 use nnunet_preprocessing::{Resolved, Target, preprocess};
 
 use super::inputs::ending_in;
+use super::precision;
 use super::{Case, Job, Keep, Method, Prepared, Resampled, Sizes, cases, drive, largest};
-use super::{device, precision};
 use crate::cascade::LowResolution;
 use crate::model::Model;
 
 /// Name of the last checkpoint.
 const FINAL: &str = "model_final_checkpoint";
 
-pub(super) fn run(args: &Args, world: &World, folder: &Path) -> Result<()> {
+pub(super) fn run(args: &Args, world: &World, folder: &Path, device: Device) -> Result<()> {
     let start = Instant::now();
     let checkpoint = args.checkpoint.as_deref().unwrap_or(FINAL);
-    let model = Model::load(folder, &args.folds, checkpoint, device(args)?, world)?;
+    let model = Model::load(folder, &args.folds, checkpoint, device, world)?;
     let plans = &model.info.plans;
     let cases =
         cases(&args.input, plans.num_modalities(), [ending_in(&args.input), images::USUAL], &args.output)?;

@@ -17,11 +17,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use nnunet_host::commands::train::Args;
-use nnunet_host::config::World;
-use nnunet_host::plugins::provenance;
-use nnunet_host::records::{self, Split};
-use nnunet_host::{folders, report};
+use nnunet_cli::commands::train::Args;
+use nnunet_cli::report;
+use nnunet_data::folders;
+use nnunet_data::records::{self, Split};
+use nnunet_engine::provenance;
+use nnunet_engine::world::World;
 use nnunet_plugin_api::vocabulary::Precision;
 use nnunet_plugin_api::{Kind, TrainerContext};
 use nnunet_training::{Engine, Stopped};
@@ -32,7 +33,7 @@ use self::watch::Watch;
 use crate::checkpoint;
 use crate::journal::Journal;
 use crate::model_info::ModelInfo;
-use crate::{cases, components, debug, network, split};
+use crate::{cases, components, debug, devices, network, split};
 
 /// Kinds of components that take part in training: the data has been preprocessed.
 const NEEDED: [Kind; 4] = [Kind::Augmentation, Kind::Architecture, Kind::Loss, Kind::Trainer];
@@ -40,7 +41,7 @@ const NEEDED: [Kind; 4] = [Kind::Augmentation, Kind::Architecture, Kind::Loss, K
 /// Runs the command.
 pub(crate) fn run(args: &Args, world: &World) -> Result<ExitCode> {
     signals::listen()?;
-    let job = Job::new(args)?;
+    let job = Job::new(args, devices::resolve(args.device)?)?;
     provenance::tell_changes("the plans and their data were", &job.plans_makers, world);
     if args.continue_training {
         let info = ModelInfo::load(&newest(&job.output)?, &world.registry)?;
@@ -130,7 +131,7 @@ fn train(
     let spec = network::spec(&job.plans, job.stage(), regions, job.is_second_stage());
     diagram::write(&job.output.join("network_architecture.pdf"), engine, &spec)?;
     let mut watch = Watch::new(job, info, journal, Loggers::of(world)?)?;
-    nnunet_host::services::set_seed(engine.trainer.blueprint.seed);
+    nnunet_engine::services::set_seed(engine.trainer.blueprint.seed);
     watch.loggers.begin(job, engine);
     let ended = engine.run(&run, &mut watch);
     watch.loggers.end(&ended);

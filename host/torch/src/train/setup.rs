@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use anyhow::Result;
+use nnunet_cli::report;
+use nnunet_engine::provenance::{self, Maker};
+use nnunet_engine::registry::Origin;
+use nnunet_engine::world::World;
 use nnunet_formats::pickle::Value;
-use nnunet_host::config::World;
-use nnunet_host::plugins::provenance::{self, Maker};
-use nnunet_host::registry::Origin;
-use nnunet_host::report;
-use nnunet_plugin_api::tch::{self, Device, Kind as Element};
+use nnunet_plugin_api::tch::{self, Kind as Element};
 use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice, Precision};
 use nnunet_plugin_api::{Kind, Loss, LossContext};
 use nnunet_trainers::Resolved;
@@ -43,7 +43,7 @@ pub(super) fn choose(blueprint: &mut Blueprint, world: &World) -> Result<()> {
 pub(super) fn engine(job: &Job<'_>, trainer: Resolved, world: &World) -> Result<Engine> {
     let regions = trainer.blueprint.regions.as_ref();
     let spec = network::spec(&job.plans, job.stage(), regions, job.is_second_stage());
-    let device = Device::cuda_if_available();
+    let device = job.device;
     tch::manual_seed(trainer.blueprint.seed as i64);
     let (store, network) = network::build(&world.registry, &trainer.blueprint.architecture, &spec, device)?;
     let batch_dice = trainer.blueprint.batch_dice.unwrap_or(job.batch_dice);

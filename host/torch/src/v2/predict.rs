@@ -4,13 +4,14 @@ use std::path::Path;
 
 use anyhow::{Result, ensure};
 use ndarray::{Array3, Array4, Axis};
+use nnunet_cli::commands::predict::{Args, Mode};
+use nnunet_data::export;
+use nnunet_data::pipeline::copy_file;
+use nnunet_engine::world::World;
 use nnunet_formats::pickle::Value;
-use nnunet_host::commands::predict::{Args, Mode};
-use nnunet_host::config::World;
-use nnunet_host::export;
-use nnunet_host::pipeline::copy_file;
 use nnunet_inference::{Heads, Scores, SlidingWindow, paste};
 use nnunet_plugin_api::Postprocessor;
+use nnunet_plugin_api::tch::Device;
 use nnunet_plugin_api::vocabulary::CaseProperties;
 
 use super::cascade::PreviousStage;
@@ -21,9 +22,9 @@ use crate::network;
 use crate::predict::{self, Case, Job, Keep, Method, Prepared, Resampled, Sizes, cases, largest};
 
 /// Runs the command for a v2 model's folder.
-pub(crate) fn run(args: &Args, world: &World, folder: &Path) -> Result<()> {
+pub(crate) fn run(args: &Args, world: &World, folder: &Path, device: Device) -> Result<()> {
     ensure!(args.mode == Mode::Normal, "--mode fast and fastest are v1's; a model of v2 has none");
-    let model = Model::load(folder, &args.folds, args.checkpoint.as_deref(), predict::device(args)?)?;
+    let model = Model::load(folder, &args.folds, args.checkpoint.as_deref(), device)?;
     let labels = model.dataset.foreground_labels();
     let previous = model.configuration.previous_stage.as_ref();
     let previous =

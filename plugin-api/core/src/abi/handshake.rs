@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn every_field_is_checked() {
+    fn every_field_that_must_fit_is_compared() {
         let refused = |change: fn(&mut Handshake)| {
             let mut handshake = own();
             change(&mut handshake);
@@ -353,10 +353,31 @@ mod tests {
         assert!(refused(|h| h.abi_minor = 9).contains("found 1.9, wanted at most 1.1"));
         assert!(refused(|h| h.flags &= !Flags::UNWINDS).contains("found abort, wanted unwind"));
         assert!(refused(|h| h.target = StaticText::new("m68k-none")).contains("found m68k-none"));
-        let other_torch = refused(|h| {
-            h.flags |= Flags::NEEDS_TORCH;
-            h.libtorch = StaticText::new("2.1.2");
-        });
-        assert!(other_torch.contains("libtorch: found 2.1.2, wanted 2.11.0"));
+        let with_tensors = |change: fn(&mut Handshake)| {
+            let mut handshake = own().with_tensors();
+            assert_eq!(handshake.check(), Ok(()));
+            change(&mut handshake);
+            handshake.check().unwrap_err().to_string()
+        };
+        let version = with_tensors(|h| h.libtorch = StaticText::new("2.1.2"));
+        assert!(version.contains("libtorch: found 2.1.2, wanted 2.11.0"));
+        let cxx_abi = with_tensors(|h| h.libtorch_cxx_abi = StaticText::new("pre-cxx11"));
+        assert!(cxx_abi.contains("C++ ABI of libtorch: found pre-cxx11, wanted cxx11"));
+        assert!(refused(|h| h.name = StaticText::new("")).contains("plugin name: empty"));
+        assert!(refused(|h| h.version = StaticText::new("")).contains("plugin version: empty"));
+    }
+
+    /// License, API version and compiler exclude no plugin: they are shown.
+    #[test]
+    fn other_fields_are_for_the_user() {
+        let mut handshake = own();
+        handshake.licence = StaticText::new("GPL-2.0");
+        handshake.api_version = StaticText::new("9.9.9");
+        handshake.rustc = StaticText::new("rustc 9.9.9");
+        handshake.libtorch = StaticText::new("1.0.0");
+        handshake.libtorch_cxx_abi = StaticText::new("pre-cxx11");
+        assert_eq!(handshake.check(), Ok(()), "a plugin without tensors fits any libtorch");
+        let shown = (handshake.licence(), handshake.api_version(), handshake.rustc());
+        assert_eq!(shown, ("GPL-2.0", "9.9.9", "rustc 9.9.9"));
     }
 }

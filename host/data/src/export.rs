@@ -1,0 +1,49 @@
+//! Label maps on the grid of the raw image.
+
+use std::path::Path;
+
+use anyhow::Result;
+use ndarray::{Array3, ArrayView3};
+use nnunet_export::paste;
+use nnunet_formats::nifti::Geometry;
+use nnunet_plugin_core::vocabulary::CaseProperties;
+use nnunet_plugin_core::{LabelVolume, Postprocessor};
+
+use crate::images;
+
+/// Writes labels of the cropped case, (z, y, x), on the case's raw grid.
+///
+/// # Errors
+/// What the system says.
+pub fn write_labels(path: &Path, labels: ArrayView3<'_, u8>, case: &CaseProperties) -> Result<()> {
+    let raw = paste(labels, case);
+    images::write_labels(path, raw.view(), &raw_geometry(case))
+}
+
+/// Labels of the cropped case, treated with a postprocessor if there is one.
+///
+/// # Errors
+/// What the postprocessor says.
+pub fn treated(
+    labels: Array3<u8>,
+    case: &CaseProperties,
+    postprocessor: Option<&dyn Postprocessor>,
+) -> Result<Array3<u8>> {
+    let mut volume = LabelVolume { labels, spacing: case.original_spacing };
+    if let Some(postprocessor) = postprocessor {
+        postprocessor.apply(&mut volume)?;
+    }
+    Ok(volume.labels)
+}
+
+/// Where the raw image lies.
+#[must_use]
+pub fn raw_geometry(case: &CaseProperties) -> Geometry {
+    let [z, y, x] = case.original_size_of_raw_data;
+    Geometry {
+        size: [x, y, z],
+        spacing: case.itk.spacing,
+        origin: case.itk.origin,
+        direction: case.itk.direction,
+    }
+}

@@ -1,0 +1,15 @@
+//! TIFF.
+
+use nnunet_formats::tiff::{read, read_geometry, write_image, write_labels};
+use nnunet_plugin_core::{Registration, inventory};
+
+use super::built_in::BuiltIn;
+
+inventory::submit!(Registration(|| {
+    let functions = BuiltIn { read, read_geometry, write_image, write_labels };
+    functions.component(
+        "TIFF",
+        "TIFF stacks, with the spacing in a .json file beside them, and gray TIFF pictures.",
+        &[".tif", ".tiff"],
+    )
+}));

@@ -1,0 +1,263 @@
+//! The configuration file as it is written.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use nnunet_plugin_core::vocabulary::{Blueprint, ComponentChoice};
+use nnunet_plugin_core::{Config as Table, Kind, PlannerSettings, PreprocessorSettings};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::keys;
+use super::schema::schema;
+
+/// Components of one kind as tables of changes on a parent, by name.
+pub type Tables = BTreeMap<String, Table>;
+
+/// One configuration file.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(title = "nnunet.toml")]
+pub struct File {
+    /// What is used where the command line names nothing.
+    #[serde(rename = "use")]
+    pub choices: Choices,
+    /// v1's folders, where the environment does not name them; relative to this file.
+    pub folders: FolderTable,
+    /// Planners.
+    #[schemars(with = "BTreeMap<String, Extension<PlannerSettings>>")]
+    pub planners: Tables,
+    /// Preprocessors.
+    #[schemars(with = "BTreeMap<String, Extension<PreprocessorSettings>>")]
+    pub preprocessors: Tables,
+    /// Architectures.
+    #[schemars(with = "BTreeMap<String, ParameterTable>")]
+    pub architectures: Tables,
+    /// Losses.
+    #[schemars(with = "BTreeMap<String, ParameterTable>")]
+    pub losses: Tables,
+    /// Trainers.
+    #[schemars(with = "BTreeMap<String, Extension<Blueprint>>")]
+    pub trainers: Tables,
+    /// Augmentations.
+    #[schemars(with = "BTreeMap<String, ParameterTable>")]
+    pub augmentations: Tables,
+    /// Loggers that every training tells what happens, by name, with their parameters.
+    pub loggers: Tables,
+    /// Postprocessors.
+    #[schemars(with = "BTreeMap<String, ParameterTable>")]
+    pub postprocessors: Tables,
+    /// Plugins by a name of your choice.
+    pub plugins: BTreeMap<String, PluginTable>,
+    /// Where it was read.
+    #[serde(skip)]
+    pub path: PathBuf,
+    /// Whose it is.
+    #[serde(skip)]
+    pub scope: Scope,
+}
+
+/// A component that starts from another one's settings.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[allow(dead_code, reason = "describes what is written")]
+struct Extension<T> {
+    /// The component it starts from.
+    extends: String,
+    /// What changes.
+    #[serde(flatten)]
+    changes: T,
+}
+
+/// A component that starts from another one's parameters; `nnunet plugins inspect` shows them.
+#[derive(JsonSchema)]
+#[allow(dead_code, reason = "describes what is written")]
+struct ParameterTable {
+    /// The component it starts from.
+    extends: String,
+    /// What changes.
+    #[serde(flatten)]
+    changes: Table,
+}
+
+/// Whose a configuration file is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Scope {
+    /// The project's, or one named by the user for this run.
+    #[default]
+    Project,
+    /// The user's, for all projects.
+    User,
+}
+
+/// `[use]`: what a project uses where the command line names nothing.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Choices {
+    /// 3D planner.
+    #[serde(rename = "planner")]
+    pub planner_3d: Option<String>,
+    /// 2D planner.
+    pub planner_2d: Option<String>,
+    /// Preprocessor of 3D plans, instead of the planner's.
+    pub preprocessor: Option<String>,
+    /// Identifier of the plans to train and predict with.
+    pub plans: Option<String>,
+    /// Trainer.
+    pub trainer: Option<String>,
+    /// Network, instead of the trainer's: a name, or a table of a name and parameters.
+    pub architecture: Option<ComponentChoice>,
+    /// Loss, instead of the trainer's.
+    pub loss: Option<ComponentChoice>,
+    /// Augmentation, instead of the trainer's.
+    pub augmentation: Option<ComponentChoice>,
+    /// Postprocessor where `-pp` names none: of `apply_postprocessing`, `ensemble`, and `predict`, where it replaces the
+    /// model's own.
+    pub postprocessor: Option<ComponentChoice>,
+}
+
+impl Choices {
+    /// The same; what is not chosen is as in `other`.
+    #[must_use]
+    pub fn or(self, other: &Self) -> Self {
+        let text = |a: Option<String>, b: &Option<String>| a.or_else(|| b.clone());
+        let component = |a: Option<ComponentChoice>, b: &Option<ComponentChoice>| a.or_else(|| b.clone());
+        Self {
+            planner_3d: text(self.planner_3d, &other.planner_3d),
+            planner_2d: text(self.planner_2d, &other.planner_2d),
+            preprocessor: text(self.preprocessor, &other.preprocessor),
+            plans: text(self.plans, &other.plans),
+            trainer: text(self.trainer, &other.trainer),
+            architecture: component(self.architecture, &other.architecture),
+            loss: component(self.loss, &other.loss),
+            augmentation: component(self.augmentation, &other.augmentation),
+            postprocessor: component(self.postprocessor, &other.postprocessor),
+        }
+    }
+
+    /// Puts the chosen components into a training.
+    pub fn apply(&self, blueprint: &mut Blueprint) {
+        let chosen = [
+            (&self.architecture, &mut blueprint.architecture),
+            (&self.loss, &mut blueprint.loss),
+            (&self.augmentation, &mut blueprint.augmentation),
+        ];
+        for (choice, slot) in chosen {
+            if let Some(choice) = choice {
+                *slot = choice.clone();
+            }
+        }
+    }
+}
+
+/// `[folders]`: v1's three folders.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct FolderTable {
+    /// `nnUNet_raw_data_base`.
+    pub raw_data_base: Option<PathBuf>,
+    /// `nnUNet_preprocessed`.
+    pub preprocessed: Option<PathBuf>,
+    /// `RESULTS_FOLDER`.
+    pub results: Option<PathBuf>,
+}
+
+/// A plugin in `[plugins]`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PluginTable {
+    /// The shared library; relative to this file.
+    pub path: PathBuf,
+    /// The version it must have, as in Cargo.toml: `"0.2"`, `">=1.1, <2"`.
+    #[serde(default)]
+    pub version: Option<String>,
+    /// The hash it must have; `nnunet plugins pin` writes it.
+    #[serde(default)]
+    pub sha256: Option<String>,
+    /// It may shadow built-ins.
+    #[serde(default)]
+    pub allow_override: bool,
+}
+
+/// Name of the section with a kind's tables.
+#[must_use]
+pub fn section(kind: Kind) -> String {
+    if kind == Kind::Loss { "losses".to_owned() } else { format!("{kind}s") }
+}
+
+impl File {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// A file that is not TOML, or a key that is unknown: the nearest one is offered.
+    pub fn load(path: &Path, scope: Scope) -> Result<Self> {
+        let shown = || path.display().to_string();
+        let text = std::fs::read_to_string(path).with_context(shown)?;
+        let table: Value = toml::from_str(&text).with_context(shown)?;
+        keys::check(&table, &schema(), "").with_context(shown)?;
+        let file: File = toml::from_str(&text).with_context(shown)?;
+        Ok(File { path: path.to_owned(), scope, ..file })
+    }
+
+    /// The components of a kind this file describes.
+    #[must_use]
+    pub fn tables(&self, kind: Kind) -> Option<&Tables> {
+        Some(match kind {
+            Kind::Planner => &self.planners,
+            Kind::Preprocessor => &self.preprocessors,
+            Kind::Architecture => &self.architectures,
+            Kind::Loss => &self.losses,
+            Kind::Augmentation => &self.augmentations,
+            Kind::Trainer => &self.trainers,
+            Kind::Postprocessor => &self.postprocessors,
+            _ => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str) -> Result<File> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(super::super::FILE);
+        std::fs::write(&path, text).unwrap();
+        File::load(&path, Scope::Project)
+    }
+
+    #[test]
+    fn the_projects_word_goes_before_the_users() {
+        let project = load("[use]\ntrainer = \"A\"\n").unwrap().choices;
+        let user =
+            load("[use]\ntrainer = \"B\"\narchitecture = { name = \"N\", depth = 3 }\n").unwrap().choices;
+        let both = project.or(&user);
+        assert_eq!(both.trainer.as_deref(), Some("A"));
+        assert_eq!(both.architecture.unwrap().parameters["depth"], 3);
+    }
+
+    #[test]
+    fn unknown_keys_get_the_nearest_one_with_its_place() {
+        let cases = [
+            ("[use]\ntrainr = \"A\"", "unknown key `use.trainr`; did you mean `trainer`?"),
+            ("[traners.A]", "unknown key `traners`; did you mean `trainers`?"),
+            (
+                "[trainers.A]\nextends = \"B\"\nmax_epochs = 3",
+                "unknown key `trainers.A.max_epochs`; did you mean `max_num_epochs`?",
+            ),
+            ("[plugins.a]\npath = \"x\"\nsha = \"y\"", "unknown key `plugins.a.sha`; did you mean `sha256`?"),
+        ];
+        for (text, wanted) in cases {
+            let error = format!("{:#}", load(text).unwrap_err());
+            assert!(error.ends_with(wanted), "{error}");
+        }
+    }
+
+    #[test]
+    fn parameters_of_components_are_their_own() {
+        let file = load("[losses.Mine]\nextends = \"DC_and_topk_loss\"\nk = 10\n").unwrap();
+        assert_eq!(file.tables(Kind::Loss).unwrap()["Mine"]["k"], 10);
+    }
+}
