@@ -5,6 +5,7 @@
 
 mod demo;
 mod libtorch;
+mod numeric;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -34,9 +35,12 @@ fn main() -> ExitCode {
     }
 }
 
-/// The repository.
+/// The checkout. `cargo run` passes the present folder of this package when it starts the program; a path compiled in with
+/// `env!` would be that of the build, and wrong after the checkout was moved together with its `target`.
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap_or(Path::new(".")).to_owned()
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let checkout = package.as_deref().and_then(|package| package.ancestors().nth(2)).map(Path::to_owned);
+    checkout.or_else(|| std::env::current_dir().ok()).unwrap_or_else(|| PathBuf::from("."))
 }
 
 /// Builds everything.
@@ -46,12 +50,16 @@ fn build() -> Result<()> {
 }
 
 fn test(arguments: &[String]) -> Result<()> {
+    numeric::show_processor();
     let libtorch = libtorch::set_up()?;
     // What the memory checker runs.
     cargo(&libtorch, &["build", "--release", "--package", "nnunet-engine", "--example", "plugin_calls"])?;
     let mut all = vec!["test", "--release", "--workspace", "--exclude", "nnunet", "--tests"];
     all.extend(arguments.iter().map(String::as_str));
     cargo(&libtorch, &all)?;
+    if arguments.is_empty() {
+        numeric::test(&libtorch)?;
+    }
     // Examples in the documentation run from a temporary folder, where the rpath leads nowhere: without tensors.
     cargo(&libtorch, &["test", "--release", "--package", "nnunet-plugin-api", "--doc"])
 }
@@ -86,8 +94,14 @@ fn lint(libtorch: &Path) -> Result<()> {
 
 /// Runs cargo with the libtorch that was found.
 fn cargo(libtorch: &Path, arguments: &[&str]) -> Result<()> {
+    cargo_with(libtorch, arguments, &[])
+}
+
+/// The same with more environment variables.
+fn cargo_with(libtorch: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Result<()> {
     let mut command = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
     command.args(arguments).current_dir(root()).env("LIBTORCH", libtorch).env_remove("LIBTORCH_USE_PYTORCH");
+    command.envs(variables.iter().copied());
     run(&mut command)
 }
 

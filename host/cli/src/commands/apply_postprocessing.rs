@@ -4,34 +4,34 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use nnunet_data::selection::apply_to_folder;
-use nnunet_engine::world::World;
+use nnunet_engine::session::Session;
 
-use super::chosen::Chosen;
+use super::postprocessing_choice::PostprocessingChoice;
 use crate::report;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Folder of label maps.
-    #[arg(short = 'i', long = "input_folder", alias = "input-folder")]
+    #[arg(short = 'i', long = "input_folder")]
     input: PathBuf,
     /// Folder for the result.
-    #[arg(short = 'o', long = "output_folder", alias = "output-folder")]
+    #[arg(short = 'o', long = "output_folder")]
     output: PathBuf,
     #[command(flatten)]
-    chosen: Chosen,
+    postprocessing: PostprocessingChoice,
 }
 
 /// Runs the command.
 ///
 /// # Errors
 /// An unknown postprocessor; all files that cannot be treated, together.
-pub(super) fn run(args: &Args, world: &World) -> Result<()> {
-    let postprocessor = args.chosen.postprocessor(world)?;
+pub(super) fn run(args: &Args, session: &Session) -> Result<()> {
+    let postprocessor = args.postprocessing.postprocessor(session)?;
     let postprocessor =
         postprocessor.context("choose a postprocessing with -pp FILE, -pp NAME, or [use] in nnunet.toml")?;
     apply_to_folder(&args.input, &args.output, &*postprocessor)?;
-    args.chosen.note(&args.output)?;
+    args.postprocessing.note(&args.output)?;
     report::line(&format!("wrote {}", args.output.display()));
     Ok(())
 }

@@ -14,6 +14,7 @@ use nnunet_plugin_api::abi::v1::import_with_tensors;
 use nnunet_plugin_api::{
     Component, Config, Error, Factory, Info, Result as ComponentResult, TensorFactories,
 };
+use serde_json::json;
 
 /// What a check finds wrong.
 type Finding = Result<(), String>;
@@ -27,14 +28,14 @@ struct Report {
 
 impl Report {
     fn note(&mut self, what: &str, finding: Finding) {
-        let (mark, why) = match finding {
-            Ok(()) => ("ok  ", String::new()),
-            Err(why) => {
-                self.failed += 1;
-                ("FAIL", format!(": {why}"))
-            }
+        let error = finding.err();
+        self.failed += usize::from(error.is_some());
+        let object = json!({ "component": self.component, "check": what, "error": error });
+        let text = match error {
+            None => format!("ok   {}: {what}", self.component),
+            Some(error) => format!("FAIL {}: {what}: {error}", self.component),
         };
-        report::result(&format!("{mark} {}: {what}{why}", self.component));
+        report::record(&object, &text);
     }
 
     /// A step that others need: its value, if it went well.
@@ -58,7 +59,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let path = trust::private(&args.file)?;
     let sha256 = trust::sha256(&path)?;
     report.note(&format!("only its owner can write to it; sha256 {sha256}"), Ok(()));
-    probe::verdict(&path, &sha256)?.usable().map_err(|(_, error)| error)?;
+    probe::probe(&path, &sha256)?.usable().map_err(|(_, error)| error)?;
     report.note("loads in a child process; handshake, layout and manifest fit", Ok(()));
     let (about, components) = loader::load(&path, import_with_tensors)?;
     report.note("has a licence and components", described(&about));

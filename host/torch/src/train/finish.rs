@@ -9,14 +9,14 @@ use nnunet_inference::{Scores, SlidingWindow};
 use nnunet_training::Engine;
 
 use super::job::Job;
+use super::validation::{self, Validation};
 use super::{second_stage, signals};
-use crate::validate::{self, Validation};
 
 /// Predicts the validation cases whole; false when the user stopped it. Cases that are done are kept.
 pub(super) fn final_validation(job: &Job<'_>, engine: &Engine, split: &Split) -> Result<bool> {
     let window = window(job, engine);
     let previous = second_stage::previous(job, &engine.trainer.blueprint)?;
-    let Some(mean) = validate::run(&Validation {
+    let Some(mean) = validation::run(&Validation {
         network: &*engine.network,
         window: &window,
         plans: &job.plans,
@@ -59,7 +59,7 @@ pub(super) fn window(job: &Job<'_>, engine: &Engine) -> SlidingWindow {
 /// Leaves the truths with the model, where the folds are put together later, and finds the postprocessing of this fold.
 fn postprocess_fold(job: &Job<'_>) -> Result<()> {
     let truths = job.model.join("gt_niftis");
-    pipeline::copy_truths(&job.preprocessed.join("gt_segmentations"), &truths)?;
+    pipeline::copy_references(&job.preprocessed.join("gt_segmentations"), &truths)?;
     if job.args.disable_postprocessing_on_folds {
         return Ok(());
     }

@@ -1,0 +1,117 @@
+//! `predictions.json`: what was done to each case, with what, in what time.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::{Context, Result};
+use nnunet_data::memory;
+use nnunet_engine::session::Session;
+use serde::Serialize;
+
+/// Seconds by stage.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub(crate) struct Seconds {
+    pub(crate) preprocess: f64,
+    pub(crate) network: f64,
+    pub(crate) export: f64,
+}
+
+/// One case.
+#[derive(Debug, Clone, Serialize)]
+struct Done {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    seconds: Seconds,
+    /// Tiles, each seen by every network in every mirror image.
+    tiles: usize,
+    device: String,
+    /// The most memory the program had until the case was done.
+    peak_memory_bytes: u64,
+}
+
+/// A file and its hash (BLAKE3).
+#[derive(Debug, Clone, Serialize)]
+struct Hashed {
+    path: PathBuf,
+    blake3: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Content {
+    program: &'static str,
+    model: PathBuf,
+    checkpoints: Vec<Hashed>,
+    plugins: Vec<Hashed>,
+    device: String,
+    precision: String,
+    /// The most memory that was planned before the start.
+    planned_peak_bytes: u64,
+    /// The same for the GPU, if one is used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    planned_device_bytes: Option<u64>,
+    cases: BTreeMap<String, Done>,
+}
+
+/// The record of a run; it is written anew, atomically, after every case.
+pub(crate) struct Records {
+    path: PathBuf,
+    content: Mutex<Content>,
+}
+
+/// What all cases have in common.
+pub(crate) struct Common<'a> {
+    pub(crate) model: &'a Path,
+    pub(crate) checkpoints: &'a [PathBuf],
+    pub(crate) device: String,
+    pub(crate) precision: String,
+    pub(crate) planned_peak_bytes: u64,
+    pub(crate) planned_device_bytes: Option<u64>,
+}
+
+impl Records {
+    pub(crate) fn new(path: PathBuf, common: &Common<'_>, session: &Session) -> Result<Self> {
+        let content = Content {
+            program: concat!("nnunet ", env!("CARGO_PKG_VERSION")),
+            model: common.model.to_owned(),
+            checkpoints: common.checkpoints.iter().map(|path| hashed(path)).collect::<Result<_>>()?,
+            plugins: session.plugins.iter().map(|plugin| hashed(&plugin.path)).collect::<Result<_>>()?,
+            device: common.device.clone(),
+            precision: common.precision.clone(),
+            planned_peak_bytes: common.planned_peak_bytes,
+            planned_device_bytes: common.planned_device_bytes,
+            cases: BTreeMap::new(),
+        };
+        Ok(Self { path, content: Mutex::new(content) })
+    }
+
+    /// A case that is done, or failed.
+    pub(crate) fn add(
+        &self,
+        case: &str,
+        error: Option<String>,
+        seconds: Seconds,
+        tiles: usize,
+    ) -> Result<()> {
+        let mut content = self.content.lock().unwrap_or_else(PoisonError::into_inner);
+        let (device, peak_memory_bytes) = (content.device.clone(), memory::resident().1);
+        let done = Done { error, seconds, tiles, device, peak_memory_bytes };
+        content.cases.insert(case.to_owned(), done);
+        let text = serde_json::to_vec_pretty(&*content)?;
+        Ok(nnunet_formats::atomic::write_bytes(&self.path, &text)?)
+    }
+
+    /// Cases that failed, a line each.
+    pub(crate) fn failures(&self) -> Vec<String> {
+        let content = self.content.lock().unwrap_or_else(PoisonError::into_inner);
+        let failed = |(case, done): (&String, &Done)| Some(format!("  {case}: {}", done.error.as_ref()?));
+        content.cases.iter().filter_map(failed).collect()
+    }
+}
+
+fn hashed(path: &Path) -> Result<Hashed> {
+    let mut hasher = blake3::Hasher::new();
+    let file = std::fs::File::open(path).with_context(|| path.display().to_string())?;
+    hasher.update_reader(file).with_context(|| path.display().to_string())?;
+    Ok(Hashed { path: path.to_owned(), blake3: hasher.finalize().to_hex().to_string() })
+}
