@@ -166,23 +166,30 @@ fn subfolders(root: &Path) -> Vec<String> {
         .collect()
 }
 
-/// Names of the files of a folder that end in `ending`, sorted; none when there is no folder.
-#[must_use]
-pub fn file_names(folder: &Path, ending: &str) -> Vec<String> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut names: Vec<String> = entries
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .filter(|name| name.ends_with(ending) && !name.starts_with('.'))
-        .collect();
+/// Names of the files of a folder that end in `ending`, sorted. Hidden files are left out.
+///
+/// # Errors
+/// Returns an error if the folder does not exist or cannot be read.
+pub fn file_names(folder: &Path, ending: &str) -> Result<Vec<String>> {
+    let unreadable = || format!("cannot read the folder {}", folder.display());
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).with_context(unreadable)? {
+        let name = entry.with_context(unreadable)?.file_name().to_string_lossy().into_owned();
+        if name.ends_with(ending) && !name.starts_with('.') {
+            names.push(name);
+        }
+    }
     names.sort();
-    names
+    Ok(names)
 }
 
 /// Names of the cases of a folder: its npz files without their ending, sorted.
-#[must_use]
-pub fn case_names(folder: &Path) -> Vec<String> {
-    let names = file_names(folder, ".npz");
-    names.iter().filter_map(|name| name.strip_suffix(".npz")).map(str::to_owned).collect()
+///
+/// # Errors
+/// As [`file_names`].
+pub fn case_names(folder: &Path) -> Result<Vec<String>> {
+    let names = file_names(folder, ".npz")?;
+    Ok(names.iter().filter_map(|name| name.strip_suffix(".npz")).map(str::to_owned).collect())
 }
 
 /// Makes a folder and its parents.
@@ -191,4 +198,17 @@ pub fn case_names(folder: &Path) -> Vec<String> {
 /// What the system says, with the folder's name.
 pub fn create(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_folder_is_not_an_empty_one() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(file_names(folder.path(), "").unwrap().is_empty());
+        let error = format!("{:#}", case_names(&folder.path().join("nowhere")).unwrap_err());
+        assert!(error.contains("cannot read the folder") && error.contains("No such file"), "{error}");
+    }
 }

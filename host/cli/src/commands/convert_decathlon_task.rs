@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
+use nnunet_data::failures;
 use nnunet_data::folders::{self, Folders, file_names};
+use nnunet_data::images::DEFAULT_ENDING;
 use nnunet_data::pipeline;
 use nnunet_formats::{atomic, nifti};
 use rayon::prelude::*;
@@ -83,7 +85,7 @@ fn convert(from: &Path, to: &Path, processes: usize) -> Result<usize> {
     let mut images = Vec::new();
     for part in PARTS {
         folders::create(&to.join(part))?;
-        let names = file_names(&from.join(part), ".nii.gz");
+        let names = file_names(&from.join(part), DEFAULT_ENDING)?;
         images.extend(names.into_iter().map(|name| (part, name)));
     }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -93,22 +95,20 @@ fn convert(from: &Path, to: &Path, processes: usize) -> Result<usize> {
         let (image, folder) = (from.join(part).join(name), to.join(part));
         let done = match *part {
             "labelsTr" => pipeline::copy_file(&image, &folder.join(name)),
-            _ => split(&image, &folder, name.trim_end_matches(".nii.gz")),
+            _ => split(&image, &folder, name.trim_end_matches(DEFAULT_ENDING)),
         };
         bar.inc(1);
-        done.err().map(|error| format!("  {error:#}"))
+        done
     };
-    let failed: Vec<String> = pool.install(|| images.par_iter().filter_map(one).collect());
+    let split = pool.install(|| images.par_iter().map(one).collect());
     bar.finish_and_clear();
-    if !failed.is_empty() {
-        bail!("{} of {} images cannot be split:\n{}", failed.len(), images.len(), failed.join("\n"));
-    }
+    failures::all("images cannot be split", split)?;
     pipeline::copy_file(&from.join("dataset.json"), &to.join("dataset.json"))?;
     Ok(images.iter().filter(|(part, _)| *part != "labelsTr").count())
 }
 
 /// Writes every channel of an image as `CASE_XXXX.nii.gz`.
 fn split(image: &Path, folder: &Path, case: &str) -> Result<()> {
-    nifti::split(image, |channel| folder.join(format!("{case}_{channel:04}.nii.gz")))?;
+    nifti::split(image, |channel| folder.join(format!("{case}_{channel:04}{DEFAULT_ENDING}")))?;
     Ok(())
 }

@@ -15,7 +15,7 @@ use crate::{folders, records};
 pub fn change_trainer(model: &Path, trainer: &str) -> Result<Vec<PathBuf>> {
     let mut changed = Vec::new();
     for fold in folds(model)? {
-        for name in folders::file_names(&fold, ".model.pkl") {
+        for name in folders::file_names(&fold, ".model.pkl")? {
             let path = fold.join(name);
             let value = changed_value(pickle::load(&path)?, trainer);
             records::save(&path, &value.with_context(|| path.display().to_string())?)?;

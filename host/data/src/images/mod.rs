@@ -8,10 +8,11 @@ mod picture;
 mod tiff;
 
 use std::cmp::Ordering;
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use ndarray::{Array3, Array4, ArrayView3, Axis};
 use nnunet_engine::registry::{Origin, Registry, Status};
 use nnunet_formats::{Geometry, Image};
@@ -20,8 +21,11 @@ use nnunet_plugin_api::{Component, Factory, ImageFormat, ImageHeader, ImageVolum
 
 use crate::folders::file_names;
 
-/// What the program writes label maps as.
+/// The format in which label maps are written by default.
 pub const DEFAULT_ENDING: &str = ".nii.gz";
+
+/// Ends the name of a drawing beside a label map that is a picture.
+const OVERLAY: &str = "_overlay";
 
 fn to_itk(geometry: &Geometry) -> ItkGeometry {
     ItkGeometry { origin: geometry.origin, spacing: geometry.spacing, direction: geometry.direction }
@@ -116,13 +120,43 @@ pub fn ending(name: &str) -> Option<&'static str> {
 /// The ending of the images in a folder: the usual one where it occurs, as pictures may stand beside images.
 #[must_use]
 pub fn ending_in(folder: &Path) -> &'static str {
-    let names = file_names(folder, "");
+    let names = file_names(folder, "").unwrap_or_default();
     let others = || names.iter().find_map(|name| ending(name));
     if names.iter().any(|name| name.ends_with(DEFAULT_ENDING)) {
         DEFAULT_ENDING
     } else {
         others().unwrap_or(DEFAULT_ENDING)
     }
+}
+
+/// A file name without an ending that some format reads.
+#[must_use]
+pub fn stem(name: &str) -> &str {
+    ending(name).and_then(|ending| name.strip_suffix(ending)).unwrap_or(name)
+}
+
+/// Names of the images or label maps of a folder, sorted. They all have the same ending, see [`ending_in`]. Drawings of
+/// `predict --overlay` are left out.
+///
+/// # Errors
+/// Returns an error if the folder cannot be read or has no images.
+pub fn list(folder: &Path) -> Result<Vec<String>> {
+    let ending = ending_in(folder);
+    let mut names = file_names(folder, ending)?;
+    let stems: BTreeSet<String> = names.iter().map(|name| stem(name).to_owned()).collect();
+    let is_overlay = |name: &str| stem(name).strip_suffix(OVERLAY).is_some_and(|case| stems.contains(case));
+    names.retain(|name| !is_overlay(name));
+    ensure!(!names.is_empty(), "there are no {ending} files in {}", folder.display());
+    Ok(names)
+}
+
+/// The image of a name without its ending, in whichever format is there.
+#[must_use]
+pub fn find(folder: &Path, stem: &str) -> Option<PathBuf> {
+    let readable = formats().iter().filter(|known| known.reads);
+    let paths = readable.map(|known| folder.join(format!("{stem}{}", known.ending)));
+    let mut paths = std::iter::once(folder.join(format!("{stem}{DEFAULT_ENDING}"))).chain(paths);
+    paths.find(|path| path.is_file())
 }
 
 /// Reads an image.

@@ -98,7 +98,7 @@ impl Repairs {
 
     fn write_into(&self, dataset: &Dataset, to: &Path) -> Result<()> {
         for folder in ["imagesTr", "labelsTr", "imagesTs"] {
-            for name in folders::file_names(&dataset.folder.join(folder), ".nii.gz") {
+            for name in folders::file_names(&dataset.folder.join(folder), ".nii.gz").unwrap_or_default() {
                 self.copy(dataset, &Path::new(folder).join(name), to)?;
             }
         }

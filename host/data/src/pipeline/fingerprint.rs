@@ -17,9 +17,9 @@ use crate::{folders, images, records};
 /// All cases that cannot be read, together.
 pub fn analyze(dataset: &Dataset, task: &TaskFolders, limits: Limits) -> Result<Fingerprint> {
     let is_ct = dataset.modalities.iter().any(|name| name == "CT" || name == "ct");
-    let cases = folders::case_names(&task.cropped);
+    let cases = folders::case_names(&task.cropped)?;
     let memory = |case: &str| if is_ct { memory_of(dataset, case) } else { 0 };
-    let summaries = for_each_case("analysing", &cases, limits, memory, |case| summarize(task, case, is_ct))?;
+    let summaries = for_each_case("analyzing", &cases, limits, memory, |case| summarize(task, case, is_ct))?;
     let fingerprint = assemble(summaries, dataset.modalities.clone(), dataset.classes.clone());
     if let Some(channels) = &fingerprint.intensity_properties {
         records::save(

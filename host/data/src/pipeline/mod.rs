@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::folders::{self, Folders};
+use crate::images;
 
 pub use crop::{RawCase, copy_file, crop_case, crop_task};
 pub use fingerprint::analyze;
@@ -47,13 +48,13 @@ impl TaskFolders {
     }
 }
 
-/// Makes `to` a copy of the label maps in `from`.
+/// Copies all label maps from one folder to another.
 ///
 /// # Errors
-/// What the system says.
+/// Returns an I/O error if a file cannot be copied.
 pub fn copy_references(from: &Path, to: &Path) -> Result<()> {
     folders::create(to)?;
-    for name in folders::file_names(from, ".nii.gz") {
+    for name in folders::file_names(from, images::DEFAULT_ENDING)? {
         crop::copy_file(&from.join(&name), &to.join(&name))?;
     }
     Ok(())

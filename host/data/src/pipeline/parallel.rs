@@ -3,10 +3,11 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result};
 use nnunet_engine::lock::lock;
 use nnunet_engine::progress;
 
+use crate::failures;
 use crate::memory::Budget;
 
 /// How much of the machine a step may use.
@@ -52,23 +53,14 @@ pub(super) fn for_each_case<T: Send>(
     drop(bar);
     let results =
         results.into_iter().filter_map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner));
-    collect(what, cases, results.collect())
-}
-
-fn collect<T>(what: &str, cases: &[String], results: Vec<Result<T>>) -> Result<Vec<T>> {
-    let failed: Vec<String> = cases
-        .iter()
-        .zip(&results)
-        .filter_map(|(case, result)| result.as_ref().err().map(|error| format!("  {case}: {error:#}")))
-        .collect();
-    if !failed.is_empty() {
-        bail!("{what}: {} of {} cases failed:\n{}", failed.len(), cases.len(), failed.join("\n"));
-    }
-    results.into_iter().collect()
+    let named = cases.iter().zip(results).map(|(case, result)| result.with_context(|| case.clone()));
+    failures::all(&format!("cases failed ({what})"), named.collect())
 }
 
 #[cfg(test)]
 mod tests {
+    use anyhow::bail;
+
     use super::*;
 
     fn names(count: usize) -> Vec<String> {
@@ -116,6 +108,6 @@ mod tests {
             },
         );
         let message = result.unwrap_err().to_string();
-        assert_eq!(message, "cropping: 2 of 3 cases failed:\n  case0: broken\n  case2: broken");
+        assert_eq!(message, "2 of 3 cases failed (cropping):\n  case0: broken\n  case2: broken");
     }
 }

@@ -15,7 +15,7 @@ use crate::{folders, records};
 /// # Errors
 /// What planning returns; what the system says.
 pub fn plan(planner: &Resolved, fingerprint: &Fingerprint, task: &TaskFolders) -> Result<Plans> {
-    let npz = folders::file_names(&task.cropped, ".npz");
+    let npz = folders::file_names(&task.cropped, ".npz")?;
     let places = Places {
         list_of_npz_files: npz.iter().map(|name| task.cropped.join(name).display().to_string()).collect(),
         preprocessed_data_folder: task.preprocessed.display().to_string(),

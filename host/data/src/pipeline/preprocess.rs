@@ -37,10 +37,10 @@ pub fn preprocess_task(
     limits: impl Fn(usize) -> Limits,
 ) -> Result<()> {
     copy_references(&task.cropped.join("gt_segmentations"), &task.preprocessed.join("gt_segmentations"))?;
-    let cases = folders::case_names(&task.cropped);
+    let cases = folders::case_names(&task.cropped)?;
     for stage in 0..recipe.plans.plans_per_stage.len() {
         let folder = task.preprocessed.join(format!("{}_stage{stage}", recipe.plans.data_identifier));
-        if recipe.shares_data && folders::case_names(&folder) == cases {
+        if recipe.shares_data && folders::case_names(&folder).is_ok_and(|there| there == cases) {
             tracing::info!("using the data in {}", folder.display());
             continue;
         }

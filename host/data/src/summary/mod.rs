@@ -12,7 +12,7 @@ use nnunet_evaluation::{Confusion, metrics, nan_mean};
 use nnunet_formats::json;
 use rayon::prelude::*;
 
-use crate::images;
+use crate::{failures, images};
 
 pub use extended::{EXTENDED_FILE, write_extended};
 pub use regions::write_regions;
@@ -72,13 +72,7 @@ fn compare<T: Send>(
         };
         labels.iter().map(measured).collect()
     };
-    let cases: Vec<Result<Vec<T>>> = pairs.par_iter().map(one).collect();
-    let failed: Vec<String> =
-        cases.iter().filter_map(|case| Some(format!("  {:#}", case.as_ref().err()?))).collect();
-    if !failed.is_empty() {
-        bail!("{} of {} cases cannot be evaluated:\n{}", failed.len(), cases.len(), failed.join("\n"));
-    }
-    cases.into_iter().collect()
+    failures::all("cases cannot be evaluated", pairs.par_iter().map(one).collect())
 }
 
 fn load(pair: &Pair) -> Result<(Array3<u8>, Array3<u8>)> {

@@ -50,7 +50,9 @@ impl Reader {
             return channels;
         }
         let folder = if input.is_file() { input.parent().unwrap_or(input) } else { input };
-        let is_there = |channel: &usize| !file_names(folder, &format!("_{channel:04}{ending}")).is_empty();
+        let is_there = |channel: &usize| {
+            file_names(folder, &format!("_{channel:04}{ending}")).is_ok_and(|names| !names.is_empty())
+        };
         1 + (1..channels).take_while(is_there).count()
     }
 
