@@ -1,4 +1,4 @@
-//! `audit`: what a file from elsewhere holds, without running anything in it.
+//! `audit`: inspects untrusted files without executing anything in them.
 
 use std::path::{Path, PathBuf};
 
@@ -21,7 +21,7 @@ pub struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// All files that cannot be read, together.
+/// Returns one error that lists all files that cannot be read.
 pub(super) fn run(args: &Args) -> Result<()> {
     let shown = args.files.iter().map(|file| show(file));
     failures::all("files cannot be read", shown.collect())?;

@@ -6,7 +6,6 @@ use anyhow::{Context, Result, ensure};
 use nnunet_data::failures;
 use nnunet_data::folders::{self, Folders, file_names};
 use nnunet_data::images::DEFAULT_ENDING;
-use nnunet_data::pipeline;
 use nnunet_formats::{atomic, nifti};
 use rayon::prelude::*;
 
@@ -35,7 +34,8 @@ pub struct Args {
 /// Runs the command. The input stays as it is; hidden files in it (`._x.nii.gz`) are not looked at.
 ///
 /// # Errors
-/// A folder that is no decathlon task; a task that is there already; all images that cannot be split, together.
+/// Returns an error for a folder that is not a decathlon task, or for a task that is there already, or one error that
+/// lists all images that cannot be split.
 pub(super) fn run(args: &Args) -> Result<()> {
     let task = task_name(&args.input, args.id)?;
     let raw = Folders::from_environment().raw()?;
@@ -94,7 +94,7 @@ fn convert(from: &Path, to: &Path, processes: usize) -> Result<usize> {
     let one = |(part, name): &(&str, String)| {
         let (image, folder) = (from.join(part).join(name), to.join(part));
         let done = match *part {
-            "labelsTr" => pipeline::copy_file(&image, &folder.join(name)),
+            "labelsTr" => folders::copy_file(&image, &folder.join(name)),
             _ => split(&image, &folder, name.trim_end_matches(DEFAULT_ENDING)),
         };
         bar.inc(1);
@@ -103,7 +103,7 @@ fn convert(from: &Path, to: &Path, processes: usize) -> Result<usize> {
     let split = pool.install(|| images.par_iter().map(one).collect());
     bar.finish_and_clear();
     failures::all("images cannot be split", split)?;
-    pipeline::copy_file(&from.join("dataset.json"), &to.join("dataset.json"))?;
+    folders::copy_file(&from.join("dataset.json"), &to.join("dataset.json"))?;
     Ok(images.iter().filter(|(part, _)| *part != "labelsTr").count())
 }
 

@@ -37,7 +37,8 @@ pub struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// Folders that lack files of each other's cases; all cases that cannot be merged, together.
+/// Returns an error for folders that lack files of each other's cases, or one error that lists all cases that cannot
+/// be merged.
 pub(super) fn run(args: &Args, session: &Session) -> Result<()> {
     let cases = cases(&args.folders)?;
     let postprocessor = args.postprocessing.postprocessor(session)?;

@@ -29,7 +29,7 @@ pub struct Args {
 /// Runs the command: writes both summaries beside the predictions and prints the mean Dice.
 ///
 /// # Errors
-/// Folders whose files do not match, or files that cannot be compared.
+/// Returns an error for folders whose files do not match, or files that cannot be compared.
 pub(super) fn run(args: &Args) -> Result<()> {
     let pairs = pairs(&args.predictions, &args.reference)?;
     let mean =

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use nnunet_data::images;
-use nnunet_data::summary::read_labels;
+use nnunet_data::images::read_labels;
 use nnunet_evaluation::{Confusion, nan_mean};
 use nnunet_pictures::{MontageRow, montage};
 use serde_json::json;
@@ -34,7 +34,7 @@ pub struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// A folder without predictions, or a file that cannot be read.
+/// Returns an error for a folder without predictions, or a file that cannot be read.
 pub(super) fn run(args: &Args) -> Result<()> {
     let names = images::list(&args.predictions)?;
     let rows = names.iter().take(args.cases).map(|name| row(args, name)).collect::<Result<Vec<_>>>()?;

@@ -40,7 +40,7 @@ pub struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// A task without cases; all cases that cannot be drawn, together.
+/// Returns an error for a task without cases, or one error that lists all cases that cannot be drawn.
 pub(super) fn run(args: &Args) -> Result<()> {
     let folders = Folders::from_environment();
     let task = folders.task_name(&args.task)?;

@@ -7,7 +7,7 @@ use nnunet_formats::json;
 
 use super::determine::{Determination, determine, pairs};
 use crate::summary::{self, Head};
-use crate::{folders, images, pipeline};
+use crate::{folders, images};
 
 /// Name of the folder of a fold's validation, unless another is asked for.
 pub const VALIDATION: &str = "validation_raw";
@@ -15,7 +15,7 @@ pub const VALIDATION: &str = "validation_raw";
 /// Copies the validation cases of all folds, from their folders called `name`, into `cv_niftis_raw` and evaluates them.
 ///
 /// # Errors
-/// Folds that are missing; cases without reference segmentation, or the reverse.
+/// Returns an error for folds that are missing, or for cases without reference segmentation, or the reverse.
 pub fn collect(model: &Path, folds: &[usize], name: &str) -> Result<()> {
     let validation = |fold: &usize| model.join(format!("fold_{fold}")).join(name);
     let missing: Vec<&usize> =
@@ -33,7 +33,7 @@ pub fn collect(model: &Path, folds: &[usize], name: &str) -> Result<()> {
     for fold in folds {
         let from = validation(fold);
         for name in images::list(&from)? {
-            pipeline::copy_file(&from.join(&name), &to.join(&name))?;
+            folders::copy_file(&from.join(&name), &to.join(&name))?;
         }
     }
     let references = model.join("gt_niftis");

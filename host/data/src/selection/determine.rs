@@ -38,7 +38,7 @@ type Step<'a> = &'a (dyn Fn(&mut LabelVolume) + Sync);
 /// Finds the postprocessing of a folder, writes it and applies it.
 ///
 /// # Errors
-/// Files that cannot be read or compared, together.
+/// Returns one error that lists all files that cannot be read or compared.
 pub fn determine(how: &Determination) -> Result<Postprocessing> {
     let pairs = pairs(&how.raw, &how.references)?;
     let classes = classes(how, &pairs)?;
@@ -141,7 +141,7 @@ fn classes(how: &Determination, pairs: &[Pair]) -> Result<Vec<u8>> {
     } else {
         let mut all = Vec::new();
         for path in pairs.iter().flat_map(|pair| [&pair.test, &pair.reference]) {
-            all.extend(summary::read_labels(path)?);
+            all.extend(images::read_labels(path)?);
             all.sort_unstable();
             all.dedup();
         }
@@ -196,7 +196,7 @@ fn mean_dice(pairs: &[Pair], classes: &[u8], step: Step<'_>) -> Result<Vec<f64>>
         .par_iter()
         .map(|pair| {
             let mut volume = read_volume(&pair.test)?;
-            let reference = summary::read_labels(&pair.reference)?;
+            let reference = images::read_labels(&pair.reference)?;
             ensure!(
                 reference.dim() == volume.labels.dim(),
                 "{} and {} have different sizes",

@@ -26,7 +26,7 @@ pub struct Merge {
 /// Writes the label map of the mean probabilities of a case. One model's probabilities are in memory beside the sum.
 ///
 /// # Errors
-/// Files that are missing, unreadable, or of different sizes.
+/// Returns an error for files that are missing, unreadable, or of different sizes.
 pub fn merge(case: &Merge) -> Result<()> {
     let mut mean = mean(&case.sources, "softmax")?;
     // As NumPy's mean of half-precision arrays is.
@@ -76,7 +76,7 @@ fn write(
 /// The mean of the arrays of that name; one of them is in memory beside the sum.
 ///
 /// # Errors
-/// Files that are missing, unreadable, or of different sizes.
+/// Returns an error for files that are missing, unreadable, or of different sizes.
 pub(crate) fn mean(sources: &[PathBuf], name: &str) -> Result<Array4<f32>> {
     let mut sum: Option<Array4<f32>> = None;
     for path in sources {

@@ -9,7 +9,7 @@ use nnunet_plugin_api::{LabelVolume, Postprocessor};
 use nnunet_postprocessing::{Classes, LargestComponent, LargestComponentConfig};
 use rayon::prelude::*;
 
-use crate::{failures, folders, images, summary};
+use crate::{failures, folders, images};
 
 /// What v1 keeps in `postprocessing.json`.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -22,7 +22,7 @@ impl Postprocessing {
     /// Reads the file.
     ///
     /// # Errors
-    /// A file without `for_which_classes`, or with sizes that do not belong to them.
+    /// Returns an error for a file without `for_which_classes`, or with sizes that do not belong to them.
     pub fn load(path: &Path) -> Result<Self> {
         let file = json::load(path)?;
         let classes = file.get("for_which_classes").and_then(Json::items);
@@ -128,7 +128,7 @@ pub fn apply_to_folder(from: &Path, to: &Path, postprocessor: &dyn Postprocessor
 /// A label map with its voxel size.
 pub(super) fn read_volume(path: &Path) -> Result<LabelVolume> {
     Ok(LabelVolume {
-        labels: summary::read_labels(path)?,
+        labels: images::read_labels(path)?,
         spacing: images::read_geometry(path)?.spacing_zyx(),
     })
 }

@@ -27,7 +27,7 @@ const STATISTICS: [(&str, Statistic); 4] = [
 /// Evaluates pairs by region and writes a table.
 ///
 /// # Errors
-/// The first pair that cannot be compared.
+/// Returns an error with the first pair that cannot be compared.
 pub fn write_regions(path: &Path, pairs: &[Pair], regions: &Regions) -> Result<()> {
     let rows: Vec<Vec<f64>> = pairs.par_iter().map(|pair| dice(pair, regions)).collect::<Result<_>>()?;
     let mut text = "casename".to_owned();

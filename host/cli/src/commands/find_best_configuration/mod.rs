@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use nnunet_data::folders::{self, CASCADE, CONFIGURATIONS, Folders, case_names};
 use nnunet_data::images;
+use nnunet_data::records;
 use nnunet_data::selection::{
     Determination, Merge, VALIDATION, collect, consolidate, determine, mean_dice, merge, note_foreground_mean,
 };
 use nnunet_data::summary::{self, Head, Pair};
-use nnunet_data::{pipeline, records};
 use nnunet_formats::json::{self, Json};
 use rayon::prelude::*;
 
@@ -64,7 +64,7 @@ struct Candidate {
 /// Runs the command.
 ///
 /// # Errors
-/// Models or folds that are missing.
+/// Returns an error for models or folds that are missing.
 pub(super) fn run(args: &Args) -> Result<()> {
     let folders = Folders::from_environment();
     for task in &args.tasks {
@@ -223,7 +223,7 @@ impl Search<'_> {
         json::save(&path, &Json::Object(entries))?;
         let all = self.folders.results()?.join("summary_jsons");
         folders::create(&all)?;
-        pipeline::copy_file(&path, &all.join(format!("{}__{name}.json", self.task)))
+        folders::copy_file(&path, &all.join(format!("{}__{name}.json", self.task)))
     }
 }
 
