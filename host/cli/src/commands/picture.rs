@@ -1,4 +1,4 @@
-//! `picture`: image, truth and prediction of cases side by side.
+//! `picture`: image, reference and prediction of cases side by side.
 
 use std::path::{Path, PathBuf};
 
@@ -49,20 +49,21 @@ fn row(args: &Args, name: &str) -> Result<MontageRow> {
         images::find(folder, stem).with_context(|| format!("{} has no image {stem}", folder.display()))
     };
     let image = images::read(&found(&args.images, &format!("{case}_0000"))?)?;
-    let truth = read_labels(&found(&args.reference, case)?)?;
+    let reference = read_labels(&found(&args.reference, case)?)?;
     let prediction = read_labels(&args.predictions.join(name))?;
     ensure!(
-        truth.dim() == prediction.dim() && truth.dim() == image.data.dim(),
-        "{case}: image, truth and prediction differ in size"
+        reference.dim() == prediction.dim() && reference.dim() == image.data.dim(),
+        "{case}: image, reference and prediction differ in size"
     );
-    let labels = truth.iter().copied().max().unwrap_or(0);
-    let dice =
-        nan_mean((1..=labels).map(|label| Confusion::count(prediction.view(), truth.view(), label).dice()));
+    let labels = reference.iter().copied().max().unwrap_or(0);
+    let dice = nan_mean(
+        (1..=labels).map(|label| Confusion::count(prediction.view(), reference.view(), label).dice()),
+    );
     Ok(MontageRow {
         caption: format!("{case}: mean Dice {dice:.3}"),
         spacing: image.geometry.spacing_zyx(),
         image: image.data,
-        truth,
+        reference,
         prediction,
     })
 }
