@@ -37,6 +37,7 @@ pub struct Args {
 /// # Errors
 /// Folders that lack files of each other's cases; all cases that cannot be merged, together.
 pub(super) fn run(args: &Args, session: &Session) -> Result<()> {
+    folders::keep_inputs(std::slice::from_ref(&args.output), &args.folders)?;
     let cases = cases(&args.folders)?;
     let postprocessor = args.postprocessing.postprocessor(session)?;
     let raw = match postprocessor {

@@ -21,7 +21,7 @@ pub struct Args {
     /// Relative difference of spacing, origin and direction that counts as equal.
     #[arg(long, default_value_t = TOLERANCE)]
     tolerance: f64,
-    /// Say what a repaired copy would change; with --yes, write it.
+    /// Show what a repaired copy would change; with --yes, write it.
     #[arg(long)]
     fix: bool,
     /// Write the repaired copy.
@@ -44,10 +44,10 @@ pub(super) fn run(args: &Args) -> Result<()> {
     show(&dataset, &findings, repairs.as_ref());
     if let (Some(repairs), true) = (&repairs, args.yes && !findings.is_usable()) {
         let to = args.output.clone().map_or_else(|| free_folder(&folder), Ok)?;
-        repairs.write(&dataset, &to)?;
+        repairs.write(&to)?;
         report::line(&format!("repaired copy: {}", to.display()));
         if !repairs.open.is_empty() {
-            bail!("{} faults need a person; the copy still has them", repairs.open.len());
+            bail!("{} faults need manual repair; the copy still has them", repairs.open.len());
         }
         return Ok(());
     }

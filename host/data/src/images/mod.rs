@@ -94,7 +94,7 @@ fn formats() -> &'static [Known] {
 fn of(path: &Path, reads: bool) -> Result<&'static Known> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let candidates = || formats().iter().filter(|known| known.reads == reads);
-    let fits = candidates().find(|known| name.ends_with(&known.ending));
+    let fits = candidates().find(|known| ends_with(&name, &known.ending));
     let Some(known) = fits else {
         let endings: Vec<&str> = candidates().map(|known| known.ending.as_str()).collect();
         let verb = if reads { "reads" } else { "writes" };
@@ -106,11 +106,17 @@ fn of(path: &Path, reads: bool) -> Result<&'static Known> {
     Ok(known)
 }
 
+/// Whether a name has an ending, in capitals or not.
+fn ends_with(name: &str, ending: &str) -> bool {
+    let start = name.len().checked_sub(ending.len());
+    start.and_then(|start| name.get(start..)).is_some_and(|end| end.eq_ignore_ascii_case(ending))
+}
+
 /// The ending of a name that some format reads.
 #[must_use]
 pub fn ending(name: &str) -> Option<&'static str> {
     let known = formats().iter().filter(|known| known.reads);
-    known.map(|known| known.ending.as_str()).find(|ending| name.ends_with(ending))
+    known.map(|known| known.ending.as_str()).find(|ending| ends_with(name, ending))
 }
 
 /// The ending of the images in a folder: the usual one where it occurs, as pictures may stand beside images.
@@ -152,7 +158,7 @@ pub fn read_channels(path: &Path) -> Result<Array4<f32>> {
 /// As [`read`].
 pub fn for_each_slice(path: &Path, mut body: impl FnMut(usize, &[f32])) -> Result<Geometry> {
     let known = of(path, true)?;
-    if known.origin == Origin::BuiltIn && nifti::ENDINGS.contains(&&*known.ending) {
+    if is_nifti(known) {
         return Ok(nifti::for_each_slice(path, body)?);
     }
     let image = read(path)?;
@@ -177,6 +183,36 @@ pub fn read_geometry(path: &Path) -> Result<Geometry> {
 /// An ending that no format writes; what the format says.
 pub fn write_labels(path: &Path, labels: ArrayView3<'_, u8>, geometry: &Geometry) -> Result<()> {
     Ok(of(path, false)?.format.write_labels(path, labels, &to_itk(geometry))?)
+}
+
+/// Writes an image.
+///
+/// # Errors
+/// Returns an error if no format writes the ending, or if the format cannot write the image.
+pub fn write_image(path: &Path, image: ArrayView3<'_, f32>, geometry: &Geometry) -> Result<()> {
+    Ok(of(path, false)?.format.write_image(path, image, &to_itk(geometry))?)
+}
+
+/// Whether numbers in a file that are not finite are read as zero, as ITK's reader of NIfTI does.
+#[must_use]
+pub fn reads_nan_as_zero(path: &Path) -> bool {
+    of(path, true).is_ok_and(is_nifti)
+}
+
+fn is_nifti(known: &Known) -> bool {
+    known.origin == Origin::BuiltIn && nifti::ENDINGS.contains(&&*known.ending)
+}
+
+/// Reads an image as [`read`] does, but keeps numbers that are not finite. NIfTI's reader makes them zero otherwise.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_keeping_nan(path: &Path) -> Result<Image> {
+    let known = of(path, true)?;
+    if is_nifti(known) {
+        return Ok(nifti::read_keeping_nan(path)?);
+    }
+    read(path)
 }
 
 /// Copies a label map; one of another format becomes NIfTI.

@@ -64,7 +64,8 @@ fn compare<T: Send>(
     measure: impl Fn(u8, &Array3<u8>, &Array3<u8>, [f64; 3]) -> T + Sync,
 ) -> Result<Vec<Vec<T>>> {
     let one = |pair: &Pair| -> Result<Vec<T>> {
-        let (test, reference) = load(pair)?;
+        let asked: Vec<u8> = labels.iter().filter_map(|label| u8::try_from(*label).ok()).collect();
+        let (test, reference) = load(pair, &asked)?;
         let spacing = images::read_geometry(&pair.test)?.spacing_zyx();
         let measured = |label: &i64| {
             let label = u8::try_from(*label).context("labels lie between 0 and 255")?;
@@ -81,8 +82,11 @@ fn compare<T: Send>(
     cases.into_iter().collect()
 }
 
-fn load(pair: &Pair) -> Result<(Array3<u8>, Array3<u8>)> {
-    let (test, reference) = (read_labels(&pair.test)?, read_labels(&pair.reference)?);
+/// Both label maps of a pair. Whole values beyond 0 to 255, which some programs give to what shall be ignored, become a
+/// label that is not among those `asked` for.
+fn load(pair: &Pair, asked: &[u8]) -> Result<(Array3<u8>, Array3<u8>)> {
+    let other = (0..=u8::MAX).rev().find(|label| !asked.contains(label));
+    let (test, reference) = (read(&pair.test, other)?, read(&pair.reference, other)?);
     ensure!(
         test.dim() == reference.dim(),
         "{} has {:?} voxels (z, y, x) but {} has {:?}",
@@ -97,15 +101,55 @@ fn load(pair: &Pair) -> Result<(Array3<u8>, Array3<u8>)> {
 /// A label map as whole numbers.
 ///
 /// # Errors
-/// A file that is no NIfTI image, or has values that are no labels.
+/// Returns an error if the file cannot be read, or has values that are not whole numbers from 0 to 255.
 pub fn read_labels(path: &Path) -> Result<Array3<u8>> {
+    read(path, None)
+}
+
+/// As [`read_labels`]; other whole numbers become `other`, if there is one.
+fn read(path: &Path, other: Option<u8>) -> Result<Array3<u8>> {
     let (mut labels, mut odd) = (Vec::new(), None);
-    let geometry = images::for_each_slice(path, |_, slice| {
-        odd = odd.or_else(|| slice.iter().copied().find(|value| *value != f32::from(*value as u8)));
-        labels.extend(slice.iter().map(|value| *value as u8));
-    })?;
+    let mut label = |value: f32| {
+        let label = value as u8;
+        match other {
+            _ if value == f32::from(label) => label,
+            Some(other) if value.is_finite() && value.fract() == 0.0 => other,
+            _ => {
+                odd.get_or_insert(value);
+                label
+            }
+        }
+    };
+    let geometry =
+        images::for_each_slice(path, |_, slice| labels.extend(slice.iter().map(|value| label(*value))))?;
     if let Some(value) = odd {
         bail!("{} is not a label map: it contains {value}", path.display());
     }
     Ok(Array3::from_shape_vec(geometry.size_zyx(), labels)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use nnunet_formats::{Geometry, nifti};
+
+    use super::*;
+
+    #[test]
+    fn values_that_are_not_asked_for_do_not_matter() {
+        let folder = tempfile::tempdir().unwrap();
+        let direction = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
+        let geometry = Geometry { size: [4, 1, 1], spacing: [1.0; 3], origin: [0.0; 3], direction };
+        let file = |name: &str, values: [f32; 4]| {
+            let path = folder.path().join(name);
+            let image = Array3::from_shape_vec((1, 1, 4), values.to_vec()).unwrap();
+            nifti::write_image(&path, image.view(), &geometry).unwrap();
+            path
+        };
+        let reference = file("a.nii", [-1.0, 1.0, 1.0, 1000.0]);
+        let pair = Pair { test: file("b.nii", [0.0, 1.0, 0.0, 0.0]), reference: reference.clone() };
+        let dice = write(&folder.path().join("s.json"), &[pair], &[1], &Head::default()).unwrap();
+        assert!((dice[0].1 - 2.0 / 3.0).abs() < 1e-12);
+        assert!(read_labels(&reference).unwrap_err().to_string().contains("it contains -1"));
+        assert!(read(&file("c.nii", [0.5, 0.0, 0.0, 0.0]), Some(255)).is_err());
+    }
 }
