@@ -1,24 +1,19 @@
 //! Training and prediction: the part of the program that has tensors.
 
 mod cascade;
-mod cases;
+mod case;
 mod check;
-mod checkpoint;
 mod components;
-mod debug;
 mod devices;
-mod journal;
-mod model;
-mod model_info;
+mod export;
+mod families;
+mod family;
 mod network;
-mod optimizer_state;
-mod plateau;
 mod predict;
-mod split;
 mod train;
 mod trainers;
+mod v1;
 mod v2;
-mod validate;
 
 use std::process::ExitCode;
 

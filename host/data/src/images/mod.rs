@@ -190,7 +190,7 @@ pub fn write_labels(path: &Path, labels: ArrayView3<'_, u8>, geometry: &Geometry
 /// # Errors
 /// Returns an error if no format writes the ending, or if the format cannot write the image.
 pub fn write_image(path: &Path, image: ArrayView3<'_, f32>, geometry: &Geometry) -> Result<()> {
-    Ok(of(path, false)?.format.write_image(path, image, &to_itk(geometry))?)
+    Ok(of(path, false)?.format.write(path, image, &to_itk(geometry))?)
 }
 
 /// Whether numbers in a file that are not finite are read as zero, as ITK's reader of NIfTI does.

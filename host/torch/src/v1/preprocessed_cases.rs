@@ -12,7 +12,7 @@ use nnunet_plugin_api::vocabulary::CaseProperties;
 use nnunet_training::CaseSource;
 use rayon::prelude::*;
 
-use crate::cascade;
+use super::second_stage;
 
 /// A case, mapped into memory or decompressed for every crop.
 enum Volume {
@@ -99,12 +99,12 @@ fn volume(folder: &Path, name: &str, compressed: bool) -> Result<Volume> {
 
 fn previous_labels(folder: &Path, name: &str, compressed: bool) -> Result<Volume> {
     if compressed {
-        let packed = packed(folder, &cascade::stem(name));
+        let packed = packed(folder, &second_stage::stem(name));
         return Ok(Volume::Compressed(CompressedVolume::open(&packed, KEY)?));
     }
-    let unpacked: PathBuf = folder.join(format!("{}.npy", cascade::stem(name)));
+    let unpacked: PathBuf = folder.join(format!("{}.npy", second_stage::stem(name)));
     if !unpacked.is_file() {
-        npy::save_u8(&unpacked, cascade::load(folder, name)?.view())?;
+        npy::save_u8(&unpacked, second_stage::load(folder, name)?.view())?;
     }
     Ok(Volume::Mapped(MappedVolume::open(&unpacked)?))
 }

@@ -8,7 +8,7 @@ use nnunet_data::exchange;
 use nnunet_data::folders::{CASCADE, Folders};
 
 /// A model's folder.
-pub(super) enum Source {
+pub(super) enum ModelSource {
     Folder(PathBuf),
     /// Unpacked from an archive into a folder that goes when prediction is over.
     Unpacked {
@@ -17,14 +17,14 @@ pub(super) enum Source {
     },
 }
 
-impl Source {
+impl ModelSource {
     pub(super) fn of(args: &Args) -> Result<Self> {
         if let Some(path) = &args.model_folder {
-            return if path.is_file() { unpacked(path, args) } else { Ok(Source::Folder(path.clone())) };
+            return if path.is_file() { unpacked(path, args) } else { Ok(ModelSource::Folder(path.clone())) };
         }
         if let (Some(dataset), Some(configuration)) = (&args.dataset, &args.configuration) {
             let model = format!("{}__{}__{configuration}", args.trainer, args.plans);
-            return Ok(Source::Folder(of_dataset(&v2_results()?, dataset)?.join(model)));
+            return Ok(ModelSource::Folder(of_dataset(&v2_results()?, dataset)?.join(model)));
         }
         let folders = Folders::from_environment();
         let task = folders.task_name(args.task.as_deref().context("-t, -d or --model-folder is needed")?)?;
@@ -32,12 +32,12 @@ impl Source {
             CASCADE => &args.cascade_trainer,
             _ => &args.trainer,
         };
-        folders.model(&args.model, &task, trainer, &args.plans).map(Source::Folder)
+        folders.model(&args.model, &task, trainer, &args.plans).map(ModelSource::Folder)
     }
 
     pub(super) fn folder(&self) -> &Path {
         match self {
-            Source::Folder(folder) | Source::Unpacked { folder, .. } => folder,
+            ModelSource::Folder(folder) | ModelSource::Unpacked { folder, .. } => folder,
         }
     }
 }
@@ -62,7 +62,7 @@ fn of_dataset(results: &Path, dataset: &str) -> Result<PathBuf> {
 }
 
 /// A model of an archive, of v1 or v2: the only one, or the one of the configuration that is asked for.
-fn unpacked(archive: &Path, args: &Args) -> Result<Source> {
+fn unpacked(archive: &Path, args: &Args) -> Result<ModelSource> {
     let all = tempfile::tempdir()?;
     let models = exchange::install(archive, all.path(), false)?;
     let wanted = args.configuration.as_deref().unwrap_or(&args.model);
@@ -81,7 +81,7 @@ fn unpacked(archive: &Path, args: &Args) -> Result<Source> {
             found
         }
     };
-    Ok(Source::Unpacked { folder: folder.clone(), _all: all })
+    Ok(ModelSource::Unpacked { folder: folder.clone(), _all: all })
 }
 
 /// Whether a model's folder is of a configuration: `CONFIGURATION/TASK/TRAINER__PLANS` of v1, or

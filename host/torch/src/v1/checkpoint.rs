@@ -9,8 +9,8 @@ use nnunet_formats::torch_zip::{self, Checkpoint, TensorData};
 use nnunet_plugin_api::tch::{Kind, Tensor};
 use nnunet_training::{Engine, History, LossScaler};
 
-use crate::model_info::{ModelInfo, OWN, beside};
-use crate::{optimizer_state, plateau};
+use super::model_info::{ModelInfo, OWN, beside};
+use super::{optimizer_state, plateau_state};
 
 /// Writes `path` and the `.pkl` beside it.
 pub(crate) fn save(path: &Path, engine: &Engine, info: &ModelInfo) -> Result<()> {
@@ -35,7 +35,10 @@ pub(crate) fn save(path: &Path, engine: &Engine, info: &ModelInfo) -> Result<()>
         ("epoch", Value::Int(engine.epoch as i64)),
         ("state_dict", Value::OrderedDict(state)),
         ("optimizer_state_dict", optimizer),
-        ("lr_scheduler_state_dict", engine.history.plateau.as_ref().map_or(Value::None, plateau::to_pickle)),
+        (
+            "lr_scheduler_state_dict",
+            engine.history.plateau.as_ref().map_or(Value::None, plateau_state::to_pickle),
+        ),
         ("plot_stuff", plot_stuff(&engine.history)),
         ("best_stuff", best_stuff(&engine.history)),
         (OWN, own_state(&engine.history)),
@@ -205,7 +208,7 @@ fn history(root: &Value, epochs: usize) -> History {
         metric_ma: own("metric_MA"),
         best_train_loss_ma: best(0).zip(best(1)).map(|(epoch, loss)| (epoch as usize, loss)),
         best_metric_ma: best(2),
-        plateau: plateau::from_checkpoint(root),
+        plateau: plateau_state::from_checkpoint(root),
     }
 }
 

@@ -10,12 +10,12 @@ use nnunet_engine::clock;
 use nnunet_training::EpochOutcome;
 
 /// A run's log file.
-pub(crate) struct Journal {
+pub(crate) struct TrainingLog {
     path: PathBuf,
     file: File,
 }
 
-impl Journal {
+impl TrainingLog {
     /// A new `training_log_<date>.txt` in a folder.
     pub(crate) fn create(folder: &Path) -> Result<Self> {
         let path = folder.join(format!("training_log_{}.txt", clock::now("%Y_%-m_%-d_%H_%M_%S")));

@@ -1,5 +1,7 @@
 //! Rows of scores, as they come from the network, to a label map on disk.
 
+mod probabilities;
+
 use std::path::Path;
 
 use anyhow::Result;
@@ -9,13 +11,14 @@ use nnunet_inference::{Slab, SlabReturn, Storage, WayBack, from_tensor, labels_t
 use nnunet_plugin_api::tch::{Kind, Tensor};
 use nnunet_plugin_api::vocabulary::CaseProperties;
 
-use super::method::{Case, Method, Resampled};
-use super::spool::Probabilities;
+use self::probabilities::Probabilities;
+use crate::case::{Case, ResampledData};
+use crate::family::CaseExport;
 
 /// The way of a case's scores to its label map. Rows come in order; only what is needed of them stays.
 pub(crate) struct Export<'a> {
-    method: &'a dyn Method,
-    way: WayBack,
+    processing: &'a dyn CaseExport,
+    resampler: WayBack,
     route: Route,
     /// Labels of the cropped case.
     labels: Array3<u8>,
@@ -34,26 +37,28 @@ enum Route {
 impl<'a> Export<'a> {
     /// `storage`: where whole scores are kept if there is no other way. `folder`: for temporary files.
     pub(crate) fn new(
-        method: &'a dyn Method,
-        way: WayBack,
+        processing: &'a dyn CaseExport,
+        resampler: WayBack,
         properties: &CaseProperties,
         storage: &Storage,
         folder: &Path,
     ) -> Result<Self> {
-        let heads = method.heads();
-        let route = match (method.resampled(), SlabReturn::new(way)) {
-            (Resampled::Labels { nearest }, _) => {
-                Route::Labels { labels: Array3::zeros(way.network), nearest }
+        let head = processing.output_head();
+        let route = match (processing.resampled_data(), SlabReturn::new(resampler)) {
+            (ResampledData::Labels { nearest }, _) => {
+                Route::Labels { labels: Array3::zeros(resampler.network), nearest }
             }
-            (Resampled::Scores, Some(slabs)) => Route::Slabs(Box::new(slabs)),
-            (Resampled::Scores, None) => Route::Classes {
-                sums: storage.zeros(&shape(heads.count(), way.network), Kind::Float)?,
+            (ResampledData::Scores, Some(slabs)) => Route::Slabs(Box::new(slabs)),
+            (ResampledData::Scores, None) => Route::Classes {
+                sums: storage.zeros(&shape(head.count(), resampler.network), Kind::Float)?,
                 storage: storage.clone(),
             },
         };
-        let keep = method.keep().map(|keep| Probabilities::new(folder, keep, heads, properties));
-        let labels = Array3::zeros(way.cropped);
-        Ok(Self { method, way, route, labels, probabilities: keep.transpose()? })
+        let probabilities = processing
+            .probability_format()
+            .map(|format| Probabilities::new(folder, format, head, properties));
+        let labels = Array3::zeros(resampler.cropped);
+        Ok(Self { processing, resampler, route, labels, probabilities: probabilities.transpose()? })
     }
 
     /// The next rows, (classes, n, y, x) in the network's order; `first` is the first one's index.
@@ -69,7 +74,7 @@ impl<'a> Export<'a> {
                 sums.f_narrow(1, first as i64, count as i64)?.f_copy_(rows)?;
             }
             Route::Labels { labels, .. } => {
-                let found = self.method.heads().labels(from_tensor(rows)?.view());
+                let found = self.processing.output_head().labels(from_tensor(rows)?.view());
                 labels.slice_axis_mut(Axis(0), (first..first + count).into()).assign(&found);
             }
         }
@@ -77,8 +82,8 @@ impl<'a> Export<'a> {
     }
 
     fn reduce(&mut self, mut slab: Slab) -> Result<()> {
-        self.method.finish(&mut slab.scores, self.way.resamples());
-        let labels = self.method.heads().labels(slab.scores.view());
+        self.processing.finish_scores(&mut slab.scores, self.resampler.resamples());
+        let labels = self.processing.output_head().labels(slab.scores.view());
         let rows = slab.first..slab.first + labels.shape()[slab.axis];
         self.labels.slice_axis_mut(Axis(slab.axis), rows.into()).assign(&labels);
         self.probabilities.as_mut().map_or(Ok(()), |kept| kept.put(&slab))
@@ -89,9 +94,9 @@ impl<'a> Export<'a> {
         self.close()?;
         if let Some(kept) = self.probabilities.take() {
             kept.save(&case.beside(".npz"))?;
-            records::save(&case.beside(".pkl"), &self.method.properties(properties)?)?;
+            records::save(&case.beside(".pkl"), &self.processing.probability_properties(properties)?)?;
         }
-        self.method.write(self.labels, properties, &case.output)
+        self.processing.write_labels(self.labels, properties, &case.output)
     }
 
     /// What can only be done when all rows are there.
@@ -99,12 +104,12 @@ impl<'a> Export<'a> {
         match &self.route {
             Route::Slabs(_) => Ok(()),
             Route::Labels { labels, nearest } => {
-                self.labels = labels_to_cropped_grid(labels.view(), &self.way, *nearest);
+                self.labels = labels_to_cropped_grid(labels.view(), &self.resampler, *nearest);
                 Ok(())
             }
             Route::Classes { sums, storage } => {
-                let resampled = class_by_class(&self.way, sums, storage)?;
-                let size = self.way.cropped;
+                let resampled = class_by_class(&self.resampler, sums, storage)?;
+                let size = self.resampler.cropped;
                 (0..size[0]).step_by(ROWS).try_for_each(|first| {
                     let rows = resampled.f_narrow(1, first as i64, ROWS.min(size[0] - first) as i64)?;
                     self.reduce(Slab { axis: 0, first, scores: from_tensor(&rows)? })

@@ -7,7 +7,8 @@ use nnunet_formats::nifti::Geometry;
 use nnunet_inference::{Scores, SlidingWindow, Storage};
 use nnunet_plugin_api::tch::Device;
 
-use super::method::Case;
+use crate::case::Case;
+use crate::family::LoadedModel;
 
 /// Rows that are handed on together should not be larger than this.
 const SLAB: u64 = 64 << 20;
@@ -117,6 +118,19 @@ fn voxels(size: [usize; 3]) -> u64 {
 }
 
 impl Sizes {
+    /// Of a model and the largest of some cases.
+    pub(super) fn of(model: &LoadedModel, cases: &[Case]) -> Self {
+        let (raw, network) = largest(cases, |image| model.processing.network_size(image));
+        Self {
+            raw,
+            network,
+            channels: model.input_channels,
+            folds: model.networks.len(),
+            features: model.features,
+            is_cubic: model.processing.needs_whole_volume(),
+        }
+    }
+
     /// Reading, cropping and resampling: the image thrice, the mask and the label map of the crop.
     fn prepare(&self) -> u64 {
         let channels = self.channels as u64;
@@ -160,7 +174,7 @@ fn element(scores: Scores) -> u64 {
 
 /// The largest image among cases, by their headers, and the largest grid that the network sees, which may be of another
 /// case; `grid` gives it for where an image lies. Unreadable images fail later, by name.
-pub(crate) fn largest(cases: &[Case], grid: impl Fn(&Geometry) -> [usize; 3]) -> ([usize; 3], [usize; 3]) {
+fn largest(cases: &[Case], grid: impl Fn(&Geometry) -> [usize; 3]) -> ([usize; 3], [usize; 3]) {
     let geometry = |case: &Case| nnunet_data::images::read_geometry(case.images.first()?).ok();
     let larger = |a: [usize; 3], b: [usize; 3]| if voxels(b) > voxels(a) { b } else { a };
     cases.iter().filter_map(geometry).fold(([0; 3], [0; 3]), |(raw, network), found| {

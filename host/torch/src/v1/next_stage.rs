@@ -14,9 +14,9 @@ use nnunet_plugin_api::Network;
 use nnunet_plugin_api::tch::Device;
 use nnunet_plugin_api::vocabulary::Precision;
 
-use super::file;
-use crate::model::Model;
-use crate::{cases, split};
+use super::model::Model;
+use super::second_stage::{FOLDER, file};
+use super::{FINAL_CHECKPOINT, preprocessed_cases, splits};
 
 /// v1 resizes probabilities linearly, never with an axis on its own.
 const RESIZE: Resampling = Resampling { order: 1, order_z: 0, separate: None };
@@ -46,7 +46,7 @@ impl NextStage<'_> {
     }
 
     fn predict_case(&self, case: &str) -> Result<()> {
-        let array = cases::load(self.data, case)?;
+        let array = preprocessed_cases::load(self.data, case)?;
         let channels = array.dim().0 - 1;
         let image = array.slice_move(s![..channels, .., .., ..]);
         let mut parts = Vec::new();
@@ -56,7 +56,7 @@ impl NextStage<'_> {
         })?;
         let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
         let probabilities = concatenate(Axis(1), &views)?;
-        let shape = cases::properties(self.next_data, case)?.size_after_resampling;
+        let shape = preprocessed_cases::properties(self.next_data, case)?.size_after_resampling;
         let shape = shape.with_context(|| format!("{case}.pkl does not say its size; preprocess again"))?;
         let probabilities = resample(probabilities.view(), shape, RESIZE);
         Ok(npz::save_u8(&file(self.output, case), "data", labels_of(probabilities.view()).view())?)
@@ -82,18 +82,18 @@ impl Missing<'_> {
     /// # Errors
     /// Names the folds that have to be trained first.
     pub(crate) fn make(&self, cases: &[String]) -> Result<()> {
-        let folder = self.model.join(super::FOLDER);
+        let folder = self.model.join(FOLDER);
         let missing: Vec<&String> = cases.iter().filter(|case| !file(&folder, case).is_file()).collect();
         if missing.is_empty() {
             return Ok(());
         }
         let mut untrained = Vec::new();
         let mut work = Vec::new();
-        let names = cases::names(&self.data[0])?;
-        for fold in 0..split::FOLDS {
-            let left_out = split::split(self.preprocessed, &names, &fold.to_string())?.val;
+        let names = preprocessed_cases::names(&self.data[0])?;
+        for fold in 0..splits::FOLDS {
+            let left_out = splits::split(self.preprocessed, &names, &fold.to_string())?.val;
             let mine: Vec<String> = left_out.into_iter().filter(|case| missing.contains(&case)).collect();
-            let checkpoint = self.model.join(format!("fold_{fold}/model_final_checkpoint.model"));
+            let checkpoint = self.model.join(format!("fold_{fold}/{FINAL_CHECKPOINT}.model"));
             match (mine.is_empty(), checkpoint.is_file()) {
                 (true, _) => {}
                 (false, true) => work.push((fold, mine)),
@@ -115,7 +115,7 @@ impl Missing<'_> {
     fn predict(&self, fold: usize, cases: &[String], output: &Path) -> Result<()> {
         report::line(&format!("predicting {} cases with fold {fold} of 3d_lowres", cases.len()));
         let folds = [fold.to_string()];
-        let model = Model::load(self.model, &folds, "model_final_checkpoint", self.device, self.session)?;
+        let model = Model::load(self.model, &folds, FINAL_CHECKPOINT, self.device, self.session)?;
         let window = model.window(0.5, true, Precision::Auto);
         let [data, next_data] = &self.data;
         NextStage { network: &*model.networks[0], window: &window, data, next_data, output }.predict(cases)

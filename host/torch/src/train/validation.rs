@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use ndarray::{Array3, Array4, s};
+use ndarray::{Array3, s};
 use nnunet_cli::report;
 use nnunet_data::summary::{self, Head, Pair};
 use nnunet_data::{export, folders, records};
@@ -14,8 +14,11 @@ use nnunet_plugin_api::vocabulary::{CaseProperties, Plans, Regions};
 use nnunet_plugin_api::{Error as ComponentError, Network};
 use serde_json::json;
 
-use crate::predict::{Case, Export, Keep, Method, Prepared, Resampled};
-use crate::{cascade, cases};
+use crate::cascade::network_input;
+use crate::case::{Case, PreparedCase, ProbabilityFormat};
+use crate::export::Export;
+use crate::family::CaseExport;
+use crate::v1::{preprocessed_cases, second_stage};
 
 /// What is validated.
 pub(crate) struct Validation<'a> {
@@ -85,13 +88,13 @@ fn predict_case(validation: &Validation<'_>, name: &str) -> Result<()> {
         plans: validation.plans,
         data: validation.data,
         previous: validation.previous,
-        heads: Heads::of(validation.window.num_classes, validation.regions),
+        output_head: Heads::of(validation.window.num_classes, validation.regions),
         regions: validation.regions,
-        keep: validation.save_npz.then_some(Keep::Cropped),
+        save_probabilities: validation.save_npz,
     };
-    let Prepared { image, properties, way } = stored.prepare(&case)?;
+    let PreparedCase { image, properties, resampler } = stored.prepare(&case)?;
     let image = to_tensor(image.view())?;
-    let mut export = Export::new(&stored, way, &properties, &validation.window.folds, output)?;
+    let mut export = Export::new(&stored, resampler, &properties, &validation.window.folds, output)?;
     predict_rows(&[validation.network], &image, validation.window, &mut |first, rows| {
         export.push(first, &rows).map_err(|error| ComponentError::message(format!("{error:#}")))
     })?;
@@ -103,45 +106,41 @@ struct Stored<'a> {
     plans: &'a Plans,
     data: &'a Path,
     previous: Option<&'a Path>,
-    heads: Heads,
+    output_head: Heads,
     regions: Option<&'a Regions>,
-    keep: Option<Keep>,
+    save_probabilities: bool,
 }
 
-impl Method for Stored<'_> {
-    fn heads(&self) -> &Heads {
-        &self.heads
-    }
-
-    fn resampled(&self) -> Resampled {
-        Resampled::Scores
-    }
-
-    fn keep(&self) -> Option<Keep> {
-        self.keep
-    }
-
-    fn prepare(&self, case: &Case) -> Result<Prepared> {
-        let array = cases::load(self.data, &case.name)?;
-        let mut properties = cases::properties(self.data, &case.name)?;
+impl Stored<'_> {
+    fn prepare(&self, case: &Case) -> Result<PreparedCase> {
+        let array = preprocessed_cases::load(self.data, &case.name)?;
+        let mut properties = preprocessed_cases::properties(self.data, &case.name)?;
         let (channels, z, y, x) = array.dim();
         properties.size_after_resampling = Some([z, y, x]);
-        let way = WayBack::of_v1(self.plans, &properties)?;
+        let resampler = WayBack::of_v1(self.plans, &properties)?;
         let mut image = array.slice_move(s![..channels - 1, .., .., ..]);
         if let Some(folder) = self.previous {
-            let labels = cascade::load(folder, &case.name)?.mapv(f32::from);
-            image = cascade::network_input(image.view(), &labels, self.plans.num_classes)?;
+            let labels = second_stage::load(folder, &case.name)?.mapv(f32::from);
+            image = network_input(image.view(), &labels, self.plans.num_classes)?;
         }
-        Ok(Prepared { image, properties, way })
+        Ok(PreparedCase { image, properties, resampler })
+    }
+}
+
+impl CaseExport for Stored<'_> {
+    fn output_head(&self) -> &Heads {
+        &self.output_head
     }
 
-    fn finish(&self, _scores: &mut Array4<f32>, _resampled: bool) {}
+    fn probability_format(&self) -> Option<ProbabilityFormat> {
+        self.save_probabilities.then_some(ProbabilityFormat::Cropped)
+    }
 
-    fn properties(&self, case: &CaseProperties) -> Result<Value> {
+    fn probability_properties(&self, case: &CaseProperties) -> Result<Value> {
         Ok(records::case_of_probabilities_to_pickle(case, self.regions))
     }
 
-    fn write(&self, labels: Array3<u8>, case: &CaseProperties, output: &Path) -> Result<()> {
+    fn write_labels(&self, labels: Array3<u8>, case: &CaseProperties, output: &Path) -> Result<()> {
         export::write_labels(output, labels.view(), case)
     }
 }

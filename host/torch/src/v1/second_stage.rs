@@ -1,17 +1,11 @@
-//! The cascade: 3d_lowres predicts, 3d_cascade_fullres gets its labels as further input channels.
-
-mod lowres;
-mod next_stage;
+//! The second stage of v1's cascade, 3d_cascade_fullres: its network gets the labels that 3d_lowres predicted as further
+//! input channels.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use ndarray::{Array3, Array4, ArrayView4, Axis, concatenate};
-use nnunet_augmentation::one_hot;
+use ndarray::Array3;
 use nnunet_formats::npz;
-
-pub(crate) use lowres::{LowResolution, first_stage, folder, predict_first};
-pub(crate) use next_stage::{Missing, NextStage};
 
 /// The configuration of the second stage.
 pub(crate) const CONFIGURATION: &str = "3d_cascade_fullres";
@@ -30,7 +24,8 @@ pub(crate) fn stem(case: &str) -> String {
     format!("{case}_segFromPrevStage")
 }
 
-fn file(folder: &Path, case: &str) -> PathBuf {
+/// The file of a case's labels for the next stage.
+pub(crate) fn file(folder: &Path, case: &str) -> PathBuf {
     folder.join(format!("{}.npz", stem(case)))
 }
 
@@ -38,25 +33,13 @@ fn file(folder: &Path, case: &str) -> PathBuf {
 pub(crate) fn load(folder: &Path, case: &str) -> Result<Array3<u8>> {
     let path = file(folder, case);
     let member = npz::load(&path, "data")?;
-    let shape: [usize; 3] = member
-        .header
-        .shape
-        .as_slice()
-        .try_into()
-        .with_context(|| format!("{}: not three axes; remove it, it is made again", path.display()))?;
+    let shape: [usize; 3] = member.header.shape.as_slice().try_into().with_context(|| {
+        format!("{}: not an array of three axes; remove the file, it is made again", path.display())
+    })?;
     ensure!(
         member.data.len() == shape.iter().product::<usize>(),
-        "{}: not an array of bytes; remove it, it is made again",
+        "{}: not an array of bytes; remove the file, it is made again",
         path.display()
     );
     Ok(Array3::from_shape_vec(shape, member.data)?)
-}
-
-/// The network's input: image channels, then one channel per label of the previous stage.
-pub(crate) fn network_input(
-    image: ArrayView4<'_, f32>,
-    labels: &Array3<f32>,
-    num_labels: usize,
-) -> Result<Array4<f32>> {
-    Ok(concatenate(Axis(0), &[image, one_hot(labels.view(), num_labels).view()])?)
 }
