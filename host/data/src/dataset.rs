@@ -73,8 +73,8 @@ impl Dataset {
         let ending =
             file.get("file_ending").and_then(Json::as_str).unwrap_or(images::DEFAULT_ENDING).to_owned();
         let labels: Vec<i64> = labels.into_iter().map(|(value, _)| value).collect();
-        let training = cases(key("training")?, &ending)
-            .with_context(|| format!("{}: `training`", path.display()))?;
+        let training =
+            cases(key("training")?, &ending).with_context(|| format!("{}: `training`", path.display()))?;
         Ok(Self {
             label_names: label_names(key("training")?, &training, &ending),
             folder: folder.to_owned(),

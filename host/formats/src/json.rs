@@ -158,7 +158,8 @@ fn nest(elements: &mut impl Iterator<Item = Json>, shape: &[usize]) -> Json {
 /// Returns an error if the file cannot be read or is not JSON.
 pub fn load(path: &Path) -> Result<Json> {
     let bytes = input::read(path)?;
-    let text = str::from_utf8(&bytes).map_err(|error| Error::invalid(path, format!("not valid UTF-8: {error}")))?;
+    let text =
+        str::from_utf8(&bytes).map_err(|error| Error::invalid(path, format!("not valid UTF-8: {error}")))?;
     parse(text).map_err(|message| Error::invalid(path, format!("not valid JSON: {message}")))
 }
 

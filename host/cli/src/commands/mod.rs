@@ -58,6 +58,9 @@ pub struct Cli {
     /// Load a plugin; may be given several times.
     #[arg(long, global = true, value_name = "FILE")]
     pub plugin: Vec<PathBuf>,
+    /// Do not flush files to the disk; a power failure may leave empty files.
+    #[arg(long = "no-fsync", global = true)]
+    pub no_fsync: bool,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -180,8 +183,9 @@ impl Cli {
         Ok(cli)
     }
 
-    /// Sets how much is said.
+    /// Sets how much is printed, and whether files are flushed to the disk.
     pub fn set_style(&self) {
+        nnunet_formats::atomic::set_durable(!self.no_fsync);
         report::set_style(if self.json {
             Style::Json
         } else if self.quiet {

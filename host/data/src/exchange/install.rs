@@ -243,7 +243,9 @@ mod tests {
             let error = format!("{:#}", install(&archive, &folder.path().join("to"), false).unwrap_err());
             assert!(error.contains(reason) && error.contains("a.zip"), "{name}: {error}");
         }
-        for second in ["x/./fold_0/a.model", "x//fold_0/a.model", "x/y/../fold_0/a.model", "x/fold_0/a.model/b"] {
+        for second in
+            ["x/./fold_0/a.model", "x//fold_0/a.model", "x/y/../fold_0/a.model", "x/fold_0/a.model/b"]
+        {
             let mut zip = ZipWriter::new(File::create(&archive).unwrap());
             for name in ["x/fold_0/a.model", second] {
                 zip.start_file(name, SimpleFileOptions::default()).unwrap();

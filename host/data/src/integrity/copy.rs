@@ -81,7 +81,8 @@ impl Repairs {
             }
             _ => None,
         });
-        let clear = self.repairs.iter().any(|repair| matches!(repair, Repair::ClearNotFinite(path) if path == file));
+        let clear =
+            self.repairs.iter().any(|repair| matches!(repair, Repair::ClearNotFinite(path) if path == file));
         if header.is_none() && map.is_none() && !clear {
             std::fs::copy(&from, target).with_context(|| from.display().to_string())?;
             return copy_sidecar(&from, target);
@@ -115,7 +116,9 @@ impl Repairs {
         let entries = entries.into_iter().map(|(key, value)| {
             let value = match (key.as_str(), value) {
                 ("training", Json::Array(items)) => Json::Array(self.kept(items, &self.dataset.training)),
-                ("test", Json::Array(items)) => Json::Array(renamed(items, &self.dataset.test, &self.dataset)),
+                ("test", Json::Array(items)) => {
+                    Json::Array(renamed(items, &self.dataset.test, &self.dataset))
+                }
                 ("numTraining", Json::Int(_)) => Json::Null,
                 ("labels", Json::Object(labels)) => Json::Object(self.renumbered(labels)),
                 (_, value) => value,
@@ -154,7 +157,8 @@ impl Repairs {
 /// Entries of a list of cases with the corrected names of the cases; labels keep theirs.
 fn renamed(items: Vec<Json>, cases: &[String], dataset: &Dataset) -> Vec<Json> {
     let rename = |path: String, case: &String| {
-        let (folder, name) = path.rsplit_once('/').map_or(("", path.as_str()), |(folder, name)| (folder, name));
+        let (folder, name) =
+            path.rsplit_once('/').map_or(("", path.as_str()), |(folder, name)| (folder, name));
         let new = format!("{case}{}", dataset.ending);
         if name == new {
             return path.clone();
@@ -169,7 +173,8 @@ fn renamed(items: Vec<Json>, cases: &[String], dataset: &Dataset) -> Vec<Json> {
                 .map(|(key, value)| match value {
                     Json::Str(path) if key == "image" => (key, Json::Str(rename(path, case))),
                     Json::Str(_) if key == "label" => {
-                        let name = dataset.label(case).file_name().map(|name| name.to_string_lossy().into_owned());
+                        let name =
+                            dataset.label(case).file_name().map(|name| name.to_string_lossy().into_owned());
                         (key, Json::Str(format!("./labelsTr/{}", name.unwrap_or_default())))
                     }
                     value => (key, value),

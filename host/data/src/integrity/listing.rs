@@ -16,7 +16,8 @@ pub(super) fn corrected(dataset: &Dataset) -> (Dataset, Vec<Fault>) {
         for index in 0..dataset.cases(part).len() {
             let listed = dataset.cases(part)[index].clone();
             let Some(case) = without_channel(&dataset, part, &listed) else { continue };
-            let detail = format!("lists {listed}, which is a file of case {case}; list {case} without a channel");
+            let detail =
+                format!("lists {listed}, which is a file of case {case}; list {case} without a channel");
             faults.push(Fault::new(FaultKind::ListedWithChannel, part.folder(), detail));
             match part {
                 Part::Training => dataset.training[index] = case,
@@ -33,7 +34,11 @@ pub(super) fn without_channel(dataset: &Dataset, part: Part, listed: &str) -> Op
     let is_channel = channel.len() == 4 && channel.bytes().all(|byte| byte.is_ascii_digit());
     let has_files = |name: &str| dataset.images_of(part, name).iter().any(|path| path.is_file());
     let has_label = |name: &str| part == Part::Test || dataset.label(name).is_file();
-    let is_meant = is_channel && !has_files(listed) && has_files(case) && has_label(case) && !has_own_label(dataset, part, listed);
+    let is_meant = is_channel
+        && !has_files(listed)
+        && has_files(case)
+        && has_label(case)
+        && !has_own_label(dataset, part, listed);
     is_meant.then(|| case.to_owned())
 }
 
@@ -55,7 +60,8 @@ pub(super) fn check(dataset: &Dataset) -> Vec<Fault> {
     for part in [Part::Training, Part::Test] {
         faults.extend(unlisted_images(dataset, part));
     }
-    let listed: BTreeSet<String> = dataset.training.iter().map(|case| file_name(&dataset.label(case))).collect();
+    let listed: BTreeSet<String> =
+        dataset.training.iter().map(|case| file_name(&dataset.label(case))).collect();
     let labels = folders::file_names(&dataset.folder.join("labelsTr"), &dataset.ending);
     let extra = labels.into_iter().filter(|name| !listed.contains(name));
     faults.extend(extra.map(|name| unlisted(format!("labelsTr/{name}"))));
@@ -85,7 +91,8 @@ fn label_values(dataset: &Dataset) -> Vec<Fault> {
         faults.push(Fault::new(FaultKind::LabelsNotConsecutive, "dataset.json", detail));
     }
     if labels.len() as i64 > LARGEST_LABEL + 1 {
-        let detail = format!("declares {} labels; label maps hold values up to {LARGEST_LABEL}", labels.len());
+        let detail =
+            format!("declares {} labels; label maps hold values up to {LARGEST_LABEL}", labels.len());
         faults.push(Fault::new(FaultKind::TooManyLabels, "dataset.json", detail));
     }
     faults

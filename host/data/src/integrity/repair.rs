@@ -58,8 +58,6 @@ pub struct Repairs {
     pub open: Vec<Fault>,
     /// The data set with corrected names of cases.
     pub(super) dataset: Dataset,
-    /// By the file that is copied from, relative to the task: the case.
-    pub(super) files: BTreeMap<PathBuf, (Part, String)>,
 }
 
 impl Repairs {
@@ -69,7 +67,7 @@ impl Repairs {
         let (dataset, _) = super::listing::corrected(dataset);
         let files = files(&dataset);
         let (repairs, open) = Proposal::new(&dataset, findings, &files).all();
-        Self { repairs, open, dataset, files }
+        Self { repairs, open, dataset }
     }
 
     pub(super) fn label_map(&self) -> Option<&BTreeMap<i64, i64>> {
@@ -89,7 +87,10 @@ fn files(dataset: &Dataset) -> BTreeMap<PathBuf, (Part, String)> {
     let mut files = BTreeMap::new();
     for part in [Part::Training, Part::Test] {
         for case in dataset.cases(part) {
-            files.insert(Path::new(part.folder()).join(format!("{case}{}", dataset.ending)), (part, case.clone()));
+            files.insert(
+                Path::new(part.folder()).join(format!("{case}{}", dataset.ending)),
+                (part, case.clone()),
+            );
         }
     }
     // A case may be called like a channel of another: files that belong to a case come last and win.
@@ -116,7 +117,11 @@ struct Proposal<'a> {
 }
 
 impl<'a> Proposal<'a> {
-    fn new(dataset: &'a Dataset, findings: &'a Findings, files: &'a BTreeMap<PathBuf, (Part, String)>) -> Self {
+    fn new(
+        dataset: &'a Dataset,
+        findings: &'a Findings,
+        files: &'a BTreeMap<PathBuf, (Part, String)>,
+    ) -> Self {
         let renamed = renames(dataset, findings, files);
         let map = label_map(dataset, findings);
         let mut all = Self { dataset, findings, files, map, renamed, dropped: BTreeSet::new() };

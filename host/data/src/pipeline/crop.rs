@@ -168,10 +168,7 @@ impl RawCase {
     }
 }
 
-fn read_channels(
-    files: &[PathBuf],
-    read: fn(&Path) -> Result<Image>,
-) -> Result<(Array4<f32>, Geometry)> {
+fn read_channels(files: &[PathBuf], read: fn(&Path) -> Result<Image>) -> Result<(Array4<f32>, Geometry)> {
     let Some(first) = files.first() else { bail!("a case without images") };
     let mut channels = Vec::new();
     let mut geometry: Option<Geometry> = None;

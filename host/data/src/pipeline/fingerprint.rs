@@ -41,7 +41,8 @@ pub fn analyze(dataset: &Dataset, task: &TaskFolders, limits: Limits) -> Result<
 /// # Errors
 /// Returns an error if there is no foreground, or all of it has one intensity.
 fn check_contrast(channels: &[IntensityProperties], modalities: &[String]) -> Result<()> {
-    for (channel, name) in channels.iter().zip(modalities).filter(|(_, name)| name.eq_ignore_ascii_case("ct")) {
+    for (channel, name) in channels.iter().zip(modalities).filter(|(_, name)| name.eq_ignore_ascii_case("ct"))
+    {
         let sd = channel.global.sd;
         ensure!(
             !sd.is_nan(),

@@ -120,7 +120,8 @@ mod tests {
 
     #[test]
     fn damaged_optional_keys_are_errors() {
-        let case = CaseProperties { use_nonzero_mask_for_norm: Some(vec![true]), ..CaseProperties::default() };
+        let case =
+            CaseProperties { use_nonzero_mask_for_norm: Some(vec![true]), ..CaseProperties::default() };
         let Value::OrderedDict(entries) = case_to_pickle(&case) else { panic!("not a dictionary") };
         let with = |key: &str, value: Value| {
             let mut entries = entries.clone();

@@ -188,7 +188,12 @@ impl<'a> Arena<'a> {
     }
 
     /// Of entries with equal keys the last value counts, in the place of the first.
-    fn entries(&mut self, entries: Vec<(Id, Id)>, depth: usize, uses: &mut Uses) -> Result<Vec<(Value, Value)>> {
+    fn entries(
+        &mut self,
+        entries: Vec<(Id, Id)>,
+        depth: usize,
+        uses: &mut Uses,
+    ) -> Result<Vec<(Value, Value)>> {
         let mut found: Vec<(Value, Value)> = Vec::new();
         let mut places: HashMap<Key, usize> = HashMap::new();
         for (key, value) in entries {

@@ -215,7 +215,8 @@ mod tests {
         assert_eq!(long(&i64::MIN.to_le_bytes()).unwrap(), Value::Int(i64::MIN));
         assert_eq!(long(&[0, 0, 0, 0, 0, 0, 0, 0, 0]).unwrap(), Value::Int(0));
         // 2^63 and -2^63 - 1 have nine bytes.
-        for bytes in [[0, 0, 0, 0, 0, 0, 0, 0x80, 0], [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 0xff]] {
+        for bytes in [[0, 0, 0, 0, 0, 0, 0, 0x80, 0], [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 0xff]]
+        {
             assert!(long(&bytes).unwrap_err().to_string().contains("more than 64 bits"));
         }
     }
