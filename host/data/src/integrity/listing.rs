@@ -62,7 +62,7 @@ pub(super) fn check(dataset: &Dataset) -> Vec<Fault> {
     }
     let listed: BTreeSet<String> =
         dataset.training.iter().map(|case| file_name(&dataset.label(case))).collect();
-    let labels = folders::file_names(&dataset.folder.join("labelsTr"), &dataset.ending);
+    let labels = folders::file_names(&dataset.folder.join("labelsTr"), &dataset.ending).unwrap_or_default();
     let extra = labels.into_iter().filter(|name| !listed.contains(name));
     faults.extend(extra.map(|name| unlisted(format!("labelsTr/{name}"))));
     faults
@@ -105,7 +105,7 @@ fn unlisted_images(dataset: &Dataset, part: Part) -> Vec<Fault> {
     }
     let expected: BTreeSet<String> =
         cases.iter().flat_map(|case| dataset.images_of(part, case)).map(|path| file_name(&path)).collect();
-    let names = folders::file_names(&dataset.folder.join(part.folder()), &dataset.ending);
+    let names = folders::file_names(&dataset.folder.join(part.folder()), &dataset.ending).unwrap_or_default();
     let unexpected = names.into_iter().filter(|name| !expected.contains(name));
     unexpected.map(|name| unexpected_image(dataset, part, &name)).collect()
 }

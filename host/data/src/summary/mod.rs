@@ -6,13 +6,13 @@ mod regions;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use ndarray::Array3;
 use nnunet_evaluation::{Confusion, metrics, nan_mean};
 use nnunet_formats::json;
 use rayon::prelude::*;
 
-use crate::images;
+use crate::{failures, images};
 
 pub use extended::{EXTENDED_FILE, write_extended};
 pub use regions::write_regions;
@@ -45,7 +45,7 @@ pub type MeanDice = Vec<(i64, f64)>;
 /// Evaluates pairs and writes `summary.json`; returns the mean Dice of every label.
 ///
 /// # Errors
-/// All pairs that cannot be compared, together.
+/// Returns one error that lists all pairs that cannot be compared.
 pub fn write(path: &Path, pairs: &[Pair], labels: &[i64], head: &Head<'_>) -> Result<MeanDice> {
     let cases = compare(pairs, labels, |label, test, reference, _| {
         Confusion::count(test.view(), reference.view(), label)
@@ -57,7 +57,7 @@ pub fn write(path: &Path, pairs: &[Pair], labels: &[i64], head: &Head<'_>) -> Re
     Ok(labels.iter().enumerate().map(|(i, label)| (*label, mean(i))).collect())
 }
 
-/// What `measure` says of every label (label, prediction, reference, (z, y, x) voxel size of the prediction) of every pair.
+/// The result of `measure` for every label (label, prediction, reference, (z, y, x) voxel size of the prediction) of every pair.
 fn compare<T: Send>(
     pairs: &[Pair],
     labels: &[i64],
@@ -73,20 +73,13 @@ fn compare<T: Send>(
         };
         labels.iter().map(measured).collect()
     };
-    let cases: Vec<Result<Vec<T>>> = pairs.par_iter().map(one).collect();
-    let failed: Vec<String> =
-        cases.iter().filter_map(|case| Some(format!("  {:#}", case.as_ref().err()?))).collect();
-    if !failed.is_empty() {
-        bail!("{} of {} cases cannot be evaluated:\n{}", failed.len(), cases.len(), failed.join("\n"));
-    }
-    cases.into_iter().collect()
+    failures::all("cases cannot be evaluated", pairs.par_iter().map(one).collect())
 }
 
-/// Both label maps of a pair. Whole values beyond 0 to 255, which some programs give to what shall be ignored, become a
-/// label that is not among those `asked` for.
+/// Both label maps of a pair, with the labels `asked` for.
 fn load(pair: &Pair, asked: &[u8]) -> Result<(Array3<u8>, Array3<u8>)> {
-    let other = (0..=u8::MAX).rev().find(|label| !asked.contains(label));
-    let (test, reference) = (read(&pair.test, other)?, read(&pair.reference, other)?);
+    let read = |path: &Path| images::read_some_labels(path, asked);
+    let (test, reference) = (read(&pair.test)?, read(&pair.reference)?);
     ensure!(
         test.dim() == reference.dim(),
         "{} has {:?} voxels (z, y, x) but {} has {:?}",
@@ -96,36 +89,6 @@ fn load(pair: &Pair, asked: &[u8]) -> Result<(Array3<u8>, Array3<u8>)> {
         reference.dim()
     );
     Ok((test, reference))
-}
-
-/// A label map as whole numbers.
-///
-/// # Errors
-/// Returns an error if the file cannot be read, or has values that are not whole numbers from 0 to 255.
-pub fn read_labels(path: &Path) -> Result<Array3<u8>> {
-    read(path, None)
-}
-
-/// As [`read_labels`]; other whole numbers become `other`, if there is one.
-fn read(path: &Path, other: Option<u8>) -> Result<Array3<u8>> {
-    let (mut labels, mut odd) = (Vec::new(), None);
-    let mut label = |value: f32| {
-        let label = value as u8;
-        match other {
-            _ if value == f32::from(label) => label,
-            Some(other) if value.is_finite() && value.fract() == 0.0 => other,
-            _ => {
-                odd.get_or_insert(value);
-                label
-            }
-        }
-    };
-    let geometry =
-        images::for_each_slice(path, |_, slice| labels.extend(slice.iter().map(|value| label(*value))))?;
-    if let Some(value) = odd {
-        bail!("{} is not a label map: it contains {value}", path.display());
-    }
-    Ok(Array3::from_shape_vec(geometry.size_zyx(), labels)?)
 }
 
 #[cfg(test)]
@@ -149,7 +112,7 @@ mod tests {
         let pair = Pair { test: file("b.nii", [0.0, 1.0, 0.0, 0.0]), reference: reference.clone() };
         let dice = write(&folder.path().join("s.json"), &[pair], &[1], &Head::default()).unwrap();
         assert!((dice[0].1 - 2.0 / 3.0).abs() < 1e-12);
-        assert!(read_labels(&reference).unwrap_err().to_string().contains("it contains -1"));
-        assert!(read(&file("c.nii", [0.5, 0.0, 0.0, 0.0]), Some(255)).is_err());
+        assert!(images::read_labels(&reference).unwrap_err().to_string().contains("it contains -1"));
+        assert!(images::read_some_labels(&file("c.nii", [0.5, 0.0, 0.0, 0.0]), &[1]).is_err());
     }
 }
