@@ -37,37 +37,7 @@ use nnunet_engine::config::Choices;
 use crate::cli::Cli;
 use crate::tensor_commands::TensorCommands;
 
-<<<<<<< HEAD
-pub use arguments::normalize;
-
-/// nnU-Net as one program: configures, trains, selects and applies segmentation pipelines.
-#[derive(Debug, Parser)]
-#[command(name = "nnunet", version, infer_long_args = true)]
-pub struct Cli {
-    /// Print errors only.
-    #[arg(long, global = true)]
-    pub quiet: bool,
-    /// Print one JSON object a line.
-    #[arg(long, global = true)]
-    pub json: bool,
-    /// Configuration file instead of ./nnunet.toml.
-    #[arg(long, global = true, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// Load a plugin; may be given several times.
-    #[arg(long, global = true, value_name = "FILE")]
-    pub plugin: Vec<PathBuf>,
-    /// Do not flush files to the disk; a power failure may leave empty files.
-    #[arg(long = "no-fsync", global = true)]
-    pub no_fsync: bool,
-    /// What to do.
-    #[command(subcommand)]
-    pub command: Command,
-}
-
-/// The commands. Names are v1's; kebab-case works too.
-=======
 /// The commands, under v1's names.
->>>>>>> main
 #[derive(Debug, Subcommand)]
 #[command(rename_all = "snake_case", infer_long_args = true)]
 pub enum Command {
@@ -140,32 +110,6 @@ impl Command {
             Self::TrainDdp(args) => args.train.complete(choices),
             _ => Ok(()),
         }
-<<<<<<< HEAD
-        Ok(cli)
-    }
-
-    /// Sets how much is printed, and whether files are flushed to the disk.
-    pub fn set_style(&self) {
-        nnunet_formats::atomic::set_durable(!self.no_fsync);
-        report::set_style(if self.json {
-            Style::Json
-        } else if self.quiet {
-            Style::Quiet
-        } else {
-            Style::Human
-        });
-    }
-
-    /// Fills the registry.
-    ///
-    /// # Errors
-    /// A configuration file or plugin that cannot be used.
-    pub fn session(&self, set: ComponentSet) -> Result<Session> {
-        let session = Session::open(set, self.config.as_deref(), &self.plugin)?;
-        images::install(&session.registry);
-        Ok(session)
-=======
->>>>>>> main
     }
 }
 

@@ -47,11 +47,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         repairs.write(&to)?;
         report::line(&format!("repaired copy: {}", to.display()));
         if !repairs.open.is_empty() {
-<<<<<<< HEAD
-            bail!("{} faults need manual repair; the copy still has them", repairs.open.len());
-=======
             bail!("{} issues need manual repair; the copy still has them", repairs.open.len());
->>>>>>> main
         }
         return Ok(());
     }
