@@ -59,7 +59,7 @@ fn build() -> Result<()> {
 fn test(arguments: &[String]) -> Result<()> {
     let libtorch = libtorch::set_up()?;
     // What the memory checker runs.
-    cargo(&libtorch, &["build", "--release", "--package", "nnunet-host", "--example", "plugin_calls"])?;
+    cargo(&libtorch, &["build", "--release", "--package", "nnunet-engine", "--example", "plugin_calls"])?;
     let mut all = vec!["test", "--release", "--workspace", "--exclude", "nnunet", "--tests"];
     all.extend(arguments.iter().map(String::as_str));
     cargo(&libtorch, &all)?;
@@ -84,7 +84,7 @@ fn reference() -> Result<()> {
         }
         std::fs::write(root().join(file), output.stdout).map_err(|error| format!("{file}: {error}"))
     };
-    write(&["plugins", "docs", "--tensors", "--json"], "host/core/src/with_tensors.json")?;
+    write(&["plugins", "docs", "--tensors", "--json"], "host/plugins/src/with_tensors.json")?;
     write(&["plugins", "docs"], "docs/components.md")?;
     write(&["config", "schema"], "docs/nnunet.schema.json")?;
     build()

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use nnunet_host::report;
+use nnunet_cli::report;
 
 fn main() -> ExitCode {
     match run() {
@@ -16,7 +16,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<ExitCode> {
-    let cli = nnunet_host::commands::Cli::from_process()?;
+    let cli = nnunet_cli::commands::Cli::from_process()?;
     cli.set_style();
     nnunet_host_torch::run(&cli)
 }

@@ -5,9 +5,9 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
-use nnunet_host::commands::{self, Cli, process_arguments};
-use nnunet_host::config::LIGHT;
-use nnunet_host::report;
+use nnunet_cli::commands::{self, Cli, process_arguments};
+use nnunet_cli::report;
+use nnunet_engine::world::LIGHT;
 
 /// Volumes come and go; memory that stays with the program need not be cleared by the system each time.
 #[global_allocator]

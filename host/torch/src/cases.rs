@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use ndarray::{Array4, ArrayViewMut4, Axis, s};
+use nnunet_data::records;
 use nnunet_formats::npy::{self, MappedVolume};
 use nnunet_formats::{CompressedVolume, npz};
-use nnunet_host::records;
 use nnunet_plugin_api::vocabulary::CaseProperties;
 use nnunet_training::CaseSource;
 use rayon::prelude::*;
@@ -101,7 +101,7 @@ fn previous_labels(folder: &Path, name: &str, compressed: bool) -> Result<Volume
 
 /// Names of the preprocessed cases in a folder, sorted.
 pub(crate) fn names(folder: &Path) -> Result<Vec<String>> {
-    let names = nnunet_host::folders::case_names(folder);
+    let names = nnunet_data::folders::case_names(folder);
     (!names.is_empty()).then_some(names).with_context(|| {
         format!(
             "there are no preprocessed cases in {}; run nnunet plan_and_preprocess first",

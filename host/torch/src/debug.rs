@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use anyhow::Result;
+use nnunet_engine::provenance::Maker;
+use nnunet_engine::world::World;
 use nnunet_formats::json::{self, Json};
-use nnunet_host::config::World;
-use nnunet_host::plugins::provenance::Maker;
 use nnunet_plugin_api::vocabulary::Stage;
 use serde_json::json;
 

@@ -5,7 +5,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use nnunet_host::report;
+use nnunet_cli::report;
+use nnunet_engine::clock;
 use nnunet_training::EpochOutcome;
 
 /// A run's log file.
@@ -17,7 +18,7 @@ pub(crate) struct Journal {
 impl Journal {
     /// A new `training_log_<date>.txt` in a folder.
     pub(crate) fn create(folder: &Path) -> Result<Self> {
-        let path = folder.join(format!("training_log_{}.txt", report::now("%Y_%-m_%-d_%H_%M_%S")));
+        let path = folder.join(format!("training_log_{}.txt", clock::now("%Y_%-m_%-d_%H_%M_%S")));
         let mut file = File::create(&path).with_context(|| path.display().to_string())?;
         writeln!(file, "Starting... ")?;
         Ok(Self { path, file })
@@ -54,7 +55,7 @@ impl Journal {
     pub(crate) fn log(&mut self, text: &str) {
         report::line(text);
         // The log is for people; a full disk shows when the checkpoint is written.
-        let _ = writeln!(self.file, "{}: {text} ", report::now("%Y-%m-%d %H:%M:%S.%6f"));
+        let _ = writeln!(self.file, "{}: {text} ", clock::now("%Y-%m-%d %H:%M:%S.%6f"));
     }
 }
 

@@ -22,7 +22,7 @@ mod validate;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use nnunet_host::commands::{self, Cli, Command};
+use nnunet_cli::commands::{self, Cli, Command};
 
 // A statically linked crate that nobody names contributes nothing to the registry.
 use nnunet_architectures as _;

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail, ensure};
 
-use nnunet_host::config::World;
-use nnunet_host::plugins::provenance;
+use nnunet_engine::provenance;
+use nnunet_engine::world::World;
 use nnunet_inference::{Scores, SlidingWindow};
 use nnunet_plugin_api::tch::Device;
 use nnunet_plugin_api::vocabulary::Precision;

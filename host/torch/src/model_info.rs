@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use nnunet_cli::report;
+use nnunet_data::records;
+use nnunet_engine::provenance::Maker;
+use nnunet_engine::registry::Registry;
 use nnunet_formats::pickle::{self, Value};
-use nnunet_host::plugins::provenance::Maker;
-use nnunet_host::registry::Registry;
-use nnunet_host::{records, report};
 use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice, Plans, Regions};
 use nnunet_plugin_api::{Kind, TrainerContext};
 

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use nnunet_architectures::ParameterStore;
-use nnunet_host::registry::Registry;
+use nnunet_engine::registry::Registry;
 use nnunet_plugin_api::tch::{Device, Kind};
 use nnunet_plugin_api::vocabulary::{ComponentChoice, Plans, Precision, Regions, Stage};
 use nnunet_plugin_api::{Network, NetworkSpec};

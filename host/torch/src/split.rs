@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use nnunet_host::records::{self, Split};
+use nnunet_data::records::{self, Split};
 use nnunet_numerics::{kfold, random_split};
 
 /// Folds of v1.

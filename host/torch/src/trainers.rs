@@ -1,10 +1,10 @@
 //! `trainers`: what a trainer's name means.
 
 use anyhow::Result;
-use nnunet_host::commands::trainers::{Args, Command, For};
-use nnunet_host::config::World;
-use nnunet_host::differences::{self, flatten};
-use nnunet_host::report;
+use nnunet_cli::commands::trainers::{Args, Command, For};
+use nnunet_cli::differences::{self, flatten};
+use nnunet_cli::report;
+use nnunet_engine::world::World;
 use nnunet_plugin_api::vocabulary::Plans;
 use nnunet_plugin_api::{Kind, TrainerContext};
 use nnunet_trainers::Resolved;

@@ -4,10 +4,11 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use ndarray::{Array3, Array4, s};
+use nnunet_cli::report;
+use nnunet_data::summary::{self, Head, Pair};
+use nnunet_data::{export, folders, records};
 use nnunet_formats::json::{self, Json};
 use nnunet_formats::pickle::Value;
-use nnunet_host::summary::{self, Head, Pair};
-use nnunet_host::{export, folders, records, report};
 use nnunet_inference::{Heads, SlidingWindow, WayBack, predict_rows, to_tensor};
 use nnunet_plugin_api::vocabulary::{CaseProperties, Plans, Regions};
 use nnunet_plugin_api::{Error as ComponentError, Network};

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use ndarray::{Array4, ArrayView4};
+use nnunet_cli::commands::chosen::Chosen;
+use nnunet_cli::commands::predict::Args;
+use nnunet_cli::report;
 use nnunet_formats::nifti;
-use nnunet_host::commands::chosen::Chosen;
-use nnunet_host::commands::predict::Args;
-use nnunet_host::report;
 use nnunet_numerics::resize_labels;
 use nnunet_plugin_api::vocabulary::{CaseProperties, Plans};
 

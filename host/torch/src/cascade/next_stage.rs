@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use ndarray::{Axis, concatenate, s};
+use nnunet_cli::report;
+use nnunet_data::folders;
+use nnunet_engine::world::World;
 use nnunet_formats::npz;
-use nnunet_host::config::World;
-use nnunet_host::{folders, report};
 use nnunet_inference::{SlidingWindow, from_tensor, labels_of, predict_rows, to_tensor};
 use nnunet_numerics::{Resampling, resample};
 use nnunet_plugin_api::Network;

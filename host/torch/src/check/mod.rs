@@ -5,9 +5,11 @@ mod samples;
 mod tensors;
 
 use anyhow::{Result, ensure};
-use nnunet_host::commands::plugins::check::Args;
-use nnunet_host::plugins::{Description, probe, trust};
-use nnunet_host::{loader, report};
+use nnunet_cli::commands::plugins::check::Args;
+use nnunet_cli::report;
+use nnunet_engine::loader;
+use nnunet_engine::plugin::Description;
+use nnunet_engine::{probe, trust};
 use nnunet_plugin_api::abi::v1::import_with_tensors;
 use nnunet_plugin_api::{Component, Config, Error, Factory, Info, Result as ComponentResult};
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use ndarray::{Array3, Axis};
-use nnunet_host::records;
+use nnunet_data::records;
 use nnunet_inference::{Slab, SlabReturn, Storage, WayBack, from_tensor, labels_to_cropped_grid, to_tensor};
 use nnunet_plugin_api::tch::{Kind, Tensor};
 use nnunet_plugin_api::vocabulary::CaseProperties;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use nnunet_host::folders::file_names;
-use nnunet_host::images;
+use nnunet_data::folders::file_names;
+use nnunet_data::images;
 
 use super::method::Case;
 

@@ -17,10 +17,11 @@ mod v1;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail, ensure};
-use nnunet_host::commands::predict::{AllInGpu, Args, Device as Choice, Mode, Precision as Format};
-use nnunet_host::config::World;
-use nnunet_host::folders;
-use nnunet_host::{memory, pictures, report};
+use nnunet_cli::commands::predict::{AllInGpu, Args, Device as Choice, Mode, Precision as Format};
+use nnunet_cli::{pictures, report};
+use nnunet_data::folders;
+use nnunet_data::memory;
+use nnunet_engine::world::World;
 use nnunet_inference::{SlidingWindow, Storage};
 use nnunet_plugin_api::Network;
 use nnunet_plugin_api::tch::Device;
@@ -53,7 +54,7 @@ pub(crate) fn run(args: &Args, world: &World) -> Result<()> {
     );
     ensure!(args.step_size > 0.0 && args.step_size <= 1.0, "--step_size must be larger than 0 and at most 1");
     folders::create(&args.output)?;
-    if nnunet_host::v2::is_v2(folder) { v2::run(args, world, folder) } else { v1::run(args, world, folder) }
+    if nnunet_data::v2::is_v2(folder) { v2::run(args, world, folder) } else { v1::run(args, world, folder) }
 }
 
 /// Where the network runs.

@@ -1,7 +1,7 @@
 //! What of a prediction lies in a GPU's memory.
 
-use nnunet_host::commands::predict::AllInGpu;
-use nnunet_host::memory;
+use nnunet_cli::commands::predict::AllInGpu;
+use nnunet_data::memory;
 use nnunet_inference::SlidingWindow;
 
 use super::plan::Sizes;

@@ -11,9 +11,9 @@ use std::time::Instant;
 
 use anyhow::{Result, anyhow};
 use indicatif::ProgressBar;
-use nnunet_host::commands::predict::Args;
-use nnunet_host::memory::{Budget, Share};
-use nnunet_host::report;
+use nnunet_cli::commands::predict::Args;
+use nnunet_cli::report;
+use nnunet_data::memory::{Budget, Share};
 use nnunet_inference::{SlidingWindow, predict_rows, tile_count, to_tensor};
 use nnunet_plugin_api::tch::Tensor;
 use nnunet_plugin_api::vocabulary::CaseProperties;

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use nnunet_data::memory;
 use nnunet_formats::nifti::Geometry;
-use nnunet_host::memory;
 use nnunet_inference::{Scores, SlidingWindow, Storage};
 use nnunet_plugin_api::tch::Device;
 
@@ -161,7 +161,7 @@ fn element(scores: Scores) -> u64 {
 /// The largest image among cases, by their headers, and the largest grid that the network sees, which may be of another
 /// case; `grid` gives it for where an image lies. Unreadable images fail later, by name.
 pub(crate) fn largest(cases: &[Case], grid: impl Fn(&Geometry) -> [usize; 3]) -> ([usize; 3], [usize; 3]) {
-    let geometry = |case: &Case| nnunet_host::images::read_geometry(case.images.first()?).ok();
+    let geometry = |case: &Case| nnunet_data::images::read_geometry(case.images.first()?).ok();
     let larger = |a: [usize; 3], b: [usize; 3]| if voxels(b) > voxels(a) { b } else { a };
     cases.iter().filter_map(geometry).fold(([0; 3], [0; 3]), |(raw, network), found| {
         (larger(raw, found.size_zyx()), larger(network, grid(&found)))

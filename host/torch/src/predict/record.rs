@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result};
-use nnunet_host::config::World;
-use nnunet_host::memory;
+use nnunet_data::memory;
+use nnunet_engine::world::World;
 use serde::Serialize;
 
 /// Seconds by stage.

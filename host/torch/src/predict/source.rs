@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use nnunet_host::commands::predict::Args;
-use nnunet_host::exchange;
-use nnunet_host::folders::{CASCADE, Folders};
+use nnunet_cli::commands::predict::Args;
+use nnunet_data::exchange;
+use nnunet_data::folders::{CASCADE, Folders};
 
 /// A model's folder.
 pub(super) enum Source {

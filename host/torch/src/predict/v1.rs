@@ -5,11 +5,11 @@ use std::time::Instant;
 
 use anyhow::Result;
 use ndarray::{Array3, Array4};
+use nnunet_cli::commands::predict::{Args, Mode};
+use nnunet_data::pipeline::crop_case;
+use nnunet_data::{components, export, images, records};
+use nnunet_engine::world::World;
 use nnunet_formats::pickle::Value;
-use nnunet_host::commands::predict::{Args, Mode};
-use nnunet_host::config::World;
-use nnunet_host::pipeline::crop_case;
-use nnunet_host::{components, export, images, records};
 use nnunet_inference::{Heads, WayBack};
 use nnunet_numerics::resampled_shape;
 use nnunet_plugin_api::Postprocessor;

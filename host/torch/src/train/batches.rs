@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use anyhow::Result;
-use nnunet_host::config::World;
-use nnunet_host::records::Split;
+use nnunet_data::records::Split;
+use nnunet_engine::world::World;
 use nnunet_plugin_api::AugmentationContext;
 use nnunet_plugin_api::vocabulary::{Blueprint, Stage};
 use nnunet_training::{BatchPlan, CaseSource, DummyCase, Engine, Run};

@@ -1,9 +1,10 @@
 //! What follows a training: validation of whole cases, and the postprocessing of the fold.
 
 use anyhow::Result;
-use nnunet_host::records::Split;
-use nnunet_host::selection::{Determination, determine};
-use nnunet_host::{pipeline, report};
+use nnunet_cli::report;
+use nnunet_data::pipeline;
+use nnunet_data::records::Split;
+use nnunet_data::selection::{Determination, determine};
 use nnunet_inference::{Scores, SlidingWindow};
 use nnunet_training::Engine;
 

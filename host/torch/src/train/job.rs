@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
-use nnunet_host::commands::train::Args;
-use nnunet_host::folders::{CONFIGURATIONS, Folders};
-use nnunet_host::plugins::provenance::{self, Maker};
-use nnunet_host::records;
+use nnunet_cli::commands::train::Args;
+use nnunet_data::folders::{CONFIGURATIONS, Folders};
+use nnunet_data::records;
+use nnunet_engine::provenance::{self, Maker};
 use nnunet_plugin_api::vocabulary::{Plans, Stage};
 
 use crate::{cascade, network};

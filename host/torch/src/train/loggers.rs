@@ -1,8 +1,8 @@
 //! The experiment loggers that the configuration asks for.
 
 use anyhow::{Context, Result};
-use nnunet_host::report;
-use nnunet_host::world::World;
+use nnunet_cli::report;
+use nnunet_engine::world::World;
 use nnunet_plugin_api::{EpochLog, ExperimentLogger, Result as ComponentResult, RunEnd, RunInfo};
 use nnunet_training::{Engine, EpochOutcome, Stopped};
 

@@ -17,11 +17,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use nnunet_host::commands::train::Args;
-use nnunet_host::config::World;
-use nnunet_host::plugins::provenance;
-use nnunet_host::records::{self, Split};
-use nnunet_host::{folders, report};
+use nnunet_cli::commands::train::Args;
+use nnunet_cli::report;
+use nnunet_data::folders;
+use nnunet_data::records::{self, Split};
+use nnunet_engine::provenance;
+use nnunet_engine::world::World;
 use nnunet_plugin_api::vocabulary::Precision;
 use nnunet_plugin_api::{Kind, TrainerContext};
 use nnunet_training::{Engine, Stopped};
@@ -130,7 +131,7 @@ fn train(
     let spec = network::spec(&job.plans, job.stage(), regions, job.is_second_stage());
     diagram::write(&job.output.join("network_architecture.pdf"), engine, &spec)?;
     let mut watch = Watch::new(job, info, journal, Loggers::of(world)?)?;
-    nnunet_host::services::set_seed(engine.trainer.blueprint.seed);
+    nnunet_engine::services::set_seed(engine.trainer.blueprint.seed);
     watch.loggers.begin(job, engine);
     let ended = engine.run(&run, &mut watch);
     watch.loggers.end(&ended);

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
-use nnunet_host::config::World;
-use nnunet_host::folders::Folders;
-use nnunet_host::records::Split;
+use nnunet_data::folders::Folders;
+use nnunet_data::records::Split;
+use nnunet_engine::world::World;
 use nnunet_inference::SlidingWindow;
 use nnunet_plugin_api::vocabulary::Blueprint;
 use nnunet_trainers::Resolved;

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use anyhow::Result;
+use nnunet_cli::report;
+use nnunet_engine::provenance::{self, Maker};
+use nnunet_engine::registry::Origin;
+use nnunet_engine::world::World;
 use nnunet_formats::pickle::Value;
-use nnunet_host::config::World;
-use nnunet_host::plugins::provenance::{self, Maker};
-use nnunet_host::registry::Origin;
-use nnunet_host::report;
 use nnunet_plugin_api::tch::{self, Device, Kind as Element};
 use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice, Precision};
 use nnunet_plugin_api::{Kind, Loss, LossContext};

@@ -1,9 +1,9 @@
 //! `--find_lr`: which learning rate to start with.
 
 use anyhow::{Result, anyhow};
-use nnunet_host::config::World;
-use nnunet_host::records::Split;
-use nnunet_host::report;
+use nnunet_cli::report;
+use nnunet_data::records::Split;
+use nnunet_engine::world::World;
 use nnunet_pictures::learning_rates;
 use nnunet_training::Engine;
 

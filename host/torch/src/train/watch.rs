@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use indicatif::ProgressBar;
-use nnunet_host::report;
+use nnunet_cli::report;
 use nnunet_pictures::{Curves, progress};
 use nnunet_plugin_api::Error as ComponentError;
 use nnunet_training::{Engine, EpochOutcome, Observer};

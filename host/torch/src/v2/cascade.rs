@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use nnunet_host::commands::predict::Args;
-use nnunet_host::config::World;
+use nnunet_cli::commands::predict::Args;
+use nnunet_engine::world::World;
 
 use crate::cascade;
 use crate::predict::{self, Case};

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use nnunet_architectures::{Norm, ParameterStore, V2Unet};
+use nnunet_data::v2::Dataset;
 use nnunet_formats::pickle::Value;
 use nnunet_formats::torch_zip::{self, Checkpoint};
-use nnunet_host::v2::Dataset;
 use nnunet_inference::Heads;
 use nnunet_plugin_api::tch::Device;
 use nnunet_plugin_api::{Architecture, Network, NetworkSpec};

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 use nnunet_architectures::{EncoderKind, Norm, V2UnetConfig};
-use nnunet_host::v2::{Dataset, Reader, load};
+use nnunet_data::v2::{Dataset, Reader, load};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 

@@ -4,11 +4,11 @@ use std::path::Path;
 
 use anyhow::{Result, ensure};
 use ndarray::{Array3, Array4, Axis};
+use nnunet_cli::commands::predict::{Args, Mode};
+use nnunet_data::export;
+use nnunet_data::pipeline::copy_file;
+use nnunet_engine::world::World;
 use nnunet_formats::pickle::Value;
-use nnunet_host::commands::predict::{Args, Mode};
-use nnunet_host::config::World;
-use nnunet_host::export;
-use nnunet_host::pipeline::copy_file;
 use nnunet_inference::{Heads, Scores, SlidingWindow, paste};
 use nnunet_plugin_api::Postprocessor;
 use nnunet_plugin_api::vocabulary::CaseProperties;

@@ -1,0 +1,37 @@
+//! `apply_postprocessing`: a postprocessor over a folder of label maps.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use nnunet_data::selection::apply_to_folder;
+use nnunet_engine::world::World;
+
+use super::chosen::Chosen;
+use crate::report;
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Folder of label maps.
+    #[arg(short = 'i', long = "input_folder", alias = "input-folder")]
+    input: PathBuf,
+    /// Folder for the result.
+    #[arg(short = 'o', long = "output_folder", alias = "output-folder")]
+    output: PathBuf,
+    #[command(flatten)]
+    chosen: Chosen,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// An unknown postprocessor; all files that cannot be treated, together.
+pub(super) fn run(args: &Args, world: &World) -> Result<()> {
+    let postprocessor = args.chosen.postprocessor(world)?;
+    let postprocessor =
+        postprocessor.context("choose a postprocessing with -pp FILE, -pp NAME, or [use] in nnunet.toml")?;
+    apply_to_folder(&args.input, &args.output, &*postprocessor)?;
+    args.chosen.note(&args.output)?;
+    report::line(&format!("wrote {}", args.output.display()));
+    Ok(())
+}

@@ -1,0 +1,30 @@
+//! `change_trainer_class`: another trainer for a trained model.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use nnunet_data::exchange;
+
+use crate::report;
+
+/// Arguments of v1's command.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The model's folder, which has the folds in it.
+    #[arg(short = 'i', required = true)]
+    model: PathBuf,
+    /// Name of the trainer.
+    #[arg(long = "tr", required = true)]
+    trainer: String,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// As [`exchange::change_trainer`].
+pub(super) fn run(args: &Args) -> Result<()> {
+    for file in exchange::change_trainer(&args.model, &args.trainer)? {
+        report::line(&format!("{} names {}", file.display(), args.trainer));
+    }
+    Ok(())
+}

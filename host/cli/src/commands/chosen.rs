@@ -1,0 +1,131 @@
+//! The choice of a postprocessing on the command line.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use nnunet_data::pipeline;
+use nnunet_data::selection::Postprocessing;
+use nnunet_engine::world::World;
+use nnunet_plugin_api::vocabulary::ComponentChoice;
+use nnunet_plugin_api::{Config, LabelVolume, Postprocessor};
+
+use crate::report;
+
+/// The word for no postprocessing at all.
+const NONE: &str = "None";
+
+/// Which postprocessing.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Chosen {
+    /// A postprocessing.json, or a postprocessor by name: of the program, of nnunet.toml or of a plugin. Given several
+    /// times, one after the other.
+    #[arg(
+        long = "pp",
+        visible_alias = "postprocessing_file",
+        aliases = ["postprocessing-file", "postprocessor"],
+        value_name = "FILE|NAME"
+    )]
+    names: Vec<String>,
+    /// Parameters of the one named, as TOML, for example 'mm3 = 50.0'.
+    #[arg(long, value_name = "TOML", requires = "names")]
+    parameters: Option<String>,
+    /// The project's does not count.
+    #[arg(skip)]
+    leaves_project: bool,
+}
+
+/// Several postprocessors, one after the other.
+struct Steps(Vec<Box<dyn Postprocessor>>);
+
+impl Postprocessor for Steps {
+    fn apply(&self, volume: &mut LabelVolume) -> nnunet_plugin_api::Result<()> {
+        self.0.iter().try_for_each(|step| step.apply(volume))
+    }
+}
+
+impl Chosen {
+    /// No choice, whatever the project says: a model's own postprocessing.
+    #[must_use]
+    pub fn models_own() -> Self {
+        Self { leaves_project: true, ..Self::default() }
+    }
+
+    /// Whether something is chosen here, `None` included.
+    #[must_use]
+    pub fn is_given(&self) -> bool {
+        !self.names.is_empty()
+    }
+
+    /// What is chosen, or else what a model brings in this file; a file is copied beside the predictions, as v1 does.
+    ///
+    /// # Errors
+    /// As [`Chosen::postprocessor`].
+    pub fn or_models(
+        &self,
+        file: &Path,
+        world: &World,
+        output: &Path,
+    ) -> Result<Option<Box<dyn Postprocessor>>> {
+        let project = self.of_project(world);
+        if self.is_given() || project.is_some() || !file.is_file() {
+            if let Some(choice) = project.filter(|_| file.is_file()) {
+                let (name, file) = (&choice.name, file.display());
+                report::line(&format!("{name} of [use] in nnunet.toml takes the place of {file}"));
+            }
+            self.note(output)?;
+            return self.postprocessor(world);
+        }
+        pipeline::copy_file(file, &output.join("postprocessing.json"))?;
+        Ok(Some(Box::new(Postprocessing::load(file)?)))
+    }
+
+    /// The project's choice: `[use]` in nnunet.toml.
+    fn of_project<'a>(&self, world: &'a World) -> Option<&'a ComponentChoice> {
+        world.choices.postprocessor.as_ref().filter(|_| !self.is_given() && !self.leaves_project)
+    }
+
+    /// The postprocessor, if one is chosen here or by the project.
+    ///
+    /// # Errors
+    /// A file that cannot be read, an unknown name, or parameters that do not fit.
+    pub fn postprocessor(&self, world: &World) -> Result<Option<Box<dyn Postprocessor>>> {
+        let config: Config = match &self.parameters {
+            Some(text) => toml::from_str(text).with_context(|| format!("--parameters `{text}`"))?,
+            None => Config::new(),
+        };
+        let alone = self.names.len() == 1 && file(&self.names[0]).is_none();
+        ensure!(
+            alone || config.is_empty(),
+            "--parameters belong to one postprocessor named with -pp; write others as [postprocessors.NAME] in nnunet.toml"
+        );
+        let step = |name: &String| -> Result<Box<dyn Postprocessor>> {
+            match file(name) {
+                Some(file) => Ok(Box::new(Postprocessing::load(&file)?)),
+                None => world
+                    .registry
+                    .postprocessor(&ComponentChoice { name: name.clone(), parameters: config.clone() }),
+            }
+        };
+        let mut steps =
+            self.names.iter().filter(|name| *name != NONE).map(step).collect::<Result<Vec<_>>>()?;
+        Ok(match steps.len() {
+            0 => self.of_project(world).map(|choice| world.registry.postprocessor(choice)).transpose()?,
+            1 => steps.pop(),
+            _ => Some(Box::new(Steps(steps))),
+        })
+    }
+
+    /// Leaves a copy of the file with the results, as v1 does.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn note(&self, folder: &Path) -> Result<()> {
+        let file = self.names.iter().find_map(|name| file(name));
+        file.map_or(Ok(()), |file| pipeline::copy_file(&file, &folder.join("postprocessing.json")))
+    }
+}
+
+/// The file that is meant, when a file is.
+fn file(name: &str) -> Option<PathBuf> {
+    (name.ends_with(".json") || Path::new(name).is_file()).then(|| name.into())
+}

@@ -1,0 +1,114 @@
+//! `convert_decathlon_task`: a task of the Medical Segmentation Decathlon as a raw task, one file a channel.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use nnunet_data::folders::{self, Folders, file_names};
+use nnunet_data::pipeline;
+use nnunet_formats::{atomic, nifti};
+use rayon::prelude::*;
+
+use crate::report;
+
+/// Parts of a task.
+const PARTS: [&str; 3] = ["imagesTr", "imagesTs", "labelsTr"];
+
+/// Arguments of v1's command.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The decathlon's folder, TaskXX_NAME.
+    #[arg(short = 'i', required = true)]
+    input: PathBuf,
+    /// Images at a time.
+    #[arg(short = 'p', default_value_t = 8)]
+    processes: usize,
+    /// Another number for the task.
+    #[arg(long = "output_task_id", alias = "output-task-id", value_name = "ID")]
+    id: Option<u32>,
+    /// Replace a task of that name, also when it was made of something else.
+    #[arg(long)]
+    overwrite: bool,
+}
+
+/// Runs the command. The input stays as it is; hidden files in it (`._x.nii.gz`) are not looked at.
+///
+/// # Errors
+/// A folder that is no decathlon task; a task that is there already; all images that cannot be split, together.
+pub(super) fn run(args: &Args) -> Result<()> {
+    let task = task_name(&args.input, args.id)?;
+    let raw = Folders::from_environment().raw()?;
+    let to = raw.join(&task);
+    ensure!(
+        args.overwrite || may_replace(&args.input, &to),
+        "{} exists and was not made of this task; replace it with --overwrite, or choose another -output_task_id",
+        to.display()
+    );
+    folders::create(&raw)?;
+    let folder = tempfile::Builder::new().prefix(atomic::TEMPORARY_PREFIX).tempdir_in(&raw)?;
+    let images = convert(&args.input, folder.path(), args.processes)?;
+    if to.exists() {
+        std::fs::remove_dir_all(&to).with_context(|| to.display().to_string())?;
+    }
+    std::fs::rename(folder.path(), &to).with_context(|| to.display().to_string())?;
+    // A private folder by default; ours are ordinary ones.
+    let ordinary = std::fs::metadata(&raw)?.permissions();
+    std::fs::set_permissions(&to, ordinary)?;
+    report::line(&format!("{images} images in {}", to.display()));
+    Ok(())
+}
+
+/// `Task004_NAME` for `Task04_NAME`.
+fn task_name(input: &Path, id: Option<u32>) -> Result<String> {
+    let wrong = || format!("{}: a decathlon task is a folder called TaskXX_NAME", input.display());
+    let name = input.file_name().with_context(wrong)?.to_string_lossy().into_owned();
+    let (number, name) =
+        name.strip_prefix("Task").and_then(|rest| rest.split_once('_')).with_context(wrong)?;
+    ensure!(number.len() == 2 && !name.is_empty(), "{}, XX being two digits", wrong());
+    for part in PARTS {
+        ensure!(input.join(part).is_dir(), "{} has no folder {part}", input.display());
+    }
+    ensure!(input.join("dataset.json").is_file(), "{} has no dataset.json", input.display());
+    let id = id.map_or_else(|| number.parse().with_context(wrong), Ok)?;
+    ensure!(id < 1000, "task {id}: numbers have three digits");
+    Ok(format!("Task{id:03}_{name}"))
+}
+
+/// Whether nothing is there, or what an earlier run has made of the same input.
+fn may_replace(input: &Path, to: &Path) -> bool {
+    let description = |folder: &Path| std::fs::read(folder.join("dataset.json")).ok();
+    !to.exists() || description(to).is_some_and(|bytes| Some(bytes) == description(input))
+}
+
+fn convert(from: &Path, to: &Path, processes: usize) -> Result<usize> {
+    let mut images = Vec::new();
+    for part in PARTS {
+        folders::create(&to.join(part))?;
+        let names = file_names(&from.join(part), ".nii.gz");
+        images.extend(names.into_iter().map(|name| (part, name)));
+    }
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(processes.clamp(1, cores)).build()?;
+    let bar = report::bar(images.len(), "splitting");
+    let one = |(part, name): &(&str, String)| {
+        let (image, folder) = (from.join(part).join(name), to.join(part));
+        let done = match *part {
+            "labelsTr" => pipeline::copy_file(&image, &folder.join(name)),
+            _ => split(&image, &folder, name.trim_end_matches(".nii.gz")),
+        };
+        bar.inc(1);
+        done.err().map(|error| format!("  {error:#}"))
+    };
+    let failed: Vec<String> = pool.install(|| images.par_iter().filter_map(one).collect());
+    bar.finish_and_clear();
+    if !failed.is_empty() {
+        bail!("{} of {} images cannot be split:\n{}", failed.len(), images.len(), failed.join("\n"));
+    }
+    pipeline::copy_file(&from.join("dataset.json"), &to.join("dataset.json"))?;
+    Ok(images.iter().filter(|(part, _)| *part != "labelsTr").count())
+}
+
+/// Writes every channel of an image as `CASE_XXXX.nii.gz`.
+fn split(image: &Path, folder: &Path, case: &str) -> Result<()> {
+    nifti::split(image, |channel| folder.join(format!("{case}_{channel:04}.nii.gz")))?;
+    Ok(())
+}

@@ -1,0 +1,80 @@
+//! `determine_postprocessing`: finds what keeping the largest component gains, for a model or any folder.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use nnunet_data::folders::{CASCADE, Folders};
+use nnunet_data::selection::{Determination, VALIDATION, consolidate, determine};
+
+use crate::report;
+
+/// Arguments of v1's command, and of a folder of predictions with its truths.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Configuration of a model.
+    #[arg(short = 'm', requires = "task")]
+    model: Option<String>,
+    /// Task, by name or number.
+    #[arg(short = 't')]
+    task: Option<String>,
+    /// Trainer of the model; v1's default of the configuration without it.
+    #[arg(long = "tr")]
+    trainer: Option<String>,
+    /// Identifier of the plans.
+    #[arg(long = "pl", default_value = "nnUNetPlansv2.1")]
+    plans: String,
+    /// Name of the validation folder.
+    #[arg(long = "val", default_value = VALIDATION)]
+    validation: String,
+    /// Folder of predictions.
+    #[arg(long, conflicts_with = "model", requires = "gt")]
+    raw: Option<PathBuf>,
+    /// Folder of their truths.
+    #[arg(long, requires = "raw")]
+    gt: Option<PathBuf>,
+    /// Folder for postprocessing.json and the postprocessed predictions.
+    #[arg(short = 'o', long = "output", requires = "raw")]
+    output: Option<PathBuf>,
+    /// Keep other components that are as large as the smallest largest one of all cases.
+    #[arg(long)]
+    advanced: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// As the search for a postprocessing.
+pub(super) fn run(args: &Args) -> Result<()> {
+    match (&args.raw, &args.gt) {
+        (Some(raw), Some(truths)) => of_folder(args, raw, truths),
+        _ => of_model(args),
+    }
+}
+
+fn of_folder(args: &Args, raw: &Path, truths: &Path) -> Result<()> {
+    let output = args.output.clone().unwrap_or_else(|| raw.parent().unwrap_or(Path::new(".")).to_owned());
+    let name = raw.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let found = determine(&Determination {
+        raw: raw.to_owned(),
+        truths: truths.to_owned(),
+        final_name: format!("{name}_postprocessed"),
+        advanced: args.advanced,
+        threshold: 0.0,
+        output,
+    })?;
+    report::line(&format!("keep the largest component of {:?}", found.config.for_which_classes));
+    Ok(())
+}
+
+fn of_model(args: &Args) -> Result<()> {
+    let configuration =
+        args.model.as_deref().context("-m CONFIGURATION and -t TASK, or --raw and --gt, are needed")?;
+    let folders = Folders::from_environment();
+    let task = folders.task_name(args.task.as_deref().context("-t TASK is needed")?)?;
+    let default = if configuration == CASCADE { "nnUNetTrainerV2CascadeFullRes" } else { "nnUNetTrainerV2" };
+    let trainer = args.trainer.as_deref().unwrap_or(default);
+    let model = folders.model(configuration, &task, trainer, &args.plans)?;
+    consolidate(&model, &[0, 1, 2, 3, 4], &args.validation)?;
+    report::line(&format!("wrote {}", model.join("postprocessing.json").display()));
+    Ok(())
+}

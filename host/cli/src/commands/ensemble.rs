@@ -1,0 +1,93 @@
+//! `ensemble`: merges the predictions of several models, of v1 or of v2.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail, ensure};
+use nnunet_data::folders::{self, case_names};
+use nnunet_data::selection::{Merge, apply_to_folder, merge};
+use nnunet_data::v2::{Ensemble, is_v2};
+use nnunet_engine::world::World;
+use rayon::prelude::*;
+
+use super::chosen::Chosen;
+use crate::report;
+
+/// Arguments of v1's command.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Folders of predictions with npz and pkl files.
+    #[arg(short = 'f', long = "folders", num_args = 1.., required = true)]
+    folders: Vec<PathBuf>,
+    /// Folder for the result.
+    #[arg(short = 'o', long = "output_folder", alias = "output-folder", required = true)]
+    output: PathBuf,
+    /// Cases at a time.
+    #[arg(short = 't', long = "threads", default_value_t = 2)]
+    threads: usize,
+    #[command(flatten)]
+    postprocessing: Chosen,
+    /// Also write the mean probabilities.
+    #[arg(long, alias = "save_npz")]
+    npz: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Folders that lack files of each other's cases; all cases that cannot be merged, together.
+pub(super) fn run(args: &Args, world: &World) -> Result<()> {
+    let cases = cases(&args.folders)?;
+    let postprocessor = args.postprocessing.postprocessor(world)?;
+    let raw = match postprocessor {
+        Some(_) => args.output.join("not_postprocessed"),
+        None => args.output.clone(),
+    };
+    folders::create(&raw)?;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads.max(1)).build()?;
+    let bar = report::bar(cases.len(), "merging");
+    let v2 = is_v2(&args.folders[0]).then(|| Ensemble::new(&args.folders[0], &raw)).transpose()?;
+    let one = |case: &String| {
+        let sources: Vec<PathBuf> =
+            args.folders.iter().map(|folder| folder.join(format!("{case}.npz"))).collect();
+        let done = match &v2 {
+            Some(v2) => v2.merge(&sources, &raw.join(format!("{case}{}", v2.file_ending)), args.npz),
+            None => {
+                let output = raw.join(format!("{case}.nii.gz"));
+                merge(&Merge { sources, output, save_npz: args.npz })
+            }
+        };
+        bar.inc(1);
+        done.err().map(|error| format!("  {case}: {error:#}"))
+    };
+    let failed: Vec<String> = pool.install(|| cases.par_iter().filter_map(one).collect());
+    bar.finish_and_clear();
+    if !failed.is_empty() {
+        bail!("{} of {} cases cannot be merged:\n{}", failed.len(), cases.len(), failed.join("\n"));
+    }
+    if let Some(postprocessor) = postprocessor {
+        apply_to_folder(&raw, &args.output, &*postprocessor)?;
+        args.postprocessing.note(&args.output)?;
+    }
+    report::line(&format!("merged {} cases into {}", cases.len(), args.output.display()));
+    Ok(())
+}
+
+/// All cases of all folders; each must be in every folder.
+fn cases(folders: &[PathBuf]) -> Result<Vec<String>> {
+    let all: BTreeSet<String> = folders.iter().flat_map(|folder| case_names(folder)).collect();
+    let shown: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
+    ensure!(!all.is_empty(), "there are no npz files in {}; predict with -z", shown.join(", "));
+    let file = |folder: &Path, case: &str, ending: &str| folder.join(format!("{case}.{ending}"));
+    let files = |case: &String| -> Vec<PathBuf> {
+        folders.iter().flat_map(|folder| ["npz", "pkl"].map(|ending| file(folder, case, ending))).collect()
+    };
+    let missing: Vec<String> = all
+        .iter()
+        .flat_map(files)
+        .filter(|path| !path.is_file())
+        .map(|path| path.display().to_string())
+        .collect();
+    ensure!(missing.is_empty(), "missing, though another folder has the case: {}", missing.join(", "));
+    Ok(all.into_iter().collect())
+}

@@ -1,0 +1,42 @@
+//! `example-dataset`: a raw task of phantoms.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, ensure};
+use nnunet_data::phantom::{PhantomOptions, write_task};
+
+use crate::report;
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Folder of raw tasks in which the task's folder is made.
+    #[arg(short = 'o', long)]
+    output: PathBuf,
+    /// Name of the task.
+    #[arg(long, default_value = "Task900_Phantom")]
+    task: String,
+    /// Training cases.
+    #[arg(long, default_value_t = 12)]
+    train: usize,
+    /// Test cases.
+    #[arg(long, default_value_t = 3)]
+    test: usize,
+    /// Start of all random numbers.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// A folder that exists already; what the system says.
+pub(super) fn run(args: &Args) -> Result<()> {
+    let folder = args.output.join(&args.task);
+    ensure!(!folder.exists(), "{} exists already; choose another --task or remove it", folder.display());
+    ensure!(args.train >= 5, "at least 5 training cases are needed: there are 5 folds");
+    let options = PhantomOptions { seed: args.seed, train_cases: args.train, test_cases: args.test };
+    write_task(&folder, &args.task, &options)?;
+    report::line(&format!("{} training and {} test cases in {}", args.train, args.test, folder.display()));
+    Ok(())
+}

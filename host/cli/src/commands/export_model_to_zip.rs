@@ -1,0 +1,71 @@
+//! `export_model_to_zip`: trained models as one file for others.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
+use nnunet_data::exchange::{self, Export};
+use nnunet_data::folders::{self, CASCADE, CONFIGURATIONS, Folders};
+
+use crate::report;
+
+/// Arguments of v1's command.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Task, by name or number.
+    #[arg(short = 't', required = true)]
+    task: String,
+    /// The archive to write.
+    #[arg(short = 'o', required = true)]
+    output: PathBuf,
+    /// Configurations.
+    #[arg(short = 'm', num_args = 1.., default_values_t = CONFIGURATIONS.map(str::to_owned))]
+    models: Vec<String>,
+    /// Trainer of all but the cascade.
+    #[arg(long = "tr", default_value = "nnUNetTrainerV2")]
+    trainer: String,
+    /// Trainer of the cascade.
+    #[arg(long = "trc", default_value = "nnUNetTrainerV2CascadeFullRes")]
+    cascade_trainer: String,
+    /// Identifier of the plans.
+    #[arg(long = "pl", default_value = "nnUNetPlansv2.1")]
+    plans: String,
+    /// Leave out models that are missing, and export models without postprocessing.
+    #[arg(long = "disable_strict", alias = "disable-strict")]
+    disable_strict: bool,
+    /// Folds, or all.
+    #[arg(short = 'f', num_args = 1.., default_values_t = ["0", "1", "2", "3", "4"].map(str::to_owned))]
+    folds: Vec<String>,
+    /// Replace the archive if it exists.
+    #[arg(long)]
+    overwrite: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// An archive that exists already; as [`exchange::export`].
+pub(super) fn run(args: &Args) -> Result<()> {
+    ensure!(
+        args.overwrite || !args.output.exists(),
+        "{} exists already; replace it with --overwrite, or name another file",
+        args.output.display()
+    );
+    let folders = Folders::from_environment();
+    let trainer = |configuration: &str| {
+        if configuration == CASCADE { &args.cascade_trainer } else { &args.trainer }.clone()
+    };
+    let model = |name: &String| [name.clone(), trainer(name), args.plans.clone()];
+    let what = Export {
+        results: folders.results()?,
+        task: folders.task_name(&args.task)?,
+        models: args.models.iter().map(model).collect(),
+        folds: args.folds.clone(),
+        strict: !args.disable_strict,
+    };
+    if let Some(folder) = args.output.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        folders::create(folder)?;
+    }
+    let files = exchange::export(&what, &args.output).context("nothing was exported")?;
+    report::line(&format!("exported {files} files to {}", args.output.display()));
+    Ok(())
+}

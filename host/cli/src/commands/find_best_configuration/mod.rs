@@ -1,0 +1,257 @@
+//! `find_best_configuration`: which model, or pair of models, segments best in cross-validation.
+
+mod tell;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use nnunet_data::folders::{self, CASCADE, CONFIGURATIONS, Folders, case_names, file_names};
+use nnunet_data::selection::{
+    Determination, Merge, VALIDATION, collect, consolidate, determine, mean_dice, merge, note_foreground_mean,
+};
+use nnunet_data::summary::{self, Head, Pair};
+use nnunet_data::{pipeline, records};
+use nnunet_formats::json::{self, Json};
+use rayon::prelude::*;
+
+use crate::report;
+
+/// Arguments of v1's command.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Configurations to compare; those that have a model, by default.
+    #[arg(short = 'm', long = "models", num_args = 1..)]
+    models: Vec<String>,
+    /// Tasks, by number or name.
+    #[arg(short = 't', long = "task_ids", alias = "task-ids", num_args = 1.., required = true)]
+    tasks: Vec<String>,
+    /// Trainer of all but the cascade.
+    #[arg(long = "tr", default_value = "nnUNetTrainerV2")]
+    trainer: String,
+    /// Trainer of the cascade.
+    #[arg(long = "ctr", default_value = "nnUNetTrainerV2CascadeFullRes")]
+    cascade_trainer: String,
+    /// Identifier of the plans.
+    #[arg(long = "pl", default_value = "nnUNetPlansv2.1")]
+    plans: String,
+    /// Folds.
+    #[arg(short = 'f', long = "folds", num_args = 1.., default_values_t = [0, 1, 2, 3, 4])]
+    folds: Vec<usize>,
+    /// Compare single models only.
+    #[arg(long = "disable_ensembling", alias = "disable-ensembling")]
+    disable_ensembling: bool,
+    /// Look for no postprocessing.
+    #[arg(long = "disable_postprocessing", alias = "disable-postprocessing")]
+    disable_postprocessing: bool,
+    /// Use models whose postprocessing has not been determined as they are.
+    #[arg(long = "allow_missing_pp", alias = "allow-missing-pp")]
+    allow_missing_pp: bool,
+    /// A configuration without a model is an error, also when none is named.
+    #[arg(long)]
+    strict: bool,
+}
+
+/// A model or an ensemble, with what was measured.
+struct Candidate {
+    name: String,
+    /// Configurations it consists of.
+    configurations: Vec<String>,
+    summary: PathBuf,
+    score: f64,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Models or folds that are missing.
+pub(super) fn run(args: &Args) -> Result<()> {
+    let folders = Folders::from_environment();
+    for task in &args.tasks {
+        let name = folders.task_name(task)?;
+        Search { args, folders: &folders, task: &name }.run().with_context(|| name.clone())?;
+    }
+    Ok(())
+}
+
+struct Search<'a> {
+    args: &'a Args,
+    folders: &'a Folders,
+    task: &'a str,
+}
+
+impl Search<'_> {
+    fn run(&self) -> Result<()> {
+        let configurations = self.configurations()?;
+        let mut candidates = Vec::new();
+        for configuration in &configurations {
+            candidates.push(self.single(configuration)?);
+        }
+        if !self.args.disable_ensembling {
+            for (i, first) in configurations.iter().enumerate() {
+                for second in &configurations[i + 1..] {
+                    candidates.push(self.pair(first, second)?);
+                }
+            }
+        }
+        self.tell(&candidates)
+    }
+
+    fn trainer(&self, configuration: &str) -> &str {
+        if configuration == CASCADE { &self.args.cascade_trainer } else { &self.args.trainer }
+    }
+
+    fn model(&self, configuration: &str) -> Result<PathBuf> {
+        self.folders.model(configuration, self.task, self.trainer(configuration), &self.args.plans)
+    }
+
+    /// Those named, which must have models; or those that have.
+    fn configurations(&self) -> Result<Vec<String>> {
+        let named = !self.args.models.is_empty();
+        let all: Vec<String> =
+            if named { self.args.models.clone() } else { CONFIGURATIONS.map(str::to_owned).to_vec() };
+        let mut found = Vec::new();
+        for configuration in all {
+            let folder = self.model(&configuration)?;
+            match folder.is_dir() {
+                true => found.push(configuration),
+                false if named || self.args.strict => {
+                    bail!("there is no model of {configuration} at {}", folder.display())
+                }
+                false => report::line(&format!("{configuration} has no model and is left out")),
+            }
+        }
+        ensure!(!found.is_empty(), "no configuration has a model for trainer {}", self.args.trainer);
+        Ok(found)
+    }
+
+    /// A model on its own: its folds are collected, and its postprocessing is determined where that is missing.
+    fn single(&self, configuration: &str) -> Result<Candidate> {
+        let model = self.model(configuration)?;
+        let raw = model.join("cv_niftis_raw");
+        let summary = raw.join("summary.json");
+        let with_postprocessing = !self.args.disable_postprocessing && !self.args.allow_missing_pp;
+        if with_postprocessing && !(model.join("postprocessing.json").is_file() && raw.is_dir()) {
+            report::line(&format!("determining the postprocessing of {configuration}"));
+            consolidate(&model, &self.args.folds, VALIDATION)?;
+        } else if !summary.is_file() {
+            collect(&model, &self.args.folds, VALIDATION)?;
+        }
+        Ok(Candidate {
+            name: configuration.to_owned(),
+            configurations: vec![configuration.to_owned()],
+            score: score(&summary)?,
+            summary,
+        })
+    }
+
+    fn pair(&self, first: &str, second: &str) -> Result<Candidate> {
+        let part = |configuration: &str| {
+            format!("{configuration}__{}__{}", self.trainer(configuration), self.args.plans)
+        };
+        let name = format!("ensemble_{}--{}", part(first), part(second));
+        let folder = self.ensembles()?.join(&name);
+        let raw = folder.join("ensembled_raw");
+        folders::create(&raw)?;
+        report::line(&format!("ensembling {first} and {second}"));
+        let models = [self.model(first)?, self.model(second)?];
+        let pairs = self.merge(&models, &raw)?;
+        let summary = raw.join("summary.json");
+        if !summary.is_file() {
+            let plans = records::load(&models[0].join("plans.pkl"), records::plans_from_pickle)?;
+            let title = format!("{}__{name}", self.task);
+            let head = Head { name: &title, task: self.task, ..Head::default() };
+            summary::write(&summary, &pairs, &plans.all_classes, &head)?;
+        }
+        if !self.args.disable_postprocessing && !folder.join("postprocessing.json").is_file() {
+            self.postprocess_ensemble(&folder, &name)?;
+        }
+        Ok(Candidate {
+            name,
+            configurations: vec![first.to_owned(), second.to_owned()],
+            score: score(&summary)?,
+            summary,
+        })
+    }
+
+    fn ensembles(&self) -> Result<PathBuf> {
+        Ok(self.folders.results()?.join("ensembles").join(self.task))
+    }
+
+    fn truths(&self) -> Result<PathBuf> {
+        Ok(self.folders.preprocessed()?.join(self.task).join("gt_segmentations"))
+    }
+
+    /// Merges the validation cases of all folds; those that are there already stay.
+    fn merge(&self, models: &[PathBuf; 2], to: &Path) -> Result<Vec<Pair>> {
+        let truths = self.truths()?;
+        let (mut work, mut pairs) = (Vec::new(), Vec::new());
+        for fold in &self.args.folds {
+            let validation = |model: &PathBuf| model.join(format!("fold_{fold}")).join(VALIDATION);
+            let folders = models.each_ref().map(validation);
+            for case in validated(&folders)? {
+                let output = to.join(format!("{case}.nii.gz"));
+                pairs.push(Pair { test: output.clone(), reference: truths.join(format!("{case}.nii.gz")) });
+                let sources = folders.iter().map(|folder| folder.join(format!("{case}.npz"))).collect();
+                work.push(Merge { sources, output, save_npz: false });
+            }
+        }
+        let bar = report::bar(work.len(), "merging");
+        work.par_iter().filter(|case| !case.output.is_file()).try_for_each(|case| {
+            bar.inc(1);
+            merge(case)
+        })?;
+        bar.finish_and_clear();
+        Ok(pairs)
+    }
+
+    fn postprocess_ensemble(&self, folder: &Path, name: &str) -> Result<()> {
+        determine(&Determination {
+            raw: folder.join("ensembled_raw"),
+            truths: self.truths()?,
+            output: folder.to_owned(),
+            final_name: "ensembled_postprocessed".to_owned(),
+            advanced: false,
+            threshold: 0.0,
+        })?;
+        let path = folder.join("ensembled_postprocessed/summary.json");
+        let Json::Object(mut entries) = json::load(&path)? else { bail!("{} is no summary", path.display()) };
+        entries.push(("experiment_name".to_owned(), Json::Str(name.to_owned())));
+        json::save(&path, &Json::Object(entries))?;
+        let all = self.folders.results()?.join("summary_jsons");
+        folders::create(&all)?;
+        pipeline::copy_file(&path, &all.join(format!("{}__{name}.json", self.task)))
+    }
+}
+
+/// Cases of a fold that both models have validated with probabilities.
+fn validated(folders: &[PathBuf; 2]) -> Result<Vec<String>> {
+    let again = "run `nnunet train CONFIGURATION TRAINER TASK FOLD -val --npz`";
+    for folder in folders {
+        ensure!(
+            folder.join("summary.json").is_file(),
+            "{} is no finished validation; {again}",
+            folder.display()
+        );
+        let (cases, labels) = (case_names(folder), file_names(folder, ".nii.gz"));
+        let stems = labels.iter().filter_map(|name| name.strip_suffix(".nii.gz"));
+        let lacking: Vec<&str> = stems
+            .filter(|case| !case.ends_with("noPostProcess") && !case.ends_with("_postprocessed"))
+            .filter(|case| !cases.iter().any(|known| known == case))
+            .collect();
+        ensure!(lacking.is_empty(), "{} lacks the npz files of {lacking:?}; {again}", folder.display());
+    }
+    let [first, second] = folders.each_ref().map(|folder| case_names(folder));
+    ensure!(
+        first == second,
+        "{} and {} hold different cases; were both trained with the same splits?",
+        folders[0].display(),
+        folders[1].display()
+    );
+    Ok(first)
+}
+
+fn score(summary: &Path) -> Result<f64> {
+    let score = mean_dice(summary)?;
+    note_foreground_mean(summary)?;
+    Ok(score)
+}

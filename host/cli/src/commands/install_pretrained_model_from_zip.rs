@@ -1,0 +1,31 @@
+//! `install_pretrained_model_from_zip`: models from others.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use nnunet_data::exchange;
+use nnunet_data::folders::Folders;
+
+use crate::report;
+
+/// Arguments of v1's command.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The archive.
+    zip: PathBuf,
+    /// Replace files that are there already.
+    #[arg(long)]
+    overwrite: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// As [`exchange::install`].
+pub(super) fn run(args: &Args) -> Result<()> {
+    let results = Folders::from_environment().results()?;
+    for model in exchange::install(&args.zip, &results, args.overwrite)? {
+        report::line(&format!("installed {}", model.display()));
+    }
+    Ok(())
+}

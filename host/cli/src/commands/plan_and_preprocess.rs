@@ -1,0 +1,183 @@
+//! `plan_and_preprocess`: crop, analyse, plan, preprocess.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
+use nnunet_data::dataset::Dataset;
+use nnunet_data::folders::Folders;
+use nnunet_data::pipeline::{self, Limits, Recipe, TaskFolders};
+use nnunet_data::{components, integrity, memory};
+use nnunet_engine::provenance::{self, Maker};
+use nnunet_engine::registry::Registry;
+use nnunet_engine::world::World;
+use nnunet_planning::Resolved;
+use nnunet_plugin_api::vocabulary::Plans;
+use nnunet_plugin_api::{Error as ComponentError, Kind};
+
+use super::verify;
+use crate::report;
+
+/// Arguments of v1's command.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Tasks, by number or name.
+    #[arg(short = 't', long = "task_ids", alias = "task-ids", num_args = 1.., required = true)]
+    tasks: Vec<String>,
+    /// 3D planner; None for no 3D plans.
+    #[arg(long = "pl3d", visible_alias = "planner3d", default_value = "ExperimentPlanner3D_v21")]
+    planner_3d: String,
+    /// 2D planner; None for no 2D plans.
+    #[arg(long = "pl2d", visible_alias = "planner2d", default_value = "ExperimentPlanner2D_v21")]
+    planner_2d: String,
+    /// Only crop, analyse and plan.
+    #[arg(long = "no_pp", alias = "no-pp")]
+    no_preprocessing: bool,
+    /// Threads for the low resolution.
+    #[arg(long = "tl", default_value_t = 8)]
+    threads_low: usize,
+    /// Threads for everything else.
+    #[arg(long = "tf", default_value_t = 8)]
+    threads_full: usize,
+    /// Check the data set first.
+    #[arg(long = "verify_dataset_integrity", alias = "verify-dataset-integrity")]
+    verify: bool,
+    /// 3D plans of another task to use instead, with -pl3d ExperimentPlanner3D_v21_Pretrained.
+    #[arg(long = "overwrite_plans", alias = "overwrite-plans", value_name = "FILE")]
+    #[arg(requires = "overwrite_plans_identifier")]
+    overwrite_plans: Option<PathBuf>,
+    /// Name for those plans here: train with -p nnUNetPlans_pretrained_NAME.
+    #[arg(long = "overwrite_plans_identifier", alias = "overwrite-plans-identifier", value_name = "NAME")]
+    #[arg(requires = "overwrite_plans")]
+    overwrite_plans_identifier: Option<String>,
+    /// Memory to use, for example 8G; most of what is free by default.
+    #[arg(long = "max-ram", alias = "max_ram", value_name = "SIZE", value_parser = memory::parse_size)]
+    max_ram: Option<u64>,
+}
+
+/// The planner that takes the plans of another task.
+const PRETRAINED: &str = "ExperimentPlanner3D_v21_Pretrained";
+
+impl Args {
+    fn check(&self) -> Result<()> {
+        ensure!(
+            self.overwrite_plans.is_none() || self.planner_3d == PRETRAINED,
+            "-overwrite_plans needs -pl3d {PRETRAINED}"
+        );
+        ensure!(
+            self.overwrite_plans.is_some() || self.planner_3d != PRETRAINED,
+            "{PRETRAINED} needs -overwrite_plans FILE and -overwrite_plans_identifier NAME"
+        );
+        Ok(())
+    }
+
+    fn limits(&self, threads: usize) -> Limits {
+        let machine = std::thread::available_parallelism().map_or(1, usize::from);
+        let max_ram = self.max_ram.unwrap_or_else(memory::default_budget);
+        Limits { threads: threads.clamp(1, machine), max_ram }
+    }
+}
+
+/// Runs the command. A task that fails does not stop the others.
+///
+/// # Errors
+/// The tasks that failed.
+pub(super) fn run(args: &Args, world: &World) -> Result<()> {
+    args.check()?;
+    let folders = Folders::from_environment();
+    let planners: Vec<Resolved> = [&args.planner_3d, &args.planner_2d]
+        .into_iter()
+        .filter(|name| *name != "None")
+        .map(|name| resolve_planner(world, name))
+        .collect::<Result<_>>()?;
+    let names = args.tasks.iter().map(|task| folders.task_name(task)).collect::<Result<Vec<_>>>()?;
+    let mut failed = Vec::new();
+    for name in names {
+        let done = TaskFolders::of(&folders, &name).and_then(|task| run_task(args, &task, &planners, world));
+        failed.extend(done.err().map(|error| format!("{name}: {error:#}")));
+    }
+    ensure!(failed.is_empty(), "{}", failed.join("\n"));
+    Ok(())
+}
+
+/// The planner of a name; its preprocessor is the project's, if that names one.
+fn resolve_planner(world: &World, name: &str) -> Result<Resolved> {
+    let lookup =
+        |name: &str| world.registry.planner(name).map_err(|error| ComponentError::message(error.to_string()));
+    let mut planner = nnunet_planning::resolve(name, &lookup).with_context(|| format!("planner {name}"))?;
+    if let Some(preprocessor) =
+        world.choices.preprocessor.as_ref().filter(|_| planner.settings.dimensions == 3)
+    {
+        planner.settings.preprocessor.clone_from(preprocessor);
+    }
+    Ok(planner)
+}
+
+fn run_task(args: &Args, task: &TaskFolders, planners: &[Resolved], world: &World) -> Result<()> {
+    let dataset = Dataset::load(&task.raw)?;
+    if args.verify {
+        report::line(&format!("verifying {}: {} cases", task.name, dataset.training.len()));
+        let findings = integrity::check(&dataset, verify::TOLERANCE)?;
+        verify::show(&dataset, &findings, None);
+        verify::usable(&dataset, &findings)?;
+    }
+    let limits = args.limits(args.threads_full);
+    report::line(&format!("cropping {}", task.name));
+    pipeline::crop_task(&dataset, task, limits)?;
+    let fingerprint = pipeline::analyze(&dataset, task, limits)?;
+    for planner in planners {
+        let mut plans = pipeline::plan(planner, &fingerprint, task)?;
+        let mut identifier = planner.settings.plans_identifier.clone();
+        if let (Some(from), Some(name), 3) =
+            (&args.overwrite_plans, &args.overwrite_plans_identifier, planner.settings.dimensions)
+        {
+            // The plans that were made only lend their classes.
+            plans = pipeline::reuse_plans(from, name, &plans, &task.name)?;
+            identifier = format!("nnUNetPlans_pretrained_{name}");
+        }
+        let file = pipeline::write_plans(&plans, &identifier, task)?;
+        provenance::save_beside(&file, &makers(planner, &plans, world))?;
+        report::line(&format!("planned {}", file.display()));
+        if !args.no_preprocessing {
+            preprocess(args, task, planner, &plans, &world.registry)?;
+        }
+    }
+    Ok(())
+}
+
+/// The plugins behind plans and the data that will be made for them.
+fn makers(planner: &Resolved, plans: &Plans, world: &World) -> Vec<Maker> {
+    let planners = planner.names.iter().map(|name| (Kind::Planner, name));
+    // Plans may be made without what preprocesses for them.
+    let Ok(preprocessor) = components::preprocessor(&world.registry, plans) else {
+        return provenance::makers(world, planners);
+    };
+    let preprocessors = preprocessor.names.iter().map(|name| (Kind::Preprocessor, name));
+    let normalizations = preprocessor.normalizations.keys().map(|name| (Kind::Normalization, name));
+    provenance::makers(world, planners.chain(preprocessors).chain(normalizations))
+}
+
+fn preprocess(
+    args: &Args,
+    task: &TaskFolders,
+    planner: &Resolved,
+    plans: &Plans,
+    registry: &Registry,
+) -> Result<()> {
+    let name = &plans.preprocessor_name;
+    let mut preprocessor = components::preprocessor(registry, plans)?;
+    if planner.settings.force_separate_z.is_some() {
+        preprocessor.settings.force_separate_z = planner.settings.force_separate_z;
+    }
+    let libraries = components::preprocessing_libraries(registry, plans, &preprocessor)?;
+    let recipe = Recipe {
+        plans,
+        preprocessor: &preprocessor,
+        libraries: &libraries,
+        shares_data: planner.settings.shares_data,
+    };
+    report::line(&format!("preprocessing {} with {name}", task.name));
+    let stages = plans.plans_per_stage.len();
+    pipeline::preprocess_task(&recipe, task, |stage| {
+        args.limits(if stage + 1 < stages { args.threads_low } else { args.threads_full })
+    })
+}

@@ -1,0 +1,106 @@
+//! `plot_task_pngs`: a look at every case of a task.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use ndarray::Axis;
+use nnunet_data::folders::{self, Folders, case_names, file_names};
+use nnunet_data::images;
+use nnunet_formats::npz;
+use nnunet_pictures::overlay;
+use rayon::prelude::*;
+
+use crate::pictures::overlay_case;
+use crate::report;
+
+/// What the folders of cases begin with, as v1's default planner names them.
+const STAGES: &str = "nnUNetData_plans_v2.1_stage";
+
+/// Arguments of v1's command.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Task, by name or number.
+    #[arg(short = 't', required = true)]
+    task: String,
+    /// Folder for the pictures.
+    #[arg(short = 'o', required = true)]
+    output: PathBuf,
+    /// Cases at a time.
+    #[arg(long = "num_processes", alias = "num-processes", default_value_t = 8)]
+    processes: usize,
+    /// Channel.
+    #[arg(long = "modality_idx", alias = "modality-idx", default_value_t = 0)]
+    channel: usize,
+    /// Raw images instead of preprocessed ones.
+    #[arg(long = "use_raw", alias = "use-raw")]
+    use_raw: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// A task without cases; all cases that cannot be drawn, together.
+pub(super) fn run(args: &Args) -> Result<()> {
+    let folders = Folders::from_environment();
+    let task = folders.task_name(&args.task)?;
+    let (from, cases) =
+        if args.use_raw { raw_cases(&folders, &task)? } else { preprocessed_cases(&folders, &task)? };
+    ensure!(!cases.is_empty(), "there are no cases in {}", from.display());
+    folders::create(&args.output)?;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(args.processes.clamp(1, cores)).build()?;
+    let draw = |case: &String| {
+        let picture = args.output.join(format!("{case}.png"));
+        let draw = if args.use_raw { draw_raw } else { draw_preprocessed };
+        draw(&from, case, args.channel, &picture).err().map(|error| format!("  {case}: {error:#}"))
+    };
+    let failed: Vec<String> = pool.install(|| cases.par_iter().filter_map(draw).collect());
+    if !failed.is_empty() {
+        bail!("{} of {} cases cannot be drawn:\n{}", failed.len(), cases.len(), failed.join("\n"));
+    }
+    report::line(&format!("{} pictures in {}", cases.len(), args.output.display()));
+    Ok(())
+}
+
+fn raw_cases(folders: &Folders, task: &str) -> Result<(PathBuf, Vec<String>)> {
+    let folder = folders.raw()?.join(task);
+    let labels = folder.join("labelsTr");
+    let ending = images::ending_in(&labels);
+    let names = file_names(&labels, ending);
+    Ok((folder, names.iter().filter_map(|name| name.strip_suffix(ending)).map(str::to_owned).collect()))
+}
+
+/// The last stage of v1's default planner.
+fn preprocessed_cases(folders: &Folders, task: &str) -> Result<(PathBuf, Vec<String>)> {
+    let folder = folders.preprocessed()?.join(task);
+    let stage = file_names(&folder, "").into_iter().rfind(|name| name.starts_with(STAGES));
+    let stage = stage.with_context(|| {
+        format!(
+            "{} has no {STAGES}*; run nnunet plan_and_preprocess with the default planner, or draw raw images with \
+             --use_raw",
+            folder.display()
+        )
+    })?;
+    let cases = folder.join(stage);
+    let names = case_names(&cases);
+    Ok((cases, names))
+}
+
+fn draw_raw(task: &Path, case: &str, channel: usize, picture: &Path) -> Result<()> {
+    let labels = task.join("labelsTr");
+    let ending = images::ending_in(&labels);
+    let image = task.join("imagesTr").join(format!("{case}_{channel:04}{ending}"));
+    overlay_case(&image, &labels.join(format!("{case}{ending}")), picture)
+}
+
+fn draw_preprocessed(folder: &Path, case: &str, channel: usize, picture: &Path) -> Result<()> {
+    let (image, labels) = npz::load_case(&folder.join(format!("{case}.npz")))?;
+    let channels = image.len_of(Axis(0));
+    ensure!(channel < channels, "there is no channel {channel}; channels: 0 to {}", channels - 1);
+    let labels = labels.mapv(|label| label.max(0.0) as u8);
+    let foreground = |z: &usize| labels.index_axis(Axis(0), *z).iter().filter(|label| **label > 0).count();
+    // The first of several with most foreground.
+    let fullest = (0..labels.len_of(Axis(0))).rev().max_by_key(foreground).context("an empty case")?;
+    let image = image.index_axis(Axis(0), channel);
+    Ok(overlay(picture, image.index_axis(Axis(0), fullest), labels.index_axis(Axis(0), fullest))?)
+}

@@ -1,0 +1,30 @@
+//! `plugins docs`: the reference of all components in use.
+
+use anyhow::Result;
+use nnunet_engine::reference;
+use nnunet_engine::world::World;
+use nnunet_plugin_api::Info;
+
+use crate::report;
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Only components that need tensors.
+    #[arg(long)]
+    tensors: bool,
+}
+
+/// Runs the command: Markdown, or with --json an array with one component a line.
+pub(super) fn run(args: &Args, world: &World) -> Result<()> {
+    let infos = world.registry.entries().iter().map(|entry| &entry.component.info);
+    let mut infos: Vec<&Info> = infos.filter(|info| !args.tensors || info.kind.needs_tensors()).collect();
+    infos.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
+    if report::is_json() {
+        let lines: Vec<String> = infos.iter().map(serde_json::to_string).collect::<Result<_, _>>()?;
+        report::result(&format!("[\n{}\n]", lines.join(",\n")));
+    } else {
+        report::result(reference::markdown(&infos).trim_end());
+    }
+    Ok(())
+}

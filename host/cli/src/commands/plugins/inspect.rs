@@ -1,0 +1,116 @@
+//! `plugins inspect`: everything a component says of itself.
+
+use anyhow::{Result, ensure};
+use nnunet_engine::plugin::Plugin;
+use nnunet_engine::registry::Entry;
+use nnunet_engine::world::World;
+use nnunet_engine::{inline_toml, reference};
+use nnunet_plugin_api::Kind;
+use serde_json::json;
+
+use crate::report;
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Name of a component: Name, plugin/Name or kind:plugin/Name; or of a plugin.
+    name: String,
+}
+
+/// Runs the command.
+pub(super) fn run(args: &Args, world: &World) -> Result<()> {
+    if let Some(plugin) = world.plugin(&args.name) {
+        return show_plugin(plugin);
+    }
+    let (kinds, name) = match args.name.split_once(':') {
+        Some((word, name)) => (vec![super::kind(word)?], name),
+        None => (Kind::ALL.to_vec(), args.name.as_str()),
+    };
+    let found: Vec<&Entry> = kinds.iter().filter_map(|kind| world.registry.find(*kind, name).ok()).collect();
+    if found.is_empty() && kinds.len() == 1 {
+        world.registry.find(kinds[0], name)?;
+    }
+    ensure!(
+        !found.is_empty(),
+        "there is no component `{name}`{}; nnunet plugins list shows all",
+        near(name, world)
+    );
+    found.into_iter().try_for_each(|entry| show(entry, world))
+}
+
+fn near(name: &str, world: &World) -> String {
+    let names = world.registry.entries().iter().map(|entry| &entry.component.info.name);
+    let best = names.max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
+    best.map_or(String::new(), |best| format!("; did you mean `{best}`?"))
+}
+
+fn show_plugin(plugin: &Plugin) -> Result<()> {
+    let about = &plugin.about;
+    if report::is_json() {
+        let value = json!({ "about": about, "path": plugin.path, "sha256": plugin.sha256 });
+        report::result(&value.to_string());
+        return Ok(());
+    }
+    report::result(&format!("plugin {} {}", about.name, about.version));
+    facts(plugin);
+    for info in &about.components {
+        report::result(&format!("  {:<14} {:<30} {}", info.kind, info.name, info.summary));
+    }
+    Ok(())
+}
+
+fn facts(plugin: &Plugin) {
+    let about = &plugin.about;
+    let torch = if about.needs_torch { "yes" } else { "no" };
+    for (what, value) in [
+        ("file", plugin.path.display().to_string()),
+        ("sha256", plugin.sha256.clone()),
+        ("licence", about.licence.clone()),
+        ("ABI", about.abi.clone()),
+        ("built by", about.rustc.clone()),
+        ("libtorch", torch.to_owned()),
+    ] {
+        report::result(&format!("  {what:<10} {value}"));
+    }
+}
+
+fn show(entry: &Entry, world: &World) -> Result<()> {
+    let info = &entry.component.info;
+    let plugin = world.plugin(&entry.plugin);
+    let rows = reference::parameters(info);
+    if report::is_json() {
+        let value = json!({
+            "info": info, "origin": entry.origin.to_string(), "status": entry.status(), "plugin": entry.plugin,
+            "parameters": rows, "example": reference::example(info),
+        });
+        report::result(&value.to_string());
+        return Ok(());
+    }
+    report::result(&format!("{} {}", info.kind, info.name));
+    report::result(&format!("  {}\n", info.summary));
+    report::result(&format!("  {:<10} {} ({})", "origin", entry.origin, entry.status()));
+    if let Some(plugin) = plugin {
+        report::result(&format!("  {:<10} {} {}", "plugin", plugin.about.name, plugin.about.version));
+        facts(plugin);
+    }
+    if !info.capabilities.is_empty() {
+        report::result(&format!("  {:<10} {}", "can", info.capabilities.join(", ")));
+    }
+    if !info.description.is_empty() {
+        report::result(&format!("\n{}", info.description.trim_end()));
+    }
+    if !rows.is_empty() {
+        report::result("\nParameters");
+    }
+    for row in &rows {
+        let range = if row.range.is_empty() { String::new() } else { format!(" ({})", row.range) };
+        let default = if row.default.is_null() { "none".to_owned() } else { inline_toml(&row.default) };
+        report::result(&format!("  {} = {default}   {}{range}\n      {}", row.name, row.kind, row.doc));
+    }
+    report::result(&format!("\nExample\n{}\n", indented(&reference::example(info))));
+    Ok(())
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,87 @@
+//! `plugins list`: all components, where they come from, and whether they are in use.
+
+use anyhow::Result;
+use nnunet_engine::registry::{Entry, Status};
+use nnunet_engine::world::World;
+use nnunet_plugin_api::Kind;
+use serde::Serialize;
+
+use crate::report;
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Only this kind.
+    #[arg(long, value_parser = super::kind)]
+    kind: Option<Kind>,
+    /// Also components that are hidden behind others of their name.
+    #[arg(long)]
+    all: bool,
+}
+
+/// One line of the list.
+#[derive(Serialize)]
+struct Row {
+    kind: String,
+    name: String,
+    plugin: String,
+    origin: String,
+    version: Option<String>,
+    abi: Option<String>,
+    status: String,
+    summary: String,
+}
+
+impl Row {
+    fn of(entry: &Entry, world: &World) -> Self {
+        let about = world.plugin(&entry.plugin).map(|plugin| &plugin.about);
+        let info = &entry.component.info;
+        Self {
+            kind: info.kind.to_string(),
+            name: info.name.to_string(),
+            plugin: entry.plugin.clone(),
+            origin: entry.origin.to_string(),
+            version: about.map(|about| about.version.clone()),
+            abi: about.map(|about| about.abi.clone()),
+            status: entry.status().to_string(),
+            summary: info.summary.to_string(),
+        }
+    }
+
+    fn print(&self) -> Result<()> {
+        if report::is_json() {
+            report::result(&serde_json::to_string(self)?);
+            return Ok(());
+        }
+        let version = match (&self.version, &self.abi) {
+            (Some(version), Some(abi)) => format!("{version} (ABI {abi})"),
+            _ => String::new(),
+        };
+        report::result(&format!(
+            "{:<14} {:<46} {:<12} {:<10} {:<16} {}",
+            self.kind, self.name, self.status, self.origin, version, self.summary
+        ));
+        Ok(())
+    }
+}
+
+/// Runs the command.
+pub(super) fn run(args: &Args, world: &World) -> Result<()> {
+    let shown = |entry: &&Entry| {
+        args.kind.is_none_or(|kind| entry.component.info.kind == kind)
+            && (args.all || entry.status() != Status::Shadowed)
+    };
+    let mut entries: Vec<&Entry> = world.registry.entries().iter().filter(shown).collect();
+    entries.sort_by_key(|entry| (entry.component.info.kind, entry.component.info.name.clone()));
+    let refused = world.refused.iter().map(|refused| Row {
+        kind: "plugin".to_owned(),
+        name: refused.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        plugin: String::new(),
+        origin: refused.path.display().to_string(),
+        version: None,
+        abi: None,
+        status: refused.status.to_owned(),
+        summary: format!("{:#}", refused.error),
+    });
+    entries.iter().map(|entry| Row::of(entry, world)).chain(refused).try_for_each(|row| row.print())
+}

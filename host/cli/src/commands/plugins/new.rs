@@ -1,0 +1,45 @@
+//! `plugins new`: a crate to start from.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use nnunet_engine::build;
+use nnunet_engine::scaffold::Scaffold;
+use nnunet_plugin_api::Kind;
+
+use crate::report;
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// format, planner, preprocessor, normalization, augmentation, architecture, loss, trainer, logger or postprocessor.
+    #[arg(value_parser = super::kind)]
+    kind: Kind,
+    /// Name of the crate, such as my-trainer; the component is then called MyTrainer.
+    name: String,
+    /// Language of the crate.
+    #[arg(long, value_enum, default_value_t)]
+    lang: Language,
+    /// Sources of nnunet-plugin-api; by default those this program was built from, else the published version.
+    #[arg(long, value_name = "FOLDER")]
+    api: Option<PathBuf>,
+}
+
+/// Languages with templates.
+#[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
+enum Language {
+    #[default]
+    Rust,
+}
+
+/// Runs the command.
+pub(super) fn run(args: &Args) -> Result<()> {
+    let Language::Rust = args.lang;
+    let api = args.api.clone().or_else(build::api_sources);
+    let scaffold = Scaffold { kind: args.kind, name: args.name.clone(), api };
+    scaffold.write(Path::new(&args.name))?;
+    report::line(&format!("wrote {} {} in {}/", args.kind, scaffold.component(), args.name));
+    report::line("edit src/lib.rs there, then:");
+    scaffold.next()?.lines().for_each(|line| report::line(&format!("  {line}")));
+    Ok(())
+}

@@ -1,0 +1,25 @@
+//! `plugins pin`: what a project's plugins must be, written into its configuration file.
+
+use anyhow::Result;
+use nnunet_engine::config::{self, FILE};
+use nnunet_engine::pin;
+
+use crate::commands::Cli;
+use crate::report;
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Plugins to pin; by default all that the file lists. One that it does not list is looked for and listed.
+    names: Vec<String>,
+}
+
+/// Runs the command.
+pub(super) fn run(args: &Args, cli: &Cli) -> Result<()> {
+    let file = config::project_file(cli.config.as_deref()).unwrap_or_else(|| FILE.into());
+    for pinned in pin::pin(&file, &args.names)? {
+        report::line(&format!("{} {} sha256 {}", pinned.name, pinned.version, pinned.sha256));
+    }
+    report::line(&format!("wrote {}", file.display()));
+    Ok(())
+}

@@ -1,0 +1,23 @@
+//! `plugins probe`: the child process in which a plugin is loaded for the first time.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use nnunet_engine::probe::Verdict;
+use nnunet_formats::atomic;
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The plugin.
+    file: PathBuf,
+    /// File for the verdict, as JSON.
+    #[arg(long, value_name = "FILE")]
+    to: PathBuf,
+}
+
+/// Runs the command.
+pub(super) fn run(args: &Args) -> Result<()> {
+    let verdict = serde_json::to_vec(&Verdict::here(&args.file))?;
+    Ok(atomic::write_bytes(&args.to, &verdict)?)
+}

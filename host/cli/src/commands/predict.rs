@@ -1,0 +1,186 @@
+//! Arguments of `predict`; the work is done where tensors are.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::builder::ArgPredicate;
+use nnunet_data::memory;
+
+use super::chosen::Chosen;
+
+/// Arguments of v1's command.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// Folder of images, `<case>_0000.nii.gz` and so on.
+    #[arg(short = 'i', long = "input_folder", alias = "input-folder")]
+    pub input: PathBuf,
+    /// Folder for the label maps.
+    #[arg(short = 'o', long = "output_folder", alias = "output-folder")]
+    pub output: PathBuf,
+    /// Task, by name or number.
+    #[arg(short = 't', long = "task_name", alias = "task-name", required_unless_present_any = ["model_folder", "dataset"])]
+    pub task: Option<String>,
+    /// Data set of a v2 model, by name or number, in nnUNet_results; the configuration is -c.
+    #[arg(short = 'd', long = "dataset", conflicts_with = "task", requires = "configuration")]
+    pub dataset: Option<String>,
+    /// Configuration of a v2 model: with -d, or of an archive with several.
+    #[arg(short = 'c', long = "configuration", conflicts_with = "task")]
+    pub configuration: Option<String>,
+    /// Name of the trainer; with -d nnUNetTrainer by default.
+    #[arg(long = "tr", visible_alias = "trainer_class_name", default_value = "nnUNetTrainerV2")]
+    #[arg(default_value_if("dataset", ArgPredicate::IsPresent, "nnUNetTrainer"))]
+    pub trainer: String,
+    /// 2d, 3d_lowres, 3d_fullres or 3d_cascade_fullres.
+    #[arg(short = 'm', long = "model", default_value = "3d_fullres")]
+    pub model: String,
+    /// Identifier of the plans; with -d nnUNetPlans by default.
+    #[arg(short = 'p', long = "plans_identifier", alias = "plans-identifier")]
+    #[arg(default_value = "nnUNetPlansv2.1")]
+    #[arg(default_value_if("dataset", ArgPredicate::IsPresent, "nnUNetPlans"))]
+    pub plans: String,
+    /// A model's folder, of v1 or v2, or the zip archive it was exported to, instead of task, trainer, model and plans. Of
+    /// an archive with several models, -m (v1) or -c (v2) names one.
+    #[arg(long = "model-folder", alias = "model_folder")]
+    pub model_folder: Option<PathBuf>,
+    /// Folds to average, or all; by default every fold there is.
+    #[arg(short = 'f', long = "folds", num_args = 1..)]
+    pub folds: Vec<String>,
+    /// Write probabilities too.
+    #[arg(short = 'z', long = "save_npz", alias = "save-npz", visible_alias = "save_probabilities")]
+    pub save_npz: bool,
+    /// No mirroring.
+    #[arg(long = "disable_tta", alias = "disable-tta")]
+    pub disable_tta: bool,
+    /// Predict again what is there already.
+    #[arg(long = "overwrite_existing", alias = "overwrite-existing")]
+    pub overwrite_existing: bool,
+    /// Step of the tiles, as a share of the patch.
+    #[arg(long = "step_size", alias = "step-size", default_value_t = 0.5)]
+    pub step_size: f64,
+    /// Name of the checkpoint; the final one by default.
+    #[arg(long = "chk")]
+    pub checkpoint: Option<String>,
+    /// This job's number.
+    #[arg(long = "part_id", alias = "part-id", default_value_t = 0)]
+    pub part_id: usize,
+    /// Number of jobs.
+    #[arg(long = "num_parts", alias = "num-parts", default_value_t = 1)]
+    pub num_parts: usize,
+    /// How much is kept between network and label map.
+    #[arg(long, value_enum, default_value_t)]
+    pub mode: Mode,
+    /// Memory to use, as 8G; by default most of what is free.
+    #[arg(long = "max-ram", alias = "max_ram", value_name = "SIZE", value_parser = memory::parse_size)]
+    pub max_ram: Option<u64>,
+    /// Memory of the GPU to use, as 10G; by default all of it.
+    #[arg(long = "max-vram", alias = "max_vram", value_name = "SIZE", value_parser = memory::parse_size)]
+    pub max_vram: Option<u64>,
+    /// Cases that are preprocessed at a time, where memory allows it; each uses all cores.
+    #[arg(long = "num_threads_preprocessing", aliases = ["num-threads-preprocessing", "npp"], value_name = "N")]
+    #[arg(default_value = "1")]
+    pub num_threads_preprocessing: NonZeroUsize,
+    /// Cases that are resampled and written at a time.
+    #[arg(long = "num_threads_nifti_save", aliases = ["num-threads-nifti-save", "nps"], value_name = "N")]
+    #[arg(default_value = "1")]
+    pub num_threads_nifti_save: NonZeroUsize,
+    /// Whether probabilities are added up on the GPU.
+    #[arg(long = "all_in_gpu", alias = "all-in-gpu", value_enum, default_value_t)]
+    pub all_in_gpu: AllInGpu,
+    /// Trainer of the second stage of a cascade; --tr then names that of the first.
+    #[arg(
+        long = "ctr",
+        visible_alias = "cascade_trainer_class_name",
+        value_name = "NAME",
+        default_value = "nnUNetTrainerV2CascadeFullRes"
+    )]
+    pub cascade_trainer: String,
+    /// Label maps of a cascade's first stage; predicted first when not given.
+    #[arg(short = 'l', long = "lowres_segmentations", value_name = "FOLDER")]
+    #[arg(aliases = ["lowres-segmentations", "prev_stage_predictions", "prev-stage-predictions"])]
+    pub lowres: Option<PathBuf>,
+    /// What is done to the label maps instead of the model's postprocessing.json; -pp None for nothing.
+    #[command(flatten)]
+    pub postprocessing: Chosen,
+    /// Draw the slice of every case that has most foreground, with its labels, as CASE.png (CASE_overlay.png beside label
+    /// maps that are pictures).
+    #[arg(long)]
+    pub overlay: bool,
+    /// As in v2's scripts; what is there already is always left, unless --overwrite_existing is given.
+    #[arg(long = "continue_prediction", alias = "continue-prediction")]
+    pub continue_prediction: bool,
+    /// As in v2's scripts; there is no more to say.
+    #[arg(long)]
+    pub verbose: bool,
+    /// v2's way to say --all_in_gpu False.
+    #[arg(long = "not_on_device", alias = "not-on-device", conflicts_with = "all_in_gpu")]
+    pub not_on_device: bool,
+    /// As in v2's scripts; bars are only drawn on a terminal.
+    #[arg(long = "disable_progress_bar", alias = "disable-progress-bar")]
+    pub disable_progress_bar: bool,
+    /// Where the network runs: on the GPU if there is one, by default.
+    #[arg(long, value_enum, default_value_t)]
+    pub device: Device,
+    /// Number format of the network: half precision on the GPU and single on the CPU by default.
+    #[arg(long, value_enum, default_value_t)]
+    pub precision: Precision,
+    /// Single precision.
+    #[arg(long = "disable_mixed_precision", alias = "disable-mixed-precision")]
+    pub disable_mixed_precision: bool,
+}
+
+impl Args {
+    /// Where probabilities are added up, by v1's flag or v2's.
+    #[must_use]
+    pub fn all_in_gpu(&self) -> AllInGpu {
+        if self.not_on_device { AllInGpu::False } else { self.all_in_gpu }
+    }
+}
+
+/// Where probabilities are added up; the names are Python's.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+#[value(rename_all = "PascalCase")]
+pub enum AllInGpu {
+    /// On the GPU where they fit.
+    #[default]
+    None,
+    /// In the machine's memory.
+    False,
+    /// On the GPU where they fit.
+    True,
+}
+
+/// Where a network runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Device {
+    /// On the GPU, if there is one.
+    #[default]
+    Auto,
+    /// On the CPU.
+    Cpu,
+    /// On the GPU; without one the command fails.
+    Cuda,
+}
+
+/// Number formats of a network.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Precision {
+    /// Half on the GPU, single on the CPU.
+    #[default]
+    Auto,
+    /// Single.
+    Fp32,
+    /// bfloat16.
+    Bf16,
+}
+
+/// v1's modes of prediction.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Mode {
+    /// Probabilities are brought to the image's grid.
+    #[default]
+    Normal,
+    /// Labels are, by the strongest label.
+    Fast,
+    /// Labels are, by the nearest voxel.
+    Fastest,
+}

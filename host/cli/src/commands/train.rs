@@ -1,0 +1,85 @@
+//! Arguments of `train`; the work is done where tensors are.
+
+use std::mem::replace;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use nnunet_engine::config::Choices;
+
+/// Arguments of v1's command.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// 2d, 3d_lowres, 3d_fullres or 3d_cascade_fullres.
+    pub configuration: String,
+    /// Name of the trainer; may be left out where `[use]` in nnunet.toml names one.
+    pub trainer: String,
+    /// Task, by name or number.
+    pub task: String,
+    /// Number of the fold, or all; numbers beyond splits_final.pkl give a random 80:20 split.
+    #[arg(default_value = "", hide_default_value = true)]
+    pub fold: String,
+    /// Only validate the finished model (also -val).
+    #[arg(long = "val", visible_alias = "validation_only", alias = "validation-only")]
+    pub validation_only: bool,
+    /// Go on with an interrupted training: from the final, else the latest, else the best checkpoint.
+    #[arg(short = 'c', long = "continue_training", alias = "continue-training")]
+    pub continue_training: bool,
+    /// Identifier of the plans.
+    #[arg(short = 'p', default_value = "nnUNetPlansv2.1")]
+    pub plans: String,
+    /// Single precision.
+    #[arg(long)]
+    pub fp32: bool,
+    /// Read compressed cases instead of unpacking them.
+    #[arg(long = "use_compressed_data", alias = "use-compressed-data")]
+    pub use_compressed_data: bool,
+    /// Write probabilities at validation.
+    #[arg(long)]
+    pub npz: bool,
+    /// With --val: use the best checkpoint; where there is none, the final or latest one.
+    #[arg(long)]
+    pub valbest: bool,
+    /// Name of the validation folder.
+    #[arg(long = "val_folder", alias = "val-folder", default_value = "validation_raw")]
+    pub val_folder: String,
+    /// Skip validation at the end.
+    #[arg(long = "disable_validation_inference", alias = "disable-validation-inference")]
+    pub disable_validation_inference: bool,
+    /// Look for no postprocessing after validation.
+    #[arg(long = "disable_postprocessing_on_folds", alias = "disable-postprocessing-on-folds")]
+    pub disable_postprocessing_on_folds: bool,
+    /// Write no final and no best checkpoint; model_latest is removed at the end, as ever.
+    #[arg(long = "disable_saving", alias = "disable-saving")]
+    pub disable_saving: bool,
+    /// Instead of training: try learning rates from 1e-6 to 10 and draw lr_finder.png.
+    #[arg(long = "find_lr", alias = "find-lr")]
+    pub find_lr: bool,
+    /// Start from the weights of a checkpoint; its conv_blocks must fit, heads are taken where they do. Not with -c or
+    /// --val.
+    #[arg(long = "pretrained_weights", alias = "pretrained-weights", value_name = "FILE")]
+    pub pretrained_weights: Option<PathBuf>,
+    /// One result whatever the number of cores (libtorch uses one thread); else it is the same for the same number.
+    #[arg(long)]
+    pub deterministic: bool,
+    /// Keep validation predictions that are there already.
+    #[arg(long = "val_disable_overwrite", alias = "val-disable-overwrite")]
+    pub val_disable_overwrite: bool,
+    /// 3d_lowres: predict nothing for the second stage of the cascade.
+    #[arg(long = "disable_next_stage_pred", alias = "disable-next-stage-pred")]
+    pub disable_next_stage_pred: bool,
+}
+
+impl Args {
+    /// With three words the trainer is the project's.
+    pub(super) fn complete(&mut self, choices: &Choices) -> Result<()> {
+        if !self.fold.is_empty() {
+            return Ok(());
+        }
+        let trainer = choices.trainer.clone().context(
+            "train takes a configuration, a trainer, a task and a fold; the trainer may be left out where [use] in \
+             nnunet.toml names one",
+        )?;
+        self.fold = replace(&mut self.task, replace(&mut self.trainer, trainer));
+        Ok(())
+    }
+}

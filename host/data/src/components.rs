@@ -1,0 +1,39 @@
+//! Components by name, made ready for use.
+
+use anyhow::{Context, Result};
+use nnunet_engine::registry::Registry;
+use nnunet_plugin_api::vocabulary::Plans;
+use nnunet_plugin_api::{Error as ComponentError, Kind};
+use nnunet_preprocessing::{Resolved, normalizations, resolve};
+
+/// The preprocessor and the normalisations that plans name.
+///
+/// # Errors
+/// A name that is not known, or a component that cannot be made.
+pub fn preprocessor(registry: &Registry, plans: &Plans) -> Result<Resolved> {
+    let failed = |error: anyhow::Error| ComponentError::message(format!("{error:#}"));
+    let mut resolved =
+        resolve(&plans.preprocessor_name, &|name| registry.preprocessor(name).map_err(failed))?;
+    let names = resolved.settings.normalization_names(&plans.normalization_schemes);
+    resolved.normalizations = normalizations(&names, &|name| registry.normalization(name).map_err(failed))
+        .context("the plans' normalization_schemes")?;
+    Ok(resolved)
+}
+
+/// Shared libraries that the preprocessor and the normalisations of plans come from.
+///
+/// # Errors
+/// A name that is not known.
+pub fn preprocessing_libraries(
+    registry: &Registry,
+    plans: &Plans,
+    resolved: &Resolved,
+) -> Result<Vec<std::path::PathBuf>> {
+    let names = resolved.normalizations.keys().map(|name| (Kind::Normalization, name));
+    let mut all = Vec::new();
+    for (kind, name) in names.chain([(Kind::Preprocessor, &plans.preprocessor_name)]) {
+        let library = registry.find(kind, name)?.origin.library();
+        all.extend(library.map(std::path::Path::to_owned).filter(|path| !all.contains(path)));
+    }
+    Ok(all)
+}

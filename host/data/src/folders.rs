@@ -1,0 +1,194 @@
+//! v1's folders: where raw data, cropped and preprocessed cases and results lie, and how a task is named.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use anyhow::{Context, Result, bail};
+use nnunet_engine::config::{File, FolderTable};
+use nnunet_engine::discovery::beside;
+
+/// The configurations of v1.
+pub const CONFIGURATIONS: [&str; 4] = ["2d", "3d_lowres", "3d_fullres", "3d_cascade_fullres"];
+
+/// The configuration whose trainer is named apart.
+pub const CASCADE: &str = "3d_cascade_fullres";
+
+/// Keys of `[folders]` in nnunet.toml, and v1's environment variables for the same.
+pub const VARIABLES: [(&str, &str); 3] = [
+    ("raw_data_base", "nnUNet_raw_data_base"),
+    ("preprocessed", "nnUNet_preprocessed"),
+    ("results", "RESULTS_FOLDER"),
+];
+
+/// What configuration files say of the folders.
+static CONFIGURED: OnceLock<FolderTable> = OnceLock::new();
+
+/// Takes the folders of configuration files for where the environment names none; once, at the start.
+pub fn set_from(files: &[File]) {
+    let first = |of: fn(&FolderTable) -> &Option<PathBuf>| {
+        files.iter().find_map(|file| of(&file.folders).as_ref().map(|path| beside(&file.path, path)))
+    };
+    let _ = CONFIGURED.set(FolderTable {
+        raw_data_base: first(|table| &table.raw_data_base),
+        preprocessed: first(|table| &table.preprocessed),
+        results: first(|table| &table.results),
+    });
+}
+
+/// The three roots, from v1's environment variables or nnunet.toml; each is asked for only when a command needs it.
+#[derive(Debug, Clone, Default)]
+pub struct Folders {
+    raw_data_base: Option<PathBuf>,
+    preprocessed: Option<PathBuf>,
+    results: Option<PathBuf>,
+}
+
+impl Folders {
+    /// From `nnUNet_raw_data_base`, `nnUNet_preprocessed` and `RESULTS_FOLDER`, else from `[folders]`.
+    #[must_use]
+    pub fn from_environment() -> Self {
+        let configured = CONFIGURED.get().cloned().unwrap_or_default();
+        let folder = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let [raw, preprocessed, results] = VARIABLES.map(|(_, variable)| folder(variable));
+        Self {
+            raw_data_base: raw.or(configured.raw_data_base),
+            preprocessed: preprocessed.or(configured.preprocessed),
+            results: results.or(configured.results),
+        }
+    }
+
+    /// Raw tasks.
+    ///
+    /// # Errors
+    /// The variable is not set.
+    pub fn raw(&self) -> Result<PathBuf> {
+        Ok(wanted(&self.raw_data_base, "nnUNet_raw_data_base", "raw data")?.join("nnUNet_raw_data"))
+    }
+
+    /// Cropped cases.
+    ///
+    /// # Errors
+    /// The variable is not set.
+    pub fn cropped(&self) -> Result<PathBuf> {
+        Ok(wanted(&self.raw_data_base, "nnUNet_raw_data_base", "raw data")?.join("nnUNet_cropped_data"))
+    }
+
+    /// Preprocessed tasks.
+    ///
+    /// # Errors
+    /// The variable is not set.
+    pub fn preprocessed(&self) -> Result<PathBuf> {
+        Ok(wanted(&self.preprocessed, "nnUNet_preprocessed", "preprocessed data")?.to_owned())
+    }
+
+    /// Trained models.
+    ///
+    /// # Errors
+    /// The variable is not set.
+    pub fn results(&self) -> Result<PathBuf> {
+        Ok(wanted(&self.results, "RESULTS_FOLDER", "trained models")?.join("nnUNet"))
+    }
+
+    /// `RESULTS/<configuration>/<task>/<trainer>__<plans>`.
+    ///
+    /// # Errors
+    /// The variable is not set.
+    pub fn model(&self, configuration: &str, task: &str, trainer: &str, plans: &str) -> Result<PathBuf> {
+        Ok(self.results()?.join(configuration).join(task).join(format!("{trainer}__{plans}")))
+    }
+
+    /// The name of a task given as name (`Task004_X`) or number.
+    ///
+    /// # Errors
+    /// A number without a task, or with several.
+    pub fn task_name(&self, task: &str) -> Result<String> {
+        if task.starts_with("Task") {
+            return Ok(task.to_owned());
+        }
+        let id: u32 = task
+            .parse()
+            .with_context(|| format!("`{task}` is neither a task name (Task004_X) nor a number"))?;
+        let found = self.tasks_with(&format!("Task{id:03}_"));
+        match found.iter().collect::<Vec<_>>().as_slice() {
+            [one] => Ok((*one).clone()),
+            [] => bail!("no task with id {id} in {}", self.searched()),
+            several => {
+                bail!("task id {id} is ambiguous: {several:?} in {}; rename all but one", self.searched())
+            }
+        }
+    }
+
+    fn roots(&self) -> Vec<PathBuf> {
+        let mut roots: Vec<PathBuf> =
+            [self.preprocessed(), self.raw(), self.cropped()].into_iter().filter_map(Result::ok).collect();
+        if let Ok(results) = self.results() {
+            roots.extend(CONFIGURATIONS.iter().map(|configuration| results.join(configuration)));
+        }
+        roots
+    }
+
+    fn tasks_with(&self, prefix: &str) -> BTreeSet<String> {
+        self.roots()
+            .iter()
+            .flat_map(|root| subfolders(root))
+            .filter(|name| name.starts_with(prefix))
+            .collect()
+    }
+
+    fn searched(&self) -> String {
+        let shown = |name: &str, value: &Option<PathBuf>| {
+            format!(
+                "{name}={}",
+                value.as_ref().map_or("(not set)".to_owned(), |path| path.display().to_string())
+            )
+        };
+        [
+            shown("nnUNet_raw_data_base", &self.raw_data_base),
+            shown("nnUNet_preprocessed", &self.preprocessed),
+            shown("RESULTS_FOLDER", &self.results),
+        ]
+        .join(", ")
+    }
+}
+
+fn wanted<'a>(folder: &'a Option<PathBuf>, variable: &str, what: &str) -> Result<&'a Path> {
+    folder
+        .as_deref()
+        .with_context(|| format!("the environment variable {variable} (folder of the {what}) is not set"))
+}
+
+fn subfolders(root: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(root).into_iter().flatten().flatten();
+    entries
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect()
+}
+
+/// Names of the files of a folder that end in `ending`, sorted; none when there is no folder.
+#[must_use]
+pub fn file_names(folder: &Path, ending: &str) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| name.ends_with(ending) && !name.starts_with('.'))
+        .collect();
+    names.sort();
+    names
+}
+
+/// Names of the cases of a folder: its npz files without their ending, sorted.
+#[must_use]
+pub fn case_names(folder: &Path) -> Vec<String> {
+    let names = file_names(folder, ".npz");
+    names.iter().filter_map(|name| name.strip_suffix(".npz")).map(str::to_owned).collect()
+}
+
+/// Makes a folder and its parents.
+///
+/// # Errors
+/// What the system says, with the folder's name.
+pub fn create(folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))
+}

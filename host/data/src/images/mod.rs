@@ -1,0 +1,221 @@
+//! Image files: the ending of a name says which format component reads or writes it.
+
+mod built_in;
+mod meta_image;
+mod nifti;
+mod nrrd;
+mod picture;
+mod tiff;
+
+use std::cmp::Ordering;
+use std::path::Path;
+use std::sync::OnceLock;
+
+use anyhow::{Result, bail};
+use ndarray::{Array3, Array4, ArrayView3, Axis};
+use nnunet_engine::registry::{Origin, Registry, Status};
+use nnunet_formats::{Geometry, Image};
+use nnunet_plugin_api::vocabulary::ItkGeometry;
+use nnunet_plugin_api::{Component, Factory, ImageFormat, ImageHeader, ImageVolume};
+
+use crate::folders::file_names;
+
+/// What the program writes label maps as.
+pub const USUAL: &str = ".nii.gz";
+
+fn to_itk(geometry: &Geometry) -> ItkGeometry {
+    ItkGeometry { origin: geometry.origin, spacing: geometry.spacing, direction: geometry.direction }
+}
+
+fn from_itk((z, y, x): (usize, usize, usize), geometry: &ItkGeometry) -> Geometry {
+    let ItkGeometry { origin, spacing, direction } = *geometry;
+    Geometry { size: [x, y, z], spacing, origin, direction }
+}
+
+/// A format in use, by an ending it reads or writes.
+struct Known {
+    ending: String,
+    reads: bool,
+    format: Box<dyn ImageFormat>,
+    origin: Origin,
+    /// Others of the same rank that claim the ending.
+    rivals: Vec<Origin>,
+}
+
+static FORMATS: OnceLock<Vec<Known>> = OnceLock::new();
+
+/// Takes over the formats of a registry, once, before files are read. Of two that claim an ending the one with
+/// precedence is used; between equals its use is an error. One that cannot be made is left out, with a warning.
+pub fn install(registry: &Registry) {
+    let _ = FORMATS.set(collect(registry));
+}
+
+fn collect(registry: &Registry) -> Vec<Known> {
+    let mut all: Vec<Known> = Vec::new();
+    for entry in registry.entries() {
+        let Component { info, factory: Factory::Format(make) } = &entry.component else { continue };
+        if entry.status() == Status::Shadowed {
+            continue;
+        }
+        for (word, reads) in [("reads", true), ("writes", false)] {
+            for ending in info.endings(word) {
+                let format = match make(&info.defaults) {
+                    Ok(format) => format,
+                    Err(error) => {
+                        tracing::warn!("{ending} files: {error}");
+                        continue;
+                    }
+                };
+                let (ending, origin) = (ending.to_owned(), entry.origin.clone());
+                claim(&mut all, Known { ending, reads, format, origin, rivals: Vec::new() });
+            }
+        }
+    }
+    // The longest ending that fits a name is meant.
+    all.sort_by_key(|known| std::cmp::Reverse(known.ending.len()));
+    all
+}
+
+fn claim(all: &mut Vec<Known>, new: Known) {
+    let Some(old) = all.iter_mut().find(|old| old.ending == new.ending && old.reads == new.reads) else {
+        return all.push(new);
+    };
+    match new.origin.rank().cmp(&old.origin.rank()) {
+        Ordering::Less => *old = new,
+        Ordering::Equal => old.rivals.push(new.origin),
+        Ordering::Greater => {}
+    }
+}
+
+fn formats() -> &'static [Known] {
+    FORMATS.get_or_init(|| nnunet_engine::built_in().map(|registry| collect(&registry)).unwrap_or_default())
+}
+
+fn of(path: &Path, reads: bool) -> Result<&'static Known> {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let candidates = || formats().iter().filter(|known| known.reads == reads);
+    let fits = candidates().find(|known| name.ends_with(&known.ending));
+    let Some(known) = fits else {
+        let endings: Vec<&str> = candidates().map(|known| known.ending.as_str()).collect();
+        let verb = if reads { "reads" } else { "writes" };
+        bail!("{}: no format {verb} it; known endings: {}", path.display(), endings.join(", "));
+    };
+    if let Some(rival) = known.rivals.first() {
+        bail!("{} files are claimed by {} and by {rival}; load one of them only", known.ending, known.origin);
+    }
+    Ok(known)
+}
+
+/// The ending of a name that some format reads.
+#[must_use]
+pub fn ending(name: &str) -> Option<&'static str> {
+    let known = formats().iter().filter(|known| known.reads);
+    known.map(|known| known.ending.as_str()).find(|ending| name.ends_with(ending))
+}
+
+/// The ending of the images in a folder: the usual one where it occurs, as pictures may stand beside images.
+#[must_use]
+pub fn ending_in(folder: &Path) -> &'static str {
+    let names = file_names(folder, "");
+    let others = || names.iter().find_map(|name| ending(name));
+    if names.iter().any(|name| name.ends_with(USUAL)) { USUAL } else { others().unwrap_or(USUAL) }
+}
+
+/// Reads an image.
+///
+/// # Errors
+/// An ending that no format reads; what the format says.
+pub fn read(path: &Path) -> Result<Image> {
+    let ImageVolume { voxels, geometry } = of(path, true)?.format.read(path)?;
+    Ok(Image { geometry: from_itk(voxels.dim(), &geometry), data: voxels })
+}
+
+/// Reads an image with all its channels, which only a picture has: (channel, z, y, x).
+///
+/// # Errors
+/// As [`read`]; a TIFF of several pages.
+pub fn read_channels(path: &Path) -> Result<Array4<f32>> {
+    let known = of(path, true)?;
+    if known.origin == Origin::BuiltIn && picture::WITH_CHANNELS.contains(&&*known.ending) {
+        return Ok(picture::read_channels(path)?);
+    }
+    Ok(read(path)?.data.insert_axis(Axis(0)))
+}
+
+/// Gives every slice (number, voxels in the order y, x) of an image to `body`. Of a NIfTI file one slice is in memory.
+///
+/// # Errors
+/// As [`read`].
+pub fn for_each_slice(path: &Path, mut body: impl FnMut(usize, &[f32])) -> Result<Geometry> {
+    let known = of(path, true)?;
+    if known.origin == Origin::BuiltIn && nifti::ENDINGS.contains(&&*known.ending) {
+        return Ok(nifti::for_each_slice(path, body)?);
+    }
+    let image = read(path)?;
+    for (z, slice) in image.data.outer_iter().enumerate() {
+        body(z, slice.as_standard_layout().as_slice().unwrap_or_default());
+    }
+    Ok(image.geometry)
+}
+
+/// Reads size and place of an image.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_geometry(path: &Path) -> Result<Geometry> {
+    let ImageHeader { size: [z, y, x], geometry } = of(path, true)?.format.read_header(path)?;
+    Ok(from_itk((z, y, x), &geometry))
+}
+
+/// Writes a label map.
+///
+/// # Errors
+/// An ending that no format writes; what the format says.
+pub fn write_labels(path: &Path, labels: ArrayView3<'_, u8>, geometry: &Geometry) -> Result<()> {
+    Ok(of(path, false)?.format.write_labels(path, labels, &to_itk(geometry))?)
+}
+
+/// Copies a label map; one of another format becomes NIfTI.
+///
+/// # Errors
+/// As [`read`]; values that are no labels.
+pub fn as_nifti(from: &Path, to: &Path) -> Result<()> {
+    if from.to_string_lossy().ends_with(USUAL) {
+        return crate::pipeline::copy_file(from, to);
+    }
+    let labels: Array3<u8> = crate::summary::read_labels(from)?;
+    Ok(nifti::write_labels(to, labels.view(), &read_geometry(from)?)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use nnunet_plugin_api::{Info, Kind};
+
+    use super::*;
+
+    struct Other;
+
+    impl ImageFormat for Other {}
+
+    fn readers_of(ending: &str, registry: &Registry) -> Vec<Origin> {
+        let all = collect(registry);
+        all.into_iter()
+            .filter(|known| known.reads && known.ending == ending)
+            .map(|known| known.origin)
+            .collect()
+    }
+
+    /// An ending is a plugin's whatever its component is called; a name of the program's own needs the user's consent.
+    #[test]
+    fn a_plugin_takes_an_ending_from_the_program() {
+        for (name, consent) in [("MetaImage", false), ("MHA", true)] {
+            let mut registry = nnunet_engine::built_in().unwrap();
+            assert_eq!(readers_of(".mha", &registry), [Origin::BuiltIn]);
+            let info = Info::new(Kind::Format, name, "").reads(".mha");
+            let plugin = Origin::CommandLine("a.so".into());
+            let component = Component::format(info, |_| Ok(Box::new(Other)));
+            registry.register(component, "a", plugin.clone(), consent).unwrap();
+            assert_eq!(readers_of(".mha", &registry), [plugin]);
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! `nnunet.toml`: what a project uses, its own components and its plugins; below it the user's own file.
+
+mod file;
+mod keys;
+mod schema;
+mod tables;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use crate::user_folders::config_folder;
+
+pub use file::{Choices, File, FolderTable, PluginTable, Scope, Tables, section};
+pub use schema::schema;
+pub use tables::{extends, without_extends};
+pub(crate) use tables::{preset_component, register};
+
+/// The file's name.
+pub const FILE: &str = "nnunet.toml";
+
+/// The project's file: `--config`, `NNUNET_CONFIG` or `./nnunet.toml`.
+#[must_use]
+pub fn project_file(named: Option<&Path>) -> Option<PathBuf> {
+    let named = named.map(Path::to_owned).or_else(|| std::env::var_os("NNUNET_CONFIG").map(PathBuf::from));
+    named.or_else(|| Path::new(FILE).is_file().then(|| PathBuf::from(FILE)))
+}
+
+/// The files that apply, the project's first, then the user's.
+///
+/// # Errors
+/// As [`File::load`].
+pub fn files(named: Option<&Path>) -> Result<Vec<File>> {
+    let user = config_folder().map(|folder| folder.join(FILE)).filter(|path| path.is_file());
+    let project = project_file(named).map(|path| (path, Scope::Project));
+    let all = project.into_iter().chain(user.map(|path| (path, Scope::User)));
+    all.map(|(path, scope)| File::load(&path, scope)).collect()
+}
+
+/// What the files choose together: the project's word goes before the user's.
+#[must_use]
+pub fn choices(files: &[File]) -> Choices {
+    files.iter().fold(Choices::default(), |first, next| first.or(&next.choices))
+}

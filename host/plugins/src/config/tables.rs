@@ -1,0 +1,145 @@
+//! Components that configuration files describe by tables of changes on a parent.
+//!
+//! Planners, preprocessors and trainers have settings and a chain of parents; a table of them is a component of its
+//! own. A table of another kind is a name for its parent with other parameters: the registry follows it.
+
+use anyhow::{Context, Result, bail, ensure};
+use nnunet_plugin_api::{
+    Component, Config as Table, Factory, Info, Kind, Planner, PlannerSettings, Preprocessor,
+    PreprocessorSettings, overlay,
+};
+
+use super::{File, Scope, section};
+use crate::registry::{Origin, Preset, Registry};
+use crate::world::Kit;
+
+/// The plugin name of components in configuration files.
+const CONFIG: &str = "config";
+
+/// Registers the components a file describes.
+///
+/// # Errors
+/// A table without a parent, an unknown parent or parameter; one that would shadow a built-in.
+pub(crate) fn register(kit: Kit, file: &File, registry: &mut Registry) -> Result<()> {
+    let mut presets = Vec::new();
+    for kind in Kind::ALL {
+        for (name, table) in file.tables(kind).into_iter().flatten() {
+            let extends = extends(kind, name, table)?;
+            let info = Info::new(kind, name.clone(), format!("{extends} with changes"));
+            match component(kit, info, extends.clone(), table)? {
+                Some(component) => {
+                    registry.register(component, CONFIG, origin(file), false)?;
+                }
+                None => presets.push((kind, name, Preset { extends, changes: without_extends(table) })),
+            }
+        }
+    }
+    register_presets(presets, file, registry)
+}
+
+fn origin(file: &File) -> Origin {
+    match file.scope {
+        Scope::Project => Origin::Config(file.path.clone()),
+        Scope::User => Origin::UserConfig(file.path.clone()),
+    }
+}
+
+/// A component of its own, for the kinds that have settings.
+fn component(kit: Kit, info: Info, extends: String, table: &Table) -> Result<Option<Component>> {
+    let changes = without_extends(table);
+    Ok(Some(match info.kind {
+        Kind::Trainer => (kit.trainer)(info, table.clone())?,
+        Kind::Planner => Component::planner(info, move |_| {
+            Ok(Box::new(TablePlanner { extends: extends.clone(), table: changes.clone() }))
+        }),
+        Kind::Preprocessor => Component::preprocessor(info, move |_| {
+            Ok(Box::new(TablePreprocessor { extends: extends.clone(), table: changes.clone() }))
+        }),
+        _ => return Ok(None),
+    }))
+}
+
+/// Parents first, in whatever order they are written.
+fn register_presets(
+    mut waiting: Vec<(Kind, &String, Preset)>,
+    file: &File,
+    registry: &mut Registry,
+) -> Result<()> {
+    while !waiting.is_empty() {
+        let before = waiting.len();
+        let mut later = Vec::new();
+        for (kind, name, preset) in waiting {
+            let place = || format!("[{}.{name}]", section(kind));
+            ensure!(preset.extends != *name, "{} extends itself", place());
+            if registry.find(kind, &preset.extends).is_ok() {
+                registry.check_parameters(kind, &preset.extends, &preset.changes).with_context(place)?;
+                registry.register_preset(kind, name, preset, origin(file))?;
+            } else {
+                later.push((kind, name, preset));
+            }
+        }
+        if let Some((kind, name, preset)) = later.first().filter(|_| later.len() == before) {
+            let place = || format!("[{}.{name}]", section(*kind));
+            registry.find(*kind, &preset.extends).with_context(place)?;
+        }
+        waiting = later;
+    }
+    Ok(())
+}
+
+/// The parent a table names.
+///
+/// # Errors
+/// A table without one.
+pub fn extends(kind: Kind, name: &str, table: &Table) -> Result<String> {
+    match table.get("extends").and_then(|value| value.as_str()) {
+        Some(parent) => Ok(parent.to_owned()),
+        None => bail!("[{}.{name}] needs extends = \"the {kind} it starts from\"", section(kind)),
+    }
+}
+
+/// The changes of a table.
+#[must_use]
+pub fn without_extends(table: &Table) -> Table {
+    table
+        .iter()
+        .filter(|(key, _)| *key != "extends")
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect()
+}
+
+struct TablePlanner {
+    extends: String,
+    table: Table,
+}
+
+impl Planner for TablePlanner {
+    fn extends(&self) -> String {
+        self.extends.clone()
+    }
+
+    fn configure(&self, settings: &mut PlannerSettings) -> nnunet_plugin_api::Result<()> {
+        overlay(settings, &self.table)
+    }
+}
+
+struct TablePreprocessor {
+    extends: String,
+    table: Table,
+}
+
+impl Preprocessor for TablePreprocessor {
+    fn extends(&self) -> String {
+        self.extends.clone()
+    }
+
+    fn configure(&self, settings: &mut PreprocessorSettings) -> nnunet_plugin_api::Result<()> {
+        overlay(settings, &self.table)
+    }
+}
+
+/// What stands for a preset in the registry.
+pub(crate) fn preset_component(kind: Kind, name: &str, extends: &str) -> Component {
+    let info = Info::new(kind, name.to_owned(), format!("{extends} with other parameters"));
+    Component { info, factory: Factory::Elsewhere }
+}

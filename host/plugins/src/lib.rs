@@ -1,0 +1,28 @@
+//! The plugin engine: which components there are, where they come from, and which of them a name means.
+//!
+//! [`world::world`] reads configuration files, looks for plugins, checks and loads them, and fills the
+//! [`registry::Registry`].
+
+pub mod build;
+mod builtin;
+pub mod clock;
+pub mod config;
+pub mod discovery;
+mod inline_toml;
+pub mod loader;
+pub mod pin;
+pub mod plugin;
+pub mod probe;
+pub mod progress;
+pub mod provenance;
+pub mod reference;
+pub mod registry;
+pub mod scaffold;
+pub mod services;
+pub mod stdout;
+pub mod trust;
+pub mod user_folders;
+pub mod world;
+
+pub use builtin::built_in;
+pub use inline_toml::inline_toml;

@@ -1,0 +1,64 @@
+//! Plugin files: what they say of themselves, and whether they are in use.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use nnunet_plugin_api::Info;
+use serde::{Deserialize, Serialize};
+
+/// What a plugin file says of itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Description {
+    /// Crate name.
+    pub name: String,
+    /// Crate version.
+    pub version: String,
+    /// Licence.
+    pub licence: String,
+    /// ABI, `major.minor`.
+    pub abi: String,
+    /// Compiler that built it.
+    pub rustc: String,
+    /// It uses tensors.
+    pub needs_torch: bool,
+    /// Its components.
+    pub components: Vec<Info>,
+}
+
+/// A plugin in use.
+#[derive(Debug, Clone)]
+pub struct Plugin {
+    /// What it says of itself.
+    pub about: Description,
+    /// The file.
+    pub path: PathBuf,
+    /// Hash of the file, as `sha256sum` prints it.
+    pub sha256: String,
+}
+
+/// A plugin that was found and cannot be used.
+#[derive(Debug)]
+pub struct Refused {
+    /// The file, or a folder of plugins that is not looked into.
+    pub path: PathBuf,
+    /// `incompatible`: made for another host; `broken`: anything else.
+    pub status: &'static str,
+    /// Why.
+    pub error: anyhow::Error,
+}
+
+/// The program beside this one that has tensors, or this one when there is none.
+///
+/// # Errors
+/// The system does not say where this program is.
+pub fn program_with_tensors() -> Result<PathBuf> {
+    let own = std::env::current_exe().context("cannot find this program's own path")?;
+    let sibling = own.with_file_name("nnunet-torch");
+    Ok(if sibling.is_file() { sibling } else { own })
+}
+
+/// The file name of a crate's shared library.
+#[must_use]
+pub fn library_name(crate_name: &str) -> PathBuf {
+    Path::new(&format!("lib{}.so", crate_name.replace('-', "_"))).to_owned()
+}

@@ -1,0 +1,238 @@
+//! A new plugin crate: it compiles, its test passes, and what it registers can be used at once.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use nnunet_plugin_api::Kind;
+
+use crate::build;
+
+/// What a new crate is made from.
+#[derive(Debug, Clone)]
+pub struct Scaffold {
+    /// Kind of its component.
+    pub kind: Kind,
+    /// Crate name, `my-trainer`.
+    pub name: String,
+    /// Sources of `nnunet-plugin-api`; none: the published version.
+    pub api: Option<PathBuf>,
+}
+
+/// A template: the word in it that stands for the component, and the source.
+struct Template {
+    word: &'static str,
+    source: &'static str,
+    next: &'static str,
+}
+
+/// Versions of all dependencies, as this program was built with.
+const LOCK: &str = include_str!("../../../Cargo.lock");
+
+impl Scaffold {
+    /// Name of the component: `MyTrainer` of `my-trainer`.
+    #[must_use]
+    pub fn component(&self) -> String {
+        let words = self.name.split(['-', '_']).filter(|word| !word.is_empty());
+        words.map(|word| word[..1].to_uppercase() + &word[1..]).collect()
+    }
+
+    /// Writes the crate into a new folder.
+    ///
+    /// # Errors
+    /// A name no crate can have, a folder that is there, a kind without a template; what the system says.
+    pub fn write(&self, folder: &Path) -> Result<()> {
+        check_name(&self.name)?;
+        ensure!(!folder.exists(), "{} is there already; choose another name", folder.display());
+        let template = template(self.kind)?;
+        let source = template.source.replace(template.word, &self.component());
+        let mut files = vec![
+            ("Cargo.toml", self.manifest()?),
+            ("Cargo.lock", LOCK.to_owned()),
+            ("README.md", self.readme(&template)),
+            (".gitignore", "/target\n/.cargo\n".to_owned()),
+            ("src/lib.rs", source),
+            (".cargo/config.toml", build::cargo_config(self.kind.needs_tensors())),
+        ];
+        if self.kind.needs_tensors() {
+            files.push(("build.rs", BUILD_SCRIPT.to_owned()));
+        }
+        for (name, text) in files {
+            write(&folder.join(name), &text)?;
+        }
+        Ok(())
+    }
+
+    /// The commands that come next, one a line.
+    ///
+    /// # Errors
+    /// A kind without a template.
+    pub fn next(&self) -> Result<String> {
+        Ok(format!("nnunet plugins install {}\n{}", self.name, self.filled(template(self.kind)?.next)))
+    }
+
+    fn filled(&self, text: &str) -> String {
+        text.replace("NAME", &self.component())
+    }
+
+    fn manifest(&self) -> Result<String> {
+        let features = if self.kind.needs_tensors() { ", features = [\"torch\"]" } else { "" };
+        let api = match &self.api {
+            Some(path) => {
+                format!("path = {:?}", path.canonicalize().with_context(|| path.display().to_string())?)
+            }
+            None => format!("version = {:?}", env!("CARGO_PKG_VERSION")),
+        };
+        Ok(MANIFEST
+            .replace("CRATE", &self.name)
+            .replace("SUMMARY", &format!("{}: a {} for nnunet.", self.component(), self.kind))
+            .replace("API", &format!("{{ {api}{features} }}")))
+    }
+
+    fn readme(&self, template: &Template) -> String {
+        README
+            .replace("CRATE", &self.name)
+            .replace("KIND", self.kind.as_str())
+            .replace("NEXT", &self.filled(template.next))
+            .replace("NAME", &self.component())
+    }
+}
+
+fn check_name(name: &str) -> Result<()> {
+    let good = name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_');
+    ensure!(good, "`{name}` is no name for a crate: small letters, digits and -, such as my-trainer");
+    Ok(())
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    let shown = || path.display().to_string();
+    std::fs::create_dir_all(path.parent().unwrap_or(Path::new("."))).with_context(shown)?;
+    std::fs::write(path, text).with_context(shown)
+}
+
+fn template(kind: Kind) -> Result<Template> {
+    let (word, source, next) = match kind {
+        Kind::Trainer => {
+            ("MyTrainer", include_str!("templates/trainer.rs"), "nnunet train 3d_fullres NAME TASK 0")
+        }
+        Kind::Loss => ("MyLoss", include_str!("templates/loss.rs"), "nnunet plugins inspect NAME"),
+        Kind::Architecture => (
+            "MyArchitecture",
+            include_str!("templates/architecture.rs"),
+            "printf '[trainers.NAMETrainer]\\nextends = \"nnUNetTrainerV2\"\\narchitecture = \"NAME\"\\n' >> nnunet.toml\nnnunet train 3d_fullres NAMETrainer TASK 0",
+        ),
+        Kind::Planner => (
+            "MyPlanner",
+            include_str!("templates/planner.rs"),
+            "nnunet plan_and_preprocess -t TASK -pl3d NAME -pl2d None\nnnunet train 3d_fullres nnUNetTrainerV2 TASK 0 -p nnUNetPlansNAME",
+        ),
+        Kind::Preprocessor => (
+            "MyPreprocessor",
+            include_str!("templates/preprocessor.rs"),
+            "nnunet plan_and_preprocess -t TASK -pl3d NAMEPlanner -pl2d None\nnnunet train 3d_fullres nnUNetTrainerV2 TASK 0 -p nnUNetPlansNAME",
+        ),
+        Kind::Postprocessor => (
+            "MyPostprocessor",
+            include_str!("templates/postprocessor.rs"),
+            "nnunet apply_postprocessing -i PREDICTIONS -o RESULT -pp NAME",
+        ),
+        Kind::Normalization => (
+            "MyNormalization",
+            include_str!("templates/normalization.rs"),
+            "nnunet plan_and_preprocess -t TASK -pl3d NAMEPlanner -pl2d None\nnnunet train 3d_fullres nnUNetTrainerV2 TASK 0 -p nnUNetPlansNAME",
+        ),
+        Kind::Augmentation => (
+            "MyAugmentation",
+            include_str!("templates/augmentation.rs"),
+            "printf '[use]\\naugmentation = \"NAME\"\\n' >> nnunet.toml\nnnunet train 3d_fullres nnUNetTrainerV2 TASK 0",
+        ),
+        Kind::Logger => (
+            "MyLogger",
+            include_str!("templates/logger.rs"),
+            "printf '[loggers.NAME]\\n' >> nnunet.toml\nnnunet train 3d_fullres nnUNetTrainerV2 TASK 0",
+        ),
+        Kind::Format => (
+            "MyFormat",
+            include_str!("templates/format.rs"),
+            "nnunet plugins inspect NAME\nnnunet plan_and_preprocess -t TASK",
+        ),
+        other => bail!("there is no template for a {other}"),
+    };
+    Ok(Template { word, source, next })
+}
+
+const MANIFEST: &str = r#"[package]
+name = "CRATE"
+description = "SUMMARY"
+version = "0.1.0"
+edition = "2024"
+license = "MIT OR Apache-2.0"
+publish = false
+
+[lib]
+crate-type = ["cdylib"]
+doctest = false
+
+[dependencies]
+nnunet-plugin-api = API
+
+# A crate of its own, also inside another workspace.
+[workspace]
+"#;
+
+/// Libraries and tests find libtorch where they were linked with it.
+const BUILD_SCRIPT: &str = r#"//! Lets the plugin and its tests find libtorch where they were built with it.
+
+fn main() {
+    println!("cargo::rerun-if-env-changed=LIBTORCH");
+    if let Ok(folder) = std::env::var("LIBTORCH") {
+        println!("cargo::rustc-link-arg=-Wl,-rpath,{folder}/lib");
+    }
+}
+"#;
+
+const README: &str = r"# CRATE
+
+The KIND `NAME` for [nnunet](https://github.com/MIC-DKFZ/nnUNet), as a plugin.
+
+```sh
+cargo test --release
+nnunet plugins install .
+NEXT
+```
+
+All code is in `src/lib.rs`. `nnunet plugins inspect NAME` shows what the component says of itself, `nnunet plugins check
+FILE` tries it with odd inputs. `.cargo/config.toml` says where this machine keeps libtorch and the built dependencies; it
+stays out of git, and a machine without it builds everything here.
+
+Licence: MIT or Apache-2.0, as you like; change `license` in Cargo.toml for another.
+";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scaffold(name: &str) -> Scaffold {
+        Scaffold { kind: Kind::Planner, name: name.to_owned(), api: None }
+    }
+
+    #[test]
+    fn a_crate_is_written_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let to = folder.path().join("my-planner");
+        scaffold("fast-planner").write(&to).unwrap();
+        let manifest = std::fs::read_to_string(to.join("Cargo.toml")).unwrap();
+        assert!(manifest.contains("nnunet-plugin-api = { version = \"0.1.0\" }"), "{manifest}");
+        let source = std::fs::read_to_string(to.join("src/lib.rs")).unwrap();
+        assert!(source.contains("struct FastPlanner;") && !source.contains("MyPlanner"), "{source}");
+        assert!(scaffold("fast-planner").write(&to).unwrap_err().to_string().contains("is there already"));
+    }
+
+    #[test]
+    fn names_are_those_of_crates() {
+        assert_eq!(scaffold("my-2nd_planner").component(), "My2ndPlanner");
+        for name in ["MyPlanner", "", "2nd", "a b", "ä"] {
+            assert!(check_name(name).is_err(), "{name}");
+        }
+    }
+}

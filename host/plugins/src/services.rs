@@ -1,0 +1,86 @@
+//! What the host does for plugins while they run: their own images have no access to its log, threads and signals.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use nnunet_plugin_api::Error;
+use nnunet_plugin_api::abi::abi_stable::prefix_type::PrefixTypeTrait;
+use nnunet_plugin_api::abi::abi_stable::std_types::{RStr, RString};
+use nnunet_plugin_api::abi::v1::{AbiResult, HostServices, HostServicesRef, Rounds, to_abi};
+use rayon::prelude::*;
+use tempfile::TempDir;
+
+use crate::progress::{self, Bar};
+
+/// The services, for a plugin's `manifest`.
+pub fn services() -> HostServicesRef {
+    static SERVICES: OnceLock<HostServicesRef> = OnceLock::new();
+    *SERVICES.get_or_init(|| {
+        HostServices { log, progress: show_progress, cancelled, seed, scratch, parallel_for }
+            .leak_into_prefix()
+    })
+}
+
+static CANCELLED: AtomicBool = AtomicBool::new(false);
+static SEED: AtomicU64 = AtomicU64::new(0);
+static SCRATCH: Mutex<Option<TempDir>> = Mutex::new(None);
+static BARS: LazyLock<Mutex<HashMap<String, Box<dyn Bar>>>> = LazyLock::new(Mutex::default);
+
+/// Tells components that the user wants to stop.
+pub fn cancel() {
+    CANCELLED.store(true, Ordering::Relaxed);
+}
+
+/// Tells components what the run's random numbers start from.
+pub fn set_seed(seed: u64) {
+    SEED.store(seed, Ordering::Relaxed);
+}
+
+/// Removes the scratch folder, when there is one.
+pub fn clean_up() {
+    // A folder that cannot be removed lies among the system's temporary files: the system clears them.
+    drop(lock(&SCRATCH).take().map(TempDir::close));
+}
+
+extern "C" fn log(message: RStr<'_>) {
+    tracing::info!("{}", message.as_str());
+}
+
+extern "C" fn show_progress(what: RStr<'_>, done: u64, of: u64) {
+    let mut bars = lock(&BARS);
+    let bar = bars.entry(what.to_string()).or_insert_with(|| progress::start(of as usize, what.as_str()));
+    bar.set_position(done);
+    if done >= of {
+        bars.remove(what.as_str());
+    }
+}
+
+extern "C" fn cancelled() -> bool {
+    CANCELLED.load(Ordering::Relaxed)
+}
+
+extern "C" fn seed() -> u64 {
+    SEED.load(Ordering::Relaxed)
+}
+
+extern "C" fn scratch() -> AbiResult<RString> {
+    let mut folder = lock(&SCRATCH);
+    let made = match folder.take() {
+        Some(folder) => Ok(folder),
+        None => tempfile::Builder::new().prefix("nnunet-scratch-").tempdir(),
+    };
+    to_abi(made.map_err(|error| Error::message(format!("scratch folder: {error}"))).map(|made| {
+        let path = RString::from(made.path().display().to_string());
+        *folder = Some(made);
+        path
+    }))
+}
+
+extern "C" fn parallel_for(count: usize, rounds: Rounds) {
+    (0..count).into_par_iter().for_each(|index| rounds.run(index));
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
