@@ -1,5 +1,6 @@
 //! A raw task: `dataset.json` and the images and labels it lists.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -44,6 +45,8 @@ pub struct Dataset {
     pub test: Vec<String>,
     /// Ending of all images and labels; `.nii.gz` unless the key `file_ending` says otherwise, as in v2.
     pub ending: String,
+    /// Images and label map of training cases that do not lie in imagesTr and labelsTr (only in v2).
+    pub listed: BTreeMap<String, (Vec<PathBuf>, PathBuf)>,
 }
 
 impl Dataset {
@@ -78,6 +81,7 @@ impl Dataset {
                 .map_or(Ok(Vec::new()), |list| cases(list, &ending))
                 .with_context(|| format!("{}: `test`", path.display()))?,
             ending,
+            listed: BTreeMap::new(),
         })
     }
 
@@ -99,6 +103,9 @@ impl Dataset {
     /// The image files of a case, by channel.
     #[must_use]
     pub fn images_of(&self, part: Part, case: &str) -> Vec<PathBuf> {
+        if let (Part::Training, Some((images, _))) = (part, self.listed.get(case)) {
+            return images.clone();
+        }
         let folder = self.folder.join(part.folder());
         (0..self.modalities.len())
             .map(|channel| folder.join(format!("{case}_{channel:04}{}", self.ending)))
@@ -108,7 +115,10 @@ impl Dataset {
     /// The label file of a training case.
     #[must_use]
     pub fn label(&self, case: &str) -> PathBuf {
-        self.folder.join("labelsTr").join(format!("{case}{}", self.ending))
+        match self.listed.get(case) {
+            Some((_, label)) => label.clone(),
+            None => self.folder.join("labelsTr").join(format!("{case}{}", self.ending)),
+        }
     }
 }
 

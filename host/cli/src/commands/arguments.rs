@@ -1,8 +1,10 @@
-//! v1's way of writing arguments, made clap's: `-tl 2` is `--tl 2`, and a program called `nnUNet_train` is
-//! `nnunet train`.
+//! The originals' way of writing arguments, made clap's: `-tl 2` is `--tl 2`, a program called `nnUNet_train` is
+//! `nnunet train`, and one called `nnUNetv2_train` is `nnunet v2 train`.
 
 use std::ffi::OsString;
 use std::path::Path;
+
+use super::v2;
 
 /// What v1's console commands begin with.
 const PREFIX: &str = "nnUNet_";
@@ -13,7 +15,10 @@ pub fn normalize(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString>
     let program = arguments.next().unwrap_or_else(|| "nnunet".into());
     let called =
         Path::new(&program).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let command = called.strip_prefix(PREFIX).map(OsString::from);
+    let command = match called.strip_prefix(v2::PREFIX) {
+        Some(command) => vec!["v2".into(), command.into()],
+        None => called.strip_prefix(PREFIX).map(OsString::from).into_iter().collect(),
+    };
     std::iter::once(program).chain(command).chain(arguments.map(double_dash)).collect()
 }
 
@@ -48,6 +53,7 @@ mod tests {
             "nnunet plan_and_preprocess -t 4 --tl 2"
         );
         assert_eq!(normalized("/x/nnUNet_train 3d_fullres -c"), "/x/nnUNet_train train 3d_fullres -c");
+        assert_eq!(normalized("/x/nnUNetv2_preprocess -np 1"), "/x/nnUNetv2_preprocess v2 preprocess --np 1");
         assert_eq!(
             normalized("nnunet x --step_size -0.5 -pl3d None"),
             "nnunet x --step_size -0.5 --pl3d None"

@@ -26,6 +26,7 @@ mod pretrained;
 pub mod train;
 pub mod train_parallel;
 pub mod trainers;
+pub mod v2;
 mod verify;
 
 use std::ffi::OsString;
@@ -137,8 +138,11 @@ pub enum Command {
     Config(config::Args),
     /// List, inspect, make, check and install plugins.
     Plugins(plugins::Args),
-    /// Make links with v1's command names.
+    /// Make links with v1's and v2's command names.
     Aliases(aliases::Args),
+    /// The commands of nnU-Net v2.
+    #[command(subcommand)]
+    V2(v2::Command),
 }
 
 impl Command {
@@ -164,6 +168,9 @@ impl Cli {
     /// A configuration file that cannot be used.
     pub fn from_process() -> Result<Self> {
         let words = process_arguments();
+        if let Some(program) = words.first() {
+            v2::check(program, &words);
+        }
         let files = files(defaults::named_file(&words).as_deref())?;
         folders::set_from(&files);
         let choices = choices(&files);
@@ -230,6 +237,7 @@ pub fn run(cli: &Cli, kit: Kit) -> Result<()> {
         Command::Config(args) => config::run(args, cli),
         Command::Plugins(args) => plugins::run(args, cli, kit),
         Command::Aliases(args) => aliases::run(args),
+        Command::V2(command) => command.run(|| cli.world(kit)),
         Command::Train(_)
         | Command::TrainDp(_)
         | Command::TrainDdp(_)

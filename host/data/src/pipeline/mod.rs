@@ -2,10 +2,10 @@
 
 mod crop;
 mod fingerprint;
-mod key;
+pub(crate) mod key;
 mod plan;
 mod preprocess;
-mod work;
+pub(crate) mod work;
 
 use std::path::{Path, PathBuf};
 
@@ -60,10 +60,10 @@ pub fn copy_truths(from: &Path, to: &Path) -> Result<()> {
 }
 
 /// Bytes of so many voxels in single precision.
-fn f32_bytes(voxels: u64) -> u64 {
+pub(crate) fn f32_bytes(voxels: u64) -> u64 {
     4 * voxels
 }
 
-fn voxels(size: [usize; 3]) -> u64 {
+pub(crate) fn voxels(size: [usize; 3]) -> u64 {
     size.iter().map(|len| *len as u64).product()
 }

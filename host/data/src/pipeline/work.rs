@@ -26,7 +26,7 @@ pub struct Limits {
 ///
 /// # Errors
 /// One error that lists every case that failed.
-pub(super) fn for_each_case<T: Send>(
+pub(crate) fn for_each_case<T: Send>(
     what: &str,
     cases: &[String],
     limits: Limits,
