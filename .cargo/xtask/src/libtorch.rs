@@ -12,11 +12,41 @@ const CPU_NEEDS: [&str; 2] = ["nvidia-cuda-cupti==13.0.*", "nvidia-cuda-runtime=
 /// Written when an installation is complete.
 const COMPLETE: &str = "nnunet-complete";
 
+/// Which parts of libtorch are installed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Parts {
+    /// Those for a GPU too, where a driver is seen.
+    Seen,
+    /// Those for a GPU in any case: for containers and login nodes.
+    Cuda,
+}
+
 /// Finds or installs libtorch and links it as `.libtorch`, so that plain cargo commands work too.
 pub(crate) fn set_up() -> Result<PathBuf> {
+    set_up_with(Parts::Seen)
+}
+
+/// `cargo setup`, with `--cuda` for a GPU that is not there yet. The program looks for a GPU when it starts: a later one
+/// needs no new build.
+pub(crate) fn set_up_from(arguments: &[String]) -> Result<()> {
+    let parts = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => Parts::Seen,
+        ["--cuda"] => Parts::Cuda,
+        _ => return Err("usage: cargo setup [--cuda]".to_owned()),
+    };
+    set_up_with(parts).map(|_| ())
+}
+
+fn set_up_with(parts: Parts) -> Result<PathBuf> {
     check_compiler()?;
-    let (libtorch, source) = find()?;
+    let (libtorch, source) = find(parts)?;
     check(&libtorch, &source)?;
+    if parts == Parts::Cuda && !has_cuda(&libtorch) {
+        return Err(format!(
+            "{source}: this libtorch lacks the packages for CUDA, and is not ours to change: install torch=={VERSION} \
+             with its dependencies there, or unset the variable"
+        ));
+    }
     let link = root().join(".libtorch");
     if fs::read_link(&link).ok().as_deref() != Some(&libtorch) {
         let _ = fs::remove_file(&link);
@@ -32,7 +62,7 @@ fn check_compiler() -> Result<()> {
     if found { Ok(()) } else { Err(format!("there is no C++ compiler `{name}`: apt-get install g++")) }
 }
 
-fn find() -> Result<(PathBuf, String)> {
+fn find(parts: Parts) -> Result<(PathBuf, String)> {
     // Cargo sets LIBTORCH to our own link when the user has none.
     let own_link = root().join(".libtorch");
     if let Some(folder) = env::var_os("LIBTORCH").map(PathBuf::from).filter(|folder| *folder != own_link) {
@@ -46,7 +76,7 @@ fn find() -> Result<(PathBuf, String)> {
         return Ok((String::from_utf8_lossy(&path).trim().into(), "LIBTORCH_USE_PYTORCH=1".to_owned()));
     }
     let folder = cache()?.join(format!("nnunet/libtorch-{VERSION}"));
-    install(&folder)?;
+    install(&folder, parts)?;
     Ok((folder.join("torch"), folder.display().to_string()))
 }
 
@@ -77,23 +107,36 @@ fn check(libtorch: &Path, source: &str) -> Result<()> {
     }
 }
 
+/// Whether the packages that libtorch's part for CUDA needs lie beside it.
+fn has_cuda(libtorch: &Path) -> bool {
+    let beside = libtorch.parent().unwrap_or(libtorch).join("nvidia");
+    libtorch.join("lib/libtorch_cuda.so").is_file()
+        && ["cudnn", "nccl", "cusparselt", "nvshmem"].iter().all(|name| beside.join(name).is_dir())
+}
+
+/// Whether what was asked for is installed in `folder`.
+fn is_complete(folder: &Path, parts: Parts) -> bool {
+    folder.join(COMPLETE).is_file() && (parts == Parts::Seen || has_cuda(&folder.join("torch")))
+}
+
 /// Installs torch from PyPI into `folder`: beside it first, renamed when complete, so that an interrupted or a second
 /// installation does no harm.
-fn install(folder: &Path) -> Result<()> {
-    if folder.join(COMPLETE).is_file() {
+fn install(folder: &Path, parts: Parts) -> Result<()> {
+    if is_complete(folder, parts) {
         return Ok(());
     }
     println!("installing libtorch {VERSION} from PyPI into {} (once)", folder.display());
     let fresh = PathBuf::from(format!("{}.new-{}", folder.display(), std::process::id()));
     let failed = |error: std::io::Error| format!("cannot write {}: {error}", fresh.display());
     fs::create_dir_all(&fresh).map_err(failed)?;
-    let installed = pip(&fresh).and_then(|()| fs::write(fresh.join(COMPLETE), VERSION).map_err(failed));
+    let installed =
+        pip(&fresh, parts).and_then(|()| fs::write(fresh.join(COMPLETE), VERSION).map_err(failed));
     if let Err(message) = installed {
         let _ = fs::remove_dir_all(&fresh);
         return Err(message);
     }
     if folder.exists() {
-        if folder.join(COMPLETE).is_file() {
+        if is_complete(folder, parts) {
             // Another set-up was faster.
             return fs::remove_dir_all(&fresh).map_err(failed);
         }
@@ -103,7 +146,7 @@ fn install(folder: &Path) -> Result<()> {
 }
 
 /// A private virtual environment brings pip; what it installs goes into `target`.
-fn pip(target: &Path) -> Result<()> {
+fn pip(target: &Path, parts: Parts) -> Result<()> {
     let environment = target.join("venv");
     let made = Command::new("python3").args(["-m", "venv"]).arg(&environment).output();
     let has_own = made.is_ok_and(|output| output.status.success()) && environment.join("bin/pip").is_file();
@@ -124,7 +167,7 @@ fn pip(target: &Path) -> Result<()> {
     };
     let has_gpu = Path::new("/dev/nvidia0").exists() || Path::new("/proc/driver/nvidia").exists();
     pip.args(["install", "--quiet", "--disable-pip-version-check", "--target"]).arg(target);
-    if !has_gpu {
+    if !has_gpu && parts == Parts::Seen {
         pip.arg("--no-deps").args(CPU_NEEDS);
     }
     pip.arg(format!("torch=={VERSION}"));

@@ -5,6 +5,7 @@
 
 mod demo;
 mod libtorch;
+mod numeric;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -17,12 +18,12 @@ fn main() -> ExitCode {
     let (command, rest) =
         arguments.split_first().map_or(("", &[][..]), |(first, rest)| (first.as_str(), rest));
     let done = match command {
-        "setup" => libtorch::set_up().map(|_| ()),
+        "setup" => libtorch::set_up_from(rest),
         "demo" => build().and_then(|()| demo::run(rest)),
         "verify" => build().and_then(|()| test(rest)),
         "reference" => build().and_then(|()| reference()),
         "lint" => libtorch::set_up().and_then(|libtorch| lint(&libtorch)),
-        _ => Err("usage: cargo setup | cargo demo [FOLDER] | cargo verify [TEST ARGUMENTS] | cargo reference | cargo lint"
+        _ => Err("usage: cargo setup [--cuda] | cargo demo [FOLDER] | cargo verify [TEST ARGUMENTS] | cargo reference | cargo lint"
             .to_owned()),
     };
     match done {
@@ -57,12 +58,16 @@ fn build() -> Result<()> {
 }
 
 fn test(arguments: &[String]) -> Result<()> {
+    numeric::show_processor();
     let libtorch = libtorch::set_up()?;
     // What the memory checker runs.
     cargo(&libtorch, &["build", "--release", "--package", "nnunet-engine", "--example", "plugin_calls"])?;
     let mut all = vec!["test", "--release", "--workspace", "--exclude", "nnunet", "--tests"];
     all.extend(arguments.iter().map(String::as_str));
     cargo(&libtorch, &all)?;
+    if arguments.is_empty() {
+        numeric::test(&libtorch)?;
+    }
     // Examples in the documentation run from a temporary folder, where the rpath leads nowhere: without tensors.
     cargo(&libtorch, &["test", "--release", "--package", "nnunet-plugin-api", "--doc"])
 }
@@ -97,8 +102,14 @@ fn lint(libtorch: &Path) -> Result<()> {
 
 /// Runs cargo with the libtorch that was found.
 fn cargo(libtorch: &Path, arguments: &[&str]) -> Result<()> {
+    cargo_with(libtorch, arguments, &[])
+}
+
+/// The same with more environment variables.
+fn cargo_with(libtorch: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Result<()> {
     let mut command = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
     command.args(arguments).current_dir(root()).env("LIBTORCH", libtorch).env_remove("LIBTORCH_USE_PYTORCH");
+    command.envs(variables.iter().copied());
     run(&mut command)
 }
 

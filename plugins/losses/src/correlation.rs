@@ -1,11 +1,12 @@
 //! Matthews' correlation coefficient (v1 `MCCLoss`).
 
-use nnunet_plugin_api::tch::{Kind as Element, Tensor};
+use nnunet_plugin_api::tch::Tensor;
 use nnunet_plugin_api::{Component, Info, Kind, Loss, Registration, Result, inventory, parse_config};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::counts::{Counts, foreground};
+use crate::precision::precision;
 use crate::target::{ignoring, one_hot, summed_axes};
 
 /// Keeps the slope of a square root finite where a class is absent; v1 ends in NaN there.
@@ -58,7 +59,7 @@ impl MatthewsCorrelation {
     /// Shapes that do not fit.
     pub fn masked(&self, logits: &Tensor, target: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
         let MccConfig { batch_dice, do_bg, smooth, .. } = self.config;
-        let p = logits.f_softmax(1, Element::Float)?;
+        let p = logits.f_softmax(1, precision(logits))?;
         let axes = summed_axes(&p, batch_dice);
         let counts = Counts::new(&p, &one_hot(target, &p, 0)?, &axes, mask, false)?;
         // Shares of one case's voxels, whether or not the batch is summed.
@@ -67,7 +68,7 @@ impl MatthewsCorrelation {
         let nominator = &tp * &tn - &fp * &fn_ + smooth;
         let product = (&tp + &fp) * (&tp + &fn_) * (&tn + &fp) * (&tn + &fn_);
         let correlation = nominator.f_div(&(root(&product, smooth)? + smooth))?;
-        Ok(foreground(&correlation, do_bg)?.f_mean(Element::Float)?.f_neg()?)
+        Ok(foreground(&correlation, do_bg)?.f_mean(precision(&correlation))?.f_neg()?)
     }
 }
 
@@ -84,5 +85,5 @@ fn root(product: &Tensor, smooth: f64) -> Result<Tensor> {
     if smooth == 0.0 {
         return Ok(root);
     }
-    Ok(root.f_mul(&product.f_gt(0.0)?.f_to_kind(Element::Float)?)?)
+    Ok(root.f_mul(&product.f_gt(0.0)?.f_to_kind(product.kind())?)?)
 }

@@ -1,7 +1,8 @@
 //! Soft counts of a confusion matrix (v1 `get_tp_fp_fn_tn`).
 
+use crate::precision::precision;
 use nnunet_plugin_api::Result;
-use nnunet_plugin_api::tch::{Kind, Tensor};
+use nnunet_plugin_api::tch::Tensor;
 
 /// True and false, positives and negatives by class.
 #[derive(Debug)]
@@ -31,7 +32,7 @@ impl Counts {
                 None => product,
             };
             let product = if square { product.f_square()? } else { product };
-            Ok(product.f_sum_dim_intlist(axes, false, Kind::Float)?)
+            Ok(product.f_sum_dim_intlist(axes, false, precision(&product))?)
         };
         let (not_p, not_y) = (p.f_neg()? + 1.0, y.f_neg()? + 1.0);
         Ok(Self {

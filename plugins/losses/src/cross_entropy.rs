@@ -1,6 +1,7 @@
 //! Cross entropy over voxels (v1 `RobustCrossEntropyLoss`).
 
-use nnunet_plugin_api::tch::{Kind as Element, Reduction, Tensor};
+use crate::precision::precision;
+use nnunet_plugin_api::tch::{Reduction, Tensor};
 use nnunet_plugin_api::{Component, Info, Kind, Loss, Registration, Result, inventory, parse_config};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -33,7 +34,7 @@ inventory::submit!(Registration(|| {
 
 impl Loss for CrossEntropy {
     fn forward(&self, logits: &Tensor, target: &Tensor) -> Result<Tensor> {
-        let log_probabilities = logits.f_log_softmax(1, Element::Float)?;
+        let log_probabilities = logits.f_log_softmax(1, precision(logits))?;
         voxelwise(&log_probabilities, target, &self.config, Reduction::Mean)
     }
 }
@@ -49,8 +50,11 @@ pub(crate) fn voxelwise(
     reduction: Reduction,
 ) -> Result<Tensor> {
     let labels = target.f_select(1, 0)?;
-    let device = log_probabilities.device();
-    let weight = config.weight.as_ref().map(|weight| Tensor::f_from_slice(weight)?.f_to_device(device));
+    let (device, kind) = (log_probabilities.device(), log_probabilities.kind());
+    let weight = config
+        .weight
+        .as_ref()
+        .map(|weight| Tensor::f_from_slice(weight)?.f_to_device(device)?.f_to_kind(kind));
     let ignored = config.ignore_index.unwrap_or(NO_LABEL);
     Ok(log_probabilities.f_nll_loss_nd(&labels, weight.transpose()?.as_ref(), reduction, ignored)?)
 }

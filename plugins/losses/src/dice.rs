@@ -1,12 +1,13 @@
 //! The soft Dice (v1 `SoftDiceLoss`; Drozdzal et al. 2016) and the one with squared terms (v1 `SoftDiceLossSquared`;
 //! Milletari et al. 2016).
 
-use nnunet_plugin_api::tch::{Kind as Element, Tensor};
+use nnunet_plugin_api::tch::Tensor;
 use nnunet_plugin_api::{Component, Info, Kind, Loss, Registration, Result, inventory, parse_config};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::counts::foreground;
+use crate::precision::precision;
 use crate::target::{Nonlinearity, ignoring, one_hot, summed_axes};
 
 /// Guards the quotient when everything is empty and `smooth` is 0.
@@ -98,7 +99,7 @@ pub(crate) fn soft_dice(
     // 2 tp + fp + fn = sum of probabilities + sum of the mask.
     let both = sum(&p, &axes)?.f_add(&sum(&y, &axes)?)?;
     let dice = (overlap * 2.0 + config.smooth) / (both + (config.smooth + EPSILON));
-    Ok(dice.f_mean(Element::Float)?.f_neg()?)
+    Ok(dice.f_mean(precision(&dice))?.f_neg()?)
 }
 
 /// The same with squared terms in the denominator.
@@ -112,7 +113,7 @@ pub(crate) fn squared_dice(
     let overlap = sum(&p.f_mul(&y)?, &axes)? + config.smooth;
     let both = sum(&p.f_square()?.f_add(&y)?, &axes)? + config.smooth;
     let dice = foreground(&(overlap * 2.0 / both), config.do_bg)?;
-    Ok(dice.f_mean(Element::Float)?.f_neg()?)
+    Ok(dice.f_mean(precision(&dice))?.f_neg()?)
 }
 
 /// Probabilities and masks of the classes from `first` on where voxels count, and the axes they are summed over.
@@ -133,5 +134,5 @@ fn counted(
 }
 
 fn sum(x: &Tensor, axes: &[i64]) -> Result<Tensor> {
-    Ok(x.f_sum_dim_intlist(axes, false, Element::Float)?)
+    Ok(x.f_sum_dim_intlist(axes, false, precision(x))?)
 }

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::dice::{DiceConfig, soft_dice};
+use crate::precision::precision;
 use crate::target::Nonlinearity;
 
 /// Parameters of [`DiceBce`].
@@ -50,7 +51,7 @@ impl Loss for DiceBce {
             ));
         }
         let DiceBceConfig { batch_dice, do_bg, smooth } = self.config;
-        let logits = logits.f_to_kind(nnunet_plugin_api::tch::Kind::Float)?;
+        let logits = logits.f_to_kind(precision(logits))?;
         let target = target.f_to_kind(logits.kind())?;
         let none = None::<&Tensor>;
         let entropy = logits.f_binary_cross_entropy_with_logits(&target, none, none, Reduction::Mean)?;

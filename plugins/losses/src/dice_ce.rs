@@ -1,12 +1,13 @@
 //! Dice plus cross entropy: nnU-Net's default (v1 `DC_and_CE_loss`).
 
-use nnunet_plugin_api::tch::{Kind as Element, Reduction, Tensor};
+use nnunet_plugin_api::tch::{Reduction, Tensor};
 use nnunet_plugin_api::{Component, Error, Info, Kind, Loss, Registration, Result, inventory, parse_config};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::cross_entropy::{CrossEntropyConfig, voxelwise};
 use crate::dice::{DiceConfig, soft_dice, squared_dice};
+use crate::precision::precision;
 use crate::target::ignoring;
 
 /// Parameters of [`DiceCe`].
@@ -90,8 +91,8 @@ impl DiceCe {
             return voxelwise(log_probabilities, target, &classes, Reduction::Mean);
         };
         let each = voxelwise(log_probabilities, target, &classes, Reduction::None)?;
-        let counted = each.f_mul(&mask.f_select(1, 0)?)?.f_sum(Element::Float)?;
-        Ok(counted.f_div(&mask.f_sum(Element::Float)?)?)
+        let counted = each.f_mul(&mask.f_select(1, 0)?)?.f_sum(precision(&each))?;
+        Ok(counted.f_div(&mask.f_sum(precision(mask))?)?)
     }
 }
 
@@ -99,7 +100,7 @@ impl Loss for DiceCe {
     fn forward(&self, logits: &Tensor, target: &Tensor) -> Result<Tensor> {
         let DiceCeConfig { weight_ce, weight_dice, .. } = self.config;
         let (target, mask) = ignoring(target, self.config.ignore_label)?;
-        let log_probabilities = logits.f_log_softmax(1, Element::Float)?;
+        let log_probabilities = logits.f_log_softmax(1, precision(logits))?;
         let entropy = || self.entropy(&log_probabilities, &target, mask.as_ref());
         let dice = || self.dice(&log_probabilities.f_exp()?, &target, mask.as_ref());
         Ok(match (weight_ce != 0.0, weight_dice != 0.0) {

@@ -1,10 +1,11 @@
 //! The focal loss with smoothed labels (Lin et al. 2017; v1 `FocalLoss` and `FocalLossV2`, which are the same).
 
-use nnunet_plugin_api::tch::{Kind as Element, Tensor};
+use nnunet_plugin_api::tch::Tensor;
 use nnunet_plugin_api::{Component, Error, Info, Kind, Loss, Registration, Result, inventory, parse_config};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::precision::precision;
 use crate::target::{Nonlinearity, one_hot};
 
 /// Weights of the classes.
@@ -106,11 +107,14 @@ impl Loss for Focal {
             alpha.f_index_select(0, &target.f_reshape([-1])?)?.f_reshape(target.f_select(1, 0)?.size())?;
         let labels = self.smoothed(&one_hot(target, &p, 0)?, classes)?;
         let pt =
-            p.f_mul(&labels)?.f_sum_dim_intlist([1].as_slice(), false, Element::Float)? + self.config.smooth;
+            p.f_mul(&labels)?.f_sum_dim_intlist([1].as_slice(), false, precision(&p))? + self.config.smooth;
         let hard = (pt.f_neg()? + 1.0).f_pow_tensor_scalar(self.config.gamma)?;
         let each = alpha.f_mul(&hard)?.f_mul(&pt.f_log()?)?;
-        let all =
-            if self.config.size_average { each.f_mean(Element::Float)? } else { each.f_sum(Element::Float)? };
+        let all = if self.config.size_average {
+            each.f_mean(precision(&each))?
+        } else {
+            each.f_sum(precision(&each))?
+        };
         Ok(all.f_neg()?)
     }
 }

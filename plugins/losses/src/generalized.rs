@@ -1,12 +1,13 @@
 //! Generalised Dice (v1 `GDL` and `GDL_and_CE_loss`; Sudre et al. 2017).
 
-use nnunet_plugin_api::tch::{Kind as Element, Reduction, Tensor};
+use nnunet_plugin_api::tch::{Reduction, Tensor};
 use nnunet_plugin_api::{Component, Info, Kind, Loss, Registration, Result, inventory, parse_config};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::counts::Counts;
 use crate::cross_entropy::{CrossEntropyConfig, voxelwise};
+use crate::precision::precision;
 use crate::target::{ignoring, one_hot, summed_axes};
 
 /// Keeps the weights of absent classes finite.
@@ -74,7 +75,7 @@ impl GeneralizedDice {
     /// # Errors
     /// Shapes that do not fit.
     pub fn masked(&self, logits: &Tensor, target: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
-        self.dice(&logits.f_softmax(1, Element::Float)?, target, mask)
+        self.dice(&logits.f_softmax(1, precision(logits))?, target, mask)
     }
 
     fn dice(&self, p: &Tensor, target: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
@@ -85,20 +86,20 @@ impl GeneralizedDice {
         let p = p.f_narrow(1, first, p.size()[1] - first)?;
         let Counts { tp, fp, fn_, .. } = Counts::new(&p, &y, &axes, mask, square)?;
         // The volumes are those of the whole target, ignored voxels included, as in v1.
-        let volume = y.f_sum_dim_intlist(axes.as_slice(), false, Element::Float)? + VOLUME_EPSILON;
+        let volume = y.f_sum_dim_intlist(axes.as_slice(), false, precision(&y))? + VOLUME_EPSILON;
         let volume = if square_volumes { volume.f_square()? } else { volume };
         let weighed = |counts: &Tensor| -> Result<Tensor> {
-            Ok(counts.f_div(&volume)?.f_sum_dim_intlist([-1].as_slice(), false, Element::Float)?)
+            Ok(counts.f_div(&volume)?.f_sum_dim_intlist([-1].as_slice(), false, precision(&volume))?)
         };
         let overlap = weighed(&tp)? * 2.0;
         let both = &overlap + weighed(&fp)? + weighed(&fn_)?;
-        Ok(((overlap + smooth) / (both + smooth)).f_mean(Element::Float)?.f_neg()?)
+        Ok(((overlap + smooth) / (both + smooth)).f_mean(precision(&p))?.f_neg()?)
     }
 }
 
 impl Loss for GeneralizedDice {
     fn forward(&self, logits: &Tensor, target: &Tensor) -> Result<Tensor> {
-        let log_p = logits.f_log_softmax(1, Element::Float)?;
+        let log_p = logits.f_log_softmax(1, precision(logits))?;
         let (target, mask) = ignoring(target, self.config.ignore_label)?;
         let loss = self.dice(&log_p.f_exp()?, &target, mask.as_ref())?;
         if !self.with_cross_entropy {

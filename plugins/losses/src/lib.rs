@@ -8,6 +8,7 @@ mod dice_bce;
 mod dice_ce;
 mod focal;
 mod generalized;
+mod precision;
 mod supervision;
 mod target;
 mod topk;

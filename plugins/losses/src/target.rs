@@ -1,5 +1,6 @@
 //! Targets: labels or masks of classes, and voxels that do not count.
 
+use crate::precision::precision;
 use nnunet_plugin_api::tch::Tensor;
 use nnunet_plugin_api::{Error, Result};
 use schemars::JsonSchema;
@@ -20,13 +21,13 @@ pub enum Nonlinearity {
 
 impl Nonlinearity {
     /// # Shapes
-    /// Unchanged; the result is in single precision.
+    /// Unchanged; the result is in single precision, or in double precision for double logits.
     pub(crate) fn apply(self, logits: &Tensor) -> Result<Tensor> {
-        use nnunet_plugin_api::tch::Kind::Float;
+        let kind = precision(logits);
         Ok(match self {
-            Nonlinearity::Softmax => logits.f_softmax(1, Float)?,
-            Nonlinearity::Sigmoid => logits.f_to_kind(Float)?.f_sigmoid()?,
-            Nonlinearity::None => logits.f_to_kind(Float)?,
+            Nonlinearity::Softmax => logits.f_softmax(1, kind)?,
+            Nonlinearity::Sigmoid => logits.f_to_kind(kind)?.f_sigmoid()?,
+            Nonlinearity::None => logits.f_to_kind(kind)?,
         })
     }
 }

@@ -1,12 +1,13 @@
 //! The cross entropy of the hardest voxels (v1 `TopKLoss`), alone and with the Dice (v1 `DC_and_topk_loss`).
 
-use nnunet_plugin_api::tch::{Kind as Element, Reduction, Tensor};
+use nnunet_plugin_api::tch::{Reduction, Tensor};
 use nnunet_plugin_api::{Component, Error, Info, Kind, Loss, Registration, Result, inventory, parse_config};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::cross_entropy::{CrossEntropyConfig, voxelwise};
 use crate::dice::{DiceConfig, soft_dice, squared_dice};
+use crate::precision::precision;
 
 /// Parameters of [`DiceTopK`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -51,7 +52,7 @@ inventory::submit!(Registration(|| {
 impl Loss for DiceTopK {
     fn forward(&self, logits: &Tensor, target: &Tensor) -> Result<Tensor> {
         let DiceTopKConfig { k, batch_dice, do_bg, smooth, .. } = self.config;
-        let log_probabilities = logits.f_log_softmax(1, Element::Float)?;
+        let log_probabilities = logits.f_log_softmax(1, precision(logits))?;
         let hardest = hardest(&log_probabilities, target, self.config.weight.clone(), k)?;
         let config = DiceConfig { batch_dice, do_bg, smooth, ..DiceConfig::default() };
         let dice = if self.config.square_dice { squared_dice } else { soft_dice };
@@ -92,7 +93,7 @@ inventory::submit!(Registration(|| {
 
 impl Loss for TopK {
     fn forward(&self, logits: &Tensor, target: &Tensor) -> Result<Tensor> {
-        let log_probabilities = logits.f_log_softmax(1, Element::Float)?;
+        let log_probabilities = logits.f_log_softmax(1, precision(logits))?;
         hardest(&log_probabilities, target, self.config.weight.clone(), self.config.k)
     }
 }
@@ -111,5 +112,5 @@ fn hardest(log_probabilities: &Tensor, target: &Tensor, weight: Option<Vec<f32>>
     let entropies = voxelwise(log_probabilities, target, &classes, Reduction::None)?.f_reshape([-1])?;
     let kept = (entropies.numel() as f64 * k / 100.0) as i64;
     let (hardest, _) = entropies.f_topk(kept, 0, true, false)?;
-    Ok(hardest.f_mean(Element::Float)?)
+    Ok(hardest.f_mean(precision(&hardest))?)
 }

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use clap::builder::ArgPredicate;
 use nnunet_data::memory;
 
-use super::chosen::Chosen;
+use super::device::DeviceChoice;
+use super::postprocessing_choice::PostprocessingChoice;
 
 /// Arguments of v1's command.
 #[derive(Debug, Clone, clap::Args)]
@@ -100,7 +101,7 @@ pub struct Args {
     pub lowres: Option<PathBuf>,
     /// What is done to the label maps instead of the model's postprocessing.json; -pp None for nothing.
     #[command(flatten)]
-    pub postprocessing: Chosen,
+    pub postprocessing: PostprocessingChoice,
     /// Draw the slice of every case that has most foreground, with its labels, as CASE.png (CASE_overlay.png beside label
     /// maps that are pictures).
     #[arg(long)]
@@ -117,9 +118,9 @@ pub struct Args {
     /// As in v2's scripts; bars are only drawn on a terminal.
     #[arg(long = "disable_progress_bar", alias = "disable-progress-bar")]
     pub disable_progress_bar: bool,
-    /// Where the network runs: on the GPU if there is one, by default.
-    #[arg(long, value_enum, default_value_t)]
-    pub device: Device,
+    /// Where the network runs: auto (the first GPU that works, else the CPU), cpu, cuda or cuda:N.
+    #[arg(long, default_value_t, value_name = "DEVICE")]
+    pub device: DeviceChoice,
     /// Number format of the network: half precision on the GPU and single on the CPU by default.
     #[arg(long, value_enum, default_value_t)]
     pub precision: Precision,
@@ -149,18 +150,6 @@ pub enum AllInGpu {
     True,
 }
 
-/// Where a network runs.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Device {
-    /// On the GPU, if there is one.
-    #[default]
-    Auto,
-    /// On the CPU.
-    Cpu,
-    /// On the GPU; without one the command fails.
-    Cuda,
-}
-
 /// Number formats of a network.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Precision {
@@ -171,6 +160,8 @@ pub enum Precision {
     Fp32,
     /// bfloat16.
     Bf16,
+    /// Half precision, on a GPU only; single on the CPU.
+    Fp16,
 }
 
 /// v1's modes of prediction.

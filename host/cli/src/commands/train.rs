@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use nnunet_engine::config::Choices;
 
+use super::device::DeviceChoice;
+
 /// Arguments of v1's command.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -27,6 +29,9 @@ pub struct Args {
     /// Identifier of the plans.
     #[arg(short = 'p', default_value = "nnUNetPlansv2.1")]
     pub plans: String,
+    /// Where the network is trained: auto (the first GPU that works, else the CPU), cpu, cuda or cuda:N.
+    #[arg(long, default_value_t, value_name = "DEVICE")]
+    pub device: DeviceChoice,
     /// Single precision.
     #[arg(long)]
     pub fp32: bool,

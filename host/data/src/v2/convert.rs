@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Folders, RawDataset, load};
 use crate::folders::{create, file_names};
-use crate::images::USUAL;
+use crate::images::DEFAULT_ENDING;
 use crate::pipeline::copy_file;
 
 /// Parts of a task of v1; the first two must be there.
@@ -134,11 +134,11 @@ fn split(task: &Path, folder: &Path) -> Result<()> {
     let mut images = Vec::new();
     for part in ["imagesTr", "imagesTs"] {
         create(&folder.join(part))?;
-        images.extend(file_names(&task.join(part), USUAL).into_iter().map(|name| (part, name)));
+        images.extend(file_names(&task.join(part), DEFAULT_ENDING).into_iter().map(|name| (part, name)));
     }
     let one = |(part, name): &(&str, String)| {
-        let case = name.trim_end_matches(USUAL);
-        let channel = |channel: usize| folder.join(part).join(format!("{case}_{channel:04}{USUAL}"));
+        let case = name.trim_end_matches(DEFAULT_ENDING);
+        let channel = |channel: usize| folder.join(part).join(format!("{case}_{channel:04}{DEFAULT_ENDING}"));
         let done = nifti::split(&task.join(part).join(name), channel);
         done.err().map(|error| format!("  {error:#}"))
     };
@@ -165,7 +165,7 @@ fn as_v2(mut description: Map<String, Value>) -> Result<Map<String, Value>> {
     };
     let labels = labels.iter().map(turned).collect::<Result<Map<String, Value>>>()?;
     description.insert("labels".to_owned(), labels.into());
-    description.insert("file_ending".to_owned(), USUAL.into());
+    description.insert("file_ending".to_owned(), DEFAULT_ENDING.into());
     Ok(description)
 }
 

@@ -10,7 +10,7 @@ use nnunet_preprocessing::v2::{Sample, sample_foreground, statistics};
 use serde_json::Value;
 
 use super::{CaseFiles, RawDataset, load};
-use crate::pipeline::work::for_each_case;
+use crate::pipeline::parallel::for_each_case;
 use crate::pipeline::{Limits, f32_bytes, voxels};
 use crate::{folders, images};
 

@@ -10,8 +10,8 @@ use nnunet_preprocessing::v2::{Recipe, class_locations, preprocess as preprocess
 
 use super::properties::{add_class_locations, properties_to_pickle};
 use super::{CaseFiles, DataConfiguration, PlansFile, RawDataset};
-use crate::pipeline::key::{CaseFiles as Files, Key, KeyBuilder, remove, sweep};
-use crate::pipeline::work::for_each_case;
+use crate::pipeline::cache_key::{CaseFiles as Files, Key, KeyBuilder, remove, sweep};
+use crate::pipeline::parallel::for_each_case;
 use crate::pipeline::{Limits, copy_file, f32_bytes, voxels};
 use crate::{folders, images, records};
 

@@ -6,7 +6,8 @@ use anyhow::{Result, ensure};
 use nnunet_cli::commands::train::Args;
 use nnunet_data::folders::{CONFIGURATIONS, Folders};
 use nnunet_data::records;
-use nnunet_engine::provenance::{self, Maker};
+use nnunet_engine::provenance::{self, PluginUse};
+use nnunet_plugin_api::tch::Device;
 use nnunet_plugin_api::vocabulary::{Plans, Stage};
 
 use crate::{cascade, network};
@@ -14,11 +15,13 @@ use crate::{cascade, network};
 /// Folders and plans of a run.
 pub(super) struct Job<'a> {
     pub(super) args: &'a Args,
+    /// Where networks run.
+    pub(super) device: Device,
     pub(super) task: String,
     pub(super) plans_file: PathBuf,
     pub(super) plans: Plans,
     /// Plugins that the plans and the preprocessed data were made with.
-    pub(super) plans_makers: Vec<Maker>,
+    pub(super) plans_plugins: Vec<PluginUse>,
     pub(super) stage: usize,
     pub(super) preprocessed: PathBuf,
     pub(super) model: PathBuf,
@@ -27,7 +30,7 @@ pub(super) struct Job<'a> {
 }
 
 impl<'a> Job<'a> {
-    pub(super) fn new(args: &'a Args) -> Result<Self> {
+    pub(super) fn new(args: &'a Args, device: Device) -> Result<Self> {
         let configuration = args.configuration.as_str();
         ensure!(
             CONFIGURATIONS.contains(&configuration),
@@ -61,8 +64,9 @@ impl<'a> Job<'a> {
             batch_dice: (configuration == "2d" || stages > 1) && configuration != "3d_lowres",
             output: model.join(fold),
             args,
+            device,
             task,
-            plans_makers: provenance::load_beside(&plans_file)?,
+            plans_plugins: provenance::load_beside(&plans_file)?,
             plans_file,
             plans,
             preprocessed,

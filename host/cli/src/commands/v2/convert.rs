@@ -6,7 +6,7 @@ use anyhow::Result;
 use nnunet_data::v2::convert::{from_decathlon, from_task, to_task};
 use nnunet_data::v2::{Folders, RawDataset};
 use nnunet_data::{folders as v1, v2};
-use nnunet_engine::world::World;
+use nnunet_engine::session::Session;
 
 use super::default_processes;
 use crate::report;
@@ -60,7 +60,7 @@ pub(super) fn run_msd(args: &Msd) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn run_to_task(args: &ToTask, _world: &World) -> Result<()> {
+pub(super) fn run_to_task(args: &ToTask, _session: &Session) -> Result<()> {
     let folders = v2::Folders::from_environment();
     let raw = RawDataset::load(&folders.raw()?.join(folders.dataset_name(&args.dataset)?))?;
     let root = args.output.clone().map_or_else(|| v1::Folders::from_environment().raw(), Ok)?;

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use nnunet_data::integrity;
 use nnunet_data::v2::{Folders, RawDataset, extract_fingerprint};
-use nnunet_engine::world::World;
+use nnunet_engine::session::Session;
 
 use super::{Effort, default_processes, for_each};
 use crate::commands::verify;
@@ -34,7 +34,7 @@ pub struct Args {
     effort: Effort,
 }
 
-pub(super) fn run(args: &Args, _world: &World) -> Result<()> {
+pub(super) fn run(args: &Args, _session: &Session) -> Result<()> {
     check_extractor(&args.extractor)?;
     let folders = Folders::from_environment();
     let processes = args.processes.unwrap_or_else(default_processes);

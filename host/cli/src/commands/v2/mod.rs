@@ -12,7 +12,7 @@ mod preprocess;
 use anyhow::{Result, ensure};
 use nnunet_data::memory;
 use nnunet_data::pipeline::Limits;
-use nnunet_engine::world::World;
+use nnunet_engine::session::Session;
 
 use crate::report;
 
@@ -55,16 +55,16 @@ impl Command {
     ///
     /// # Errors
     /// What the command returns.
-    pub(super) fn run(&self, world: impl FnOnce() -> Result<World>) -> Result<()> {
+    pub(super) fn run(&self, session: impl FnOnce() -> Result<Session>) -> Result<()> {
         match self {
-            Self::ExtractFingerprint(args) => extract_fingerprint::run(args, &world()?),
-            Self::PlanExperiment(args) => plan_experiment::run(args, &world()?),
-            Self::PlanAndPreprocess(args) => plan_and_preprocess::run(args, &world()?),
-            Self::Preprocess(args) => preprocess::run(args, &world()?),
-            Self::MovePlansBetweenDatasets(args) => move_plans::run(args, &world()?),
+            Self::ExtractFingerprint(args) => extract_fingerprint::run(args, &session()?),
+            Self::PlanExperiment(args) => plan_experiment::run(args, &session()?),
+            Self::PlanAndPreprocess(args) => plan_and_preprocess::run(args, &session()?),
+            Self::Preprocess(args) => preprocess::run(args, &session()?),
+            Self::MovePlansBetweenDatasets(args) => move_plans::run(args, &session()?),
             Self::ConvertOld(args) => convert::run_old(args),
             Self::ConvertMsd(args) => convert::run_msd(args),
-            Self::ConvertToTask(args) => convert::run_to_task(args, &world()?),
+            Self::ConvertToTask(args) => convert::run_to_task(args, &session()?),
             Self::Train(_) => later::refuse("train"),
             Self::FindBestConfiguration(_) => later::refuse("find_best_configuration"),
             Self::DeterminePostprocessing(_) => later::refuse("determine_postprocessing"),

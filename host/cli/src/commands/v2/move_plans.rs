@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use nnunet_data::v2::{Folders, RawDataset, move_plans};
-use nnunet_engine::world::World;
+use nnunet_engine::session::Session;
 
 use crate::report;
 
@@ -23,7 +23,7 @@ pub struct Args {
     target_plans: Option<String>,
 }
 
-pub(super) fn run(args: &Args, _world: &World) -> Result<()> {
+pub(super) fn run(args: &Args, _session: &Session) -> Result<()> {
     let folders = Folders::from_environment();
     let (from, to) = (folders.dataset(&args.source)?, folders.dataset(&args.target)?);
     ensure!(from.name != to.name, "{} has these plans already", to.name);

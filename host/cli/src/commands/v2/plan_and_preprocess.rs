@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use nnunet_data::v2::Folders;
-use nnunet_engine::world::World;
+use nnunet_engine::session::Session;
 
 use super::extract_fingerprint::{EXTRACTOR, check_extractor, extract};
 use super::plan_experiment::{Planning, plan_one};
@@ -38,18 +38,18 @@ pub struct Args {
     effort: Effort,
 }
 
-pub(super) fn run(args: &Args, world: &World) -> Result<()> {
+pub(super) fn run(args: &Args, session: &Session) -> Result<()> {
     check_extractor(&args.extractor)?;
     let folders = Folders::from_environment();
-    let planner = args.planning.planner(world)?;
+    let planner = args.planning.planner(session)?;
     let plans =
         planner.settings.v2.as_ref().map(|settings| settings.plans_identifier.clone()).unwrap_or_default();
     for_each(&args.datasets, |dataset| {
         extract(dataset, &folders, args.verify, args.clean, args.fingerprint_processes, &args.effort)?;
-        plan_one(dataset, &folders, &planner, world)?;
+        plan_one(dataset, &folders, &planner, session)?;
         if args.no_preprocessing {
             return Ok(());
         }
-        preprocess_one(dataset, &folders, &plans, &args.chosen, &args.effort, world)
+        preprocess_one(dataset, &folders, &plans, &args.chosen, &args.effort, session)
     })
 }

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use nnunet_data::v2::{Folders, RawDataset, plan};
 use nnunet_engine::provenance;
-use nnunet_engine::world::World;
+use nnunet_engine::session::Session;
 use nnunet_planning::{Resolved, v2 as planning};
 use nnunet_plugin_api::{Error as ComponentError, Kind};
 
@@ -47,10 +47,10 @@ pub(super) struct Planning {
 
 impl Planning {
     /// The planner with what the command line changes.
-    pub(super) fn planner(&self, world: &World) -> Result<Resolved> {
+    pub(super) fn planner(&self, session: &Session) -> Result<Resolved> {
         let name = &self.planner;
         let lookup = |name: &str| {
-            world.registry.planner(name).map_err(|error| ComponentError::message(error.to_string()))
+            session.registry.planner(name).map_err(|error| ComponentError::message(error.to_string()))
         };
         let mut planner = nnunet_planning::resolve(planning::registered_name(name), &lookup)
             .with_context(|| format!("planner {name}"))?;
@@ -73,18 +73,23 @@ impl Planning {
     }
 }
 
-pub(super) fn run(args: &Args, world: &World) -> Result<()> {
+pub(super) fn run(args: &Args, session: &Session) -> Result<()> {
     let folders = Folders::from_environment();
-    let planner = args.planning.planner(world)?;
-    for_each(&args.datasets, |dataset| plan_one(dataset, &folders, &planner, world))
+    let planner = args.planning.planner(session)?;
+    for_each(&args.datasets, |dataset| plan_one(dataset, &folders, &planner, session))
 }
 
 /// Plans a data set.
-pub(super) fn plan_one(dataset: &str, folders: &Folders, planner: &Resolved, world: &World) -> Result<()> {
+pub(super) fn plan_one(
+    dataset: &str,
+    folders: &Folders,
+    planner: &Resolved,
+    session: &Session,
+) -> Result<()> {
     let places = folders.dataset(dataset)?;
     let file = plan(planner, &RawDataset::load(&places.raw)?, &places)?;
-    let makers = provenance::makers(world, planner.names.iter().map(|name| (Kind::Planner, name)));
-    provenance::save_beside(&file, &makers)?;
+    let uses = provenance::plugins_used(session, planner.names.iter().map(|name| (Kind::Planner, name)));
+    provenance::save_beside(&file, &uses)?;
     report::line(&format!("planned {}", file.display()));
     Ok(())
 }

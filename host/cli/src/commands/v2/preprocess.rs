@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use nnunet_data::components;
 use nnunet_data::v2::{Folders, Job, PlansFile, RawDataset, copy_truths, preprocess};
-use nnunet_engine::world::World;
+use nnunet_engine::session::Session;
 
 use super::{Effort, for_each};
 use crate::report;
@@ -53,10 +53,10 @@ impl Chosen {
     }
 }
 
-pub(super) fn run(args: &Args, world: &World) -> Result<()> {
+pub(super) fn run(args: &Args, session: &Session) -> Result<()> {
     let folders = Folders::from_environment();
     for_each(&args.datasets, |dataset| {
-        preprocess_one(dataset, &folders, &args.plans_name, &args.chosen, &args.effort, world)
+        preprocess_one(dataset, &folders, &args.plans_name, &args.chosen, &args.effort, session)
     })
 }
 
@@ -67,7 +67,7 @@ pub(super) fn preprocess_one(
     plans_name: &str,
     chosen: &Chosen,
     effort: &Effort,
-    world: &World,
+    session: &Session,
 ) -> Result<()> {
     let chosen = chosen.with_processes()?;
     let places = folders.dataset(dataset)?;
@@ -83,12 +83,12 @@ pub(super) fn preprocess_one(
         let configuration = plans.configuration(name)?;
         let preprocessor_name = &configuration.preprocessor_name;
         let preprocessor = components::preprocessor_of(
-            &world.registry,
+            &session.registry,
             preprocessor_name,
             &configuration.normalization_schemes,
         )
         .with_context(|| format!("{}: configuration {name}", file.display()))?;
-        let libraries = components::libraries_of(&world.registry, preprocessor_name, &preprocessor)?;
+        let libraries = components::libraries_of(&session.registry, preprocessor_name, &preprocessor)?;
         let job = Job {
             dataset: &raw,
             plans: &plans,

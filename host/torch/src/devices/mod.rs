@@ -1,0 +1,66 @@
+//! Where networks run. A job's device is resolved here once, before its first tensor; everything else takes it from the
+//! job.
+
+mod cuda;
+mod driver;
+mod packages;
+
+use std::sync::Once;
+
+use anyhow::{Result, anyhow, bail};
+use nnunet_cli::commands::device::DeviceChoice;
+use nnunet_cli::report;
+use nnunet_data::memory;
+use nnunet_plugin_api::tch::Device;
+
+/// The device of a job. Says on its first call what was found.
+///
+/// # Errors
+/// A GPU that was asked for and cannot be used: what is missing, and what to do about it.
+pub(crate) fn resolve(choice: DeviceChoice) -> Result<Device> {
+    let (device, reason) = match choice {
+        DeviceChoice::Cpu => (Device::Cpu, String::new()),
+        DeviceChoice::Auto => match cuda::start() {
+            Ok(_) => (Device::Cuda(0), String::new()),
+            Err(missing) => (Device::Cpu, format!("; no GPU is used: {missing}")),
+        },
+        DeviceChoice::Cuda(index) => (gpu(index)?, String::new()),
+    };
+    static SAID: Once = Once::new();
+    SAID.call_once(|| report::line(&format!("device: {}{reason}", describe(device))));
+    Ok(device)
+}
+
+fn gpu(index: usize) -> Result<Device> {
+    let count =
+        cuda::start().map_err(|missing| anyhow!("--device cuda:{index}: {missing}; {}", missing.remedy()))?;
+    if index >= count {
+        let last = count - 1;
+        bail!("--device cuda:{index}: there is no such GPU; the last of {count} is cuda:{last}");
+    }
+    Ok(Device::Cuda(index))
+}
+
+/// The device's name as PyTorch writes it.
+pub(crate) fn name(device: Device) -> String {
+    match device {
+        Device::Cuda(index) => format!("cuda:{index}"),
+        _ => "cpu".to_owned(),
+    }
+}
+
+/// What the loader says; libloading keeps it in the cause.
+fn reason(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), ToString::to_string)
+}
+
+fn describe(device: Device) -> String {
+    let Device::Cuda(index) = device else { return name(device) };
+    let found = driver::find().ok();
+    let version = found.as_ref().and_then(|driver| driver.version.clone());
+    let version = version.map(|version| format!(", driver {version}")).unwrap_or_default();
+    match found.and_then(|driver| driver.gpus.into_iter().nth(index)) {
+        Some(gpu) => format!("{} ({}, {}{version})", name(device), gpu.name, memory::readable(gpu.memory)),
+        None => name(device),
+    }
+}

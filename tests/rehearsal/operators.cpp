@@ -1,0 +1,161 @@
+// Operators: tensors without values, copies and views of our own; all others run on the CPU, on the same memory.
+#include <ATen/ATen.h>
+#include <ATen/EmptyTensor.h>
+#include <ATen/native/CPUFallback.h>
+#include <c10/core/DeviceGuard.h>
+#include <torch/library.h>
+#include "memory.h"
+
+namespace {
+using namespace rehearsal;
+using Sizes = c10::SymIntArrayRef;
+const auto KEYS = c10::DispatchKeySet(c10::DispatchKey::CUDA);
+
+// The same memory as a tensor of the CPU.
+at::Tensor host(const at::Tensor& tensor) {
+  if (!tensor.defined() || tensor.is_cpu()) return tensor;
+  auto storage = tensor.storage();
+  auto count = static_cast<int64_t>(storage.nbytes() / tensor.itemsize());
+  auto options = at::TensorOptions().dtype(tensor.dtype()).device(at::kCPU);
+  auto all = at::from_blob(storage.mutable_data(), {count}, [storage](void*) {}, options);
+  return all.as_strided(tensor.sizes(), tensor.strides(), tensor.storage_offset());
+}
+
+at::Tensor empty(Sizes size, std::optional<at::ScalarType> kind, std::optional<at::Layout>,
+                 std::optional<at::Device> device, std::optional<bool>, std::optional<at::MemoryFormat> format) {
+  c10::OptionalDeviceGuard guard(device);
+  return at::detail::empty_generic(C10_AS_INTARRAYREF_SLOW(size), &device_memory(), KEYS, at::dtype_or_default(kind),
+                                   format);
+}
+
+at::Tensor empty_strided(Sizes size, Sizes strides, std::optional<at::ScalarType> kind, std::optional<at::Layout>,
+                         std::optional<at::Device> device, std::optional<bool>) {
+  c10::OptionalDeviceGuard guard(device);
+  return at::detail::empty_strided_generic(C10_AS_INTARRAYREF_SLOW(size), C10_AS_INTARRAYREF_SLOW(strides),
+                                           &device_memory(), KEYS, at::dtype_or_default(kind));
+}
+
+at::Tensor& copy_(at::Tensor& to, const at::Tensor& from, bool) {
+  if (to.is_cpu()) {
+    wait("copy_ from the device");
+    if (!depth) counts().downloaded_bytes += static_cast<long>(from.nbytes());
+  } else if (from.is_cpu()) {
+    if (!depth) {
+      counts().uploads++;
+      trace("UPLOAD");
+      if (PinnedMemory::instance().holds(from.storage().data())) counts().pinned_uploads++;
+    }
+  } else {
+    kernel("aten::copy_");
+  }
+  auto place = host(to);
+  place.copy_(host(from));
+  return to;
+}
+
+at::Tensor copy_from(const at::Tensor& from, const at::Tensor& to, bool asynchronous) {
+  auto place = to;
+  copy_(place, from, asynchronous);
+  return to;
+}
+
+at::Tensor copy_from_and_resize(const at::Tensor& from, const at::Tensor& to) {
+  auto place = to;
+  if (place.sizes() != from.sizes()) place.resize_(from.sizes());
+  copy_(place, from, false);
+  return to;
+}
+
+at::Scalar local_scalar(const at::Tensor& tensor) {
+  wait("aten::item");
+  return host(tensor).item();
+}
+
+const at::Tensor& resize_(const at::Tensor& tensor, Sizes size, std::optional<at::MemoryFormat> format) {
+  auto impl = tensor.unsafeGetTensorImpl();
+  impl->set_sizes_contiguous(C10_AS_INTARRAYREF_SLOW(size));
+  if (format && *format != at::MemoryFormat::Preserve) impl->empty_tensor_restride(*format);
+  auto bytes = at::detail::computeStorageNbytes(impl->sizes(), impl->strides(), tensor.itemsize(),
+                                                tensor.storage_offset());
+  auto storage = tensor.storage();
+  if (bytes > storage.nbytes()) {
+    c10::OptionalDeviceGuard guard(tensor.device());
+    auto memory = device_memory().allocate(bytes);
+    if (storage.nbytes()) std::memcpy(memory.get(), storage.data(), storage.nbytes());
+    storage.set_data_ptr_noswap(std::move(memory));
+    storage.set_nbytes(bytes);
+  }
+  return tensor;
+}
+
+at::Tensor as_strided(const at::Tensor& self, Sizes size, Sizes strides, std::optional<c10::SymInt> offset) {
+  auto first = offset ? std::optional<int64_t>(offset->guard_int(__FILE__, __LINE__)) : std::nullopt;
+  return at::native::as_strided_tensorimpl(self, C10_AS_INTARRAYREF_SLOW(size), C10_AS_INTARRAYREF_SLOW(strides),
+                                           first);
+}
+
+at::Tensor view(const at::Tensor& self, Sizes size) { return at::native::view(self, C10_AS_INTARRAYREF_SLOW(size)); }
+
+at::Tensor reshape_alias(const at::Tensor& self, Sizes size, Sizes strides) {
+  return at::native::_reshape_alias(self, C10_AS_INTARRAYREF_SLOW(size), C10_AS_INTARRAYREF_SLOW(strides));
+}
+
+at::Tensor& set_storage(at::Tensor& tensor, at::Storage storage, c10::SymInt offset, Sizes size, Sizes strides) {
+  auto impl = tensor.unsafeGetTensorImpl();
+  impl->set_storage_keep_dtype(std::move(storage));
+  impl->set_sizes_and_strides(C10_AS_INTARRAYREF_SLOW(size), C10_AS_INTARRAYREF_SLOW(strides),
+                              offset.guard_int(__FILE__, __LINE__));
+  return tensor;
+}
+
+// Indices may be on the CPU, on a real GPU too.
+bool may_mix(const std::string& name) {
+  return name == "aten::index" || name == "aten::index_put_" || name == "aten::_index_put_impl_" ||
+         name == "aten::set_";
+}
+
+void refuse_mixed_devices(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
+  const auto& name = op.schema().name();
+  std::optional<at::Device> seen;
+  auto look = [&](const at::Tensor& tensor) {
+    if (!tensor.defined() || (tensor.is_cpu() && tensor.dim() == 0)) return;
+    if (!seen) seen = tensor.device();
+    TORCH_CHECK(*seen == tensor.device() || may_mix(name), "Expected all tensors to be on the same device, but ", name,
+                " got ", *seen, " and ", tensor.device());
+  };
+  for (auto& value : torch::jit::last(stack, op.schema().arguments().size())) {
+    if (value.isTensor()) look(value.toTensor());
+    if (value.isTensorList()) {
+      for (at::Tensor tensor : value.toTensorList()) look(tensor);
+    }
+  }
+}
+
+void on_the_cpu(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
+  kernel(op.schema().name());
+  refuse_mixed_devices(op, stack);
+  Inside inside;
+  at::native::cpu_fallback(op, stack);
+}
+}  // namespace
+
+TORCH_LIBRARY_IMPL(_, CUDA, m) { m.fallback(torch::CppFunction::makeFromBoxedFunction<&on_the_cpu>()); }
+
+TORCH_LIBRARY_IMPL(aten, CUDA, m) {
+  m.impl("empty.memory_format", empty);
+  m.impl("empty_strided", empty_strided);
+  m.impl("copy_", copy_);
+  m.impl("_copy_from", copy_from);
+  m.impl("_copy_from_and_resize", copy_from_and_resize);
+  m.impl("_local_scalar_dense", local_scalar);
+  m.impl("resize_", resize_);
+  m.impl("as_strided", as_strided);
+  m.impl("view", view);
+  m.impl("unfold", at::native::unfold);
+  m.impl("_reshape_alias", reshape_alias);
+  m.impl("set_.source_Storage_storage_offset", set_storage);
+  // These choose a backend by the device of their input; the CPU's is meant.
+  for (auto name : {"convolution", "convolution_backward", "convolution_overrideable"}) {
+    m.impl(name, torch::CppFunction::makeFromBoxedFunction<&on_the_cpu>());
+  }
+}
