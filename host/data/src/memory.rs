@@ -1,9 +1,10 @@
 //! How much memory there is: of the machine, and of the control group the program runs in.
 
 use std::path::Path;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 
 use anyhow::{Context, Result, bail};
+use nnunet_engine::lock::lock;
 
 /// Share of the free memory that is used unless the user says otherwise.
 const DEFAULT_SHARE: f64 = 0.8;
@@ -99,10 +100,6 @@ impl Drop for Share<'_> {
         *lock(&self.budget.free) += self.bytes;
         self.budget.returned.notify_all();
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Bytes of this process in memory now, and the most there were; 0 when the system does not say.

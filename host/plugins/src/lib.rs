@@ -10,6 +10,7 @@ pub mod config;
 pub mod discovery;
 mod inline_toml;
 pub mod loader;
+pub mod lock;
 pub mod pin;
 pub mod plugin;
 pub mod probe;

@@ -2,7 +2,7 @@
 #![allow(unsafe_code)]
 
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use anyhow::{Context, Result, anyhow};
 use libloading::{Library, Symbol};
@@ -12,6 +12,7 @@ use nnunet_plugin_api::abi::v1::{Import, PluginRootRef};
 use nnunet_plugin_api::abi::{C_SYMBOL, HANDSHAKE_SYMBOL, Handshake, ROOT_SYMBOL, name_culprits};
 use nnunet_plugin_api::{Component, Error as ComponentError, Info, serde_json};
 
+use crate::lock::lock;
 use crate::plugin::Description;
 use crate::services::services;
 use crate::stdout;
@@ -62,7 +63,7 @@ impl Image {
         let library = unsafe { Library::new(path) }.map_err(|error| anyhow!("cannot be loaded: {error}"))?;
         // An image whose code and statics may be referred to from anywhere stays for ever.
         let library: &'static Library = Box::leak(Box::new(library));
-        LOADED.lock().unwrap_or_else(PoisonError::into_inner).push(library);
+        lock(&LOADED).push(library);
         let handshake = handshake(library)?;
         handshake.check()?;
         let entry = if handshake.flags().is_c() {

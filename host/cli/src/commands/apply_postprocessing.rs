@@ -13,10 +13,10 @@ use crate::report;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Folder of label maps.
-    #[arg(short = 'i', long = "input_folder", alias = "input-folder")]
+    #[arg(short = 'i', long = "input_folder")]
     input: PathBuf,
     /// Folder for the result.
-    #[arg(short = 'o', long = "output_folder", alias = "output-folder")]
+    #[arg(short = 'o', long = "output_folder")]
     output: PathBuf,
     #[command(flatten)]
     postprocessing: PostprocessingChoice,

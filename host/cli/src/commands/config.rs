@@ -5,7 +5,7 @@ use clap::Subcommand;
 use nnunet_engine::config;
 use serde_json::json;
 
-use super::Cli;
+use crate::cli::Cli;
 use crate::{config_values, report};
 
 /// Arguments.

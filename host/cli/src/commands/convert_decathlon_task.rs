@@ -23,7 +23,7 @@ pub struct Args {
     #[arg(short = 'p', default_value_t = 8)]
     processes: usize,
     /// Another number for the task.
-    #[arg(long = "output_task_id", alias = "output-task-id", value_name = "ID")]
+    #[arg(long = "output_task_id", value_name = "ID")]
     id: Option<u32>,
     /// Replace a task of that name, also when it was made of something else.
     #[arg(long)]

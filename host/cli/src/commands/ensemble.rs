@@ -20,7 +20,7 @@ pub struct Args {
     #[arg(short = 'f', long = "folders", num_args = 1.., required = true)]
     folders: Vec<PathBuf>,
     /// Folder for the result.
-    #[arg(short = 'o', long = "output_folder", alias = "output-folder", required = true)]
+    #[arg(short = 'o', long = "output_folder", required = true)]
     output: PathBuf,
     /// Cases at a time.
     #[arg(short = 't', long = "threads", default_value_t = 2)]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use nnunet_data::folders::file_names;
 use nnunet_data::summary::{self, EXTENDED_FILE, Head, Pair};
+use serde_json::json;
 
 use crate::report;
 
@@ -20,7 +21,7 @@ pub struct Args {
     /// Labels to evaluate.
     #[arg(short = 'l', num_args = 1.., required = true)]
     labels: Vec<i64>,
-    /// Tolerance of the normalised surface Dice, mm.
+    /// Tolerance of the normalized surface Dice, mm.
     #[arg(long, default_value_t = 1.0, value_name = "MM")]
     tolerance: f64,
 }
@@ -53,10 +54,15 @@ pub(super) fn run(args: &Args) -> Result<()> {
         summary::write(&args.predictions.join("summary.json"), &pairs, &args.labels, &Head::default())?;
     summary::write_extended(&args.predictions.join(EXTENDED_FILE), &pairs, &args.labels, args.tolerance)?;
     for (label, dice) in &mean {
-        report::result(&format!("label {label}: mean Dice {dice:.4}"));
+        let object = json!({ "label": label, "mean_dice": dice });
+        report::record(&object, &format!("label {label}: mean Dice {dice:.4}"));
     }
     let foreground =
         nnunet_evaluation::nan_mean(mean.iter().filter(|(label, _)| *label != 0).map(|(_, dice)| *dice));
-    report::result(&format!("foreground: mean Dice {foreground:.4} over {} cases", pairs.len()));
+    let cases = pairs.len();
+    report::record(
+        &json!({ "foreground_mean_dice": foreground, "cases": cases }),
+        &format!("foreground: mean Dice {foreground:.4} over {cases} cases"),
+    );
     Ok(())
 }

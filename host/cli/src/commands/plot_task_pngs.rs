@@ -26,13 +26,13 @@ pub struct Args {
     #[arg(short = 'o', required = true)]
     output: PathBuf,
     /// Cases at a time.
-    #[arg(long = "num_processes", alias = "num-processes", default_value_t = 8)]
+    #[arg(long = "num_processes", default_value_t = 8)]
     processes: usize,
     /// Channel.
-    #[arg(long = "modality_idx", alias = "modality-idx", default_value_t = 0)]
+    #[arg(long = "modality_idx", default_value_t = 0)]
     channel: usize,
     /// Raw images instead of preprocessed ones.
-    #[arg(long = "use_raw", alias = "use-raw")]
+    #[arg(long = "use_raw")]
     use_raw: bool,
 }
 

@@ -22,7 +22,7 @@ pub struct PostprocessingChoice {
     #[arg(
         long = "pp",
         visible_alias = "postprocessing_file",
-        aliases = ["postprocessing-file", "postprocessor"],
+        alias = "postprocessor",
         value_name = "FILE|NAME"
     )]
     names: Vec<String>,

@@ -39,7 +39,8 @@ pub struct Url {
 pub(super) fn print_available(args: &Available) -> Result<()> {
     let models = published()?;
     for model in &models {
-        report::result(&format!("{}\n  {}", model.name, model.description().replace('\n', "\n  ")));
+        let text = format!("{}\n  {}", model.name, model.description().replace('\n', "\n  "));
+        report::record(&object(model), &text);
     }
     let Some(folder) = &args.export else { return Ok(()) };
     folders::create(folder)?;
@@ -56,18 +57,19 @@ fn entry(model: &Published) -> (String, Json) {
     (model.name.clone(), Json::Object(value))
 }
 
-/// Says what is known of a model.
+fn object(model: &Published) -> serde_json::Value {
+    serde_json::json!({ "name": model.name, "description": model.description(), "urls": model.urls() })
+}
+
+/// Prints the description of a model.
 ///
 /// # Errors
 /// An unknown name.
 pub(super) fn print_info(args: &Named) -> Result<()> {
     let model = published_named(&args.task_name)?;
-    report::result(&format!(
-        "{}\n{}\nArchives:\n  {}",
-        model.name,
-        model.description(),
-        model.urls().join("\n  ")
-    ));
+    let urls = model.urls().join("\n  ");
+    let text = format!("{}\n{}\nArchives:\n  {urls}", model.name, model.description());
+    report::record(&object(&model), &text);
     Ok(())
 }
 

@@ -22,7 +22,7 @@ pub struct DataParallel {
 #[derive(Debug, clap::Args)]
 pub struct Distributed {
     /// As the launcher gives it; only 0 can be used.
-    #[arg(long = "local_rank", alias = "local-rank", default_value_t = 0)]
+    #[arg(long = "local_rank", default_value_t = 0)]
     local_rank: usize,
     /// Share the planned batch out instead of giving it to every device; the same on one device.
     #[arg(long)]

@@ -1,9 +1,10 @@
 //! Work over cases: a few at a time, within a budget of memory.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Result, bail};
+use nnunet_engine::lock::lock;
 use nnunet_engine::progress;
 
 use crate::memory::Budget;
@@ -64,10 +65,6 @@ fn collect<T>(what: &str, cases: &[String], results: Vec<Result<T>>) -> Result<V
         bail!("{what}: {} of {} cases failed:\n{}", failed.len(), cases.len(), failed.join("\n"));
     }
     results.into_iter().collect()
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 mod case;
 mod class_locations;
 mod fingerprint;
-mod normalizations;
 mod resampling;
 
 pub use case::{Recipe, preprocess};

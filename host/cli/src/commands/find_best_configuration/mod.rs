@@ -23,7 +23,7 @@ pub struct Args {
     #[arg(short = 'm', long = "models", num_args = 1..)]
     models: Vec<String>,
     /// Tasks, by number or name.
-    #[arg(short = 't', long = "task_ids", alias = "task-ids", num_args = 1.., required = true)]
+    #[arg(short = 't', long = "task_ids", num_args = 1.., required = true)]
     tasks: Vec<String>,
     /// Trainer of all but the cascade.
     #[arg(long = "tr", default_value = "nnUNetTrainerV2")]
@@ -38,13 +38,13 @@ pub struct Args {
     #[arg(short = 'f', long = "folds", num_args = 1.., default_values_t = [0, 1, 2, 3, 4])]
     folds: Vec<usize>,
     /// Compare single models only.
-    #[arg(long = "disable_ensembling", alias = "disable-ensembling")]
+    #[arg(long = "disable_ensembling")]
     disable_ensembling: bool,
     /// Look for no postprocessing.
-    #[arg(long = "disable_postprocessing", alias = "disable-postprocessing")]
+    #[arg(long = "disable_postprocessing")]
     disable_postprocessing: bool,
     /// Use models whose postprocessing has not been determined as they are.
-    #[arg(long = "allow_missing_pp", alias = "allow-missing-pp")]
+    #[arg(long = "allow_missing_pp")]
     allow_missing_pp: bool,
     /// A configuration without a model is an error, also when none is named.
     #[arg(long)]
@@ -93,7 +93,7 @@ impl Search<'_> {
                 }
             }
         }
-        self.tell(&candidates)
+        self.write_results(&candidates)
     }
 
     fn trainer(&self, configuration: &str) -> &str {

@@ -4,7 +4,7 @@ use anyhow::Result;
 use nnunet_engine::config::{self, FILE};
 use nnunet_engine::pin;
 
-use crate::commands::Cli;
+use crate::cli::Cli;
 use crate::report;
 
 /// Arguments.

@@ -29,7 +29,7 @@ pub struct Msd {
     #[arg(short = 'i', required = true, value_name = "FOLDER")]
     input: PathBuf,
     /// Number of the data set, instead of the task's.
-    #[arg(long = "overwrite_id", alias = "overwrite-id", value_name = "ID")]
+    #[arg(long = "overwrite_id", value_name = "ID")]
     id: Option<u32>,
     /// Images at a time; 8 by default, or nnUNet_def_n_proc.
     #[arg(long = "np", value_name = "N")]

@@ -25,7 +25,7 @@ pub struct Args {
     #[arg(long = "np", value_name = "N")]
     processes: Option<usize>,
     /// Check the data sets first.
-    #[arg(long = "verify_dataset_integrity", alias = "verify-dataset-integrity")]
+    #[arg(long = "verify_dataset_integrity")]
     verify: bool,
     /// Extract again what is there already.
     #[arg(long)]
@@ -69,7 +69,7 @@ pub(super) fn extract(
         check(&raw)?;
     }
     let found = extract_fingerprint(&raw, &places.preprocessed, effort.limits(processes), again)?;
-    effort.say(&format!("median share left after cropping: {:.3}", found.relative_size));
+    tracing::debug!("median share left after cropping: {:.3}", found.relative_size);
     Ok(())
 }
 

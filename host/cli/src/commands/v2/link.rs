@@ -6,7 +6,7 @@ use std::path::Path;
 use clap::{Arg, Command as Line, CommandFactory, Subcommand};
 
 use super::Command;
-use crate::commands::Cli;
+use crate::cli::Cli;
 
 /// What v2's console commands begin with.
 pub const PREFIX: &str = "nnUNetv2_";
@@ -74,7 +74,8 @@ const ONE_DASH: [&str; 32] = [
 
 /// Checks the words of a program that was called through a link, already rewritten to `v2 NAME …`: help is printed, and
 /// wrong arguments end the process with code 2, under the link's name. Other calls are left alone.
-pub fn check(program: &OsString, words: &[OsString]) {
+pub fn check(words: &[OsString]) {
+    let Some(program) = words.first() else { return };
     let name =
         Path::new(program).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let Some(command) = name.strip_prefix(PREFIX).and_then(command) else { return };

@@ -9,12 +9,14 @@ mod plan_and_preprocess;
 mod plan_experiment;
 mod preprocess;
 
+use std::process::ExitCode;
+
 use anyhow::{Result, ensure};
 use nnunet_data::memory;
 use nnunet_data::pipeline::Limits;
-use nnunet_engine::session::Session;
 
-use crate::report;
+use crate::cli::Cli;
+use crate::tensor_commands::TensorCommands;
 
 pub use link::{COMMANDS, PREFIX, check};
 
@@ -48,15 +50,36 @@ pub enum Command {
     DeterminePostprocessing(later::Args),
     /// Not there yet.
     AccumulateCrossvalResults(later::Args),
+    /// Not there yet.
+    ApplyPostprocessing(later::Args),
+    /// Not there yet.
+    DownloadPretrainedModelByUrl(later::Args),
+    /// Not there yet.
+    Ensemble(later::Args),
+    /// Not there yet.
+    EvaluateFolder(later::Args),
+    /// Not there yet.
+    EvaluateSimple(later::Args),
+    /// Not there yet.
+    ExportModelToZip(later::Args),
+    /// Not there yet.
+    InstallPretrainedModelFromZip(later::Args),
+    /// Not there yet.
+    PlotOverlayPngs(later::Args),
+    /// Not there yet.
+    Predict(later::Args),
+    /// Not there yet.
+    PredictFromModelfolder(later::Args),
 }
 
 impl Command {
-    /// Runs a command that needs no tensors.
+    /// Runs the command.
     ///
     /// # Errors
-    /// What the command returns.
-    pub(super) fn run(&self, session: impl FnOnce() -> Result<Session>) -> Result<()> {
-        match self {
+    /// Returns the error of the command.
+    pub(super) fn run(&self, cli: &Cli, tensors: &impl TensorCommands) -> Result<ExitCode> {
+        let session = || cli.session(tensors.component_set());
+        let done = match self {
             Self::ExtractFingerprint(args) => extract_fingerprint::run(args, &session()?),
             Self::PlanExperiment(args) => plan_experiment::run(args, &session()?),
             Self::PlanAndPreprocess(args) => plan_and_preprocess::run(args, &session()?),
@@ -69,21 +92,29 @@ impl Command {
             Self::FindBestConfiguration(_) => later::refuse("find_best_configuration"),
             Self::DeterminePostprocessing(_) => later::refuse("determine_postprocessing"),
             Self::AccumulateCrossvalResults(_) => later::refuse("accumulate_crossval_results"),
-        }
+            Self::ApplyPostprocessing(_) => later::refuse("apply_postprocessing"),
+            Self::DownloadPretrainedModelByUrl(_) => later::refuse("download_pretrained_model_by_url"),
+            Self::Ensemble(_) => later::refuse("ensemble"),
+            Self::EvaluateFolder(_) => later::refuse("evaluate_folder"),
+            Self::EvaluateSimple(_) => later::refuse("evaluate_simple"),
+            Self::ExportModelToZip(_) => later::refuse("export_model_to_zip"),
+            Self::InstallPretrainedModelFromZip(_) => later::refuse("install_pretrained_model_from_zip"),
+            Self::PlotOverlayPngs(_) => later::refuse("plot_overlay_pngs"),
+            Self::Predict(_) => later::refuse("predict"),
+            Self::PredictFromModelfolder(_) => later::refuse("predict_from_modelfolder"),
+        };
+        done.map(|()| ExitCode::SUCCESS)
     }
 }
 
 /// What all commands that take long say and use.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Effort {
-    /// Say more about what is done.
-    #[arg(long)]
-    verbose: bool,
     /// No progress bar; there is none either where output is not a terminal.
-    #[arg(long = "no_pbar", alias = "no-pbar")]
+    #[arg(long = "no_pbar")]
     no_progress_bar: bool,
     /// Memory to use, for example 8G; most of what is free by default.
-    #[arg(long = "max-ram", alias = "max_ram", value_name = "SIZE", value_parser = memory::parse_size)]
+    #[arg(long = "max_ram", alias = "max_ram", value_name = "SIZE", value_parser = memory::parse_size)]
     max_ram: Option<u64>,
 }
 
@@ -93,12 +124,6 @@ impl Effort {
         let machine = std::thread::available_parallelism().map_or(1, usize::from);
         let max_ram = self.max_ram.unwrap_or_else(memory::default_budget);
         Limits { threads: processes.clamp(1, machine), max_ram }
-    }
-
-    fn say(&self, text: &str) {
-        if self.verbose {
-            report::line(text);
-        }
     }
 }
 

@@ -22,10 +22,10 @@ pub struct Args {
     #[arg(long = "npfp", default_value_t = 8, value_name = "N")]
     fingerprint_processes: usize,
     /// Check the data sets first.
-    #[arg(long = "verify_dataset_integrity", alias = "verify-dataset-integrity")]
+    #[arg(long = "verify_dataset_integrity")]
     verify: bool,
     /// Only fingerprints and plans.
-    #[arg(long = "no_pp", alias = "no-pp")]
+    #[arg(long = "no_pp")]
     no_preprocessing: bool,
     /// Extract fingerprints again that are there already.
     #[arg(long)]

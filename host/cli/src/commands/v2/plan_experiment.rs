@@ -27,10 +27,10 @@ pub(super) struct Planning {
     #[arg(long = "pl", default_value = "ExperimentPlanner", value_name = "NAME")]
     planner: String,
     /// GPU memory in GB to plan for, instead of the planner's. Patch and batch size follow from it.
-    #[arg(long = "gpu_memory_target", alias = "gpu-memory-target", value_name = "GB")]
+    #[arg(long = "gpu_memory_target", value_name = "GB")]
     gpu_memory: Option<f64>,
     /// Preprocessor that the plans name: of the program, of nnunet.toml or of a plugin.
-    #[arg(long = "preprocessor_name", alias = "preprocessor-name", value_name = "NAME")]
+    #[arg(long = "preprocessor_name", value_name = "NAME")]
     preprocessor: Option<String>,
     /// Target spacing in mm for all configurations, in the order of the images' axes (z, y, x), instead of the rule.
     #[arg(
@@ -41,7 +41,7 @@ pub(super) struct Planning {
     )]
     spacing: Option<Vec<f64>>,
     /// Name of the plans, instead of the planner's.
-    #[arg(long = "overwrite_plans_name", alias = "overwrite-plans-name", value_name = "NAME")]
+    #[arg(long = "overwrite_plans_name", value_name = "NAME")]
     plans_name: Option<String>,
 }
 

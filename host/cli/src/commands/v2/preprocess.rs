@@ -15,7 +15,7 @@ pub struct Args {
     #[arg(short = 'd', num_args = 1.., required = true, value_name = "DATASET")]
     datasets: Vec<String>,
     /// Name of the plans.
-    #[arg(long = "plans_name", alias = "plans-name", default_value = "nnUNetPlans", value_name = "NAME")]
+    #[arg(long = "plans_name", default_value = "nnUNetPlans", value_name = "NAME")]
     plans_name: String,
     #[command(flatten)]
     chosen: Chosen,
