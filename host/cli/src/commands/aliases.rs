@@ -1,4 +1,4 @@
-//! `aliases`: links that make scripts of v1 and v2 run unchanged.
+//! `aliases`: links with the command names of v1 and v2, so that their scripts run unchanged.
 
 use std::path::PathBuf;
 
@@ -33,7 +33,7 @@ const COMMANDS: [&str; 18] = [
 /// Arguments.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Folder for the links; put it on your PATH.
+    /// Folder for the links; add it to your PATH.
     #[arg(long)]
     dir: PathBuf,
 }
@@ -41,7 +41,7 @@ pub struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// What the system says.
+/// Returns an I/O error.
 pub(super) fn run(args: &Args) -> Result<()> {
     folders::create(&args.dir)?;
     let program = std::env::current_exe()?;

@@ -9,9 +9,8 @@ use rayon::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::{Folders, RawDataset, load};
-use crate::folders::{create, file_names};
+use crate::folders::{copy_file, create, file_names};
 use crate::images::DEFAULT_ENDING;
-use crate::pipeline::copy_file;
 
 /// Parts of a task of v1; the first two must be there.
 const PARTS: [&str; 6] = ["imagesTr", "labelsTr", "imagesTs", "labelsTs", "imagesVal", "labelsVal"];
@@ -123,7 +122,7 @@ fn build(to: &Path, work: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
 /// Copies the files of a folder; hidden ones (`._x.nii.gz`) are not copied.
 fn copy_files(from: &Path, to: &Path) -> Result<()> {
     create(to)?;
-    file_names(from, "").iter().filter(|name| from.join(name).is_file()).try_for_each(|name| {
+    file_names(from, "")?.iter().filter(|name| from.join(name).is_file()).try_for_each(|name| {
         let (from, to) = (from.join(name), to.join(name));
         std::fs::copy(&from, &to).map(|_| ()).with_context(|| from.display().to_string())
     })
@@ -134,7 +133,7 @@ fn split(task: &Path, folder: &Path) -> Result<()> {
     let mut images = Vec::new();
     for part in ["imagesTr", "imagesTs"] {
         create(&folder.join(part))?;
-        images.extend(file_names(&task.join(part), DEFAULT_ENDING).into_iter().map(|name| (part, name)));
+        images.extend(file_names(&task.join(part), DEFAULT_ENDING)?.into_iter().map(|name| (part, name)));
     }
     let one = |(part, name): &(&str, String)| {
         let case = name.trim_end_matches(DEFAULT_ENDING);
@@ -179,7 +178,7 @@ fn as_v1(dataset: &RawDataset) -> Result<Map<String, Value>> {
     let ending = &dataset.description.file_ending;
     let entry = |name: &String| json!({"image": format!("./imagesTr/{name}{ending}"), "label": format!("./labelsTr/{name}{ending}")});
     let tests: Vec<String> =
-        dataset.as_task().test.iter().map(|name| format!("./imagesTs/{name}{ending}")).collect();
+        dataset.as_task()?.test.iter().map(|name| format!("./imagesTs/{name}{ending}")).collect();
     let values: BTreeMap<String, Value> = dataset
         .description
         .label_values(true)

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::load;
 use crate::images;
 
-/// What `dataset.json` says of channels and labels.
+/// Channels and labels of `dataset.json`.
 #[derive(Debug, Deserialize)]
 pub struct Dataset {
     /// Names by number.
@@ -138,7 +138,7 @@ impl Dataset {
     /// What a network's outputs mean.
     ///
     /// # Errors
-    /// Regions without an order, or with one of another length.
+    /// Returns an error for regions without an order, or with one of another length.
     pub fn heads(&self) -> Result<Heads> {
         let labels = || self.labels.iter().filter(|(name, _)| name != IGNORE).map(|(_, label)| label);
         if !self.has_regions() {

@@ -10,8 +10,9 @@ use nnunet_preprocessing::v2::{Sample, sample_foreground, statistics};
 use serde_json::Value;
 
 use super::{CaseFiles, RawDataset, load};
-use crate::pipeline::parallel::for_each_case;
-use crate::pipeline::{Limits, f32_bytes, voxels};
+use crate::pipeline::Limits;
+use crate::pipeline::parallel::{CaseStep, for_each_case};
+use crate::pipeline::sizes::{f32_bytes, voxels};
 use crate::{folders, images};
 
 /// Foreground voxels that are drawn of the whole data set.
@@ -42,14 +43,34 @@ pub fn extract_fingerprint(
         return load(&path);
     }
     let draws = (DRAWS / dataset.cases.len() as u64) as u32;
-    let memory = |name: &str| dataset.case(name).map_or(0, |case| memory_of(dataset, case));
-    let cases = for_each_case("extracting the fingerprint", &dataset.names(), limits, memory, |name| {
-        summarize(dataset, dataset.case(name)?, draws)
-    })?;
+    let cases = for_each_case(&Extraction { dataset, draws }, &dataset.names(), limits)?;
     let fingerprint = assemble(&cases)?;
     folders::create(folder)?;
     json::save_in_order(&path, &serde_json::to_value(&fingerprint)?.into())?;
     Ok(fingerprint)
+}
+
+/// Reads the cases of a data set.
+struct Extraction<'a> {
+    dataset: &'a RawDataset,
+    /// Foreground voxels that are drawn of every case.
+    draws: u32,
+}
+
+impl CaseStep for Extraction<'_> {
+    type Output = CaseSummary;
+
+    fn name(&self) -> String {
+        "extracting the fingerprint".to_owned()
+    }
+
+    fn memory(&self, case: &str) -> u64 {
+        self.dataset.case(case).map_or(0, |case| memory_of(self.dataset, case))
+    }
+
+    fn run(&self, case: &str) -> Result<CaseSummary> {
+        summarize(self.dataset, self.dataset.case(case)?, self.draws)
+    }
 }
 
 /// The raw image, its crop, a mask, the bytes of one file, and the foreground with its counts.

@@ -11,8 +11,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{DatasetFolders, RawDataset, fingerprint, load};
-use crate::folders;
-use crate::pipeline::copy_file;
+use crate::folders::{self, copy_file};
 
 const DESCRIPTION: &str = "dataset.json";
 const SPLITS: &str = "splits_final.json";

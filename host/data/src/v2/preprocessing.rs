@@ -10,9 +10,11 @@ use nnunet_preprocessing::v2::{Recipe, class_locations, preprocess as preprocess
 
 use super::properties::{add_class_locations, properties_to_pickle};
 use super::{CaseFiles, DataConfiguration, PlansFile, RawDataset};
+use crate::folders::copy_file;
+use crate::pipeline::Limits;
 use crate::pipeline::cache_key::{CaseFiles as Files, Key, KeyBuilder, remove, sweep};
-use crate::pipeline::parallel::for_each_case;
-use crate::pipeline::{Limits, copy_file, f32_bytes, voxels};
+use crate::pipeline::parallel::{CaseStep, for_each_case};
+use crate::pipeline::sizes::{f32_bytes, voxels};
 use crate::{folders, images, records};
 
 /// What preprocessing a configuration follows from.
@@ -40,11 +42,33 @@ pub fn preprocess(job: &Job<'_>, folder: &Path, limits: Limits) -> Result<()> {
     remove_others(folder, &job.dataset.names())?;
     let recipe = job.recipe();
     let settings = job.settings_key(&recipe)?;
-    let memory = |name: &str| job.dataset.case(name).map_or(0, |case| job.memory(&recipe, case));
-    for_each_case("preprocessing", &job.dataset.names(), limits, memory, |name| {
-        job.run(&recipe, job.dataset.case(name)?, &Files::with_key_apart(folder, name)?, &settings)
-    })?;
+    for_each_case(&Step { job, recipe, settings, folder }, &job.dataset.names(), limits)?;
     Ok(())
+}
+
+/// The work over all cases.
+struct Step<'a> {
+    job: &'a Job<'a>,
+    recipe: Recipe<'a>,
+    settings: String,
+    folder: &'a Path,
+}
+
+impl CaseStep for Step<'_> {
+    type Output = ();
+
+    fn name(&self) -> String {
+        "preprocessing".to_owned()
+    }
+
+    fn memory(&self, case: &str) -> u64 {
+        self.job.dataset.case(case).map_or(0, |case| self.job.memory(&self.recipe, case))
+    }
+
+    fn run(&self, case: &str) -> Result<()> {
+        let files = Files::with_key_apart(self.folder, case)?;
+        self.job.run(&self.recipe, self.job.dataset.case(case)?, &files, &self.settings)
+    }
 }
 
 /// Copies the label maps of the training cases into `gt_segmentations`, where validation looks for them.

@@ -50,7 +50,7 @@ impl RawDataset {
         ensure!(folder.is_dir(), "there is no raw data set at {}", folder.display());
         let description = Dataset::load(folder)?;
         let cases = if description.listed.is_empty() {
-            found(folder, &description)
+            found(folder, &description)?
         } else {
             listed(folder, &description)?
         };
@@ -76,8 +76,10 @@ impl RawDataset {
     }
 
     /// The same data set as a task of v1, to be checked.
-    #[must_use]
-    pub fn as_task(&self) -> v1::Dataset {
+    ///
+    /// # Errors
+    /// Returns an error if the folder of test images cannot be read.
+    pub fn as_task(&self) -> Result<v1::Dataset> {
         let Dataset { file_ending, .. } = &self.description;
         // Pictures may hold several channels in a file.
         let files = self.cases.iter().map(|case| case.images.len()).min().unwrap_or(0);
@@ -88,16 +90,17 @@ impl RawDataset {
         let labels = self.description.label_values(true);
         let files = |case: &CaseFiles| (case.name.clone(), (case.images.clone(), case.label.clone()));
         let is_listed = !self.description.listed.is_empty();
-        v1::Dataset {
+        let tests = self.folder.join("imagesTs");
+        Ok(v1::Dataset {
             folder: self.folder.clone(),
             modalities,
             classes: labels.iter().copied().filter(|label| *label > 0).collect(),
             labels,
             training: self.names(),
-            test: names(&self.folder.join("imagesTs"), file_ending),
+            test: if tests.is_dir() { names(&tests, file_ending)? } else { Vec::new() },
             ending: file_ending.clone(),
             listed: if is_listed { self.cases.iter().map(files).collect() } else { BTreeMap::new() },
-        }
+        })
     }
 }
 
@@ -105,18 +108,18 @@ impl RawDataset {
 const CHANNEL: usize = 5;
 
 /// Names of the cases whose images lie in a folder.
-fn names(folder: &Path, ending: &str) -> Vec<String> {
-    let files = file_names(folder, ending);
+fn names(folder: &Path, ending: &str) -> Result<Vec<String>> {
+    let files = file_names(folder, ending)?;
     let case = |file: &String| {
         let stem = file.strip_suffix(ending)?;
         stem.get(..stem.len().checked_sub(CHANNEL)?).map(str::to_owned)
     };
-    files.iter().filter_map(case).collect::<BTreeSet<String>>().into_iter().collect()
+    Ok(files.iter().filter_map(case).collect::<BTreeSet<String>>().into_iter().collect())
 }
 
-fn found(folder: &Path, description: &Dataset) -> Vec<CaseFiles> {
+fn found(folder: &Path, description: &Dataset) -> Result<Vec<CaseFiles>> {
     let (images, ending) = (folder.join("imagesTr"), &description.file_ending);
-    let files = file_names(&images, ending);
+    let files = file_names(&images, ending)?;
     let is_channel = |rest: &str| {
         rest.len() == CHANNEL && rest.starts_with('_') && rest[1..].bytes().all(|b| b.is_ascii_digit())
     };
@@ -128,8 +131,8 @@ fn found(folder: &Path, description: &Dataset) -> Vec<CaseFiles> {
         files.iter().filter(is_its).map(|file| images.join(file)).collect()
     };
     let label = |case: &str| folder.join("labelsTr").join(format!("{case}{ending}"));
-    let cases = names(&images, ending).into_iter();
-    cases.map(|name| CaseFiles { images: of(&name), label: label(&name), name }).collect()
+    let cases = names(&images, ending)?.into_iter();
+    Ok(cases.map(|name| CaseFiles { images: of(&name), label: label(&name), name }).collect())
 }
 
 fn listed(folder: &Path, description: &Dataset) -> Result<Vec<CaseFiles>> {

@@ -74,7 +74,7 @@ pub(super) fn extract(
 }
 
 fn check(raw: &RawDataset) -> Result<()> {
-    let task = raw.as_task();
+    let task = raw.as_task()?;
     let findings = integrity::check(&task, verify::TOLERANCE)?;
     verify::show(&task, &findings, None);
     verify::usable(&task, &findings)?;
