@@ -99,6 +99,7 @@ impl RawDataset {
             training: self.names(),
             test: if tests.is_dir() { names(&tests, file_ending)? } else { Vec::new() },
             ending: file_ending.clone(),
+            label_names: BTreeMap::new(),
             listed: if is_listed { self.cases.iter().map(files).collect() } else { BTreeMap::new() },
         })
     }

@@ -1,12 +1,15 @@
 //! The commands of nnU-Net v2, `nnunet v2 NAME` or, through a link, `nnUNetv2_NAME`.
 
 mod convert;
+mod ensemble;
 mod extract_fingerprint;
 mod later;
 mod link;
+mod models;
 mod move_plans;
 mod plan_and_preprocess;
 mod plan_experiment;
+mod predict;
 mod preprocess;
 
 use std::process::ExitCode;
@@ -52,24 +55,24 @@ pub enum Command {
     AccumulateCrossvalResults(later::Args),
     /// Not there yet.
     ApplyPostprocessing(later::Args),
-    /// Not there yet.
-    DownloadPretrainedModelByUrl(later::Args),
-    /// Not there yet.
-    Ensemble(later::Args),
+    /// Show how to get and install the model of an address.
+    DownloadPretrainedModelByUrl(models::Download),
+    /// Average the predicted probabilities of several models.
+    Ensemble(ensemble::Args),
     /// Not there yet.
     EvaluateFolder(later::Args),
     /// Not there yet.
     EvaluateSimple(later::Args),
     /// Not there yet.
     ExportModelToZip(later::Args),
-    /// Not there yet.
-    InstallPretrainedModelFromZip(later::Args),
+    /// Install an exported model.
+    InstallPretrainedModelFromZip(models::Install),
     /// Not there yet.
     PlotOverlayPngs(later::Args),
-    /// Not there yet.
-    Predict(later::Args),
-    /// Not there yet.
-    PredictFromModelfolder(later::Args),
+    /// Predict a folder of images with a model in nnUNet_results.
+    Predict(Box<predict::Args>),
+    /// Predict a folder of images with the model of a folder or archive.
+    PredictFromModelfolder(Box<predict::FromModelFolder>),
 }
 
 impl Command {
@@ -93,15 +96,17 @@ impl Command {
             Self::DeterminePostprocessing(_) => later::refuse("determine_postprocessing"),
             Self::AccumulateCrossvalResults(_) => later::refuse("accumulate_crossval_results"),
             Self::ApplyPostprocessing(_) => later::refuse("apply_postprocessing"),
-            Self::DownloadPretrainedModelByUrl(_) => later::refuse("download_pretrained_model_by_url"),
-            Self::Ensemble(_) => later::refuse("ensemble"),
+            Self::DownloadPretrainedModelByUrl(args) => models::download(args),
+            Self::Ensemble(args) => ensemble::run(args, &session()?),
             Self::EvaluateFolder(_) => later::refuse("evaluate_folder"),
             Self::EvaluateSimple(_) => later::refuse("evaluate_simple"),
             Self::ExportModelToZip(_) => later::refuse("export_model_to_zip"),
-            Self::InstallPretrainedModelFromZip(_) => later::refuse("install_pretrained_model_from_zip"),
+            Self::InstallPretrainedModelFromZip(args) => models::install(args),
             Self::PlotOverlayPngs(_) => later::refuse("plot_overlay_pngs"),
-            Self::Predict(_) => later::refuse("predict"),
-            Self::PredictFromModelfolder(_) => later::refuse("predict_from_modelfolder"),
+            Self::Predict(args) => return predict::run(args, cli, tensors),
+            Self::PredictFromModelfolder(args) => {
+                return predict::run_from_model_folder(args, cli, tensors);
+            }
         };
         done.map(|()| ExitCode::SUCCESS)
     }
