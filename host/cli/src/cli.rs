@@ -6,11 +6,12 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{CommandFactory, FromArgMatches, Parser};
 use nnunet_data::{folders, images};
+use nnunet_engine::component_set::ComponentSet;
 use nnunet_engine::config::{choices, files};
-use nnunet_engine::session::{ComponentSet, Session};
+use nnunet_engine::session::Session;
 
 use crate::arguments::process_arguments;
-use crate::commands::{self, Command};
+use crate::commands::{self, Command, v2};
 use crate::defaults;
 use crate::report::{self, Style};
 use crate::tensor_commands::TensorCommands;
@@ -37,6 +38,9 @@ pub struct Cli {
     /// Plugin to load; may be given several times.
     #[arg(long, global = true, value_name = "FILE")]
     pub plugin: Vec<PathBuf>,
+    /// Do not flush files to the disk; a power failure may then leave empty files.
+    #[arg(long, global = true)]
+    pub no_fsync: bool,
     /// The command.
     #[command(subcommand)]
     pub command: Command,
@@ -54,6 +58,7 @@ pub fn main(tensors: &impl TensorCommands) -> ExitCode {
 fn run(tensors: &impl TensorCommands) -> Result<ExitCode> {
     let cli = Cli::from_process()?;
     cli.start_report()?;
+    nnunet_formats::atomic::set_durable(!cli.no_fsync);
     commands::run(&cli, tensors)
 }
 
@@ -65,6 +70,7 @@ impl Cli {
     /// Returns an error if a configuration file is invalid.
     fn from_process() -> Result<Self> {
         let words = process_arguments();
+        v2::check(&words);
         let files = files(defaults::named_file(&words).as_deref())?;
         folders::set_from(&files);
         let choices = choices(&files);

@@ -1,6 +1,7 @@
 //! v1's folders: where raw data, cropped and preprocessed cases and results lie, and how a task is named.
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -21,7 +22,7 @@ pub const VARIABLES: [(&str, &str); 3] = [
     ("results", "RESULTS_FOLDER"),
 ];
 
-/// What configuration files say of the folders.
+/// The folders of configuration files.
 static CONFIGURED: OnceLock<FolderTable> = OnceLock::new();
 
 /// Takes the folders of configuration files for where the environment names none; once, at the start.
@@ -61,7 +62,7 @@ impl Folders {
     /// Raw tasks.
     ///
     /// # Errors
-    /// The variable is not set.
+    /// Returns an error if the folder is not configured.
     pub fn raw(&self) -> Result<PathBuf> {
         Ok(wanted(&self.raw_data_base, "nnUNet_raw_data_base", "raw data")?.join("nnUNet_raw_data"))
     }
@@ -69,7 +70,7 @@ impl Folders {
     /// Cropped cases.
     ///
     /// # Errors
-    /// The variable is not set.
+    /// Returns an error if the folder is not configured.
     pub fn cropped(&self) -> Result<PathBuf> {
         Ok(wanted(&self.raw_data_base, "nnUNet_raw_data_base", "raw data")?.join("nnUNet_cropped_data"))
     }
@@ -77,7 +78,7 @@ impl Folders {
     /// Preprocessed tasks.
     ///
     /// # Errors
-    /// The variable is not set.
+    /// Returns an error if the folder is not configured.
     pub fn preprocessed(&self) -> Result<PathBuf> {
         Ok(wanted(&self.preprocessed, "nnUNet_preprocessed", "preprocessed data")?.to_owned())
     }
@@ -85,7 +86,7 @@ impl Folders {
     /// Trained models.
     ///
     /// # Errors
-    /// The variable is not set.
+    /// Returns an error if the folder is not configured.
     pub fn results(&self) -> Result<PathBuf> {
         Ok(wanted(&self.results, "RESULTS_FOLDER", "trained models")?.join("nnUNet"))
     }
@@ -93,7 +94,7 @@ impl Folders {
     /// `RESULTS/<configuration>/<task>/<trainer>__<plans>`.
     ///
     /// # Errors
-    /// The variable is not set.
+    /// Returns an error if the folder is not configured.
     pub fn model(&self, configuration: &str, task: &str, trainer: &str, plans: &str) -> Result<PathBuf> {
         Ok(self.results()?.join(configuration).join(task).join(format!("{trainer}__{plans}")))
     }
@@ -101,7 +102,7 @@ impl Folders {
     /// The name of a task given as name (`Task004_X`) or number.
     ///
     /// # Errors
-    /// A number without a task, or with several.
+    /// Returns an error for a number without a task, or with several.
     pub fn task_name(&self, task: &str) -> Result<String> {
         if task.starts_with("Task") {
             return Ok(task.to_owned());
@@ -158,7 +159,8 @@ fn wanted<'a>(folder: &'a Option<PathBuf>, variable: &str, what: &str) -> Result
         .with_context(|| format!("the environment variable {variable} (folder of the {what}) is not set"))
 }
 
-fn subfolders(root: &Path) -> Vec<String> {
+/// Names of the folders in a folder; none when there is no folder.
+pub(crate) fn subfolders(root: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(root).into_iter().flatten().flatten();
     entries
         .filter(|entry| entry.path().is_dir())
@@ -166,29 +168,88 @@ fn subfolders(root: &Path) -> Vec<String> {
         .collect()
 }
 
-/// Names of the files of a folder that end in `ending`, sorted; none when there is no folder.
-#[must_use]
-pub fn file_names(folder: &Path, ending: &str) -> Vec<String> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut names: Vec<String> = entries
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .filter(|name| name.ends_with(ending) && !name.starts_with('.'))
-        .collect();
+/// Names of the files of a folder that end in `ending`, sorted. Hidden files are left out.
+///
+/// # Errors
+/// Returns an error if the folder does not exist or cannot be read.
+pub fn file_names(folder: &Path, ending: &str) -> Result<Vec<String>> {
+    let unreadable = || format!("cannot read the folder {}", folder.display());
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).with_context(unreadable)? {
+        let name = entry.with_context(unreadable)?.file_name().to_string_lossy().into_owned();
+        if name.ends_with(ending) && !name.starts_with('.') {
+            names.push(name);
+        }
+    }
     names.sort();
-    names
+    Ok(names)
 }
 
 /// Names of the cases of a folder: its npz files without their ending, sorted.
-#[must_use]
-pub fn case_names(folder: &Path) -> Vec<String> {
-    let names = file_names(folder, ".npz");
-    names.iter().filter_map(|name| name.strip_suffix(".npz")).map(str::to_owned).collect()
+///
+/// # Errors
+/// As [`file_names`].
+pub fn case_names(folder: &Path) -> Result<Vec<String>> {
+    let names = file_names(folder, ".npz")?;
+    Ok(names.iter().filter_map(|name| name.strip_suffix(".npz")).map(str::to_owned).collect())
 }
 
 /// Makes a folder and its parents.
 ///
 /// # Errors
-/// What the system says, with the folder's name.
+/// Returns an I/O error with the name of the folder.
 pub fn create(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))
+}
+
+/// Checks that no file or folder to write is one that is read, under the same name or through links.
+///
+/// # Errors
+/// Returns an error that names the first such path.
+pub fn keep_inputs(outputs: &[PathBuf], inputs: &[PathBuf]) -> Result<()> {
+    let identity = |path: &PathBuf| std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
+    let known: Vec<(u64, u64)> = inputs.iter().filter_map(identity).collect();
+    match outputs.iter().find(|path| identity(path).is_some_and(|found| known.contains(&found))) {
+        Some(path) => bail!("{} is read and would be overwritten; write to another folder", path.display()),
+        None => Ok(()),
+    }
+}
+
+/// Copies under a temporary name, unless the copy is there already.
+///
+/// # Errors
+/// Returns an I/O error.
+pub fn copy_file(from: &Path, to: &Path) -> Result<()> {
+    let bytes = std::fs::read(from).with_context(|| from.display().to_string())?;
+    if std::fs::read(to).is_ok_and(|present| present == bytes) {
+        return Ok(());
+    }
+    Ok(nnunet_formats::atomic::write_bytes(to, &bytes)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inputs_are_not_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::create_dir(path("a")).unwrap();
+        std::fs::write(path("a/x"), "").unwrap();
+        std::os::unix::fs::symlink(path("a"), path("b")).unwrap();
+        keep_inputs(&[path("c/x"), path("a/y")], &[path("a/x"), path("c/y")]).unwrap();
+        for output in ["a/x", "b/x", "a/../b/x"] {
+            assert!(keep_inputs(&[path(output)], &[path("a/x")]).is_err(), "{output}");
+        }
+        assert!(keep_inputs(&[path("b")], &[path("a")]).is_err());
+    }
+
+    #[test]
+    fn a_missing_folder_is_not_an_empty_one() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(file_names(folder.path(), "").unwrap().is_empty());
+        let error = format!("{:#}", case_names(&folder.path().join("nowhere")).unwrap_err());
+        assert!(error.contains("cannot read the folder") && error.contains("No such file"), "{error}");
+    }
 }

@@ -6,11 +6,11 @@ use std::sync::Mutex;
 
 use anyhow::{Context, Result, anyhow};
 use libloading::{Library, Symbol};
-use nnunet_plugin_api::abi::abi_stable::library::AbiHeaderRef;
-use nnunet_plugin_api::abi::c::{self, CComponent, CPlugin};
-use nnunet_plugin_api::abi::v1::{Import, PluginRootRef};
-use nnunet_plugin_api::abi::{C_SYMBOL, HANDSHAKE_SYMBOL, Handshake, ROOT_SYMBOL, name_culprits};
-use nnunet_plugin_api::{Component, Error as ComponentError, Info, serde_json};
+use nnunet_plugin_core::abi::abi_stable::library::AbiHeaderRef;
+use nnunet_plugin_core::abi::c::{self, CComponent, CPlugin};
+use nnunet_plugin_core::abi::v1::{Import, PluginRootRef};
+use nnunet_plugin_core::abi::{C_SYMBOL, HANDSHAKE_SYMBOL, Handshake, ROOT_SYMBOL, name_culprits};
+use nnunet_plugin_core::{Component, Error as ComponentError, Info, serde_json};
 
 use crate::lock::lock;
 use crate::plugin::Description;
@@ -19,10 +19,10 @@ use crate::stdout;
 
 pub use crate::services::cancel;
 
-/// What a plugin file says of itself.
+/// The description that a plugin file gives of itself.
 ///
 /// # Errors
-/// Every reason to refuse the file: what was found, what was wanted and what to do.
+/// Returns the reason to reject the file: what was found, what was expected and what to do.
 pub fn describe(path: &Path) -> Result<Description> {
     Image::open(path)?.describe()
 }
@@ -59,7 +59,7 @@ impl Image {
     fn open(path: &Path) -> Result<Self> {
         stdout::reserve();
         name_culprits();
-        // SAFETY: loading runs the image's initialisers; the user named this file or its folder as a plugin.
+        // SAFETY: loading runs the image's initializers; the user named this file or its folder as a plugin.
         let library = unsafe { Library::new(path) }.map_err(|error| anyhow!("cannot be loaded: {error}"))?;
         // An image whose code and statics may be referred to from anywhere stays for ever.
         let library: &'static Library = Box::leak(Box::new(library));

@@ -22,7 +22,7 @@ use nnunet_cli::commands::{
     plugins, predict as predict_args, train as train_args, trainers as trainers_args,
 };
 use nnunet_cli::{Cli, TensorCommands};
-use nnunet_engine::session::ComponentSet;
+use nnunet_engine::component_set::ComponentSet;
 
 // A statically linked crate that nobody names contributes nothing to the registry.
 use nnunet_architectures as _;

@@ -1,7 +1,7 @@
 //! Transforms that only move voxels: mirroring, rotation by multiples of 90 degrees, transposed axes.
 
 use ndarray::{Array4, Axis};
-use nnunet_plugin_api::{AugmentationContext, RandomStream, Sample};
+use nnunet_plugin_core::{AugmentationContext, RandomStream, Sample};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,7 @@
 //! Resolves a planner's name to its settings: those of all parents are applied first.
 
-use nnunet_plugin_api::vocabulary::Fingerprint;
-use nnunet_plugin_api::{Kind, Planner, PlannerSettings, Result, parent_chain};
+use nnunet_plugin_core::vocabulary::Fingerprint;
+use nnunet_plugin_core::{Kind, Planner, PlannerSettings, Result, parent_chain};
 
 /// Creates a planner by name.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Result<Box<dyn Planner>>;

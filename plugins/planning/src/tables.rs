@@ -1,8 +1,8 @@
 //! The settings of v1's planners. Where the constructor of a class in v1 does not call its parent's, the row has the
 //! same effect.
 
-use nnunet_plugin_api::vocabulary::SegmentationExport;
-use nnunet_plugin_api::{PlannerSettings, Shorten, SpacingRule, StartPatch, Topology, VramEstimate};
+use nnunet_plugin_core::vocabulary::SegmentationExport;
+use nnunet_plugin_core::{PlannerSettings, Shorten, SpacingRule, StartPatch, Topology, VramEstimate};
 
 use crate::planners::Table;
 

@@ -1,7 +1,7 @@
 //! Removal of small components and filling of holes, as in several challenge submissions.
 
 use nnunet_numerics::{connected_components, fill_holes};
-use nnunet_plugin_api::{
+use nnunet_plugin_core::{
     Component, Info, Kind, LabelVolume, Postprocessor, Registration, Result, inventory, parse_config,
 };
 use schemars::JsonSchema;

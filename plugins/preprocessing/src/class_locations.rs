@@ -2,7 +2,7 @@
 
 use ndarray::ArrayView3;
 use nnunet_numerics::RandomState;
-use nnunet_plugin_api::vocabulary::ClassLocations;
+use nnunet_plugin_core::vocabulary::ClassLocations;
 
 /// Random seed of v1; one generator is used for all classes of a case.
 const SEED: u32 = 1234;

@@ -1,8 +1,9 @@
-//! `apply_postprocessing`: a postprocessor over a folder of label maps.
+//! `apply_postprocessing`: applies a postprocessor to a folder of label maps.
 
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use nnunet_data::folders;
 use nnunet_data::selection::apply_to_folder;
 use nnunet_engine::session::Session;
 
@@ -25,8 +26,9 @@ pub struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// An unknown postprocessor; all files that cannot be treated, together.
+/// Returns an error for an unknown postprocessor, or one error that lists all files that cannot be processed.
 pub(super) fn run(args: &Args, session: &Session) -> Result<()> {
+    folders::keep_inputs(std::slice::from_ref(&args.output), std::slice::from_ref(&args.input))?;
     let postprocessor = args.postprocessing.postprocessor(session)?;
     let postprocessor =
         postprocessor.context("choose a postprocessing with -pp FILE, -pp NAME, or [use] in nnunet.toml")?;

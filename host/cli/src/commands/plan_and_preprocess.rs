@@ -1,4 +1,4 @@
-//! `plan_and_preprocess`: crop, analyse, plan, preprocess.
+//! `plan_and_preprocess`: crops, analyzes, plans and preprocesses tasks.
 
 use std::path::PathBuf;
 
@@ -11,8 +11,8 @@ use nnunet_engine::provenance::{self, PluginUse};
 use nnunet_engine::registry::Registry;
 use nnunet_engine::session::Session;
 use nnunet_planning::Resolved;
-use nnunet_plugin_api::vocabulary::Plans;
-use nnunet_plugin_api::{Error as ComponentError, Kind};
+use nnunet_plugin_core::vocabulary::Plans;
+use nnunet_plugin_core::{Error as ComponentError, Kind};
 
 use super::verify;
 use crate::report;
@@ -29,7 +29,7 @@ pub struct Args {
     /// 2D planner; None for no 2D plans.
     #[arg(long = "pl2d", visible_alias = "planner2d", default_value = "ExperimentPlanner2D_v21")]
     planner_2d: String,
-    /// Only crop, analyse and plan.
+    /// Only crop, analyze and plan.
     #[arg(long = "no_pp")]
     no_preprocessing: bool,
     /// Threads for the low resolution.
@@ -80,7 +80,7 @@ impl Args {
 /// Runs the command. A task that fails does not stop the others.
 ///
 /// # Errors
-/// The tasks that failed.
+/// Returns one error that lists all tasks that failed.
 pub(super) fn run(args: &Args, session: &Session) -> Result<()> {
     args.check()?;
     let folders = Folders::from_environment();
@@ -116,6 +116,8 @@ fn resolve_planner(session: &Session, name: &str) -> Result<Resolved> {
 
 fn run_task(args: &Args, task: &TaskFolders, planners: &[Resolved], session: &Session) -> Result<()> {
     let dataset = Dataset::load(&task.raw)?;
+    dataset.check()?;
+    let _lock = task.lock()?;
     if args.verify {
         report::line(&format!("verifying {}: {} cases", task.name, dataset.training.len()));
         let findings = integrity::check(&dataset, verify::TOLERANCE)?;

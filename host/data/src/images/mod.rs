@@ -1,6 +1,7 @@
 //! Image files: the ending of a name says which format component reads or writes it.
 
 mod built_in;
+mod geometry;
 mod meta_image;
 mod nifti;
 mod nrrd;
@@ -8,29 +9,24 @@ mod picture;
 mod tiff;
 
 use std::cmp::Ordering;
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use ndarray::{Array3, Array4, ArrayView3, Axis};
 use nnunet_engine::registry::{Origin, Registry, Status};
 use nnunet_formats::{Geometry, Image};
-use nnunet_plugin_api::vocabulary::ItkGeometry;
-use nnunet_plugin_api::{Component, Factory, ImageFormat, ImageHeader, ImageVolume};
+use nnunet_plugin_core::{Component, Factory, ImageFormat, ImageHeader, ImageVolume};
 
-use crate::folders::file_names;
+use self::geometry::{from_itk, to_itk};
+use crate::folders::{copy_file, file_names};
 
-/// What the program writes label maps as.
+/// The format in which label maps are written by default.
 pub const DEFAULT_ENDING: &str = ".nii.gz";
 
-fn to_itk(geometry: &Geometry) -> ItkGeometry {
-    ItkGeometry { origin: geometry.origin, spacing: geometry.spacing, direction: geometry.direction }
-}
-
-fn from_itk((z, y, x): (usize, usize, usize), geometry: &ItkGeometry) -> Geometry {
-    let ItkGeometry { origin, spacing, direction } = *geometry;
-    Geometry { size: [x, y, z], spacing, origin, direction }
-}
+/// Ends the name of a drawing beside a label map that is a picture.
+const OVERLAY: &str = "_overlay";
 
 /// A format in use, by an ending it reads or writes.
 struct Known {
@@ -94,7 +90,7 @@ fn formats() -> &'static [Known] {
 fn of(path: &Path, reads: bool) -> Result<&'static Known> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let candidates = || formats().iter().filter(|known| known.reads == reads);
-    let fits = candidates().find(|known| name.ends_with(&known.ending));
+    let fits = candidates().find(|known| ends_with(&name, &known.ending));
     let Some(known) = fits else {
         let endings: Vec<&str> = candidates().map(|known| known.ending.as_str()).collect();
         let verb = if reads { "reads" } else { "writes" };
@@ -106,17 +102,23 @@ fn of(path: &Path, reads: bool) -> Result<&'static Known> {
     Ok(known)
 }
 
+/// Whether a name has an ending, in capitals or not.
+fn ends_with(name: &str, ending: &str) -> bool {
+    let start = name.len().checked_sub(ending.len());
+    start.and_then(|start| name.get(start..)).is_some_and(|end| end.eq_ignore_ascii_case(ending))
+}
+
 /// The ending of a name that some format reads.
 #[must_use]
 pub fn ending(name: &str) -> Option<&'static str> {
     let known = formats().iter().filter(|known| known.reads);
-    known.map(|known| known.ending.as_str()).find(|ending| name.ends_with(ending))
+    known.map(|known| known.ending.as_str()).find(|ending| ends_with(name, ending))
 }
 
 /// The ending of the images in a folder: the usual one where it occurs, as pictures may stand beside images.
 #[must_use]
 pub fn ending_in(folder: &Path) -> &'static str {
-    let names = file_names(folder, "");
+    let names = file_names(folder, "").unwrap_or_default();
     let others = || names.iter().find_map(|name| ending(name));
     if names.iter().any(|name| name.ends_with(DEFAULT_ENDING)) {
         DEFAULT_ENDING
@@ -125,10 +127,40 @@ pub fn ending_in(folder: &Path) -> &'static str {
     }
 }
 
+/// A file name without an ending that some format reads.
+#[must_use]
+pub fn stem(name: &str) -> &str {
+    ending(name).and_then(|ending| name.strip_suffix(ending)).unwrap_or(name)
+}
+
+/// Names of the images or label maps of a folder, sorted. They all have the same ending, see [`ending_in`]. Drawings of
+/// `predict --overlay` are left out.
+///
+/// # Errors
+/// Returns an error if the folder cannot be read or has no images.
+pub fn list(folder: &Path) -> Result<Vec<String>> {
+    let ending = ending_in(folder);
+    let mut names = file_names(folder, ending)?;
+    let stems: BTreeSet<String> = names.iter().map(|name| stem(name).to_owned()).collect();
+    let is_overlay = |name: &str| stem(name).strip_suffix(OVERLAY).is_some_and(|case| stems.contains(case));
+    names.retain(|name| !is_overlay(name));
+    ensure!(!names.is_empty(), "there are no {ending} files in {}", folder.display());
+    Ok(names)
+}
+
+/// The image of a name without its ending, in whichever format is there.
+#[must_use]
+pub fn find(folder: &Path, stem: &str) -> Option<PathBuf> {
+    let readable = formats().iter().filter(|known| known.reads);
+    let paths = readable.map(|known| folder.join(format!("{stem}{}", known.ending)));
+    let mut paths = std::iter::once(folder.join(format!("{stem}{DEFAULT_ENDING}"))).chain(paths);
+    paths.find(|path| path.is_file())
+}
+
 /// Reads an image.
 ///
 /// # Errors
-/// An ending that no format reads; what the format says.
+/// Returns an error for an ending that no format reads, or the format's error.
 pub fn read(path: &Path) -> Result<Image> {
     let ImageVolume { voxels, geometry } = of(path, true)?.format.read(path)?;
     Ok(Image { geometry: from_itk(voxels.dim(), &geometry), data: voxels })
@@ -152,7 +184,7 @@ pub fn read_channels(path: &Path) -> Result<Array4<f32>> {
 /// As [`read`].
 pub fn for_each_slice(path: &Path, mut body: impl FnMut(usize, &[f32])) -> Result<Geometry> {
     let known = of(path, true)?;
-    if known.origin == Origin::BuiltIn && nifti::ENDINGS.contains(&&*known.ending) {
+    if is_nifti(known) {
         return Ok(nifti::for_each_slice(path, body)?);
     }
     let image = read(path)?;
@@ -174,9 +206,76 @@ pub fn read_geometry(path: &Path) -> Result<Geometry> {
 /// Writes a label map.
 ///
 /// # Errors
-/// An ending that no format writes; what the format says.
+/// Returns an error for an ending that no format writes, or the format's error.
 pub fn write_labels(path: &Path, labels: ArrayView3<'_, u8>, geometry: &Geometry) -> Result<()> {
     Ok(of(path, false)?.format.write_labels(path, labels, &to_itk(geometry))?)
+}
+
+/// Writes an image.
+///
+/// # Errors
+/// Returns an error if no format writes the ending, or if the format cannot write the image.
+pub fn write_image(path: &Path, image: ArrayView3<'_, f32>, geometry: &Geometry) -> Result<()> {
+    Ok(of(path, false)?.format.write(path, image, &to_itk(geometry))?)
+}
+
+/// Whether numbers in a file that are not finite are read as zero, as ITK's reader of NIfTI does.
+#[must_use]
+pub fn reads_nan_as_zero(path: &Path) -> bool {
+    of(path, true).is_ok_and(is_nifti)
+}
+
+fn is_nifti(known: &Known) -> bool {
+    known.origin == Origin::BuiltIn && nifti::ENDINGS.contains(&&*known.ending)
+}
+
+/// Reads an image as [`read`] does, but keeps numbers that are not finite. NIfTI's reader makes them zero otherwise.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_keeping_nan(path: &Path) -> Result<Image> {
+    let known = of(path, true)?;
+    if is_nifti(known) {
+        return Ok(nifti::read_keeping_nan(path)?);
+    }
+    read(path)
+}
+
+/// Reads a label map.
+///
+/// # Errors
+/// As [`read`]; returns an error too for a value that is not a whole number from 0 to 255.
+pub fn read_labels(path: &Path) -> Result<Array3<u8>> {
+    labels(path, None)
+}
+
+/// Reads a label map of which only the labels `asked` for matter. Other whole numbers, also those beyond 0 to 255 that
+/// some programs give to what shall be ignored, become a label that is not asked for.
+///
+/// # Errors
+/// As [`read`]; returns an error too for a value that is not a whole number.
+pub fn read_some_labels(path: &Path, asked: &[u8]) -> Result<Array3<u8>> {
+    labels(path, (0..=u8::MAX).rev().find(|label| !asked.contains(label)))
+}
+
+fn labels(path: &Path, other: Option<u8>) -> Result<Array3<u8>> {
+    let (mut labels, mut odd) = (Vec::new(), None);
+    let mut label = |value: f32| {
+        let label = value as u8;
+        match other {
+            _ if value == f32::from(label) => label,
+            Some(other) if value.is_finite() && value.fract() == 0.0 => other,
+            _ => {
+                odd.get_or_insert(value);
+                label
+            }
+        }
+    };
+    let geometry = for_each_slice(path, |_, slice| labels.extend(slice.iter().map(|value| label(*value))))?;
+    if let Some(value) = odd {
+        bail!("{} is not a label map: it contains {value}", path.display());
+    }
+    Ok(Array3::from_shape_vec(geometry.size_zyx(), labels)?)
 }
 
 /// Copies a label map; one of another format becomes NIfTI.
@@ -185,15 +284,15 @@ pub fn write_labels(path: &Path, labels: ArrayView3<'_, u8>, geometry: &Geometry
 /// As [`read`]; values that are no labels.
 pub fn as_nifti(from: &Path, to: &Path) -> Result<()> {
     if from.to_string_lossy().ends_with(DEFAULT_ENDING) {
-        return crate::pipeline::copy_file(from, to);
+        return copy_file(from, to);
     }
-    let labels: Array3<u8> = crate::summary::read_labels(from)?;
+    let labels: Array3<u8> = read_labels(from)?;
     Ok(nifti::write_labels(to, labels.view(), &read_geometry(from)?)?)
 }
 
 #[cfg(test)]
 mod tests {
-    use nnunet_plugin_api::{Info, Kind};
+    use nnunet_plugin_core::{Info, Kind};
 
     use super::*;
 

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use nnunet_formats::pickle::Value;
-use nnunet_plugin_api::vocabulary::{Fingerprint, IntensityProperties, IntensityStatistics};
+use nnunet_plugin_core::vocabulary::{Fingerprint, IntensityProperties, IntensityStatistics};
 
 use super::{by_number, f64x3, field, get, int_tuple, numbered, usizex3};
 
@@ -62,7 +62,7 @@ fn statistics(found: &IntensityStatistics) -> Vec<(Value, Value)> {
 /// Back from v1's `dataset_properties`.
 ///
 /// # Errors
-/// A key that is missing or of the wrong kind.
+/// Returns an error for a key that is missing or of the wrong type.
 pub fn fingerprint_from_pickle(value: &Value) -> Result<Fingerprint> {
     let intensities = match get(value, "intensityproperties")? {
         Value::None => None,

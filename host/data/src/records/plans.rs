@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use nnunet_formats::pickle::Value;
-use nnunet_plugin_api::vocabulary::{Plans, SegmentationExport, Stage};
+use nnunet_plugin_core::vocabulary::{Plans, SegmentationExport, Stage};
 
 use super::{
     by_number, f64x3, field, fingerprint_from_pickle, fingerprint_to_pickle, get, int_tuple, numbered,
@@ -90,7 +90,7 @@ fn export_to_pickle(export: &SegmentationExport) -> Value {
 /// nobody reads back, may have been taken out.
 ///
 /// # Errors
-/// A key that is missing or of the wrong kind.
+/// Returns an error for a key that is missing or of the wrong type.
 pub fn plans_from_pickle(value: &Value) -> Result<Plans> {
     let texts = |v: &Value| by_number(v, |text| text.as_str().map(str::to_owned));
     let text = |v: &Value| v.as_str().map(str::to_owned);

@@ -6,13 +6,13 @@ mod regions;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use ndarray::Array3;
 use nnunet_evaluation::{Confusion, metrics, nan_mean};
 use nnunet_formats::json;
 use rayon::prelude::*;
 
-use crate::images;
+use crate::{failures, images};
 
 pub use extended::{EXTENDED_FILE, write_extended};
 pub use regions::write_regions;
@@ -45,7 +45,7 @@ pub type MeanDice = Vec<(i64, f64)>;
 /// Evaluates pairs and writes `summary.json`; returns the mean Dice of every label.
 ///
 /// # Errors
-/// All pairs that cannot be compared, together.
+/// Returns one error that lists all pairs that cannot be compared.
 pub fn write(path: &Path, pairs: &[Pair], labels: &[i64], head: &Head<'_>) -> Result<MeanDice> {
     let cases = compare(pairs, labels, |label, test, reference, _| {
         Confusion::count(test.view(), reference.view(), label)
@@ -57,14 +57,15 @@ pub fn write(path: &Path, pairs: &[Pair], labels: &[i64], head: &Head<'_>) -> Re
     Ok(labels.iter().enumerate().map(|(i, label)| (*label, mean(i))).collect())
 }
 
-/// What `measure` says of every label (label, prediction, reference, (z, y, x) voxel size of the prediction) of every pair.
+/// The result of `measure` for every label (label, prediction, reference, (z, y, x) voxel size of the prediction) of every pair.
 fn compare<T: Send>(
     pairs: &[Pair],
     labels: &[i64],
     measure: impl Fn(u8, &Array3<u8>, &Array3<u8>, [f64; 3]) -> T + Sync,
 ) -> Result<Vec<Vec<T>>> {
     let one = |pair: &Pair| -> Result<Vec<T>> {
-        let (test, reference) = load(pair)?;
+        let asked: Vec<u8> = labels.iter().filter_map(|label| u8::try_from(*label).ok()).collect();
+        let (test, reference) = load(pair, &asked)?;
         let spacing = images::read_geometry(&pair.test)?.spacing_zyx();
         let measured = |label: &i64| {
             let label = u8::try_from(*label).context("labels lie between 0 and 255")?;
@@ -72,17 +73,13 @@ fn compare<T: Send>(
         };
         labels.iter().map(measured).collect()
     };
-    let cases: Vec<Result<Vec<T>>> = pairs.par_iter().map(one).collect();
-    let failed: Vec<String> =
-        cases.iter().filter_map(|case| Some(format!("  {:#}", case.as_ref().err()?))).collect();
-    if !failed.is_empty() {
-        bail!("{} of {} cases cannot be evaluated:\n{}", failed.len(), cases.len(), failed.join("\n"));
-    }
-    cases.into_iter().collect()
+    failures::all("cases cannot be evaluated", pairs.par_iter().map(one).collect())
 }
 
-fn load(pair: &Pair) -> Result<(Array3<u8>, Array3<u8>)> {
-    let (test, reference) = (read_labels(&pair.test)?, read_labels(&pair.reference)?);
+/// Both label maps of a pair, with the labels `asked` for.
+fn load(pair: &Pair, asked: &[u8]) -> Result<(Array3<u8>, Array3<u8>)> {
+    let read = |path: &Path| images::read_some_labels(path, asked);
+    let (test, reference) = (read(&pair.test)?, read(&pair.reference)?);
     ensure!(
         test.dim() == reference.dim(),
         "{} has {:?} voxels (z, y, x) but {} has {:?}",
@@ -94,18 +91,28 @@ fn load(pair: &Pair) -> Result<(Array3<u8>, Array3<u8>)> {
     Ok((test, reference))
 }
 
-/// A label map as whole numbers.
-///
-/// # Errors
-/// A file that is no NIfTI image, or has values that are no labels.
-pub fn read_labels(path: &Path) -> Result<Array3<u8>> {
-    let (mut labels, mut odd) = (Vec::new(), None);
-    let geometry = images::for_each_slice(path, |_, slice| {
-        odd = odd.or_else(|| slice.iter().copied().find(|value| *value != f32::from(*value as u8)));
-        labels.extend(slice.iter().map(|value| *value as u8));
-    })?;
-    if let Some(value) = odd {
-        bail!("{} is not a label map: it contains {value}", path.display());
+#[cfg(test)]
+mod tests {
+    use nnunet_formats::{Geometry, nifti};
+
+    use super::*;
+
+    #[test]
+    fn values_that_are_not_asked_for_do_not_matter() {
+        let folder = tempfile::tempdir().unwrap();
+        let direction = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
+        let geometry = Geometry { size: [4, 1, 1], spacing: [1.0; 3], origin: [0.0; 3], direction };
+        let file = |name: &str, values: [f32; 4]| {
+            let path = folder.path().join(name);
+            let image = Array3::from_shape_vec((1, 1, 4), values.to_vec()).unwrap();
+            nifti::write_image(&path, image.view(), &geometry).unwrap();
+            path
+        };
+        let reference = file("a.nii", [-1.0, 1.0, 1.0, 1000.0]);
+        let pair = Pair { test: file("b.nii", [0.0, 1.0, 0.0, 0.0]), reference: reference.clone() };
+        let dice = write(&folder.path().join("s.json"), &[pair], &[1], &Head::default()).unwrap();
+        assert!((dice[0].1 - 2.0 / 3.0).abs() < 1e-12);
+        assert!(images::read_labels(&reference).unwrap_err().to_string().contains("it contains -1"));
+        assert!(images::read_some_labels(&file("c.nii", [0.5, 0.0, 0.0, 0.0]), &[1]).is_err());
     }
-    Ok(Array3::from_shape_vec(geometry.size_zyx(), labels)?)
 }

@@ -7,10 +7,11 @@ use anyhow::Result;
 use ndarray::Array3;
 use nnunet_evaluation::{Confusion, nan_mean};
 use nnunet_formats::atomic;
-use nnunet_plugin_api::vocabulary::Regions;
+use nnunet_plugin_core::vocabulary::Regions;
 use rayon::prelude::*;
 
 use super::{Pair, load};
+use crate::images;
 
 /// Statistics over the cases.
 type Statistic = fn(&[f64]) -> f64;
@@ -26,14 +27,14 @@ const STATISTICS: [(&str, Statistic); 4] = [
 /// Evaluates pairs by region and writes a table.
 ///
 /// # Errors
-/// The first pair that cannot be compared.
+/// Returns an error with the first pair that cannot be compared.
 pub fn write_regions(path: &Path, pairs: &[Pair], regions: &Regions) -> Result<()> {
     let rows: Vec<Vec<f64>> = pairs.par_iter().map(|pair| dice(pair, regions)).collect::<Result<_>>()?;
     let mut text = "casename".to_owned();
     regions.regions.iter().for_each(|region| text.extend([",", &region.name]));
     for (pair, row) in pairs.iter().zip(&rows) {
         let name = pair.test.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        line(&mut text, name.trim_end_matches(".nii.gz"), row);
+        line(&mut text, images::stem(&name), row);
     }
     let columns: Vec<Vec<f64>> =
         (0..regions.regions.len()).map(|i| rows.iter().map(|row| row[i]).collect()).collect();
@@ -45,7 +46,8 @@ pub fn write_regions(path: &Path, pairs: &[Pair], regions: &Regions) -> Result<(
 }
 
 fn dice(pair: &Pair, regions: &Regions) -> Result<Vec<f64>> {
-    let (test, reference) = load(pair)?;
+    let asked: Vec<u8> = regions.regions.iter().flat_map(|region| &region.labels).copied().collect();
+    let (test, reference) = load(pair, &asked)?;
     let of = |labels: &[u8]| {
         let mask = |map: &Array3<u8>| map.mapv(|label| u8::from(labels.contains(&label)));
         Confusion::count(mask(&test).view(), mask(&reference).view(), 1).dice()

@@ -1,9 +1,9 @@
-//! `plugins docs`: the reference of all components in use.
+//! `plugins docs`: prints the reference of all components in use.
 
 use anyhow::Result;
 use nnunet_engine::reference;
 use nnunet_engine::session::Session;
-use nnunet_plugin_api::Info;
+use nnunet_plugin_core::Info;
 
 use crate::report;
 

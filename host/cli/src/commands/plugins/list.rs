@@ -1,9 +1,9 @@
-//! `plugins list`: all components, where they come from, and whether they are in use.
+//! `plugins list`: all components, their origin and their status.
 
 use anyhow::Result;
 use nnunet_engine::registry::{Entry, Status};
 use nnunet_engine::session::Session;
-use nnunet_plugin_api::Kind;
+use nnunet_plugin_core::Kind;
 use serde::Serialize;
 
 use crate::report;

@@ -1,11 +1,11 @@
-//! `plugins new`: a crate to start from.
+//! `plugins new`: creates a crate for a new plugin.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use nnunet_engine::build;
 use nnunet_engine::scaffold::Scaffold;
-use nnunet_plugin_api::Kind;
+use nnunet_plugin_core::Kind;
 
 use crate::report;
 
