@@ -12,9 +12,9 @@ use nnunet_engine::session::Session;
 
 use crate::arguments::process_arguments;
 use crate::commands::{self, Command, v2};
-use crate::defaults;
 use crate::report::{self, Style};
 use crate::tensor_commands::TensorCommands;
+use crate::{defaults, help};
 
 /// nnU-Net as one program: configures, trains, selects and applies segmentation pipelines.
 #[derive(Debug, Parser)]
@@ -74,7 +74,7 @@ impl Cli {
         let files = files(defaults::named_file(&words).as_deref())?;
         folders::set_from(&files);
         let choices = choices(&files);
-        let command = defaults::with_choices(Self::command(), &choices);
+        let command = help::by_task(defaults::with_choices(Self::command(), &choices));
         let matches = command.get_matches_from(words);
         let mut cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
         cli.command.complete(&choices)?;
