@@ -5,9 +5,10 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{CommandFactory, FromArgMatches, Parser};
-use nnunet_data::{folders, images};
+use nnunet_data::folders::Folders;
+use nnunet_data::images;
 use nnunet_engine::component_set::ComponentSet;
-use nnunet_engine::config::{choices, files};
+use nnunet_engine::config::{File, choices, files};
 use nnunet_engine::session::Session;
 
 use crate::arguments::process_arguments;
@@ -38,6 +39,9 @@ pub struct Cli {
     /// Plugin to load; may be given several times.
     #[arg(long, global = true, value_name = "FILE")]
     pub plugin: Vec<PathBuf>,
+    /// The configuration files.
+    #[arg(skip)]
+    pub files: Vec<File>,
     /// The command.
     #[command(subcommand)]
     pub command: Command,
@@ -67,12 +71,12 @@ impl Cli {
     fn from_process() -> Result<Self> {
         let words = process_arguments();
         let files = files(defaults::named_file(&words).as_deref())?;
-        folders::set_from(&files);
         let choices = choices(&files);
         let command = defaults::with_choices(Self::command(), &choices);
         let matches = command.get_matches_from(words);
         let mut cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
         cli.command.complete(&choices)?;
+        cli.files = files;
         Ok(cli)
     }
 
@@ -83,6 +87,12 @@ impl Cli {
             (false, false) => Style::Human,
         };
         report::start(style, self.verbose, self.log_file.as_deref())
+    }
+
+    /// The folders of data and models.
+    #[must_use]
+    pub fn folders(&self) -> Folders {
+        Folders::new(&self.files)
     }
 
     /// Opens a session with the configuration files and plugins of this command line.

@@ -5,6 +5,7 @@ mod aliases;
 mod apply_postprocessing;
 mod audit;
 mod change_trainer_class;
+mod completions;
 mod config;
 mod convert_decathlon_task;
 mod determine_postprocessing;
@@ -15,6 +16,7 @@ mod example_dataset;
 mod export_model_to_zip;
 mod find_best_configuration;
 mod install_pretrained_model_from_zip;
+mod man_pages;
 mod picture;
 mod plan_and_preprocess;
 mod plans;
@@ -97,6 +99,10 @@ pub enum Command {
     Config(config::Args),
     /// List, inspect, create, check and install plugins.
     Plugins(plugins::Args),
+    /// Print a completion script for a shell.
+    Completions(completions::Args),
+    /// Write man pages of all commands.
+    ManPages(man_pages::Args),
     /// Create links with v1's command names.
     Aliases(aliases::Args),
 }
@@ -125,21 +131,23 @@ pub(crate) fn run(cli: &Cli, tensors: &impl TensorCommands) -> Result<ExitCode> 
         Command::TrainDdp(args) => return tensors.train(args.on_one_device()?, cli),
         Command::Predict(args) => return tensors.predict(args, cli),
         Command::Trainers(args) => return tensors.trainers(args, cli),
-        Command::PlanAndPreprocess(args) => plan_and_preprocess::run(args, &session()?),
+        Command::PlanAndPreprocess(args) => plan_and_preprocess::run(args, &cli.folders(), &session()?),
         Command::Audit(args) => audit::run(args),
-        Command::Plans(args) => plans::run(args),
-        Command::Verify(args) => verify::run(args),
+        Command::Plans(args) => plans::run(args, &cli.folders()),
+        Command::Verify(args) => verify::run(args, &cli.folders()),
         Command::Ensemble(args) => ensemble::run(args, &session()?),
-        Command::DeterminePostprocessing(args) => determine_postprocessing::run(args),
+        Command::DeterminePostprocessing(args) => determine_postprocessing::run(args, &cli.folders()),
         Command::ApplyPostprocessing(args) => apply_postprocessing::run(args, &session()?),
-        Command::FindBestConfiguration(args) => find_best_configuration::run(args),
+        Command::FindBestConfiguration(args) => find_best_configuration::run(args, &cli.folders()),
         Command::EvaluateFolder(args) => evaluate_folder::run(args),
         Command::ExampleDataset(args) => example_dataset::run(args),
         Command::Picture(args) => picture::run(args),
-        Command::ConvertDecathlonTask(args) => convert_decathlon_task::run(args),
-        Command::PlotTaskPngs(args) => plot_task_pngs::run(args),
-        Command::ExportModelToZip(args) => export_model_to_zip::run(args),
-        Command::InstallPretrainedModelFromZip(args) => install_pretrained_model_from_zip::run(args),
+        Command::ConvertDecathlonTask(args) => convert_decathlon_task::run(args, &cli.folders()),
+        Command::PlotTaskPngs(args) => plot_task_pngs::run(args, &cli.folders()),
+        Command::ExportModelToZip(args) => export_model_to_zip::run(args, &cli.folders()),
+        Command::InstallPretrainedModelFromZip(args) => {
+            install_pretrained_model_from_zip::run(args, &cli.folders())
+        }
         Command::ChangeTrainerClass(args) => change_trainer_class::run(args),
         Command::PrintAvailablePretrainedModels(args) => pretrained::print_available(args),
         Command::PrintPretrainedModelInfo(args) => pretrained::print_info(args),
@@ -147,6 +155,8 @@ pub(crate) fn run(cli: &Cli, tensors: &impl TensorCommands) -> Result<ExitCode> 
         Command::DownloadPretrainedModelByUrl(args) => pretrained::download_by_url(args),
         Command::Config(args) => config::run(args, cli),
         Command::Plugins(args) => return plugins::run(args, cli, tensors),
+        Command::Completions(args) => completions::run(args),
+        Command::ManPages(args) => man_pages::run(args),
         Command::Aliases(args) => aliases::run(args),
     };
     done.map(|()| ExitCode::SUCCESS)

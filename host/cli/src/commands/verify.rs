@@ -36,8 +36,8 @@ pub struct Args {
 ///
 /// # Errors
 /// Returns an error for a task with faults that has not been repaired.
-pub(super) fn run(args: &Args) -> Result<()> {
-    let folder = task_folder(&args.task)?;
+pub(super) fn run(args: &Args, folders: &Folders) -> Result<()> {
+    let folder = task_folder(&args.task, folders)?;
     let dataset = Dataset::load(&folder)?;
     let findings = integrity::check(&dataset, args.tolerance)?;
     let repairs = args.fix.then(|| Repairs::propose(&dataset, &findings));
@@ -90,11 +90,10 @@ pub(super) fn show(dataset: &Dataset, findings: &Findings, repairs: Option<&Repa
     }
 }
 
-fn task_folder(task: &str) -> Result<PathBuf> {
+fn task_folder(task: &str, folders: &Folders) -> Result<PathBuf> {
     if Path::new(task).join("dataset.json").is_file() {
         return Ok(PathBuf::from(task));
     }
-    let folders = Folders::from_environment();
     Ok(folders.raw()?.join(folders.task_name(task)?))
 }
 

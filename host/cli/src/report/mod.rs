@@ -3,6 +3,7 @@
 mod bars;
 mod messages;
 mod printable;
+mod table;
 
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
@@ -16,6 +17,7 @@ use serde_json::json;
 
 pub use bars::bar;
 use printable::printable;
+pub use table::table;
 
 /// How messages and results are printed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
