@@ -1,10 +1,8 @@
 //! `completions`: prints a completion script for a shell.
 
 use anyhow::Result;
-use clap::CommandFactory;
 use clap_complete::Shell;
 
-use crate::cli::Cli;
 use crate::report;
 
 /// Arguments.
@@ -16,16 +14,19 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub(super) fn run(args: &Args) -> Result<()> {
+pub(crate) fn run(args: &Args, mut command: clap::Command) -> Result<()> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "nnunet", &mut script);
+    clap_complete::generate(args.shell, &mut command, "nnunet", &mut script);
     report::result(String::from_utf8(script)?.trim_end());
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
+    use crate::cli::Cli;
 
     #[test]
     fn every_shell_has_a_script() {

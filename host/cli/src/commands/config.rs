@@ -5,8 +5,8 @@ use clap::Subcommand;
 use nnunet_engine::config;
 use serde_json::json;
 
-use crate::cli::Cli;
 use crate::config_values::{self, Row};
+use crate::global_options::GlobalOptions;
 use crate::report;
 
 /// Arguments.
@@ -32,9 +32,9 @@ enum Command {
 ///
 /// # Errors
 /// Returns an error for a configuration file that cannot be used.
-pub(super) fn run(args: &Args, cli: &Cli) -> Result<()> {
+pub(crate) fn run(args: &Args, options: &GlobalOptions) -> Result<()> {
     match args.command {
-        Command::Show { origin } => show(cli, origin),
+        Command::Show { origin } => show(options, origin),
         Command::Schema => {
             report::result(&serde_json::to_string_pretty(&config::schema())?);
             Ok(())
@@ -42,8 +42,8 @@ pub(super) fn run(args: &Args, cli: &Cli) -> Result<()> {
     }
 }
 
-fn show(cli: &Cli, origin: bool) -> Result<()> {
-    let rows = config_values::rows(&cli.files, cli.config.as_deref(), &cli.plugin)?;
+fn show(options: &GlobalOptions, origin: bool) -> Result<()> {
+    let rows = config_values::rows(&options.files, options.config.as_deref(), &options.plugin)?;
     let text = |row: &Row| format!("{} = {}", row.key, row.value);
     if report::is_json() {
         for Row { key, value, origin } in &rows {

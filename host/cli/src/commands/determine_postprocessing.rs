@@ -44,7 +44,7 @@ pub struct Args {
 ///
 /// # Errors
 /// As the search for a postprocessing.
-pub(super) fn run(args: &Args, folders: &Folders) -> Result<()> {
+pub(crate) fn run(args: &Args, folders: &Folders) -> Result<()> {
     match (&args.raw, &args.gt) {
         (Some(raw), Some(references)) => of_folder(args, raw, references),
         _ => of_model(args, folders),

@@ -44,7 +44,7 @@ pub struct Args {
 ///
 /// # Errors
 /// Returns an error for an archive that exists already, or as [`exchange::export`].
-pub(super) fn run(args: &Args, folders: &Folders) -> Result<()> {
+pub(crate) fn run(args: &Args, folders: &Folders) -> Result<()> {
     ensure!(
         args.overwrite || !args.output.exists(),
         "{} exists already; replace it with --overwrite, or name another file",

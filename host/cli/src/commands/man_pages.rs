@@ -3,10 +3,8 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use clap::CommandFactory;
 use nnunet_data::folders;
 
-use crate::cli::Cli;
 use crate::report;
 
 /// Arguments.
@@ -21,21 +19,24 @@ pub struct Args {
 ///
 /// # Errors
 /// Returns an I/O error if a page cannot be written.
-pub(super) fn run(args: &Args) -> Result<()> {
+pub(crate) fn run(args: &Args, command: clap::Command) -> Result<()> {
     folders::create(&args.dir)?;
-    clap_mangen::generate_to(Cli::command(), &args.dir).with_context(|| args.dir.display().to_string())?;
+    clap_mangen::generate_to(command, &args.dir).with_context(|| args.dir.display().to_string())?;
     report::line(&format!("wrote man pages to {}", args.dir.display()));
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
+    use crate::cli::Cli;
 
     #[test]
     fn every_command_has_a_page() {
         let folder = tempfile::tempdir().unwrap();
-        run(&Args { dir: folder.path().to_owned() }).unwrap();
+        run(&Args { dir: folder.path().to_owned() }, Cli::command()).unwrap();
         for page in ["nnunet.1", "nnunet-predict.1", "nnunet-plugins-inspect.1"] {
             let text = std::fs::read_to_string(folder.path().join(page)).unwrap();
             assert!(text.contains(".SH SYNOPSIS"), "{page}");

@@ -81,7 +81,7 @@ impl Args {
 ///
 /// # Errors
 /// Returns one error that lists all tasks that failed.
-pub(super) fn run(args: &Args, folders: &Folders, session: &Session) -> Result<()> {
+pub(crate) fn run(args: &Args, folders: &Folders, session: &Session) -> Result<()> {
     args.check()?;
     let planners: Vec<Resolved> = [&args.planner_3d, &args.planner_2d]
         .into_iter()

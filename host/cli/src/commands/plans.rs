@@ -75,7 +75,7 @@ struct Diff {
 ///
 /// # Errors
 /// Returns an error for plans that cannot be read, or that the changes would break.
-pub(super) fn run(args: &Args, folders: &Folders) -> Result<()> {
+pub(crate) fn run(args: &Args, folders: &Folders) -> Result<()> {
     match &args.command {
         Command::Show(named) => show(named, folders),
         Command::Edit(edit) => change(edit, folders),

@@ -41,7 +41,7 @@ pub struct Args {
 ///
 /// # Errors
 /// Returns an error for a task without cases, or one error that lists all cases that cannot be drawn.
-pub(super) fn run(args: &Args, folders: &Folders) -> Result<()> {
+pub(crate) fn run(args: &Args, folders: &Folders) -> Result<()> {
     let task = folders.task_name(&args.task)?;
     let (from, cases) =
         if args.use_raw { raw_cases(folders, &task)? } else { preprocessed_cases(folders, &task)? };

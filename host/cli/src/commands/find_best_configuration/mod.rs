@@ -65,7 +65,7 @@ struct Candidate {
 ///
 /// # Errors
 /// Returns an error for models or folds that are missing.
-pub(super) fn run(args: &Args, folders: &Folders) -> Result<()> {
+pub(crate) fn run(args: &Args, folders: &Folders) -> Result<()> {
     for task in &args.tasks {
         let name = folders.task_name(task)?;
         Search { args, folders, task: &name }.run().with_context(|| name.clone())?;

@@ -24,7 +24,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<()> {
         return show_plugin(plugin);
     }
     let (kinds, name) = match args.name.split_once(':') {
-        Some((word, name)) => (vec![super::kind(word)?], name),
+        Some((word, name)) => (vec![super::kind::kind(word)?], name),
         None => (Kind::ALL.to_vec(), args.name.as_str()),
     };
     let found: Vec<&Entry> =

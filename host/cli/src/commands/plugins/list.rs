@@ -12,7 +12,7 @@ use crate::report;
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Only this kind.
-    #[arg(long, value_parser = super::kind)]
+    #[arg(long, value_parser = super::kind::kind)]
     kind: Option<Kind>,
     /// Also components that are hidden behind others of their name.
     #[arg(long)]
