@@ -5,7 +5,7 @@ use clap::{CommandFactory, FromArgMatches, Parser};
 use nnunet_engine::config::{choices, files};
 
 use crate::arguments::process_arguments;
-use crate::commands::Command;
+use crate::commands::{Command, v2};
 use crate::defaults;
 use crate::global_options::GlobalOptions;
 
@@ -29,6 +29,7 @@ impl Cli {
     /// Returns an error if a configuration file is invalid.
     pub(crate) fn from_process() -> Result<Self> {
         let words = process_arguments();
+        v2::check(&words);
         let files = files(defaults::named_file(&words).as_deref())?;
         let choices = choices(&files);
         let command = defaults::with_choices(Self::command(), &choices);

@@ -75,6 +75,7 @@ fn dispatch(cli: &Cli, tensors: &impl TensorCommands) -> Result<ExitCode> {
         Command::Completions(args) => commands::completions::run(args, Cli::command()),
         Command::ManPages(args) => commands::man_pages::run(args, Cli::command()),
         Command::Aliases(args) => commands::aliases::run(args),
+        Command::V2(command) => return command.run(options, tensors),
     };
     done.map(|()| ExitCode::SUCCESS)
 }

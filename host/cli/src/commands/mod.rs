@@ -28,6 +28,7 @@ pub(crate) mod pretrained;
 pub mod train;
 pub mod train_parallel;
 pub mod trainers;
+pub mod v2;
 pub(crate) mod verify;
 
 use anyhow::Result;
@@ -98,8 +99,11 @@ pub enum Command {
     Completions(completions::Args),
     /// Write man pages of all commands.
     ManPages(man_pages::Args),
-    /// Create links with v1's command names.
+    /// Create links with the command names of v1 and v2.
     Aliases(aliases::Args),
+    /// The commands of nnU-Net v2.
+    #[command(subcommand)]
+    V2(v2::Command),
 }
 
 impl Command {
