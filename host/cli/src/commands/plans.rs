@@ -8,7 +8,7 @@ use nnunet_data::folders::Folders;
 use nnunet_data::records;
 use nnunet_engine::provenance;
 use nnunet_engine::suggestion::did_you_mean;
-use nnunet_plugin_api::vocabulary::{Plans, Stage};
+use nnunet_plugin_core::vocabulary::{Plans, Stage};
 use serde_json::Value;
 
 use crate::{differences, report};

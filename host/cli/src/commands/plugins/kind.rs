@@ -1,7 +1,7 @@
 //! Names of kinds on the command line.
 
 use anyhow::{Result, anyhow};
-use nnunet_plugin_api::Kind;
+use nnunet_plugin_core::Kind;
 
 /// Parses the name of a kind.
 pub(super) fn kind(word: &str) -> Result<Kind> {
