@@ -1,18 +1,18 @@
-//! v1's planners as components: each is a row of [`TABLES`].
+//! v1's planners as components: one row of [`TABLES`] each.
 
 use nnunet_plugin_core::{Component, Info, Kind, Planner, PlannerSettings, Registration, Result, inventory};
 
 use crate::tables::TABLES;
 
-/// A planner that only changes values.
+/// A planner that only changes settings.
 pub(crate) struct Table {
-    /// v1's class.
+    /// Class name in v1.
     pub name: &'static str,
-    /// The planner whose values it starts from; empty for a root.
+    /// The planner it extends; empty if it extends none.
     pub extends: &'static str,
-    /// One line for people.
+    /// One-line description.
     pub summary: &'static str,
-    /// What it changes.
+    /// Changes the settings of the parent.
     pub change: fn(&mut PlannerSettings),
 }
 
