@@ -62,4 +62,4 @@ static const struct NnunetComponent clear_border = {
 
 static const struct NnunetComponent *const components[] = {&clear_border};
 
-NNUNET_PLUGIN("clear-border", "0.1.0", "MIT", components)
+NNUNET_PLUGIN("clear-border", "0.1.0", "Apache-2.0", components)

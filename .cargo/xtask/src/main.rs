@@ -35,9 +35,12 @@ fn main() -> ExitCode {
     }
 }
 
-/// The repository.
+/// The checkout. `cargo run` passes the present folder of this package when it starts the program; a path compiled in with
+/// `env!` would be that of the build, and wrong after the checkout was moved together with its `target`.
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap_or(Path::new(".")).to_owned()
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let checkout = package.as_deref().and_then(|package| package.ancestors().nth(2)).map(Path::to_owned);
+    checkout.or_else(|| std::env::current_dir().ok()).unwrap_or_else(|| PathBuf::from("."))
 }
 
 /// Plugins that need no tensors.

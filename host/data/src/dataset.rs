@@ -64,7 +64,8 @@ impl Dataset {
         let mut modalities =
             numbered(key("modality")?).with_context(|| format!("{}: `modality`", path.display()))?;
         modalities.sort_by_key(|(channel, _)| *channel);
-        let ending = file.get("file_ending").and_then(Json::as_str).unwrap_or(images::USUAL).to_owned();
+        let ending =
+            file.get("file_ending").and_then(Json::as_str).unwrap_or(images::DEFAULT_ENDING).to_owned();
         let labels: Vec<i64> = labels.into_iter().map(|(value, _)| value).collect();
         Ok(Self {
             folder: folder.to_owned(),

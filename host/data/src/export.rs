@@ -24,7 +24,7 @@ pub fn write_labels(path: &Path, labels: ArrayView3<'_, u8>, case: &CaseProperti
 ///
 /// # Errors
 /// What the postprocessor says.
-pub fn treated(
+pub fn postprocessed(
     labels: Array3<u8>,
     case: &CaseProperties,
     postprocessor: Option<&dyn Postprocessor>,

@@ -33,9 +33,19 @@ pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
 /// # Errors
 /// What `body` returns, or what the system says.
 pub fn replace<E: From<Error>>(path: &Path, body: impl FnOnce(&Path) -> Result<(), E>) -> Result<(), E> {
+    replace_as(path, "", body)
+}
+
+/// As [`replace`]; the temporary file's name ends with `suffix`.
+pub(crate) fn replace_as<E: From<Error>>(
+    path: &Path,
+    suffix: &str,
+    body: impl FnOnce(&Path) -> Result<(), E>,
+) -> Result<(), E> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let temporary = tempfile::Builder::new()
         .prefix(TEMPORARY_PREFIX)
+        .suffix(suffix)
         .permissions_like_open()
         .tempfile_in(folder)
         .map_err(|source| Error::io(path, source))?;

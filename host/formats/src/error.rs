@@ -1,4 +1,4 @@
-//! What can be wrong with a file.
+//! Errors about files.
 
 use std::path::{Path, PathBuf};
 
@@ -6,16 +6,16 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The operating system refused.
-    #[error("{}: {source}", path.display())]
+    /// The operating system reported an error. It is part of the message and therefore no
+    /// [`source`](std::error::Error::source): reports that print the chain of causes would print it twice.
+    #[error("{}: {cause}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
-        #[source]
-        source: std::io::Error,
+        /// The system's error.
+        cause: std::io::Error,
     },
-    /// The content is not what it should be.
+    /// The content is invalid or not supported.
     #[error("{}: {message}", path.display())]
     Invalid {
         /// The file.
@@ -25,16 +25,16 @@ pub enum Error {
     },
 }
 
-/// Shorthand.
+/// A result with this crate's error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     /// The system's error about `path`.
-    pub fn io(path: &Path, source: std::io::Error) -> Self {
-        Self::Io { path: path.to_owned(), source }
+    pub fn io(path: &Path, cause: std::io::Error) -> Self {
+        Self::Io { path: path.to_owned(), cause }
     }
 
-    /// Wrong content of `path`.
+    /// Invalid content of `path`.
     pub fn invalid(path: &Path, message: impl ToString) -> Self {
         Self::Invalid { path: path.to_owned(), message: message.to_string() }
     }

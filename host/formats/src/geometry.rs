@@ -1,4 +1,4 @@
-//! Images and where they lie.
+//! Images and their geometry.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ const SLICE_THICKNESS: f64 = 999.0;
 /// Smaller volumes of a voxel with edges of one mean that two axes have one direction.
 const SMALLEST_DETERMINANT: f64 = 1e-6;
 
-/// Size and place of an image. (x, y, z) order, LPS world, mm.
+/// Size and position of an image. (x, y, z) order, LPS world, mm.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Geometry {
     /// Voxels.
@@ -31,16 +31,16 @@ impl Geometry {
         Self { size, spacing, origin: [0.0; 3], direction }
     }
 
-    /// A picture without a place: voxels of 1, and v2's thickness.
+    /// A picture has no geometry: voxels of 1, and v2's thickness.
     pub(crate) fn picture(width: usize, height: usize) -> Self {
         Self::plain([width, height, 1], [1.0, 1.0, SLICE_THICKNESS])
     }
 
-    /// What a file says of two or three axes; `axes` are their directions, one after the other. What it leaves out is that
-    /// of a plain image.
+    /// The geometry of a file with two or three axes; `axes` are their directions, one after the other. What the file does
+    /// not store gets the default.
     ///
     /// # Errors
-    /// In words: another number of axes, or numbers that no image has.
+    /// Returns a message if there are fewer or more axes, or as [`Geometry::checked`].
     pub(crate) fn from_axes(
         size: &[usize],
         spacing: Option<Vec<f64>>,
@@ -67,13 +67,27 @@ impl Geometry {
             geometry.spacing[axis] *= -1.0;
             (0..3).for_each(|row| geometry.direction[3 * row + axis] *= -1.0);
         }
-        if n == 2 {
-            geometry.spacing[2] = SLICE_THICKNESS * geometry.spacing[0].max(geometry.spacing[1]);
-        }
-        geometry.checked()
+        if n == 2 { geometry.slice() } else { geometry.checked() }
     }
 
-    fn checked(self) -> Result<Self, String> {
+    /// The geometry of a slice that a file stores with two axes.
+    ///
+    /// # Errors
+    /// As [`Geometry::checked`].
+    pub(crate) fn slice(mut self) -> Result<Self, String> {
+        self.spacing[2] = SLICE_THICKNESS * self.spacing[0].max(self.spacing[1]);
+        self.origin[2] = 0.0;
+        for (at, value) in [(2, 0.0), (5, 0.0), (6, 0.0), (7, 0.0), (8, 1.0)] {
+            self.direction[at] = value;
+        }
+        self.checked()
+    }
+
+    /// Whether an image can lie like this.
+    ///
+    /// # Errors
+    /// Returns a message if a length or spacing is not positive, a number is not finite, or two axes have one direction.
+    pub(crate) fn checked(self) -> Result<Self, String> {
         let Self { size, spacing, origin, direction: d } = self;
         let volume = d[0] * (d[4] * d[8] - d[5] * d[7]) - d[1] * (d[3] * d[8] - d[5] * d[6])
             + d[2] * (d[3] * d[7] - d[4] * d[6]);
@@ -84,7 +98,9 @@ impl Geometry {
         } else if !origin.iter().chain(&d).all(|number| number.is_finite())
             || volume.abs() < SMALLEST_DETERMINANT
         {
-            Err(format!("its origin {origin:?} or its directions {d:?} are those of no image"))
+            Err(format!(
+                "its origin {origin:?} and directions {d:?} must be finite, and the directions must span space"
+            ))
         } else {
             Ok(self)
         }
@@ -106,7 +122,7 @@ impl Geometry {
     /// Whether an array (z, y, x) has this size.
     ///
     /// # Errors
-    /// It has another.
+    /// Returns an error if it has another size.
     pub(crate) fn check_shape(&self, path: &Path, shape: &[usize]) -> Result<()> {
         if shape == self.size_zyx() {
             return Ok(());
@@ -134,7 +150,7 @@ impl Geometry {
 pub struct Image {
     /// (z, y, x).
     pub data: Array3<f32>,
-    /// Where it lies.
+    /// Its geometry.
     pub geometry: Geometry,
 }
 
@@ -142,7 +158,7 @@ impl Image {
     /// Voxels in their order, x fastest.
     ///
     /// # Errors
-    /// More or fewer than the geometry's.
+    /// Returns an error if there are more or fewer values than the geometry's voxels.
     pub(crate) fn new(path: &Path, geometry: Geometry, values: Vec<f32>) -> Result<Self> {
         let data = Array3::from_shape_vec(geometry.size_zyx(), values);
         Ok(Self { data: data.map_err(|error| Error::invalid(path, error))?, geometry })

@@ -7,6 +7,7 @@ pub mod atomic;
 mod compressed;
 mod error;
 mod geometry;
+pub mod input;
 pub mod json;
 pub mod meta_image;
 pub mod nifti;

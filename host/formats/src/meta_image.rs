@@ -1,16 +1,16 @@
 //! MetaImages (`.mha`): lines of `Key = Value`, then the voxels, as SimpleITK reads and writes them.
 
-use std::fs::File;
-use std::io::{BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::path::Path;
 
 use flate2::Compression;
-use flate2::read::ZlibDecoder;
+use flate2::bufread::ZlibDecoder;
 use flate2::write::ZlibEncoder;
 use ndarray::ArrayView3;
 
+use crate::input::buffered;
 use crate::text_header::{TextHeader, numbers};
-use crate::voxels::{self, Kind, LEVEL, Stored, unreadable};
+use crate::voxels::{self, Kind, LEVEL, NotFinite, Stored, unreadable};
 use crate::{Error, Geometry, Image, Result, atomic};
 
 const FORMAT: &str = "MetaImage";
@@ -50,16 +50,17 @@ pub fn write_image(path: &Path, image: ArrayView3<'_, f32>, geometry: &Geometry)
 }
 
 fn open(path: &Path) -> Result<Stored<Box<dyn Read>>> {
-    let mut file = BufReader::with_capacity(1 << 18, File::open(path).map_err(|e| Error::io(path, e))?);
+    let mut file = buffered(path)?;
     let header = TextHeader::read(&mut file, "=", |line| line.starts_with("ElementDataFile"))
         .map_err(|why| unreadable(path, FORMAT, why))?;
     let parsed =
         check(&header).and_then(|()| Ok((geometry(&header)?, kind(header.need(&["ElementType"])?)?)));
     let (geometry, kind) = parsed.map_err(|message| Error::invalid(path, message))?;
-    let stream: Box<dyn Read> =
-        if is_true(&header, &["CompressedData"]) { Box::new(ZlibDecoder::new(file)) } else { Box::new(file) };
+    let compressed = is_true(&header, &["CompressedData"]);
+    let stream: Box<dyn Read> = if compressed { Box::new(ZlibDecoder::new(file)) } else { Box::new(file) };
     let big_endian = is_true(&header, &["BinaryDataByteOrderMSB", "ElementByteOrderMSB"]);
-    Ok(Stored { geometry, kind, big_endian, stream, format: FORMAT })
+    let (scale, not_finite) = (None, NotFinite::Keep);
+    Ok(Stored { geometry, kind, big_endian, stream, format: FORMAT, scale, not_finite, compressed })
 }
 
 fn is_true(header: &TextHeader, names: &[&str]) -> bool {

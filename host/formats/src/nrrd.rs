@@ -1,16 +1,15 @@
 //! NRRD images (`.nrrd`): lines of `field: value`, an empty line, then the voxels, as SimpleITK reads and writes them.
 
-use std::fs::File;
-use std::io::{BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::path::Path;
 
 use flate2::Compression;
-use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use ndarray::ArrayView3;
 
+use crate::input::{MultiGzip, buffered};
 use crate::text_header::{TextHeader, numbers};
-use crate::voxels::{self, Kind, LEVEL, Stored, unreadable};
+use crate::voxels::{self, Kind, LEVEL, NotFinite, Stored, unreadable};
 use crate::{Error, Geometry, Image, Result, atomic};
 
 const FORMAT: &str = "NRRD image";
@@ -50,7 +49,7 @@ pub fn write_image(path: &Path, image: ArrayView3<'_, f32>, geometry: &Geometry)
 }
 
 fn open(path: &Path) -> Result<Stored<Box<dyn Read>>> {
-    let mut file = BufReader::with_capacity(1 << 18, File::open(path).map_err(|e| Error::io(path, e))?);
+    let mut file = buffered(path)?;
     let mut magic = [0; 4];
     let is_nrrd = file.read_exact(&mut magic).is_ok() && &magic == b"NRRD";
     if !is_nrrd {
@@ -63,9 +62,10 @@ fn open(path: &Path) -> Result<Stored<Box<dyn Read>>> {
         let big_endian = kind.size() > 1 && header.need(&["endian"])?.eq_ignore_ascii_case("big");
         Ok((geometry(&header)?, kind, big_endian, is_zipped(header.need(&["encoding"])?)?))
     });
-    let (geometry, kind, big_endian, zipped) = parsed.map_err(|message| Error::invalid(path, message))?;
-    let stream: Box<dyn Read> = if zipped { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
-    Ok(Stored { geometry, kind, big_endian, stream, format: FORMAT })
+    let (geometry, kind, big_endian, compressed) = parsed.map_err(|message| Error::invalid(path, message))?;
+    let stream: Box<dyn Read> = if compressed { Box::new(MultiGzip::new(file)) } else { Box::new(file) };
+    let (scale, not_finite) = (None, NotFinite::Keep);
+    Ok(Stored { geometry, kind, big_endian, stream, format: FORMAT, scale, not_finite, compressed })
 }
 
 /// Refuses what is rare.
@@ -80,11 +80,21 @@ fn check(header: &TextHeader) -> Result<(), String> {
         Err(format!("it has several values for a voxel (kinds {kinds}); save one file for each"))
     } else if skipped.iter().any(|names| header.get(names).is_some_and(|count| count != "0")) {
         Err("its voxels begin at a place of their own (line skip, byte skip); save it anew".to_owned())
+    } else if let Some(space) = header.get(&["space"]).filter(|space| !is_space(space)) {
+        Err(format!("its space `{space}` is not one of three axes; save it anew in left-posterior-superior"))
     } else if header.get(&["axis mins", "axismins"]).is_some() {
         Err("its place is that of its axes (axis mins); save it anew with a space origin".to_owned())
     } else {
         Ok(())
     }
+}
+
+/// Whether the format knows a space, and it has three axes.
+fn is_space(name: &str) -> bool {
+    let known =
+        ["right-anterior-superior", "ras", "left-anterior-superior", "las", "left-posterior-superior", "lps"];
+    let without_meaning = ["scanner-xyz", "3d-right-handed", "3d-left-handed"];
+    known.iter().chain(&without_meaning).any(|known| name.eq_ignore_ascii_case(known))
 }
 
 fn is_zipped(encoding: &str) -> Result<bool, String> {

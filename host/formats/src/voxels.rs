@@ -1,11 +1,11 @@
-//! Voxels as files have them: one after the other, x fastest.
+//! Voxels as files store them: one after the other, x fastest.
 
 use std::io::{Read, Write};
 use std::path::Path;
 
 use ndarray::ArrayView3;
 
-use crate::{Error, Geometry, Image, Result};
+use crate::{Error, Geometry, Image, Result, input};
 
 /// Compression of what is written: fast; label maps shrink to nearly nothing anyway.
 pub(crate) const LEVEL: u32 = 3;
@@ -41,6 +41,22 @@ impl Kind {
     }
 }
 
+/// A linear function of the stored numbers. It is computed in double precision and rounded once.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Scale {
+    pub(crate) slope: f64,
+    pub(crate) intercept: f64,
+}
+
+/// What becomes of numbers that are not finite.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotFinite {
+    /// They stay.
+    Keep,
+    /// They become zero, before scaling.
+    Zero,
+}
+
 /// Voxels that are still in their file.
 pub(crate) struct Stored<R> {
     pub(crate) geometry: Geometry,
@@ -48,20 +64,20 @@ pub(crate) struct Stored<R> {
     pub(crate) big_endian: bool,
     /// Begins with the first voxel.
     pub(crate) stream: R,
-    /// What the file is, for errors.
+    /// The file's format, for errors.
     pub(crate) format: &'static str,
+    pub(crate) scale: Option<Scale>,
+    pub(crate) not_finite: NotFinite,
+    /// Whether the stream ends with a checksum. It is then read to its end.
+    pub(crate) compressed: bool,
 }
 
 impl<R: Read> Stored<R> {
     /// Gives every slice (number, voxels in the order y, x) to `body`. One slice is in memory.
     ///
     /// # Errors
-    /// A truncated or otherwise damaged file.
-    pub(crate) fn for_each_slice(
-        mut self,
-        path: &Path,
-        mut body: impl FnMut(usize, &mut [f32]),
-    ) -> Result<()> {
+    /// Returns an error if the file is truncated or damaged.
+    pub(crate) fn for_each_slice(mut self, path: &Path, mut body: impl FnMut(usize, &[f32])) -> Result<()> {
         let size = self.geometry.size;
         let wanted = self
             .kind
@@ -81,12 +97,21 @@ impl<R: Read> Stored<R> {
                     format!("truncated: {got} bytes of voxels instead of {wanted}; copy it again"),
                 ));
             }
-            body(z, &mut convert(&bytes, self.kind, self.big_endian));
+            body(z, &self.convert(&bytes));
+        }
+        if self.compressed {
+            input::verify_end(&mut self.stream).map_err(|source| unreadable(path, self.format, source))?;
         }
         Ok(())
     }
 
-    /// All of them.
+    fn convert(&self, bytes: &[u8]) -> Vec<f32> {
+        let values = decode(bytes, self.kind, self.big_endian, self.scale, self.not_finite);
+        debug_assert_eq!(values.len() * self.kind.size(), bytes.len());
+        values
+    }
+
+    /// Reads the whole image.
     ///
     /// # Errors
     /// As [`Stored::for_each_slice`].
@@ -107,27 +132,40 @@ pub(crate) fn write_labels(out: &mut dyn Write, labels: ArrayView3<'_, u8>) -> s
     out.write_all(&bytes)
 }
 
-fn convert(bytes: &[u8], kind: Kind, big: bool) -> Vec<f32> {
+fn decode(bytes: &[u8], kind: Kind, big: bool, scale: Option<Scale>, not_finite: NotFinite) -> Vec<f32> {
     macro_rules! each {
+        ($type:ty, $clear:expr) => {{
+            let (chunks, _) = bytes.as_chunks::<{ size_of::<$type>() }>();
+            let number = |b: &[u8; size_of::<$type>()]| {
+                if big { <$type>::from_be_bytes(*b) } else { <$type>::from_le_bytes(*b) }
+            };
+            let clear: fn($type) -> $type = $clear;
+            match scale {
+                None => chunks.iter().map(|b| clear(number(b)) as f32).collect(),
+                Some(Scale { slope, intercept }) => {
+                    chunks.iter().map(|b| (clear(number(b)) as f64 * slope + intercept) as f32).collect()
+                }
+            }
+        }};
+    }
+    macro_rules! float {
         ($type:ty) => {
-            bytes
-                .as_chunks::<{ size_of::<$type>() }>()
-                .0
-                .iter()
-                .map(|b| if big { <$type>::from_be_bytes(*b) } else { <$type>::from_le_bytes(*b) } as f32)
-                .collect()
+            match not_finite {
+                NotFinite::Keep => each!($type, |value| value),
+                NotFinite::Zero => each!($type, |value| if value.is_finite() { value } else { 0.0 }),
+            }
         };
     }
     match kind {
-        Kind::U8 => each!(u8),
-        Kind::I8 => each!(i8),
-        Kind::I16 => each!(i16),
-        Kind::U16 => each!(u16),
-        Kind::I32 => each!(i32),
-        Kind::U32 => each!(u32),
-        Kind::I64 => each!(i64),
-        Kind::U64 => each!(u64),
-        Kind::F32 => each!(f32),
-        Kind::F64 => each!(f64),
+        Kind::U8 => each!(u8, |value| value),
+        Kind::I8 => each!(i8, |value| value),
+        Kind::I16 => each!(i16, |value| value),
+        Kind::U16 => each!(u16, |value| value),
+        Kind::I32 => each!(i32, |value| value),
+        Kind::U32 => each!(u32, |value| value),
+        Kind::I64 => each!(i64, |value| value),
+        Kind::U64 => each!(u64, |value| value),
+        Kind::F32 => float!(f32),
+        Kind::F64 => float!(f64),
     }
 }

@@ -108,7 +108,7 @@ struct Artifact {
 pub fn install(library: &Path) -> Result<(Description, PathBuf)> {
     let shown = || format!("plugin {}", library.display());
     let sha256 = trust::sha256(library).with_context(shown)?;
-    let about = probe::verdict(&library.canonicalize()?, &sha256)?.usable().map_err(|(_, error)| error);
+    let about = probe::probe(&library.canonicalize()?, &sha256)?.usable().map_err(|(_, error)| error);
     let about = about.with_context(shown)?;
     let Some(folder) = user_folder() else { bail!("neither XDG_DATA_HOME nor HOME is set") };
     std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use semver::VersionReq;
 
 use crate::config::{File, PluginTable, Scope};
-use crate::plugin::Refused;
+use crate::plugin::RejectedPlugin;
 use crate::registry::Origin;
 use crate::trust::{self, Pin};
 use crate::user_folders::user_folder;
@@ -43,22 +43,22 @@ impl Candidate {
 ///
 /// # Errors
 /// A version requirement that is none.
-pub fn candidates(files: &[File], named: &[PathBuf]) -> Result<(Vec<Candidate>, Vec<Refused>)> {
+pub fn candidates(files: &[File], named: &[PathBuf]) -> Result<(Vec<Candidate>, Vec<RejectedPlugin>)> {
     let mut all: Vec<Candidate> =
         named.iter().map(|path| Candidate::found(path.clone(), Origin::CommandLine, true)).collect();
-    let mut refused = Vec::new();
+    let mut rejected = Vec::new();
     all.extend(listed(files, Scope::Project, Origin::Project)?);
     let path = std::env::var_os("NNUNET_PLUGIN_PATH").unwrap_or_default();
     for folder in std::env::split_paths(&path).filter(|folder| !folder.as_os_str().is_empty()) {
-        all.extend(in_folder(&folder, Origin::PluginPath, &mut refused));
+        all.extend(in_folder(&folder, Origin::PluginPath, &mut rejected));
     }
     all.extend(listed(files, Scope::User, Origin::UserListed)?);
     if let Some(folder) = user_folder().filter(|folder| folder.is_dir()) {
-        all.extend(in_folder(&folder, Origin::User, &mut refused));
+        all.extend(in_folder(&folder, Origin::User, &mut rejected));
     }
     let mut seen = BTreeSet::new();
     all.retain(|candidate| seen.insert(candidate.path.canonicalize().unwrap_or(candidate.path.clone())));
-    Ok((all, refused))
+    Ok((all, rejected))
 }
 
 fn listed(files: &[File], scope: Scope, origin: fn(PathBuf) -> Origin) -> Result<Vec<Candidate>> {
@@ -84,10 +84,14 @@ fn pin(table: &PluginTable) -> Result<Pin> {
     Ok(Pin { version, sha256: table.sha256.clone() })
 }
 
-/// Shared libraries of a folder, sorted. A folder everybody may write to is refused as a whole.
-fn in_folder(folder: &Path, origin: fn(PathBuf) -> Origin, refused: &mut Vec<Refused>) -> Vec<Candidate> {
+/// Shared libraries of a folder, sorted. A folder everybody may write to is rejected as a whole.
+fn in_folder(
+    folder: &Path,
+    origin: fn(PathBuf) -> Origin,
+    rejected: &mut Vec<RejectedPlugin>,
+) -> Vec<Candidate> {
     if let Err(error) = trust::private(folder) {
-        refused.push(Refused { path: folder.to_owned(), status: "broken", error });
+        rejected.push(RejectedPlugin { path: folder.to_owned(), status: "broken", error });
         return Vec::new();
     }
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());

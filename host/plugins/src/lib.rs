@@ -1,6 +1,6 @@
 //! The plugin engine: which components there are, where they come from, and which of them a name means.
 //!
-//! [`world::world`] reads configuration files, looks for plugins, checks and loads them, and fills the
+//! [`session::Session::open`] reads configuration files, looks for plugins, checks and loads them, and fills the
 //! [`registry::Registry`].
 
 pub mod build;
@@ -19,10 +19,10 @@ pub mod reference;
 pub mod registry;
 pub mod scaffold;
 pub mod services;
+pub mod session;
 pub mod stdout;
 pub mod trust;
 pub mod user_folders;
-pub mod world;
 
 pub use builtin::built_in;
 pub use inline_toml::inline_toml;

@@ -78,8 +78,7 @@ fn look(path: &Path) -> Result<(Description, String)> {
     let in_file = || format!("plugin {}", path.display());
     let place = trust::private(path).with_context(in_file)?;
     let sha256 = trust::sha256(&place)?;
-    let about =
-        probe::verdict(&place, &sha256)?.usable().map_err(|(_, error)| error).with_context(in_file)?;
+    let about = probe::probe(&place, &sha256)?.usable().map_err(|(_, error)| error).with_context(in_file)?;
     Ok((about, sha256))
 }
 

@@ -36,9 +36,9 @@ pub struct Plugin {
     pub sha256: String,
 }
 
-/// A plugin that was found and cannot be used.
+/// A plugin that was found but cannot be used.
 #[derive(Debug)]
-pub struct Refused {
+pub struct RejectedPlugin {
     /// The file, or a folder of plugins that is not looked into.
     pub path: PathBuf,
     /// `incompatible`: made for another host; `broken`: anything else.

@@ -1,5 +1,5 @@
-//! A plugin is first loaded by a child process: one that crashes, hangs or exits in an initialiser harms nobody. The
-//! verdict is kept by the file's hash, so that later starts cost a hash only.
+//! A plugin is first loaded in a child process, so that a crash, a hang or an exit in an initializer does not end this
+//! one. The result is cached under the file's hash.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -15,85 +15,85 @@ use crate::loader;
 use crate::plugin::{Description, program_with_tensors};
 use crate::user_folders::cache_folder;
 
-/// Longest time an initialiser and the manifest may take.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// Time limit for loading.
+const TIME_LIMIT: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(5);
 
-/// What came of loading a file elsewhere.
+/// The result of loading a file in a child process.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub enum ProbeResult {
     /// It can be used.
     Usable(Description),
     /// Its handshake does not fit this program.
     Incompatible(String),
     /// It cannot be loaded, for the reason given.
-    Refused(String),
+    Rejected(String),
     /// It ended the process that loaded it.
     Crashes(String),
 }
 
-impl Verdict {
-    /// Looks at a file in this process; only a process made for it should.
+impl ProbeResult {
+    /// Loads a file in this process, which should be a child process started for that purpose.
     #[must_use]
     pub fn here(path: &Path) -> Self {
         match loader::describe(path) {
             Ok(description) => Self::Usable(description),
             Err(error) if error.is::<HandshakeError>() => Self::Incompatible(format!("{error:#}")),
-            Err(error) => Self::Refused(format!("{error:#}")),
+            Err(error) => Self::Rejected(format!("{error:#}")),
         }
     }
 
     /// The description of a usable file.
     ///
     /// # Errors
-    /// Why it is not usable, with the word for the list.
+    /// Returns the status for `plugins list` and the reason if the file is not usable.
     pub fn usable(self) -> Result<Description, (&'static str, anyhow::Error)> {
         match self {
             Self::Usable(description) => Ok(description),
             Self::Incompatible(why) => Err(("incompatible", anyhow!(why))),
-            Self::Refused(why) | Self::Crashes(why) => Err(("broken", anyhow!(why))),
+            Self::Rejected(why) | Self::Crashes(why) => Err(("broken", anyhow!(why))),
         }
     }
 
-    /// Whether the same file gives the same verdict another time. A refusal may be for a library that is missing today.
-    fn lasts(&self) -> bool {
+    /// Whether the same file always gives this result. It may be rejected only because a library is missing today.
+    fn is_permanent(&self) -> bool {
         matches!(self, Self::Usable(_) | Self::Crashes(_))
     }
 }
 
-/// The verdict about a file, from the cache or from a child process.
+/// Loads a file in a child process, or takes the result from the cache.
 ///
 /// # Errors
-/// The child cannot be started.
-pub fn verdict(path: &Path, sha256: &str) -> Result<Verdict> {
+/// Returns an error if the child process cannot be started.
+pub fn probe(path: &Path, sha256: &str) -> Result<ProbeResult> {
     let kept = cache_file(sha256);
     let read = |file: &PathBuf| serde_json::from_slice(&std::fs::read(file).ok()?).ok();
-    if let Some(verdict) = kept.as_ref().and_then(read) {
-        return Ok(verdict);
+    if let Some(result) = kept.as_ref().and_then(read) {
+        return Ok(result);
     }
-    let verdict = in_child(path)?;
-    if let Some(file) = kept.filter(|_| verdict.lasts()) {
-        keep(&file, &verdict);
+    let result = in_child(path)?;
+    if let Some(file) = kept.filter(|_| result.is_permanent()) {
+        keep(&file, &result);
     }
-    Ok(verdict)
+    Ok(result)
 }
 
-/// Verdicts hold for one version of the program and its ABI.
+/// Results are valid for one version of the program and its ABI.
 fn cache_file(sha256: &str) -> Option<PathBuf> {
     let version = env!("CARGO_PKG_VERSION");
-    Some(cache_folder()?.join(format!("verdicts/{version}-{ABI_MAJOR}.{ABI_MINOR}/{sha256}.json")))
+    Some(cache_folder()?.join(format!("probes/{version}-{ABI_MAJOR}.{ABI_MINOR}/{sha256}.json")))
 }
 
-/// A cache that cannot be written only costs time.
-fn keep(file: &Path, verdict: &Verdict) {
+/// Writes the cache. If this fails, the file is probed again next time.
+fn keep(file: &Path, result: &ProbeResult) {
     let Some(folder) = file.parent() else { return };
-    if let (Ok(()), Ok(text)) = (std::fs::create_dir_all(folder), serde_json::to_vec(verdict)) {
+    if let (Ok(()), Ok(text)) = (std::fs::create_dir_all(folder), serde_json::to_vec(result)) {
         let _ = atomic::write_bytes(file, &text);
     }
 }
 
-fn in_child(path: &Path) -> Result<Verdict> {
+fn in_child(path: &Path) -> Result<ProbeResult> {
     let folder = tempfile::tempdir().context("no temporary folder")?;
     let (answer, errors) = (folder.path().join("answer"), folder.path().join("errors"));
     let program = program_with_tensors()?;
@@ -112,10 +112,10 @@ fn in_child(path: &Path) -> Result<Verdict> {
         if let Some(status) = child.try_wait()? {
             break status;
         }
-        if start.elapsed() > PATIENCE {
+        if start.elapsed() > TIME_LIMIT {
             child.kill()?;
             child.wait()?;
-            return Ok(Verdict::Refused(format!("did not load within {} s", PATIENCE.as_secs())));
+            return Ok(ProbeResult::Rejected(format!("did not load within {} s", TIME_LIMIT.as_secs())));
         }
         std::thread::sleep(POLL);
     };
@@ -123,10 +123,10 @@ fn in_child(path: &Path) -> Result<Verdict> {
     Ok(said.unwrap_or_else(|| crashed(status, &std::fs::read_to_string(&errors).unwrap_or_default())))
 }
 
-fn crashed(status: ExitStatus, errors: &str) -> Verdict {
+fn crashed(status: ExitStatus, errors: &str) -> ProbeResult {
     let last = errors.lines().rev().find(|line| !line.trim().is_empty());
     let last = last.map_or(String::new(), |line| format!(": {}", line.trim()));
-    Verdict::Crashes(format!("ends the process that loads it ({status}){last}"))
+    ProbeResult::Crashes(format!("ends the process that loads it ({status}){last}"))
 }
 
 #[cfg(test)]
@@ -134,16 +134,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn crashes_are_remembered_and_refusals_are_not() {
+    fn crashes_are_cached_and_rejections_are_not() {
         use std::os::unix::process::ExitStatusExt;
         let crash = crashed(ExitStatus::from_raw(6), "one\nlast words\n\n");
-        assert!(crash.lasts());
+        assert!(crash.is_permanent());
         let (status, error) = crash.usable().unwrap_err();
         assert_eq!(status, "broken");
         assert!(
             error.to_string().contains("signal: 6") && error.to_string().contains("last words"),
             "{error}"
         );
-        assert!(!Verdict::Refused(String::new()).lasts());
+        assert!(!ProbeResult::Rejected(String::new()).is_permanent());
     }
 }

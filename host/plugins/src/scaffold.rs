@@ -166,7 +166,7 @@ name = "CRATE"
 description = "SUMMARY"
 version = "0.1.0"
 edition = "2024"
-license = "MIT OR Apache-2.0"
+license = "Apache-2.0"
 publish = false
 
 [lib]
@@ -205,7 +205,7 @@ All code is in `src/lib.rs`. `nnunet plugins inspect NAME` shows what the compon
 FILE` tries it with odd inputs. `.cargo/config.toml` says where this machine keeps libtorch and the built dependencies; it
 stays out of git, and a machine without it builds everything here.
 
-Licence: MIT or Apache-2.0, as you like; change `license` in Cargo.toml for another.
+License: Apache-2.0; change `license` in Cargo.toml for another.
 ";
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ pub fn user_folder() -> Option<PathBuf> {
     Some(user_folder_for("XDG_DATA_HOME", ".local/share")?.join("plugins"))
 }
 
-/// Folder for what can be made again: verdicts about plugin files, builds of plugin crates.
+/// Folder for what can be made again: results of probing plugin files, builds of plugin crates.
 #[must_use]
 pub fn cache_folder() -> Option<PathBuf> {
     user_folder_for("XDG_CACHE_HOME", ".cache")

@@ -7,7 +7,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result};
 use nnunet_cli::commands::{self, Cli, process_arguments};
 use nnunet_cli::report;
-use nnunet_engine::world::LIGHT;
+use nnunet_engine::session::WITHOUT_TENSORS;
 
 /// Volumes come and go; memory that stays with the program need not be cleared by the system each time.
 #[global_allocator]
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
 fn run() -> Result<()> {
     let cli = Cli::from_process()?;
     cli.set_style();
-    if cli.command.needs_tensors() { hand_over() } else { commands::run(&cli, LIGHT) }
+    if cli.command.needs_tensors() { hand_over() } else { commands::run(&cli, WITHOUT_TENSORS) }
 }
 
 /// Becomes the sibling program with the same arguments; returns only when that fails.

@@ -3,7 +3,7 @@
 use anyhow::{Result, anyhow};
 use nnunet_engine::config::{extends, without_extends};
 use nnunet_engine::registry::Registry;
-use nnunet_engine::world::Kit;
+use nnunet_engine::session::ComponentSet;
 use nnunet_plugin_api::abi::v1::import_with_tensors;
 use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice};
 use nnunet_plugin_api::{
@@ -11,8 +11,9 @@ use nnunet_plugin_api::{
     Trainer, TrainerContext, overlay,
 };
 
-/// The kit of the program with tensors.
-pub(crate) const KIT: Kit = Kit { import: import_with_tensors, trainer: from_table, tensors: true };
+/// The component set of the program with tensors.
+pub(crate) const WITH_TENSORS: ComponentSet =
+    ComponentSet { import: import_with_tensors, trainer: from_table, tensors: true };
 
 struct TableTrainer {
     extends: String,

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use anyhow::Result;
-use nnunet_engine::provenance::Maker;
-use nnunet_engine::world::World;
+use nnunet_engine::provenance::PluginUse;
+use nnunet_engine::session::Session;
 use nnunet_formats::json::{self, Json};
 use nnunet_plugin_api::vocabulary::Stage;
 use serde_json::json;
@@ -16,10 +16,10 @@ pub(crate) fn write(
     path: &Path,
     trainer: &Resolved,
     stage: &Stage,
-    makers: &[Maker],
-    world: &World,
+    plugins_used: &[PluginUse],
+    session: &Session,
 ) -> Result<()> {
-    let plugins: Vec<_> = world
+    let plugins: Vec<_> = session
         .plugins
         .iter()
         .map(|plugin| {
@@ -36,7 +36,7 @@ pub(crate) fn write(
         all.insert("parents".to_owned(), json!(trainer.names));
         all.insert("stage".to_owned(), serde_json::to_value(stage)?);
         all.insert("plugins".to_owned(), json!(plugins));
-        all.insert("made_with".to_owned(), json!(makers));
+        all.insert("made_with".to_owned(), json!(plugins_used));
         all.insert("nnunet_version".to_owned(), json!(env!("CARGO_PKG_VERSION")));
     }
     Ok(json::save(path, &Json::from(all))?)

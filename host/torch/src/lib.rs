@@ -36,19 +36,19 @@ use nnunet_trainers as _;
 /// What the command returns.
 pub fn run(cli: &Cli) -> Result<ExitCode> {
     match &cli.command {
-        Command::Train(args) => train::run(args, &cli.world(components::KIT)?),
-        Command::TrainDp(args) => train::run(args.on_one_device()?, &cli.world(components::KIT)?),
-        Command::TrainDdp(args) => train::run(args.on_one_device()?, &cli.world(components::KIT)?),
+        Command::Train(args) => train::run(args, &cli.session(components::WITH_TENSORS)?),
+        Command::TrainDp(args) => train::run(args.on_one_device()?, &cli.session(components::WITH_TENSORS)?),
+        Command::TrainDdp(args) => train::run(args.on_one_device()?, &cli.session(components::WITH_TENSORS)?),
         Command::Predict(args) => {
-            predict::run(args, &cli.world(components::KIT)?).map(|()| ExitCode::SUCCESS)
+            predict::run(args, &cli.session(components::WITH_TENSORS)?).map(|()| ExitCode::SUCCESS)
         }
         Command::Trainers(args) => {
-            trainers::run(args, &cli.world(components::KIT)?).map(|()| ExitCode::SUCCESS)
+            trainers::run(args, &cli.session(components::WITH_TENSORS)?).map(|()| ExitCode::SUCCESS)
         }
         Command::Plugins(args) => match args.check() {
             Some(check) => check::run(check).map(|()| ExitCode::SUCCESS),
-            None => commands::run(cli, components::KIT).map(|()| ExitCode::SUCCESS),
+            None => commands::run(cli, components::WITH_TENSORS).map(|()| ExitCode::SUCCESS),
         },
-        _ => commands::run(cli, components::KIT).map(|()| ExitCode::SUCCESS),
+        _ => commands::run(cli, components::WITH_TENSORS).map(|()| ExitCode::SUCCESS),
     }
 }

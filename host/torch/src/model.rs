@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail, ensure};
 
 use nnunet_engine::provenance;
-use nnunet_engine::world::World;
+use nnunet_engine::session::Session;
 use nnunet_inference::{Scores, SlidingWindow};
 use nnunet_plugin_api::tch::Device;
 use nnunet_plugin_api::vocabulary::Precision;
@@ -36,11 +36,11 @@ impl Model {
         folds: &[String],
         checkpoint: &str,
         device: Device,
-        world: &World,
+        session: &Session,
     ) -> Result<Self> {
         let files = checkpoints(folder, folds, checkpoint)?;
-        let info = ModelInfo::load(&files[0], &world.registry)?;
-        provenance::need("the model was", &info.plugins, world, &NEEDED)?;
+        let info = ModelInfo::load(&files[0], &session.registry)?;
+        provenance::require("the model was", &info.plugins, session, &NEEDED)?;
         let configuration =
             folder.ancestors().nth(2).and_then(Path::file_name).map(|name| name.to_string_lossy());
         // v1's constructor arguments carry the stage at index 5.
@@ -54,7 +54,7 @@ impl Model {
         let spec = network::spec(&info.plans, plan, info.regions.as_ref(), second_stage);
         let mut networks = Vec::new();
         for file in &files {
-            let (mut store, network) = network::build(&world.registry, &info.architecture, &spec, device)?;
+            let (mut store, network) = network::build(&session.registry, &info.architecture, &spec, device)?;
             load_weights(file, &mut store)?;
             store.freeze()?;
             networks.push(network);

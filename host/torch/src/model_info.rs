@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use nnunet_cli::report;
 use nnunet_data::records;
-use nnunet_engine::provenance::Maker;
+use nnunet_engine::provenance::PluginUse;
 use nnunet_engine::registry::Registry;
 use nnunet_formats::pickle::{self, Value};
 use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice, Plans, Regions};
@@ -34,7 +34,7 @@ pub(crate) struct ModelInfo {
     /// Overlapping regions instead of labels.
     pub(crate) regions: Option<Regions>,
     /// Plugins it was made with.
-    pub(crate) plugins: Vec<Maker>,
+    pub(crate) plugins: Vec<PluginUse>,
 }
 
 impl ModelInfo {

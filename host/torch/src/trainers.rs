@@ -4,7 +4,7 @@ use anyhow::Result;
 use nnunet_cli::commands::trainers::{Args, Command, For};
 use nnunet_cli::differences::{self, flatten};
 use nnunet_cli::report;
-use nnunet_engine::world::World;
+use nnunet_engine::session::Session;
 use nnunet_plugin_api::vocabulary::Plans;
 use nnunet_plugin_api::{Kind, TrainerContext};
 use nnunet_trainers::Resolved;
@@ -13,25 +13,26 @@ use serde_json::json;
 use crate::components;
 
 /// Runs the command.
-pub(crate) fn run(args: &Args, world: &World) -> Result<()> {
+pub(crate) fn run(args: &Args, session: &Session) -> Result<()> {
     match &args.command {
-        Command::List => list(world),
-        Command::Show { trainer, for_ } => show(world, trainer, for_),
-        Command::Diff { a, b, for_ } => diff(world, a, b, for_),
+        Command::List => list(session),
+        Command::Show { trainer, for_ } => show(session, trainer, for_),
+        Command::Diff { a, b, for_ } => diff(session, a, b, for_),
     }
 }
 
-fn resolve(world: &World, name: &str, for_: &For) -> Result<Resolved> {
+fn resolve(session: &Session, name: &str, for_: &For) -> Result<Resolved> {
     let configuration = for_.configuration.clone();
     let context = TrainerContext { configuration, plans: Plans::default(), stage: 0 };
-    components::resolve_trainer(&world.registry, name, &context)
+    components::resolve_trainer(&session.registry, name, &context)
 }
 
-fn list(world: &World) -> Result<()> {
+fn list(session: &Session) -> Result<()> {
     let for_ = For { configuration: "3d_fullres".to_owned() };
-    for entry in world.registry.entries().iter().filter(|entry| entry.component.info.kind == Kind::Trainer) {
+    for entry in session.registry.entries().iter().filter(|entry| entry.component.info.kind == Kind::Trainer)
+    {
         let info = &entry.component.info;
-        let names = resolve(world, &info.name, &for_).map(|trainer| trainer.names).unwrap_or_default();
+        let names = resolve(session, &info.name, &for_).map(|trainer| trainer.names).unwrap_or_default();
         let parent = names.iter().rev().nth(1).map_or("-", String::as_str);
         if report::is_json() {
             let value = json!({
@@ -45,14 +46,14 @@ fn list(world: &World) -> Result<()> {
     Ok(())
 }
 
-fn show(world: &World, name: &str, for_: &For) -> Result<()> {
-    let trainer = resolve(world, name, for_)?;
+fn show(session: &Session, name: &str, for_: &For) -> Result<()> {
+    let trainer = resolve(session, name, for_)?;
     if report::is_json() {
         report::result(&json!({ "names": trainer.names, "blueprint": trainer.blueprint }).to_string());
         return Ok(());
     }
     let root = trainer.names.first().cloned().unwrap_or_default();
-    let usual = flatten(&resolve(world, &root, for_)?.blueprint)?;
+    let usual = flatten(&resolve(session, &root, for_)?.blueprint)?;
     report::result(&trainer.names.join(" > "));
     for (key, value) in flatten(&trainer.blueprint)? {
         let note = match usual.get(&key) {
@@ -65,7 +66,7 @@ fn show(world: &World, name: &str, for_: &For) -> Result<()> {
     Ok(())
 }
 
-fn diff(world: &World, a: &str, b: &str, for_: &For) -> Result<()> {
-    let values = |name: &str| flatten(&resolve(world, name, for_)?.blueprint);
+fn diff(session: &Session, a: &str, b: &str, for_: &For) -> Result<()> {
+    let values = |name: &str| flatten(&resolve(session, name, for_)?.blueprint);
     differences::print(&values(a)?, &values(b)?)
 }

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use nnunet_data::selection::apply_to_folder;
-use nnunet_engine::world::World;
+use nnunet_engine::session::Session;
 
-use super::chosen::Chosen;
+use super::postprocessing_choice::PostprocessingChoice;
 use crate::report;
 
 /// Arguments.
@@ -19,19 +19,19 @@ pub struct Args {
     #[arg(short = 'o', long = "output_folder", alias = "output-folder")]
     output: PathBuf,
     #[command(flatten)]
-    chosen: Chosen,
+    postprocessing: PostprocessingChoice,
 }
 
 /// Runs the command.
 ///
 /// # Errors
 /// An unknown postprocessor; all files that cannot be treated, together.
-pub(super) fn run(args: &Args, world: &World) -> Result<()> {
-    let postprocessor = args.chosen.postprocessor(world)?;
+pub(super) fn run(args: &Args, session: &Session) -> Result<()> {
+    let postprocessor = args.postprocessing.postprocessor(session)?;
     let postprocessor =
         postprocessor.context("choose a postprocessing with -pp FILE, -pp NAME, or [use] in nnunet.toml")?;
     apply_to_folder(&args.input, &args.output, &*postprocessor)?;
-    args.chosen.note(&args.output)?;
+    args.postprocessing.note(&args.output)?;
     report::line(&format!("wrote {}", args.output.display()));
     Ok(())
 }

@@ -7,10 +7,10 @@ use anyhow::{Result, bail, ensure};
 use nnunet_data::folders::{self, case_names};
 use nnunet_data::selection::{Merge, apply_to_folder, merge};
 use nnunet_data::v2::{Ensemble, is_v2};
-use nnunet_engine::world::World;
+use nnunet_engine::session::Session;
 use rayon::prelude::*;
 
-use super::chosen::Chosen;
+use super::postprocessing_choice::PostprocessingChoice;
 use crate::report;
 
 /// Arguments of v1's command.
@@ -26,7 +26,7 @@ pub struct Args {
     #[arg(short = 't', long = "threads", default_value_t = 2)]
     threads: usize,
     #[command(flatten)]
-    postprocessing: Chosen,
+    postprocessing: PostprocessingChoice,
     /// Also write the mean probabilities.
     #[arg(long, alias = "save_npz")]
     npz: bool,
@@ -36,9 +36,9 @@ pub struct Args {
 ///
 /// # Errors
 /// Folders that lack files of each other's cases; all cases that cannot be merged, together.
-pub(super) fn run(args: &Args, world: &World) -> Result<()> {
+pub(super) fn run(args: &Args, session: &Session) -> Result<()> {
     let cases = cases(&args.folders)?;
-    let postprocessor = args.postprocessing.postprocessor(world)?;
+    let postprocessor = args.postprocessing.postprocessor(session)?;
     let raw = match postprocessor {
         Some(_) => args.output.join("not_postprocessed"),
         None => args.output.clone(),

@@ -5,7 +5,6 @@ mod apply_postprocessing;
 mod arguments;
 mod audit;
 mod change_trainer_class;
-pub mod chosen;
 mod config;
 mod convert_decathlon_task;
 mod defaults;
@@ -22,6 +21,7 @@ mod plan_and_preprocess;
 mod plans;
 mod plot_task_pngs;
 pub mod plugins;
+pub mod postprocessing_choice;
 pub mod predict;
 mod pretrained;
 pub mod train;
@@ -36,7 +36,7 @@ use anyhow::Result;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use nnunet_data::{folders, images};
 use nnunet_engine::config::{choices, files};
-use nnunet_engine::world::{Kit, World, world};
+use nnunet_engine::session::{ComponentSet, Session};
 
 use crate::report::{self, Style};
 
@@ -195,10 +195,10 @@ impl Cli {
     ///
     /// # Errors
     /// A configuration file or plugin that cannot be used.
-    pub fn world(&self, kit: Kit) -> Result<World> {
-        let world = world(kit, self.config.as_deref(), &self.plugin)?;
-        images::install(&world.registry);
-        Ok(world)
+    pub fn session(&self, set: ComponentSet) -> Result<Session> {
+        let session = Session::open(set, self.config.as_deref(), &self.plugin)?;
+        images::install(&session.registry);
+        Ok(session)
     }
 }
 
@@ -206,15 +206,15 @@ impl Cli {
 ///
 /// # Errors
 /// What the command returns.
-pub fn run(cli: &Cli, kit: Kit) -> Result<()> {
+pub fn run(cli: &Cli, set: ComponentSet) -> Result<()> {
     match &cli.command {
-        Command::PlanAndPreprocess(args) => plan_and_preprocess::run(args, &cli.world(kit)?),
+        Command::PlanAndPreprocess(args) => plan_and_preprocess::run(args, &cli.session(set)?),
         Command::Audit(args) => audit::run(args),
         Command::Plans(args) => plans::run(args),
         Command::Verify(args) => verify::run(args),
-        Command::Ensemble(args) => ensemble::run(args, &cli.world(kit)?),
+        Command::Ensemble(args) => ensemble::run(args, &cli.session(set)?),
         Command::DeterminePostprocessing(args) => determine_postprocessing::run(args),
-        Command::ApplyPostprocessing(args) => apply_postprocessing::run(args, &cli.world(kit)?),
+        Command::ApplyPostprocessing(args) => apply_postprocessing::run(args, &cli.session(set)?),
         Command::FindBestConfiguration(args) => find_best_configuration::run(args),
         Command::EvaluateFolder(args) => evaluate_folder::run(args),
         Command::ExampleDataset(args) => example_dataset::run(args),
@@ -229,7 +229,7 @@ pub fn run(cli: &Cli, kit: Kit) -> Result<()> {
         Command::DownloadPretrainedModel(args) => pretrained::download(args),
         Command::DownloadPretrainedModelByUrl(args) => pretrained::download_by_url(args),
         Command::Config(args) => config::run(args, cli),
-        Command::Plugins(args) => plugins::run(args, cli, kit),
+        Command::Plugins(args) => plugins::run(args, cli, set),
         Command::Aliases(args) => aliases::run(args),
         Command::Train(_)
         | Command::TrainDp(_)

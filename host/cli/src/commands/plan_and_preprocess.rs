@@ -7,9 +7,9 @@ use nnunet_data::dataset::Dataset;
 use nnunet_data::folders::Folders;
 use nnunet_data::pipeline::{self, Limits, Recipe, TaskFolders};
 use nnunet_data::{components, integrity, memory};
-use nnunet_engine::provenance::{self, Maker};
+use nnunet_engine::provenance::{self, PluginUse};
 use nnunet_engine::registry::Registry;
-use nnunet_engine::world::World;
+use nnunet_engine::session::Session;
 use nnunet_planning::Resolved;
 use nnunet_plugin_api::vocabulary::Plans;
 use nnunet_plugin_api::{Error as ComponentError, Kind};
@@ -81,18 +81,19 @@ impl Args {
 ///
 /// # Errors
 /// The tasks that failed.
-pub(super) fn run(args: &Args, world: &World) -> Result<()> {
+pub(super) fn run(args: &Args, session: &Session) -> Result<()> {
     args.check()?;
     let folders = Folders::from_environment();
     let planners: Vec<Resolved> = [&args.planner_3d, &args.planner_2d]
         .into_iter()
         .filter(|name| *name != "None")
-        .map(|name| resolve_planner(world, name))
+        .map(|name| resolve_planner(session, name))
         .collect::<Result<_>>()?;
     let names = args.tasks.iter().map(|task| folders.task_name(task)).collect::<Result<Vec<_>>>()?;
     let mut failed = Vec::new();
     for name in names {
-        let done = TaskFolders::of(&folders, &name).and_then(|task| run_task(args, &task, &planners, world));
+        let done =
+            TaskFolders::of(&folders, &name).and_then(|task| run_task(args, &task, &planners, session));
         failed.extend(done.err().map(|error| format!("{name}: {error:#}")));
     }
     ensure!(failed.is_empty(), "{}", failed.join("\n"));
@@ -100,19 +101,20 @@ pub(super) fn run(args: &Args, world: &World) -> Result<()> {
 }
 
 /// The planner of a name; its preprocessor is the project's, if that names one.
-fn resolve_planner(world: &World, name: &str) -> Result<Resolved> {
-    let lookup =
-        |name: &str| world.registry.planner(name).map_err(|error| ComponentError::message(error.to_string()));
+fn resolve_planner(session: &Session, name: &str) -> Result<Resolved> {
+    let lookup = |name: &str| {
+        session.registry.planner(name).map_err(|error| ComponentError::message(error.to_string()))
+    };
     let mut planner = nnunet_planning::resolve(name, &lookup).with_context(|| format!("planner {name}"))?;
     if let Some(preprocessor) =
-        world.choices.preprocessor.as_ref().filter(|_| planner.settings.dimensions == 3)
+        session.choices.preprocessor.as_ref().filter(|_| planner.settings.dimensions == 3)
     {
         planner.settings.preprocessor.clone_from(preprocessor);
     }
     Ok(planner)
 }
 
-fn run_task(args: &Args, task: &TaskFolders, planners: &[Resolved], world: &World) -> Result<()> {
+fn run_task(args: &Args, task: &TaskFolders, planners: &[Resolved], session: &Session) -> Result<()> {
     let dataset = Dataset::load(&task.raw)?;
     if args.verify {
         report::line(&format!("verifying {}: {} cases", task.name, dataset.training.len()));
@@ -135,25 +137,25 @@ fn run_task(args: &Args, task: &TaskFolders, planners: &[Resolved], world: &Worl
             identifier = format!("nnUNetPlans_pretrained_{name}");
         }
         let file = pipeline::write_plans(&plans, &identifier, task)?;
-        provenance::save_beside(&file, &makers(planner, &plans, world))?;
+        provenance::save_beside(&file, &plugins_used(planner, &plans, session))?;
         report::line(&format!("planned {}", file.display()));
         if !args.no_preprocessing {
-            preprocess(args, task, planner, &plans, &world.registry)?;
+            preprocess(args, task, planner, &plans, &session.registry)?;
         }
     }
     Ok(())
 }
 
 /// The plugins behind plans and the data that will be made for them.
-fn makers(planner: &Resolved, plans: &Plans, world: &World) -> Vec<Maker> {
+fn plugins_used(planner: &Resolved, plans: &Plans, session: &Session) -> Vec<PluginUse> {
     let planners = planner.names.iter().map(|name| (Kind::Planner, name));
     // Plans may be made without what preprocesses for them.
-    let Ok(preprocessor) = components::preprocessor(&world.registry, plans) else {
-        return provenance::makers(world, planners);
+    let Ok(preprocessor) = components::preprocessor(&session.registry, plans) else {
+        return provenance::plugins_used(session, planners);
     };
     let preprocessors = preprocessor.names.iter().map(|name| (Kind::Preprocessor, name));
     let normalizations = preprocessor.normalizations.keys().map(|name| (Kind::Normalization, name));
-    provenance::makers(world, planners.chain(preprocessors).chain(normalizations))
+    provenance::plugins_used(session, planners.chain(preprocessors).chain(normalizations))
 }
 
 fn preprocess(

@@ -156,9 +156,9 @@ fn change(edit: &Edit) -> Result<()> {
     let plans: Plans = serde_json::from_value(value).context("a value has the wrong kind")?;
     plans.check().with_context(|| "the changed plans cannot work; nothing was written")?;
     let to = edit.output.as_ref().unwrap_or(&path);
-    let makers = provenance::load_beside(&path)?;
+    let plugins_used = provenance::load_beside(&path)?;
     records::save_with_twin(to, &records::plans_to_pickle(&plans))?;
-    provenance::save_beside(to, &makers)?;
+    provenance::save_beside(to, &plugins_used)?;
     report::line(&format!("wrote {}", to.display()));
     Ok(())
 }

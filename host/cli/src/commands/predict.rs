@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::builder::ArgPredicate;
 use nnunet_data::memory;
 
-use super::chosen::Chosen;
 use super::device::DeviceChoice;
+use super::postprocessing_choice::PostprocessingChoice;
 
 /// Arguments of v1's command.
 #[derive(Debug, Clone, clap::Args)]
@@ -101,7 +101,7 @@ pub struct Args {
     pub lowres: Option<PathBuf>,
     /// What is done to the label maps instead of the model's postprocessing.json; -pp None for nothing.
     #[command(flatten)]
-    pub postprocessing: Chosen,
+    pub postprocessing: PostprocessingChoice,
     /// Draw the slice of every case that has most foreground, with its labels, as CASE.png (CASE_overlay.png beside label
     /// maps that are pictures).
     #[arg(long)]

@@ -21,7 +21,7 @@ use nnunet_plugin_api::{Component, Factory, ImageFormat, ImageHeader, ImageVolum
 use crate::folders::file_names;
 
 /// What the program writes label maps as.
-pub const USUAL: &str = ".nii.gz";
+pub const DEFAULT_ENDING: &str = ".nii.gz";
 
 fn to_itk(geometry: &Geometry) -> ItkGeometry {
     ItkGeometry { origin: geometry.origin, spacing: geometry.spacing, direction: geometry.direction }
@@ -118,7 +118,11 @@ pub fn ending(name: &str) -> Option<&'static str> {
 pub fn ending_in(folder: &Path) -> &'static str {
     let names = file_names(folder, "");
     let others = || names.iter().find_map(|name| ending(name));
-    if names.iter().any(|name| name.ends_with(USUAL)) { USUAL } else { others().unwrap_or(USUAL) }
+    if names.iter().any(|name| name.ends_with(DEFAULT_ENDING)) {
+        DEFAULT_ENDING
+    } else {
+        others().unwrap_or(DEFAULT_ENDING)
+    }
 }
 
 /// Reads an image.
@@ -180,7 +184,7 @@ pub fn write_labels(path: &Path, labels: ArrayView3<'_, u8>, geometry: &Geometry
 /// # Errors
 /// As [`read`]; values that are no labels.
 pub fn as_nifti(from: &Path, to: &Path) -> Result<()> {
-    if from.to_string_lossy().ends_with(USUAL) {
+    if from.to_string_lossy().ends_with(DEFAULT_ENDING) {
         return crate::pipeline::copy_file(from, to);
     }
     let labels: Array3<u8> = crate::summary::read_labels(from)?;

@@ -9,8 +9,8 @@ use nnunet_formats::npz;
 use nnunet_plugin_api::vocabulary::{CaseProperties, ItkGeometry};
 use nnunet_preprocessing::{Cropped, crop_to_nonzero};
 
-use super::key::{CaseFiles, KeyBuilder, sweep};
-use super::work::for_each_case;
+use super::cache_key::{CaseFiles, KeyBuilder, sweep};
+use super::parallel::for_each_case;
 use super::{Limits, TaskFolders, f32_bytes, voxels};
 use crate::dataset::Dataset;
 use crate::{images, records};

@@ -6,7 +6,7 @@ use nnunet_formats::npz;
 use nnunet_plugin_api::vocabulary::Fingerprint;
 use nnunet_preprocessing::{CaseSummary, assemble, foreground_intensities};
 
-use super::work::for_each_case;
+use super::parallel::for_each_case;
 use super::{Limits, TaskFolders, f32_bytes, voxels};
 use crate::dataset::Dataset;
 use crate::{folders, images, records};

@@ -1,11 +1,11 @@
 //! The steps from a raw task to preprocessed cases, over all cases of the task.
 
+mod cache_key;
 mod crop;
 mod fingerprint;
-mod key;
+mod parallel;
 mod plan;
 mod preprocess;
-mod work;
 
 use std::path::{Path, PathBuf};
 
@@ -15,9 +15,9 @@ use crate::folders::{self, Folders};
 
 pub use crop::{RawCase, copy_file, crop_case, crop_task};
 pub use fingerprint::analyze;
+pub use parallel::Limits;
 pub use plan::{plan, reuse_plans, write_plans};
 pub use preprocess::{Recipe, preprocess_task};
-pub use work::Limits;
 
 /// Folders of one task.
 #[derive(Debug, Clone)]
@@ -51,7 +51,7 @@ impl TaskFolders {
 ///
 /// # Errors
 /// What the system says.
-pub fn copy_truths(from: &Path, to: &Path) -> Result<()> {
+pub fn copy_references(from: &Path, to: &Path) -> Result<()> {
     folders::create(to)?;
     for name in folders::file_names(from, ".nii.gz") {
         crop::copy_file(&from.join(&name), &to.join(&name))?;

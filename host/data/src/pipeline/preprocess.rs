@@ -8,9 +8,9 @@ use nnunet_numerics::resampled_shape;
 use nnunet_plugin_api::vocabulary::{CaseProperties, Plans};
 use nnunet_preprocessing::{Resolved, Target, class_locations, preprocess};
 
-use super::key::{CaseFiles, Key, KeyBuilder, remove, sweep};
-use super::work::for_each_case;
-use super::{Limits, TaskFolders, copy_truths, f32_bytes, voxels};
+use super::cache_key::{CaseFiles, Key, KeyBuilder, remove, sweep};
+use super::parallel::for_each_case;
+use super::{Limits, TaskFolders, copy_references, f32_bytes, voxels};
 use crate::{folders, records};
 
 /// How the cases of a task are preprocessed.
@@ -36,7 +36,7 @@ pub fn preprocess_task(
     task: &TaskFolders,
     limits: impl Fn(usize) -> Limits,
 ) -> Result<()> {
-    copy_truths(&task.cropped.join("gt_segmentations"), &task.preprocessed.join("gt_segmentations"))?;
+    copy_references(&task.cropped.join("gt_segmentations"), &task.preprocessed.join("gt_segmentations"))?;
     let cases = folders::case_names(&task.cropped);
     for stage in 0..recipe.plans.plans_per_stage.len() {
         let folder = task.preprocessed.join(format!("{}_stage{stage}", recipe.plans.data_identifier));

@@ -1,5 +1,7 @@
 //! From NIfTI's two transforms (RAS) to ITK's origin, spacing and direction (LPS), and back.
 
+use nifti::NiftiHeader;
+
 use super::Geometry;
 use super::header::Header;
 
@@ -10,34 +12,39 @@ const SCANNER: i16 = 1;
 
 type Matrix = [[f64; 3]; 3];
 
-/// Directions of the axes in columns, and the position of the first voxel; RAS.
+/// Directions of the axes in columns, and the position of the first voxel; RAS, in the header's unit.
 type Place = (Matrix, [f64; 3]);
 
 /// ITK's rule (since 5.4): without a qform the sform; with both, the sform when it is the scanner's, or says the same as
 /// the qform, whose quaternion is less exact. An sform that is not a rotation never counts. Without either, the image
-/// lies at the origin.
+/// lies at the origin. Negative voxel sizes reverse an axis of all but the sform. An image of two axes has the part of the
+/// transform that lies in its plane.
 ///
 /// # Errors
-/// A skewed sform and no qform.
+/// Returns a message if the only transform is an sform that is not a rotation, or if numbers are not those of an image.
 pub(super) fn from_header(header: &Header) -> Result<Geometry, String> {
-    let spacing: [f64; 3] = std::array::from_fn(|axis| match f64::from(header.pixdim[axis + 1]).abs() {
-        value if value > 0.0 && value.is_finite() => value,
-        _ => 1.0,
-    });
-    let (direction, origin) = place(header, spacing)?;
+    let fields = &header.fields;
+    let steps: [f64; 3] = std::array::from_fn(|axis| f64::from(fields.pixdim[axis + 1]));
+    let spacing = steps.map(f64::abs);
+    let (direction, origin) = place(fields, steps, spacing)?;
     let flip = [-1.0, -1.0, 1.0];
-    Ok(Geometry {
+    let unit = header.unit();
+    let geometry = Geometry {
         size: header.size,
-        spacing,
-        origin: std::array::from_fn(|row| unsigned_zero(flip[row] * origin[row])),
+        spacing: spacing.map(|length| unit * length),
+        origin: std::array::from_fn(|row| unsigned_zero(unit * flip[row] * origin[row])),
         direction: std::array::from_fn(|i| unsigned_zero(flip[i / 3] * direction[i / 3][i % 3])),
-    })
+    };
+    if header.axes == 2 { geometry.slice() } else { geometry.checked() }
 }
 
-fn place(header: &Header, spacing: [f64; 3]) -> Result<Place, String> {
-    let qform = || (quaternion_matrix(header), header.qoffset.map(f64::from));
+fn place(header: &NiftiHeader, steps: [f64; 3], spacing: [f64; 3]) -> Result<Place, String> {
+    let signs = steps.map(f64::signum);
+    let signed = |matrix: Matrix| matrix.map(|row| std::array::from_fn(|axis| row[axis] * signs[axis]));
+    let qoffset = [header.quatern_x, header.quatern_y, header.quatern_z].map(f64::from);
+    let qform = || (signed(quaternion_matrix(header)), qoffset);
     match (header.qform_code > 0, header.sform_code > 0) {
-        (false, false) => Ok((NO_TRANSFORM, [0.0; 3])),
+        (false, false) => Ok((signed(NO_TRANSFORM), [0.0; 3])),
         (true, false) => Ok(qform()),
         (false, true) => {
             let found = from_sform(header).map(|(place, _)| place);
@@ -69,11 +76,14 @@ fn unsigned_zero(value: f64) -> f64 {
     value + 0.0
 }
 
-/// The sform as a rotation with the lengths of its columns, if it is one.
-fn from_sform(header: &Header) -> Option<(Place, [f64; 3])> {
-    let column = |axis: usize| header.srow.map(|row| f64::from(row[axis]));
+/// The sform as a rotation with the lengths of its columns, if it is one and finite.
+fn from_sform(header: &NiftiHeader) -> Option<(Place, [f64; 3])> {
+    let rows = [header.srow_x, header.srow_y, header.srow_z];
+    let column = |axis: usize| rows.map(|row| f64::from(row[axis]));
     let lengths: [f64; 3] = std::array::from_fn(|axis| dot(column(axis), column(axis)).sqrt());
-    if lengths.iter().any(|length| *length <= 0.0 || !length.is_finite()) {
+    if lengths.iter().any(|length| *length <= 0.0)
+        || !rows.as_flattened().iter().all(|value| value.is_finite())
+    {
         return None;
     }
     let unit = |axis: usize| column(axis).map(|value| value / lengths[axis]);
@@ -87,8 +97,8 @@ fn dot(a: [f64; 3], b: [f64; 3]) -> f64 {
 }
 
 /// Rotation of the header's quaternion; `pixdim[0]` < 0 turns the third axis round.
-fn quaternion_matrix(header: &Header) -> Matrix {
-    let [b, c, d] = header.quaternion.map(f64::from);
+fn quaternion_matrix(header: &NiftiHeader) -> Matrix {
+    let [b, c, d] = [header.quatern_b, header.quatern_c, header.quatern_d].map(f64::from);
     let rest = 1.0 - (b * b + c * c + d * d);
     let (a, b, c, d) = if rest < 1e-7 {
         let scale = 1.0 / (b * b + c * c + d * d).sqrt();
@@ -104,7 +114,7 @@ fn quaternion_matrix(header: &Header) -> Matrix {
     ]
 }
 
-/// What the header must say of a geometry: quaternion (b, c, d), sign of the third axis, and sform rows, in RAS.
+/// The fields that store a geometry: quaternion (b, c, d), sign of the third axis, and sform rows, in RAS.
 pub(super) fn to_header(geometry: &Geometry) -> ([f64; 3], f64, [[f64; 4]; 3]) {
     let flip = [-1.0, -1.0, 1.0];
     let mut r: Matrix =
@@ -155,21 +165,13 @@ mod tests {
     use super::*;
 
     /// Unit voxels, unturned by the qform; no sform.
-    fn header() -> Header {
-        Header {
-            big_endian: false,
-            size: [2, 3, 4],
-            kind: crate::voxels::Kind::U8,
-            pixdim: [1.0; 4],
-            offset: 352,
-            slope: 1.0,
-            intercept: 0.0,
-            qform_code: 1,
-            sform_code: 0,
-            quaternion: [0.0; 3],
-            qoffset: [0.0; 3],
-            srow: [[0.0; 4]; 3],
-        }
+    fn fields() -> NiftiHeader {
+        let [srow_x, srow_y, srow_z] = [[0.0; 4]; 3];
+        NiftiHeader { qform_code: 1, sform_code: 0, srow_x, srow_y, srow_z, ..NiftiHeader::default() }
+    }
+
+    fn geometry_of(fields: NiftiHeader) -> Result<Geometry, String> {
+        from_header(&Header { fields, size: [2, 3, 4], axes: 3, kind: crate::voxels::Kind::U8 })
     }
 
     #[test]
@@ -187,20 +189,28 @@ mod tests {
                     direction,
                 };
                 let (q, turn, srow) = to_header(&geometry);
-                let header = Header {
-                    pixdim: [turn as f32, 1.0, 2.0, 3.0],
-                    quaternion: q.map(|part| part as f32),
-                    qoffset: [srow[0][3], srow[1][3], srow[2][3]].map(|part| part as f32),
-                    srow: srow.map(|row| row.map(|part| part as f32)),
-                    ..header()
+                let [quatern_b, quatern_c, quatern_d] = q.map(|part| part as f32);
+                let [srow_x, srow_y, srow_z] = srow.map(|row| row.map(|part| part as f32));
+                let header = NiftiHeader {
+                    pixdim: [turn as f32, 1.0, 2.0, 3.0, 1.0, 1.0, 1.0, 1.0],
+                    quatern_b,
+                    quatern_c,
+                    quatern_d,
+                    quatern_x: srow_x[3],
+                    quatern_y: srow_y[3],
+                    quatern_z: srow_z[3],
+                    srow_x,
+                    srow_y,
+                    srow_z,
+                    ..fields()
                 };
                 let close = |found: Geometry| {
                     found.direction.iter().zip(direction).all(|(a, b)| (a - b).abs() < 1e-6)
                         && found.origin == geometry.origin
                 };
-                assert!(close(from_header(&header).unwrap()), "qform of {direction:?}");
-                let by_sform = Header { qform_code: 0, sform_code: 1, ..header };
-                assert!(close(from_header(&by_sform).unwrap()), "sform of {direction:?}");
+                assert!(close(geometry_of(header.clone()).unwrap()), "qform of {direction:?}");
+                let by_sform = NiftiHeader { qform_code: 0, sform_code: 1, ..header };
+                assert!(close(geometry_of(by_sform).unwrap()), "sform of {direction:?}");
             }
         }
     }
@@ -209,10 +219,12 @@ mod tests {
     fn first_direction(sform_code: i16, angle: f64) -> Result<[f64; 2], String> {
         let (sin, cos) = angle.sin_cos();
         let row = |values: [f64; 3]| [values[0] as f32, values[1] as f32, values[2] as f32, 0.0];
-        let geometry = from_header(&Header {
+        let geometry = geometry_of(NiftiHeader {
             sform_code,
-            srow: [row([cos, -sin, 0.0]), row([sin, cos, 0.0]), row([0.0, 0.0, 1.0])],
-            ..header()
+            srow_x: row([cos, -sin, 0.0]),
+            srow_y: row([sin, cos, 0.0]),
+            srow_z: row([0.0, 0.0, 1.0]),
+            ..fields()
         })?;
         Ok([-geometry.direction[0], -geometry.direction[3]])
     }
@@ -227,8 +239,8 @@ mod tests {
 
     #[test]
     fn a_skewed_sform_alone_is_an_error() {
-        let srow = [[1.0, 0.2, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]];
-        let header = Header { qform_code: 0, sform_code: 1, srow, ..header() };
-        assert!(from_header(&header).unwrap_err().contains("not a rotation"));
+        let [srow_x, srow_y, srow_z] = [[1.0, 0.2, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]];
+        let header = NiftiHeader { qform_code: 0, sform_code: 1, srow_x, srow_y, srow_z, ..fields() };
+        assert!(geometry_of(header).unwrap_err().contains("not a rotation"));
     }
 }

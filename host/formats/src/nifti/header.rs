@@ -1,151 +1,170 @@
-//! The 348 bytes of a NIfTI-1 header.
+//! The header of a NIfTI-1 file: read by the crate `nifti`, checked and completed here as ITK does.
 
-use crate::voxels::Kind;
+use nifti::{Endianness, NiftiHeader, NiftiType};
+
+use crate::voxels::{Kind, Scale};
 
 /// Bytes of the header.
 pub(super) const HEADER: usize = 348;
-/// Largest length of an axis we believe.
-const MAX_AXIS: i16 = i16::MAX;
+/// Longest axis: lengths are signed 16-bit numbers.
+pub(super) const LONGEST_AXIS: usize = i16::MAX as usize;
 
-/// The fields we use.
+/// A header with sensible values.
 #[derive(Debug, Clone)]
 pub(super) struct Header {
-    pub big_endian: bool,
+    pub fields: NiftiHeader,
+    /// x, y, z.
     pub size: [usize; 3],
+    /// Two, or three.
+    pub axes: usize,
     pub kind: Kind,
-    pub pixdim: [f32; 4],
-    pub offset: usize,
-    pub slope: f32,
-    pub intercept: f32,
-    pub qform_code: i16,
-    pub sform_code: i16,
-    pub quaternion: [f32; 3],
-    pub qoffset: [f32; 3],
-    pub srow: [[f32; 4]; 3],
-}
-
-fn kind(code: i16) -> Result<Kind, String> {
-    Ok(match code {
-        2 => Kind::U8,
-        4 => Kind::I16,
-        8 => Kind::I32,
-        16 => Kind::F32,
-        64 => Kind::F64,
-        256 => Kind::I8,
-        512 => Kind::U16,
-        768 => Kind::U32,
-        1024 => Kind::I64,
-        1280 => Kind::U64,
-        _ => return Err(format!("voxel type {code} is not supported")),
-    })
-}
-
-/// Reads numbers at fixed places in either byte order.
-struct Fields<'a> {
-    bytes: &'a [u8; HEADER],
-    big_endian: bool,
-}
-
-impl Fields<'_> {
-    fn i16(&self, at: usize) -> i16 {
-        let bytes = [self.bytes[at], self.bytes[at + 1]];
-        if self.big_endian { i16::from_be_bytes(bytes) } else { i16::from_le_bytes(bytes) }
-    }
-
-    fn f32(&self, at: usize) -> f32 {
-        let bytes = [self.bytes[at], self.bytes[at + 1], self.bytes[at + 2], self.bytes[at + 3]];
-        if self.big_endian { f32::from_be_bytes(bytes) } else { f32::from_le_bytes(bytes) }
-    }
-
-    fn f32s<const N: usize>(&self, at: usize) -> [f32; N] {
-        std::array::from_fn(|i| self.f32(at + 4 * i))
-    }
 }
 
 impl Header {
-    /// Parses a header.
+    /// Parses and checks a header.
+    ///
+    /// # Errors
+    /// Returns a message if it is not the header of a single-file NIfTI-1 image of one, two or three axes with one real
+    /// number a voxel.
     pub(super) fn parse(bytes: &[u8; HEADER]) -> Result<Self, String> {
-        let big_endian = is_big_endian(bytes)?;
-        if &bytes[344..347] != b"n+1" {
-            return Err("not a single-file NIfTI-1 image (magic n+1)".to_owned());
+        let mut fields = fields(bytes)?;
+        let (size, axes) = size(&fields.dim)?;
+        let kind = kind(fields.data_type().ok(), fields.datatype)?;
+        // Values that are not finite count as absent, as in ITK's reader.
+        let finite = |value: &mut f32, otherwise: f32| {
+            if !value.is_finite() {
+                *value = otherwise;
+            }
+        };
+        for value in [&mut fields.quatern_b, &mut fields.quatern_c, &mut fields.quatern_d]
+            .into_iter()
+            .chain([&mut fields.quatern_x, &mut fields.quatern_y, &mut fields.quatern_z])
+            .chain([&mut fields.scl_slope, &mut fields.scl_inter])
+        {
+            finite(value, 0.0);
         }
-        let fields = Fields { bytes, big_endian };
-        Ok(Self {
-            big_endian,
-            size: size(&fields)?,
-            kind: kind(fields.i16(70))?,
-            pixdim: fields.f32s(76),
-            offset: offset(fields.f32(108))?,
-            slope: fields.f32(112),
-            intercept: fields.f32(116),
-            qform_code: fields.i16(252),
-            sform_code: fields.i16(254),
-            quaternion: fields.f32s(256),
-            qoffset: fields.f32s(268),
-            srow: [fields.f32s(280), fields.f32s(296), fields.f32s(312)],
-        })
+        for value in &mut fields.pixdim[1..] {
+            finite(value, 1.0);
+            if *value == 0.0 {
+                *value = 1.0;
+            }
+        }
+        Ok(Self { fields, size, axes, kind })
     }
 
-    /// Bytes of the voxels.
+    pub(super) fn big_endian(&self) -> bool {
+        self.fields.endianness == Endianness::Big
+    }
+
+    /// Where the voxels begin. Smaller offsets are those of files in two parts, or nonsense.
+    pub(super) fn offset(&self) -> usize {
+        // Saturates; NaN becomes zero.
+        (self.fields.vox_offset as usize).max(HEADER)
+    }
+
+    /// Slope and intercept; none when they change nothing. A slope of zero stands for one.
+    pub(super) fn scale(&self) -> Option<Scale> {
+        let slope = f64::from(self.fields.scl_slope);
+        let slope = if slope.abs() < f64::EPSILON { 1.0 } else { slope };
+        let intercept = f64::from(self.fields.scl_inter);
+        let changes = (slope - 1.0).abs() > f64::EPSILON || intercept.abs() > f64::EPSILON;
+        changes.then_some(Scale { slope, intercept })
+    }
+
+    /// Millimetres in the header's unit of length.
+    pub(super) fn unit(&self) -> f64 {
+        match self.fields.xyzt_units & 7 {
+            1 => 1000.0,
+            3 => 0.001,
+            _ => 1.0,
+        }
+    }
+
+    /// Bytes of the voxels; `None` when no machine could hold them.
     pub(super) fn data_len(&self) -> Option<usize> {
         self.kind.bytes(self.size)
     }
 }
 
-/// The byte order, by the length that every header begins with.
-fn is_big_endian(bytes: &[u8; HEADER]) -> Result<bool, String> {
+fn fields(bytes: &[u8; HEADER]) -> Result<NiftiHeader, String> {
     let first = i32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-    match first {
-        348 => Ok(false),
-        _ if first.swap_bytes() == 348 => Ok(true),
-        540 => Err("NIfTI-2 is not read; convert it to NIfTI-1".to_owned()),
-        _ => Err("not a NIfTI-1 image".to_owned()),
+    if first == 540 || first.swap_bytes() == 540 {
+        return Err("NIfTI-2 is not read; convert it to NIfTI-1".to_owned());
     }
+    if first != 348 && first.swap_bytes() != 348 {
+        return Err("not a NIfTI-1 image".to_owned());
+    }
+    let fields = NiftiHeader::from_reader(bytes.as_slice());
+    let fields = fields.map_err(|_| "not a single-file NIfTI-1 image (magic n+1)".to_owned())?;
+    if fields.sizeof_hdr != 348 {
+        return Err(format!("it claims {} axes", fields.dim[0] as i16));
+    }
+    if &fields.magic != b"n+1\0" {
+        return Err("its voxels are in another file (.img); save it as a single file".to_owned());
+    }
+    Ok(fields)
+}
+
+fn kind(known: Option<NiftiType>, code: i16) -> Result<Kind, String> {
+    Ok(match known {
+        Some(NiftiType::Uint8) => Kind::U8,
+        Some(NiftiType::Int8) => Kind::I8,
+        Some(NiftiType::Uint16) => Kind::U16,
+        Some(NiftiType::Int16) => Kind::I16,
+        Some(NiftiType::Uint32) => Kind::U32,
+        Some(NiftiType::Int32) => Kind::I32,
+        Some(NiftiType::Uint64) => Kind::U64,
+        Some(NiftiType::Int64) => Kind::I64,
+        Some(NiftiType::Float32) => Kind::F32,
+        Some(NiftiType::Float64) => Kind::F64,
+        Some(other) => {
+            return Err(format!("voxels of type {other:?} are not read; save it with one number a voxel"));
+        }
+        None => return Err(format!("voxel type {code} is not supported")),
+    })
+}
+
+/// Lengths of three axes, and how many axes the image has. As in ITK's reader lengths below one count as one, but for the
+/// first axis, and so do those of axes beyond the count.
+fn size(dim: &[u16; 8]) -> Result<([usize; 3], usize), String> {
+    // The crate reads the signed lengths as unsigned ones.
+    let dim = dim.map(|len| len as i16);
+    if !(2..=7).contains(&dim[0]) {
+        return Err(format!("it claims {} axes", dim[0]));
+    }
+    let axes = dim[0] as usize;
+    if dim[1] < 1 {
+        return Err(format!("its first axis has length {}", dim[1]));
+    }
+    if dim[1..=axes].iter().skip(3).any(|len| *len > 1) {
+        return Err("more than three axes: store one volume per file".to_owned());
+    }
+    let len = |axis: usize| if axis <= axes { dim[axis].max(1) as usize } else { 1 };
+    Ok(([len(1), len(2), len(3)], axes.min(3)))
 }
 
 /// How many volumes an image of three or four axes has; the header becomes that of one of them.
 pub(super) fn volumes(bytes: &mut [u8; HEADER]) -> Result<usize, String> {
-    let big_endian = is_big_endian(bytes)?;
-    let fields = Fields { bytes, big_endian };
-    let axes = fields.i16(40);
-    let longer = (5..=axes.clamp(4, 7) as usize).any(|axis| fields.i16(40 + 2 * axis) != 1);
+    let header = fields(bytes)?;
+    let dim = header.dim.map(|len| len as i16);
+    let axes = dim[0];
+    let longer = (5..=axes.clamp(4, 7) as usize).any(|axis| dim[axis] > 1);
     if !(3..=7).contains(&axes) || longer {
         return Err(format!("it has {axes} axes; images of three or four can be split"));
     }
-    let count = if axes == 3 { 1 } else { fields.i16(48) };
-    let mut put = |at: usize, value: i16| {
-        let value = if big_endian { value.to_be_bytes() } else { value.to_le_bytes() };
-        bytes[at..at + 2].copy_from_slice(&value);
-    };
-    put(40, 3);
-    put(48, 1);
+    let count = if axes == 3 { 1 } else { dim[4] };
+    put_i16(bytes, 40, 3, header.endianness);
+    put_i16(bytes, 48, 1, header.endianness);
     usize::try_from(count).ok().filter(|count| *count > 0).ok_or_else(|| format!("it claims {count} volumes"))
 }
 
-fn size(fields: &Fields<'_>) -> Result<[usize; 3], String> {
-    let axes = fields.i16(40);
-    if !(1..=7).contains(&axes) {
-        return Err(format!("it claims {axes} axes"));
-    }
-    let mut size = [1; 3];
-    for axis in 0..axes as usize {
-        let len = fields.i16(42 + 2 * axis);
-        if !(1..=MAX_AXIS).contains(&len) {
-            return Err(format!("axis {axis} has length {len}"));
-        }
-        match size.get_mut(axis) {
-            Some(slot) => *slot = len as usize,
-            None if len == 1 => {}
-            None => return Err("more than three axes: store one volume per file".to_owned()),
-        }
-    }
-    Ok(size)
+fn put_i16(bytes: &mut [u8; HEADER], at: usize, value: i16, order: Endianness) {
+    let value = if order == Endianness::Big { value.to_be_bytes() } else { value.to_le_bytes() };
+    bytes[at..at + 2].copy_from_slice(&value);
 }
 
-fn offset(value: f32) -> Result<usize, String> {
-    if (HEADER as f32..1e9).contains(&value) {
-        Ok(value as usize)
-    } else {
-        Err(format!("voxels at byte {value}"))
-    }
+/// Voxels follow the header and an empty extension mark.
+pub(super) fn set_offset(bytes: &mut [u8; HEADER], offset: f32, big_endian: bool) {
+    let offset = if big_endian { offset.to_be_bytes() } else { offset.to_le_bytes() };
+    bytes[108..112].copy_from_slice(&offset);
 }

@@ -1,4 +1,6 @@
 //! NIfTI-1 images (`.nii`, `.nii.gz`) with their geometry in ITK's convention, as SimpleITK reads and writes them.
+//!
+//! Headers are read, and files written, by the crate `nifti`. Voxels are decoded here: see docs/decisions.md.
 
 mod geometry;
 mod header;
@@ -7,9 +9,9 @@ mod split;
 mod write;
 
 pub use crate::{Geometry, Image};
-pub use read::{for_each_slice, read, read_geometry};
+pub use read::{for_each_slice, read, read_geometry, read_keeping_nan};
 pub use split::split;
-pub use write::{write_image, write_labels};
+pub use write::{write_i16, write_image, write_labels};
 
-/// What the files are, for errors.
+/// The format's name, for errors.
 const FORMAT: &str = "NIfTI image";

@@ -1,4 +1,5 @@
-//! An image with a fourth axis as several images: type, scale and place of the voxels stay.
+//! Splits an image with a fourth axis into several images. The bytes of header and voxels are copied, so that type and
+//! scale stay exactly as they are; the crate `nifti` would rewrite both.
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -7,26 +8,29 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::FORMAT;
-use super::header::{HEADER, Header, volumes};
-use super::read::{open, skip};
-use super::write::OFFSET;
+use super::header::{HEADER, Header, set_offset, volumes};
+use super::read::{header_bytes, skip};
+use crate::input::{maybe_gzip, verify_end};
 use crate::voxels::{LEVEL, unreadable};
 use crate::{Error, Result, atomic};
+
+/// Voxels begin here: header and an empty extension mark.
+const OFFSET: usize = HEADER + 4;
 
 /// Writes volume `i` of an image of three or four axes to `to(i)`; returns how many there are. One volume is in memory.
 ///
 /// # Errors
-/// A file that is no NIfTI-1 image, is truncated, or has fewer or more axes; what the system says.
+/// Returns an error if the file is not a NIfTI-1 image, is truncated, or has fewer or more axes, or if a file cannot be
+/// written.
 pub fn split(path: &Path, to: impl Fn(usize) -> PathBuf) -> Result<usize> {
     let invalid = |message: String| Error::invalid(path, message);
-    let mut stream = open(path)?;
-    let mut bytes = [0; HEADER];
-    stream.read_exact(&mut bytes).map_err(|source| unreadable(path, FORMAT, source))?;
+    let (mut stream, compressed) = maybe_gzip(path)?;
+    let mut bytes = header_bytes(path, &mut stream)?;
     let count = volumes(&mut bytes).map_err(invalid)?;
     let header = Header::parse(&bytes).map_err(invalid)?;
     let len = header.data_len().ok_or_else(|| invalid("its voxels would not fit into memory".to_owned()))?;
-    skip(path, &mut stream, header.offset - HEADER)?;
-    set_offset(&mut bytes, header.big_endian);
+    skip(path, &mut stream, header.offset() - HEADER)?;
+    set_offset(&mut bytes, OFFSET as f32, header.big_endian());
     for volume in 0..count {
         let mut voxels = Vec::new();
         let part = stream.by_ref().take(len as u64).read_to_end(&mut voxels);
@@ -38,14 +42,10 @@ pub fn split(path: &Path, to: impl Fn(usize) -> PathBuf) -> Result<usize> {
         }
         write(&to(volume), &bytes, &voxels)?;
     }
+    if compressed {
+        verify_end(&mut stream).map_err(|source| unreadable(path, FORMAT, source))?;
+    }
     Ok(count)
-}
-
-/// Voxels follow the header and an empty extension mark.
-fn set_offset(header: &mut [u8; HEADER], big_endian: bool) {
-    let offset = OFFSET as f32;
-    let bytes = if big_endian { offset.to_be_bytes() } else { offset.to_le_bytes() };
-    header[108..112].copy_from_slice(&bytes);
 }
 
 fn write(path: &Path, header: &[u8; HEADER], voxels: &[u8]) -> Result<()> {
@@ -76,7 +76,7 @@ mod tests {
         let path = folder.join("a.nii.gz");
         write_image(&path, Array3::zeros((4, 3, 2)).view(), &geometry).unwrap();
         let mut bytes = Vec::new();
-        open(&path).unwrap().read_to_end(&mut bytes).unwrap();
+        maybe_gzip(&path).unwrap().0.read_to_end(&mut bytes).unwrap();
         bytes.truncate(OFFSET);
         bytes[40..42].copy_from_slice(&4_i16.to_le_bytes());
         bytes[48..50].copy_from_slice(&claimed.to_le_bytes());

@@ -1,88 +1,104 @@
-//! Writing: gzip where the name ends so, qform and sform both set, as SimpleITK does.
+//! Writing, through the crate `nifti`: gzip where the name ends so, qform and sform both set, as SimpleITK does.
 
-use std::io::Write;
 use std::path::Path;
 
 use flate2::Compression;
-use flate2::write::GzEncoder;
-use ndarray::ArrayView3;
+use ndarray::{ArrayView3, Axis};
+use nifti::writer::WriterOptions;
+use nifti::{DataElement, NiftiError, NiftiHeader};
 
-use super::header::HEADER;
+use super::header::LONGEST_AXIS;
 use super::{Geometry, geometry};
-use crate::voxels::{self, LEVEL};
-use crate::{Result, atomic};
+use crate::voxels::LEVEL;
+use crate::{Error, Result, atomic};
 
-/// Voxels begin here: header and an empty extension mark.
-pub(super) const OFFSET: usize = HEADER + 4;
+/// Millimetres and seconds.
+const UNITS: u8 = 10;
+/// Scanner coordinates.
+const SCANNER: i16 = 1;
 
 /// Writes labels of (z, y, x) as uint8.
 ///
 /// # Errors
-/// A shape that is not the geometry's; what the system says.
+/// Returns an error if the shape is not the geometry's, an axis is too long for NIfTI-1, or the file cannot be written.
 pub fn write_labels(path: &Path, labels: ArrayView3<'_, u8>, geometry: &Geometry) -> Result<()> {
-    geometry.check_shape(path, labels.shape())?;
-    write(path, geometry, (2, 8), |out| voxels::write_labels(out, labels))
+    write(path, labels, geometry)
 }
 
 /// Writes an image of (z, y, x) as float32.
 ///
 /// # Errors
-/// A shape that is not the geometry's; what the system says.
+/// As [`write_labels`].
 pub fn write_image(path: &Path, image: ArrayView3<'_, f32>, geometry: &Geometry) -> Result<()> {
-    geometry.check_shape(path, image.shape())?;
-    write(path, geometry, (16, 32), |out| crate::npy::write_f32(out, image.iter().copied()))
+    write(path, image, geometry)
 }
 
-fn write(
-    path: &Path,
-    geometry: &Geometry,
-    kind: (i16, i16),
-    voxels: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
-) -> Result<()> {
-    let all = |out: &mut dyn Write| {
-        out.write_all(&header_bytes(geometry, kind))?;
-        voxels(out)
-    };
-    atomic::write(path, |out| {
-        // SimpleITK goes by the name, and reads no zipped `.nii`.
-        if path.extension().is_none_or(|ending| ending != "gz") {
-            return all(out);
-        }
-        let mut out = GzEncoder::new(out, Compression::new(LEVEL));
-        all(&mut out)?;
-        out.finish().map(|_| ())
+/// Writes an image of (z, y, x) as int16, which is what CT scanners store.
+///
+/// # Errors
+/// As [`write_labels`].
+pub fn write_i16(path: &Path, image: ArrayView3<'_, i16>, geometry: &Geometry) -> Result<()> {
+    write(path, image, geometry)
+}
+
+fn write<T: Voxel>(path: &Path, voxels: ArrayView3<'_, T>, geometry: &Geometry) -> Result<()> {
+    geometry.check_shape(path, voxels.shape())?;
+    if let Some(axis) = geometry.size.iter().position(|len| *len > LONGEST_AXIS) {
+        return Err(Error::invalid(
+            path,
+            format!(
+                "axis {axis} has {} voxels and NIfTI-1 holds at most {LONGEST_AXIS}; use another format (.nrrd, .mha)",
+                geometry.size[axis]
+            ),
+        ));
+    }
+    // SimpleITK goes by the name, and reads no compressed `.nii`. The crate looks at the temporary file's name.
+    let zipped = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gz"));
+    let header = header(geometry);
+    atomic::replace_as(path, if zipped { ".nii.gz" } else { ".nii" }, |temporary| {
+        let options = WriterOptions::new(temporary).reference_header(&header);
+        let options = if zipped { options.compression_level(Compression::new(LEVEL)) } else { options };
+        let written = if geometry.axes() == 2 {
+            options.write_nifti(&voxels.index_axis(Axis(0), 0).reversed_axes())
+        } else {
+            options.write_nifti(&voxels.reversed_axes())
+        };
+        written.map_err(|error| match error {
+            NiftiError::Io(cause) => Error::io(path, cause),
+            other => Error::invalid(path, other),
+        })
     })
 }
 
-fn header_bytes(geometry: &Geometry, (code, bits): (i16, i16)) -> [u8; OFFSET] {
+/// What the crate writes.
+trait Voxel: DataElement + bytemuck::Pod {}
+
+impl<T: DataElement + bytemuck::Pod> Voxel for T {}
+
+fn header(geometry: &Geometry) -> NiftiHeader {
     let (quaternion, turn, srow) = geometry::to_header(geometry);
-    let mut header = [0; OFFSET];
-    let mut put = |at: usize, bytes: &[u8]| header[at..at + bytes.len()].copy_from_slice(bytes);
-    put(0, &(HEADER as i32).to_le_bytes());
-    put(38, b"r");
-    put(40, &3_i16.to_le_bytes());
-    for axis in 0..7 {
-        put(42 + 2 * axis, &(geometry.size.get(axis).map_or(1, |len| *len as i16)).to_le_bytes());
+    let mut pixdim = [1.0; 8];
+    pixdim[0] = turn as f32;
+    (0..geometry.axes()).for_each(|axis| pixdim[axis + 1] = geometry.spacing[axis] as f32);
+    let [quatern_b, quatern_c, quatern_d] = quaternion.map(|part| part as f32);
+    let [srow_x, srow_y, srow_z] = srow.map(|row| row.map(|part| part as f32));
+    NiftiHeader {
+        regular: b'r',
+        pixdim,
+        xyzt_units: UNITS,
+        qform_code: SCANNER,
+        sform_code: SCANNER,
+        quatern_b,
+        quatern_c,
+        quatern_d,
+        quatern_x: srow_x[3],
+        quatern_y: srow_y[3],
+        quatern_z: srow_z[3],
+        srow_x,
+        srow_y,
+        srow_z,
+        ..NiftiHeader::default()
     }
-    put(70, &code.to_le_bytes());
-    put(72, &bits.to_le_bytes());
-    put(76, &(turn as f32).to_le_bytes());
-    (0..3).for_each(|axis| put(80 + 4 * axis, &(geometry.spacing[axis] as f32).to_le_bytes()));
-    put(108, &(OFFSET as f32).to_le_bytes());
-    put(112, &1_f32.to_le_bytes());
-    // Units: millimetres and seconds. Codes: scanner coordinates.
-    put(123, &[10]);
-    put(252, &1_i16.to_le_bytes());
-    put(254, &1_i16.to_le_bytes());
-    for (i, row) in srow.iter().enumerate() {
-        put(256 + 4 * i, &(quaternion[i] as f32).to_le_bytes());
-        put(268 + 4 * i, &(row[3] as f32).to_le_bytes());
-        row.iter()
-            .enumerate()
-            .for_each(|(j, value)| put(280 + 16 * i + 4 * j, &(*value as f32).to_le_bytes()));
-    }
-    put(344, b"n+1\0");
-    header
 }
 
 #[cfg(test)]
@@ -127,9 +143,44 @@ mod tests {
             origin: [0.0; 3],
             direction: [1., 0., 0., 0., 1., 0., 0., 0., 1.],
         };
-        let mut bytes = header_bytes(&geometry, (2, 8)).to_vec();
-        bytes.extend([0; 5]);
-        std::fs::write(&path, bytes).unwrap();
+        let plain = folder.path().join("plain.nii");
+        write_labels(&plain, Array3::zeros((2, 2, 2)).view(), &geometry).unwrap();
+        let bytes = std::fs::read(&plain).unwrap();
+        std::fs::write(&path, &bytes[..bytes.len() - 3]).unwrap();
         assert!(read(&path).unwrap_err().to_string().contains("truncated: 5 bytes of voxels instead of 8"));
+    }
+
+    #[test]
+    fn a_slice_of_two_axes_stays_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.nii.gz");
+        let geometry = Geometry {
+            size: [3, 2, 1],
+            spacing: [0.5, 2.0, 1.0],
+            origin: [1.0, -2.0, 0.0],
+            direction: [0.0, 1.0, 0.0, -1.0, 0.0, 0.0, 0.0, 0.0, 1.0],
+        };
+        let geometry = geometry.slice().unwrap();
+        write_labels(
+            &path,
+            Array3::from_shape_fn((1, 2, 3), |(_, y, x)| (3 * y + x) as u8).view(),
+            &geometry,
+        )
+        .unwrap();
+        let header = NiftiHeader::from_file(&path).unwrap();
+        assert_eq!((header.dim, header.datatype), ([2, 3, 2, 1, 1, 1, 1, 1], 2));
+        let back = read(&path).unwrap();
+        assert_eq!(back.geometry, geometry);
+        assert_eq!(back.data.iter().copied().collect::<Vec<_>>(), [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]);
+    }
+
+    #[test]
+    fn an_axis_that_is_too_long_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.nii");
+        let geometry = Geometry::plain([40_000, 1, 1], [1.0; 3]);
+        let error = write_labels(&path, Array3::zeros((1, 1, 40_000)).view(), &geometry).unwrap_err();
+        assert!(error.to_string().contains("axis 0 has 40000 voxels"), "{error}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

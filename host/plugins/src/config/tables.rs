@@ -11,7 +11,7 @@ use nnunet_plugin_api::{
 
 use super::{File, Scope, section};
 use crate::registry::{Origin, Preset, Registry};
-use crate::world::Kit;
+use crate::session::ComponentSet;
 
 /// The plugin name of components in configuration files.
 const CONFIG: &str = "config";
@@ -20,13 +20,13 @@ const CONFIG: &str = "config";
 ///
 /// # Errors
 /// A table without a parent, an unknown parent or parameter; one that would shadow a built-in.
-pub(crate) fn register(kit: Kit, file: &File, registry: &mut Registry) -> Result<()> {
+pub(crate) fn register(set: ComponentSet, file: &File, registry: &mut Registry) -> Result<()> {
     let mut presets = Vec::new();
     for kind in Kind::ALL {
         for (name, table) in file.tables(kind).into_iter().flatten() {
             let extends = extends(kind, name, table)?;
             let info = Info::new(kind, name.clone(), format!("{extends} with changes"));
-            match component(kit, info, extends.clone(), table)? {
+            match component(set, info, extends.clone(), table)? {
                 Some(component) => {
                     registry.register(component, CONFIG, origin(file), false)?;
                 }
@@ -45,10 +45,10 @@ fn origin(file: &File) -> Origin {
 }
 
 /// A component of its own, for the kinds that have settings.
-fn component(kit: Kit, info: Info, extends: String, table: &Table) -> Result<Option<Component>> {
+fn component(set: ComponentSet, info: Info, extends: String, table: &Table) -> Result<Option<Component>> {
     let changes = without_extends(table);
     Ok(Some(match info.kind {
-        Kind::Trainer => (kit.trainer)(info, table.clone())?,
+        Kind::Trainer => (set.trainer)(info, table.clone())?,
         Kind::Planner => Component::planner(info, move |_| {
             Ok(Box::new(TablePlanner { extends: extends.clone(), table: changes.clone() }))
         }),

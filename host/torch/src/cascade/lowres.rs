@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use ndarray::{Array4, ArrayView4};
-use nnunet_cli::commands::chosen::Chosen;
+use nnunet_cli::commands::postprocessing_choice::PostprocessingChoice;
 use nnunet_cli::commands::predict::Args;
 use nnunet_cli::report;
 use nnunet_formats::nifti;
@@ -37,7 +37,7 @@ pub(crate) fn first_stage(args: &Args, first: &str) -> Result<Args> {
         output: folder(args, first),
         save_npz: false,
         overlay: false,
-        postprocessing: Chosen::models_own(),
+        postprocessing: PostprocessingChoice::models_own(),
         checkpoint: None,
         ..args.clone()
     })

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use ndarray::{Axis, concatenate, s};
 use nnunet_cli::report;
 use nnunet_data::folders;
-use nnunet_engine::world::World;
+use nnunet_engine::session::Session;
 use nnunet_formats::npz;
 use nnunet_inference::{SlidingWindow, from_tensor, labels_of, predict_rows, to_tensor};
 use nnunet_numerics::{Resampling, resample};
@@ -65,7 +65,7 @@ impl NextStage<'_> {
 
 /// Cases of a second stage, and the first stage's model that predicts them.
 pub(crate) struct Missing<'a> {
-    pub(crate) world: &'a World,
+    pub(crate) session: &'a Session,
     /// The first stage's model folder.
     pub(crate) model: &'a Path,
     /// The task's preprocessed folder.
@@ -115,7 +115,7 @@ impl Missing<'_> {
     fn predict(&self, fold: usize, cases: &[String], output: &Path) -> Result<()> {
         report::line(&format!("predicting {} cases with fold {fold} of 3d_lowres", cases.len()));
         let folds = [fold.to_string()];
-        let model = Model::load(self.model, &folds, "model_final_checkpoint", self.device, self.world)?;
+        let model = Model::load(self.model, &folds, "model_final_checkpoint", self.device, self.session)?;
         let window = model.window(0.5, true, Precision::Auto);
         let [data, next_data] = &self.data;
         NextStage { network: &*model.networks[0], window: &window, data, next_data, output }.predict(cases)

@@ -56,7 +56,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let path = trust::private(&args.file)?;
     let sha256 = trust::sha256(&path)?;
     report.note(&format!("only its owner can write to it; sha256 {sha256}"), Ok(()));
-    probe::verdict(&path, &sha256)?.usable().map_err(|(_, error)| error)?;
+    probe::probe(&path, &sha256)?.usable().map_err(|(_, error)| error)?;
     report.note("loads in a child process; handshake, layout and manifest fit", Ok(()));
     let (about, components) = loader::load(&path, import_with_tensors)?;
     report.note("has a licence and components", described(&about));

@@ -21,7 +21,7 @@ use nnunet_cli::commands::predict::{AllInGpu, Args, Mode, Precision as Format};
 use nnunet_cli::{pictures, report};
 use nnunet_data::folders;
 use nnunet_data::memory;
-use nnunet_engine::world::World;
+use nnunet_engine::session::Session;
 use nnunet_inference::{SlidingWindow, Storage};
 use nnunet_plugin_api::Network;
 use nnunet_plugin_api::tch::Device;
@@ -41,10 +41,10 @@ use source::Source;
 use crate::{cascade, devices, v2};
 
 /// Runs the command. A case that fails is reported, the others go on; the command then fails.
-pub(crate) fn run(args: &Args, world: &World) -> Result<()> {
+pub(crate) fn run(args: &Args, session: &Session) -> Result<()> {
     let device = devices::resolve(args.device)?;
     if let Some(first) = cascade::predict_first(args)? {
-        run(&first, world)?;
+        run(&first, session)?;
     }
     let source = Source::of(args)?;
     let folder = source.folder();
@@ -56,9 +56,9 @@ pub(crate) fn run(args: &Args, world: &World) -> Result<()> {
     ensure!(args.step_size > 0.0 && args.step_size <= 1.0, "--step_size must be larger than 0 and at most 1");
     folders::create(&args.output)?;
     if nnunet_data::v2::is_v2(folder) {
-        v2::run(args, world, folder, device)
+        v2::run(args, session, folder, device)
     } else {
-        v1::run(args, world, folder, device)
+        v1::run(args, session, folder, device)
     }
 }
 
@@ -86,7 +86,7 @@ pub(crate) struct Job<'a> {
 }
 
 /// Predicts this part's cases that are not there yet.
-pub(crate) fn drive(args: &Args, world: &World, mut job: Job<'_>) -> Result<()> {
+pub(crate) fn drive(args: &Args, session: &Session, mut job: Job<'_>) -> Result<()> {
     let planned_device_bytes = place_on_device(args, &mut job)?;
     let mine: Vec<&Case> = job.cases.iter().skip(args.part_id).step_by(args.num_parts).collect();
     let is_open = |case: &&&Case| {
@@ -109,7 +109,7 @@ pub(crate) fn drive(args: &Args, world: &World, mut job: Job<'_>) -> Result<()> 
         planned_peak_bytes: plan.peak(open.len()),
         planned_device_bytes,
     };
-    let records = Records::new(args.output.join(record_name(args)), &common, world)?;
+    let records = Records::new(args.output.join(record_name(args)), &common, session)?;
     let pipeline = Pipeline {
         method: job.method,
         window: &job.window,

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 use nnunet_data::memory;
-use nnunet_engine::world::World;
+use nnunet_engine::session::Session;
 use serde::Serialize;
 
 /// Seconds by stage.
@@ -70,12 +70,12 @@ pub(crate) struct Common<'a> {
 }
 
 impl Records {
-    pub(crate) fn new(path: PathBuf, common: &Common<'_>, world: &World) -> Result<Self> {
+    pub(crate) fn new(path: PathBuf, common: &Common<'_>, session: &Session) -> Result<Self> {
         let content = Content {
             program: concat!("nnunet ", env!("CARGO_PKG_VERSION")),
             model: common.model.to_owned(),
             checkpoints: common.checkpoints.iter().map(|path| hashed(path)).collect::<Result<_>>()?,
-            plugins: world.plugins.iter().map(|plugin| hashed(&plugin.path)).collect::<Result<_>>()?,
+            plugins: session.plugins.iter().map(|plugin| hashed(&plugin.path)).collect::<Result<_>>()?,
             device: common.device.clone(),
             precision: common.precision.clone(),
             planned_peak_bytes: common.planned_peak_bytes,

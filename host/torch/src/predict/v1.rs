@@ -8,7 +8,7 @@ use ndarray::{Array3, Array4};
 use nnunet_cli::commands::predict::{Args, Mode};
 use nnunet_data::pipeline::crop_case;
 use nnunet_data::{components, export, images, records};
-use nnunet_engine::world::World;
+use nnunet_engine::session::Session;
 use nnunet_formats::pickle::Value;
 use nnunet_inference::{Heads, WayBack};
 use nnunet_numerics::resampled_shape;
@@ -26,15 +26,19 @@ use crate::model::Model;
 /// Name of the last checkpoint.
 const FINAL: &str = "model_final_checkpoint";
 
-pub(super) fn run(args: &Args, world: &World, folder: &Path, device: Device) -> Result<()> {
+pub(super) fn run(args: &Args, session: &Session, folder: &Path, device: Device) -> Result<()> {
     let start = Instant::now();
     let checkpoint = args.checkpoint.as_deref().unwrap_or(FINAL);
-    let model = Model::load(folder, &args.folds, checkpoint, device, world)?;
+    let model = Model::load(folder, &args.folds, checkpoint, device, session)?;
     let plans = &model.info.plans;
-    let cases =
-        cases(&args.input, plans.num_modalities(), [ending_in(&args.input), images::USUAL], &args.output)?;
+    let cases = cases(
+        &args.input,
+        plans.num_modalities(),
+        [ending_in(&args.input), images::DEFAULT_ENDING],
+        &args.output,
+    )?;
     records::save(&args.output.join("plans.pkl"), &records::plans_to_pickle(plans))?;
-    let preprocessor = components::preprocessor(&world.registry, plans)?;
+    let preprocessor = components::preprocessor(&session.registry, plans)?;
     let own = folder.join("postprocessing.json");
     let method = V1 {
         plans,
@@ -42,7 +46,7 @@ pub(super) fn run(args: &Args, world: &World, folder: &Path, device: Device) -> 
         preprocessor: &preprocessor,
         heads: Heads::of(model.spec.num_classes, model.info.regions.as_ref()),
         regions: model.info.regions.as_ref(),
-        postprocessing: args.postprocessing.or_models(&own, world, &args.output)?,
+        postprocessing: args.postprocessing.or_models(&own, session, &args.output)?,
         mode: args.mode,
         keep: args.save_npz.then_some(Keep::Cropped),
         lowres: model.is_second_stage().then(|| LowResolution::new(args)).transpose()?,
@@ -58,7 +62,7 @@ pub(super) fn run(args: &Args, world: &World, folder: &Path, device: Device) -> 
         window,
         cases,
     };
-    drive(args, world, job)?;
+    drive(args, session, job)?;
     let seconds = start.elapsed().as_secs_f64().to_string();
     nnunet_formats::atomic::write_bytes(&args.output.join("prediction_time.txt"), seconds.as_bytes())?;
     Ok(())
@@ -139,7 +143,7 @@ impl Method for V1<'_> {
     }
 
     fn write(&self, labels: Array3<u8>, case: &CaseProperties, output: &Path) -> Result<()> {
-        let labels = export::treated(labels, case, self.postprocessing.as_deref())?;
+        let labels = export::postprocessed(labels, case, self.postprocessing.as_deref())?;
         export::write_labels(output, labels.view(), case)
     }
 }

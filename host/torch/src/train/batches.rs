@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use nnunet_data::records::Split;
-use nnunet_engine::world::World;
+use nnunet_engine::session::Session;
 use nnunet_plugin_api::AugmentationContext;
 use nnunet_plugin_api::vocabulary::{Blueprint, Stage};
 use nnunet_training::{BatchPlan, CaseSource, DummyCase, Engine, Run};
@@ -15,7 +15,7 @@ use crate::cases::StageCases;
 use crate::components;
 
 /// Cases and batches of a split.
-pub(super) fn batches(job: &Job<'_>, engine: &Engine, split: &Split, world: &World) -> Result<Run> {
+pub(super) fn batches(job: &Job<'_>, engine: &Engine, split: &Split, session: &Session) -> Result<Run> {
     let (blueprint, stage) = (&engine.trainer.blueprint, job.stage());
     let previous = second_stage::previous(job, blueprint)?;
     let open = |names: &[String]| -> Result<Arc<dyn CaseSource>> {
@@ -26,7 +26,7 @@ pub(super) fn batches(job: &Job<'_>, engine: &Engine, split: &Split, world: &Wor
         let compressed = job.args.use_compressed_data;
         Ok(Arc::new(StageCases::open(&job.data(), previous.as_deref(), names, compressed)?))
     };
-    let augmentation = components::augmentation(&world.registry, &blueprint.augmentation)?;
+    let augmentation = components::augmentation(&session.registry, &blueprint.augmentation)?;
     let train_plan = BatchPlan {
         batch_size: blueprint.batch_size.unwrap_or(stage.batch_size),
         oversample_foreground: blueprint.oversample_foreground_percent,

@@ -59,7 +59,7 @@ pub(super) fn window(job: &Job<'_>, engine: &Engine) -> SlidingWindow {
 /// Leaves the truths with the model, where the folds are put together later, and finds the postprocessing of this fold.
 fn postprocess_fold(job: &Job<'_>) -> Result<()> {
     let truths = job.model.join("gt_niftis");
-    pipeline::copy_truths(&job.preprocessed.join("gt_segmentations"), &truths)?;
+    pipeline::copy_references(&job.preprocessed.join("gt_segmentations"), &truths)?;
     if job.args.disable_postprocessing_on_folds {
         return Ok(());
     }

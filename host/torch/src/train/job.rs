@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use nnunet_cli::commands::train::Args;
 use nnunet_data::folders::{CONFIGURATIONS, Folders};
 use nnunet_data::records;
-use nnunet_engine::provenance::{self, Maker};
+use nnunet_engine::provenance::{self, PluginUse};
 use nnunet_plugin_api::tch::Device;
 use nnunet_plugin_api::vocabulary::{Plans, Stage};
 
@@ -21,7 +21,7 @@ pub(super) struct Job<'a> {
     pub(super) plans_file: PathBuf,
     pub(super) plans: Plans,
     /// Plugins that the plans and the preprocessed data were made with.
-    pub(super) plans_makers: Vec<Maker>,
+    pub(super) plans_plugins: Vec<PluginUse>,
     pub(super) stage: usize,
     pub(super) preprocessed: PathBuf,
     pub(super) model: PathBuf,
@@ -66,7 +66,7 @@ impl<'a> Job<'a> {
             args,
             device,
             task,
-            plans_makers: provenance::load_beside(&plans_file)?,
+            plans_plugins: provenance::load_beside(&plans_file)?,
             plans_file,
             plans,
             preprocessed,

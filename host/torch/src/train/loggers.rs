@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use nnunet_cli::report;
-use nnunet_engine::world::World;
+use nnunet_engine::session::Session;
 use nnunet_plugin_api::{EpochLog, ExperimentLogger, Result as ComponentResult, RunEnd, RunInfo};
 use nnunet_training::{Engine, EpochOutcome, Stopped};
 
@@ -13,10 +13,10 @@ pub(super) struct Loggers(Vec<(String, Box<dyn ExperimentLogger>)>);
 
 impl Loggers {
     /// Makes the loggers of the configuration.
-    pub(super) fn of(world: &World) -> Result<Self> {
+    pub(super) fn of(session: &Session) -> Result<Self> {
         let mut all = Vec::new();
-        for (name, config) in world.loggers() {
-            let logger = world.registry.logger(name, config);
+        for (name, config) in session.loggers() {
+            let logger = session.registry.logger(name, config);
             all.push((name.to_owned(), logger.with_context(|| format!("[loggers.{name}]"))?));
         }
         Ok(Self(all))

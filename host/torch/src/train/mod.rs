@@ -22,7 +22,7 @@ use nnunet_cli::report;
 use nnunet_data::folders;
 use nnunet_data::records::{self, Split};
 use nnunet_engine::provenance;
-use nnunet_engine::world::World;
+use nnunet_engine::session::Session;
 use nnunet_plugin_api::vocabulary::Precision;
 use nnunet_plugin_api::{Kind, TrainerContext};
 use nnunet_training::{Engine, Stopped};
@@ -39,32 +39,32 @@ use crate::{cases, components, debug, devices, network, split};
 const NEEDED: [Kind; 4] = [Kind::Augmentation, Kind::Architecture, Kind::Loss, Kind::Trainer];
 
 /// Runs the command.
-pub(crate) fn run(args: &Args, world: &World) -> Result<ExitCode> {
+pub(crate) fn run(args: &Args, session: &Session) -> Result<ExitCode> {
     signals::listen()?;
     let job = Job::new(args, devices::resolve(args.device)?)?;
-    provenance::tell_changes("the plans and their data were", &job.plans_makers, world);
+    provenance::warn_of_changes("the plans and their data were", &job.plans_plugins, session);
     if args.continue_training {
-        let info = ModelInfo::load(&newest(&job.output)?, &world.registry)?;
-        provenance::need("the model was", &info.plugins, world, &NEEDED)?;
+        let info = ModelInfo::load(&newest(&job.output)?, &session.registry)?;
+        provenance::require("the model was", &info.plugins, session, &NEEDED)?;
     }
     let context = TrainerContext {
         configuration: args.configuration.clone(),
         plans: job.plans.clone(),
         stage: job.stage,
     };
-    let mut trainer = components::resolve_trainer(&world.registry, &args.trainer, &context)?;
-    setup::choose(&mut trainer.blueprint, world)?;
+    let mut trainer = components::resolve_trainer(&session.registry, &args.trainer, &context)?;
+    setup::choose(&mut trainer.blueprint, session)?;
     if args.fp32 {
         trainer.blueprint.precision = Precision::Fp32;
     }
     let split = split::split(&job.preprocessed, &cases::names(&job.data())?, &args.fold)?;
     setup::make_deterministic(args.deterministic);
-    second_stage::prepare(&job, &trainer, &split, world)?;
-    let mut engine = setup::engine(&job, trainer, world)?;
-    let info = setup::info(&job, &engine, world);
+    second_stage::prepare(&job, &trainer, &split, session)?;
+    let mut engine = setup::engine(&job, trainer, session)?;
+    let info = setup::info(&job, &engine, session);
     folders::create(&job.output)?;
     if args.find_lr {
-        sweep::run(&job, &mut engine, &split, world)?;
+        sweep::run(&job, &mut engine, &split, session)?;
         return Ok(ExitCode::SUCCESS);
     }
     if args.validation_only {
@@ -76,7 +76,7 @@ pub(crate) fn run(args: &Args, world: &World) -> Result<ExitCode> {
             let taken = checkpoint::load_pretrained(weights, &mut engine.store)?;
             report::line(&format!("{taken} parameters start from {}", weights.display()));
         }
-        if train(&job, &mut engine, &split, &info, world)? == Stopped::Cancelled {
+        if train(&job, &mut engine, &split, &info, session)? == Stopped::Cancelled {
             return Ok(ExitCode::from(signals::STOPPED));
         }
     }
@@ -113,7 +113,7 @@ fn train(
     engine: &mut Engine,
     split: &Split,
     info: &ModelInfo,
-    world: &World,
+    session: &Session,
 ) -> Result<Stopped> {
     let mut journal = Journal::create(&job.output)?;
     journal.log(&format!(
@@ -123,14 +123,14 @@ fn train(
     ));
     journal.log(&format!("TRAINING KEYS:\n {:?}", split.train));
     journal.log(&format!("VALIDATION KEYS:\n {:?}", split.val));
-    debug::write(&job.output.join("debug.json"), &engine.trainer, job.stage(), &info.plugins, world)?;
+    debug::write(&job.output.join("debug.json"), &engine.trainer, job.stage(), &info.plugins, session)?;
     records::save(&job.model.join("plans.pkl"), &records::plans_to_pickle(&job.plans))?;
-    let run = batches::batches(job, engine, split, world)?;
+    let run = batches::batches(job, engine, split, session)?;
     journal.learning_rate(engine.learning_rate()?);
     let regions = engine.trainer.blueprint.regions.as_ref();
     let spec = network::spec(&job.plans, job.stage(), regions, job.is_second_stage());
     diagram::write(&job.output.join("network_architecture.pdf"), engine, &spec)?;
-    let mut watch = Watch::new(job, info, journal, Loggers::of(world)?)?;
+    let mut watch = Watch::new(job, info, journal, Loggers::of(session)?)?;
     nnunet_engine::services::set_seed(engine.trainer.blueprint.seed);
     watch.loggers.begin(job, engine);
     let ended = engine.run(&run, &mut watch);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use nnunet_data::folders::Folders;
 use nnunet_data::records::Split;
-use nnunet_engine::world::World;
+use nnunet_engine::session::Session;
 use nnunet_inference::SlidingWindow;
 use nnunet_plugin_api::vocabulary::Blueprint;
 use nnunet_trainers::Resolved;
@@ -26,7 +26,7 @@ fn first_stage(job: &Job<'_>, blueprint: &Blueprint) -> Result<PathBuf> {
 }
 
 /// Checks the trainer of a second stage and predicts with the first what is missing of this split.
-pub(super) fn prepare(job: &Job<'_>, trainer: &Resolved, split: &Split, world: &World) -> Result<()> {
+pub(super) fn prepare(job: &Job<'_>, trainer: &Resolved, split: &Split, session: &Session) -> Result<()> {
     if !job.is_second_stage() {
         return Ok(());
     }
@@ -37,7 +37,7 @@ pub(super) fn prepare(job: &Job<'_>, trainer: &Resolved, split: &Split, world: &
         job.args.trainer
     );
     let missing = Missing {
-        world,
+        session,
         model: &first_stage(job, &trainer.blueprint)?,
         preprocessed: &job.preprocessed,
         data: [job.stage_data(0), job.data()],

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use anyhow::Result;
 use nnunet_cli::report;
-use nnunet_engine::provenance::{self, Maker};
+use nnunet_engine::provenance::{self, PluginUse};
 use nnunet_engine::registry::Origin;
-use nnunet_engine::world::World;
+use nnunet_engine::session::Session;
 use nnunet_formats::pickle::Value;
 use nnunet_plugin_api::tch::{self, Kind as Element};
 use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice, Precision};
@@ -29,10 +29,10 @@ pub(super) fn make_deterministic(deterministic: bool) {
 
 /// Puts the project's components into a blueprint, and what names of its configuration file stand for: the model must
 /// be usable without that file.
-pub(super) fn choose(blueprint: &mut Blueprint, world: &World) -> Result<()> {
-    world.choices.apply(blueprint);
+pub(super) fn choose(blueprint: &mut Blueprint, session: &Session) -> Result<()> {
+    session.choices.apply(blueprint);
     let expand =
-        |kind, choice: &ComponentChoice| Ok::<_, anyhow::Error>(world.registry.expand(kind, choice)?.1);
+        |kind, choice: &ComponentChoice| Ok::<_, anyhow::Error>(session.registry.expand(kind, choice)?.1);
     blueprint.architecture = expand(Kind::Architecture, &blueprint.architecture)?;
     blueprint.loss = expand(Kind::Loss, &blueprint.loss)?;
     blueprint.augmentation = expand(Kind::Augmentation, &blueprint.augmentation)?;
@@ -40,15 +40,15 @@ pub(super) fn choose(blueprint: &mut Blueprint, world: &World) -> Result<()> {
 }
 
 /// Network, loss and optimiser of a trainer.
-pub(super) fn engine(job: &Job<'_>, trainer: Resolved, world: &World) -> Result<Engine> {
+pub(super) fn engine(job: &Job<'_>, trainer: Resolved, session: &Session) -> Result<Engine> {
     let regions = trainer.blueprint.regions.as_ref();
     let spec = network::spec(&job.plans, job.stage(), regions, job.is_second_stage());
     let device = job.device;
     tch::manual_seed(trainer.blueprint.seed as i64);
-    let (store, network) = network::build(&world.registry, &trainer.blueprint.architecture, &spec, device)?;
+    let (store, network) = network::build(&session.registry, &trainer.blueprint.architecture, &spec, device)?;
     let batch_dice = trainer.blueprint.batch_dice.unwrap_or(job.batch_dice);
     let context = LossContext { num_classes: spec.num_classes, batch_dice };
-    let loss = loss(&trainer, &context, world)?;
+    let loss = loss(&trainer, &context, session)?;
     let kind = network::kind(trainer.blueprint.precision, &*network, device);
     Ok(Engine {
         optimizer: optimizer(&trainer.blueprint, &store),
@@ -65,12 +65,12 @@ pub(super) fn engine(job: &Job<'_>, trainer: Resolved, world: &World) -> Result<
 }
 
 /// The project's loss, else the one that the trainer brings, else its blueprint's.
-fn loss(trainer: &Resolved, context: &LossContext, world: &World) -> Result<Box<dyn Loss>> {
+fn loss(trainer: &Resolved, context: &LossContext, session: &Session) -> Result<Box<dyn Loss>> {
     let mut choice = trainer.blueprint.loss.clone();
     if let Some(own) = trainer.loss(context)? {
         let name = trainer.names.last().map_or("", String::as_str);
         let loss = &choice.name;
-        if world.choices.loss.is_none() {
+        if session.choices.loss.is_none() {
             report::line(&format!("trainer {name} brings a loss of its own in place of {loss}"));
             return Ok(own);
         }
@@ -78,17 +78,18 @@ fn loss(trainer: &Resolved, context: &LossContext, world: &World) -> Result<Box<
             "the loss {loss} of [use] in nnunet.toml takes the place of the one that trainer {name} brings"
         ));
     }
-    if components::has_parameter(&world.registry, Kind::Loss, &choice.name, "batch_dice") {
+    if components::has_parameter(&session.registry, Kind::Loss, &choice.name, "batch_dice") {
         choice.parameters.entry("batch_dice").or_insert(context.batch_dice.into());
     }
-    components::loss(&world.registry, &choice)
+    components::loss(&session.registry, &choice)
 }
 
 /// What the `.pkl` beside a checkpoint says. v1 finds classes by name, so it gets the nearest ancestor it knows.
-pub(super) fn info(job: &Job<'_>, engine: &Engine, world: &World) -> ModelInfo {
+pub(super) fn info(job: &Job<'_>, engine: &Engine, session: &Session) -> ModelInfo {
     let names = &engine.trainer.names;
-    let built_in =
-        |name: &&String| world.registry.find(Kind::Trainer, name).is_ok_and(|e| e.origin == Origin::BuiltIn);
+    let built_in = |name: &&String| {
+        session.registry.find(Kind::Trainer, name).is_ok_and(|e| e.origin == Origin::BuiltIn)
+    };
     // Data-parallel classes want to know devices; their parent predicts the same.
     let plain = |name: &&String| built_in(name) && !name.ends_with("_DP") && !name.ends_with("_DDP");
     let v1_trainer = names.iter().rev().find(plain).map_or("nnUNetTrainerV2", String::as_str).to_owned();
@@ -118,12 +119,12 @@ pub(super) fn info(job: &Job<'_>, engine: &Engine, world: &World) -> ModelInfo {
         architecture: blueprint.architecture.clone(),
         mirror_axes: blueprint.mirror_axes.clone(),
         regions: blueprint.regions.clone(),
-        plugins: makers(job, engine, world),
+        plugins: plugins_used(job, engine, session),
     }
 }
 
 /// The plugins behind the plans and their data, as they were then, and behind this training.
-fn makers(job: &Job<'_>, engine: &Engine, world: &World) -> Vec<Maker> {
+fn plugins_used(job: &Job<'_>, engine: &Engine, session: &Session) -> Vec<PluginUse> {
     let blueprint = &engine.trainer.blueprint;
     let trainers = engine.trainer.names.iter().map(|name| (Kind::Trainer, name));
     // Plans that Python made, or an earlier version, only name these.
@@ -134,6 +135,6 @@ fn makers(job: &Job<'_>, engine: &Engine, world: &World) -> Vec<Maker> {
         (Kind::Augmentation, &blueprint.augmentation.name),
         (Kind::Loss, &blueprint.loss.name),
     ];
-    let now = provenance::makers(world, trainers.chain(schemes).chain(others));
-    provenance::join(job.plans_makers.clone(), now)
+    let now = provenance::plugins_used(session, trainers.chain(schemes).chain(others));
+    provenance::join(job.plans_plugins.clone(), now)
 }

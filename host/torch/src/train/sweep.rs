@@ -3,7 +3,7 @@
 use anyhow::{Result, anyhow};
 use nnunet_cli::report;
 use nnunet_data::records::Split;
-use nnunet_engine::world::World;
+use nnunet_engine::session::Session;
 use nnunet_pictures::learning_rates;
 use nnunet_training::Engine;
 
@@ -15,9 +15,9 @@ use super::watch::Bar;
 const EPOCHS: usize = 4;
 
 /// Runs the sweep and draws `lr_finder.png`.
-pub(super) fn run(job: &Job<'_>, engine: &mut Engine, split: &Split, world: &World) -> Result<()> {
+pub(super) fn run(job: &Job<'_>, engine: &mut Engine, split: &Split, session: &Session) -> Result<()> {
     let steps = EPOCHS * engine.trainer.blueprint.num_batches_per_epoch;
-    let run = batches(job, engine, split, world)?;
+    let run = batches(job, engine, split, session)?;
     let sweep = engine
         .find_learning_rate(&run, steps, &mut Bar::new(steps, "learning rates"))
         .map_err(|error| anyhow!("looking for a learning rate: {error}"))?;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use nnunet_cli::commands::predict::Args;
-use nnunet_engine::world::World;
+use nnunet_engine::session::Session;
 
 use crate::cascade;
 use crate::predict::{self, Case};
@@ -21,7 +21,13 @@ impl PreviousStage {
     ///
     /// # Errors
     /// No folder, and no model beside this one; a case without a label map.
-    pub(super) fn new(args: &Args, world: &World, model: &Path, stage: &str, labels: usize) -> Result<Self> {
+    pub(super) fn new(
+        args: &Args,
+        session: &Session,
+        model: &Path,
+        stage: &str,
+        labels: usize,
+    ) -> Result<Self> {
         if args.lowres.is_none() {
             let beside = beside(model, stage)?;
             let first = Args {
@@ -30,7 +36,7 @@ impl PreviousStage {
                 configuration: None,
                 ..cascade::first_stage(args, stage)?
             };
-            predict::run(&first, world).with_context(|| format!("predicting with {stage}"))?;
+            predict::run(&first, session).with_context(|| format!("predicting with {stage}"))?;
         }
         let folder = cascade::folder(args, stage);
         ensure!(folder.is_dir(), "there is no folder {}", folder.display());

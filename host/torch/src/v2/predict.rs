@@ -7,7 +7,7 @@ use ndarray::{Array3, Array4, Axis};
 use nnunet_cli::commands::predict::{Args, Mode};
 use nnunet_data::export;
 use nnunet_data::pipeline::copy_file;
-use nnunet_engine::world::World;
+use nnunet_engine::session::Session;
 use nnunet_formats::pickle::Value;
 use nnunet_inference::{Heads, Scores, SlidingWindow, paste};
 use nnunet_plugin_api::Postprocessor;
@@ -22,13 +22,13 @@ use crate::network;
 use crate::predict::{self, Case, Job, Keep, Method, Prepared, Resampled, Sizes, cases, largest};
 
 /// Runs the command for a v2 model's folder.
-pub(crate) fn run(args: &Args, world: &World, folder: &Path, device: Device) -> Result<()> {
+pub(crate) fn run(args: &Args, session: &Session, folder: &Path, device: Device) -> Result<()> {
     ensure!(args.mode == Mode::Normal, "--mode fast and fastest are v1's; a model of v2 has none");
     let model = Model::load(folder, &args.folds, args.checkpoint.as_deref(), device)?;
     let labels = model.dataset.foreground_labels();
     let previous = model.configuration.previous_stage.as_ref();
     let previous =
-        previous.map(|stage| PreviousStage::new(args, world, folder, stage, labels)).transpose()?;
+        previous.map(|stage| PreviousStage::new(args, session, folder, stage, labels)).transpose()?;
     let ending = &model.dataset.file_ending;
     let files = model.plans.reader.files(&args.input, ending, model.dataset.channel_names.len());
     let cases = cases(&args.input, files, [ending, ending], &args.output)?;
@@ -48,7 +48,7 @@ pub(crate) fn run(args: &Args, world: &World, folder: &Path, device: Device) -> 
         heads: &model.heads,
         previous,
         keep: args.save_npz.then_some(Keep::Raw),
-        postprocessing: args.postprocessing.postprocessor(world)?,
+        postprocessing: args.postprocessing.postprocessor(session)?,
     };
     let job = Job {
         folder,
@@ -59,7 +59,7 @@ pub(crate) fn run(args: &Args, world: &World, folder: &Path, device: Device) -> 
         sizes: sizes(&model, &cases),
         cases,
     };
-    predict::drive(args, world, job)
+    predict::drive(args, session, job)
 }
 
 fn sizes(model: &Model, cases: &[Case]) -> Sizes {
@@ -132,7 +132,7 @@ impl Method for V2<'_> {
     }
 
     fn write(&self, labels: Array3<u8>, case: &CaseProperties, output: &Path) -> Result<()> {
-        let labels = export::treated(labels, case, self.postprocessing.as_deref())?;
+        let labels = export::postprocessed(labels, case, self.postprocessing.as_deref())?;
         self.plans.reader.write(output, paste(labels.view(), case).view(), case)
     }
 }

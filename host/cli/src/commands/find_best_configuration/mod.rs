@@ -1,6 +1,6 @@
 //! `find_best_configuration`: which model, or pair of models, segments best in cross-validation.
 
-mod tell;
+mod results_text;
 
 use std::path::{Path, PathBuf};
 

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use nnunet_engine::reference;
-use nnunet_engine::world::World;
+use nnunet_engine::session::Session;
 use nnunet_plugin_api::Info;
 
 use crate::report;
@@ -16,8 +16,8 @@ pub(super) struct Args {
 }
 
 /// Runs the command: Markdown, or with --json an array with one component a line.
-pub(super) fn run(args: &Args, world: &World) -> Result<()> {
-    let infos = world.registry.entries().iter().map(|entry| &entry.component.info);
+pub(super) fn run(args: &Args, session: &Session) -> Result<()> {
+    let infos = session.registry.entries().iter().map(|entry| &entry.component.info);
     let mut infos: Vec<&Info> = infos.filter(|info| !args.tensors || info.kind.needs_tensors()).collect();
     infos.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
     if report::is_json() {

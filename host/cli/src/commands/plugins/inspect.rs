@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use nnunet_engine::plugin::Plugin;
 use nnunet_engine::registry::Entry;
-use nnunet_engine::world::World;
+use nnunet_engine::session::Session;
 use nnunet_engine::{inline_toml, reference};
 use nnunet_plugin_api::Kind;
 use serde_json::json;
@@ -18,28 +18,29 @@ pub(super) struct Args {
 }
 
 /// Runs the command.
-pub(super) fn run(args: &Args, world: &World) -> Result<()> {
-    if let Some(plugin) = world.plugin(&args.name) {
+pub(super) fn run(args: &Args, session: &Session) -> Result<()> {
+    if let Some(plugin) = session.plugin(&args.name) {
         return show_plugin(plugin);
     }
     let (kinds, name) = match args.name.split_once(':') {
         Some((word, name)) => (vec![super::kind(word)?], name),
         None => (Kind::ALL.to_vec(), args.name.as_str()),
     };
-    let found: Vec<&Entry> = kinds.iter().filter_map(|kind| world.registry.find(*kind, name).ok()).collect();
+    let found: Vec<&Entry> =
+        kinds.iter().filter_map(|kind| session.registry.find(*kind, name).ok()).collect();
     if found.is_empty() && kinds.len() == 1 {
-        world.registry.find(kinds[0], name)?;
+        session.registry.find(kinds[0], name)?;
     }
     ensure!(
         !found.is_empty(),
         "there is no component `{name}`{}; nnunet plugins list shows all",
-        near(name, world)
+        near(name, session)
     );
-    found.into_iter().try_for_each(|entry| show(entry, world))
+    found.into_iter().try_for_each(|entry| show(entry, session))
 }
 
-fn near(name: &str, world: &World) -> String {
-    let names = world.registry.entries().iter().map(|entry| &entry.component.info.name);
+fn near(name: &str, session: &Session) -> String {
+    let names = session.registry.entries().iter().map(|entry| &entry.component.info.name);
     let best = names.max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
     best.map_or(String::new(), |best| format!("; did you mean `{best}`?"))
 }
@@ -74,9 +75,9 @@ fn facts(plugin: &Plugin) {
     }
 }
 
-fn show(entry: &Entry, world: &World) -> Result<()> {
+fn show(entry: &Entry, session: &Session) -> Result<()> {
     let info = &entry.component.info;
-    let plugin = world.plugin(&entry.plugin);
+    let plugin = session.plugin(&entry.plugin);
     let rows = reference::parameters(info);
     if report::is_json() {
         let value = json!({

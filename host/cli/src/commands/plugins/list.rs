@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use nnunet_engine::registry::{Entry, Status};
-use nnunet_engine::world::World;
+use nnunet_engine::session::Session;
 use nnunet_plugin_api::Kind;
 use serde::Serialize;
 
@@ -33,8 +33,8 @@ struct Row {
 }
 
 impl Row {
-    fn of(entry: &Entry, world: &World) -> Self {
-        let about = world.plugin(&entry.plugin).map(|plugin| &plugin.about);
+    fn of(entry: &Entry, session: &Session) -> Self {
+        let about = session.plugin(&entry.plugin).map(|plugin| &plugin.about);
         let info = &entry.component.info;
         Self {
             kind: info.kind.to_string(),
@@ -66,22 +66,22 @@ impl Row {
 }
 
 /// Runs the command.
-pub(super) fn run(args: &Args, world: &World) -> Result<()> {
+pub(super) fn run(args: &Args, session: &Session) -> Result<()> {
     let shown = |entry: &&Entry| {
         args.kind.is_none_or(|kind| entry.component.info.kind == kind)
             && (args.all || entry.status() != Status::Shadowed)
     };
-    let mut entries: Vec<&Entry> = world.registry.entries().iter().filter(shown).collect();
+    let mut entries: Vec<&Entry> = session.registry.entries().iter().filter(shown).collect();
     entries.sort_by_key(|entry| (entry.component.info.kind, entry.component.info.name.clone()));
-    let refused = world.refused.iter().map(|refused| Row {
+    let rejected = session.rejected.iter().map(|rejected| Row {
         kind: "plugin".to_owned(),
-        name: refused.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        name: rejected.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         plugin: String::new(),
-        origin: refused.path.display().to_string(),
+        origin: rejected.path.display().to_string(),
         version: None,
         abi: None,
-        status: refused.status.to_owned(),
-        summary: format!("{:#}", refused.error),
+        status: rejected.status.to_owned(),
+        summary: format!("{:#}", rejected.error),
     });
-    entries.iter().map(|entry| Row::of(entry, world)).chain(refused).try_for_each(|row| row.print())
+    entries.iter().map(|entry| Row::of(entry, session)).chain(rejected).try_for_each(|row| row.print())
 }

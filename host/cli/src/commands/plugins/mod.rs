@@ -11,7 +11,7 @@ mod probe;
 
 use anyhow::{Result, anyhow, bail};
 use clap::Subcommand;
-use nnunet_engine::world::Kit;
+use nnunet_engine::session::ComponentSet;
 use nnunet_plugin_api::Kind;
 
 use super::Cli;
@@ -59,11 +59,11 @@ impl Args {
 ///
 /// # Errors
 /// What the command returns.
-pub(super) fn run(args: &Args, cli: &Cli, kit: Kit) -> Result<()> {
+pub(super) fn run(args: &Args, cli: &Cli, set: ComponentSet) -> Result<()> {
     match &args.command {
-        What::List(args) => list::run(args, &cli.world(kit)?),
-        What::Inspect(args) => inspect::run(args, &cli.world(kit)?),
-        What::Docs(args) => docs::run(args, &cli.world(kit)?),
+        What::List(args) => list::run(args, &cli.session(set)?),
+        What::Inspect(args) => inspect::run(args, &cli.session(set)?),
+        What::Docs(args) => docs::run(args, &cli.session(set)?),
         What::Check(_) => bail!("plugins check needs nnunet-torch"),
         What::New(args) => new::run(args),
         What::Install(args) => install::run(args),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use nnunet_engine::probe::Verdict;
+use nnunet_engine::probe::ProbeResult;
 use nnunet_formats::atomic;
 
 /// Arguments.
@@ -11,13 +11,13 @@ use nnunet_formats::atomic;
 pub(super) struct Args {
     /// The plugin.
     file: PathBuf,
-    /// File for the verdict, as JSON.
+    /// File for the result, as JSON.
     #[arg(long, value_name = "FILE")]
     to: PathBuf,
 }
 
 /// Runs the command.
 pub(super) fn run(args: &Args) -> Result<()> {
-    let verdict = serde_json::to_vec(&Verdict::here(&args.file))?;
-    Ok(atomic::write_bytes(&args.to, &verdict)?)
+    let result = serde_json::to_vec(&ProbeResult::here(&args.file))?;
+    Ok(atomic::write_bytes(&args.to, &result)?)
 }

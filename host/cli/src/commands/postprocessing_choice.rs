@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use nnunet_data::pipeline;
 use nnunet_data::selection::Postprocessing;
-use nnunet_engine::world::World;
+use nnunet_engine::session::Session;
 use nnunet_plugin_api::vocabulary::ComponentChoice;
 use nnunet_plugin_api::{Config, LabelVolume, Postprocessor};
 
@@ -16,7 +16,7 @@ const NONE: &str = "None";
 
 /// Which postprocessing.
 #[derive(Debug, Clone, Default, clap::Args)]
-pub struct Chosen {
+pub struct PostprocessingChoice {
     /// A postprocessing.json, or a postprocessor by name: of the program, of nnunet.toml or of a plugin. Given several
     /// times, one after the other.
     #[arg(
@@ -43,7 +43,7 @@ impl Postprocessor for Steps {
     }
 }
 
-impl Chosen {
+impl PostprocessingChoice {
     /// No choice, whatever the project says: a model's own postprocessing.
     #[must_use]
     pub fn models_own() -> Self {
@@ -59,36 +59,36 @@ impl Chosen {
     /// What is chosen, or else what a model brings in this file; a file is copied beside the predictions, as v1 does.
     ///
     /// # Errors
-    /// As [`Chosen::postprocessor`].
+    /// As [`PostprocessingChoice::postprocessor`].
     pub fn or_models(
         &self,
         file: &Path,
-        world: &World,
+        session: &Session,
         output: &Path,
     ) -> Result<Option<Box<dyn Postprocessor>>> {
-        let project = self.of_project(world);
+        let project = self.of_project(session);
         if self.is_given() || project.is_some() || !file.is_file() {
             if let Some(choice) = project.filter(|_| file.is_file()) {
                 let (name, file) = (&choice.name, file.display());
                 report::line(&format!("{name} of [use] in nnunet.toml takes the place of {file}"));
             }
             self.note(output)?;
-            return self.postprocessor(world);
+            return self.postprocessor(session);
         }
         pipeline::copy_file(file, &output.join("postprocessing.json"))?;
         Ok(Some(Box::new(Postprocessing::load(file)?)))
     }
 
     /// The project's choice: `[use]` in nnunet.toml.
-    fn of_project<'a>(&self, world: &'a World) -> Option<&'a ComponentChoice> {
-        world.choices.postprocessor.as_ref().filter(|_| !self.is_given() && !self.leaves_project)
+    fn of_project<'a>(&self, session: &'a Session) -> Option<&'a ComponentChoice> {
+        session.choices.postprocessor.as_ref().filter(|_| !self.is_given() && !self.leaves_project)
     }
 
     /// The postprocessor, if one is chosen here or by the project.
     ///
     /// # Errors
     /// A file that cannot be read, an unknown name, or parameters that do not fit.
-    pub fn postprocessor(&self, world: &World) -> Result<Option<Box<dyn Postprocessor>>> {
+    pub fn postprocessor(&self, session: &Session) -> Result<Option<Box<dyn Postprocessor>>> {
         let config: Config = match &self.parameters {
             Some(text) => toml::from_str(text).with_context(|| format!("--parameters `{text}`"))?,
             None => Config::new(),
@@ -101,7 +101,7 @@ impl Chosen {
         let step = |name: &String| -> Result<Box<dyn Postprocessor>> {
             match file(name) {
                 Some(file) => Ok(Box::new(Postprocessing::load(&file)?)),
-                None => world
+                None => session
                     .registry
                     .postprocessor(&ComponentChoice { name: name.clone(), parameters: config.clone() }),
             }
@@ -109,7 +109,7 @@ impl Chosen {
         let mut steps =
             self.names.iter().filter(|name| *name != NONE).map(step).collect::<Result<Vec<_>>>()?;
         Ok(match steps.len() {
-            0 => self.of_project(world).map(|choice| world.registry.postprocessor(choice)).transpose()?,
+            0 => self.of_project(session).map(|choice| session.registry.postprocessor(choice)).transpose()?,
             1 => steps.pop(),
             _ => Some(Box::new(Steps(steps))),
         })

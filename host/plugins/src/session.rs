@@ -1,0 +1,165 @@
+//! A session: the components and plugins a program works with, and the configuration they come from.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use nnunet_plugin_api::abi::v1::Import;
+use nnunet_plugin_api::{Component, Config as Table, Factory, Info, Kind};
+
+use crate::config::{self, Choices, File};
+use crate::discovery::{self, Candidate};
+use crate::loader;
+use crate::plugin::{Description, Plugin, RejectedPlugin};
+use crate::registry::{Outcome, Registry};
+use crate::{probe, trust};
+
+/// How a component is made from a table of changes.
+pub type FromTable = fn(Info, Table) -> Result<Component>;
+
+/// How a program turns descriptions of components into components. It depends on whether the program has tensors.
+#[derive(Debug, Clone, Copy)]
+pub struct ComponentSet {
+    /// Makes registry entries of plugins' components.
+    pub import: Import,
+    /// Makes a trainer from a table of a configuration file.
+    pub trainer: FromTable,
+    /// Whether components that use tensors can be made.
+    pub tensors: bool,
+}
+
+/// The component set of a program without tensors.
+pub const WITHOUT_TENSORS: ComponentSet =
+    ComponentSet { import: nnunet_plugin_api::abi::v1::import, trainer: description_only, tensors: false };
+
+fn description_only(info: Info, _table: Table) -> Result<Component> {
+    Ok(Component { info, factory: Factory::Elsewhere })
+}
+
+/// The components and plugins a program works with.
+#[derive(Debug)]
+pub struct Session {
+    /// All components.
+    pub registry: Registry,
+    /// Plugins in use.
+    pub plugins: Vec<Plugin>,
+    /// Plugins that were found but cannot be used.
+    pub rejected: Vec<RejectedPlugin>,
+    /// The configuration files, the project's first.
+    pub files: Vec<File>,
+    /// The `[use]` settings of these files.
+    pub choices: Choices,
+}
+
+impl Session {
+    /// Registers the built-in components, those of configuration files and those of plugins. `config` is a configuration
+    /// file to use instead of the project's, `plugins` are plugin files named by the user. A plugin named by the user or
+    /// in a configuration file must load; one found in a plugin folder that does not load causes a warning.
+    ///
+    /// # Errors
+    /// Returns an error if a configuration file is invalid or a named plugin cannot be used.
+    pub fn open(set: ComponentSet, config: Option<&Path>, plugins: &[PathBuf]) -> Result<Self> {
+        let files = config::files(config)?;
+        let (candidates, rejected) = discovery::candidates(&files, plugins)?;
+        let choices = config::choices(&files);
+        let registry = crate::built_in()?;
+        let mut session = Self { registry, plugins: Vec::new(), rejected, files, choices };
+        for candidate in candidates {
+            session.add(candidate, set)?;
+        }
+        for rejected in &session.rejected {
+            tracing::warn!("plugin {} is not used: {:#}", rejected.path.display(), rejected.error);
+        }
+        for file in &session.files {
+            config::register(set, file, &mut session.registry)
+                .with_context(|| file.path.display().to_string())?;
+        }
+        Ok(session)
+    }
+
+    fn add(&mut self, candidate: Candidate, set: ComponentSet) -> Result<()> {
+        match admit(&candidate, set, &mut self.registry) {
+            Ok(plugin) => self.plugins.push(plugin),
+            Err((_, error)) if candidate.is_named() => {
+                return Err(error.context(format!("plugin {}", candidate.path.display())));
+            }
+            Err((status, error)) => {
+                self.rejected.push(RejectedPlugin { path: candidate.path, status, error });
+            }
+        }
+        Ok(())
+    }
+
+    /// The loggers that configuration files enable, with their parameters. The project's file has precedence.
+    #[must_use]
+    pub fn loggers(&self) -> BTreeMap<&str, &Table> {
+        let all = self.files.iter().rev().flat_map(|file| &file.loggers);
+        all.map(|(name, table)| (name.as_str(), table)).collect()
+    }
+
+    /// The plugin of a name.
+    #[must_use]
+    pub fn plugin(&self, name: &str) -> Option<&Plugin> {
+        self.plugins.iter().find(|plugin| plugin.about.name == name)
+    }
+}
+
+/// Why a file is rejected: its status for `plugins list`, and the error.
+type Rejection = (&'static str, anyhow::Error);
+
+/// Checks a file, loads it and registers its components. No code of the file runs in this process before its location,
+/// its hash, the result of loading it in a child process, and its version have been checked.
+fn admit(candidate: &Candidate, set: ComponentSet, registry: &mut Registry) -> Result<Plugin, Rejection> {
+    let broken = |error| ("broken", error);
+    let path = trust::private(&candidate.path).map_err(broken)?;
+    let sha256 = trust::sha256(&path).map_err(broken)?;
+    candidate.pin.check_hash(&sha256).map_err(broken)?;
+    let about = probe::probe(&path, &sha256).map_err(broken)?.usable()?;
+    candidate.pin.check_version(&about.version).map_err(broken)?;
+    registry.consent(&about.components, &candidate.origin, candidate.allow_override).map_err(broken)?;
+    let components = components(&path, &about, set).map_err(broken)?;
+    register(components, &about, candidate, registry).map_err(broken)?;
+    Ok(Plugin { about, path: candidate.path.clone(), sha256 })
+}
+
+/// The components of a plugin. A plugin with no component that this program can make is not loaded; its components are
+/// registered by their descriptions.
+fn components(path: &Path, about: &Description, set: ComponentSet) -> Result<Vec<Component>> {
+    let usable = |info: &Info| set.tensors || !info.kind.needs_tensors();
+    if about.components.iter().any(usable) {
+        return Ok(loader::load(path, set.import)?.1);
+    }
+    about.components.iter().map(|info| description_only(info.clone(), Table::new())).collect()
+}
+
+fn register(
+    components: Vec<Component>,
+    about: &Description,
+    candidate: &Candidate,
+    registry: &mut Registry,
+) -> Result<()> {
+    let mut hidden: BTreeMap<Kind, Vec<String>> = BTreeMap::new();
+    for component in components {
+        let (kind, name) = (component.info.kind, component.info.name.to_string());
+        let outcome =
+            registry.register(component, &about.name, candidate.origin.clone(), candidate.allow_override)?;
+        match outcome {
+            Outcome::Shadows => tracing::warn!(
+                "{kind} {name} of plugin {} ({}) replaces another of that name",
+                about.name,
+                candidate.origin
+            ),
+            Outcome::Shadowed => hidden.entry(kind).or_default().push(name),
+            Outcome::Added | Outcome::Ambiguous => {}
+        }
+    }
+    for (kind, names) in hidden {
+        tracing::warn!(
+            "{kind} {} of plugin {} ({}) is hidden by one of higher precedence",
+            names.join(", "),
+            about.name,
+            candidate.origin
+        );
+    }
+    Ok(())
+}
