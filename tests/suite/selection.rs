@@ -5,7 +5,7 @@ use std::path::Path;
 
 use nnunet_formats::json::{self, Json};
 use nnunet_formats::nifti;
-use nnunet_test_support::{difference, files, reference};
+use nnunet_test_support::{difference, files, golden, reference};
 use nnunet_tests::{World, copy_folder};
 
 /// Largest relative difference of a score.
@@ -22,7 +22,7 @@ fn same_labels(expected: &Path, got: &Path) -> usize {
 
 #[test]
 fn postprocessing_is_determined_as_by_v1() {
-    let Some(root) = reference("metrics", "selection::postprocessing_is_determined_as_by_v1") else { return };
+    let root = golden("metrics");
     let sets = [
         ("postprocessing_islands", ""),
         ("postprocessing_islands_advanced", " --advanced"),
