@@ -2,19 +2,8 @@
 
 use nnunet_plugin_api::{Component, Info, Kind, Planner, PlannerSettings, Registration, Result, inventory};
 
+use crate::table::Table;
 use crate::tables::TABLES;
-
-/// A planner that only changes values.
-pub(crate) struct Table {
-    /// v1's class.
-    pub name: &'static str,
-    /// The planner whose values it starts from; empty for a root.
-    pub extends: &'static str,
-    /// One line for people.
-    pub summary: &'static str,
-    /// What it changes.
-    pub change: fn(&mut PlannerSettings),
-}
 
 struct FromTable(&'static Table);
 

@@ -1,12 +1,12 @@
-//! One stage of the plans: patch, network topology and batch size (planning.md 5 and 8 of v1's behaviour).
+//! One stage of the plans: patch, network topology and batch size.
 
 use nnunet_numerics::stats::round_half_even;
 use nnunet_plugin_api::vocabulary::{Fingerprint, Stage};
 use nnunet_plugin_api::{Error, PlannerSettings, Result, Shorten, StartPatch, VramEstimate};
 
+use crate::grid::{Grid, rounded, voxels};
 use crate::topology::{PoolAndConv, topology};
 use crate::vram::{DECODER_BLOCKS, ENCODER_BLOCKS, generic_unet_vram, residual_unet_vram};
-use crate::{Grid, rounded, voxels};
 
 /// Edge of an isotropic patch to start from.
 const START_EDGE: f64 = 512.0;

@@ -3,7 +3,7 @@
 use nnunet_plugin_api::vocabulary::SegmentationExport;
 use nnunet_plugin_api::{PlannerSettings, Shorten, SpacingRule, StartPatch, Topology, VramEstimate};
 
-use crate::planners::Table;
+use crate::table::Table;
 
 /// v1's reference for a 2D network: a batch of 50 in its unit, two at a time.
 const VRAM_REFERENCE_2D: f64 = 19_739_648.0 * 50.0 / 2.0;
