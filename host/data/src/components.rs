@@ -4,26 +4,36 @@ use anyhow::{Context, Result};
 use nnunet_engine::registry::Registry;
 use nnunet_plugin_api::vocabulary::Plans;
 use nnunet_plugin_api::{Error as ComponentError, Kind};
-use nnunet_preprocessing::{Resolved, normalizations, resolve};
+use nnunet_preprocessing::{Normalizations, Resolved, resolve};
 
-/// The preprocessor and the normalisations that plans name.
+/// The preprocessor and the normalizations that plans name.
 ///
 /// # Errors
-/// A name that is not known, or a component that cannot be made.
+/// Returns an error for a name that is not known, or a component that cannot be made.
 pub fn preprocessor(registry: &Registry, plans: &Plans) -> Result<Resolved> {
     let failed = |error: anyhow::Error| ComponentError::message(format!("{error:#}"));
     let mut resolved =
         resolve(&plans.preprocessor_name, &|name| registry.preprocessor(name).map_err(failed))?;
     let names = resolved.settings.normalization_names(&plans.normalization_schemes);
-    resolved.normalizations = normalizations(&names, &|name| registry.normalization(name).map_err(failed))
-        .context("the plans' normalization_schemes")?;
+    resolved.normalizations = normalizations(registry, &names)?;
     Ok(resolved)
 }
 
-/// Shared libraries that the preprocessor and the normalisations of plans come from.
+/// The normalizations that plans name, of v1 or v2.
 ///
 /// # Errors
-/// A name that is not known.
+/// Returns an error if a name is not known, or a component cannot be made.
+pub fn normalizations(registry: &Registry, names: &[String]) -> Result<Normalizations> {
+    let lookup = |name: &str| {
+        registry.normalization(name).map_err(|error| ComponentError::message(format!("{error:#}")))
+    };
+    nnunet_preprocessing::normalizations(names, &lookup).context("the plans' normalization_schemes")
+}
+
+/// Shared libraries that the preprocessor and the normalizations of plans come from.
+///
+/// # Errors
+/// Returns an error for a name that is not known.
 pub fn preprocessing_libraries(
     registry: &Registry,
     plans: &Plans,

@@ -5,6 +5,7 @@ use nnunet_plugin_api::{Result, VarFactory};
 
 use crate::layers::{Convolution, ConvolutionShape, leaky_relu};
 use crate::norm::{Norm, Normalisation};
+use crate::unet::Layer;
 
 /// What a block is made of beside its convolution.
 #[derive(Debug, Clone, Copy)]
@@ -64,10 +65,12 @@ impl Block {
             style,
         })
     }
+}
 
+impl Layer for Block {
     /// # Shapes
     /// As the convolution.
-    pub(crate) fn forward(&self, x: &Tensor, training: bool) -> Result<Tensor> {
+    fn forward(&self, x: &Tensor, training: bool) -> Result<Tensor> {
         let x = dropped(self.convolution.forward(x)?, self.style.dropout, training)?;
         if self.style.norm_last {
             return self.norm.forward(self.style.activation.apply(x)?, training);

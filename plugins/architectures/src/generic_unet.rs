@@ -1,6 +1,5 @@
 //! `Generic_UNet`: the U-Net of nnU-Net (Ronneberger et al. 2015, Isensee et al. 2021; v1 class of the same name).
 
-use nnunet_plugin_api::tch::Tensor;
 use nnunet_plugin_api::{
     Architecture, Component, Error, Info, Network, NetworkSpec, Result, VarFactory, parse_config,
 };
@@ -10,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::block::{Activation, Block, BlockStyle};
 use crate::layers::{Convolution, ConvolutionShape, Upsampling};
 use crate::norm::Norm;
+use crate::unet::{DecoderLevel, Unet, layers};
 
 /// Parameters of [`GenericUnet`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -118,13 +118,17 @@ impl Architecture for GenericUnet {
         let spec = &self.config.changed(spec);
         check(spec)?;
         let style = self.config.style();
-        let heads_have_bias = self.config.seg_output_bias;
-        let builder = Builder { spec, style, heads_have_bias, features: self.features(spec) };
+        let outputs_have_bias = self.config.seg_output_bias;
+        let builder = Builder { spec, style, outputs_have_bias, features: self.features(spec) };
         let localization = builder.localization(vars)?;
         let context = builder.context(vars)?;
         let upsampling = builder.upsampling(vars)?;
-        let heads = builder.heads(vars)?;
-        Ok(Box::new(Unet { context, localization, upsampling, heads, training: false }))
+        let outputs = builder.outputs(vars)?;
+        let levels = upsampling.into_iter().zip(localization).zip(outputs);
+        let level =
+            |((up, blocks), output)| DecoderLevel { up, layers: layers(blocks), output: Box::new(output) };
+        let encoder = context.into_iter().map(layers).collect();
+        Ok(Box::new(Unet::new(encoder, levels.map(level).collect())))
     }
 }
 
@@ -157,7 +161,7 @@ fn check(spec: &NetworkSpec) -> Result<()> {
 struct Builder<'a> {
     spec: &'a NetworkSpec,
     style: BlockStyle,
-    heads_have_bias: bool,
+    outputs_have_bias: bool,
     features: Vec<usize>,
 }
 
@@ -244,65 +248,19 @@ impl Builder<'_> {
         (0..self.pools()).map(level).collect()
     }
 
-    fn heads(&self, vars: &mut dyn VarFactory) -> Result<Vec<Convolution>> {
+    fn outputs(&self, vars: &mut dyn VarFactory) -> Result<Vec<Convolution>> {
         let one = vec![1; self.spec.patch_size.len()];
-        let head = |u: usize| {
+        let output = |u: usize| {
             let input = self.features[self.pools() - 1 - u];
             let shape = ConvolutionShape {
                 input,
                 output: self.spec.num_classes,
                 kernel: &one,
                 stride: &one,
-                bias: self.heads_have_bias,
+                bias: self.outputs_have_bias,
             };
             Convolution::new(vars, &format!("seg_outputs.{u}"), &shape, self.style.init_slope)
         };
-        (0..self.pools()).map(head).collect()
-    }
-}
-
-struct Unet {
-    context: Vec<Stack>,
-    localization: Vec<Stack>,
-    upsampling: Vec<Upsampling>,
-    heads: Vec<Convolution>,
-    training: bool,
-}
-
-fn run(stack: &Stack, x: &Tensor, training: bool) -> Result<Tensor> {
-    stack.iter().try_fold(x.shallow_clone(), |x, block| block.forward(&x, training))
-}
-
-impl Network for Unet {
-    fn set_training(&mut self, training: bool) -> Result<()> {
-        self.training = training;
-        Ok(())
-    }
-
-    fn supports_half_precision(&self) -> bool {
-        true
-    }
-
-    fn forward(&self, input: &Tensor, deep_supervision: bool) -> Result<Vec<Tensor>> {
-        let mut x = input.shallow_clone();
-        let mut skips = Vec::new();
-        for (d, stage) in self.context.iter().enumerate() {
-            x = run(stage, &x, self.training)?;
-            if d + 1 < self.context.len() {
-                skips.push(x.shallow_clone());
-            }
-        }
-        let mut outputs = Vec::new();
-        for (u, up) in self.upsampling.iter().enumerate() {
-            let skip =
-                skips.pop().ok_or_else(|| Error::message("fewer skip connections than decoder levels"))?;
-            let joined = Tensor::f_cat(&[up.forward(&x)?, skip], 1)?;
-            x = run(&self.localization[u], &joined, self.training)?;
-            if deep_supervision || u + 1 == self.upsampling.len() {
-                outputs.push(self.heads[u].forward(&x)?);
-            }
-        }
-        outputs.reverse();
-        Ok(outputs)
+        (0..self.pools()).map(output).collect()
     }
 }

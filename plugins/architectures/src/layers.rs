@@ -4,7 +4,6 @@
 use nnunet_plugin_api::tch::{Device, Kind, Tensor};
 use nnunet_plugin_api::{Init, Result, VarFactory};
 
-use crate::norm::{Norm, Normalisation};
 use crate::probe;
 
 /// A convolution, with or without bias; padding keeps the size at stride 1.
@@ -131,42 +130,6 @@ impl Upsampling {
     }
 }
 
-/// Convolution and normalisation, with or without the leaky rectifier, under v2's names (`ConvDropoutNormReLU` of
-/// `dynamic_network_architectures`).
-#[derive(Debug)]
-pub(crate) struct NormedConvolution {
-    convolution: Convolution,
-    norm: Normalisation,
-}
-
-impl NormedConvolution {
-    pub(crate) fn new(
-        vars: &mut dyn VarFactory,
-        name: &str,
-        norm: Norm,
-        shape: &ConvolutionShape<'_>,
-    ) -> Result<Self> {
-        Ok(Self {
-            convolution: Convolution::new(vars, &format!("{name}.conv"), shape, V2_SLOPE)?,
-            norm: Normalisation::new(vars, &format!("{name}.norm"), norm, shape)?,
-        })
-    }
-
-    /// # Shapes
-    /// As the convolution.
-    pub(crate) fn linear(&self, x: &Tensor, training: bool) -> Result<Tensor> {
-        self.norm.forward(self.convolution.forward(x)?, training)
-    }
-
-    /// The same with the rectifier.
-    pub(crate) fn forward(&self, x: &Tensor, training: bool) -> Result<Tensor> {
-        leaky_relu(&mut self.linear(x, training)?, V2_SLOPE)
-    }
-}
-
-/// Slope of the leaky rectifier in v2's networks.
-pub(crate) const V2_SLOPE: f64 = 0.01;
-
 /// The leaky rectifier of a given slope, in place.
 ///
 /// libtorch's C wrapper in tch fixes the slope at 0.01, which is v1's.
@@ -184,4 +147,13 @@ pub(crate) fn channels_last(x: &Tensor) -> Result<Tensor> {
     let inward: Vec<i64> = std::iter::once(0).chain(2..axes).chain([1]).collect();
     let outward: Vec<i64> = [0, axes - 1].into_iter().chain(1..axes - 1).collect();
     Ok(x.f_permute(&inward)?.f_contiguous()?.f_permute(&outward)?)
+}
+
+/// Average pooling whose kernel is its stride.
+pub(crate) fn average_pool(x: &Tensor, stride: &[i64]) -> Result<Tensor> {
+    let zeros = vec![0; stride.len()];
+    Ok(match stride.len() {
+        2 => x.f_avg_pool2d(stride, stride, &zeros, false, true, None)?,
+        _ => x.f_avg_pool3d(stride, stride, &zeros, false, true, None)?,
+    })
 }

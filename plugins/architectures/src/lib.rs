@@ -7,19 +7,20 @@ mod modular;
 mod norm;
 pub mod probe;
 mod store;
+mod unet;
 mod v2;
 
 pub use generic_unet::{GenericUnet, GenericUnetConfig, Nonlinearity};
 pub use modular::{ModularConfig, ModularFamily, ModularUnet};
 pub use norm::Norm;
 pub use store::{Parameter, ParameterStore};
-pub use v2::{EncoderKind, V2Unet, V2UnetConfig};
+pub use v2::V2UnetConfig;
 
 use nnunet_plugin_api::{Component, Registration, inventory};
 
 inventory::submit!(Registration(|| -> Component { generic_unet::component() }));
-inventory::submit!(Registration(|| -> Component { v2::component(EncoderKind::Plain) }));
-inventory::submit!(Registration(|| -> Component { v2::component(EncoderKind::Residual) }));
+inventory::submit!(Registration(|| -> Component { v2::component(v2::EncoderKind::Plain) }));
+inventory::submit!(Registration(|| -> Component { v2::component(v2::EncoderKind::Residual) }));
 inventory::submit!(Registration(|| -> Component { modular::component(ModularFamily::Fabians) }));
 inventory::submit!(Registration(|| -> Component { modular::component(ModularFamily::Plain) }));
 inventory::submit!(Registration(|| -> Component { modular::component(ModularFamily::Residual) }));

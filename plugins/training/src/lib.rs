@@ -29,7 +29,7 @@ pub use dummy::DummyCase;
 pub use engine::{Engine, Run, Stopped};
 pub use evaluation::OnlineEvaluation;
 pub use finder::Sweep;
-pub use gradients::clip_gradients;
+pub use gradients::{clip_gradients, clip_on_device};
 pub use history::History;
 pub use observer::{EpochOutcome, Observer};
 pub use optimizer::{Adam, Optimize, Ranger, Setting, Sgd, State, StateValue, optimizer};

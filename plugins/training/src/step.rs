@@ -7,7 +7,7 @@ use nnunet_plugin_api::{Error, Result};
 use crate::batch::Batch;
 use crate::engine::Engine;
 use crate::evaluation::OnlineEvaluation;
-use crate::gradients::{clip_gradients, unscale_gradients, zero_gradients};
+use crate::gradients::{clip_gradients, forget_gradients, unscale_gradients};
 use crate::pool::BatchPool;
 
 impl Engine {
@@ -17,7 +17,7 @@ impl Engine {
     /// # Errors
     /// A loss or gradient that is not finite; what network and loss return.
     pub fn train_step(&mut self, batch: &Batch, learning_rate: f64) -> Result<f64> {
-        zero_gradients(&self.store);
+        forget_gradients(&self.store)?;
         let loss = self.loss_of(&self.forward(batch, true)?, batch)?;
         let value = f64::try_from(loss.detach().f_to_kind(Kind::Double)?)?;
         if !value.is_finite() {

@@ -7,26 +7,23 @@ use anyhow::{Context, Result, ensure};
 use nnunet_data::folders::file_names;
 use nnunet_data::images;
 
-use super::method::Case;
+use crate::case::{Case, FileNaming};
 
 /// The cases of a folder, or of one image, and the label maps to write for them. A model of one channel also takes images
 /// without a channel number.
-pub(crate) fn cases(
-    input: &Path,
-    channels: usize,
-    [ending, output_ending]: [&str; 2],
-    output: &Path,
-) -> Result<Vec<Case>> {
+pub(super) fn cases(input: &Path, naming: &FileNaming, output: &Path) -> Result<Vec<Case>> {
+    let FileNaming { files_per_case, input_ending, output_ending } = naming;
+    let ending = input_ending.as_deref().unwrap_or_else(|| ending_in(input));
     let case = |(name, images): (String, Vec<PathBuf>)| Case {
         output: output.join(format!("{name}{output_ending}")),
         name,
         images,
     };
-    Ok(by_case(input, channels, ending)?.into_iter().map(case).collect())
+    Ok(by_case(input, *files_per_case, ending)?.into_iter().map(case).collect())
 }
 
 /// The ending of the images in a folder, or of the image itself.
-pub(super) fn ending_in(input: &Path) -> &'static str {
+fn ending_in(input: &Path) -> &'static str {
     let name = input.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let own = images::ending(&name).filter(|_| input.is_file());
     own.unwrap_or_else(|| images::ending_in(input))
@@ -37,7 +34,7 @@ fn by_case(input: &Path, channels: usize, ending: &str) -> Result<BTreeMap<Strin
         return one_image(input, channels, ending);
     }
     ensure!(input.is_dir(), "there is no folder {}", input.display());
-    let names = file_names(input, ending);
+    let names = file_names(input, ending)?;
     ensure!(!names.is_empty(), "there are no {ending} files in {}", input.display());
     let mut cases = BTreeMap::new();
     let mut missing = Vec::new();

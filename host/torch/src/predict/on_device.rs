@@ -4,7 +4,7 @@ use nnunet_cli::commands::predict::AllInGpu;
 use nnunet_data::memory;
 use nnunet_inference::SlidingWindow;
 
-use super::plan::Sizes;
+use super::memory_plan::Sizes;
 
 /// What lies on the GPU, and how many bytes it takes there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

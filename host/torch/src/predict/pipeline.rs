@@ -19,10 +19,11 @@ use nnunet_plugin_api::tch::Tensor;
 use nnunet_plugin_api::vocabulary::CaseProperties;
 use nnunet_plugin_api::{Error as ComponentError, Network};
 
-use super::export::Export;
-use super::method::{Case, Method, Prepared};
-use super::plan::Plan;
-use super::record::{Records, Seconds};
+use super::memory_plan::Plan;
+use super::prediction_records::{Records, Seconds};
+use crate::case::{Case, PreparedCase};
+use crate::export::Export;
+use crate::family::CaseProcessing;
 
 /// Cases, and slabs of a case, that wait between two stages.
 const WAITING: usize = 1;
@@ -51,7 +52,7 @@ impl Threads {
 
 /// A run over cases.
 pub(crate) struct Pipeline<'a> {
-    pub(crate) method: &'a dyn Method,
+    pub(crate) processing: &'a dyn CaseProcessing,
     pub(crate) window: &'a SlidingWindow,
     pub(crate) records: &'a Records,
     pub(crate) plan: Plan,
@@ -63,7 +64,7 @@ pub(crate) struct Pipeline<'a> {
 /// A preprocessed case.
 struct Ready<'a> {
     case: &'a Case,
-    prepared: Prepared,
+    prepared: PreparedCase,
     seconds: Seconds,
     share: Share<'a>,
 }
@@ -129,7 +130,7 @@ impl Pipeline<'_> {
         while let Some(case) = following(waiting) {
             let share = budget.take(self.plan.case);
             let start = Instant::now();
-            match self.method.prepare(case) {
+            match self.processing.preprocess(case) {
                 Ok(prepared) => {
                     let seconds = Seconds { preprocess: since(start), ..Seconds::default() };
                     if next.send(Ready { case, prepared, seconds, share }).is_err() {
@@ -149,9 +150,10 @@ impl Pipeline<'_> {
         networks: &[&dyn Network],
     ) -> Result<()> {
         for Ready { case, prepared, seconds, share } in ready {
-            let Prepared { image, properties, way } = prepared;
-            let tiles = tile_count(way.network, &self.window.patch, self.window.step);
-            let export = Export::new(self.method, way, &properties, &self.window.folds, self.folder);
+            let PreparedCase { image, properties, resampler } = prepared;
+            let tiles = tile_count(resampler.network, &self.window.patch, self.window.step);
+            let export =
+                Export::new(self.processing, resampler, &properties, &self.window.folds, self.folder);
             let export = match export {
                 Ok(export) => export,
                 Err(error) => {

@@ -11,8 +11,8 @@ use nnunet_training::{BatchPlan, CaseSource, DummyCase, Engine, Run};
 
 use super::job::Job;
 use super::second_stage;
-use crate::cases::StageCases;
 use crate::components;
+use crate::v1::preprocessed_cases::StageCases;
 
 /// Cases and batches of a split.
 pub(super) fn batches(job: &Job<'_>, engine: &Engine, split: &Split, session: &Session) -> Result<Run> {

@@ -9,14 +9,14 @@ use nnunet_inference::{Scores, SlidingWindow};
 use nnunet_training::Engine;
 
 use super::job::Job;
+use super::validation::{self, Validation};
 use super::{second_stage, signals};
-use crate::validate::{self, Validation};
 
 /// Predicts the validation cases whole; false when the user stopped it. Cases that are done are kept.
 pub(super) fn final_validation(job: &Job<'_>, engine: &Engine, split: &Split) -> Result<bool> {
     let window = window(job, engine);
     let previous = second_stage::previous(job, &engine.trainer.blueprint)?;
-    let Some(mean) = validate::run(&Validation {
+    let Some(mean) = validation::run(&Validation {
         network: &*engine.network,
         window: &window,
         plans: &job.plans,
@@ -66,7 +66,7 @@ fn postprocess_fold(job: &Job<'_>) -> Result<()> {
     let name = &job.args.val_folder;
     let found = determine(&Determination {
         raw: job.output.join(name),
-        truths,
+        references: truths,
         output: job.output.clone(),
         final_name: format!("{name}_postprocessed"),
         advanced: false,

@@ -10,7 +10,7 @@ use nnunet_engine::provenance::{self, PluginUse};
 use nnunet_plugin_api::tch::Device;
 use nnunet_plugin_api::vocabulary::{Plans, Stage};
 
-use crate::{cascade, network};
+use crate::v1::{network, second_stage};
 
 /// Folders and plans of a run.
 pub(super) struct Job<'a> {
@@ -36,7 +36,7 @@ impl<'a> Job<'a> {
             CONFIGURATIONS.contains(&configuration),
             "there is no configuration `{configuration}`; there are {CONFIGURATIONS:?}"
         );
-        let is_second_stage = configuration == cascade::CONFIGURATION;
+        let is_second_stage = configuration == second_stage::CONFIGURATION;
         ensure!(
             !is_second_stage || args.fold != "all",
             "3d_cascade_fullres has no fold `all`: a case's prediction by 3d_lowres comes from the fold that left it out"
@@ -89,6 +89,6 @@ impl<'a> Job<'a> {
 
     /// Whether the network also sees the labels of 3d_lowres.
     pub(super) fn is_second_stage(&self) -> bool {
-        self.args.configuration == cascade::CONFIGURATION
+        self.args.configuration == second_stage::CONFIGURATION
     }
 }

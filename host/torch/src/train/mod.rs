@@ -10,6 +10,7 @@ mod series;
 mod setup;
 mod signals;
 mod sweep;
+mod validation;
 mod watch;
 
 use std::io::ErrorKind;
@@ -30,10 +31,11 @@ use nnunet_training::{Engine, Stopped};
 use self::job::Job;
 use self::loggers::Loggers;
 use self::watch::Watch;
-use crate::checkpoint;
-use crate::journal::Journal;
-use crate::model_info::ModelInfo;
-use crate::{cases, components, debug, devices, network, split};
+use crate::v1::checkpoint;
+use crate::v1::model_info::ModelInfo;
+use crate::v1::training_log::TrainingLog;
+use crate::v1::{debug_json, network as v1_network, preprocessed_cases, splits};
+use crate::{components, devices};
 
 /// Kinds of components that take part in training: the data has been preprocessed.
 const NEEDED: [Kind; 4] = [Kind::Augmentation, Kind::Architecture, Kind::Loss, Kind::Trainer];
@@ -57,7 +59,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<ExitCode> {
     if args.fp32 {
         trainer.blueprint.precision = Precision::Fp32;
     }
-    let split = split::split(&job.preprocessed, &cases::names(&job.data())?, &args.fold)?;
+    let split = splits::split(&job.preprocessed, &preprocessed_cases::names(&job.data())?, &args.fold)?;
     setup::make_deterministic(args.deterministic);
     second_stage::prepare(&job, &trainer, &split, session)?;
     let mut engine = setup::engine(&job, trainer, session)?;
@@ -115,7 +117,7 @@ fn train(
     info: &ModelInfo,
     session: &Session,
 ) -> Result<Stopped> {
-    let mut journal = Journal::create(&job.output)?;
+    let mut journal = TrainingLog::create(&job.output)?;
     journal.log(&format!(
         "This split has {} training and {} validation cases.",
         split.train.len(),
@@ -123,12 +125,12 @@ fn train(
     ));
     journal.log(&format!("TRAINING KEYS:\n {:?}", split.train));
     journal.log(&format!("VALIDATION KEYS:\n {:?}", split.val));
-    debug::write(&job.output.join("debug.json"), &engine.trainer, job.stage(), &info.plugins, session)?;
+    debug_json::write(&job.output.join("debug.json"), &engine.trainer, job.stage(), &info.plugins, session)?;
     records::save(&job.model.join("plans.pkl"), &records::plans_to_pickle(&job.plans))?;
     let run = batches::batches(job, engine, split, session)?;
     journal.learning_rate(engine.learning_rate()?);
     let regions = engine.trainer.blueprint.regions.as_ref();
-    let spec = network::spec(&job.plans, job.stage(), regions, job.is_second_stage());
+    let spec = v1_network::spec(&job.plans, job.stage(), regions, job.is_second_stage());
     diagram::write(&job.output.join("network_architecture.pdf"), engine, &spec)?;
     let mut watch = Watch::new(job, info, journal, Loggers::of(session)?)?;
     nnunet_engine::services::set_seed(engine.trainer.blueprint.seed);

@@ -12,11 +12,16 @@ use nnunet_trainers::Resolved;
 use nnunet_training::Engine;
 
 use super::job::Job;
-use crate::cascade::{self, Missing, NextStage};
+use crate::v1::next_stage::{Missing, NextStage};
+use crate::v1::second_stage;
 
 /// Where the second stage finds the labels of the first; none for other configurations.
 pub(super) fn previous(job: &Job<'_>, blueprint: &Blueprint) -> Result<Option<PathBuf>> {
-    Ok(if job.is_second_stage() { Some(first_stage(job, blueprint)?.join(cascade::FOLDER)) } else { None })
+    Ok(if job.is_second_stage() {
+        Some(first_stage(job, blueprint)?.join(second_stage::FOLDER))
+    } else {
+        None
+    })
 }
 
 /// Model folder of the first stage.
@@ -31,9 +36,9 @@ pub(super) fn prepare(job: &Job<'_>, trainer: &Resolved, split: &Split, session:
         return Ok(());
     }
     ensure!(
-        trainer.names.iter().any(|name| cascade::is_second_stage(name)),
+        trainer.names.iter().any(|name| second_stage::is_second_stage(name)),
         "3d_cascade_fullres needs a trainer that extends {}; {} does not",
-        cascade::TRAINER,
+        second_stage::TRAINER,
         job.args.trainer
     );
     let missing = Missing {
@@ -61,7 +66,7 @@ pub(super) fn predict_next(
         window,
         data: &job.data(),
         next_data: &job.stage_data(job.stage + 1),
-        output: &job.model.join(cascade::FOLDER),
+        output: &job.model.join(second_stage::FOLDER),
     };
     next.predict(&split.val)
 }

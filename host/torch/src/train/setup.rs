@@ -15,7 +15,8 @@ use nnunet_trainers::Resolved;
 use nnunet_training::{Engine, History, LossScaler, optimizer};
 
 use super::job::Job;
-use crate::model_info::ModelInfo;
+use crate::v1::model_info::ModelInfo;
+use crate::v1::network as v1_network;
 use crate::{components, network};
 
 /// What `--deterministic` adds: one thread in libtorch, so that sums do not depend on the number of cores, and no search
@@ -42,7 +43,7 @@ pub(super) fn choose(blueprint: &mut Blueprint, session: &Session) -> Result<()>
 /// Network, loss and optimiser of a trainer.
 pub(super) fn engine(job: &Job<'_>, trainer: Resolved, session: &Session) -> Result<Engine> {
     let regions = trainer.blueprint.regions.as_ref();
-    let spec = network::spec(&job.plans, job.stage(), regions, job.is_second_stage());
+    let spec = v1_network::spec(&job.plans, job.stage(), regions, job.is_second_stage());
     let device = job.device;
     tch::manual_seed(trainer.blueprint.seed as i64);
     let (store, network) = network::build(&session.registry, &trainer.blueprint.architecture, &spec, device)?;

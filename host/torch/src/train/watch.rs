@@ -14,15 +14,15 @@ use super::job::Job;
 use super::loggers::Loggers;
 use super::series::Series;
 use super::signals;
-use crate::checkpoint;
-use crate::journal::Journal;
-use crate::model_info::ModelInfo;
+use crate::v1::checkpoint;
+use crate::v1::model_info::ModelInfo;
+use crate::v1::training_log::TrainingLog;
 
 /// Writes what happens.
 pub(super) struct Watch<'a> {
     job: &'a Job<'a>,
     info: &'a ModelInfo,
-    journal: Journal,
+    journal: TrainingLog,
     pub(super) loggers: Loggers,
     series: Series,
     bar: ProgressBar,
@@ -32,7 +32,7 @@ impl<'a> Watch<'a> {
     pub(super) fn new(
         job: &'a Job<'a>,
         info: &'a ModelInfo,
-        journal: Journal,
+        journal: TrainingLog,
         loggers: Loggers,
     ) -> Result<Self> {
         let series = Series::create(journal.path(), &job.output)?;

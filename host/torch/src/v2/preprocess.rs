@@ -1,38 +1,36 @@
-//! v2's preprocessing: crop, transpose, normalise, then resample (`DefaultPreprocessor`).
+//! v2's preprocessing: crop, transpose, normalize, then resample (`DefaultPreprocessor`).
 
-use anyhow::{Context, Result, bail, ensure};
-use ndarray::{Array3, Array4, ArrayViewMut3, Axis};
+use anyhow::{Context, Result, ensure};
+use ndarray::{Array4, Axis};
 use nnunet_inference::WayBack;
-use nnunet_numerics::stats::mean_std;
+use nnunet_plugin_api::NormalizationContext;
 use nnunet_plugin_api::vocabulary::CaseProperties;
-use nnunet_preprocessing::Cropped;
+use nnunet_preprocessing::{Cropped, Normalizations};
 
 use super::plans::{Configuration, Plans};
 use crate::cascade::network_input;
 
-/// Guards quotients of images of one value.
-const EPSILON: f32 = 1e-8;
-
 /// A case on the network's grid, transposed, and what leads back.
-pub(crate) struct Case {
+pub(super) struct Case {
     /// (channels, z, y, x).
-    pub(crate) image: Array4<f32>,
+    pub(super) image: Array4<f32>,
     /// Size of the crop in transposed order.
-    pub(crate) cropped: [usize; 3],
+    pub(super) cropped: [usize; 3],
     /// Spacing of the crop in transposed order.
-    pub(crate) spacing: [f64; 3],
+    pub(super) spacing: [f64; 3],
     /// Spacing of the image.
-    pub(crate) target: [f64; 3],
+    pub(super) target: [f64; 3],
 }
 
 impl Case {
     /// From a cropped case. With a number of labels the label map that was cropped with the image is the previous stage's:
     /// resampled, it becomes a channel for each of them.
-    pub(crate) fn new(
+    pub(super) fn new(
         cropped: Cropped,
         properties: &CaseProperties,
         plans: &Plans,
         configuration: &Configuration,
+        normalizations: &Normalizations,
         foreground_labels: Option<usize>,
     ) -> Result<Self> {
         let order = plans.transpose_forward;
@@ -48,8 +46,12 @@ impl Case {
             schemes.len(),
             image.dim().0
         );
-        for (channel, ((scheme, mask), data)) in schemes.zip(image.axis_iter_mut(Axis(0))).enumerate() {
-            normalize(data, scheme, mask.then_some(&seg), plans, channel)?;
+        for (channel, ((scheme, use_mask), data)) in schemes.zip(image.axis_iter_mut(Axis(0))).enumerate() {
+            let normalization = normalizations.get(scheme).context("a normalization has not been made")?;
+            let mut context = NormalizationContext::new(channel, seg.view());
+            context.use_mask = *use_mask;
+            context.intensities = plans.intensities(channel);
+            normalization.normalize(data, &context)?;
         }
         let (_, z, y, x) = image.dim();
         let image = configuration.data().image(image, spacing, target);
@@ -63,7 +65,7 @@ impl Case {
     }
 
     /// The way back. Axes of the resampling are those of the raw image there.
-    pub(crate) fn way_back(&self, plans: &Plans, configuration: &Configuration) -> WayBack {
+    pub(super) fn way_back(&self, plans: &Plans, configuration: &Configuration) -> WayBack {
         let (_, z, y, x) = self.image.dim();
         let mut how = configuration.probabilities().how(self.target, self.spacing);
         how.separate = how.separate.map(|axis| plans.transpose_forward[axis]);
@@ -75,52 +77,4 @@ impl Case {
             how,
         }
     }
-}
-
-/// Normalises a channel in place; with a mask only where the label map is not negative.
-fn normalize(
-    mut data: ArrayViewMut3<'_, f32>,
-    scheme: &str,
-    mask: Option<&Array3<f32>>,
-    plans: &Plans,
-    channel: usize,
-) -> Result<()> {
-    match scheme {
-        "ZScoreNormalization" => {
-            let inside = |label: &f32| *label >= 0.0;
-            let values: Vec<f32> = match mask {
-                Some(seg) => {
-                    data.iter().zip(seg).filter(|(_, label)| inside(label)).map(|(v, _)| *v).collect()
-                }
-                None => data.iter().copied().collect(),
-            };
-            let (mean, std) = mean_std(&values);
-            let (mean, std) = (mean as f32, (std as f32).max(EPSILON));
-            match mask {
-                Some(seg) => ndarray::Zip::from(&mut data).and(seg).for_each(|value, label| {
-                    if inside(label) {
-                        *value = (*value - mean) / std;
-                    }
-                }),
-                None => data.mapv_inplace(|value| (value - mean) / std),
-            }
-        }
-        "CTNormalization" => {
-            let found =
-                plans.intensities(channel).context("plans.json lacks the foreground intensities of CT")?;
-            let (low, high) = (found.percentile_00_5 as f32, found.percentile_99_5 as f32);
-            let (mean, std) = (found.mean as f32, (found.std as f32).max(EPSILON));
-            data.mapv_inplace(|value| (value.clamp(low, high) - mean) / std);
-        }
-        "NoNormalization" => {}
-        "RescaleTo01Normalization" => {
-            let low = data.iter().copied().fold(f32::INFINITY, f32::min);
-            let high = data.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            let range = (high - low).max(EPSILON);
-            data.mapv_inplace(|value| (value - low) / range);
-        }
-        "RGBTo01Normalization" => data.mapv_inplace(|value| value / 255.0),
-        other => bail!("normalisation {other} is not known here"),
-    }
-    Ok(())
 }

@@ -5,8 +5,9 @@ use nnunet_plugin_api::{Result, VarFactory};
 
 use super::config::{BlockKind, ModularConfig};
 use crate::block::dropped;
-use crate::layers::{Convolution, ConvolutionShape, leaky_relu};
+use crate::layers::{Convolution, ConvolutionShape, average_pool, leaky_relu};
 use crate::norm::Normalisation;
+use crate::unet::Layer;
 
 /// Features, kernel and stride of a block.
 #[derive(Debug, Clone, Copy)]
@@ -78,15 +79,6 @@ impl Block {
         Ok(Self { kind, layers, skip, slope, dropout })
     }
 
-    /// # Shapes
-    /// (batch, input, space...) to (batch, output, space / stride...).
-    pub(super) fn forward(&self, x: &Tensor, training: bool) -> Result<Tensor> {
-        match self.kind {
-            BlockKind::Plain | BlockKind::Residual => self.norm_after(x, training),
-            BlockKind::PreAct => self.norm_before(x, training),
-        }
-    }
-
     fn norm_after(&self, x: &Tensor, training: bool) -> Result<Tensor> {
         let mut out = x.shallow_clone();
         for (i, (convolution, norm)) in self.layers.iter().enumerate() {
@@ -122,13 +114,24 @@ impl Block {
     }
 }
 
+impl Layer for Block {
+    /// # Shapes
+    /// (batch, input, space...) to (batch, output, space / stride...).
+    fn forward(&self, x: &Tensor, training: bool) -> Result<Tensor> {
+        match self.kind {
+            BlockKind::Plain | BlockKind::Residual => self.norm_after(x, training),
+            BlockKind::PreAct => self.norm_before(x, training),
+        }
+    }
+}
+
 impl Skip {
     fn forward(&self, x: &Tensor, training: bool) -> Result<Option<Tensor>> {
         let Skip::Projection { pool, convolution, norm } = self else {
             return Ok(matches!(self, Skip::Identity).then(|| x.shallow_clone()));
         };
         let x = match pool {
-            Some(stride) => average(x, stride)?,
+            Some(stride) => average_pool(x, stride)?,
             None => x.shallow_clone(),
         };
         let x = convolution.forward(&x)?;
@@ -137,14 +140,6 @@ impl Skip {
             None => x,
         }))
     }
-}
-
-fn average(x: &Tensor, stride: &[i64]) -> Result<Tensor> {
-    let zeros = vec![0; stride.len()];
-    Ok(match stride.len() {
-        2 => x.f_avg_pool2d(stride, stride, &zeros, false, true, None)?,
-        _ => x.f_avg_pool3d(stride, stride, &zeros, false, true, None)?,
-    })
 }
 
 fn convolution(

@@ -1,65 +1,38 @@
 //! The decoder: transposed convolutions, blocks, and an output on every level but the lowest.
 
 use nnunet_plugin_api::tch::Tensor;
-use nnunet_plugin_api::{Error, Result, VarFactory};
+use nnunet_plugin_api::{Result, VarFactory};
 
 use super::block::{Block, BlockShape, stack};
 use super::config::{BlockKind, Layout, ModularConfig};
 use crate::layers::{Convolution, ConvolutionShape, Upsampling, leaky_relu};
 use crate::norm::Normalisation;
+use crate::unet::{DecoderLevel, Layer, layers};
 
-#[derive(Debug)]
-pub(super) struct Decoder {
-    /// Lowest resolution first, as everything here.
-    upsampling: Vec<Upsampling>,
-    stages: Vec<Vec<Block>>,
-    /// Of every level; the last one is the network's output.
-    heads: Vec<Head>,
+/// Builds the levels, the lowest resolution first, in the order of v1's state dict: the output of the full resolution
+/// comes first.
+pub(super) fn build(vars: &mut dyn VarFactory, layout: &Layout) -> Result<Vec<DecoderLevel>> {
+    let levels = layout.features.len() - 1;
+    let last = Output::last(vars, layout)?;
+    let stage_of = |i: usize| levels - 1 - i;
+    let ups =
+        (0..levels).map(|i| upsampling(vars, layout, i, stage_of(i))).collect::<Result<Vec<Upsampling>>>()?;
+    let stages =
+        (0..levels).map(|i| stage(vars, layout, i, stage_of(i))).collect::<Result<Vec<Vec<Block>>>>()?;
+    let lower = (0..levels - 1).map(|i| Output::of_level(vars, layout, i, stage_of(i)));
+    let mut outputs = lower.collect::<Result<Vec<Output>>>()?;
+    outputs.push(last);
+    let level =
+        |((up, blocks), output)| DecoderLevel { up, layers: layers(blocks), output: Box::new(output) };
+    Ok(ups.into_iter().zip(stages).zip(outputs).map(level).collect())
 }
 
 /// Logits of a level; with pre-activation blocks norm and nonlinearity come first.
 #[derive(Debug)]
-struct Head {
+struct Output {
     norm: Option<Normalisation>,
     convolution: Convolution,
     slope: f64,
-}
-
-impl Decoder {
-    /// Creates the parts in the order of v1's state dict: the output of the full resolution comes first.
-    pub(super) fn new(vars: &mut dyn VarFactory, layout: &Layout) -> Result<Self> {
-        let levels = layout.features.len() - 1;
-        let last = Head::last(vars, layout)?;
-        let stage_of = |i: usize| levels - 1 - i;
-        let upsampling =
-            (0..levels).map(|i| upsampling(vars, layout, i, stage_of(i))).collect::<Result<_>>()?;
-        let stages = (0..levels).map(|i| stage(vars, layout, i, stage_of(i))).collect::<Result<_>>()?;
-        let lower = (0..levels - 1).map(|i| Head::of_level(vars, layout, i, stage_of(i)));
-        let mut heads = lower.collect::<Result<Vec<_>>>()?;
-        heads.push(last);
-        Ok(Self { upsampling, stages, heads })
-    }
-
-    /// Logits, full resolution first; from the encoder's outputs, lowest resolution last.
-    pub(super) fn forward(
-        &self,
-        mut skips: Vec<Tensor>,
-        deep_supervision: bool,
-        training: bool,
-    ) -> Result<Vec<Tensor>> {
-        let too_few = || Error::message("fewer encoder stages than decoder levels");
-        let mut x = skips.pop().ok_or_else(too_few)?;
-        let mut outputs = Vec::new();
-        for (i, (up, stage)) in self.upsampling.iter().zip(&self.stages).enumerate() {
-            x = Tensor::f_cat(&[up.forward(&x)?, skips.pop().ok_or_else(too_few)?], 1)?;
-            x = stage.iter().try_fold(x, |x, block| block.forward(&x, training))?;
-            if deep_supervision || i + 1 == self.upsampling.len() {
-                outputs.push(self.heads[i].forward(&x, training)?);
-            }
-        }
-        outputs.reverse();
-        Ok(outputs)
-    }
 }
 
 fn upsampling(vars: &mut dyn VarFactory, layout: &Layout, i: usize, stage: usize) -> Result<Upsampling> {
@@ -80,7 +53,7 @@ fn stage(vars: &mut dyn VarFactory, layout: &Layout, i: usize, stage: usize) -> 
     stack(vars, &format!("decoder.stages.{i}"), layout.decoder_blocks[i], (kind, &config), &shape)
 }
 
-impl Head {
+impl Output {
     fn last(vars: &mut dyn VarFactory, layout: &Layout) -> Result<Self> {
         let name = "decoder.segmentation_output";
         if layout.family.decoder() != BlockKind::PreAct {
@@ -114,7 +87,9 @@ impl Head {
         let convolution = Convolution::new(vars, name, &shape, layout.config.init_slope)?;
         Ok(Self { norm, convolution, slope: layout.config.negative_slope })
     }
+}
 
+impl Layer for Output {
     fn forward(&self, x: &Tensor, training: bool) -> Result<Tensor> {
         match &self.norm {
             Some(norm) => {

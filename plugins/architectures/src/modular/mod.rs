@@ -35,7 +35,7 @@ impl ModularUnet {
 impl Architecture for ModularUnet {
     fn build(&self, vars: &mut dyn VarFactory, spec: &NetworkSpec) -> Result<Box<dyn Network>> {
         let layout = Layout::new(self.family, &self.config, spec)?;
-        Ok(Box::new(network::ModularNetwork::new(vars, &layout)?))
+        Ok(Box::new(network::build(vars, &layout)?))
     }
 }
 

@@ -1,0 +1,253 @@
+//! The registry: which component a name refers to. One rule of precedence holds for built-ins and plugins alike.
+
+mod entry;
+mod make;
+mod origin;
+
+use anyhow::{Result, anyhow, bail};
+use nnunet_plugin_api::vocabulary::ComponentChoice;
+use nnunet_plugin_api::{Component, Config, Factory, Info, Kind};
+
+use crate::section::section;
+
+pub use entry::{Entry, Outcome, Preset, Status};
+pub use origin::Origin;
+
+/// All known components.
+#[derive(Debug, Default)]
+pub struct Registry {
+    entries: Vec<Entry>,
+}
+
+impl Registry {
+    /// An empty registry.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// All entries, in order of registration.
+    #[must_use]
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// Registers a component. Whoever has precedence keeps the bare name; two plugins of equal rank make it ambiguous;
+    /// `plugin/Name` always finds its plugin's.
+    ///
+    /// # Errors
+    /// Returns an error if a plugin would shadow a built-in without `allow_override`.
+    pub fn register(
+        &mut self,
+        component: Component,
+        plugin: &str,
+        origin: Origin,
+        allow_override: bool,
+    ) -> Result<Outcome> {
+        self.consent(std::slice::from_ref(&component.info), &origin, allow_override)?;
+        let (kind, name) = (component.info.kind, component.info.name.clone());
+        let is_first = !self.entries.iter().any(|entry| entry.is(kind, &name));
+        let (plugin, status) = (plugin.to_owned(), Status::Loaded);
+        self.entries.push(Entry { component, plugin, origin, status, preset: None });
+        Ok(match self.resolve(kind, &name) {
+            Status::BuiltIn | Status::Loaded if is_first => Outcome::Added,
+            Status::BuiltIn | Status::Loaded => Outcome::Shadows,
+            Status::Shadowed => Outcome::Shadowed,
+            Status::Ambiguous => Outcome::Ambiguous,
+        })
+    }
+
+    /// Sets the status of all components of a name by their precedence. Returns that of the last one registered.
+    fn resolve(&mut self, kind: Kind, name: &str) -> Status {
+        let named =
+            || self.entries.iter().filter(|entry| entry.is(kind, name)).map(|entry| entry.origin.rank());
+        let best = named().min();
+        let several = named().filter(|rank| Some(*rank) == best).count() > 1;
+        let mut last = Status::Loaded;
+        for entry in self.entries.iter_mut().filter(|entry| entry.is(kind, name)) {
+            entry.status = match Some(entry.origin.rank()) == best {
+                false => Status::Shadowed,
+                true if several => Status::Ambiguous,
+                true if entry.origin == Origin::BuiltIn => Status::BuiltIn,
+                true => Status::Loaded,
+            };
+            last = entry.status;
+        }
+        last
+    }
+
+    /// Registers a name for another component with other parameters.
+    ///
+    /// # Errors
+    /// As [`Registry::register`].
+    pub fn register_preset(
+        &mut self,
+        kind: Kind,
+        name: &str,
+        preset: Preset,
+        origin: Origin,
+    ) -> Result<Outcome> {
+        let component = preset_component(kind, name, &preset.extends);
+        let outcome = self.register(component, "config", origin, false)?;
+        if let Some(entry) = self.entries.last_mut() {
+            entry.preset = Some(preset);
+        }
+        Ok(outcome)
+    }
+
+    /// What a name and parameters stand for: a component that can be made, and all parameters it is given.
+    ///
+    /// # Errors
+    /// As [`Registry::find`].
+    pub fn expand(&self, kind: Kind, choice: &ComponentChoice) -> Result<(&Entry, ComponentChoice)> {
+        let entry = self.find(kind, &choice.name)?;
+        let Some(preset) = &entry.preset else { return Ok((entry, choice.clone())) };
+        let mut parameters = preset.changes.clone();
+        parameters.extend(choice.parameters.clone());
+        self.expand(kind, &ComponentChoice { name: preset.extends.clone(), parameters })
+    }
+
+    /// Whether a component knows all of these parameters. One that has not said which it takes is asked when it is made.
+    ///
+    /// # Errors
+    /// Returns an error with the first unknown parameter and a similar known one.
+    pub fn check_parameters(&self, kind: Kind, name: &str, parameters: &Config) -> Result<()> {
+        let (entry, _) = self.expand(kind, &ComponentChoice::named(name))?;
+        let known = entry.component.info.parameters();
+        let unknown = parameters.keys().find(|key| !known.iter().any(|known| known.name == **key));
+        let Some(key) = unknown.filter(|_| !known.is_empty()) else { return Ok(()) };
+        let near = known.iter().map(|known| (strsim::jaro_winkler(&known.name, key), &known.name));
+        let near = near.max_by(|a, b| a.0.total_cmp(&b.0)).map_or("", |(_, name)| name.as_str());
+        bail!("unknown key `{key}`; did you mean `{near}`?")
+    }
+
+    /// Whether components may be registered: only with `allow_override` may one shadow a built-in.
+    ///
+    /// # Errors
+    /// Returns an error with the component that may not.
+    pub fn consent(&self, infos: &[Info], origin: &Origin, allow_override: bool) -> Result<()> {
+        let built_in = |info: &&Info| {
+            self.entries.iter().any(|e| e.origin == Origin::BuiltIn && e.is(info.kind, &info.name))
+        };
+        match infos.iter().find(built_in) {
+            Some(Info { kind, name, .. }) if !allow_override && *origin != Origin::BuiltIn => bail!(
+                "{kind} `{name}` of {origin} would shadow the built-in of that name; rename it, or set \
+                 allow-override = true for the plugin in nnunet.toml"
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    /// The component a name means: `Name`, `plugin/Name` or `kind:plugin/Name`.
+    ///
+    /// # Errors
+    /// Returns an error for an unknown name (similar names are suggested) or an ambiguous one.
+    pub fn find(&self, kind: Kind, name: &str) -> Result<&Entry> {
+        let path = name.strip_prefix(&format!("{kind}:")).unwrap_or(name);
+        if let Some((plugin, bare)) = path.split_once('/') {
+            let found = self.entries.iter().find(|entry| entry.is(kind, bare) && entry.plugin == plugin);
+            return found.ok_or_else(|| self.unknown(kind, name));
+        }
+        let named: Vec<&Entry> = self.entries.iter().filter(|entry| entry.is(kind, path)).collect();
+        if let Some(entry) = named.iter().find(|e| matches!(e.status, Status::BuiltIn | Status::Loaded)) {
+            return Ok(entry);
+        }
+        let ambiguous: Vec<String> =
+            named.iter().map(|entry| format!("{}/{path} ({})", entry.plugin, entry.origin)).collect();
+        if ambiguous.is_empty() {
+            return Err(self.unknown(kind, name));
+        }
+        Err(anyhow!("{kind} `{path}` is offered by several plugins: write one of {}", ambiguous.join(", ")))
+    }
+
+    fn unknown(&self, kind: Kind, name: &str) -> anyhow::Error {
+        let mut known: Vec<(f64, &str)> = self
+            .entries
+            .iter()
+            .filter(|entry| entry.component.info.kind == kind)
+            .map(|entry| {
+                (strsim::jaro_winkler(&entry.component.info.name, name), &*entry.component.info.name)
+            })
+            .collect();
+        known.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let near: Vec<&str> = known.iter().take(3).map(|(_, name)| *name).collect();
+        let section = section(kind);
+        let near =
+            if near.is_empty() { String::new() } else { format!("; nearest names: {}", near.join(", ")) };
+        anyhow!(
+            "there is no {kind} `{name}`{near}. A {kind} may be built in (nnunet plugins list), a table \
+             [{section}.{name}] in nnunet.toml, or come from a plugin (--plugin FILE, [plugins] in nnunet.toml, \
+             NNUNET_PLUGIN_PATH, the plugins folder of the user)"
+        )
+    }
+}
+
+/// Stands for a preset in the registry.
+fn preset_component(kind: Kind, name: &str, extends: &str) -> Component {
+    let info = Info::new(kind, name.to_owned(), format!("{extends} with other parameters"));
+    Component { info, factory: Factory::Elsewhere }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn component(name: &'static str) -> Component {
+        Component { info: Info::new(Kind::Planner, name, ""), factory: Factory::Elsewhere }
+    }
+
+    #[test]
+    fn precedence_is_one_rule() {
+        let mut registry = Registry::new();
+        let user = || Origin::User("u.so".into());
+        assert_eq!(registry.register(component("A"), "", Origin::BuiltIn, false).unwrap(), Outcome::Added);
+        assert!(
+            registry.register(component("A"), "p", user(), false).unwrap_err().to_string().contains("shadow")
+        );
+        assert_eq!(registry.register(component("A"), "p", user(), true).unwrap(), Outcome::Shadows);
+        assert_eq!(registry.find(Kind::Planner, "A").unwrap().plugin, "p");
+        assert_eq!(
+            registry.register(component("A"), "q", Origin::CommandLine("c.so".into()), true).unwrap(),
+            Outcome::Shadows
+        );
+        assert_eq!(
+            registry.register(component("A"), "r", Origin::PluginPath("d.so".into()), true).unwrap(),
+            Outcome::Shadowed
+        );
+        assert_eq!(registry.find(Kind::Planner, "A").unwrap().plugin, "q");
+        assert_eq!(registry.find(Kind::Planner, "planner:p/A").unwrap().plugin, "p");
+    }
+
+    #[test]
+    fn a_stronger_third_settles_what_was_ambiguous() {
+        let mut registry = Registry::new();
+        for plugin in ["p", "q"] {
+            registry.register(component("B"), plugin, Origin::PluginPath(plugin.into()), false).unwrap();
+        }
+        let named = Origin::CommandLine("c.so".into());
+        assert_eq!(registry.register(component("B"), "r", named, false).unwrap(), Outcome::Shadows);
+        assert_eq!(registry.find(Kind::Planner, "B").unwrap().plugin, "r");
+        let statuses: Vec<Status> = registry.entries().iter().map(Entry::status).collect();
+        assert_eq!(statuses, [Status::Shadowed, Status::Shadowed, Status::Loaded]);
+    }
+
+    #[test]
+    fn two_plugins_of_one_rank_need_the_full_name() {
+        let mut registry = Registry::new();
+        for plugin in ["p", "q"] {
+            registry.register(component("B"), plugin, Origin::PluginPath(plugin.into()), false).unwrap();
+        }
+        let error = registry.find(Kind::Planner, "B").unwrap_err().to_string();
+        assert!(error.contains("p/B (p)") && error.contains("q/B (q)"), "{error}");
+        assert_eq!(registry.find(Kind::Planner, "q/B").unwrap().plugin, "q");
+    }
+
+    #[test]
+    fn an_unknown_name_gets_the_nearest_ones_and_the_places() {
+        let mut registry = Registry::new();
+        registry.register(component("ExperimentPlanner3D_v21"), "", Origin::BuiltIn, false).unwrap();
+        let error = registry.find(Kind::Planner, "ExperimentPlaner3D").unwrap_err().to_string();
+        assert!(error.contains("nearest names: ExperimentPlanner3D_v21"), "{error}");
+        assert!(error.contains("NNUNET_PLUGIN_PATH"), "{error}");
+    }
+}

@@ -1,0 +1,139 @@
+//! Rows of scores, as they come from the network, to a label map on disk.
+
+mod probabilities;
+
+use std::path::Path;
+
+use anyhow::Result;
+use ndarray::{Array3, Axis};
+use nnunet_data::records;
+use nnunet_inference::{Slab, SlabReturn, Storage, WayBack, from_tensor, labels_to_cropped_grid, to_tensor};
+use nnunet_plugin_api::tch::{Kind, Tensor};
+use nnunet_plugin_api::vocabulary::CaseProperties;
+
+use self::probabilities::Probabilities;
+use crate::case::{Case, ResampledData};
+use crate::family::CaseExport;
+
+/// The way of a case's scores to its label map. Rows come in order; only what is needed of them stays.
+pub(crate) struct Export<'a> {
+    processing: &'a dyn CaseExport,
+    resampler: WayBack,
+    route: Route,
+    /// Labels of the cropped case.
+    labels: Array3<u8>,
+    probabilities: Option<Probabilities>,
+}
+
+enum Route {
+    /// Scores are resampled slab by slab.
+    Slabs(Box<SlabReturn>),
+    /// Scores are resampled class by class, because splines need the whole: kept in `sums` until all rows are there.
+    Classes { sums: Tensor, storage: Storage },
+    /// Labels of the network's grid are resampled, as scores would be or by the nearest voxel.
+    Labels { labels: Array3<u8>, nearest: bool },
+}
+
+impl<'a> Export<'a> {
+    /// `storage`: where whole scores are kept if there is no other way. `folder`: for temporary files.
+    pub(crate) fn new(
+        processing: &'a dyn CaseExport,
+        resampler: WayBack,
+        properties: &CaseProperties,
+        storage: &Storage,
+        folder: &Path,
+    ) -> Result<Self> {
+        let head = processing.output_head();
+        let route = match (processing.resampled_data(), SlabReturn::new(resampler)) {
+            (ResampledData::Labels { nearest }, _) => {
+                Route::Labels { labels: Array3::zeros(resampler.network), nearest }
+            }
+            (ResampledData::Scores, Some(slabs)) => Route::Slabs(Box::new(slabs)),
+            (ResampledData::Scores, None) => Route::Classes {
+                sums: storage.zeros(&shape(head.count(), resampler.network), Kind::Float)?,
+                storage: storage.clone(),
+            },
+        };
+        let probabilities = processing
+            .probability_format()
+            .map(|format| Probabilities::new(folder, format, head, properties));
+        let labels = Array3::zeros(resampler.cropped);
+        Ok(Self { processing, resampler, route, labels, probabilities: probabilities.transpose()? })
+    }
+
+    /// The next rows, (classes, n, y, x) in the network's order; `first` is the first one's index.
+    pub(crate) fn push(&mut self, first: usize, rows: &Tensor) -> Result<()> {
+        let count = rows.size()[1] as usize;
+        match &mut self.route {
+            Route::Slabs(slabs) => {
+                if let Some(slab) = slabs.push(from_tensor(rows)?)? {
+                    self.reduce(slab)?;
+                }
+            }
+            Route::Classes { sums, .. } => {
+                sums.f_narrow(1, first as i64, count as i64)?.f_copy_(rows)?;
+            }
+            Route::Labels { labels, .. } => {
+                let found = self.processing.output_head().labels(from_tensor(rows)?.view());
+                labels.slice_axis_mut(Axis(0), (first..first + count).into()).assign(&found);
+            }
+        }
+        Ok(())
+    }
+
+    fn reduce(&mut self, mut slab: Slab) -> Result<()> {
+        self.processing.finish_scores(&mut slab.scores, self.resampler.resamples());
+        let labels = self.processing.output_head().labels(slab.scores.view());
+        let rows = slab.first..slab.first + labels.shape()[slab.axis];
+        self.labels.slice_axis_mut(Axis(slab.axis), rows.into()).assign(&labels);
+        self.probabilities.as_mut().map_or(Ok(()), |kept| kept.put(&slab))
+    }
+
+    /// Writes the label map, and probabilities where they are wanted.
+    pub(crate) fn finish(mut self, properties: &CaseProperties, case: &Case) -> Result<()> {
+        self.close()?;
+        if let Some(kept) = self.probabilities.take() {
+            kept.save(&case.beside(".npz"))?;
+            records::save(&case.beside(".pkl"), &self.processing.probability_properties(properties)?)?;
+        }
+        self.processing.write_labels(self.labels, properties, &case.output)
+    }
+
+    /// What can only be done when all rows are there.
+    fn close(&mut self) -> Result<()> {
+        match &self.route {
+            Route::Slabs(_) => Ok(()),
+            Route::Labels { labels, nearest } => {
+                self.labels = labels_to_cropped_grid(labels.view(), &self.resampler, *nearest);
+                Ok(())
+            }
+            Route::Classes { sums, storage } => {
+                let resampled = class_by_class(&self.resampler, sums, storage)?;
+                let size = self.resampler.cropped;
+                (0..size[0]).step_by(ROWS).try_for_each(|first| {
+                    let rows = resampled.f_narrow(1, first as i64, ROWS.min(size[0] - first) as i64)?;
+                    self.reduce(Slab { axis: 0, first, scores: from_tensor(&rows)? })
+                })
+            }
+        }
+    }
+}
+
+/// Rows that are reduced together after resampling by classes.
+const ROWS: usize = 8;
+
+/// (classes, z, y, x) of the network's grid to the cropped grid.
+fn class_by_class(way: &WayBack, sums: &Tensor, storage: &Storage) -> Result<Tensor> {
+    let classes = sums.size()[0];
+    let resampled = storage.zeros(&shape(classes as usize, way.cropped), Kind::Float)?;
+    for class in 0..classes {
+        let scores = from_tensor(&sums.f_narrow(0, class, 1)?)?;
+        let whole = way.whole(scores.index_axis(Axis(0), 0)).insert_axis(Axis(0));
+        resampled.f_narrow(0, class, 1)?.f_copy_(&to_tensor(whole.view())?)?;
+    }
+    Ok(resampled)
+}
+
+fn shape(classes: usize, [z, y, x]: [usize; 3]) -> [i64; 4] {
+    [classes, z, y, x].map(|len| len as i64)
+}

@@ -1,0 +1,123 @@
+//! What the generations of nnU-Net do differently. [`ModelFamily`] finds and loads a model; [`CaseProcessing`] is
+//! everything that happens to a case before and after the model's networks. Both families implement both traits, and
+//! prediction knows nothing else of them.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Result;
+use ndarray::{Array3, Array4};
+use nnunet_cli::commands::predict::Args;
+use nnunet_engine::session::Session;
+use nnunet_formats::Geometry;
+use nnunet_formats::pickle::Value;
+use nnunet_inference::{Heads, SlidingWindow};
+use nnunet_plugin_api::Network;
+use nnunet_plugin_api::tch::Device;
+use nnunet_plugin_api::vocabulary::{CaseProperties, Precision};
+
+use crate::case::{Case, FileNaming, PreparedCase, ProbabilityFormat, ResampledData};
+
+/// A generation of nnU-Net.
+pub(crate) trait ModelFamily: Sync {
+    /// Whether a folder holds a model of this family, complete or not.
+    fn detects(&self, folder: &Path) -> bool;
+
+    /// For the second stage of a cascade: the arguments that predict the first one. None for other models, and where
+    /// the user names a folder of its label maps.
+    ///
+    /// # Errors
+    /// Returns an error if the first stage is needed and cannot be predicted.
+    fn first_stage(&self, args: &Args, folder: &Path) -> Result<Option<Args>>;
+
+    /// Reads plans and checkpoints, and builds the networks.
+    ///
+    /// # Errors
+    /// Returns an error that names the file that is missing, damaged or of a kind that is not supported.
+    fn load(&self, request: &LoadRequest<'_>) -> Result<LoadedModel>;
+}
+
+/// What to load, and for what.
+pub(crate) struct LoadRequest<'a> {
+    pub(crate) folder: &'a Path,
+    pub(crate) args: &'a Args,
+    pub(crate) session: &'a Session,
+    pub(crate) device: Device,
+    pub(crate) precision: Precision,
+}
+
+/// A model that is ready to predict.
+pub(crate) struct LoadedModel {
+    /// One network per fold.
+    pub(crate) networks: Vec<Box<dyn Network>>,
+    /// The files that the networks were read from.
+    pub(crate) checkpoints: Vec<PathBuf>,
+    pub(crate) window: SlidingWindow,
+    /// Channels of the network's input.
+    pub(crate) input_channels: usize,
+    /// Features of the network's first resolution.
+    pub(crate) features: usize,
+    pub(crate) processing: Box<dyn CaseProcessing>,
+}
+
+/// A model's processing before and after its networks. Networks stay on one thread; these methods run on several.
+pub(crate) trait CaseProcessing: CaseExport {
+    /// How the images in a folder, or one image, are named.
+    fn file_naming(&self, input: &Path) -> FileNaming;
+
+    /// Size of the network's grid, in transposed order, for an image with this header.
+    fn network_size(&self, image: &Geometry) -> [usize; 3];
+
+    /// Whether scores can only be resampled when the whole volume is there.
+    fn needs_whole_volume(&self) -> bool;
+
+    /// Writes the files that belong beside the label maps, before the first case.
+    ///
+    /// # Errors
+    /// Returns an error if a file cannot be written.
+    fn write_model_files(&self, output: &Path) -> Result<()>;
+
+    /// Reads and preprocesses a case.
+    ///
+    /// # Errors
+    /// Returns an error if an image cannot be read, or does not fit the model.
+    fn preprocess(&self, case: &Case) -> Result<PreparedCase>;
+
+    /// Called once, after the last case.
+    ///
+    /// # Errors
+    /// Returns an error if a file cannot be written.
+    fn finish(&self, _output: &Path, _elapsed: Duration) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// A model's processing after its networks: from scores to a label map on disk.
+pub(crate) trait CaseExport: Sync {
+    /// What the outputs of the networks mean.
+    fn output_head(&self) -> &Heads;
+
+    /// What is resampled to the grid of the cropped case.
+    fn resampled_data(&self) -> ResampledData {
+        ResampledData::Scores
+    }
+
+    /// Whether probabilities are written, and how.
+    fn probability_format(&self) -> Option<ProbabilityFormat>;
+
+    /// Changes scores, (classes, z, y, x), on the grid of the cropped case before they become labels; `resampled` is
+    /// false where that grid is the network's.
+    fn finish_scores(&self, _scores: &mut Array4<f32>, _resampled: bool) {}
+
+    /// The properties written beside probabilities.
+    ///
+    /// # Errors
+    /// Returns an error if the case lacks a property.
+    fn probability_properties(&self, case: &CaseProperties) -> Result<Value>;
+
+    /// Writes labels of the cropped case as a label map of the whole image.
+    ///
+    /// # Errors
+    /// Returns an error if postprocessing fails or the file cannot be written.
+    fn write_labels(&self, labels: Array3<u8>, case: &CaseProperties, output: &Path) -> Result<()>;
+}

@@ -1,0 +1,248 @@
+//! How much memory a prediction takes, and where its large parts are kept so that it stays within what there is.
+
+use std::path::Path;
+
+use nnunet_data::memory;
+use nnunet_formats::nifti::Geometry;
+use nnunet_inference::{Scores, SlidingWindow, Storage};
+use nnunet_plugin_api::tch::Device;
+
+use crate::case::Case;
+use crate::family::LoadedModel;
+
+/// Rows that are handed on together should not be larger than this.
+const SLAB: u64 = 64 << 20;
+/// Slabs that are under way between network and export, at most: one being made, one waiting, one being resampled with
+/// its result.
+const SLABS: u64 = 5;
+/// Arrays of the first resolution's features that a network has at a time.
+const ACTIVATIONS: u64 = 8;
+
+/// Sizes of the largest case and the model.
+#[derive(Debug, Clone)]
+pub(crate) struct Sizes {
+    /// The image, (z, y, x).
+    pub(crate) raw: [usize; 3],
+    /// The network's grid.
+    pub(crate) network: [usize; 3],
+    /// Channels of an image.
+    pub(crate) channels: usize,
+    /// Networks whose scores are averaged.
+    pub(crate) folds: usize,
+    /// Features of the network's first resolution.
+    pub(crate) features: usize,
+    /// Scores can only be resampled whole.
+    pub(crate) is_cubic: bool,
+}
+
+/// Bytes by stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Plan {
+    /// The program with the model.
+    base: u64,
+    /// One case, at its largest.
+    pub(crate) case: u64,
+    /// What cases may take together.
+    pub(crate) budget: u64,
+    /// Bytes that are kept in files instead.
+    spilled: u64,
+    /// Cases that the stages can hold together.
+    at_once: u64,
+}
+
+impl Plan {
+    /// Chooses rows and storage of the window for a budget of bytes. `base` is what is in memory already.
+    pub(crate) fn new(
+        sizes: &Sizes,
+        window: &mut SlidingWindow,
+        base: u64,
+        max_ram: u64,
+        folder: &Path,
+        at_once: u64,
+    ) -> Self {
+        let budget = max_ram.saturating_sub(base);
+        let row = row_bytes(sizes, window);
+        window.rows = (SLAB.min(budget / 32) / row.max(1)).max(1) as usize;
+        let slabs = SLABS * row * window.rows.min(sizes.network[0]) as u64;
+        let network = sizes.image() * 2 + sizes.activations(window) + slabs;
+        let mut plan = Self { base, case: network + sizes.labels(), budget, spilled: 0, at_once };
+        let file = Storage::File(folder.to_owned());
+        let (sums, folds) = (sizes.sums(window), sizes.folds(window));
+        let is_elsewhere = matches!(window.sums, Storage::Device(Device::Cuda(_)));
+        if !is_elsewhere && !plan.has_room(sums) {
+            window.sums = file.clone();
+        }
+        if !plan.has_room(folds) {
+            window.folds = file;
+        }
+        // What preparing takes is free again when the network begins.
+        plan.case = plan.case.max(sizes.prepare() + sizes.labels());
+        plan
+    }
+
+    /// Takes bytes from the budget, or from the disk.
+    fn has_room(&mut self, bytes: u64) -> bool {
+        let fits = self.case + bytes <= self.budget;
+        *(if fits { &mut self.case } else { &mut self.spilled }) += bytes;
+        fits
+    }
+
+    /// The most memory that so many cases take: those under way at a time, and the program.
+    pub(crate) fn peak(&self, cases: usize) -> u64 {
+        let under_way = (self.budget / self.case.max(1)).min(self.at_once).min(cases as u64).max(1);
+        self.base + self.case * under_way
+    }
+
+    /// One line for the user, for a number of cases.
+    pub(crate) fn describe(&self, cases: usize) -> String {
+        let peak = self.peak(cases);
+        let mut text = format!("planned peak memory: {}", memory::readable(peak));
+        if self.spilled > 0 {
+            text += &format!(", and {} in temporary files", memory::readable(self.spilled));
+        }
+        if peak > self.base + self.budget {
+            text += &format!("; more than the {} there are", memory::readable(self.base + self.budget));
+        }
+        text
+    }
+}
+
+/// A row of all classes in single precision, on the larger of both grids.
+fn row_bytes(sizes: &Sizes, window: &SlidingWindow) -> u64 {
+    let plane = |[_, y, x]: [usize; 3]| y * x;
+    4 * (window.num_classes * plane(sizes.network).max(plane(sizes.raw))) as u64
+}
+
+fn voxels(size: [usize; 3]) -> u64 {
+    size.iter().product::<usize>() as u64
+}
+
+impl Sizes {
+    /// Of a model and the largest of some cases.
+    pub(super) fn of(model: &LoadedModel, cases: &[Case]) -> Self {
+        let (raw, network) = largest(cases, |image| model.processing.network_size(image));
+        Self {
+            raw,
+            network,
+            channels: model.input_channels,
+            folds: model.networks.len(),
+            features: model.features,
+            is_cubic: model.processing.needs_whole_volume(),
+        }
+    }
+
+    /// Reading, cropping and resampling: the image thrice, the mask and the label map of the crop.
+    fn prepare(&self) -> u64 {
+        let channels = self.channels as u64;
+        4 * (voxels(self.raw) * (3 * channels + 2) + voxels(self.network) * (channels + 2))
+    }
+
+    fn image(&self) -> u64 {
+        4 * voxels(self.network) * self.channels as u64
+    }
+
+    /// The label map, pasted, and as bytes.
+    fn labels(&self) -> u64 {
+        3 * voxels(self.raw)
+    }
+
+    pub(super) fn activations(&self, window: &SlidingWindow) -> u64 {
+        let patch = window.patch.iter().product::<usize>() as u64;
+        let classes = 4 * window.num_classes as u64;
+        4 * patch * (self.features as u64 * ACTIVATIONS + classes) * window.batch as u64
+    }
+
+    /// Sums over tiles: as many rows as a patch has.
+    pub(super) fn sums(&self, window: &SlidingWindow) -> u64 {
+        let rows = if window.patch.len() == 3 { window.patch[0] } else { 1 };
+        let [_, y, x] = self.network;
+        (rows * y * x * (window.num_classes + 1)) as u64 * element(window.scores)
+    }
+
+    /// Scores of the whole volume: the sum over folds, and, for splines, both grids.
+    fn folds(&self, window: &SlidingWindow) -> u64 {
+        let classes = window.num_classes as u64;
+        let sum = if self.folds > 1 { voxels(self.network) * classes * element(window.scores) } else { 0 };
+        let whole = if self.is_cubic { 4 * classes * (voxels(self.network) + voxels(self.raw)) } else { 0 };
+        sum + whole
+    }
+}
+
+fn element(scores: Scores) -> u64 {
+    scores.kind().elt_size_in_bytes() as u64
+}
+
+/// The largest image among cases, by their headers, and the largest grid that the network sees, which may be of another
+/// case; `grid` gives it for where an image lies. Unreadable images fail later, by name.
+fn largest(cases: &[Case], grid: impl Fn(&Geometry) -> [usize; 3]) -> ([usize; 3], [usize; 3]) {
+    let geometry = |case: &Case| nnunet_data::images::read_geometry(case.images.first()?).ok();
+    let larger = |a: [usize; 3], b: [usize; 3]| if voxels(b) > voxels(a) { b } else { a };
+    cases.iter().filter_map(geometry).fold(([0; 3], [0; 3]), |(raw, network), found| {
+        (larger(raw, found.size_zyx()), larger(network, grid(&found)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use ndarray::Array3;
+    use nnunet_formats::nifti;
+    use nnunet_numerics::resampled_shape;
+
+    use super::*;
+
+    fn sizes(folds: usize) -> Sizes {
+        Sizes {
+            raw: [600, 512, 512],
+            network: [600, 512, 512],
+            channels: 1,
+            folds,
+            features: 32,
+            is_cubic: false,
+        }
+    }
+
+    #[test]
+    fn a_small_image_of_thick_voxels_may_have_the_largest_grid() {
+        let folder = tempfile::tempdir().unwrap();
+        let case = |name: &str, len: usize, spacing: f64| {
+            let path = folder.path().join(format!("{name}.nii"));
+            let geometry = Geometry {
+                size: [len; 3],
+                spacing: [spacing; 3],
+                origin: [0.0; 3],
+                direction: [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
+            };
+            nifti::write_labels(&path, Array3::zeros([len; 3]).view(), &geometry).unwrap();
+            Case { name: name.to_owned(), images: vec![path], output: PathBuf::new() }
+        };
+        let cases = [case("thin", 20, 1.0), case("thick", 10, 4.0)];
+        let (raw, network) =
+            largest(&cases, |image| resampled_shape(image.size_zyx(), image.spacing_zyx(), [1.0; 3]));
+        assert_eq!((raw, network), ([20; 3], [40; 3]));
+    }
+
+    #[test]
+    fn what_does_not_fit_goes_to_files() {
+        let folder = Path::new("/somewhere");
+        let plan = |folds, gigabytes: u64| {
+            let mut window = SlidingWindow::new(vec![64, 128, 128], 25);
+            let plan = Plan::new(&sizes(folds), &mut window, 300 << 20, gigabytes << 30, folder, 3);
+            (plan, window)
+        };
+        let (plenty, window) = plan(1, 200);
+        assert!(plenty.spilled == 0 && window.sums == SlidingWindow::new(vec![1], 1).sums);
+        let (six, window) = plan(1, 6);
+        assert!(six.spilled == 0 && six.case <= six.budget, "{six:?}");
+        assert!(window.rows < 8, "{}", window.rows);
+        let (_, window) = plan(5, 6);
+        assert_eq!(window.folds, Storage::File(folder.to_owned()));
+        let (two, window) = plan(1, 2);
+        assert_eq!(window.sums, Storage::File(folder.to_owned()));
+        let (many, _) = plan(1, 200);
+        assert_eq!(many.peak(1), many.base + many.case);
+        assert_eq!(many.peak(10), many.base + 3 * many.case);
+        assert!(two.describe(1).contains("more than the 2.0 GB there are"), "{}", two.describe(1));
+    }
+}

@@ -1,0 +1,128 @@
+//! The networks of a v1 model's folder, `CONFIGURATION/TASK/TRAINER__PLANS`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail, ensure};
+
+use nnunet_engine::provenance;
+use nnunet_engine::session::Session;
+use nnunet_inference::{Scores, SlidingWindow};
+use nnunet_plugin_api::tch::Device;
+use nnunet_plugin_api::vocabulary::Precision;
+use nnunet_plugin_api::{Kind, Network, NetworkSpec};
+
+use super::checkpoint::load_weights;
+use super::model_info::ModelInfo;
+use super::{network as v1_network, second_stage};
+use crate::network;
+
+/// Kinds of components that take part in prediction: no trainer is needed.
+const NEEDED: [Kind; 3] = [Kind::Preprocessor, Kind::Normalization, Kind::Architecture];
+
+/// Networks of all folds, and what they share.
+pub(crate) struct Model {
+    pub(crate) info: ModelInfo,
+    pub(crate) stage: usize,
+    pub(crate) networks: Vec<Box<dyn Network>>,
+    pub(crate) spec: NetworkSpec,
+    pub(crate) device: Device,
+    /// The checkpoints.
+    pub(crate) files: Vec<PathBuf>,
+}
+
+impl Model {
+    /// Loads a checkpoint of every fold of a model's folder.
+    pub(crate) fn load(
+        folder: &Path,
+        folds: &[String],
+        checkpoint: &str,
+        device: Device,
+        session: &Session,
+    ) -> Result<Self> {
+        let files = checkpoints(folder, folds, checkpoint)?;
+        let info = ModelInfo::load(&files[0], &session.registry)?;
+        provenance::require("the model was", &info.plugins, session, &NEEDED)?;
+        let configuration =
+            folder.ancestors().nth(2).and_then(Path::file_name).map(|name| name.to_string_lossy());
+        // v1's constructor arguments carry the stage at index 5.
+        let stored = info.init.items().and_then(|init| init.get(5)?.as_i64()).map(|stage| stage as usize);
+        let stage = stored
+            .unwrap_or_else(|| v1_network::stage_index(&configuration.unwrap_or_default(), &info.plans));
+        let Some(plan) = info.plans.plans_per_stage.get(stage) else {
+            bail!("{} has no stage {stage}", folder.display())
+        };
+        let second_stage = second_stage::is_second_stage(&info.v1_trainer);
+        let spec = v1_network::spec(&info.plans, plan, info.regions.as_ref(), second_stage);
+        let mut networks = Vec::new();
+        for file in &files {
+            let (mut store, network) = network::build(&session.registry, &info.architecture, &spec, device)?;
+            load_weights(file, &mut store)?;
+            store.freeze()?;
+            networks.push(network);
+        }
+        Ok(Self { info, stage, networks, spec, device, files })
+    }
+
+    /// Whether it needs the label maps of 3d_lowres.
+    pub(crate) fn is_second_stage(&self) -> bool {
+        second_stage::is_second_stage(&self.info.v1_trainer)
+    }
+
+    /// How its networks are run.
+    pub(crate) fn window(&self, step: f64, mirror: bool, precision: Precision) -> SlidingWindow {
+        let mut window = SlidingWindow::new(self.spec.patch_size.clone(), self.spec.num_classes);
+        window.step = step;
+        if let Some(axes) = &self.info.mirror_axes {
+            window.mirror_axes.clone_from(axes);
+        }
+        if !mirror {
+            window.mirror_axes.clear();
+        }
+        if self.info.regions.is_some() {
+            window.scores = Scores::Sigmoid;
+        }
+        window.kind = network::kind(precision, &*self.networks[0], self.device);
+        window.device = self.device;
+        window
+    }
+}
+
+/// Names of the folders of folds in a model's folder: `fold_0`, `all` and so on, sorted.
+fn fold_names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let mut names: Vec<String> = names.filter(|name| name.starts_with("fold") || name == ALL).collect();
+    names.sort();
+    names
+}
+
+/// The fold that is trained on all cases.
+const ALL: &str = "all";
+
+/// Whether any fold has a v1 checkpoint.
+pub(super) fn has_checkpoints(folder: &Path) -> bool {
+    fold_names(folder).iter().any(|fold| {
+        let files = std::fs::read_dir(folder.join(fold)).into_iter().flatten().flatten();
+        files.into_iter().any(|file| file.path().extension().is_some_and(|ending| ending == "model"))
+    })
+}
+
+/// The checkpoint files: of the folds asked for, of `all`, or of every fold there is but `all`.
+fn checkpoints(folder: &Path, folds: &[String], checkpoint: &str) -> Result<Vec<PathBuf>> {
+    let names: Vec<String> = match folds {
+        [] => fold_names(folder).into_iter().filter(|name| name != ALL).collect(),
+        [all] if all == ALL => vec![ALL.to_owned()],
+        folds => folds.iter().map(|fold| format!("fold_{fold}")).collect(),
+    };
+    ensure!(
+        !names.is_empty(),
+        "{} has no folds; for a model trained on all cases give -f all",
+        folder.display()
+    );
+    let files: Vec<PathBuf> =
+        names.iter().map(|name| folder.join(name).join(format!("{checkpoint}.model"))).collect();
+    for file in &files {
+        ensure!(file.is_file(), "there is no checkpoint {}; is that fold trained?", file.display());
+    }
+    Ok(files)
+}

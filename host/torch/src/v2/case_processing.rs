@@ -1,0 +1,142 @@
+//! A case before and after the networks of a v2 model (`nnUNetv2_predict_from_modelfolder`).
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use ndarray::{Array3, Array4, Axis};
+use nnunet_data::export;
+use nnunet_data::folders::copy_file;
+use nnunet_data::v2::Dataset;
+use nnunet_formats::Geometry;
+use nnunet_formats::pickle::Value;
+use nnunet_inference::{Heads, paste};
+use nnunet_plugin_api::Postprocessor;
+use nnunet_plugin_api::vocabulary::CaseProperties;
+use nnunet_preprocessing::Normalizations;
+
+use super::first_stage::FirstStageLabels;
+use super::plans::{Configuration, Plans};
+use super::preprocess;
+use crate::case::{Case, FileNaming, PreparedCase, ProbabilityFormat};
+use crate::family::{CaseExport, CaseProcessing};
+
+/// v2's preprocessing and export, for one model.
+pub(super) struct V2Processing {
+    /// The model's folder.
+    pub(super) folder: PathBuf,
+    pub(super) plans: Plans,
+    pub(super) dataset: Dataset,
+    pub(super) configuration: Configuration,
+    pub(super) output_head: Heads,
+    pub(super) normalizations: Normalizations,
+    /// Label maps of a cascade's first stage.
+    pub(super) first_stage: Option<FirstStageLabels>,
+    pub(super) save_probabilities: bool,
+    pub(super) postprocessor: Option<Box<dyn Postprocessor>>,
+}
+
+impl CaseProcessing for V2Processing {
+    fn file_naming(&self, input: &Path) -> FileNaming {
+        let ending = &self.dataset.file_ending;
+        FileNaming {
+            files_per_case: self.plans.reader.files(input, ending, self.dataset.channel_names.len()),
+            input_ending: Some(ending.clone()),
+            output_ending: ending.clone(),
+        }
+    }
+
+    fn network_size(&self, image: &Geometry) -> [usize; 3] {
+        let order = self.plans.transpose_forward;
+        let case = self.plans.reader.geometry(image);
+        let (size, spacing) = (case.size_zyx(), case.spacing_zyx());
+        let spacing = order.map(|axis| spacing[axis]);
+        let target = self.configuration.target(spacing);
+        self.configuration.data().shape(order.map(|axis| size[axis]), spacing, target)
+    }
+
+    fn needs_whole_volume(&self) -> bool {
+        self.configuration.probabilities().is_cubic()
+    }
+
+    fn write_model_files(&self, output: &Path) -> Result<()> {
+        ["plans.json", "dataset.json"]
+            .into_iter()
+            .try_for_each(|name| copy_file(&self.folder.join(name), &output.join(name)))
+    }
+
+    fn preprocess(&self, case: &Case) -> Result<PreparedCase> {
+        let first_stage = self.first_stage.as_ref();
+        let labels = first_stage.map(|labels| labels.file(case)).transpose()?;
+        let (cropped, properties) = self.plans.reader.read(&case.images, labels.as_deref())?.crop()?;
+        let labels = first_stage.map(|labels| labels.count);
+        let case = preprocess::Case::new(
+            cropped,
+            &properties,
+            &self.plans,
+            &self.configuration,
+            &self.normalizations,
+            labels,
+        )?;
+        let resampler = case.way_back(&self.plans, &self.configuration);
+        Ok(PreparedCase { resampler, image: case.image, properties })
+    }
+}
+
+impl CaseExport for V2Processing {
+    fn output_head(&self) -> &Heads {
+        &self.output_head
+    }
+
+    fn probability_format(&self) -> Option<ProbabilityFormat> {
+        self.save_probabilities.then_some(ProbabilityFormat::WholeImage)
+    }
+
+    /// Splines return logits in half precision, as in v2. Where labels exclude each other the largest logit is the
+    /// largest probability, so that softmax is only needed for probabilities that are written.
+    fn finish_scores(&self, scores: &mut Array4<f32>, resampled: bool) {
+        if resampled && self.configuration.probabilities().keeps_half_precision() {
+            scores.mapv_inplace(|value| half::f16::from_f32(value).to_f32());
+        }
+        match &self.output_head {
+            Heads::Regions(_) => scores.mapv_inplace(|value| 1.0 / (1.0 + (-value).exp())),
+            Heads::Labels(_) if self.save_probabilities => softmax(scores),
+            Heads::Labels(_) => {}
+        }
+    }
+
+    fn probability_properties(&self, case: &CaseProperties) -> Result<Value> {
+        properties_to_pickle(case, &self.plans)
+    }
+
+    fn write_labels(&self, labels: Array3<u8>, case: &CaseProperties, output: &Path) -> Result<()> {
+        let labels = export::postprocessed(labels, case, self.postprocessor.as_deref())?;
+        self.plans.reader.write(output, paste(labels.view(), case).view(), case)
+    }
+}
+
+fn softmax(logits: &mut Array4<f32>) {
+    for mut voxel in logits.lanes_mut(Axis(0)) {
+        let highest = voxel.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        voxel.mapv_inplace(|value| (value - highest).exp());
+        let sum = voxel.sum();
+        voxel.mapv_inplace(|value| value / sum);
+    }
+}
+
+/// The properties that v2 keeps beside probabilities; sizes and boxes are in transposed order there.
+fn properties_to_pickle(case: &CaseProperties, plans: &Plans) -> Result<Value> {
+    let order = plans.transpose_forward;
+    let sizes = |size: [usize; 3]| Value::Tuple(size.iter().map(|len| Value::Int(*len as i64)).collect());
+    let bbox = order.map(|axis| Value::ints(case.crop_bbox[axis]));
+    let spacing = case.original_spacing.iter().map(|value| Value::Float(*value)).collect();
+    let own = [
+        ("spacing", Value::List(spacing)),
+        ("shape_before_cropping", sizes(order.map(|axis| case.original_size_of_raw_data[axis]))),
+        ("bbox_used_for_cropping", Value::List(bbox.into_iter().collect())),
+        (
+            "shape_after_cropping_and_before_resampling",
+            sizes(order.map(|axis| case.size_after_cropping[axis])),
+        ),
+    ];
+    Ok(Value::dict(plans.reader.keeps(case)?.into_iter().chain(own).collect()))
+}

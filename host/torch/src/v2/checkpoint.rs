@@ -1,0 +1,140 @@
+//! v2's checkpoints, `fold_*/checkpoint_*.pth`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use nnunet_architectures::ParameterStore;
+use nnunet_formats::pickle::Value;
+use nnunet_formats::torch_zip;
+
+/// Name of the last checkpoint.
+const FINAL: &str = "checkpoint_final.pth";
+
+/// A checkpoint that has been read.
+pub(super) struct Checkpoint {
+    path: PathBuf,
+    content: torch_zip::Checkpoint,
+}
+
+impl Checkpoint {
+    /// Reads a checkpoint.
+    ///
+    /// # Errors
+    /// Returns an error if the file cannot be read or is damaged.
+    pub(super) fn read(path: &Path) -> Result<Self> {
+        Ok(Self { path: path.to_owned(), content: torch_zip::load(path)? })
+    }
+
+    /// The configuration that it was trained with.
+    ///
+    /// # Errors
+    /// Returns an error if it names none.
+    pub(super) fn configuration(&self) -> Result<&str> {
+        let arguments = self.content.root.get("init_args");
+        let name = arguments.and_then(|arguments| arguments.get("configuration")?.as_str());
+        name.with_context(|| format!("{}: it names no configuration", self.path.display()))
+    }
+
+    /// Axes that are mirrored in prediction, all below `axes`.
+    ///
+    /// # Errors
+    /// Returns an error if it mirrors other axes.
+    pub(super) fn mirror_axes(&self, axes: usize) -> Result<Vec<usize>> {
+        let all = self.content.root.get("inference_allowed_mirroring_axes").and_then(Value::to_usize_vec);
+        let all = all.unwrap_or_default();
+        ensure!(
+            all.iter().all(|axis| *axis < axes),
+            "{}: it mirrors axes that the patch does not have",
+            self.path.display()
+        );
+        Ok(all)
+    }
+
+    /// Whether its network has batch norms.
+    ///
+    /// # Errors
+    /// Returns an error if it has no weights.
+    pub(super) fn has_running_statistics(&self) -> Result<bool> {
+        Ok(self.weights()?.keys().any(|name| name.ends_with(".running_mean")))
+    }
+
+    /// Copies the weights into a network's parameters: all that the network has, and all that the checkpoint has.
+    ///
+    /// # Errors
+    /// Returns an error that names the first parameter that either of them lacks, or that has another shape.
+    pub(super) fn copy_weights(&self, store: &mut ParameterStore) -> Result<()> {
+        self.put(store).with_context(|| self.path.display().to_string())
+    }
+
+    fn put(&self, store: &mut ParameterStore) -> Result<()> {
+        const HINT: &str = "the checkpoint belongs to another network than plans.json";
+        let mut weights = self.weights()?;
+        let names: Vec<String> = store.parameters().iter().map(|parameter| parameter.name.clone()).collect();
+        for name in names {
+            let Some(Value::Tensor(index)) = weights.remove(name.as_str()) else {
+                bail!("the parameter {name} is missing; {HINT}")
+            };
+            let tensor = &self.content.tensors[*index];
+            let values = tensor.to_f32().with_context(|| format!("`{name}` is not floating point"))?;
+            store.set(&name, &tensor.shape, &values)?;
+        }
+        match weights.keys().next() {
+            Some(name) => bail!("the network has no parameter {name}; {HINT}"),
+            None => Ok(()),
+        }
+    }
+
+    /// Weights by their names in the network. v2 saves many tensors under two names; those of `all_modules` and
+    /// `decoder.encoder` are left out.
+    fn weights(&self) -> Result<BTreeMap<&str, &Value>> {
+        let state = self.content.root.get("network_weights").and_then(Value::entries);
+        let state = state.with_context(|| format!("{}: no network_weights", self.path.display()))?;
+        let named = state.iter().filter_map(|(name, value)| Some((own_name(name.as_str()?), value)));
+        let is_own = |name: &str| !name.starts_with("decoder.encoder.") && !name.contains(".all_modules.");
+        Ok(named.filter(|(name, _)| is_own(name)).collect())
+    }
+}
+
+/// A parameter's name without the prefixes of parallel and compiled networks.
+fn own_name(name: &str) -> &str {
+    let name = name.strip_prefix("module.").unwrap_or(name);
+    name.strip_prefix("_orig_mod.").unwrap_or(name)
+}
+
+/// Whether any fold has a v2 checkpoint.
+pub(super) fn has_checkpoints(folder: &Path) -> bool {
+    fold_folders(folder).iter().any(|fold| {
+        let mut files = std::fs::read_dir(fold).into_iter().flatten().flatten();
+        files.any(|file| file.path().extension().is_some_and(|ending| ending == "pth"))
+    })
+}
+
+fn fold_folders(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let folds = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("fold_"));
+    let mut folds: Vec<PathBuf> = folds.map(|entry| entry.path()).collect();
+    folds.sort();
+    folds
+}
+
+/// The checkpoint files of the folds asked for, or of every fold but `fold_all` that has one; `name` is the file's, by
+/// default the last checkpoint's.
+///
+/// # Errors
+/// Returns an error that names the first file that is missing.
+pub(super) fn files(folder: &Path, folds: &[String], name: Option<&str>) -> Result<Vec<PathBuf>> {
+    let name = name.unwrap_or(FINAL);
+    if !folds.is_empty() {
+        let files = folds.iter().map(|fold| folder.join(format!("fold_{fold}")).join(name));
+        let files: Vec<PathBuf> = files.collect();
+        if let Some(missing) = files.iter().find(|file| !file.is_file()) {
+            bail!("there is no checkpoint {}; is that fold trained?", missing.display());
+        }
+        return Ok(files);
+    }
+    let folds = fold_folders(folder).into_iter().filter(|fold| !fold.ends_with("fold_all"));
+    let found: Vec<PathBuf> = folds.map(|fold| fold.join(name)).filter(|file| file.is_file()).collect();
+    ensure!(!found.is_empty(), "{} has no fold with {name}; name the folds with -f", folder.display());
+    Ok(found)
+}

@@ -1,0 +1,157 @@
+//! Builds v2's U-Nets; the order of the calls is the order of v2's state dict.
+
+use nnunet_plugin_api::{NetworkSpec, Result, VarFactory};
+
+use super::blocks::{NormedConvolution, ResidualBlock, SLOPE};
+use super::config::V2UnetConfig;
+use crate::layers::{Convolution, ConvolutionShape, Upsampling};
+use crate::unet::{DecoderLevel, Layers, layers};
+
+/// Creates the parts.
+pub(super) struct Builder<'a> {
+    pub(super) config: &'a V2UnetConfig,
+    pub(super) spec: &'a NetworkSpec,
+}
+
+impl Builder<'_> {
+    fn one(&self) -> Vec<usize> {
+        vec![1; self.spec.patch_size.len()]
+    }
+
+    fn convolution(
+        &self,
+        vars: &mut dyn VarFactory,
+        name: &str,
+        (input, output): (usize, usize),
+        kernel: &[usize],
+        stride: &[usize],
+    ) -> Result<NormedConvolution> {
+        let shape = ConvolutionShape { input, output, kernel, stride, bias: self.config.conv_bias };
+        NormedConvolution::new(vars, name, self.config.norm, &shape)
+    }
+
+    /// `{name}.convs.0`, `.1`, ...; the first has the stride.
+    fn stack(
+        &self,
+        vars: &mut dyn VarFactory,
+        name: &str,
+        count: usize,
+        (input, output): (usize, usize),
+        (kernel, stride): (&[usize], &[usize]),
+    ) -> Result<Vec<NormedConvolution>> {
+        let one = self.one();
+        (0..count)
+            .map(|i| {
+                let (input, stride) = if i == 0 { (input, stride) } else { (output, one.as_slice()) };
+                self.convolution(vars, &format!("{name}.convs.{i}"), (input, output), kernel, stride)
+            })
+            .collect()
+    }
+
+    pub(super) fn plain_encoder(&self, vars: &mut dyn VarFactory) -> Result<Vec<Layers>> {
+        let config = self.config;
+        let mut input = self.spec.num_input_channels;
+        (0..config.features_per_stage.len())
+            .map(|s| {
+                let features = (input, config.features_per_stage[s]);
+                input = features.1;
+                let form = (config.kernel_sizes[s].as_slice(), config.strides[s].as_slice());
+                let name = format!("encoder.stages.{s}.0");
+                self.stack(vars, &name, config.n_conv_per_stage[s], features, form).map(layers)
+            })
+            .collect()
+    }
+
+    /// The layer before a residual encoder.
+    pub(super) fn stem(&self, vars: &mut dyn VarFactory) -> Result<NormedConvolution> {
+        let features = (self.spec.num_input_channels, self.config.features_per_stage[0]);
+        let kernel = &self.config.kernel_sizes[0];
+        self.convolution(vars, "encoder.stem.convs.0", features, kernel, &self.one())
+    }
+
+    pub(super) fn residual_encoder(&self, vars: &mut dyn VarFactory) -> Result<Vec<Layers>> {
+        let config = self.config;
+        let mut input = config.features_per_stage[0];
+        let mut stages = Vec::new();
+        for (s, output) in config.features_per_stage.iter().copied().enumerate() {
+            let mut blocks = Vec::new();
+            for b in 0..config.n_conv_per_stage[s] {
+                let stride = if b == 0 { config.strides[s].clone() } else { self.one() };
+                let name = format!("encoder.stages.{s}.blocks.{b}");
+                blocks.push(self.residual_block(
+                    vars,
+                    &name,
+                    (input, output),
+                    &config.kernel_sizes[s],
+                    stride,
+                )?);
+                input = output;
+            }
+            stages.push(layers(blocks));
+        }
+        Ok(stages)
+    }
+
+    fn residual_block(
+        &self,
+        vars: &mut dyn VarFactory,
+        name: &str,
+        (input, output): (usize, usize),
+        kernel: &[usize],
+        stride: Vec<usize>,
+    ) -> Result<ResidualBlock> {
+        let one = self.one();
+        let strided = stride != one;
+        let first = self.convolution(vars, &format!("{name}.conv1"), (input, output), kernel, &stride)?;
+        let second = self.convolution(vars, &format!("{name}.conv2"), (output, output), kernel, &one)?;
+        // v2 counts the pooling before it among the parts of the skip connection.
+        let projection = (input != output)
+            .then(|| {
+                let shape = ConvolutionShape { input, output, kernel: &one, stride: &one, bias: false };
+                let name = format!("{name}.skip.{}", usize::from(strided));
+                NormedConvolution::new(vars, &name, self.config.norm, &shape)
+            })
+            .transpose()?;
+        let pool = strided.then(|| stride.iter().map(|step| *step as i64).collect());
+        Ok(ResidualBlock { first, second, pool, projection })
+    }
+
+    /// From the lowest resolution up.
+    pub(super) fn decoder(&self, vars: &mut dyn VarFactory) -> Result<Vec<DecoderLevel>> {
+        let config = self.config;
+        let last = config.features_per_stage.len() - 1;
+        let one = self.one();
+        (0..last)
+            .map(|s| {
+                let (below, here) = (last - s, last - s - 1);
+                let (input, output) = (config.features_per_stage[below], config.features_per_stage[here]);
+                let name = format!("decoder.stages.{s}");
+                let form = (config.kernel_sizes[here].as_slice(), one.as_slice());
+                let count = config.n_conv_per_stage_decoder[s];
+                let logits = ConvolutionShape {
+                    input: output,
+                    output: self.spec.num_classes,
+                    kernel: &one,
+                    stride: &one,
+                    bias: true,
+                };
+                Ok(DecoderLevel {
+                    layers: layers(self.stack(vars, &name, count, (2 * output, output), form)?),
+                    up: Upsampling::new(
+                        vars,
+                        &format!("decoder.transpconvs.{s}"),
+                        (input, output),
+                        &config.strides[below],
+                        (SLOPE, config.conv_bias),
+                    )?,
+                    output: Box::new(Convolution::new(
+                        vars,
+                        &format!("decoder.seg_layers.{s}"),
+                        &logits,
+                        SLOPE,
+                    )?),
+                })
+            })
+            .collect()
+    }
+}
