@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use nnunet_formats::json::Json;
+use nnunet_formats::nifti;
 
 /// A folder of `tests/golden`: results of Python nnU-Net that are part of the repository.
 ///
@@ -82,4 +83,19 @@ fn differ(
             _ => (a != b).then(|| format!("{path}: {a:?} and {b:?}")),
         },
     }
+}
+
+/// Compares all label maps of a folder with those of the same names in another; returns their number.
+///
+/// # Panics
+/// There are none, one is missing, or a voxel differs.
+pub fn same_labels(expected: &Path, got: &Path) -> usize {
+    let read = |path: &Path| nifti::read(path).unwrap_or_else(|error| panic!("{error}")).data;
+    let expected = files(expected, ".nii.gz");
+    assert!(!expected.is_empty(), "no label maps to compare with");
+    for file in &expected {
+        let ours = got.join(file.file_name().unwrap_or_default());
+        assert_eq!(read(file), read(&ours), "{}", file.display());
+    }
+    expected.len()
 }

@@ -11,11 +11,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use nnunet_tests::{World, plugin};
-
-fn repository() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
-}
+use nnunet_tests::{World, plugin, repository};
 
 /// The stored plugins of earlier minors, unpacked; none on machines they were not made for.
 fn stored(world: &World, test: &str) -> Vec<PathBuf> {

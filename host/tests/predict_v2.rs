@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use nnunet_formats::pickle::{self, Value};
 use nnunet_formats::{nifti, npz};
-use nnunet_tests::{World, copy_folder};
+use nnunet_tests::{World, copy_folder, repository};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
@@ -17,7 +17,7 @@ const LABELS: f64 = 0.999;
 const PROBABILITIES: f32 = 2e-3;
 
 fn stored(folder: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("stored").join(folder)
+    repository().join("tests/stored").join(folder)
 }
 
 #[track_caller]

@@ -12,7 +12,7 @@ use std::path::Path;
 use nnunet_formats::pickle::{self, Value};
 use nnunet_formats::torch_zip;
 use nnunet_formats::{json, nifti, npz};
-use nnunet_tests::{World, copy_folder};
+use nnunet_tests::{World, copy_folder, repository};
 
 const RAW: &str = "raw/nnUNet_raw_data/Task900_Phantom";
 const PREPROCESSED: &str = "preprocessed/Task900_Phantom";
@@ -90,7 +90,7 @@ fn models_of_regions_and_of_v2_need_little_memory() {
         .map(|folder| npz::load_f32(&world.path(&format!("{folder}/phantom_006.npz")), "softmax").unwrap());
     assert!(plenty == little && plenty.shape()[0] == 2, "{:?}", plenty.shape());
 
-    let stored = Path::new(env!("CARGO_MANIFEST_DIR")).join("stored/v2_cascade");
+    let stored = repository().join("tests/stored/v2_cascade");
     copy_folder(&stored, &world.path("v2"));
     let model = "v2/nnUNetTrainer__nnUNetPlans__3d_lowres";
     for (flags, reason) in [
@@ -182,65 +182,6 @@ fn check_formats(world: &World, model: &str) {
     let beside = pickle::load(&file.with_extension("model.pkl")).unwrap();
     assert_eq!(beside.get("name").and_then(Value::as_str), Some("nnUNetTrainerV2"));
     assert_eq!(beside.get("init").and_then(Value::items).map(<[Value]>::len), Some(9));
-}
-
-/// v1's trainers train by name, each with its own loss, network, schedule or augmentation.
-#[test]
-fn the_trainers_of_v1_train_by_name() {
-    let world = World::with_phantoms();
-    let parents = [
-        "Loss_CE",
-        "Loss_CEGDL",
-        "Loss_Dice_squared",
-        "Loss_TopK10",
-        "Loss_MCC",
-        "noDeepSupervision",
-        "Mish",
-        "GeLU",
-        "NoNormalization",
-        "ReLU_convReLUIN",
-        "lReLU_biasInSegOutput",
-        "3ConvPerStageSameFilters",
-        "allConv3x3",
-        "noDataAugmentation",
-        "warmup",
-        "momentum09",
-        "fp32",
-    ];
-    let table = |name: &str| {
-        format!(
-            "[trainers.{name}]\nextends = \"nnUNetTrainerV2_{name}\"\nmax_num_epochs = 1\nbatch_size = 2\n\
-             num_batches_per_epoch = 1\nnum_val_batches_per_epoch = 1\n"
-        )
-    };
-    world.write("nnunet.toml", &parents.map(table).concat());
-    for name in parents {
-        world.succeed(&format!(
-            "train 3d_fullres {name} 900 0 -p nnUNetPlansSmall --disable_validation_inference"
-        ));
-        let fold = format!("results/nnUNet/3d_fullres/Task900_Phantom/{name}__nnUNetPlansSmall/fold_0");
-        let beside = pickle::load(&world.path(&format!("{fold}/model_final_checkpoint.model.pkl"))).unwrap();
-        let v1 = format!("nnUNetTrainerV2_{name}");
-        assert_eq!(beside.get("name").and_then(Value::as_str), Some(v1.as_str()));
-    }
-    let shown = world.succeed("trainers diff nnUNetTrainerV2 nnUNetTrainerV2_Loss_DicewithBG_LR1en3");
-    assert_eq!(shown.lines().count(), 3, "{shown}");
-    let features = world.run("trainers show nnUNetTrainerV2_Los_CE");
-    assert_eq!(features.code, 1);
-    assert!(features.text.contains("nnUNetTrainerV2_Loss_CE"), "{}", features.text);
-}
-
-#[test]
-fn an_unknown_trainer_gets_the_nearest_names_and_the_places() {
-    let world = World::with_phantoms();
-    let outcome = world.run("train 3d_fullres nnUNetTrainerV3 900 0 -p nnUNetPlansSmall");
-    assert_eq!(outcome.code, 1);
-    for part in
-        ["there is no trainer `nnUNetTrainerV3`", "nnUNetTrainerV2", "nnunet.toml", "NNUNET_PLUGIN_PATH"]
-    {
-        assert!(outcome.text.contains(part), "{part} is missing in: {}", outcome.text);
-    }
-    assert!(!world.path("results/nnUNet").exists(), "something was written");
 }
 
 #[test]

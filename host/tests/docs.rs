@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Instant;
 
-use nnunet_tests::author_shell;
+use nnunet_tests::{author_shell, repository};
 
 /// One page after the other: the times are those of one user.
 static TURN: Mutex<()> = Mutex::new(());
@@ -111,7 +111,7 @@ fn children_seconds() -> f64 {
 /// Does what a page says; returns the folder and what the commands printed.
 fn follow(name: &str) -> (Folder, String) {
     let _turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(name);
+    let page = repository().join("docs").join(name);
     let folder = Folder::new();
     let (start, before) = (Instant::now(), children_seconds());
     let (mut written, mut printed) = (0, String::new());

@@ -12,11 +12,7 @@ use std::process::Command;
 
 use ndarray::Array3;
 use nnunet_formats::nifti::{self, Geometry};
-use nnunet_tests::World;
-
-fn repository() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
-}
+use nnunet_tests::{World, repository};
 
 /// The macro with which a C plugin presents itself.
 const TRAILER: &str = r##"

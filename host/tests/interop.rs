@@ -13,7 +13,7 @@ use std::process::Command;
 use nnunet_formats::pickle::Value;
 use nnunet_formats::{nifti, npz, torch_zip};
 use nnunet_test_support::{files, reference};
-use nnunet_tests::{World, copy_folder};
+use nnunet_tests::{World, copy_folder, repository};
 
 /// A trainer in TOML that soon finds the foreground: Dice counts most, and nothing is augmented.
 const TRAINER: &str = r#"
@@ -44,7 +44,7 @@ fn python(variable: &str, package: &str, test: &str) -> Option<PathBuf> {
 }
 
 fn script(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("interop").join(name)
+    repository().join("tests/interop").join(name)
 }
 
 fn run_v1(world: &World, command: &mut Command) -> String {

@@ -10,8 +10,8 @@
 use std::fs;
 use std::path::Path;
 
-use nnunet_plugin_api::{Info, Kind};
-use nnunet_tests::{World, programs};
+use nnunet_plugin_core::{Info, Kind};
+use nnunet_tests::{World, programs, repository};
 
 #[test]
 fn every_value_is_shown_with_the_place_it_comes_from() {
@@ -95,7 +95,7 @@ fn a_component_tells_its_parameters() {
 #[test]
 fn reference_and_schema_are_current() {
     let world = World::new();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let root = repository();
     let now = |program: &str, line: &str| {
         let outcome = world.run_program(&programs().join(program), line, &[]);
         assert_eq!(outcome.code, 0, "{}", outcome.text);
