@@ -8,9 +8,8 @@
 )]
 
 use std::fs;
-use std::path::Path;
 
-use nnunet_plugin_core::{Info, Kind};
+use nnunet_plugin_api::{Info, Kind};
 use nnunet_tests::{World, programs, repository};
 
 #[test]

@@ -7,8 +7,6 @@
     reason = "tests fail by panicking"
 )]
 
-use std::path::Path;
-
 use nnunet_formats::pickle::{self, Value};
 use nnunet_formats::torch_zip;
 use nnunet_formats::{json, nifti, npz};

@@ -9,7 +9,8 @@ use nnunet_tests::World;
 fn the_trainers_of_v1_train_by_name() {
     let world = World::with_phantoms();
     // One of each sort; the crate of the training engine trains with all of them.
-    let parents = ["Loss_TopK10", "noDeepSupervision", "Mish", "3ConvPerStageSameFilters", "noDataAugmentation"];
+    let parents =
+        ["Loss_TopK10", "noDeepSupervision", "Mish", "3ConvPerStageSameFilters", "noDataAugmentation"];
     let table = |name: &str| {
         format!(
             "[trainers.{name}]\nextends = \"nnUNetTrainerV2_{name}\"\nmax_num_epochs = 1\nbatch_size = 2\n\

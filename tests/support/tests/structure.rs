@@ -32,7 +32,8 @@ fn crates() -> Vec<PathBuf> {
             found.push(folder.clone());
         }
         let entries = std::fs::read_dir(&folder).unwrap().flatten().map(|entry| entry.path());
-        let inner = entries.filter(|path| path.is_dir() && !path.ends_with("src") && !path.ends_with("tests"));
+        let inner =
+            entries.filter(|path| path.is_dir() && !path.ends_with("src") && !path.ends_with("tests"));
         folders.extend(inner);
     }
     found.sort();

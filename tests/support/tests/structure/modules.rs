@@ -34,7 +34,8 @@ pub(crate) fn read(src: &Path) -> Modules {
 
 impl Modules {
     fn add(&mut self, file: &Path, folder: &Path, path: Vec<String>) {
-        let text = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let text =
+            std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         let parsed = syn::parse_file(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         let declared: Vec<String> = parsed
             .items
