@@ -29,7 +29,7 @@ fn compare_plans(raw: &Path, expected: &Path, id: &str) {
     copy_folder(raw, &world.path(&format!("raw/nnUNet_raw_data/{task}")));
     world.succeed(&format!("plan_and_preprocess -t {id} --verify_dataset_integrity -tl 2 -tf 2 -no_pp"));
     for file in ["nnUNetPlansv2.1_plans_3D.pkl", "nnUNetPlansv2.1_plans_2D.pkl", "dataset_properties.pkl"] {
-        let read = |path| Json::from(&pickle::load(path).unwrap());
+        let read = |path: &Path| Json::from(&pickle::load(path).unwrap());
         let v1 = read(&expected.join(file));
         let ours = read(&world.path(&format!("preprocessed/{task}/{file}")));
         assert_eq!(difference(&v1, &ours, PLANS, &is_path), None, "{task} {file}");

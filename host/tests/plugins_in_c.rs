@@ -7,7 +7,7 @@
     reason = "tests fail by panicking"
 )]
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use ndarray::Array3;

@@ -8,7 +8,7 @@
 )]
 
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use nnunet_tests::{World, plugin, repository};
