@@ -12,17 +12,6 @@ use std::process::{Command, Stdio};
 use nnunet_tests::{World, copy_folder, programs};
 
 #[test]
-fn the_command_line_does_not_link_libtorch_and_its_sibling_does() {
-    let needed = |name: &str| {
-        let output = Command::new("readelf").arg("-d").arg(programs().join(name)).output().unwrap();
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        text.lines().filter(|line| line.contains("(NEEDED)")).collect::<String>()
-    };
-    assert!(!needed("nnunet").contains("libtorch"), "{}", needed("nnunet"));
-    assert!(needed("nnunet-torch").contains("libtorch_cpu"));
-}
-
-#[test]
 fn both_programs_list_the_same_components() {
     let world = World::new();
     let list = |program: &str| {

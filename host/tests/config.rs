@@ -9,7 +9,7 @@
 
 use std::fs;
 
-use nnunet_plugin_api::{Info, Kind};
+use nnunet_plugin_core::{Info, Kind};
 use nnunet_tests::{World, programs, repository};
 
 #[test]

@@ -46,25 +46,11 @@ fn root() -> PathBuf {
     checkout.or_else(|| std::env::current_dir().ok()).unwrap_or_else(|| PathBuf::from("."))
 }
 
-/// Plugins that need no tensors.
-const LIGHT_PLUGINS: [&str; 5] =
-    ["my-augmentation", "my-imaging", "my-planner", "my-postprocessor", "my-preprocessor"];
-
-/// Builds everything. The command line and plugins without tensors come last and on their own: together with the rest
-/// they would be linked with libtorch, since cargo unites the features of what it builds at once.
+/// Builds everything.
 fn build() -> Result<()> {
     let libtorch = libtorch::set_up()?;
-    cargo(&libtorch, &["build", "--release", "--workspace"])?;
-    let packages = LIGHT_PLUGINS.iter().flat_map(|name| ["--package", name]);
-    cargo(&libtorch, &["build", "--release"].into_iter().chain(packages).collect::<Vec<_>>())?;
-    cargo(
-        &libtorch,
-        &["build", "--release", "--package", "nnunet", "--no-default-features", "--bin", "nnunet"],
-    )
+    cargo(&libtorch, &["build", "--release", "--workspace"])
 }
-
-/// Arguments for the tests of the programs.
-const PROGRAMS: [&str; 5] = ["test", "--release", "--package", "nnunet", "--no-default-features"];
 
 fn test(arguments: &[String]) -> Result<()> {
     numeric::show_processor();
@@ -72,15 +58,11 @@ fn test(arguments: &[String]) -> Result<()> {
     // What the memory checker runs.
     cargo(&libtorch, &["build", "--release", "--package", "nnunet-engine", "--example", "plugin_calls"])?;
     let mut all = cargo_command(&libtorch);
-    all.args(["test", "--release", "--workspace", "--exclude", "nnunet", "--tests"]).args(arguments);
-    timing::run_and_list_slowest(&mut all)?;
-    // The tests of the programs: without features, Cargo builds the command line anew and leaves its sibling as it is.
-    let mut programs = cargo_command(&libtorch);
-    programs.args(PROGRAMS).arg("--tests").args(arguments);
+    all.args(["test", "--release", "--workspace", "--tests"]).args(arguments);
     if is_ci() {
-        programs.envs(python::set_up()?);
+        all.envs(python::set_up()?);
     }
-    timing::run_and_list_slowest(&mut programs)?;
+    timing::run_and_list_slowest(&mut all)?;
     if arguments.is_empty() {
         numeric::test(&libtorch)?;
     }

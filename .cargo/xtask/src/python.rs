@@ -41,8 +41,7 @@ pub(crate) fn test(libtorch: &Path) -> Result<()> {
     let found = set_up()?;
     let variables: Vec<(&str, &str)> =
         found.iter().filter_map(|(variable, bin)| Some((*variable, bin.to_str()?))).collect();
-    let arguments = [&crate::PROGRAMS[..], &["--test", "interop"]].concat();
-    crate::cargo_with(libtorch, &arguments, &variables)
+    crate::cargo_with(libtorch, &["test", "--release", "--workspace", "--test", "interop"], &variables)
 }
 
 impl Environment {

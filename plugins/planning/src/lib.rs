@@ -11,17 +11,18 @@ mod stage;
 mod table;
 mod tables;
 mod topology;
+pub mod v2;
 mod vram;
 
-pub use nnunet_plugin_api::PlannerSettings;
+pub use nnunet_plugin_core::PlannerSettings;
 pub use planners::NAMES;
 pub use resolve::{Lookup, Resolved, resolve};
 pub use topology::{PoolAndConv, pool_and_conv_props, pool_and_conv_props_pool_late, pool_and_conv_props_v2};
 pub use vram::{generic_unet_vram, residual_unet_vram};
 
 use nnunet_numerics::stats::median_f64;
-use nnunet_plugin_api::Result;
-use nnunet_plugin_api::vocabulary::{Fingerprint, Plans, Stage};
+use nnunet_plugin_core::Result;
+use nnunet_plugin_core::vocabulary::{Fingerprint, Plans, Stage};
 
 use crate::grid::{Grid, voxels};
 
@@ -99,7 +100,7 @@ fn median_shape(fingerprint: &Fingerprint, target: [f64; 3]) -> [f64; 3] {
 }
 
 /// The axis of largest spacing comes first.
-fn transposes(target: [f64; 3]) -> ([usize; 3], [usize; 3]) {
+pub(crate) fn transposes(target: [f64; 3]) -> ([usize; 3], [usize; 3]) {
     let worst = spacing::first_largest(target);
     let others: Vec<usize> = (0..3).filter(|axis| *axis != worst).collect();
     let forward = [worst, others[0], others[1]];
@@ -107,7 +108,7 @@ fn transposes(target: [f64; 3]) -> ([usize; 3], [usize; 3]) {
     (forward, backward)
 }
 
-fn permute(values: [f64; 3], order: [usize; 3]) -> [f64; 3] {
+pub(crate) fn permute(values: [f64; 3], order: [usize; 3]) -> [f64; 3] {
     order.map(|axis| values[axis])
 }
 

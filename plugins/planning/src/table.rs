@@ -1,6 +1,6 @@
 //! A planner as a row of a table.
 
-use nnunet_plugin_api::PlannerSettings;
+use nnunet_plugin_core::PlannerSettings;
 
 /// A planner that only changes values.
 pub(crate) struct Table {

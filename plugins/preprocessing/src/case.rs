@@ -3,8 +3,8 @@
 use ndarray::{Array, Array3, Array4, Axis, Dimension};
 use nnunet_numerics::stats::round_half_even;
 use nnunet_numerics::{Resampling, resample, resample_labels, resampled_shape, separate_axis};
-use nnunet_plugin_api::vocabulary::{IntensityStatistics, Plans};
-use nnunet_plugin_api::{
+use nnunet_plugin_core::vocabulary::{IntensityStatistics, Plans};
+use nnunet_plugin_core::{
     CaseArrays, Error, NormalizationContext, PreprocessContext, PreprocessorSettings, Result, StageTarget,
 };
 
@@ -64,7 +64,7 @@ fn normalize(case: &mut CaseArrays, context: &PreprocessContext, known: &Normali
 }
 
 /// The same array in C order; nothing is copied when it is already.
-fn in_order<D: Dimension>(array: Array<f32, D>) -> Array<f32, D> {
+pub(crate) fn in_order<D: Dimension>(array: Array<f32, D>) -> Array<f32, D> {
     if array.is_standard_layout() { array } else { array.as_standard_layout().into_owned() }
 }
 
