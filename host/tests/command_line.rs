@@ -7,7 +7,7 @@
     reason = "tests fail by panicking"
 )]
 
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use nnunet_tests::{World, copy_folder, programs};
 
