@@ -11,8 +11,8 @@ use std::path::PathBuf;
 
 use ndarray::{Array3, Array4, ArrayViewMut3, Axis};
 use nnunet_augmentation::{
-    Hump, Pipeline, Warp, blur, brightness, contrast, downsample_labels, gamma, gaussian_noise, local_gamma,
-    mirror, sharpen, simulate_low_resolution, warp,
+    Pipeline, SpatialGaussian, Warp, blur, brightness, contrast, downsample_labels, gamma, gaussian_noise,
+    local_gamma, mirror, sharpen, simulate_low_resolution, warp,
 };
 use nnunet_formats::npz;
 use nnunet_plugin_core::{Augmentation, AugmentationContext, Config, RandomStream, Sample};
@@ -238,9 +238,9 @@ fn local_transforms() {
         assert!((ours - theirs).abs() <= 2e-4 * theirs.abs().max(1.0), "{ours} instead of {theirs}");
     };
     let shape = [4, 5, 6];
-    let hump = Hump::new(shape, |len| (0.25 * len as f64, 3.0));
+    let gaussian = SpatialGaussian::new(shape, |len| (0.25 * len as f64, 3.0));
     let mut image = Array3::from_shape_fn((4, 5, 6), |(z, y, x)| ((z * 30 + y * 6 + x) as f32).powf(1.3));
-    local_gamma(image.view_mut(), &hump, 2.0);
+    local_gamma(image.view_mut(), &gaussian, 2.0);
     close(image[[0, 1, 2]], 1.515_258_5);
     close(image[[2, 2, 2]], 158.683_95);
     close(image[[3, 4, 4]], 492.884_4);

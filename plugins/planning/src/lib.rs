@@ -1,7 +1,7 @@
 //! nnU-Net's planners: from the fingerprint of a data set to plans (v1 `experiment_planning`).
 //!
-//! [`make_plans`] is the procedure; a planner is a set of values for it ([`PlannerSettings`]) and, where a value cannot
-//! say it, hooks. Those of v1 are registered by their class names ([`NAMES`]).
+//! [`make_plans`] is the procedure; a planner provides its settings ([`PlannerSettings`]) and, where settings are not
+//! enough, hooks. Those of v1 are registered by their class names ([`NAMES`]).
 
 mod grid;
 mod planners;
@@ -26,10 +26,10 @@ use nnunet_plugin_core::vocabulary::{Fingerprint, Plans, Stage};
 
 use crate::grid::{Grid, voxels};
 
-/// Share of the raw volume left after cropping below which intensities are normalised inside the mask.
+/// If cropping leaves less than this fraction of the volume, intensities are normalized inside the nonzero mask.
 const MASK_NORM_REDUCTION: f64 = 0.75;
 
-/// Where the planned data lies.
+/// Location of the data to plan for.
 #[derive(Debug, Clone, Default)]
 pub struct Places {
     /// Cropped cases, sorted.
@@ -41,7 +41,7 @@ pub struct Places {
 /// Plans for a data set.
 ///
 /// # Errors
-/// What the planner's hooks return, or a patch that cannot be planned.
+/// Returns the error of a planner's hook, or an error if no patch fits into memory.
 pub fn make_plans(planner: &Resolved, fingerprint: &Fingerprint, places: &Places) -> Result<Plans> {
     let settings = &planner.settings;
     let target = match planner.target_spacing(fingerprint)? {
@@ -99,7 +99,7 @@ fn median_shape(fingerprint: &Fingerprint, target: [f64; 3]) -> [f64; 3] {
     })
 }
 
-/// The axis of largest spacing comes first.
+/// Axis order: the axis with the largest spacing comes first.
 pub(crate) fn transposes(target: [f64; 3]) -> ([usize; 3], [usize; 3]) {
     let worst = spacing::first_largest(target);
     let others: Vec<usize> = (0..3).filter(|axis| *axis != worst).collect();
@@ -123,7 +123,8 @@ fn scheme(settings: &PlannerSettings, modality: &str) -> String {
     }
 }
 
-/// Modalities called CT never use the mask; others do when cropping removed more than a quarter of the median case.
+/// CT is never normalized inside the mask only; other modalities are if cropping removed more than a quarter of the
+/// median case.
 fn use_mask_for_norm(fingerprint: &Fingerprint) -> Vec<bool> {
     let reductions: Vec<f64> = fingerprint.size_reductions.iter().map(|(_, reduction)| *reduction).collect();
     let cropped = median_f64(&reductions) < MASK_NORM_REDUCTION;

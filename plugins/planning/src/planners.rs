@@ -1,4 +1,4 @@
-//! v1's planners as components: each is a row of [`TABLES`].
+//! v1's planners as components: one row of [`TABLES`] each.
 
 use nnunet_plugin_core::{Component, Info, Kind, Planner, PlannerSettings, Registration, Result, inventory};
 

@@ -2,14 +2,14 @@
 
 use nnunet_plugin_core::PlannerSettings;
 
-/// A planner that only changes values.
+/// A planner that only changes settings.
 pub(crate) struct Table {
-    /// v1's class.
+    /// Class name in v1.
     pub name: &'static str,
-    /// The planner whose values it starts from; empty for a root.
+    /// The planner it extends; empty if it extends none.
     pub extends: &'static str,
-    /// One human-readable line.
+    /// One-line description.
     pub summary: &'static str,
-    /// What it changes.
+    /// Changes the settings of the parent.
     pub change: fn(&mut PlannerSettings),
 }

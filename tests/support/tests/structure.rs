@@ -13,13 +13,14 @@ use std::path::{Path, PathBuf};
 /// Most lines of a crate.
 const MOST_LINES: usize = 5_000;
 /// Crates that may be larger, and why.
-const LARGER: [(&str, &str); 3] = [
+const LARGER: [(&str, &str); 4] = [
     ("host/cli", "every command with its arguments, one file each"),
     (
         "host/data",
         "data sets, v1's pipeline, the selection of models and their exchange share one set of records",
     ),
     ("host/formats", "one reader and writer for each file format, which share only errors and geometry"),
+    ("host/torch", "training and prediction of both model families, which share devices and the pipeline"),
 ];
 
 /// Folders with files that still use each other, and why. Remove a line when its circle is cut; add none.
@@ -86,16 +87,20 @@ fn no_files_of_a_crate_use_each_other() {
 
 #[test]
 fn no_crate_is_too_large() {
+    let mut large = Vec::new();
     for folder in crates() {
         let modules = modules::read(&folder.join("src"));
         let lines: usize = modules.all.iter().map(|module| module.lines).sum();
         let name = shown(&folder);
-        let reason = LARGER.iter().find(|(larger, _)| *larger == name);
-        assert!(
-            lines <= MOST_LINES || reason.is_some(),
-            "{name} has {lines} lines, more than {MOST_LINES}: split it, or name the reason in LARGER"
-        );
+        if lines > MOST_LINES && !LARGER.iter().any(|(larger, _)| *larger == name) {
+            large.push(format!("{name} has {lines} lines"));
+        }
     }
+    assert!(
+        large.is_empty(),
+        "a crate has at most {MOST_LINES} lines; split it, or add it to LARGER with the reason: {}",
+        large.join(", ")
+    );
 }
 
 /// The check itself, on a made-up crate.

@@ -1,25 +1,25 @@
-//! A Gaussian in space whose values go from 0 to 1.
+//! A spatial Gaussian with values from 0 to 1.
 
 use ndarray::ArrayViewMut3;
 
-/// Voxel-wise integrals of a Gaussian, normalised to [0, 1] over the image (batchgenerators `LocalTransform`).
+/// Voxel-wise integrals of a Gaussian, normalized to [0, 1] over the image (batchgenerators `LocalTransform`).
 #[derive(Debug, Clone)]
-pub struct Hump {
+pub struct SpatialGaussian {
     lines: [Vec<f64>; 3],
     low: f64,
     extent: f64,
 }
 
-impl Hump {
-    /// `place` gives centre and standard deviation, in voxels, along an axis of a length. Axes of length one count for
-    /// nothing.
+impl SpatialGaussian {
+    /// `place` returns center and standard deviation, in voxels, for an axis of a given length. Axes of length 1 are
+    /// ignored.
     pub fn new(shape: [usize; 3], mut place: impl FnMut(usize) -> (f64, f64)) -> Self {
         let lines = shape.map(|len| {
             if len == 1 {
                 return vec![1.0];
             }
-            let (centre, deviation) = place(len);
-            let below = |at: f64| normal_below((at - centre) / deviation);
+            let (center, deviation) = place(len);
+            let below = |at: f64| normal_below((at - center) / deviation);
             (0..len).map(|i| below(i as f64 + 0.5) - below(i as f64 - 0.5)).collect()
         });
         let extreme = |pick: fn(f64, f64) -> f64, start: f64| -> f64 {
@@ -30,7 +30,7 @@ impl Hump {
         Self { lines, low, extent }
     }
 
-    /// Calls `change` with every voxel and the hump's height there.
+    /// Calls `change` with each voxel and the value of the Gaussian there.
     pub(crate) fn for_each(
         &self,
         channel: &mut ArrayViewMut3<'_, f32>,
@@ -46,7 +46,7 @@ impl Hump {
     }
 }
 
-/// Share of a standard normal distribution below `at`.
+/// Cumulative distribution function of the standard normal distribution.
 fn normal_below(at: f64) -> f64 {
     0.5 * libm::erfc(-at / std::f64::consts::SQRT_2)
 }
