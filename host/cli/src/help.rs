@@ -5,7 +5,7 @@ use std::fmt::Write;
 use clap::Command;
 
 /// A heading, an example, and the commands below it.
-const TASKS: [(&str, &str, &[&str]); 7] = [
+pub(crate) const TASKS: [(&str, &str, &[&str]); 7] = [
     ("Data", "nnunet verify 4", &["convert_decathlon_task", "example_dataset", "verify"]),
     ("Planning", "nnunet plan_and_preprocess -t 4", &["plan_and_preprocess", "plans"]),
     (
@@ -75,32 +75,4 @@ fn listed(command: &Command) -> String {
     }
     list("More commands:", &|name| TASKS.iter().all(|(_, _, names)| !names.contains(&name)));
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    use super::*;
-    use crate::cli::Cli;
-
-    #[test]
-    fn every_command_is_listed_once_with_its_description() {
-        let help = by_task(Cli::command()).render_help().to_string();
-        for sub in Cli::command().get_subcommands().filter(|sub| !sub.is_hide_set()) {
-            let lines: Vec<&str> =
-                help.lines().filter(|line| line.split_whitespace().next() == Some(sub.get_name())).collect();
-            let about = sub.get_about().map(ToString::to_string).unwrap_or_default();
-            assert!(lines.len() == 1 && lines[0].ends_with(&about), "{}: {lines:?}", sub.get_name());
-        }
-        assert!(help.contains("--config") && help.contains("Usage:"), "{help}");
-    }
-
-    #[test]
-    fn tasks_name_commands_that_exist() {
-        let command = Cli::command();
-        let names: Vec<&str> = command.get_subcommands().map(Command::get_name).collect();
-        let listed = TASKS.iter().flat_map(|(_, _, listed)| listed.iter());
-        assert_eq!(listed.filter(|name| !names.contains(name)).collect::<Vec<_>>(), Vec::<&&str>::new());
-    }
 }

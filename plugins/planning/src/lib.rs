@@ -3,10 +3,12 @@
 //! [`make_plans`] is the procedure; a planner provides its settings ([`PlannerSettings`]) and, where settings are not
 //! enough, hooks. Those of v1 are registered by their class names ([`NAMES`]).
 
+mod grid;
 mod planners;
 mod resolve;
 mod spacing;
 mod stage;
+mod table;
 mod tables;
 mod topology;
 pub mod v2;
@@ -18,9 +20,11 @@ pub use resolve::{Lookup, Resolved, resolve};
 pub use topology::{PoolAndConv, pool_and_conv_props, pool_and_conv_props_pool_late, pool_and_conv_props_v2};
 pub use vram::{generic_unet_vram, residual_unet_vram};
 
-use nnunet_numerics::stats::{median_f64, round_half_even};
+use nnunet_numerics::stats::median_f64;
 use nnunet_plugin_core::Result;
 use nnunet_plugin_core::vocabulary::{Fingerprint, Plans, Stage};
+
+use crate::grid::{Grid, voxels};
 
 /// If cropping leaves less than this fraction of the volume, intensities are normalized inside the nonzero mask.
 const MASK_NORM_REDUCTION: f64 = 0.75;
@@ -70,13 +74,6 @@ pub fn make_plans(planner: &Resolved, fingerprint: &Fingerprint, places: &Places
     Ok(plans)
 }
 
-/// Spacing and size of the median case, transposed.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Grid {
-    pub spacing: [f64; 3],
-    pub shape: [f64; 3],
-}
-
 fn stages(settings: &PlannerSettings, fingerprint: &Fingerprint, grid: &Grid) -> Result<Vec<Stage>> {
     let data = stage::DataSet::of(fingerprint);
     if settings.dimensions == 2 {
@@ -90,11 +87,6 @@ fn stages(settings: &PlannerSettings, fingerprint: &Fingerprint, grid: &Grid) ->
     let low = stage::plan_lowres(settings, &data, grid, &full)?;
     let median = |stage: &Stage| voxels(&stage.median_patient_size_in_voxels);
     Ok(if 2.0 * median(&low) < median(&full) { vec![low, full] } else { vec![full] })
-}
-
-/// Number of voxels of a size.
-pub(crate) fn voxels(size: &[usize]) -> f64 {
-    size.iter().map(|len| *len as f64).product()
 }
 
 /// Per-axis median of the resampled sizes, unrounded.
@@ -137,9 +129,4 @@ fn use_mask_for_norm(fingerprint: &Fingerprint) -> Vec<bool> {
     let reductions: Vec<f64> = fingerprint.size_reductions.iter().map(|(_, reduction)| *reduction).collect();
     let cropped = median_f64(&reductions) < MASK_NORM_REDUCTION;
     fingerprint.modalities.iter().map(|name| !name.contains("CT") && cropped).collect()
-}
-
-/// Sizes are rounded half to even, as NumPy does.
-pub(crate) fn rounded(shape: [f64; 3]) -> [usize; 3] {
-    shape.map(|len| round_half_even(len) as usize)
 }

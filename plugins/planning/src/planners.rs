@@ -2,19 +2,8 @@
 
 use nnunet_plugin_core::{Component, Info, Kind, Planner, PlannerSettings, Registration, Result, inventory};
 
+use crate::table::Table;
 use crate::tables::TABLES;
-
-/// A planner that only changes settings.
-pub(crate) struct Table {
-    /// Class name in v1.
-    pub name: &'static str,
-    /// The planner it extends; empty if it extends none.
-    pub extends: &'static str,
-    /// One-line description.
-    pub summary: &'static str,
-    /// Changes the settings of the parent.
-    pub change: fn(&mut PlannerSettings),
-}
 
 /// The planner of a row.
 pub(crate) struct FromTable(pub(crate) &'static Table);

@@ -4,9 +4,9 @@ use nnunet_numerics::stats::round_half_even;
 use nnunet_plugin_core::vocabulary::{Fingerprint, Stage};
 use nnunet_plugin_core::{Error, PlannerSettings, Result, Shorten, StartPatch, VramEstimate};
 
+use crate::grid::{Grid, rounded, voxels};
 use crate::topology::{PoolAndConv, topology};
 use crate::vram::{DECODER_BLOCKS, ENCODER_BLOCKS, generic_unet_vram, residual_unet_vram};
-use crate::{Grid, rounded, voxels};
 
 /// Edge of the initial isotropic patch.
 const START_EDGE: f64 = 512.0;

@@ -4,7 +4,7 @@
 use nnunet_plugin_core::vocabulary::SegmentationExport;
 use nnunet_plugin_core::{PlannerSettings, Shorten, SpacingRule, StartPatch, Topology, VramEstimate};
 
-use crate::planners::Table;
+use crate::table::Table;
 
 /// v1's reference value for a 2D network.
 const VRAM_REFERENCE_2D: f64 = 19_739_648.0 * 50.0 / 2.0;

@@ -1,5 +1,7 @@
 //! GPU memory estimates of networks, in v1's unit: voxels times features.
 
+use crate::grid::voxels;
+
 /// Estimate for `Generic_UNet` (v1 `compute_approx_vram_consumption`). `pools` are the pooling kernels; map sizes are
 /// truncated, as v1's integer arrays are.
 #[must_use]
@@ -10,7 +12,6 @@ pub fn generic_unet_vram(
     (modalities, classes): (usize, usize),
     conv_per_stage: usize,
 ) -> f64 {
-    let voxels = crate::voxels;
     let blocks_up_and_down = 2 * conv_per_stage + 1;
     let full = voxels(patch);
     let mut total = (blocks_up_and_down * base_features + modalities + classes) as f64 * full;
