@@ -43,7 +43,11 @@ pub(crate) const TASKS: [(&str, &str, &[&str]); 7] = [
             "audit",
         ],
     ),
-    ("Plugins and configuration", "nnunet plugins new trainer my-trainer", &["plugins", "config", "aliases"]),
+    (
+        "Plugins and configuration",
+        "nnunet plugins new trainer my-trainer",
+        &["plugins", "config", "aliases", "completions", "man_pages", "v2"],
+    ),
 ];
 
 /// The command line with its commands listed by task instead of in one list.
