@@ -29,7 +29,7 @@ impl File {
 
 #[cfg(test)]
 mod tests {
-    use nnunet_plugin_api::Kind;
+    use nnunet_plugin_core::Kind;
 
     use super::*;
 
