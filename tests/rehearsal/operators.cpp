@@ -154,6 +154,12 @@ TORCH_LIBRARY_IMPL(aten, CUDA, m) {
   m.impl("unfold", at::native::unfold);
   m.impl("_reshape_alias", reshape_alias);
   m.impl("set_.source_Storage_storage_offset", set_storage);
+  // One kernel each on a GPU; without an entry here they would run tensor by tensor.
+  for (auto name : {"_foreach_norm.Scalar", "_foreach_mul_.Tensor", "_foreach_mul_.Scalar", "_foreach_add_.Scalar",
+                    "_foreach_add_.List", "_foreach_sub_.List", "_foreach_addcmul_.Scalar", "_foreach_addcdiv_.Scalar",
+                    "_foreach_sqrt", "_foreach_lerp_.Scalar", "_foreach_copy_"}) {
+    m.impl(name, torch::CppFunction::makeFromBoxedFunction<&on_the_cpu>());
+  }
   // These choose a backend by the device of their input; the CPU's is meant.
   for (auto name : {"convolution", "convolution_backward", "convolution_overrideable"}) {
     m.impl(name, torch::CppFunction::makeFromBoxedFunction<&on_the_cpu>());

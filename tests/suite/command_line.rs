@@ -7,9 +7,9 @@
     reason = "tests fail by panicking"
 )]
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use nnunet_tests::{World, programs};
+use nnunet_tests::{World, copy_folder, programs};
 
 #[test]
 fn the_command_line_does_not_link_libtorch_and_its_sibling_does() {
@@ -94,4 +94,73 @@ fn an_unknown_key_in_the_configuration_gets_the_nearest_one() {
         "{}",
         outcome.text
     );
+}
+
+/// Whether a reader closes the pipe early is its own business: the command ends quietly.
+#[test]
+fn a_closed_pipe_ends_a_command_quietly() {
+    let world = World::new();
+    for line in ["plugins list", "plugins docs", "config schema", "config show", "--json plugins list"] {
+        let mut child = world.command(line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && errors.is_empty(), "{line}: {} {errors}", output.status);
+    }
+}
+
+#[test]
+fn results_that_cannot_be_written_are_an_error() {
+    let world = World::new();
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = world.command("plugins list").stdout(full).stderr(Stdio::piped()).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(errors.starts_with("error: cannot write the results: "), "{errors}");
+}
+
+/// A training goes on when nobody reads its messages any more.
+#[test]
+fn a_training_does_not_need_a_reader() {
+    let world = World::with_phantoms();
+    let train = "train 3d_fullres Short 900 0 -p nnUNetPlansSmall --disable_validation_inference";
+    let mut child = world.command(train).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop((child.stdout.take(), child.stderr.take()));
+    assert!(child.wait().unwrap().success());
+    let model = "results/nnUNet/3d_fullres/Task900_Phantom/Short__nnUNetPlansSmall/fold_0";
+    assert!(world.path(model).join("model_final_checkpoint.model").is_file());
+}
+
+#[test]
+fn an_error_is_printed_once_and_without_control_characters() {
+    let world = World::new();
+    let outcome = world.run("audit missing\u{1b}[31m.npz");
+    assert_eq!(outcome.code, 1);
+    assert_eq!(outcome.text.matches("No such file").count(), 1, "{}", outcome.text);
+    assert!(outcome.text.contains("missing\\u{1b}[31m.npz"), "{:?}", outcome.text);
+}
+
+#[test]
+fn evaluate_folder_prints_json_objects() {
+    let world = World::new();
+    world.succeed("example_dataset -o . --task Task900_Phantom --train 5 --test 0 --seed 3");
+    let labels = world.path("Task900_Phantom/labelsTr");
+    copy_folder(&labels, &world.path("predictions"));
+    let line = "evaluate_folder -ref Task900_Phantom/labelsTr -pred predictions -l 1 2 --json";
+    let output = world.command(line).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let objects: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(objects.iter().all(serde_json::Value::is_object), "{text}");
+    assert!(objects.iter().any(|object| object["label"] == 1 && object["mean_dice"] == 1.0), "{text}");
+    assert_eq!(objects.last().unwrap()["cases"], 5, "{text}");
+}
+
+/// Messages go to the log file in every style, and details with -v.
+#[test]
+fn the_log_file_has_all_messages() {
+    let world = World::new();
+    world.succeed("example-dataset -o . --train 5 --test 0 --quiet --log-file log.txt");
+    let log = std::fs::read_to_string(world.path("log.txt")).unwrap();
+    assert!(log.contains("INFO") && log.contains("Task"), "{log}");
 }

@@ -1,7 +1,15 @@
-//! The command line: arguments and work of every command that needs no tensors, and what is printed.
+//! The command line: arguments of all commands, the work of those that need no tensors, and what is printed.
 
+mod arguments;
+mod cli;
 pub mod commands;
 mod config_values;
+mod defaults;
 pub mod differences;
 pub mod pictures;
 pub mod report;
+mod tensor_commands;
+
+pub use arguments::process_arguments;
+pub use cli::{Cli, main};
+pub use tensor_commands::TensorCommands;

@@ -2,7 +2,7 @@
 #![allow(unsafe_code)]
 
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use anyhow::{Context, Result, anyhow};
 use libloading::{Library, Symbol};
@@ -12,16 +12,17 @@ use nnunet_plugin_api::abi::v1::{Import, PluginRootRef};
 use nnunet_plugin_api::abi::{C_SYMBOL, HANDSHAKE_SYMBOL, Handshake, ROOT_SYMBOL, name_culprits};
 use nnunet_plugin_api::{Component, Error as ComponentError, Info, serde_json};
 
+use crate::lock::lock;
 use crate::plugin::Description;
 use crate::services::services;
 use crate::stdout;
 
 pub use crate::services::cancel;
 
-/// What a plugin file says of itself.
+/// The description that a plugin file gives of itself.
 ///
 /// # Errors
-/// Every reason to refuse the file: what was found, what was wanted and what to do.
+/// Returns the reason to reject the file: what was found, what was expected and what to do.
 pub fn describe(path: &Path) -> Result<Description> {
     Image::open(path)?.describe()
 }
@@ -58,11 +59,11 @@ impl Image {
     fn open(path: &Path) -> Result<Self> {
         stdout::reserve();
         name_culprits();
-        // SAFETY: loading runs the image's initialisers; the user named this file or its folder as a plugin.
+        // SAFETY: loading runs the image's initializers; the user named this file or its folder as a plugin.
         let library = unsafe { Library::new(path) }.map_err(|error| anyhow!("cannot be loaded: {error}"))?;
         // An image whose code and statics may be referred to from anywhere stays for ever.
         let library: &'static Library = Box::leak(Box::new(library));
-        LOADED.lock().unwrap_or_else(PoisonError::into_inner).push(library);
+        lock(&LOADED).push(library);
         let handshake = handshake(library)?;
         handshake.check()?;
         let entry = if handshake.flags().is_c() {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{LazyLock, Mutex, OnceLock};
 
 use nnunet_plugin_api::Error;
 use nnunet_plugin_api::abi::abi_stable::prefix_type::PrefixTypeTrait;
@@ -11,6 +11,7 @@ use nnunet_plugin_api::abi::v1::{AbiResult, HostServices, HostServicesRef, Round
 use rayon::prelude::*;
 use tempfile::TempDir;
 
+use crate::lock::lock;
 use crate::progress::{self, Bar};
 
 /// The services, for a plugin's `manifest`.
@@ -79,8 +80,4 @@ extern "C" fn scratch() -> AbiResult<RString> {
 
 extern "C" fn parallel_for(count: usize, rounds: Rounds) {
     (0..count).into_par_iter().for_each(|index| rounds.run(index));
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,8 +1,7 @@
 //! Standard output, kept for the results of commands: what a plugin prints goes to standard error.
-#![allow(clippy::print_stdout, reason = "this is the place that prints")]
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, Write};
 use std::sync::OnceLock;
 
 static RESERVED: OnceLock<File> = OnceLock::new();
@@ -22,10 +21,17 @@ pub fn reserve() {
 }
 
 /// Prints a line.
-pub fn print_line(text: &str) {
+///
+/// # Errors
+/// Returns an I/O error if it cannot be written.
+pub fn print_line(text: &str) -> io::Result<()> {
+    let line = format!("{text}\n");
     match RESERVED.get() {
-        // The reader may have gone; the work goes on.
-        Some(mut output) => drop(writeln!(output, "{text}")),
-        None => println!("{text}"),
+        Some(mut output) => output.write_all(line.as_bytes()),
+        None => {
+            let mut output = io::stdout().lock();
+            output.write_all(line.as_bytes())?;
+            output.flush()
+        }
     }
 }

@@ -5,9 +5,9 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
-use nnunet_cli::commands::{self, Cli, process_arguments};
-use nnunet_cli::report;
-use nnunet_engine::session::WITHOUT_TENSORS;
+use nnunet_cli::commands::{plugins, predict, train, trainers};
+use nnunet_cli::{Cli, TensorCommands, process_arguments};
+use nnunet_engine::component_set::{ComponentSet, WITHOUT_TENSORS};
 
 /// Volumes come and go; memory that stays with the program need not be cleared by the system each time.
 #[global_allocator]
@@ -23,23 +23,36 @@ const TUNABLES: &str = "GLIBC_TUNABLES";
 const KEEP_MEMORY: &str = "glibc.malloc.mmap_threshold=8589934592:glibc.malloc.trim_threshold=536870912";
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            report::error(&error);
-            ExitCode::FAILURE
-        }
+    nnunet_cli::main(&HandOver)
+}
+
+/// Hands commands that need tensors to the sibling program.
+struct HandOver;
+
+impl TensorCommands for HandOver {
+    fn component_set(&self) -> ComponentSet {
+        WITHOUT_TENSORS
+    }
+
+    fn train(&self, _args: &train::Args, _cli: &Cli) -> Result<ExitCode> {
+        hand_over()
+    }
+
+    fn predict(&self, _args: &predict::Args, _cli: &Cli) -> Result<ExitCode> {
+        hand_over()
+    }
+
+    fn trainers(&self, _args: &trainers::Args, _cli: &Cli) -> Result<ExitCode> {
+        hand_over()
+    }
+
+    fn check_plugin(&self, _args: &plugins::check::Args) -> Result<ExitCode> {
+        hand_over()
     }
 }
 
-fn run() -> Result<()> {
-    let cli = Cli::from_process()?;
-    cli.set_style();
-    if cli.command.needs_tensors() { hand_over() } else { commands::run(&cli, WITHOUT_TENSORS) }
-}
-
-/// Becomes the sibling program with the same arguments; returns only when that fails.
-fn hand_over() -> Result<()> {
+/// Replaces this process by the sibling program with the same arguments; returns only if that fails.
+fn hand_over() -> Result<ExitCode> {
     let sibling =
         std::env::current_exe().context("cannot find this program's own path")?.with_file_name(SIBLING);
     let mut command = Command::new(&sibling);

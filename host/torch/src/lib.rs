@@ -18,32 +18,39 @@ mod v2;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use nnunet_cli::commands::{self, Cli, Command};
+use nnunet_cli::commands::{
+    plugins, predict as predict_args, train as train_args, trainers as trainers_args,
+};
+use nnunet_cli::{Cli, TensorCommands};
+use nnunet_engine::component_set::ComponentSet;
 
 // A statically linked crate that nobody names contributes nothing to the registry.
 use nnunet_architectures as _;
 use nnunet_losses as _;
 use nnunet_trainers as _;
 
-/// Runs any command.
-///
-/// # Errors
-/// What the command returns.
-pub fn run(cli: &Cli) -> Result<ExitCode> {
-    match &cli.command {
-        Command::Train(args) => train::run(args, &cli.session(components::WITH_TENSORS)?),
-        Command::TrainDp(args) => train::run(args.on_one_device()?, &cli.session(components::WITH_TENSORS)?),
-        Command::TrainDdp(args) => train::run(args.on_one_device()?, &cli.session(components::WITH_TENSORS)?),
-        Command::Predict(args) => {
-            predict::run(args, &cli.session(components::WITH_TENSORS)?).map(|()| ExitCode::SUCCESS)
-        }
-        Command::Trainers(args) => {
-            trainers::run(args, &cli.session(components::WITH_TENSORS)?).map(|()| ExitCode::SUCCESS)
-        }
-        Command::Plugins(args) => match args.check() {
-            Some(check) => check::run(check).map(|()| ExitCode::SUCCESS),
-            None => commands::run(cli, components::WITH_TENSORS).map(|()| ExitCode::SUCCESS),
-        },
-        _ => commands::run(cli, components::WITH_TENSORS).map(|()| ExitCode::SUCCESS),
+/// The commands that need tensors, run in this process.
+#[derive(Debug)]
+pub struct WithTensors;
+
+impl TensorCommands for WithTensors {
+    fn component_set(&self) -> ComponentSet {
+        components::WITH_TENSORS
+    }
+
+    fn train(&self, args: &train_args::Args, cli: &Cli) -> Result<ExitCode> {
+        train::run(args, &cli.session(self.component_set())?)
+    }
+
+    fn predict(&self, args: &predict_args::Args, cli: &Cli) -> Result<ExitCode> {
+        predict::run(args, &cli.session(self.component_set())?).map(|()| ExitCode::SUCCESS)
+    }
+
+    fn trainers(&self, args: &trainers_args::Args, cli: &Cli) -> Result<ExitCode> {
+        trainers::run(args, &cli.session(self.component_set())?).map(|()| ExitCode::SUCCESS)
+    }
+
+    fn check_plugin(&self, args: &plugins::check::Args) -> Result<ExitCode> {
+        check::run(args).map(|()| ExitCode::SUCCESS)
     }
 }

@@ -1,5 +1,4 @@
 //! What the process knows of CUDA.
-#![allow(unsafe_code, reason = "calls of the C++ part")]
 
 unsafe extern "C" {
     fn nnunet_cuda_is_registered() -> i32;

@@ -1,5 +1,10 @@
-//! Calls of libtorch that tch has none for.
+//! Calls of libtorch that tch has none for: multi-tensor operators, and what a process knows of CUDA.
+#![allow(unsafe_code, reason = "the C++ part is called through C functions")]
 
 mod backend;
+mod call;
+mod fused;
+pub mod lists;
 
 pub use backend::cuda_is_registered;
+pub use fused::{AdamState, AdamStep, SgdStep, adam, sgd};

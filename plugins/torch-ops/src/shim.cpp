@@ -1,9 +1,142 @@
-// Calls of libtorch that tch has none for. Functions that may fail return a message to be freed, or null.
+// Calls of libtorch that tch has none for. Tensors come as pointers to at::Tensor, which is what tch's C_tensor is; those
+// that are returned belong to the caller. A function that may fail returns null, or a message for nnunet_free_message.
+#include <ATen/ATen.h>
 #include <ATen/detail/CUDAHooksInterface.h>
+#include <c10/core/GradMode.h>
+#include <cstdlib>
+#include <cstring>
+#include <vector>
+
+namespace {
+
+using List = std::vector<at::Tensor>;
+
+struct Tensors {
+  at::Tensor* const* first;
+  size_t count;
+
+  List list() const {
+    List all;
+    all.reserve(count);
+    for (size_t i = 0; i < count; i++) all.push_back(*first[i]);
+    return all;
+  }
+};
+
+std::optional<at::Tensor> maybe(const at::Tensor* tensor) {
+  return tensor ? std::optional<at::Tensor>(*tensor) : std::nullopt;
+}
+
+template <class Work>
+char* guarded(Work work) {
+  try {
+    c10::NoGradGuard no_grad;
+    work();
+    return nullptr;
+  } catch (const std::exception& error) {
+    return strdup(error.what());
+  } catch (...) {
+    return strdup("an unknown error");
+  }
+}
+
+}  // namespace
 
 extern "C" {
 
+void nnunet_free_message(char* message) { std::free(message); }
+
 // Whether the process has a CUDA backend already: linked, loaded or preloaded. Asks for no device.
 int nnunet_cuda_is_registered() { return at::CUDAHooksRegistry()->Has("CUDAHooks"); }
+
+char* nnunet_forget_gradients(Tensors tensors) {
+  return guarded([&] {
+    for (size_t i = 0; i < tensors.count; i++) tensors.first[i]->mutable_grad().reset();
+  });
+}
+
+// The L2 norm of all tensors together, without axes, on their device.
+char* nnunet_total_norm(Tensors tensors, at::Tensor** norm) {
+  return guarded([&] {
+    auto each = at::_foreach_norm(tensors.list(), 2);
+    *norm = new at::Tensor(at::linalg_vector_norm(at::stack(each), 2));
+  });
+}
+
+char* nnunet_multiply(Tensors tensors, const at::Tensor* factor) {
+  return guarded([&] { at::_foreach_mul_(tensors.list(), *factor); });
+}
+
+char* nnunet_multiply_scalar(Tensors tensors, double factor) {
+  return guarded([&] { at::_foreach_mul_(tensors.list(), factor); });
+}
+
+char* nnunet_add_scalar(Tensors tensors, double value) {
+  return guarded([&] { at::_foreach_add_(tensors.list(), value); });
+}
+
+// tensors -= value, a tensor without axes.
+char* nnunet_subtract(Tensors tensors, const at::Tensor* value) {
+  return guarded([&] { at::_foreach_sub_(tensors.list(), List(tensors.count, *value)); });
+}
+
+char* nnunet_add(Tensors tensors, Tensors others, double alpha) {
+  return guarded([&] { at::_foreach_add_(tensors.list(), others.list(), alpha); });
+}
+
+// tensors += value * a * b
+char* nnunet_add_products(Tensors tensors, Tensors a, Tensors b, double value) {
+  return guarded([&] { at::_foreach_addcmul_(tensors.list(), a.list(), b.list(), value); });
+}
+
+// tensors += value * a / (sqrt(b) + eps)
+char* nnunet_add_quotients(Tensors tensors, Tensors a, Tensors b, double eps, double value) {
+  return guarded([&] {
+    auto roots = at::_foreach_sqrt(b.list());
+    at::_foreach_add_(roots, eps);
+    at::_foreach_addcdiv_(tensors.list(), a.list(), roots, value);
+  });
+}
+
+// tensors += weight * (others - tensors)
+char* nnunet_move_towards(Tensors tensors, Tensors others, double weight) {
+  return guarded([&] { at::_foreach_lerp_(tensors.list(), others.list(), weight); });
+}
+
+char* nnunet_copy(Tensors tensors, Tensors from) {
+  return guarded([&] { at::_foreach_copy_(tensors.list(), from.list()); });
+}
+
+// Divides by a scale; found becomes 1 when a value is not finite. Both are tensors without axes.
+char* nnunet_unscale(Tensors tensors, at::Tensor* found, const at::Tensor* inverse) {
+  return guarded([&] { at::_amp_foreach_non_finite_check_and_unscale_(tensors.list(), *found, *inverse); });
+}
+
+struct SgdStep {
+  double learning_rate, momentum, weight_decay;
+  bool nesterov, is_first;
+};
+
+// Nothing changes where `skip` is 1.
+char* nnunet_sgd(Tensors parameters, Tensors gradients, Tensors buffers, SgdStep how, const at::Tensor* skip) {
+  return guarded([&] {
+    at::_fused_sgd_(parameters.list(), gradients.list(), buffers.list(), how.weight_decay, how.momentum,
+                    how.learning_rate, 0.0, how.nesterov, false, how.is_first, {}, maybe(skip));
+  });
+}
+
+struct AdamStep {
+  double learning_rate, beta1, beta2, weight_decay, eps;
+  bool amsgrad;
+};
+
+char* nnunet_adam(Tensors parameters, Tensors gradients, Tensors first, Tensors second, Tensors largest,
+                  Tensors steps, AdamStep how, const at::Tensor* skip) {
+  return guarded([&] {
+    at::_fused_adam_(parameters.list(), gradients.list(), first.list(), second.list(), largest.list(), steps.list(),
+                     how.learning_rate, how.beta1, how.beta2, how.weight_decay, how.eps, how.amsgrad, false, {},
+                     maybe(skip));
+  });
+}
 
 }

@@ -9,7 +9,7 @@ use nnunet_plugin_api::{EpochReport, Error, Flow, Result};
 use crate::batch::Batch;
 use crate::epoch_retry::EpochRetry;
 use crate::evaluation::OnlineEvaluation;
-use crate::gradients::{clip_gradients, unscale_gradients, zero_gradients};
+use crate::gradients::{clip_gradients, forget_gradients, unscale_gradients};
 use crate::non_finite;
 use crate::observer::{EpochOutcome, Observer};
 use crate::pool::{BatchPool, Pools};
@@ -150,7 +150,7 @@ impl Engine {
     /// # Errors
     /// Returns an error if the loss or a gradient is not finite, or if network or loss fail.
     pub fn train_step(&mut self, batch: &Batch, learning_rate: f64) -> Result<f64> {
-        zero_gradients(&self.store);
+        forget_gradients(&self.store)?;
         let loss = self.loss_of(&self.forward(batch, true)?, batch)?;
         let value = f64::try_from(loss.detach().f_to_kind(Kind::Double)?)?;
         if !value.is_finite() {

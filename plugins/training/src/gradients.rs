@@ -3,49 +3,50 @@
 use nnunet_architectures::ParameterStore;
 use nnunet_plugin_api::tch::{Kind, Tensor};
 use nnunet_plugin_api::{Error, Result};
+use nnunet_torch_ops::lists;
 
 /// Keeps the clipped norm's quotient finite (`torch.nn.utils.clip_grad_norm_`).
 const CLIP_EPSILON: f64 = 1e-6;
 
-/// Scales all gradients so that their joint L2 norm does not exceed `largest`; returns the norm before.
+/// The gradients that there are.
+fn gradients(store: &ParameterStore) -> Vec<Tensor> {
+    store.trainable().map(|parameter| parameter.tensor.grad()).filter(Tensor::defined).collect()
+}
+
+/// Scales all gradients so that their joint L2 norm does not exceed `largest`; returns the norm before, a tensor without
+/// axes on the device. Waits for nothing, and does nothing special about a norm that is not finite.
 ///
 /// # Errors
-/// A norm that is not finite.
-pub fn clip_gradients(store: &ParameterStore, largest: Option<f64>) -> Result<f64> {
-    let gradients: Vec<Tensor> = store.trainable().map(|p| p.tensor.grad()).filter(Tensor::defined).collect();
+/// No gradients; what libtorch says.
+pub fn clip_on_device(store: &ParameterStore, largest: Option<f64>) -> Result<Tensor> {
+    let gradients = gradients(store);
     if gradients.is_empty() {
         return Err(Error::message("no parameter has a gradient"));
     }
-    let norms: Vec<Tensor> =
-        gradients.iter().map(|gradient| gradient.f_norm()).collect::<std::result::Result<_, _>>()?;
-    let norm = f64::try_from(Tensor::f_stack(&norms, 0)?.f_norm()?.f_to_kind(Kind::Double)?)?;
-    if !norm.is_finite() {
-        return Err(Error::NotFinite(format!("gradient norm {norm}")));
-    }
-    if let Some(factor) =
-        largest.map(|largest| largest / (norm + CLIP_EPSILON)).filter(|factor| *factor < 1.0)
-    {
-        for mut gradient in gradients {
-            let _ = gradient.f_mul_scalar_(factor)?;
-        }
+    let norm = lists::total_norm(&gradients)?;
+    if let Some(largest) = largest {
+        let factor = ((&norm + CLIP_EPSILON).f_reciprocal()? * largest).f_clamp_max(1.0)?;
+        lists::multiply(&gradients, &factor)?;
     }
     Ok(norm)
 }
 
+/// As [`clip_on_device`], and reads the norm.
+///
+/// # Errors
+/// A norm that is not finite.
+pub fn clip_gradients(store: &ParameterStore, largest: Option<f64>) -> Result<f64> {
+    let norm = f64::try_from(clip_on_device(store, largest)?.f_to_kind(Kind::Double)?)?;
+    if norm.is_finite() { Ok(norm) } else { Err(Error::NotFinite(format!("gradient norm {norm}"))) }
+}
+
 /// Divides all gradients by the scale of the loss.
 pub(crate) fn unscale_gradients(store: &ParameterStore, scale: f64) -> Result<()> {
-    for mut gradient in store.trainable().map(|p| p.tensor.grad()).filter(Tensor::defined) {
-        let _ = gradient.f_mul_scalar_(1.0 / scale)?;
-    }
-    Ok(())
+    Ok(lists::multiply_scalar(&gradients(store), 1.0 / scale)?)
 }
 
 /// Forgets all gradients.
-pub(crate) fn zero_gradients(store: &ParameterStore) {
-    for parameter in store.trainable() {
-        let mut gradient = parameter.tensor.grad();
-        if gradient.defined() {
-            let _ = gradient.detach_().zero_();
-        }
-    }
+pub(crate) fn forget_gradients(store: &ParameterStore) -> Result<()> {
+    let tensors: Vec<Tensor> = store.trainable().map(|parameter| parameter.tensor.shallow_clone()).collect();
+    Ok(lists::forget_gradients(&tensors)?)
 }

@@ -28,7 +28,7 @@ mod sampling_tests;
 pub use batch::{Batch, BatchPlan, CaseSource};
 pub use dummy::DummyCase;
 pub use evaluation::OnlineEvaluation;
-pub use gradients::clip_gradients;
+pub use gradients::{clip_gradients, clip_on_device};
 pub use history::History;
 pub use lr_finder::LearningRateSweep;
 pub use observer::{EpochOutcome, Observer};

@@ -30,7 +30,7 @@ pub struct Args {
     #[arg(long = "pl", default_value = "nnUNetPlansv2.1")]
     plans: String,
     /// Leave out models that are missing, and export models without postprocessing.
-    #[arg(long = "disable_strict", alias = "disable-strict")]
+    #[arg(long = "disable_strict")]
     disable_strict: bool,
     /// Folds, or all.
     #[arg(short = 'f', num_args = 1.., default_values_t = ["0", "1", "2", "3", "4"].map(str::to_owned))]
@@ -43,7 +43,7 @@ pub struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// An archive that exists already; as [`exchange::export`].
+/// Returns an error for an archive that exists already, or as [`exchange::export`].
 pub(super) fn run(args: &Args) -> Result<()> {
     ensure!(
         args.overwrite || !args.output.exists(),

@@ -1,13 +1,12 @@
-//! The command line: one file a command, each with its arguments and `run`.
+//! The commands: one file each, with its arguments and `run`. Those that need tensors have their arguments here; the work
+//! is done by [`TensorCommands`].
 
 mod aliases;
 mod apply_postprocessing;
-mod arguments;
 mod audit;
 mod change_trainer_class;
 mod config;
 mod convert_decathlon_task;
-mod defaults;
 mod determine_postprocessing;
 pub mod device;
 mod ensemble;
@@ -29,192 +28,110 @@ pub mod train_parallel;
 pub mod trainers;
 mod verify;
 
-use std::ffi::OsString;
-use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use nnunet_data::{folders, images};
-use nnunet_engine::config::{choices, files};
-use nnunet_engine::session::{ComponentSet, Session};
+use clap::Subcommand;
+use nnunet_engine::config::Choices;
 
-use crate::report::{self, Style};
+use crate::cli::Cli;
+use crate::tensor_commands::TensorCommands;
 
-pub use arguments::normalize;
-
-/// nnU-Net as one program: configures, trains, selects and applies segmentation pipelines.
-#[derive(Debug, Parser)]
-#[command(name = "nnunet", version, infer_long_args = true)]
-pub struct Cli {
-    /// Print errors only.
-    #[arg(long, global = true)]
-    pub quiet: bool,
-    /// Print one JSON object a line.
-    #[arg(long, global = true)]
-    pub json: bool,
-    /// Configuration file instead of ./nnunet.toml.
-    #[arg(long, global = true, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// Load a plugin; may be given several times.
-    #[arg(long, global = true, value_name = "FILE")]
-    pub plugin: Vec<PathBuf>,
-    /// What to do.
-    #[command(subcommand)]
-    pub command: Command,
-}
-
-/// The commands. Names are v1's; kebab-case works too.
+/// The commands, under v1's names.
 #[derive(Debug, Subcommand)]
 #[command(rename_all = "snake_case", infer_long_args = true)]
 pub enum Command {
-    /// Crop, analyse, plan and preprocess tasks.
-    #[command(alias = "plan-and-preprocess")]
+    /// Crop, analyze, plan and preprocess tasks.
     PlanAndPreprocess(plan_and_preprocess::Args),
-    /// Check a raw task, and repair a copy of it.
+    /// Check a raw task for errors, and repair a copy of it.
     Verify(verify::Args),
     /// Show, change and compare plans.
     Plans(plans::Args),
     /// Train a model on a fold.
     Train(train::Args),
-    /// Train a model on a fold, called as v1's training on several devices.
-    #[command(name = "train_DP", alias = "train-dp")]
+    /// Train a model on a fold, with the arguments of v1's DataParallel training.
+    #[command(name = "train_DP", alias = "train_dp")]
     TrainDp(train_parallel::DataParallel),
-    /// The same, called as v1's distributed training.
-    #[command(name = "train_DDP", alias = "train-ddp")]
+    /// Train a model on a fold, with the arguments of v1's distributed training.
+    #[command(name = "train_DDP", alias = "train_ddp")]
     TrainDdp(train_parallel::Distributed),
-    /// Say what a trainer's name means.
+    /// List trainers, show a trainer's resolved settings, or compare two.
     Trainers(trainers::Args),
     /// Predict a folder of images.
     Predict(Box<predict::Args>),
-    /// Merge the predictions of several models.
+    /// Average the predicted probabilities of several models.
     Ensemble(ensemble::Args),
-    /// Find the postprocessing that pays.
-    #[command(alias = "determine-postprocessing")]
+    /// Determine the best postprocessing.
     DeterminePostprocessing(determine_postprocessing::Args),
     /// Apply a postprocessing to a folder of label maps.
-    #[command(alias = "apply-postprocessing")]
     ApplyPostprocessing(apply_postprocessing::Args),
-    /// Find the best model, or pair of models.
-    #[command(alias = "find-best-configuration")]
+    /// Find the best model or ensemble of two models by cross-validation.
     FindBestConfiguration(find_best_configuration::Args),
-    /// Compare a folder of predictions with its references.
-    #[command(alias = "evaluate-folder")]
+    /// Compute metrics of a folder of predictions against reference segmentations.
     EvaluateFolder(evaluate_folder::Args),
-    /// Turn a task of the Medical Segmentation Decathlon into a raw task.
-    #[command(alias = "convert-decathlon-task")]
+    /// Convert a task of the Medical Segmentation Decathlon to a raw task.
     ConvertDecathlonTask(convert_decathlon_task::Args),
-    /// Draw the fullest slice of every case of a task.
-    #[command(alias = "plot-task-pngs")]
+    /// Draw the slice with most foreground of every case of a task.
     PlotTaskPngs(plot_task_pngs::Args),
-    /// Put trained models into one file for others.
-    #[command(alias = "export-model-to-zip")]
+    /// Export trained models to a zip archive.
     ExportModelToZip(export_model_to_zip::Args),
-    /// Install such a file.
-    #[command(alias = "install-pretrained-model-from-zip")]
+    /// Install a model exported by export_model_to_zip.
     InstallPretrainedModelFromZip(install_pretrained_model_from_zip::Args),
-    /// Name another trainer in a model's checkpoints.
-    #[command(alias = "change-trainer-class")]
+    /// Change the trainer named in a model's checkpoints.
     ChangeTrainerClass(change_trainer_class::Args),
-    /// List the models that v1's authors have published.
-    #[command(alias = "print-available-pretrained-models")]
+    /// List the pretrained models published by the authors of nnU-Net.
     PrintAvailablePretrainedModels(pretrained::Available),
-    /// Describe a published model.
-    #[command(alias = "print-pretrained-model-info")]
+    /// Describe a published pretrained model.
     PrintPretrainedModelInfo(pretrained::Named),
-    /// Say where a published model lies and how to install it.
-    #[command(alias = "download-pretrained-model")]
+    /// Show where to download a published model and how to install it.
     DownloadPretrainedModel(pretrained::Named),
-    /// Say how to install the model of an address.
-    #[command(alias = "download-pretrained-model-by-url")]
+    /// Show how to install a model from a URL.
     DownloadPretrainedModelByUrl(pretrained::Url),
-    /// Make a small task of phantoms to try everything on.
-    #[command(name = "example-dataset", alias = "example_dataset")]
+    /// Create a small synthetic task for trying things out.
     ExampleDataset(example_dataset::Args),
-    /// Draw image, truth and prediction of cases side by side.
+    /// Draw image, reference and prediction of cases side by side.
     Picture(picture::Args),
-    /// Say what a file from elsewhere holds; nothing in it is run.
+    /// Inspect an untrusted file without executing any of it.
     Audit(audit::Args),
-    /// Show what is set where, and what may be.
+    /// Show the effective configuration and where each value comes from.
     Config(config::Args),
-    /// List, inspect, make, check and install plugins.
+    /// List, inspect, create, check and install plugins.
     Plugins(plugins::Args),
-    /// Make links with v1's command names.
+    /// Create links with v1's command names.
     Aliases(aliases::Args),
 }
 
 impl Command {
-    /// Whether the command needs tensors, and so the program that has them.
-    #[must_use]
-    pub fn needs_tensors(&self) -> bool {
-        matches!(
-            self,
-            Command::Train(_)
-                | Command::TrainDp(_)
-                | Command::TrainDdp(_)
-                | Command::Trainers(_)
-                | Command::Predict(_)
-        ) || matches!(self, Command::Plugins(args) if args.check().is_some())
-    }
-}
-
-impl Cli {
-    /// Parses the arguments of the process, in v1's style too, with the defaults of the project's configuration file.
-    /// Wrong arguments end the process with code 2.
-    ///
-    /// # Errors
-    /// A configuration file that cannot be used.
-    pub fn from_process() -> Result<Self> {
-        let words = process_arguments();
-        let files = files(defaults::named_file(&words).as_deref())?;
-        folders::set_from(&files);
-        let choices = choices(&files);
-        let command = defaults::with_choices(Self::command(), &choices);
-        let matches = command.get_matches_from(words);
-        let mut cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-        match &mut cli.command {
-            Command::Train(args) => args.complete(&choices)?,
-            Command::TrainDp(args) => args.train.complete(&choices)?,
-            Command::TrainDdp(args) => args.train.complete(&choices)?,
-            _ => {}
+    /// Takes what the command line leaves out from the configuration files.
+    pub(crate) fn complete(&mut self, choices: &Choices) -> Result<()> {
+        match self {
+            Self::Train(args) => args.complete(choices),
+            Self::TrainDp(args) => args.train.complete(choices),
+            Self::TrainDdp(args) => args.train.complete(choices),
+            _ => Ok(()),
         }
-        Ok(cli)
-    }
-
-    /// Sets how much is said.
-    pub fn set_style(&self) {
-        report::set_style(if self.json {
-            Style::Json
-        } else if self.quiet {
-            Style::Quiet
-        } else {
-            Style::Human
-        });
-    }
-
-    /// Fills the registry.
-    ///
-    /// # Errors
-    /// A configuration file or plugin that cannot be used.
-    pub fn session(&self, set: ComponentSet) -> Result<Session> {
-        let session = Session::open(set, self.config.as_deref(), &self.plugin)?;
-        images::install(&session.registry);
-        Ok(session)
     }
 }
 
-/// Runs a command that needs no tensors.
+/// Runs a command.
 ///
 /// # Errors
-/// What the command returns.
-pub fn run(cli: &Cli, set: ComponentSet) -> Result<()> {
-    match &cli.command {
-        Command::PlanAndPreprocess(args) => plan_and_preprocess::run(args, &cli.session(set)?),
+/// Returns the error of the command.
+pub(crate) fn run(cli: &Cli, tensors: &impl TensorCommands) -> Result<ExitCode> {
+    let session = || cli.session(tensors.component_set());
+    let done = match &cli.command {
+        Command::Train(args) => return tensors.train(args, cli),
+        Command::TrainDp(args) => return tensors.train(args.on_one_device()?, cli),
+        Command::TrainDdp(args) => return tensors.train(args.on_one_device()?, cli),
+        Command::Predict(args) => return tensors.predict(args, cli),
+        Command::Trainers(args) => return tensors.trainers(args, cli),
+        Command::PlanAndPreprocess(args) => plan_and_preprocess::run(args, &session()?),
         Command::Audit(args) => audit::run(args),
         Command::Plans(args) => plans::run(args),
         Command::Verify(args) => verify::run(args),
-        Command::Ensemble(args) => ensemble::run(args, &cli.session(set)?),
+        Command::Ensemble(args) => ensemble::run(args, &session()?),
         Command::DeterminePostprocessing(args) => determine_postprocessing::run(args),
-        Command::ApplyPostprocessing(args) => apply_postprocessing::run(args, &cli.session(set)?),
+        Command::ApplyPostprocessing(args) => apply_postprocessing::run(args, &session()?),
         Command::FindBestConfiguration(args) => find_best_configuration::run(args),
         Command::EvaluateFolder(args) => evaluate_folder::run(args),
         Command::ExampleDataset(args) => example_dataset::run(args),
@@ -229,20 +146,8 @@ pub fn run(cli: &Cli, set: ComponentSet) -> Result<()> {
         Command::DownloadPretrainedModel(args) => pretrained::download(args),
         Command::DownloadPretrainedModelByUrl(args) => pretrained::download_by_url(args),
         Command::Config(args) => config::run(args, cli),
-        Command::Plugins(args) => plugins::run(args, cli, set),
+        Command::Plugins(args) => return plugins::run(args, cli, tensors),
         Command::Aliases(args) => aliases::run(args),
-        Command::Train(_)
-        | Command::TrainDp(_)
-        | Command::TrainDdp(_)
-        | Command::Trainers(_)
-        | Command::Predict(_) => {
-            anyhow::bail!("this command needs nnunet-torch")
-        }
-    }
-}
-
-/// Arguments as a shell would pass them on.
-#[must_use]
-pub fn process_arguments() -> Vec<OsString> {
-    normalize(std::env::args_os())
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }

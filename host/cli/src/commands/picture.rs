@@ -1,13 +1,13 @@
-//! `picture`: image, truth and prediction of cases side by side.
+//! `picture`: image, reference and prediction of cases side by side.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail, ensure};
-use nnunet_data::folders::file_names;
-use nnunet_data::summary::read_labels;
+use anyhow::{Context, Result, ensure};
+use nnunet_data::images;
+use nnunet_data::images::read_labels;
 use nnunet_evaluation::{Confusion, nan_mean};
-use nnunet_formats::nifti;
 use nnunet_pictures::{MontageRow, montage};
+use serde_json::json;
 
 use crate::report;
 
@@ -34,35 +34,36 @@ pub struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// A folder without predictions, or a file that cannot be read.
+/// Returns an error for a folder without predictions, or a file that cannot be read.
 pub(super) fn run(args: &Args) -> Result<()> {
-    let names = file_names(&args.predictions, ".nii.gz");
-    if names.is_empty() {
-        bail!("there are no .nii.gz files in {}", args.predictions.display());
-    }
+    let names = images::list(&args.predictions)?;
     let rows = names.iter().take(args.cases).map(|name| row(args, name)).collect::<Result<Vec<_>>>()?;
     montage(&args.output, &rows)?;
-    report::result(&args.output.display().to_string());
+    report::record(&json!({ "file": args.output }), &args.output.display().to_string());
     Ok(())
 }
 
 fn row(args: &Args, name: &str) -> Result<MontageRow> {
-    let case = name.trim_end_matches(".nii.gz");
-    let image = nifti::read(&args.images.join(format!("{case}_0000.nii.gz")))?;
-    let (truth, prediction) =
-        (read_labels(&args.reference.join(name))?, read_labels(&args.predictions.join(name))?);
+    let case = images::stem(name);
+    let found = |folder: &Path, stem: &str| {
+        images::find(folder, stem).with_context(|| format!("{} has no image {stem}", folder.display()))
+    };
+    let image = images::read(&found(&args.images, &format!("{case}_0000"))?)?;
+    let reference = read_labels(&found(&args.reference, case)?)?;
+    let prediction = read_labels(&args.predictions.join(name))?;
     ensure!(
-        truth.dim() == prediction.dim() && truth.dim() == image.data.dim(),
-        "{case}: image, truth and prediction differ in size"
+        reference.dim() == prediction.dim() && reference.dim() == image.data.dim(),
+        "{case}: image, reference and prediction differ in size"
     );
-    let labels = truth.iter().copied().max().unwrap_or(0);
-    let dice =
-        nan_mean((1..=labels).map(|label| Confusion::count(prediction.view(), truth.view(), label).dice()));
+    let labels = reference.iter().copied().max().unwrap_or(0);
+    let dice = nan_mean(
+        (1..=labels).map(|label| Confusion::count(prediction.view(), reference.view(), label).dice()),
+    );
     Ok(MontageRow {
         caption: format!("{case}: mean Dice {dice:.3}"),
         spacing: image.geometry.spacing_zyx(),
         image: image.data,
-        truth,
+        reference,
         prediction,
     })
 }

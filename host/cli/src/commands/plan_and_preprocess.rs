@@ -1,4 +1,4 @@
-//! `plan_and_preprocess`: crop, analyse, plan, preprocess.
+//! `plan_and_preprocess`: crops, analyzes, plans and preprocesses tasks.
 
 use std::path::PathBuf;
 
@@ -21,7 +21,7 @@ use crate::report;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Tasks, by number or name.
-    #[arg(short = 't', long = "task_ids", alias = "task-ids", num_args = 1.., required = true)]
+    #[arg(short = 't', long = "task_ids", num_args = 1.., required = true)]
     tasks: Vec<String>,
     /// 3D planner; None for no 3D plans.
     #[arg(long = "pl3d", visible_alias = "planner3d", default_value = "ExperimentPlanner3D_v21")]
@@ -29,8 +29,8 @@ pub struct Args {
     /// 2D planner; None for no 2D plans.
     #[arg(long = "pl2d", visible_alias = "planner2d", default_value = "ExperimentPlanner2D_v21")]
     planner_2d: String,
-    /// Only crop, analyse and plan.
-    #[arg(long = "no_pp", alias = "no-pp")]
+    /// Only crop, analyze and plan.
+    #[arg(long = "no_pp")]
     no_preprocessing: bool,
     /// Threads for the low resolution.
     #[arg(long = "tl", default_value_t = 8)]
@@ -39,18 +39,18 @@ pub struct Args {
     #[arg(long = "tf", default_value_t = 8)]
     threads_full: usize,
     /// Check the data set first.
-    #[arg(long = "verify_dataset_integrity", alias = "verify-dataset-integrity")]
+    #[arg(long = "verify_dataset_integrity")]
     verify: bool,
     /// 3D plans of another task to use instead, with -pl3d ExperimentPlanner3D_v21_Pretrained.
-    #[arg(long = "overwrite_plans", alias = "overwrite-plans", value_name = "FILE")]
+    #[arg(long = "overwrite_plans", value_name = "FILE")]
     #[arg(requires = "overwrite_plans_identifier")]
     overwrite_plans: Option<PathBuf>,
     /// Name for those plans here: train with -p nnUNetPlans_pretrained_NAME.
-    #[arg(long = "overwrite_plans_identifier", alias = "overwrite-plans-identifier", value_name = "NAME")]
+    #[arg(long = "overwrite_plans_identifier", value_name = "NAME")]
     #[arg(requires = "overwrite_plans")]
     overwrite_plans_identifier: Option<String>,
     /// Memory to use, for example 8G; most of what is free by default.
-    #[arg(long = "max-ram", alias = "max_ram", value_name = "SIZE", value_parser = memory::parse_size)]
+    #[arg(long = "max_ram", value_name = "SIZE", value_parser = memory::parse_size)]
     max_ram: Option<u64>,
 }
 
@@ -80,7 +80,7 @@ impl Args {
 /// Runs the command. A task that fails does not stop the others.
 ///
 /// # Errors
-/// The tasks that failed.
+/// Returns one error that lists all tasks that failed.
 pub(super) fn run(args: &Args, session: &Session) -> Result<()> {
     args.check()?;
     let folders = Folders::from_environment();

@@ -13,13 +13,13 @@ use super::postprocessing_choice::PostprocessingChoice;
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
     /// Folder of images, `<case>_0000.nii.gz` and so on.
-    #[arg(short = 'i', long = "input_folder", alias = "input-folder")]
+    #[arg(short = 'i', long = "input_folder")]
     pub input: PathBuf,
     /// Folder for the label maps.
-    #[arg(short = 'o', long = "output_folder", alias = "output-folder")]
+    #[arg(short = 'o', long = "output_folder")]
     pub output: PathBuf,
     /// Task, by name or number.
-    #[arg(short = 't', long = "task_name", alias = "task-name", required_unless_present_any = ["model_folder", "dataset"])]
+    #[arg(short = 't', long = "task_name", required_unless_present_any = ["model_folder", "dataset"])]
     pub task: Option<String>,
     /// Data set of a v2 model, by name or number, in nnUNet_results; the configuration is -c.
     #[arg(short = 'd', long = "dataset", conflicts_with = "task", requires = "configuration")]
@@ -35,57 +35,57 @@ pub struct Args {
     #[arg(short = 'm', long = "model", default_value = "3d_fullres")]
     pub model: String,
     /// Identifier of the plans; with -d nnUNetPlans by default.
-    #[arg(short = 'p', long = "plans_identifier", alias = "plans-identifier")]
+    #[arg(short = 'p', long = "plans_identifier")]
     #[arg(default_value = "nnUNetPlansv2.1")]
     #[arg(default_value_if("dataset", ArgPredicate::IsPresent, "nnUNetPlans"))]
     pub plans: String,
     /// A model's folder, of v1 or v2, or the zip archive it was exported to, instead of task, trainer, model and plans. Of
     /// an archive with several models, -m (v1) or -c (v2) names one.
-    #[arg(long = "model-folder", alias = "model_folder")]
+    #[arg(long = "model_folder")]
     pub model_folder: Option<PathBuf>,
     /// Folds to average, or all; by default every fold there is.
     #[arg(short = 'f', long = "folds", num_args = 1..)]
     pub folds: Vec<String>,
     /// Write probabilities too.
-    #[arg(short = 'z', long = "save_npz", alias = "save-npz", visible_alias = "save_probabilities")]
+    #[arg(short = 'z', long = "save_npz", visible_alias = "save_probabilities")]
     pub save_npz: bool,
     /// No mirroring.
-    #[arg(long = "disable_tta", alias = "disable-tta")]
+    #[arg(long = "disable_tta")]
     pub disable_tta: bool,
     /// Predict again what is there already.
-    #[arg(long = "overwrite_existing", alias = "overwrite-existing")]
+    #[arg(long = "overwrite_existing")]
     pub overwrite_existing: bool,
     /// Step of the tiles, as a share of the patch.
-    #[arg(long = "step_size", alias = "step-size", default_value_t = 0.5)]
+    #[arg(long = "step_size", default_value_t = 0.5)]
     pub step_size: f64,
     /// Name of the checkpoint; the final one by default.
     #[arg(long = "chk")]
     pub checkpoint: Option<String>,
     /// This job's number.
-    #[arg(long = "part_id", alias = "part-id", default_value_t = 0)]
+    #[arg(long = "part_id", default_value_t = 0)]
     pub part_id: usize,
     /// Number of jobs.
-    #[arg(long = "num_parts", alias = "num-parts", default_value_t = 1)]
+    #[arg(long = "num_parts", default_value_t = 1)]
     pub num_parts: usize,
-    /// How much is kept between network and label map.
+    /// Accuracy between network and label map.
     #[arg(long, value_enum, default_value_t)]
     pub mode: Mode,
     /// Memory to use, as 8G; by default most of what is free.
-    #[arg(long = "max-ram", alias = "max_ram", value_name = "SIZE", value_parser = memory::parse_size)]
+    #[arg(long = "max_ram", value_name = "SIZE", value_parser = memory::parse_size)]
     pub max_ram: Option<u64>,
     /// Memory of the GPU to use, as 10G; by default all of it.
-    #[arg(long = "max-vram", alias = "max_vram", value_name = "SIZE", value_parser = memory::parse_size)]
+    #[arg(long = "max_vram", value_name = "SIZE", value_parser = memory::parse_size)]
     pub max_vram: Option<u64>,
     /// Cases that are preprocessed at a time, where memory allows it; each uses all cores.
-    #[arg(long = "num_threads_preprocessing", aliases = ["num-threads-preprocessing", "npp"], value_name = "N")]
+    #[arg(long = "num_threads_preprocessing", alias = "npp", value_name = "N")]
     #[arg(default_value = "1")]
     pub num_threads_preprocessing: NonZeroUsize,
     /// Cases that are resampled and written at a time.
-    #[arg(long = "num_threads_nifti_save", aliases = ["num-threads-nifti-save", "nps"], value_name = "N")]
+    #[arg(long = "num_threads_nifti_save", alias = "nps", value_name = "N")]
     #[arg(default_value = "1")]
     pub num_threads_nifti_save: NonZeroUsize,
     /// Whether probabilities are added up on the GPU.
-    #[arg(long = "all_in_gpu", alias = "all-in-gpu", value_enum, default_value_t)]
+    #[arg(long = "all_in_gpu", value_enum, default_value_t)]
     pub all_in_gpu: AllInGpu,
     /// Trainer of the second stage of a cascade; --tr then names that of the first.
     #[arg(
@@ -97,7 +97,7 @@ pub struct Args {
     pub cascade_trainer: String,
     /// Label maps of a cascade's first stage; predicted first when not given.
     #[arg(short = 'l', long = "lowres_segmentations", value_name = "FOLDER")]
-    #[arg(aliases = ["lowres-segmentations", "prev_stage_predictions", "prev-stage-predictions"])]
+    #[arg(alias = "prev_stage_predictions")]
     pub lowres: Option<PathBuf>,
     /// What is done to the label maps instead of the model's postprocessing.json; -pp None for nothing.
     #[command(flatten)]
@@ -106,26 +106,23 @@ pub struct Args {
     /// maps that are pictures).
     #[arg(long)]
     pub overlay: bool,
-    /// As in v2's scripts; what is there already is always left, unless --overwrite_existing is given.
-    #[arg(long = "continue_prediction", alias = "continue-prediction")]
+    /// Accepted for compatibility with v2: existing predictions are always kept, unless --overwrite_existing is given.
+    #[arg(long = "continue_prediction")]
     pub continue_prediction: bool,
-    /// As in v2's scripts; there is no more to say.
-    #[arg(long)]
-    pub verbose: bool,
-    /// v2's way to say --all_in_gpu False.
-    #[arg(long = "not_on_device", alias = "not-on-device", conflicts_with = "all_in_gpu")]
+    /// Same as --all_in_gpu False (v2's name).
+    #[arg(long = "not_on_device", conflicts_with = "all_in_gpu")]
     pub not_on_device: bool,
-    /// As in v2's scripts; bars are only drawn on a terminal.
-    #[arg(long = "disable_progress_bar", alias = "disable-progress-bar")]
+    /// Accepted for compatibility with v2: progress bars are only drawn on a terminal.
+    #[arg(long = "disable_progress_bar")]
     pub disable_progress_bar: bool,
     /// Where the network runs: auto (the first GPU that works, else the CPU), cpu, cuda or cuda:N.
     #[arg(long, default_value_t, value_name = "DEVICE")]
     pub device: DeviceChoice,
-    /// Number format of the network: half precision on the GPU and single on the CPU by default.
+    /// Number format of the network: bfloat16 on a GPU and single precision on the CPU by default.
     #[arg(long, value_enum, default_value_t)]
     pub precision: Precision,
     /// Single precision.
-    #[arg(long = "disable_mixed_precision", alias = "disable-mixed-precision")]
+    #[arg(long = "disable_mixed_precision")]
     pub disable_mixed_precision: bool,
 }
 

@@ -35,11 +35,12 @@ pub struct Url {
 /// Lists the published models.
 ///
 /// # Errors
-/// What the system says about the exported list.
+/// Returns an I/O error if the exported list cannot be written.
 pub(super) fn print_available(args: &Available) -> Result<()> {
     let models = published()?;
     for model in &models {
-        report::result(&format!("{}\n  {}", model.name, model.description().replace('\n', "\n  ")));
+        let text = format!("{}\n  {}", model.name, model.description().replace('\n', "\n  "));
+        report::record(&object(model), &text);
     }
     let Some(folder) = &args.export else { return Ok(()) };
     folders::create(folder)?;
@@ -56,25 +57,26 @@ fn entry(model: &Published) -> (String, Json) {
     (model.name.clone(), Json::Object(value))
 }
 
-/// Says what is known of a model.
+fn object(model: &Published) -> serde_json::Value {
+    serde_json::json!({ "name": model.name, "description": model.description(), "urls": model.urls() })
+}
+
+/// Prints the description of a model.
 ///
 /// # Errors
-/// An unknown name.
+/// Returns an error for an unknown name.
 pub(super) fn print_info(args: &Named) -> Result<()> {
     let model = published_named(&args.task_name)?;
-    report::result(&format!(
-        "{}\n{}\nArchives:\n  {}",
-        model.name,
-        model.description(),
-        model.urls().join("\n  ")
-    ));
+    let urls = model.urls().join("\n  ");
+    let text = format!("{}\n{}\nArchives:\n  {urls}", model.name, model.description());
+    report::record(&object(&model), &text);
     Ok(())
 }
 
 /// Says how to get a model.
 ///
 /// # Errors
-/// Always: nothing is downloaded.
+/// Always returns an error: nothing is downloaded.
 pub(super) fn download(args: &Named) -> Result<()> {
     let model = published_named(&args.task_name)?;
     bail!(
@@ -87,7 +89,7 @@ pub(super) fn download(args: &Named) -> Result<()> {
 /// Says how to get the archive of an address.
 ///
 /// # Errors
-/// Always: nothing is downloaded.
+/// Always returns an error: nothing is downloaded.
 pub(super) fn download_by_url(args: &Url) -> Result<()> {
     bail!("nothing is installed. {}", advice(std::slice::from_ref(&args.url)))
 }

@@ -21,10 +21,10 @@ pub struct Args {
     #[arg(default_value = "", hide_default_value = true)]
     pub fold: String,
     /// Only validate the finished model (also -val).
-    #[arg(long = "val", visible_alias = "validation_only", alias = "validation-only")]
+    #[arg(long = "val", visible_alias = "validation_only")]
     pub validation_only: bool,
-    /// Go on with an interrupted training: from the final, else the latest, else the best checkpoint.
-    #[arg(short = 'c', long = "continue_training", alias = "continue-training")]
+    /// Continue an interrupted training from the final, else the latest, else the best checkpoint.
+    #[arg(short = 'c', long = "continue_training")]
     pub continue_training: bool,
     /// Identifier of the plans.
     #[arg(short = 'p', default_value = "nnUNetPlansv2.1")]
@@ -36,7 +36,7 @@ pub struct Args {
     #[arg(long)]
     pub fp32: bool,
     /// Read compressed cases instead of unpacking them.
-    #[arg(long = "use_compressed_data", alias = "use-compressed-data")]
+    #[arg(long = "use_compressed_data")]
     pub use_compressed_data: bool,
     /// Write probabilities at validation.
     #[arg(long)]
@@ -45,32 +45,32 @@ pub struct Args {
     #[arg(long)]
     pub valbest: bool,
     /// Name of the validation folder.
-    #[arg(long = "val_folder", alias = "val-folder", default_value = "validation_raw")]
+    #[arg(long = "val_folder", default_value = "validation_raw")]
     pub val_folder: String,
     /// Skip validation at the end.
-    #[arg(long = "disable_validation_inference", alias = "disable-validation-inference")]
+    #[arg(long = "disable_validation_inference")]
     pub disable_validation_inference: bool,
-    /// Look for no postprocessing after validation.
-    #[arg(long = "disable_postprocessing_on_folds", alias = "disable-postprocessing-on-folds")]
+    /// Do not determine the postprocessing after validation.
+    #[arg(long = "disable_postprocessing_on_folds")]
     pub disable_postprocessing_on_folds: bool,
-    /// Write no final and no best checkpoint; model_latest is removed at the end, as ever.
-    #[arg(long = "disable_saving", alias = "disable-saving")]
+    /// Do not write the final and best checkpoints; model_latest is removed at the end, as always.
+    #[arg(long = "disable_saving")]
     pub disable_saving: bool,
     /// Instead of training: try learning rates from 1e-6 to 10 and draw lr_finder.png.
-    #[arg(long = "find_lr", alias = "find-lr")]
+    #[arg(long = "find_lr")]
     pub find_lr: bool,
     /// Start from the weights of a checkpoint; its conv_blocks must fit, heads are taken where they do. Not with -c or
     /// --val.
-    #[arg(long = "pretrained_weights", alias = "pretrained-weights", value_name = "FILE")]
+    #[arg(long = "pretrained_weights", value_name = "FILE")]
     pub pretrained_weights: Option<PathBuf>,
-    /// One result whatever the number of cores (libtorch uses one thread); else it is the same for the same number.
+    /// Give the same result for any number of cores (libtorch uses one thread). Otherwise it depends on the number of cores.
     #[arg(long)]
     pub deterministic: bool,
-    /// Keep validation predictions that are there already.
-    #[arg(long = "val_disable_overwrite", alias = "val-disable-overwrite")]
+    /// Keep existing validation predictions.
+    #[arg(long = "val_disable_overwrite")]
     pub val_disable_overwrite: bool,
-    /// 3d_lowres: predict nothing for the second stage of the cascade.
-    #[arg(long = "disable_next_stage_pred", alias = "disable-next-stage-pred")]
+    /// 3d_lowres: do not predict the cases for the second stage of the cascade.
+    #[arg(long = "disable_next_stage_pred")]
     pub disable_next_stage_pred: bool,
 }
 

@@ -22,7 +22,7 @@ pub struct DataParallel {
 #[derive(Debug, clap::Args)]
 pub struct Distributed {
     /// As the launcher gives it; only 0 can be used.
-    #[arg(long = "local_rank", alias = "local-rank", default_value_t = 0)]
+    #[arg(long = "local_rank", default_value_t = 0)]
     local_rank: usize,
     /// Share the planned batch out instead of giving it to every device; the same on one device.
     #[arg(long)]
@@ -35,7 +35,7 @@ impl DataParallel {
     /// Arguments for the one device.
     ///
     /// # Errors
-    /// More devices, or none.
+    /// Returns an error for more than one device, or none.
     pub fn on_one_device(&self) -> Result<&train::Args> {
         one_device(self.gpus, "-gpus 1")?;
         Ok(&self.train)
@@ -46,7 +46,7 @@ impl Distributed {
     /// Arguments for the one device.
     ///
     /// # Errors
-    /// A launcher that has started several processes.
+    /// Returns an error if a launcher has started several processes.
     pub fn on_one_device(&self) -> Result<&train::Args> {
         let processes = std::env::var("WORLD_SIZE").ok().and_then(|value| value.parse().ok()).unwrap_or(1);
         one_device(processes.max(self.local_rank + 1), "one process (WORLD_SIZE 1)")?;

@@ -12,6 +12,7 @@ use nnunet_engine::plugin::Description;
 use nnunet_engine::{probe, trust};
 use nnunet_plugin_api::abi::v1::import_with_tensors;
 use nnunet_plugin_api::{Component, Config, Error, Factory, Info, Result as ComponentResult};
+use serde_json::json;
 
 /// What a check finds wrong.
 type Finding = Result<(), String>;
@@ -25,14 +26,14 @@ struct Report {
 
 impl Report {
     fn note(&mut self, what: &str, finding: Finding) {
-        let (mark, why) = match finding {
-            Ok(()) => ("ok  ", String::new()),
-            Err(why) => {
-                self.failed += 1;
-                ("FAIL", format!(": {why}"))
-            }
+        let error = finding.err();
+        self.failed += usize::from(error.is_some());
+        let object = json!({ "component": self.component, "check": what, "error": error });
+        let text = match error {
+            None => format!("ok   {}: {what}", self.component),
+            Some(error) => format!("FAIL {}: {what}: {error}", self.component),
         };
-        report::result(&format!("{mark} {}: {what}{why}", self.component));
+        report::record(&object, &text);
     }
 
     /// A step that others need: its value, if it went well.

@@ -2,9 +2,10 @@
 
 use nnunet_architectures::ParameterStore;
 use nnunet_plugin_api::Result;
-use nnunet_plugin_api::tch::{Tensor, no_grad};
+use nnunet_plugin_api::tch::{Device, Kind as Element, Tensor};
+use nnunet_torch_ops::{AdamState, AdamStep, lists};
 
-use super::{Optimize, Setting, State, StateValue, take_step, take_tensor};
+use super::{Optimize, Setting, State, StateValue, Trained, take_step, take_tensor};
 
 /// Adam. Weight decay is an L2 penalty.
 #[derive(Debug)]
@@ -16,10 +17,11 @@ pub struct Adam {
     moments: Vec<Option<Moments>>,
 }
 
-/// Averages of one parameter's gradients.
+/// Averages of one parameter's gradients, on its device.
 #[derive(Debug)]
 struct Moments {
-    step: i64,
+    /// Steps done, without axes.
+    step: Tensor,
     first: Tensor,
     second: Tensor,
     /// Largest second moment so far, with AMSGrad.
@@ -34,45 +36,52 @@ impl Adam {
         Self { amsgrad, betas, eps, weight_decay, moments }
     }
 
-    fn change(&self, past: Option<Moments>, gradient: &Tensor) -> Result<(Moments, Tensor)> {
-        let [beta1, beta2] = self.betas;
-        let zeros = || gradient.f_zeros_like();
-        let past = match past {
-            Some(past) => past,
-            None => Moments { step: 0, first: zeros()?, second: zeros()?, largest: None },
-        };
-        let step = past.step + 1;
-        let first = (past.first * beta1).f_add(&(gradient * (1.0 - beta1)))?;
-        let second = (past.second * beta2).f_add(&(gradient.f_square()? * (1.0 - beta2)))?;
-        let largest = match past.largest {
-            _ if !self.amsgrad => None,
-            Some(largest) => Some(largest.f_maximum(&second)?),
-            None => Some(second.shallow_clone()),
-        };
-        let correction = |beta: f64| 1.0 - beta.powi(step as i32);
-        let root = largest.as_ref().unwrap_or(&second).f_sqrt()? / correction(beta2).sqrt();
-        let change = first.f_div(&(root + self.eps))? / correction(beta1);
-        Ok((Moments { step, first, second, largest }, change))
+    /// Zeros for parameters that have no moments yet.
+    fn begin(&mut self, trained: &Trained) -> Result<()> {
+        for (number, tensor) in trained.numbers.iter().zip(&trained.tensors) {
+            if self.moments[*number].is_none() {
+                let zeros = || tensor.detach().f_zeros_like();
+                self.moments[*number] = Some(Moments {
+                    step: Tensor::f_zeros([], (Element::Float, tensor.device()))?,
+                    first: zeros()?,
+                    second: zeros()?,
+                    largest: self.amsgrad.then(zeros).transpose()?,
+                });
+            }
+        }
+        Ok(())
     }
 }
 
 impl Optimize for Adam {
-    fn step(&mut self, store: &ParameterStore, learning_rate: f64) -> Result<()> {
-        no_grad(|| {
-            for (i, parameter) in store.trainable().enumerate() {
-                let gradient = parameter.tensor.grad();
-                if !gradient.defined() {
-                    continue;
-                }
-                let mut tensor = parameter.tensor.shallow_clone();
-                let gradient = gradient.f_add(&(&tensor * self.weight_decay))?;
-                let past = self.moments[i].take();
-                let (moments, change) = self.change(past, &gradient)?;
-                let _ = tensor.f_sub_(&(change * learning_rate))?;
-                self.moments[i] = Some(moments);
-            }
-            Ok(())
-        })
+    fn step_unless(
+        &mut self,
+        store: &ParameterStore,
+        learning_rate: f64,
+        skip: Option<&Tensor>,
+    ) -> Result<()> {
+        let trained = Trained::of(store);
+        self.begin(&trained)?;
+        let moments = || trained.numbers.iter().filter_map(|number| self.moments[*number].as_ref());
+        let list =
+            |part: fn(&Moments) -> &Tensor| moments().map(|m| part(m).shallow_clone()).collect::<Vec<_>>();
+        let steps = list(|moments| &moments.step);
+        let largest: Vec<_> = moments().filter_map(|m| Some(m.largest.as_ref()?.shallow_clone())).collect();
+        lists::add_scalar(&steps, 1.0)?;
+        let state = AdamState {
+            first: &list(|moments| &moments.first),
+            second: &list(|moments| &moments.second),
+            largest: &largest,
+            steps: &steps,
+        };
+        let [beta1, beta2] = self.betas;
+        let Self { amsgrad, eps, weight_decay, .. } = *self;
+        let how = AdamStep { learning_rate, beta1, beta2, weight_decay, eps, amsgrad };
+        nnunet_torch_ops::adam(&trained.tensors, &trained.gradients, state, how, skip)?;
+        if let Some(skip) = skip {
+            lists::subtract(&steps, skip)?;
+        }
+        Ok(())
     }
 
     fn settings(&self) -> Vec<(&'static str, Setting)> {
@@ -94,7 +103,11 @@ impl Optimize for Adam {
         let tensor =
             |name: &str, tensor: &Tensor| (name.to_owned(), StateValue::Tensor(tensor.shallow_clone()));
         let mut state = vec![
-            tensor("step", &Tensor::from(moments.step as f32)),
+            // On the CPU, where torch keeps it.
+            tensor(
+                "step",
+                &moments.step.f_to_device(Device::Cpu).unwrap_or_else(|_| moments.step.shallow_clone()),
+            ),
             tensor("exp_avg", &moments.first),
             tensor("exp_avg_sq", &moments.second),
         ];
@@ -103,9 +116,11 @@ impl Optimize for Adam {
     }
 
     fn restore(&mut self, parameter: usize, mut state: State) -> Result<()> {
+        let step = take_step(&mut state)? as f64;
+        let first = take_tensor(&mut state, "exp_avg")?;
         let moments = Moments {
-            step: take_step(&mut state)?,
-            first: take_tensor(&mut state, "exp_avg")?,
+            step: Tensor::f_full([], step, (Element::Float, first.device()))?,
+            first,
             second: take_tensor(&mut state, "exp_avg_sq")?,
             largest: self.amsgrad.then(|| take_tensor(&mut state, "max_exp_avg_sq")).transpose()?,
         };

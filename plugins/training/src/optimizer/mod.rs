@@ -21,7 +21,21 @@ pub trait Optimize: Debug + Send {
     ///
     /// # Errors
     /// What libtorch says.
-    fn step(&mut self, store: &ParameterStore, learning_rate: f64) -> Result<()>;
+    fn step(&mut self, store: &ParameterStore, learning_rate: f64) -> Result<()> {
+        self.step_unless(store, learning_rate, None)
+    }
+
+    /// One step, which changes nothing where `skip`, a tensor without axes on the parameters' device, is 1. Fused
+    /// optimizers leave the decision to the device; others read it, and so wait for the device.
+    ///
+    /// # Errors
+    /// What libtorch says.
+    fn step_unless(
+        &mut self,
+        store: &ParameterStore,
+        learning_rate: f64,
+        skip: Option<&Tensor>,
+    ) -> Result<()>;
 
     /// What torch's `param_groups` say beside `lr` and `params`, in torch's order.
     fn settings(&self) -> Vec<(&'static str, Setting)>;
@@ -81,6 +95,49 @@ pub fn optimizer(blueprint: &Blueprint, store: &ParameterStore) -> Box<dyn Optim
             Box::new(Ranger::new(parameters, (k, alpha), betas, eps, n_sma_threshold, weight_decay))
         }
     }
+}
+
+/// The parameters that have a gradient, with their numbers.
+struct Trained {
+    numbers: Vec<usize>,
+    tensors: Vec<Tensor>,
+    gradients: Vec<Tensor>,
+}
+
+impl Trained {
+    fn of(store: &ParameterStore) -> Self {
+        let mut trained = Self { numbers: Vec::new(), tensors: Vec::new(), gradients: Vec::new() };
+        for (number, parameter) in store.trainable().enumerate() {
+            let gradient = parameter.tensor.grad();
+            if gradient.defined() {
+                trained.numbers.push(number);
+                trained.tensors.push(parameter.tensor.shallow_clone());
+                trained.gradients.push(gradient);
+            }
+        }
+        trained
+    }
+
+    /// Those whose number is chosen.
+    fn only(&self, chosen: impl Fn(usize) -> bool) -> Self {
+        let keep = |tensors: &[Tensor]| {
+            let pairs = self.numbers.iter().zip(tensors).filter(|(number, _)| chosen(**number));
+            pairs.map(|(_, tensor)| tensor.shallow_clone()).collect()
+        };
+        Self {
+            tensors: keep(&self.tensors),
+            gradients: keep(&self.gradients),
+            numbers: self.numbers.iter().copied().filter(|number| chosen(*number)).collect(),
+        }
+    }
+}
+
+/// Reads whether a step is to be left out.
+fn is_skipped(skip: Option<&Tensor>) -> Result<bool> {
+    Ok(match skip {
+        Some(skip) => f64::try_from(skip)? != 0.0,
+        None => false,
+    })
 }
 
 /// Removes a value from a state.

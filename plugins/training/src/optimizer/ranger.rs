@@ -1,10 +1,13 @@
 //! Ranger: rectified Adam (Liu et al. 2020) with lookahead (Zhang et al. 2019), as v1's `Ranger` computes it.
 
+use std::collections::BTreeSet;
+
 use nnunet_architectures::ParameterStore;
 use nnunet_plugin_api::Result;
-use nnunet_plugin_api::tch::{Tensor, no_grad};
+use nnunet_plugin_api::tch::Tensor;
+use nnunet_torch_ops::lists;
 
-use super::{Optimize, Setting, State, StateValue, take_step, take_tensor};
+use super::{Optimize, Setting, State, StateValue, Trained, is_skipped, take_step, take_tensor};
 
 /// Rectified Adam whose weights are pulled back to slow ones every `k` steps. Weight decay is decoupled.
 #[derive(Debug)]
@@ -71,48 +74,63 @@ impl Ranger {
         (((1.0 - beta2) * variance).sqrt() / (1.0 - beta1), true)
     }
 
-    fn update(
-        &self,
-        tensor: &mut Tensor,
-        gradient: &Tensor,
-        past: Moments,
-        learning_rate: f64,
-    ) -> Result<Moments> {
+    /// One step of parameters that have done the same number of steps.
+    fn update(&mut self, trained: &Trained, step: i64, learning_rate: f64) -> Result<()> {
         let [beta1, beta2] = self.betas;
-        let step = past.step + 1;
-        let first = (past.first * beta1).f_add(&(gradient * (1.0 - beta1)))?;
-        let second = (past.second * beta2).f_add(&(gradient.f_square()? * (1.0 - beta2)))?;
+        let moments = || trained.numbers.iter().filter_map(|number| self.moments[*number].as_ref());
+        let list =
+            |part: fn(&Moments) -> &Tensor| moments().map(|m| part(m).shallow_clone()).collect::<Vec<_>>();
+        let (first, second) = (list(|m| &m.first), list(|m| &m.second));
+        let (tensors, gradients) = (&trained.tensors, &trained.gradients);
+        lists::multiply_scalar(&first, beta1)?;
+        lists::add(&first, gradients, 1.0 - beta1)?;
+        lists::multiply_scalar(&second, beta2)?;
+        lists::add_products(&second, gradients, gradients, 1.0 - beta2)?;
+        lists::multiply_scalar(tensors, 1.0 - self.weight_decay * learning_rate)?;
         let (size, trusted) = self.rectified(step);
-        let _ = tensor.f_mul_scalar_(1.0 - self.weight_decay * learning_rate)?;
-        let change =
-            if trusted { first.f_div(&(second.f_sqrt()? + self.eps))? } else { first.shallow_clone() };
-        let _ = tensor.f_sub_(&(change * (size * learning_rate)))?;
-        let mut slow = past.slow;
-        if step % self.k == 0 {
-            slow = slow.f_add(&((&*tensor - &slow) * self.alpha))?;
-            tensor.f_copy_(&slow)?;
+        if trusted {
+            lists::add_quotients(tensors, &first, &second, self.eps, -size * learning_rate)?;
+        } else {
+            lists::add(tensors, &first, -size * learning_rate)?;
         }
-        Ok(Moments { step, first, second, slow })
+        if step % self.k == 0 {
+            let slow = list(|m| &m.slow);
+            lists::move_towards(&slow, tensors, self.alpha)?;
+            lists::copy(tensors, &slow)?;
+        }
+        for number in &trained.numbers {
+            self.moments[*number].iter_mut().for_each(|moments| moments.step = step);
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, trained: &Trained) -> Result<()> {
+        for (number, tensor) in trained.numbers.iter().zip(&trained.tensors) {
+            if self.moments[*number].is_none() {
+                self.moments[*number] = Some(Moments::new(&tensor.detach())?);
+            }
+        }
+        Ok(())
     }
 }
 
 impl Optimize for Ranger {
-    fn step(&mut self, store: &ParameterStore, learning_rate: f64) -> Result<()> {
-        no_grad(|| {
-            for (i, parameter) in store.trainable().enumerate() {
-                let gradient = parameter.tensor.grad();
-                if !gradient.defined() {
-                    continue;
-                }
-                let mut tensor = parameter.tensor.shallow_clone();
-                let past = match self.moments[i].take() {
-                    Some(past) => past,
-                    None => Moments::new(&tensor)?,
-                };
-                self.moments[i] = Some(self.update(&mut tensor, &gradient, past, learning_rate)?);
-            }
-            Ok(())
-        })
+    fn step_unless(
+        &mut self,
+        store: &ParameterStore,
+        learning_rate: f64,
+        skip: Option<&Tensor>,
+    ) -> Result<()> {
+        if is_skipped(skip)? {
+            return Ok(());
+        }
+        let trained = Trained::of(store);
+        self.begin(&trained)?;
+        let done = |number: usize| self.moments[number].as_ref().map_or(0, |moments| moments.step);
+        let counts: BTreeSet<i64> = trained.numbers.iter().map(|number| done(*number)).collect();
+        let groups: Vec<_> =
+            counts.iter().map(|count| (*count, trained.only(|n| done(n) == *count))).collect();
+        groups.iter().try_for_each(|(count, group)| self.update(group, count + 1, learning_rate))
     }
 
     fn settings(&self) -> Vec<(&'static str, Setting)> {

@@ -2,9 +2,10 @@
 
 use nnunet_architectures::ParameterStore;
 use nnunet_plugin_api::Result;
-use nnunet_plugin_api::tch::{Tensor, no_grad};
+use nnunet_plugin_api::tch::Tensor;
+use nnunet_torch_ops::SgdStep;
 
-use super::{Optimize, Setting, State, StateValue, take_tensor};
+use super::{Optimize, Setting, State, StateValue, Trained, take_tensor};
 
 /// Gradient descent with momentum.
 #[derive(Debug)]
@@ -23,32 +24,45 @@ impl Sgd {
         let buffers = std::iter::repeat_with(|| None).take(parameters).collect();
         Self { momentum, nesterov, weight_decay, buffers }
     }
+
+    fn step_of(
+        &mut self,
+        trained: &Trained,
+        learning_rate: f64,
+        is_first: bool,
+        skip: Option<&Tensor>,
+    ) -> Result<()> {
+        let Self { momentum, nesterov, weight_decay, .. } = *self;
+        let how = SgdStep { learning_rate, momentum, weight_decay, nesterov, is_first };
+        // A first step that is left out leaves zeros: then the next one computes what a first one would.
+        let buffer = |(number, tensor): (&usize, &Tensor)| match &self.buffers[*number] {
+            Some(buffer) => Ok(buffer.shallow_clone()),
+            None => tensor.detach().f_zeros_like(),
+        };
+        let pairs = trained.numbers.iter().zip(&trained.tensors);
+        let buffers = pairs.map(buffer).collect::<std::result::Result<Vec<_>, _>>()?;
+        nnunet_torch_ops::sgd(&trained.tensors, &trained.gradients, &buffers, how, skip)?;
+        for (number, buffer) in trained.numbers.iter().zip(buffers) {
+            self.buffers[*number] = Some(buffer);
+        }
+        Ok(())
+    }
 }
 
 impl Optimize for Sgd {
-    fn step(&mut self, store: &ParameterStore, learning_rate: f64) -> Result<()> {
-        no_grad(|| {
-            for (parameter, buffer) in store.trainable().zip(&mut self.buffers) {
-                let gradient = parameter.tensor.grad();
-                if !gradient.defined() {
-                    continue;
-                }
-                let mut tensor = parameter.tensor.shallow_clone();
-                let gradient = gradient.f_add(&(&tensor * self.weight_decay))?;
-                let velocity = match buffer.take() {
-                    Some(past) => (past * self.momentum).f_add(&gradient)?,
-                    None => gradient.shallow_clone(),
-                };
-                let change = if self.nesterov {
-                    gradient.f_add(&(&velocity * self.momentum))?
-                } else {
-                    velocity.shallow_clone()
-                };
-                let _ = tensor.f_sub_(&(change * learning_rate))?;
-                *buffer = Some(velocity);
-            }
-            Ok(())
-        })
+    fn step_unless(
+        &mut self,
+        store: &ParameterStore,
+        learning_rate: f64,
+        skip: Option<&Tensor>,
+    ) -> Result<()> {
+        let trained = Trained::of(store);
+        let groups = [true, false]
+            .map(|is_first| (is_first, trained.only(|number| self.buffers[number].is_none() == is_first)));
+        for (is_first, group) in groups.iter().filter(|(_, group)| !group.numbers.is_empty()) {
+            self.step_of(group, learning_rate, *is_first, skip)?;
+        }
+        Ok(())
     }
 
     fn settings(&self) -> Vec<(&'static str, Setting)> {

@@ -1,32 +1,42 @@
-//! What was found: scores, the commands to predict with the best, `summary.csv`.
+//! The results of `find_best_configuration`: scores, commands to predict with the best, `summary.csv`.
 
 use anyhow::{Context, Result, bail};
 use nnunet_data::folders;
 use nnunet_formats::json::Json;
 use nnunet_formats::{atomic, json};
+use serde_json::json;
 
 use super::{Args, Candidate, Search};
 use crate::report;
 
 impl Search<'_> {
     /// Prints all scores, and how to predict with the best; writes both.
-    pub(super) fn tell(&self, candidates: &[Candidate]) -> Result<()> {
+    pub(super) fn write_results(&self, candidates: &[Candidate]) -> Result<()> {
         for candidate in candidates {
-            report::result(&format!("{} {}", candidate.name, json::float_repr(candidate.score)));
+            let object = json!({ "model": candidate.name, "score": candidate.score });
+            report::record(&object, &format!("{} {}", candidate.name, json::float_repr(candidate.score)));
         }
         let best = candidates
             .iter()
             .map(|candidate| candidate.score)
             .filter(|score| !score.is_nan())
             .reduce(f64::max);
-        let best =
-            best.context("every score is NaN: a class is in no case, neither in truth nor in prediction")?;
+        let best = best.context(
+            "every score is NaN: no case has a foreground class in its reference or its prediction",
+        )?;
         let mut commands = String::new();
         for candidate in candidates.iter().filter(|candidate| candidate.score == best) {
-            report::result(&format!("{} submit model {} {best}", self.task, candidate.name));
-            commands += &self.commands(candidate)?;
+            let own = self.commands(candidate)?;
+            let object = json!({
+                "task": self.task, "best": candidate.name, "score": best,
+                "commands": own.lines().collect::<Vec<_>>(),
+            });
+            report::record(&object, &format!("{} submit model {} {best}", self.task, candidate.name));
+            commands += &own;
         }
-        report::result(commands.trim_end());
+        if !report::is_json() {
+            report::result(commands.trim_end());
+        }
         let folder = self.ensembles()?;
         folders::create(&folder)?;
         let write = |name: &str, text: &str| atomic::write_bytes(&folder.join(name), text.as_bytes());
@@ -67,7 +77,9 @@ fn table(candidates: &[Candidate]) -> Result<String> {
     for candidate in candidates {
         let summary = json::load(&candidate.summary)?;
         let means = summary.get("results").and_then(|results| results.get("mean"));
-        let Some(Json::Object(means)) = means else { bail!("{} is no summary", candidate.summary.display()) };
+        let Some(Json::Object(means)) = means else {
+            bail!("{} is not a summary", candidate.summary.display())
+        };
         let dice =
             |(_, metrics): &(String, Json)| metrics.get("Dice").and_then(Json::as_f64).unwrap_or(f64::NAN);
         let (mean, mut labels): (Vec<_>, Vec<_>) =

@@ -1,4 +1,4 @@
-//! `plugins`: what components and plugins there are, and everything to make and keep one.
+//! `plugins`: lists, inspects, creates, checks and installs plugins.
 
 pub mod check;
 mod docs;
@@ -9,70 +9,60 @@ mod new;
 mod pin;
 mod probe;
 
-use anyhow::{Result, anyhow, bail};
+use std::process::ExitCode;
+
+use anyhow::{Result, anyhow};
 use clap::Subcommand;
-use nnunet_engine::session::ComponentSet;
 use nnunet_plugin_api::Kind;
 
-use super::Cli;
+use crate::cli::Cli;
+use crate::tensor_commands::TensorCommands;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
-    command: What,
+    command: Command,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
+enum Command {
     /// List components with origin and status.
     List(list::Args),
-    /// Show everything a component or plugin says of itself: parameters, defaults, an example.
+    /// Describe a component or plugin: parameters, defaults, an example.
     Inspect(inspect::Args),
     /// Print the reference of all components in use, as Markdown.
     Docs(docs::Args),
-    /// Try a plugin: handshake, manifest, and every component with odd inputs, twice, and on several threads.
+    /// Test a plugin: handshake, manifest, and every component with unusual inputs, repeatedly and on several threads.
     Check(check::Args),
-    /// Make a crate to start a plugin from.
+    /// Create a crate for a new plugin.
     New(new::Args),
-    /// Build a plugin's crate and put it into the user's plugins folder.
+    /// Build a plugin's crate and copy it to the user's plugin folder.
     Install(install::Args),
     /// Write versions and hashes of plugins into nnunet.toml; they are checked before a plugin is loaded.
     Pin(pin::Args),
-    /// Load one plugin and write down what came of it; other commands start this as a child process.
+    /// Load a plugin and write the result to a file; other commands run this in a child process.
     #[command(hide = true)]
     Probe(probe::Args),
 }
 
-impl Args {
-    /// The arguments of `plugins check`, which needs tensors.
-    #[must_use]
-    pub fn check(&self) -> Option<&check::Args> {
-        match &self.command {
-            What::Check(args) => Some(args),
-            _ => None,
-        }
-    }
-}
-
 /// Runs the command.
-///
-/// # Errors
-/// What the command returns.
-pub(super) fn run(args: &Args, cli: &Cli, set: ComponentSet) -> Result<()> {
-    match &args.command {
-        What::List(args) => list::run(args, &cli.session(set)?),
-        What::Inspect(args) => inspect::run(args, &cli.session(set)?),
-        What::Docs(args) => docs::run(args, &cli.session(set)?),
-        What::Check(_) => bail!("plugins check needs nnunet-torch"),
-        What::New(args) => new::run(args),
-        What::Install(args) => install::run(args),
-        What::Pin(args) => pin::run(args, cli),
-        What::Probe(args) => probe::run(args),
-    }
+pub(super) fn run(args: &Args, cli: &Cli, tensors: &impl TensorCommands) -> Result<ExitCode> {
+    let session = || cli.session(tensors.component_set());
+    let done = match &args.command {
+        Command::List(args) => list::run(args, &session()?),
+        Command::Inspect(args) => inspect::run(args, &session()?),
+        Command::Docs(args) => docs::run(args, &session()?),
+        Command::Check(args) => return tensors.check_plugin(args),
+        Command::New(args) => new::run(args),
+        Command::Install(args) => install::run(args),
+        Command::Pin(args) => pin::run(args, cli),
+        Command::Probe(args) => probe::run(args),
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
-/// The kind of a word on the command line.
+/// Parses the name of a kind.
 fn kind(word: &str) -> Result<Kind> {
     let kinds = || Kind::ALL.map(Kind::as_str).join(", ");
     Kind::from_word(word).ok_or_else(|| anyhow!("there is no kind `{word}`; kinds: {}", kinds()))

@@ -1,10 +1,10 @@
-//! `plugins pin`: what a project's plugins must be, written into its configuration file.
+//! `plugins pin`: writes versions and hashes of plugins into the project's configuration file.
 
 use anyhow::Result;
 use nnunet_engine::config::{self, FILE};
 use nnunet_engine::pin;
 
-use crate::commands::Cli;
+use crate::cli::Cli;
 use crate::report;
 
 /// Arguments.

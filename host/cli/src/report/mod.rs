@@ -1,0 +1,116 @@
+//! What the user sees: messages, results, warnings, errors and progress bars.
+
+mod bars;
+mod messages;
+mod printable;
+
+use std::io::{self, ErrorKind, Write};
+use std::path::Path;
+use std::sync::{Mutex, OnceLock};
+
+use anyhow::{Context, Result};
+use indicatif::MultiProgress;
+use nnunet_engine::lock::lock;
+use nnunet_engine::stdout::print_line;
+use serde_json::json;
+
+pub use bars::bar;
+use printable::printable;
+
+/// How messages and results are printed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Style {
+    /// Text, and progress bars on a terminal.
+    #[default]
+    Human,
+    /// Results and errors only.
+    Quiet,
+    /// One JSON object per line.
+    Json,
+}
+
+static STYLE: OnceLock<Style> = OnceLock::new();
+static BARS: OnceLock<MultiProgress> = OnceLock::new();
+
+/// The first failure to print a result.
+static FAILURE: Mutex<Option<io::Error>> = Mutex::new(None);
+
+/// Sets the style, and shows the messages and the progress of libraries in it. `verbosity` is the number of `-v`: one
+/// adds debug messages, two add all others. All messages are also written to `log_file`. Only the first call has an
+/// effect.
+///
+/// # Errors
+/// Returns an error if the log file cannot be created.
+pub fn start(style: Style, verbosity: u8, log_file: Option<&Path>) -> Result<()> {
+    let _ = STYLE.set(style);
+    messages::subscribe(verbosity, log_file)?;
+    bars::show_progress_of_libraries();
+    Ok(())
+}
+
+fn style() -> Style {
+    STYLE.get().copied().unwrap_or_default()
+}
+
+/// Whether to print JSON.
+#[must_use]
+pub fn is_json() -> bool {
+    style() == Style::Json
+}
+
+fn bars() -> &'static MultiProgress {
+    BARS.get_or_init(MultiProgress::new)
+}
+
+/// A message about the progress of the work.
+pub fn line(text: &str) {
+    tracing::info!("{text}");
+}
+
+/// A warning: the work goes on.
+pub fn warning(text: &str) {
+    tracing::warn!("{text}");
+}
+
+/// A result of a command: printed in every style. The first failure to do so is returned by [`finish`].
+pub fn result(text: &str) {
+    let mut failure = lock(&FAILURE);
+    if failure.is_none() {
+        let text = printable(text);
+        *failure = bars().suspend(|| print_line(&text)).err();
+    }
+}
+
+/// A result of a command: one JSON object on a line, or text, according to the style.
+pub fn record(object: &serde_json::Value, text: &str) {
+    if is_json() { result(&object.to_string()) } else { result(text) }
+}
+
+/// To be called at the end of the process: whether all results could be printed. A reader that has closed its end of a
+/// pipe, as `head` does, is no failure.
+///
+/// # Errors
+/// Returns the first error of writing to standard output.
+pub fn finish() -> Result<()> {
+    match lock(&FAILURE).take() {
+        Some(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write the results")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The error a command ended with.
+pub fn error(error: &anyhow::Error) {
+    let text = format!("{error:#}");
+    to_stderr(&if is_json() {
+        json!({ "error": text }).to_string()
+    } else {
+        format!("error: {}", printable(&text))
+    });
+}
+
+/// Writes a line to standard error. If nobody can read it there, it is lost: there is no other place to report that.
+fn to_stderr(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}

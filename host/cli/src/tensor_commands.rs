@@ -1,0 +1,39 @@
+//! The commands that need tensors.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use nnunet_engine::component_set::ComponentSet;
+
+use crate::cli::Cli;
+use crate::commands::{plugins, predict, train, trainers};
+
+/// The commands that need tensors. The program with libtorch runs them; the one without hands them over to it.
+pub trait TensorCommands {
+    /// The components that this program can make.
+    fn component_set(&self) -> ComponentSet;
+
+    /// Trains a model on a fold.
+    ///
+    /// # Errors
+    /// Returns an error if the training cannot be started or completed.
+    fn train(&self, args: &train::Args, cli: &Cli) -> Result<ExitCode>;
+
+    /// Predicts a folder of images.
+    ///
+    /// # Errors
+    /// Returns an error that lists the cases that failed.
+    fn predict(&self, args: &predict::Args, cli: &Cli) -> Result<ExitCode>;
+
+    /// Shows trainers.
+    ///
+    /// # Errors
+    /// Returns an error if a trainer is unknown.
+    fn trainers(&self, args: &trainers::Args, cli: &Cli) -> Result<ExitCode>;
+
+    /// Tests a plugin.
+    ///
+    /// # Errors
+    /// Returns an error if the plugin cannot be loaded or a check fails.
+    fn check_plugin(&self, args: &plugins::check::Args) -> Result<ExitCode>;
+}
