@@ -42,7 +42,7 @@ fn from_table(info: Info, table: Config) -> Result<Component> {
     }))
 }
 
-macro_rules! maker {
+macro_rules! factory {
     ($(#[$meta:meta])* $fn:ident, $kind:ident, $type:path) => {
         $(#[$meta])*
         pub(crate) fn $fn(registry: &Registry, choice: &ComponentChoice) -> Result<Box<dyn $type>> {
@@ -55,19 +55,19 @@ macro_rules! maker {
     };
 }
 
-maker!(
+factory!(
     /// Makes an architecture.
     architecture, Architecture, Architecture
 );
-maker!(
+factory!(
     /// Makes an augmentation.
     augmentation, Augmentation, Augmentation
 );
-maker!(
+factory!(
     /// Makes a loss.
     loss, Loss, Loss
 );
-maker!(
+factory!(
     /// Makes a trainer.
     trainer, Trainer, Trainer
 );
