@@ -38,6 +38,9 @@ pub struct Cli {
     /// Plugin to load; may be given several times.
     #[arg(long, global = true, value_name = "FILE")]
     pub plugin: Vec<PathBuf>,
+    /// Do not flush files to the disk; a power failure may then leave empty files.
+    #[arg(long, global = true)]
+    pub no_fsync: bool,
     /// The command.
     #[command(subcommand)]
     pub command: Command,
@@ -55,6 +58,7 @@ pub fn main(tensors: &impl TensorCommands) -> ExitCode {
 fn run(tensors: &impl TensorCommands) -> Result<ExitCode> {
     let cli = Cli::from_process()?;
     cli.start_report()?;
+    nnunet_formats::atomic::set_durable(!cli.no_fsync);
     commands::run(&cli, tensors)
 }
 

@@ -1,6 +1,7 @@
 //! v1's folders: where raw data, cropped and preprocessed cases and results lie, and how a task is named.
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -200,6 +201,19 @@ pub fn create(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))
 }
 
+/// Checks that no file or folder to write is one that is read, under the same name or through links.
+///
+/// # Errors
+/// Returns an error that names the first such path.
+pub fn keep_inputs(outputs: &[PathBuf], inputs: &[PathBuf]) -> Result<()> {
+    let identity = |path: &PathBuf| std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
+    let known: Vec<(u64, u64)> = inputs.iter().filter_map(identity).collect();
+    match outputs.iter().find(|path| identity(path).is_some_and(|found| known.contains(&found))) {
+        Some(path) => bail!("{} is read and would be overwritten; write to another folder", path.display()),
+        None => Ok(()),
+    }
+}
+
 /// Copies under a temporary name, unless the copy is there already.
 ///
 /// # Errors
@@ -215,6 +229,20 @@ pub fn copy_file(from: &Path, to: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn inputs_are_not_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::create_dir(path("a")).unwrap();
+        std::fs::write(path("a/x"), "").unwrap();
+        std::os::unix::fs::symlink(path("a"), path("b")).unwrap();
+        keep_inputs(&[path("c/x"), path("a/y")], &[path("a/x"), path("c/y")]).unwrap();
+        for output in ["a/x", "b/x", "a/../b/x"] {
+            assert!(keep_inputs(&[path(output)], &[path("a/x")]).is_err(), "{output}");
+        }
+        assert!(keep_inputs(&[path("b")], &[path("a")]).is_err());
+    }
 
     #[test]
     fn a_missing_folder_is_not_an_empty_one() {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::pickle::{DType, NdArray, Value as Pickle};
-use crate::{Error, Result, atomic};
+use crate::{Error, Result, atomic, input};
 
 /// A JSON value whose numbers may be NaN or infinite.
 #[derive(Debug, Clone, PartialEq)]
@@ -155,25 +155,29 @@ fn nest(elements: &mut impl Iterator<Item = Json>, shape: &[usize]) -> Json {
 /// Reads a JSON file, bare `NaN` and `Infinity` included.
 ///
 /// # Errors
-/// A file that is no JSON.
+/// Returns an error if the file cannot be read or is not JSON.
 pub fn load(path: &Path) -> Result<Json> {
-    let text = std::fs::read_to_string(path).map_err(|source| Error::io(path, source))?;
-    parse(&text).map_err(|message| Error::invalid(path, format!("not valid JSON: {message}")))
+    let bytes = input::read(path)?;
+    let text =
+        str::from_utf8(&bytes).map_err(|error| Error::invalid(path, format!("not valid UTF-8: {error}")))?;
+    parse(text).map_err(|message| Error::invalid(path, format!("not valid JSON: {message}")))
 }
 
 /// Writes a JSON file as Python would.
 ///
 /// # Errors
-/// What the system says.
+/// Returns an I/O error if the file cannot be written.
 pub fn save(path: &Path, value: &Json) -> Result<()> {
     atomic::write_bytes(path, value.to_python().as_bytes())
 }
 
-/// Parses JSON text. NaN is not JSON: it travels through the parser as a marked text.
+/// Parses JSON text. NaN is not JSON: it goes through the parser as a marked text. A byte order mark, with which Windows'
+/// editors begin UTF-8, is ignored.
 ///
 /// # Errors
-/// Where the text stops being JSON.
+/// Returns the place where the text stops being JSON.
 pub fn parse(text: &str) -> std::result::Result<Json, String> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let value: serde_json::Value =
         serde_json::from_str(&mark_non_finite(text)).map_err(|error| error.to_string())?;
     Ok(unmark(value.into()))

@@ -123,7 +123,7 @@ pub(crate) fn write_archive(
 pub fn load_case(path: &Path) -> Result<(Array4<f32>, Array3<f32>)> {
     let array = load_f32(path, "data")?;
     let (channels, z, y, x) = array.dim();
-    let image = channels.checked_sub(1).ok_or_else(|| Error::invalid(path, "an array without channels"))?;
+    let image = channels - 1;
     let (mut values, _) = array.into_raw_vec_and_offset();
     let label = values.split_off(image * z * y * x);
     values.shrink_to_fit();
@@ -139,7 +139,7 @@ pub fn load_case(path: &Path) -> Result<(Array4<f32>, Array3<f32>)> {
 /// # Errors
 /// A damaged archive.
 pub fn names(path: &Path) -> Result<Vec<String>> {
-    let file = std::fs::File::open(path).map_err(|source| Error::io(path, source))?;
+    let file = crate::input::open(path)?;
     let archive = zip::ZipArchive::new(std::io::BufReader::new(file))
         .map_err(|error| Error::invalid(path, format!("not a complete npz archive: {error}")))?;
     let names = archive.file_names().filter_map(|name| Some(name.ok()?.strip_suffix(".npy")?.to_owned()));
@@ -153,7 +153,7 @@ pub(crate) fn member<T>(
     key: &str,
     body: impl FnOnce(Header, Vec<u8>, &mut dyn Read) -> Result<T>,
 ) -> Result<T> {
-    let file = std::fs::File::open(path).map_err(|source| Error::io(path, source))?;
+    let file = crate::input::open(path)?;
     let damaged =
         |error: zip::result::ZipError| Error::invalid(path, format!("not a complete npz archive: {error}"));
     let mut archive = zip::ZipArchive::new(std::io::BufReader::new(file)).map_err(damaged)?;
@@ -202,6 +202,9 @@ pub fn load_f32(path: &Path, key: &str) -> Result<Array4<f32>> {
     let shape: [usize; 4] = member.header.shape.as_slice().try_into().map_err(|_| {
         Error::invalid(path, format!("array `{key}` has {} axes instead of 4", member.header.shape.len()))
     })?;
+    if shape.contains(&0) {
+        return Err(Error::invalid(path, format!("array `{key}` is empty: its shape is {shape:?}")));
+    }
     let values =
         member.to_f32().ok_or_else(|| Error::invalid(path, format!("array `{key}` is not numeric")))?;
     Array4::from_shape_vec(shape, values).map_err(|error| Error::invalid(path, error))

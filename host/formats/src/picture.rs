@@ -108,7 +108,7 @@ pub(crate) fn most_bytes(path: &Path, file: &File) -> Result<usize> {
 
 /// By content, as scikit-image does.
 fn decode(path: &Path) -> Result<Picture> {
-    let file = File::open(path).map_err(|source| Error::io(path, source))?;
+    let file = crate::input::open(path)?;
     let most = most_bytes(path, &file)?;
     let mut file = BufReader::new(file);
     let start = file.fill_buf().map_err(|source| Error::io(path, source))?;

@@ -88,7 +88,7 @@ struct Pages<'a> {
 
 impl<'a> Pages<'a> {
     fn open(path: &'a Path) -> Result<Self> {
-        let file = File::open(path).map_err(|source| Error::io(path, source))?;
+        let file = crate::input::open(path)?;
         let most = most_bytes(path, &file)?;
         let mut limits = Limits::default();
         limits.decoding_buffer_size = most;

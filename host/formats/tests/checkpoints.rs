@@ -129,7 +129,7 @@ fn a_written_checkpoint_is_read_back() {
 
 /// What is said of a hostile file. Files not named here are harmless, and read.
 const SAID: [(&str, &str); 12] = [
-    ("billion_laughs", "too much shared data"),
+    ("billion_laughs", "repeats shared objects"),
     ("deep_nesting", "nested too deeply"),
     ("evil_os_", "not allowed"),
     ("missing_storage", "data/0"),

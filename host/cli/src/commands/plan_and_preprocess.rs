@@ -116,6 +116,8 @@ fn resolve_planner(session: &Session, name: &str) -> Result<Resolved> {
 
 fn run_task(args: &Args, task: &TaskFolders, planners: &[Resolved], session: &Session) -> Result<()> {
     let dataset = Dataset::load(&task.raw)?;
+    dataset.check()?;
+    let _lock = task.lock()?;
     if args.verify {
         report::line(&format!("verifying {}: {} cases", task.name, dataset.training.len()));
         let findings = integrity::check(&dataset, verify::TOLERANCE)?;

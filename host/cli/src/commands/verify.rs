@@ -44,7 +44,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     show(&dataset, &findings, repairs.as_ref());
     if let (Some(repairs), true) = (&repairs, args.yes && !findings.is_usable()) {
         let to = args.output.clone().map_or_else(|| free_folder(&folder), Ok)?;
-        repairs.write(&dataset, &to)?;
+        repairs.write(&to)?;
         report::line(&format!("repaired copy: {}", to.display()));
         if !repairs.open.is_empty() {
             bail!("{} issues need manual repair; the copy still has them", repairs.open.len());

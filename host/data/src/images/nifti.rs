@@ -1,6 +1,6 @@
 //! NIfTI.
 
-pub(super) use nnunet_formats::nifti::{for_each_slice, write_labels};
+pub(super) use nnunet_formats::nifti::{for_each_slice, read_keeping_nan, write_labels};
 use nnunet_formats::nifti::{read, read_geometry, write_image};
 use nnunet_plugin_api::{Registration, inventory};
 

@@ -1,7 +1,8 @@
-//! Whether a raw task is fit for use: all faults of all cases in one pass (v1 `verify_dataset_integrity`), and a repaired
-//! copy where a fault has one obvious remedy.
+//! Checks a raw task: all faults of all cases in one pass (v1 `verify_dataset_integrity`), and a repaired copy where a
+//! fault has one obvious remedy.
 
 mod case;
+mod copy;
 mod geometry;
 mod listing;
 mod repair;
@@ -19,15 +20,23 @@ use crate::dataset::Dataset;
 
 pub use repair::{Repair, Repairs};
 
-/// What can be wrong.
+/// Kinds of faults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum FaultKind {
+    /// There are no training cases.
+    NoCases,
+    /// A case is listed with a channel: `case_0000`.
+    ListedWithChannel,
     /// A case is listed twice.
     ListedTwice,
     /// Declared labels are not 0, 1, 2, ...
     LabelsNotConsecutive,
+    /// More labels are declared than a label map can hold.
+    TooManyLabels,
+    /// A label is not called as its image is.
+    LabelOfOtherName,
     /// A listed file is not there.
     MissingFile,
     /// An image lacks the channel number of its name.
@@ -48,6 +57,12 @@ pub enum FaultKind {
     Direction,
     /// NaN or infinity.
     NotFinite,
+    /// NaN or infinity in a NIfTI image, where they are read as 0.
+    NotFiniteRead,
+    /// Images that are zero everywhere: nothing is left of them after cropping.
+    ZeroImage,
+    /// No case of a CT task has foreground, whose intensities are needed.
+    NoForeground,
     /// A label value that `dataset.json` does not declare.
     UndeclaredLabel,
     /// A label without foreground.
@@ -62,13 +77,23 @@ impl FaultKind {
     /// Whether the data can be used all the same.
     #[must_use]
     pub fn is_warning(self) -> bool {
-        matches!(self, Self::EmptyLabel | Self::DuplicateImage | Self::OrientationMix)
+        matches!(
+            self,
+            Self::EmptyLabel
+                | Self::DuplicateImage
+                | Self::OrientationMix
+                | Self::LabelOfOtherName
+                | Self::NotFiniteRead
+        )
     }
 
     fn words(self) -> &'static str {
         match self {
+            Self::NoCases => "no cases",
+            Self::ListedWithChannel => "listing",
             Self::ListedTwice => "listed twice",
-            Self::LabelsNotConsecutive => "labels",
+            Self::LabelsNotConsecutive | Self::TooManyLabels => "labels",
+            Self::LabelOfOtherName => "label name",
             Self::MissingFile => "missing",
             Self::NameWithoutChannel => "name",
             Self::TooManyChannels => "channels",
@@ -78,7 +103,9 @@ impl FaultKind {
             Self::Spacing => "spacing",
             Self::Origin => "origin",
             Self::Direction => "direction",
-            Self::NotFinite => "not finite",
+            Self::NotFinite | Self::NotFiniteRead => "not finite",
+            Self::ZeroImage => "zero image",
+            Self::NoForeground => "foreground",
             Self::UndeclaredLabel => "label value",
             Self::EmptyLabel => "empty label",
             Self::DuplicateImage => "duplicate",
@@ -90,11 +117,11 @@ impl FaultKind {
 /// One fault of one file.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Fault {
-    /// What is wrong.
+    /// The kind.
     pub kind: FaultKind,
     /// The file, relative to the task.
     pub file: PathBuf,
-    /// With which numbers, and what to do.
+    /// Details, and what to do.
     pub detail: String,
 }
 
@@ -111,7 +138,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// What a check found.
+/// The result of a check.
 #[derive(Debug, Clone, Default)]
 pub struct Findings {
     /// All faults, by kind and file.
@@ -137,8 +164,9 @@ impl Findings {
 /// Checks a raw task. Spacing, origin and direction count as equal within the relative `tolerance`.
 ///
 /// # Errors
-/// Returns no error for faults of the data: these are the result.
+/// Faults of the data are no errors: they are the result.
 pub fn check(dataset: &Dataset, tolerance: f64) -> Result<Findings> {
+    let (dataset, listed) = &listing::corrected(dataset);
     let bar = progress::start(dataset.training.len(), "verifying");
     let cases: BTreeSet<&String> = dataset.training.iter().collect();
     let found: Vec<case::CaseFindings> = cases
@@ -151,7 +179,8 @@ pub fn check(dataset: &Dataset, tolerance: f64) -> Result<Findings> {
         .collect();
     drop(bar);
     let mut findings = Findings { faults: listing::check(dataset), ..Findings::default() };
-    findings.faults.extend(case::across(&found));
+    findings.faults.extend(listed.iter().cloned());
+    findings.faults.extend(case::across(dataset, &found));
     for case in found {
         findings.faults.extend(case.faults);
         for value in case.label_values {

@@ -43,6 +43,11 @@ impl Reader {
         matches!(self, Reader::SimpleItkTurned | Reader::NibabelTurned)
     }
 
+    /// Whether numbers that are not finite stay, as nibabel reads them.
+    fn keeps_nan(self) -> bool {
+        matches!(self, Reader::Nibabel | Reader::NibabelTurned)
+    }
+
     /// How many files the cases of a folder, or one of its images, have for their channels.
     #[must_use]
     pub fn files(self, input: &Path, ending: &str, channels: usize) -> usize {
@@ -64,7 +69,11 @@ impl Reader {
         if self == Reader::Pictures {
             return RawCase::read_pictures(images, labels);
         }
-        let case = RawCase::read(images, labels)?;
+        let case = if self.keeps_nan() {
+            RawCase::read_keeping_nan(images, labels)?
+        } else {
+            RawCase::read(images, labels)?
+        };
         Ok(if self.turns() { Orientation::of(&case.geometry).turn(case) } else { case })
     }
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
-use nnunet_data::folders::file_names;
+use anyhow::{Context, Result, ensure};
+use nnunet_data::folders::{file_names, keep_inputs};
 use nnunet_data::images;
 
 use crate::case::{Case, FileNaming};
@@ -20,26 +20,10 @@ pub(super) fn cases(input: &Path, naming: &FileNaming, output: &Path) -> Result<
         images,
     };
     let cases: Vec<Case> = by_case(input, *files_per_case, ending)?.into_iter().map(case).collect();
-    check_outputs(&cases)?;
+    let outputs: Vec<PathBuf> = cases.iter().map(|case| case.output.clone()).collect();
+    let images: Vec<PathBuf> = cases.iter().flat_map(|case| case.images.clone()).collect();
+    keep_inputs(&outputs, &images)?;
     Ok(cases)
-}
-
-/// No label map may take the place of an input image, under whatever name both lie.
-fn check_outputs(cases: &[Case]) -> Result<()> {
-    let mut images = BTreeMap::new();
-    for path in cases.iter().flat_map(|case| &case.images) {
-        if let Ok(real) = path.canonicalize() {
-            images.insert(real, path);
-        }
-    }
-    let replaced = cases.iter().find_map(|case| images.get(&case.output.canonicalize().ok()?));
-    match replaced {
-        Some(image) => bail!(
-            "the label map of a case would replace the image {}; name another output folder with -o",
-            image.display()
-        ),
-        None => Ok(()),
-    }
 }
 
 /// The ending of the images in a folder, or of the image itself.
@@ -61,7 +45,8 @@ fn by_case(input: &Path, channels: usize, ending: &str) -> Result<BTreeMap<Strin
     for name in &names {
         let stem = name.strip_suffix(ending).unwrap_or(name);
         let Some((case, channel)) = case_of(stem) else {
-            if channels == 1 {
+            // Beside the case's image with a channel number it is a label map that was predicted there.
+            if channels == 1 && !names.contains(&format!("{stem}_0000{ending}")) {
                 cases.insert(stem.to_owned(), vec![input.join(name)]);
             }
             continue;
@@ -137,9 +122,7 @@ mod tests {
     #[test]
     fn a_label_map_never_replaces_an_image() {
         assert_eq!(found(&["scan.nii.gz"], 1, true).unwrap(), ["scan"]);
-        assert!(
-            found(&["scan.nii.gz"], 1, false).unwrap_err().to_string().contains("would replace the image")
-        );
+        assert!(found(&["scan.nii.gz"], 1, false).unwrap_err().to_string().contains("would be overwritten"));
         assert_eq!(found(&["scan_0000.nii.gz"], 1, false).unwrap(), ["scan"]);
     }
 }
