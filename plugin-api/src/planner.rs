@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::Result;
 use crate::vocabulary::{Fingerprint, Plans, SegmentationExport};
+use crate::{Result, V2PlannerSettings};
 
 /// A planner is its parent's settings with some changed, and hooks for what a setting cannot say.
 ///
@@ -104,6 +104,9 @@ pub struct PlannerSettings {
     pub segmentation_export_params: Option<SegmentationExport>,
     /// Data that another planner preprocessed under the same identifier is used as it is.
     pub shares_data: bool,
+    /// Settings for data sets of v2; none: the planner is for tasks of v1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub v2: Option<V2PlannerSettings>,
 }
 
 /// The networks whose memory can be estimated.
@@ -203,6 +206,7 @@ impl Default for PlannerSettings {
             force_separate_z: None,
             segmentation_export_params: None,
             shares_data: false,
+            v2: None,
         }
     }
 }

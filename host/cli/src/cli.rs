@@ -11,7 +11,7 @@ use nnunet_engine::config::{choices, files};
 use nnunet_engine::session::Session;
 
 use crate::arguments::process_arguments;
-use crate::commands::{self, Command};
+use crate::commands::{self, Command, v2};
 use crate::defaults;
 use crate::report::{self, Style};
 use crate::tensor_commands::TensorCommands;
@@ -70,6 +70,7 @@ impl Cli {
     /// Returns an error if a configuration file is invalid.
     fn from_process() -> Result<Self> {
         let words = process_arguments();
+        v2::check(&words);
         let files = files(defaults::named_file(&words).as_deref())?;
         folders::set_from(&files);
         let choices = choices(&files);

@@ -48,8 +48,10 @@ pub struct Dataset {
     pub test: Vec<String>,
     /// Ending of all images and labels; `.nii.gz` unless the key `file_ending` says otherwise, as in v2.
     pub ending: String,
+    /// Images and label map of training cases that do not lie in imagesTr and labelsTr (only in v2).
+    pub listed: BTreeMap<String, (Vec<PathBuf>, PathBuf)>,
     /// Label files that are not called as their case is: by case, without the ending.
-    label_names: BTreeMap<String, String>,
+    pub(crate) label_names: BTreeMap<String, String>,
 }
 
 impl Dataset {
@@ -87,6 +89,7 @@ impl Dataset {
                 .map_or(Ok(Vec::new()), |list| cases(list, &ending))
                 .with_context(|| format!("{}: `test`", path.display()))?,
             ending,
+            listed: BTreeMap::new(),
         })
     }
 
@@ -108,6 +111,9 @@ impl Dataset {
     /// The image files of a case, by channel.
     #[must_use]
     pub fn images_of(&self, part: Part, case: &str) -> Vec<PathBuf> {
+        if let (Part::Training, Some((images, _))) = (part, self.listed.get(case)) {
+            return images.clone();
+        }
         let folder = self.folder.join(part.folder());
         (0..self.modalities.len())
             .map(|channel| folder.join(format!("{case}_{channel:04}{}", self.ending)))
@@ -117,6 +123,9 @@ impl Dataset {
     /// The label file of a training case: the one that `dataset.json` pairs with its image.
     #[must_use]
     pub fn label(&self, case: &str) -> PathBuf {
+        if let Some((_, label)) = self.listed.get(case) {
+            return label.clone();
+        }
         let name = self.label_names.get(case).map_or(case, String::as_str);
         self.folder.join("labelsTr").join(format!("{name}{}", self.ending))
     }

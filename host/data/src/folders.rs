@@ -159,7 +159,8 @@ fn wanted<'a>(folder: &'a Option<PathBuf>, variable: &str, what: &str) -> Result
         .with_context(|| format!("the environment variable {variable} (folder of the {what}) is not set"))
 }
 
-fn subfolders(root: &Path) -> Vec<String> {
+/// Names of the folders in a folder; none when there is no folder.
+pub(crate) fn subfolders(root: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(root).into_iter().flatten().flatten();
     entries
         .filter(|entry| entry.path().is_dir())

@@ -71,7 +71,15 @@ impl Json {
     #[must_use]
     pub fn to_python(&self) -> String {
         let mut out = String::new();
-        write_value(&mut out, self, 0);
+        write_value(&mut out, self, 0, Keys::Sorted);
+        out
+    }
+
+    /// As `json.dump(..., indent=4)`.
+    #[must_use]
+    pub fn to_python_in_order(&self) -> String {
+        let mut out = String::new();
+        write_value(&mut out, self, 0, Keys::AsTheyAre);
         out
     }
 }
@@ -171,6 +179,14 @@ pub fn save(path: &Path, value: &Json) -> Result<()> {
     atomic::write_bytes(path, value.to_python().as_bytes())
 }
 
+/// Writes a JSON file as Python would without sorting keys.
+///
+/// # Errors
+/// What the system says.
+pub fn save_in_order(path: &Path, value: &Json) -> Result<()> {
+    atomic::write_bytes(path, value.to_python_in_order().as_bytes())
+}
+
 /// Parses JSON text. NaN is not JSON: it goes through the parser as a marked text. A byte order mark, with which Windows'
 /// editors begin UTF-8, is ignored.
 ///
@@ -224,23 +240,32 @@ fn unmark(value: Json) -> Json {
     }
 }
 
-fn write_value(out: &mut String, value: &Json, depth: usize) {
+/// In which order the keys of objects are written.
+#[derive(Clone, Copy, PartialEq)]
+enum Keys {
+    Sorted,
+    AsTheyAre,
+}
+
+fn write_value(out: &mut String, value: &Json, depth: usize, keys: Keys) {
     match value {
         Json::Null => out.push_str("null"),
         Json::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
         Json::Int(value) => out.push_str(&value.to_string()),
         Json::Float(value) => out.push_str(&float_repr(*value)),
         Json::Str(text) => write_text(out, text),
-        Json::Array(items) => {
-            write_block(out, '[', ']', items.iter(), depth, |out, item| write_value(out, item, depth + 1))
-        }
+        Json::Array(items) => write_block(out, '[', ']', items.iter(), depth, |out, item| {
+            write_value(out, item, depth + 1, keys)
+        }),
         Json::Object(entries) => {
             let mut sorted: Vec<_> = entries.iter().collect();
-            sorted.sort_by(|a, b| a.0.cmp(&b.0));
+            if keys == Keys::Sorted {
+                sorted.sort_by(|a, b| a.0.cmp(&b.0));
+            }
             write_block(out, '{', '}', sorted.into_iter(), depth, |out, (key, value)| {
                 write_text(out, key);
                 out.push_str(": ");
-                write_value(out, value, depth + 1);
+                write_value(out, value, depth + 1, keys);
             });
         }
     }

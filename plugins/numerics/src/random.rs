@@ -54,6 +54,11 @@ impl RandomState {
         }
     }
 
+    /// One of the numbers that `randint(0, n, size)` gives: uniform in 0..n. Nothing is drawn where there is no choice.
+    pub fn below(&mut self, n: u32) -> u32 {
+        if n > 1 { self.interval(n - 1) } else { 0 }
+    }
+
     /// Shuffles in place (Fisher-Yates from the end).
     pub fn shuffle<T>(&mut self, values: &mut [T]) {
         for i in (1..values.len()).rev() {
@@ -80,6 +85,14 @@ impl RandomState {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// `numpy.random.RandomState(1234).choice(20, 5, replace=True)` of NumPy 2.4.6.
+    #[test]
+    fn draws_with_replacement_agree_with_numpy() {
+        let mut random = RandomState::new(1234);
+        assert_eq!([0; 5].map(|_| random.below(20)), [15, 19, 6, 12, 15]);
+        assert_eq!(random.below(1), 0);
+    }
 
     /// `numpy.random.RandomState(1234).choice(20, 5, replace=False)` of NumPy 1.23.
     #[test]

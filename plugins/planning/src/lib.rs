@@ -9,6 +9,7 @@ mod spacing;
 mod stage;
 mod tables;
 mod topology;
+pub mod v2;
 mod vram;
 
 pub use nnunet_plugin_api::PlannerSettings;
@@ -107,7 +108,7 @@ fn median_shape(fingerprint: &Fingerprint, target: [f64; 3]) -> [f64; 3] {
 }
 
 /// The axis of largest spacing comes first.
-fn transposes(target: [f64; 3]) -> ([usize; 3], [usize; 3]) {
+pub(crate) fn transposes(target: [f64; 3]) -> ([usize; 3], [usize; 3]) {
     let worst = spacing::first_largest(target);
     let others: Vec<usize> = (0..3).filter(|axis| *axis != worst).collect();
     let forward = [worst, others[0], others[1]];
@@ -115,7 +116,7 @@ fn transposes(target: [f64; 3]) -> ([usize; 3], [usize; 3]) {
     (forward, backward)
 }
 
-fn permute(values: [f64; 3], order: [usize; 3]) -> [f64; 3] {
+pub(crate) fn permute(values: [f64; 3], order: [usize; 3]) -> [f64; 3] {
     order.map(|axis| values[axis])
 }
 

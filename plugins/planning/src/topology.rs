@@ -48,10 +48,10 @@ struct Pyramid {
 }
 
 impl Pyramid {
-    fn new(spacing: &[f64], patch: &[usize]) -> Self {
+    fn new(spacing: &[f64], size: &[f64]) -> Self {
         Self {
             spacing: spacing.to_vec(),
-            size: patch.iter().map(|len| *len as f64).collect(),
+            size: size.to_vec(),
             count: vec![0; spacing.len()],
             pools: Vec::new(),
             kernels: Vec::new(),
@@ -72,17 +72,22 @@ impl Pyramid {
         self.kernels.push(kernel);
     }
 
-    fn finish(mut self, patch: &[usize]) -> PoolAndConv {
+    fn finish(mut self, patch: &[f64]) -> PoolAndConv {
         self.kernels.push(vec![3; patch.len()]);
         let divisible: Vec<usize> = self.count.iter().map(|count| 1 << count).collect();
+        let padded = |len: f64, by: usize| (len / by as f64).ceil() as usize * by;
         PoolAndConv {
             num_pool_per_axis: self.count,
             pool_op_kernel_sizes: self.pools,
             conv_kernel_sizes: self.kernels,
-            patch_size: patch.iter().zip(&divisible).map(|(len, by)| len.div_ceil(*by) * by).collect(),
+            patch_size: patch.iter().zip(&divisible).map(|(len, by)| padded(*len, *by)).collect(),
             must_be_divisible_by: divisible,
         }
     }
+}
+
+fn floats(patch: &[usize]) -> Vec<f64> {
+    patch.iter().map(|len| *len as f64).collect()
 }
 
 fn least(values: impl Iterator<Item = f64>) -> f64 {
@@ -98,7 +103,8 @@ pub fn pool_and_conv_props(
     min_edge: usize,
     max_pool: usize,
 ) -> PoolAndConv {
-    let mut pyramid = Pyramid::new(spacing, patch);
+    let size = floats(patch);
+    let mut pyramid = Pyramid::new(spacing, &size);
     loop {
         let finest = least(pyramid.spacing.iter().copied());
         let group = similar_axes(&pyramid.spacing);
@@ -108,7 +114,7 @@ pub fn pool_and_conv_props(
             .filter(|axis| pyramid.size[*axis] >= 2.0 * min_edge as f64 && pyramid.count[*axis] < max_pool)
             .collect();
         if valid.is_empty() {
-            return pyramid.finish(patch);
+            return pyramid.finish(&size);
         }
         let kernel = pyramid.axes().map(|axis| if group.contains(&axis) { 3 } else { 1 }).collect();
         pyramid.pool(&valid, kernel);
@@ -134,6 +140,16 @@ fn similar_axes(spacing: &[f64]) -> Vec<usize> {
 pub fn pool_and_conv_props_v2(
     spacing: &[f64],
     patch: &[usize],
+    min_edge: usize,
+    max_pool: usize,
+) -> PoolAndConv {
+    pool_and_conv_props_of_size(spacing, &floats(patch), min_edge, max_pool)
+}
+
+/// As [`pool_and_conv_props_v2`], for a size that need not be whole: that of a median case is not.
+pub(crate) fn pool_and_conv_props_of_size(
+    spacing: &[f64],
+    patch: &[f64],
     min_edge: usize,
     max_pool: usize,
 ) -> PoolAndConv {
@@ -177,7 +193,8 @@ pub fn pool_and_conv_props_pool_late(
     let counts: Vec<usize> =
         patch.iter().map(|len| (halvings(*len).max(0.0) as usize).min(max_pool)).collect();
     let levels = counts.iter().copied().max().unwrap_or(0);
-    let mut pyramid = Pyramid::new(spacing, patch);
+    let size = floats(patch);
+    let mut pyramid = Pyramid::new(spacing, &size);
     for level in 0..levels {
         let reached: Vec<bool> = pyramid.spacing.iter().map(|spacing| spacing / reach > REACHED).collect();
         let all = reached.iter().all(|reached| *reached);
@@ -185,5 +202,5 @@ pub fn pool_and_conv_props_pool_late(
         let axes: Vec<usize> = pyramid.axes().filter(|axis| counts[*axis] + level >= levels).collect();
         pyramid.pool(&axes, kernel);
     }
-    pyramid.finish(patch)
+    pyramid.finish(&size)
 }

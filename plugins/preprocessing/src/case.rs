@@ -64,7 +64,7 @@ fn normalize(case: &mut CaseArrays, context: &PreprocessContext, known: &Normali
 }
 
 /// The same array in C order; nothing is copied when it is already.
-fn in_order<D: Dimension>(array: Array<f32, D>) -> Array<f32, D> {
+pub(crate) fn in_order<D: Dimension>(array: Array<f32, D>) -> Array<f32, D> {
     if array.is_standard_layout() { array } else { array.as_standard_layout().into_owned() }
 }
 

@@ -8,6 +8,7 @@ mod fingerprint;
 mod normalizations;
 mod preprocessors;
 mod resolve;
+pub mod v2;
 
 pub use case::{Target, preprocess};
 pub use class_locations::class_locations;

@@ -25,7 +25,7 @@ impl Preprocessor for FromTable {
     }
 }
 
-const TABLES: [Table; 10] = [
+const TABLES: [Table; 11] = [
     Table {
         name: "GenericPreprocessor",
         extends: "",
@@ -95,6 +95,12 @@ const TABLES: [Table; 10] = [
         summary: "Slices of 8-bit images, divided by 255.",
         change: |settings| settings.normalization = Some("scale_uint8_to_0_1".to_owned()),
     },
+    Table {
+        name: "DefaultPreprocessor",
+        extends: "",
+        summary: "v2's default: normalizes, then resamples as the plans say.",
+        change: |settings| settings.remove_nan = false,
+    },
 ];
 
 /// Names of the preprocessors of this crate.
@@ -120,4 +126,4 @@ macro_rules! submit {
     ($($i:literal)*) => { $(inventory::submit!(Registration(component::<$i>));)* };
 }
 
-submit!(0 1 2 3 4 5 6 7 8 9);
+submit!(0 1 2 3 4 5 6 7 8 9 10);

@@ -20,18 +20,18 @@ use crate::report;
 pub struct Args {
     /// Folders of predictions with npz and pkl files.
     #[arg(short = 'f', long = "folders", num_args = 1.., required = true)]
-    folders: Vec<PathBuf>,
+    pub(super) folders: Vec<PathBuf>,
     /// Folder for the result.
     #[arg(short = 'o', long = "output_folder", required = true)]
-    output: PathBuf,
+    pub(super) output: PathBuf,
     /// Cases at a time.
     #[arg(short = 't', long = "threads", default_value_t = 2)]
-    threads: usize,
+    pub(super) threads: usize,
     #[command(flatten)]
-    postprocessing: PostprocessingChoice,
+    pub(super) postprocessing: PostprocessingChoice,
     /// Also write the mean probabilities.
     #[arg(long, alias = "save_npz")]
-    npz: bool,
+    pub(super) npz: bool,
 }
 
 /// Runs the command.

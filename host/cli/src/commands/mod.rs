@@ -26,6 +26,7 @@ mod pretrained;
 pub mod train;
 pub mod train_parallel;
 pub mod trainers;
+pub mod v2;
 mod verify;
 
 use std::process::ExitCode;
@@ -97,8 +98,11 @@ pub enum Command {
     Config(config::Args),
     /// List, inspect, create, check and install plugins.
     Plugins(plugins::Args),
-    /// Create links with v1's command names.
+    /// Create links with the command names of v1 and v2.
     Aliases(aliases::Args),
+    /// The commands of nnU-Net v2.
+    #[command(subcommand)]
+    V2(v2::Command),
 }
 
 impl Command {
@@ -148,6 +152,7 @@ pub(crate) fn run(cli: &Cli, tensors: &impl TensorCommands) -> Result<ExitCode> 
         Command::Config(args) => config::run(args, cli),
         Command::Plugins(args) => return plugins::run(args, cli, tensors),
         Command::Aliases(args) => aliases::run(args),
+        Command::V2(command) => return command.run(cli, tensors),
     };
     done.map(|()| ExitCode::SUCCESS)
 }

@@ -38,7 +38,64 @@ pub enum Reader {
     Tiff,
 }
 
+/// Endings of pictures, of what SimpleITK reads by itself, and of stacks, in v2.
+const PICTURES: [&str; 3] = [".png", ".bmp", ".tif"];
+const SIMPLE_ITK: [&str; 4] = [".nii.gz", ".nrrd", ".mha", ".gipl"];
+const STACKS: [&str; 2] = [".tif", ".tiff"];
+
 impl Reader {
+    /// The reader that v2 takes for files of an ending, by one of them; that of a name, if `dataset.json` names one it
+    /// knows.
+    ///
+    /// # Errors
+    /// An ending without a reader.
+    pub fn determine(named: Option<&str>, ending: &str, example: Option<&Path>) -> Result<Self> {
+        let named = named.filter(|name| *name != "None").map(|name| (name, Self::named(name)));
+        match named {
+            Some((_, Some(reader))) => return Ok(reader),
+            Some((name, None)) => {
+                tracing::warn!("dataset.json names the reader {name}, which is not known here")
+            }
+            None => {}
+        }
+        let lower = ending.to_lowercase();
+        let is = |endings: &[&str]| endings.contains(&lower.as_str());
+        let is_picture =
+            || example.is_none_or(|path| images::read_geometry(path).is_ok_and(|g| g.size[2] == 1));
+        if is(&PICTURES) && (!is(&STACKS) || is_picture()) {
+            return Ok(Self::Pictures);
+        }
+        if is(&SIMPLE_ITK) {
+            return Ok(Self::SimpleItk);
+        }
+        if is(&STACKS) {
+            return Ok(Self::Tiff);
+        }
+        // `.nii` is nibabel's in v2; further endings are those of formats that this program knows.
+        ensure!(
+            images::ending(ending) == Some(ending),
+            "no reader is known for files that end in {ending}; name one in dataset.json: overwrite_image_reader_writer"
+        );
+        Ok(if lower == ".nii" { Self::Nibabel } else { Self::SimpleItk })
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        serde_json::from_value(name.into()).ok()
+    }
+
+    /// The name of the class.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SimpleItk => "SimpleITKIO",
+            Self::SimpleItkTurned => "SimpleITKIOWithReorient",
+            Self::Nibabel => "NibabelIO",
+            Self::NibabelTurned => "NibabelIOWithReorient",
+            Self::Pictures => "NaturalImage2DIO",
+            Self::Tiff => "Tiff3DIO",
+        }
+    }
+
     fn turns(self) -> bool {
         matches!(self, Reader::SimpleItkTurned | Reader::NibabelTurned)
     }
