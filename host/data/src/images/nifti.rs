@@ -6,7 +6,7 @@ use nnunet_formats::nifti::{
     for_each_slice, read, read_geometry, read_keeping_nan, write_image, write_labels,
 };
 use nnunet_formats::{Geometry, Result as FileResult};
-use nnunet_plugin_api::{Registration, inventory};
+use nnunet_plugin_core::{Registration, inventory};
 
 use super::built_in::BuiltIn;
 
@@ -20,7 +20,11 @@ inventory::submit!(Registration(|| {
         for_each_slice: Some(slices),
         read_keeping_nan: Some(read_keeping_nan),
     };
-    functions.component("NIfTI", "NIfTI-1 images, plain or gzipped, as SimpleITK reads them.", &[".nii.gz", ".nii"])
+    functions.component(
+        "NIfTI",
+        "NIfTI-1 images, plain or gzipped, as SimpleITK reads them.",
+        &[".nii.gz", ".nii"],
+    )
 }));
 
 /// One slice is in memory at a time.

@@ -2,7 +2,7 @@
 
 use nnunet_formats::picture::read_channels;
 use nnunet_formats::tiff::{read, read_geometry, write_image, write_labels};
-use nnunet_plugin_api::{Registration, inventory};
+use nnunet_plugin_core::{Registration, inventory};
 
 use super::built_in::BuiltIn;
 

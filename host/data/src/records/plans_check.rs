@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use anyhow::{Context, Result, ensure};
-use nnunet_plugin_api::vocabulary::{Plans, Stage};
+use nnunet_plugin_core::vocabulary::{Plans, Stage};
 
 /// The longest axis of a patch, in voxels.
 const LONGEST_AXIS: usize = 1 << 14;

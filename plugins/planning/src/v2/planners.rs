@@ -1,11 +1,12 @@
 //! v2's planners as components: each is a few values on its parent.
 
-use nnunet_plugin_api::{
+use nnunet_plugin_core::{
     Component, Info, Kind, PlannerSettings, Registration, V2Network, V2PlannerSettings, V2Resampling,
     inventory,
 };
 
-use crate::planners::{FromTable, Table};
+use crate::planners::FromTable;
+use crate::table::Table;
 
 /// v2's default planner. Its class is called as one of v1's is, which has the name in the registry.
 const ROOT: &str = "nnUNetPlanner";

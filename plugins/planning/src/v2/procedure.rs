@@ -1,8 +1,8 @@
 //! The whole of planning: target spacing, axis order, and the configurations that make sense for the data set.
 
 use nnunet_numerics::stats::round_half_even;
-use nnunet_plugin_api::vocabulary::Fingerprint as FingerprintV1;
-use nnunet_plugin_api::{Error, Result, V2PlannerSettings};
+use nnunet_plugin_core::vocabulary::Fingerprint as FingerprintV1;
+use nnunet_plugin_core::{Error, Result, V2PlannerSettings};
 use serde_json::{Map, Value};
 
 use super::configuration::{Frame, configuration};
@@ -10,7 +10,8 @@ use super::document::{Configuration, ConfigurationEntry, Fingerprint, Inherited,
 use super::patch::{Grid, plan};
 use super::planners::class_name;
 use super::spacing::{median_shape, median_size, median_spacing, target_spacing};
-use crate::{Resolved, permute, transposes, voxels};
+use crate::grid::voxels;
+use crate::{Resolved, permute, transposes};
 
 /// Share of the raw volume left after cropping below which intensities are normalized inside the mask.
 const MASK_NORM_REDUCTION: f64 = 0.75;
