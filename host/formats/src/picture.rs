@@ -1,6 +1,5 @@
 //! Pictures (`.png`, `.bmp`, and those in `.tif`), with the values that scikit-image reads.
 
-use std::fs::File;
 use std::io::{BufRead, BufReader, Seek};
 use std::path::Path;
 
@@ -9,16 +8,14 @@ use image::{ExtendedColorType, ImageDecoder, ImageFormat};
 use ndarray::{Array3, Array4, ArrayView3, Axis};
 use png::ColorType;
 
+use crate::pixels::{Picture, most_bytes};
 use crate::voxels::unreadable;
 use crate::{Error, Geometry, Image, Result, atomic};
-
-/// No compression makes more of one byte: LZW's has 4096 words, of 12 bits.
-const LARGEST_RATIO: u64 = 4096;
 
 /// Reads a gray picture as float32, a slice of v2's thickness.
 ///
 /// # Errors
-/// A damaged file; colours.
+/// Returns an error if the file is damaged or has colors.
 pub fn read(path: &Path) -> Result<Image> {
     let picture = decode(path)?;
     picture.check_gray(path)?;
@@ -28,7 +25,7 @@ pub fn read(path: &Path) -> Result<Image> {
 /// The size, which is all that is known of a picture, of gray or of colours.
 ///
 /// # Errors
-/// A damaged file.
+/// Returns an error if the file is damaged.
 pub fn read_geometry(path: &Path) -> Result<Geometry> {
     let picture = decode(path)?;
     Ok(Geometry::picture(picture.width, picture.height))
@@ -37,7 +34,7 @@ pub fn read_geometry(path: &Path) -> Result<Geometry> {
 /// Reads all channels, one of gray, three or four of colours: (channel, 1, y, x).
 ///
 /// # Errors
-/// A damaged file; another number of channels; a TIFF of several pages.
+/// Returns an error if the file is damaged, has another number of channels, or is a TIFF of several pages.
 pub fn read_channels(path: &Path) -> Result<Array4<f32>> {
     let Picture { width, height, channels, values } = decode(path)?;
     if !matches!(channels, 1 | 3 | 4) {
@@ -51,7 +48,7 @@ pub fn read_channels(path: &Path) -> Result<Array4<f32>> {
 /// Writes labels of (1, y, x) as gray values.
 ///
 /// # Errors
-/// Several slices; a shape that is not the geometry's; what the system says.
+/// Returns an error if there are several slices, the shape is not the geometry's, or the file cannot be written.
 pub fn write_labels(path: &Path, labels: ArrayView3<'_, u8>, geometry: &Geometry) -> Result<()> {
     geometry.check_shape(path, labels.shape())?;
     let [width, height, slices] = geometry.size;
@@ -70,40 +67,12 @@ pub fn write_labels(path: &Path, labels: ArrayView3<'_, u8>, geometry: &Geometry
 /// Writes an image of (1, y, x) whose values are those of 8 bits.
 ///
 /// # Errors
-/// Other values; as [`write_labels`].
+/// Returns an error if there are other values, or as [`write_labels`].
 pub fn write_image(path: &Path, image: ArrayView3<'_, f32>, geometry: &Geometry) -> Result<()> {
     if let Some(value) = image.iter().find(|value| **value != f32::from(**value as u8)) {
         return Err(Error::invalid(path, format!("a picture has whole values up to 255, not {value}")));
     }
     write_labels(path, image.mapv(|value| value as u8).view(), geometry)
-}
-
-/// A picture: the values of a pixel stand together.
-pub(crate) struct Picture {
-    pub(crate) width: usize,
-    pub(crate) height: usize,
-    pub(crate) channels: usize,
-    pub(crate) values: Vec<f32>,
-}
-
-impl Picture {
-    /// Whether it has one channel.
-    ///
-    /// # Errors
-    /// It has several.
-    pub(crate) fn check_gray(&self, path: &Path) -> Result<()> {
-        if self.channels == 1 {
-            return Ok(());
-        }
-        let message = format!("it has {} channels; save each as a gray picture of its own", self.channels);
-        Err(Error::invalid(path, message))
-    }
-}
-
-/// Bytes that can be in a file, unpacked: a file that claims more is damaged.
-pub(crate) fn most_bytes(path: &Path, file: &File) -> Result<usize> {
-    let len = file.metadata().map_err(|source| Error::io(path, source))?.len();
-    Ok(usize::try_from(len.saturating_mul(LARGEST_RATIO)).unwrap_or(usize::MAX))
 }
 
 /// By content, as scikit-image does.

@@ -8,7 +8,7 @@ use nnunet_data::v2::{Folders, RawDataset};
 use nnunet_data::{folders as v1, v2};
 use nnunet_engine::session::Session;
 
-use super::default_processes;
+use super::effort::default_processes;
 use crate::report;
 
 /// Arguments of `nnUNetv2_convert_old_nnUNet_dataset`.
@@ -60,10 +60,10 @@ pub(super) fn run_msd(args: &Msd) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn run_to_task(args: &ToTask, _session: &Session) -> Result<()> {
+pub(super) fn run_to_task(args: &ToTask, session: &Session) -> Result<()> {
     let folders = v2::Folders::from_environment();
     let raw = RawDataset::load(&folders.raw()?.join(folders.dataset_name(&args.dataset)?))?;
-    let root = args.output.clone().map_or_else(|| v1::Folders::from_environment().raw(), Ok)?;
+    let root = args.output.clone().map_or_else(|| v1::Folders::new(&session.files).raw(), Ok)?;
     let made = to_task(&raw, &root)?;
     report::line(&format!("wrote {}", made.display()));
     Ok(())

@@ -1,6 +1,7 @@
 //! The commands of nnU-Net v2, `nnunet v2 NAME` or, through a link, `nnUNetv2_NAME`.
 
 mod convert;
+mod effort;
 mod ensemble;
 mod extract_fingerprint;
 mod later;
@@ -14,11 +15,9 @@ mod preprocess;
 
 use std::process::ExitCode;
 
-use anyhow::{Result, ensure};
-use nnunet_data::memory;
-use nnunet_data::pipeline::Limits;
+use anyhow::Result;
 
-use crate::cli::Cli;
+use crate::global_options::GlobalOptions;
 use crate::tensor_commands::TensorCommands;
 
 pub use link::{COMMANDS, PREFIX, check};
@@ -80,8 +79,8 @@ impl Command {
     ///
     /// # Errors
     /// Returns the error of the command.
-    pub(super) fn run(&self, cli: &Cli, tensors: &impl TensorCommands) -> Result<ExitCode> {
-        let session = || cli.session(tensors.component_set());
+    pub(crate) fn run(&self, options: &GlobalOptions, tensors: &impl TensorCommands) -> Result<ExitCode> {
+        let session = || options.session(tensors.component_set());
         let done = match self {
             Self::ExtractFingerprint(args) => extract_fingerprint::run(args, &session()?),
             Self::PlanExperiment(args) => plan_experiment::run(args, &session()?),
@@ -103,44 +102,11 @@ impl Command {
             Self::ExportModelToZip(_) => later::refuse("export_model_to_zip"),
             Self::InstallPretrainedModelFromZip(args) => models::install(args),
             Self::PlotOverlayPngs(_) => later::refuse("plot_overlay_pngs"),
-            Self::Predict(args) => return predict::run(args, cli, tensors),
+            Self::Predict(args) => return predict::run(args, options, tensors),
             Self::PredictFromModelfolder(args) => {
-                return predict::run_from_model_folder(args, cli, tensors);
+                return predict::run_from_model_folder(args, options, tensors);
             }
         };
         done.map(|()| ExitCode::SUCCESS)
     }
-}
-
-/// What all commands that take long say and use.
-#[derive(Debug, Clone, clap::Args)]
-pub struct Effort {
-    /// No progress bar; there is none either where output is not a terminal.
-    #[arg(long = "no_pbar")]
-    no_progress_bar: bool,
-    /// Memory to use, for example 8G; most of what is free by default.
-    #[arg(long = "max_ram", alias = "max_ram", value_name = "SIZE", value_parser = memory::parse_size)]
-    max_ram: Option<u64>,
-}
-
-impl Effort {
-    /// Cases at a time, no more than there are cores.
-    fn limits(&self, processes: usize) -> Limits {
-        let machine = std::thread::available_parallelism().map_or(1, usize::from);
-        let max_ram = self.max_ram.unwrap_or_else(memory::default_budget);
-        Limits { threads: processes.clamp(1, machine), max_ram }
-    }
-}
-
-/// Number of processes where none is given, as in v2.
-fn default_processes() -> usize {
-    std::env::var("nnUNet_def_n_proc").ok().and_then(|text| text.parse().ok()).unwrap_or(8)
-}
-
-/// Does something with every data set. One that fails does not stop the others.
-fn for_each(datasets: &[String], work: impl Fn(&str) -> Result<()>) -> Result<()> {
-    let one = |dataset: &String| work(dataset).err().map(|error| format!("{dataset}: {error:#}"));
-    let failed: Vec<String> = datasets.iter().filter_map(one).collect();
-    ensure!(failed.is_empty(), "{}", failed.join("\n"));
-    Ok(())
 }
