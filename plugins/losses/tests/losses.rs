@@ -20,8 +20,9 @@ use nnunet_plugin_api::tch::{Kind, Tensor};
 use nnunet_plugin_api::{Loss, Registration, TensorFactories, inventory};
 use nnunet_test_support::golden;
 
-/// Relative difference of a value.
-const VALUE: f64 = 1e-5;
+/// Relative difference of a value. Ten times what v1 differs from itself on other processors, 1.2e-7
+/// (`tests/golden/recompute.py`).
+const VALUE: f64 = 1.2e-6;
 /// Absolute difference of a gradient; gradients are of the order of 1e-3.
 const GRADIENT: f64 = 1e-6;
 
