@@ -5,7 +5,7 @@ use nnunet_plugin_api::tch::{Kind, Tensor, no_grad};
 use nnunet_plugin_api::{Error, Result};
 
 use crate::batch::Batch;
-use crate::engine::Engine;
+use crate::state::Engine;
 
 /// Names the cases and the first layer that an error of a step is about.
 pub(crate) fn locate(engine: &Engine, batch: &Batch, error: Error) -> Error {

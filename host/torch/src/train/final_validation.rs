@@ -10,12 +10,12 @@ use nnunet_training::Engine;
 
 use super::job::Job;
 use super::validation::{self, Validation};
-use super::{second_stage, signals};
+use super::{cascade, signals};
 
 /// Predicts the validation cases whole; false when the user stopped it. Cases that are done are kept.
-pub(super) fn final_validation(job: &Job<'_>, engine: &Engine, split: &Split) -> Result<bool> {
+pub(super) fn run(job: &Job<'_>, engine: &Engine, split: &Split) -> Result<bool> {
     let window = window(job, engine);
-    let previous = second_stage::previous(job, &engine.trainer.blueprint)?;
+    let previous = cascade::previous(job, &engine.trainer.blueprint)?;
     let Some(mean) = validation::run(&Validation {
         network: &*engine.network,
         window: &window,
@@ -56,7 +56,8 @@ pub(super) fn window(job: &Job<'_>, engine: &Engine) -> SlidingWindow {
     window
 }
 
-/// Leaves the truths with the model, where the folds are put together later, and finds the postprocessing of this fold.
+/// Copies the reference labels to the model's folder, where folds are evaluated together later, and determines the
+/// postprocessing of this fold.
 fn postprocess_fold(job: &Job<'_>) -> Result<()> {
     let truths = job.model.join("gt_niftis");
     pipeline::copy_references(&job.preprocessed.join("gt_segmentations"), &truths)?;
