@@ -4,11 +4,13 @@
 pub mod convert;
 mod dataset;
 mod ensemble;
+mod evaluation;
 mod fingerprint;
 mod folders;
 mod orientation;
 mod planning;
 mod plans;
+mod postprocessing;
 mod preprocessing;
 mod properties;
 mod raw;
@@ -22,10 +24,13 @@ use serde_json::Value;
 
 pub use dataset::Dataset;
 pub use ensemble::Ensemble;
+pub use evaluation::{Evaluation, evaluate};
 pub use fingerprint::extract_fingerprint;
 pub use folders::{DatasetFolders, Folders};
+pub use nnunet_preprocessing::v2::Class;
 pub use planning::{move_plans, plan};
 pub use plans::{DataConfiguration, PlansFile};
+pub use postprocessing::Postprocessing;
 pub use preprocessing::{Job, copy_truths, preprocess};
 pub use properties::properties_to_pickle;
 pub use raw::{CaseFiles, RawDataset};
