@@ -10,12 +10,17 @@ use std::collections::BTreeMap;
 // All built-ins of both programs.
 use nnunet_host_torch as _;
 use nnunet_plugin_api::abi::v1::through_adapters;
-use nnunet_plugin_api::{Factory, Kind, Registration, Result, inventory};
+use nnunet_plugin_api::{Factory, Kind, Make, Registration, Result, TensorFactory, inventory};
 use observe as see;
 
 /// What a component does with made-up data, as text; or its error.
 fn observed<T: ?Sized>(made: Result<Box<T>>, observe: fn(Box<T>) -> Result<String>) -> String {
     made.and_then(observe).unwrap_or_else(|error| format!("error: {error}"))
+}
+
+/// The constructor in a factory of a kind with tensors.
+fn opened<T: ?Sized + 'static>(factory: &TensorFactory) -> &Make<T> {
+    factory.downcast().expect("its kind's")
 }
 
 /// Errors from the other side have component and method in front.
@@ -46,9 +51,11 @@ fn all_built_ins_pass_both_adapters_unchanged() {
             (Factory::Augmentation(a), Factory::Augmentation(b)) => both!(a, b, see::augmentation),
             (Factory::Postprocessor(a), Factory::Postprocessor(b)) => both!(a, b, see::postprocessor),
             (Factory::Logger(a), Factory::Logger(b)) => both!(a, b, see::logger),
-            (Factory::Architecture(a), Factory::Architecture(b)) => both!(a, b, see::architecture),
-            (Factory::Loss(a), Factory::Loss(b)) => both!(a, b, see::loss),
-            (Factory::Trainer(a), Factory::Trainer(b)) => both!(a, b, see::trainer),
+            (Factory::Tensors(a), Factory::Tensors(b)) => match direct.info.kind {
+                Kind::Architecture => both!(opened(a), opened(b), see::architecture),
+                Kind::Loss => both!(opened(a), opened(b), see::loss),
+                _ => both!(opened(a), opened(b), see::trainer),
+            },
             _ => panic!("{} {} does not cross", direct.info.kind, direct.info.name),
         };
         assert!(same(&a, &b), "{} {}\ndirect:  {a}\ncrossed: {b}", direct.info.kind, direct.info.name);

@@ -40,7 +40,7 @@ const TRAILER: &str = r##"
 
 /// The header as the types say it must be.
 fn generated() -> String {
-    let api = repository().join("plugin-api/src/abi");
+    let api = repository().join("plugin-api/core/src/abi");
     let names = [
         ("Handshake", "NnunetHandshake"),
         ("StaticText", "NnunetText"),
@@ -62,7 +62,7 @@ fn generated() -> String {
         language: cbindgen::Language::C,
         style: cbindgen::Style::Tag,
         header: Some(
-            "/* The C interface of nnunet's plugins. Generated from plugin-api/src/abi; do not edit. */"
+            "/* The C interface of nnunet's plugins. Generated from plugin-api/core/src/abi; do not edit. */"
                 .to_owned(),
         ),
         include_guard: Some("NNUNET_PLUGIN_H".to_owned()),

@@ -43,21 +43,10 @@ fn root() -> PathBuf {
     checkout.or_else(|| std::env::current_dir().ok()).unwrap_or_else(|| PathBuf::from("."))
 }
 
-/// Plugins that need no tensors.
-const LIGHT_PLUGINS: [&str; 5] =
-    ["my-augmentation", "my-imaging", "my-planner", "my-postprocessor", "my-preprocessor"];
-
-/// Builds everything. The command line and plugins without tensors come last and on their own: together with the rest
-/// they would be linked with libtorch, since cargo unites the features of what it builds at once.
+/// Builds everything.
 fn build() -> Result<()> {
     let libtorch = libtorch::set_up()?;
-    cargo(&libtorch, &["build", "--release", "--workspace"])?;
-    let packages = LIGHT_PLUGINS.iter().flat_map(|name| ["--package", name]);
-    cargo(&libtorch, &["build", "--release"].into_iter().chain(packages).collect::<Vec<_>>())?;
-    cargo(
-        &libtorch,
-        &["build", "--release", "--package", "nnunet", "--no-default-features", "--bin", "nnunet"],
-    )
+    cargo(&libtorch, &["build", "--release", "--workspace"])
 }
 
 fn test(arguments: &[String]) -> Result<()> {

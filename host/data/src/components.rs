@@ -2,8 +2,8 @@
 
 use anyhow::{Context, Result};
 use nnunet_engine::registry::Registry;
-use nnunet_plugin_api::vocabulary::Plans;
-use nnunet_plugin_api::{Error as ComponentError, Kind};
+use nnunet_plugin_core::vocabulary::Plans;
+use nnunet_plugin_core::{Error as ComponentError, Kind};
 use nnunet_preprocessing::{Normalizations, Resolved, resolve};
 
 /// The preprocessor and the normalizations that plans name.

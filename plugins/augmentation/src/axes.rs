@@ -1,7 +1,7 @@
 //! Transforms that only move voxels: mirroring, quarter turns and exchanged axes.
 
 use ndarray::{Array4, Axis};
-use nnunet_plugin_api::{AugmentationContext, RandomStream, Sample};
+use nnunet_plugin_core::{AugmentationContext, RandomStream, Sample};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

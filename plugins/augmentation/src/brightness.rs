@@ -2,7 +2,7 @@
 
 use ndarray::ArrayViewMut3;
 use nnunet_numerics::{power_in_place, stats};
-use nnunet_plugin_api::{AugmentationContext, RandomStream, Sample};
+use nnunet_plugin_core::{AugmentationContext, RandomStream, Sample};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -2,7 +2,7 @@
 
 use ndarray::{Array3, Array4, ArrayView3, Axis, concatenate};
 use nnunet_numerics::morphology::{close, dilate, erode, open};
-use nnunet_plugin_api::{AugmentationContext, RandomStream, Sample};
+use nnunet_plugin_core::{AugmentationContext, RandomStream, Sample};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

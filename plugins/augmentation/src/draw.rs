@@ -1,7 +1,7 @@
 //! Drawing parameters.
 
 use ndarray::{Array4, ArrayViewMut3};
-use nnunet_plugin_api::RandomStream;
+use nnunet_plugin_core::RandomStream;
 
 /// Lower and upper bound.
 pub type Interval = [f64; 2];

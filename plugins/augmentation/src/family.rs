@@ -1,7 +1,7 @@
 //! v1's augmentations by name: each is a list of transforms.
 
 use ndarray::Axis;
-use nnunet_plugin_api::{
+use nnunet_plugin_core::{
     Augmentation, AugmentationContext, Component, Config, Error, Info, Kind, RandomStream, Registration,
     Result, Sample, inventory,
 };

@@ -2,7 +2,7 @@
 
 use ndarray::{Array3, ArrayViewMut3, Zip, s};
 use nnunet_numerics::stats;
-use nnunet_plugin_api::{AugmentationContext, RandomStream, Sample};
+use nnunet_plugin_core::{AugmentationContext, RandomStream, Sample};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -3,7 +3,7 @@
 use ndarray::ArrayViewMut3;
 use nnunet_numerics::resize;
 use nnunet_numerics::stats::round_half_even;
-use nnunet_plugin_api::{AugmentationContext, RandomStream, Sample};
+use nnunet_plugin_core::{AugmentationContext, RandomStream, Sample};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

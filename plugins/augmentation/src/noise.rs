@@ -2,7 +2,7 @@
 
 use ndarray::ArrayViewMut3;
 use nnunet_numerics::{Ends, gaussian_blur, median_filter};
-use nnunet_plugin_api::{AugmentationContext, RandomStream, Sample};
+use nnunet_plugin_core::{AugmentationContext, RandomStream, Sample};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use rand_distr::{Distribution, StandardNormal};

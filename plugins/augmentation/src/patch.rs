@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use nnunet_plugin_api::RandomStream;
+use nnunet_plugin_core::RandomStream;
 
 /// Patch large enough for rotations up to the given angles (limited to 90 degrees) and the smallest `scale`
 /// (v1 `get_patch_size`). In 2D only the first angle counts.

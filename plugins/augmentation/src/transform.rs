@@ -1,6 +1,6 @@
 //! A transform with its parameters, and lists of them.
 
-use nnunet_plugin_api::{AugmentationContext, Config, RandomStream, Result, Sample, overlay, schema};
+use nnunet_plugin_core::{AugmentationContext, Config, RandomStream, Result, Sample, overlay, schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 

@@ -15,7 +15,7 @@ use nnunet_augmentation::{
     mirror, sharpen, simulate_low_resolution, warp,
 };
 use nnunet_formats::npz;
-use nnunet_plugin_api::{Augmentation, AugmentationContext, Config, RandomStream, Sample};
+use nnunet_plugin_core::{Augmentation, AugmentationContext, Config, RandomStream, Sample};
 use nnunet_test_support::reference;
 use serde_json::{Value, json};
 

@@ -17,7 +17,7 @@ use nnunet_losses::{
 };
 use nnunet_plugin_api::serde_json::{Value, json};
 use nnunet_plugin_api::tch::{Kind, Tensor};
-use nnunet_plugin_api::{Factory, Loss, Registration, inventory};
+use nnunet_plugin_api::{Loss, Registration, TensorFactories, inventory};
 use nnunet_test_support::reference;
 
 /// Relative difference of a value.
@@ -58,7 +58,7 @@ fn tensor(file: &Path, key: &str) -> Tensor {
 
 fn component(name: &str, config: &Value) -> Box<dyn Loss> {
     let component = inventory::iter::<Registration>().map(|r| (r.0)()).find(|c| c.info.name == name).unwrap();
-    let Factory::Loss(make) = component.factory else { panic!("{name} is no loss") };
+    let make = component.factory.loss().unwrap_or_else(|| panic!("{name} is not a loss"));
     make(config.as_object().unwrap()).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 

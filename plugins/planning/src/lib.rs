@@ -12,15 +12,15 @@ mod topology;
 pub mod v2;
 mod vram;
 
-pub use nnunet_plugin_api::PlannerSettings;
+pub use nnunet_plugin_core::PlannerSettings;
 pub use planners::NAMES;
 pub use resolve::{Lookup, Resolved, resolve};
 pub use topology::{PoolAndConv, pool_and_conv_props, pool_and_conv_props_pool_late, pool_and_conv_props_v2};
 pub use vram::{generic_unet_vram, residual_unet_vram};
 
 use nnunet_numerics::stats::{median_f64, round_half_even};
-use nnunet_plugin_api::Result;
-use nnunet_plugin_api::vocabulary::{Fingerprint, Plans, Stage};
+use nnunet_plugin_core::Result;
+use nnunet_plugin_core::vocabulary::{Fingerprint, Plans, Stage};
 
 /// Share of the raw volume left after cropping below which intensities are normalised inside the mask.
 const MASK_NORM_REDUCTION: f64 = 0.75;

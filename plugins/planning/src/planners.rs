@@ -1,6 +1,6 @@
 //! v1's planners as components: each is a row of [`TABLES`].
 
-use nnunet_plugin_api::{Component, Info, Kind, Planner, PlannerSettings, Registration, Result, inventory};
+use nnunet_plugin_core::{Component, Info, Kind, Planner, PlannerSettings, Registration, Result, inventory};
 
 use crate::tables::TABLES;
 
@@ -56,7 +56,7 @@ submit!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25);
 
 #[cfg(test)]
 mod tests {
-    use nnunet_plugin_api::{Factory, Registration};
+    use nnunet_plugin_core::{Factory, Registration};
 
     use super::*;
 
@@ -74,7 +74,7 @@ mod tests {
             let found = inventory::iter::<Registration>().map(|r| (r.0)()).find(|c| c.info.name == name);
             match found.map(|component| component.factory) {
                 Some(Factory::Planner(make)) => make(&Default::default()),
-                _ => Err(nnunet_plugin_api::Error::message(format!("no {name}"))),
+                _ => Err(nnunet_plugin_core::Error::message(format!("no {name}"))),
             }
         };
         let settings = crate::resolve("ExperimentPlanner3D_v21_noResampling_16GB", &lookup).unwrap().settings;

@@ -1,7 +1,7 @@
 //! From a planner's name to its settings: the parent chain, root first.
 
-use nnunet_plugin_api::vocabulary::Fingerprint;
-use nnunet_plugin_api::{Kind, Planner, PlannerSettings, Result, parent_chain};
+use nnunet_plugin_core::vocabulary::Fingerprint;
+use nnunet_plugin_core::{Kind, Planner, PlannerSettings, Result, parent_chain};
 
 /// Makes the planner of a name.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Result<Box<dyn Planner>>;

@@ -1,8 +1,8 @@
 //! The spacing that cases are resampled to.
 
 use nnunet_numerics::stats::percentile_f64;
-use nnunet_plugin_api::vocabulary::Fingerprint;
-use nnunet_plugin_api::{PlannerSettings, SpacingRule};
+use nnunet_plugin_core::vocabulary::Fingerprint;
+use nnunet_plugin_core::{PlannerSettings, SpacingRule};
 
 /// Percentile of the spacings on a strongly anisotropic axis.
 const ANISOTROPIC_PERCENTILE: f64 = 10.0;

@@ -1,8 +1,8 @@
 //! One stage of the plans: patch, network topology and batch size (planning.md 5 and 8 of v1's behaviour).
 
 use nnunet_numerics::stats::round_half_even;
-use nnunet_plugin_api::vocabulary::{Fingerprint, Stage};
-use nnunet_plugin_api::{Error, PlannerSettings, Result, Shorten, StartPatch, VramEstimate};
+use nnunet_plugin_core::vocabulary::{Fingerprint, Stage};
+use nnunet_plugin_core::{Error, PlannerSettings, Result, Shorten, StartPatch, VramEstimate};
 
 use crate::topology::{PoolAndConv, topology};
 use crate::vram::{DECODER_BLOCKS, ENCODER_BLOCKS, generic_unet_vram, residual_unet_vram};

@@ -1,7 +1,7 @@
 //! The values of v1's planners. Where v1's constructor of a class leaves its parent's out, so does the table.
 
-use nnunet_plugin_api::vocabulary::SegmentationExport;
-use nnunet_plugin_api::{PlannerSettings, Shorten, SpacingRule, StartPatch, Topology, VramEstimate};
+use nnunet_plugin_core::vocabulary::SegmentationExport;
+use nnunet_plugin_core::{PlannerSettings, Shorten, SpacingRule, StartPatch, Topology, VramEstimate};
 
 use crate::planners::Table;
 

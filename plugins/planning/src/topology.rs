@@ -1,6 +1,6 @@
 //! Poolings and kernels of the network from spacing and patch size (v1 `experiment_planning.common_utils`).
 
-use nnunet_plugin_api::{PlannerSettings, Topology};
+use nnunet_plugin_core::{PlannerSettings, Topology};
 
 /// What follows from a spacing and a patch.
 #[derive(Debug, Clone, PartialEq)]

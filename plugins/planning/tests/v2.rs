@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use nnunet_planning::v2::{DataSet, Fingerprint, make_plans, registered_name};
 use nnunet_planning::{Resolved, resolve};
-use nnunet_plugin_api::{Error, Factory, Registration, inventory};
+use nnunet_plugin_core::{Error, Factory, Registration, inventory};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 

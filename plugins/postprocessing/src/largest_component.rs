@@ -3,7 +3,7 @@
 
 use ndarray::Array3;
 use nnunet_numerics::connected_components;
-use nnunet_plugin_api::{
+use nnunet_plugin_core::{
     Component, Info, Kind, LabelVolume, Postprocessor, Registration, Result, inventory, parse_config,
 };
 use schemars::JsonSchema;

@@ -1,7 +1,7 @@
 //! Removes small components, and fills holes: what several challenge solutions do after v1's step.
 
 use nnunet_numerics::{connected_components, fill_holes};
-use nnunet_plugin_api::{
+use nnunet_plugin_core::{
     Component, Info, Kind, LabelVolume, Postprocessor, Registration, Result, inventory, parse_config,
 };
 use schemars::JsonSchema;

@@ -3,8 +3,8 @@
 use ndarray::{Array, Array3, Array4, Axis, Dimension};
 use nnunet_numerics::stats::round_half_even;
 use nnunet_numerics::{Resampling, resample, resample_labels, resampled_shape, separate_axis};
-use nnunet_plugin_api::vocabulary::{IntensityStatistics, Plans};
-use nnunet_plugin_api::{
+use nnunet_plugin_core::vocabulary::{IntensityStatistics, Plans};
+use nnunet_plugin_core::{
     CaseArrays, Error, NormalizationContext, PreprocessContext, PreprocessorSettings, Result, StageTarget,
 };
 

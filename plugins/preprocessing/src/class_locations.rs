@@ -2,7 +2,7 @@
 
 use ndarray::ArrayView3;
 use nnunet_numerics::RandomState;
-use nnunet_plugin_api::vocabulary::ClassLocations;
+use nnunet_plugin_core::vocabulary::ClassLocations;
 
 /// Seed of v1's draw; one generator serves all classes of a case.
 const SEED: u32 = 1234;

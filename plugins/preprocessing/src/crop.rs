@@ -2,7 +2,7 @@
 
 use ndarray::{Array3, Array4, ArrayView4, Axis, Zip, s};
 use nnunet_numerics::{fill_holes, stats};
-use nnunet_plugin_api::{Error, Result};
+use nnunet_plugin_core::{Error, Result};
 
 /// A cropped case.
 #[derive(Debug, Clone)]

@@ -2,7 +2,7 @@
 
 use ndarray::{ArrayView3, ArrayView4};
 use nnunet_numerics::stats::{mean_std, percentile};
-use nnunet_plugin_api::vocabulary::{Fingerprint, IntensityProperties, IntensityStatistics};
+use nnunet_plugin_core::vocabulary::{Fingerprint, IntensityProperties, IntensityStatistics};
 
 /// Every so many foreground voxels count for the intensities.
 const VOXEL_STRIDE: usize = 10;

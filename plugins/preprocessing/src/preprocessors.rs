@@ -1,6 +1,6 @@
 //! v1's preprocessors by class name: each is a few values on its parent.
 
-use nnunet_plugin_api::{
+use nnunet_plugin_core::{
     Component, Info, Kind, Preprocessor, PreprocessorSettings, Registration, Result, inventory,
 };
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use nnunet_plugin_api::{Kind, Normalization, Preprocessor, PreprocessorSettings, Result, parent_chain};
+use nnunet_plugin_core::{Kind, Normalization, Preprocessor, PreprocessorSettings, Result, parent_chain};
 
 /// Makes the component of a name.
 pub type Lookup<'a, T> = &'a dyn Fn(&str) -> Result<Box<T>>;

@@ -11,8 +11,8 @@ use nnunet_engine::provenance::{self, PluginUse};
 use nnunet_engine::registry::Registry;
 use nnunet_engine::session::Session;
 use nnunet_planning::Resolved;
-use nnunet_plugin_api::vocabulary::Plans;
-use nnunet_plugin_api::{Error as ComponentError, Kind};
+use nnunet_plugin_core::vocabulary::Plans;
+use nnunet_plugin_core::{Error as ComponentError, Kind};
 
 use super::verify;
 use crate::report;

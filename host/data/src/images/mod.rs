@@ -17,7 +17,7 @@ use anyhow::{Result, bail, ensure};
 use ndarray::{Array3, Array4, ArrayView3, Axis};
 use nnunet_engine::registry::{Origin, Registry, Status};
 use nnunet_formats::{Geometry, Image};
-use nnunet_plugin_api::{Component, Factory, ImageFormat, ImageHeader, ImageVolume};
+use nnunet_plugin_core::{Component, Factory, ImageFormat, ImageHeader, ImageVolume};
 
 use self::geometry::{from_itk, to_itk};
 use crate::folders::{copy_file, file_names};
@@ -292,7 +292,7 @@ pub fn as_nifti(from: &Path, to: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use nnunet_plugin_api::{Info, Kind};
+    use nnunet_plugin_core::{Info, Kind};
 
     use super::*;
 

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use ndarray::{Array3, Array4, Axis};
 use nnunet_formats::nifti::Geometry;
 use nnunet_formats::{Image, npz};
-use nnunet_plugin_api::vocabulary::{CaseProperties, ItkGeometry};
+use nnunet_plugin_core::vocabulary::{CaseProperties, ItkGeometry};
 use nnunet_preprocessing::{Cropped, crop_to_nonzero};
 
 use super::cache_key::{CaseFiles, KeyBuilder, sweep};

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use ndarray::s;
 use nnunet_formats::npz;
-use nnunet_plugin_api::vocabulary::{Fingerprint, IntensityProperties};
+use nnunet_plugin_core::vocabulary::{Fingerprint, IntensityProperties};
 use nnunet_preprocessing::{CaseSummary, assemble, foreground_intensities};
 
 use super::parallel::{CaseStep, Limits, for_each_case};

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use nnunet_formats::pickle::{DType, NdArray, Value};
-use nnunet_plugin_api::vocabulary::{CaseProperties, ClassLocations, ItkGeometry, Regions};
+use nnunet_plugin_core::vocabulary::{CaseProperties, ClassLocations, ItkGeometry, Regions};
 
 use super::plans::bools;
 use super::{by_number, f64x3, field, float_tuple, int_tuple, optional, usizex3};

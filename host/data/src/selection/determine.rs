@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use nnunet_engine::progress;
 use nnunet_evaluation::{Confusion, nan_mean};
 use nnunet_formats::json::{self, Json};
-use nnunet_plugin_api::LabelVolume;
+use nnunet_plugin_core::LabelVolume;
 use nnunet_postprocessing::{Classes, keep_largest};
 use rayon::prelude::*;
 

@@ -7,7 +7,7 @@ use anyhow::Result;
 use ndarray::Array3;
 use nnunet_evaluation::{Confusion, nan_mean};
 use nnunet_formats::atomic;
-use nnunet_plugin_api::vocabulary::Regions;
+use nnunet_plugin_core::vocabulary::Regions;
 use rayon::prelude::*;
 
 use super::{Pair, load};

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use nnunet_inference::Heads;
+use nnunet_export::Heads;
 use nnunet_preprocessing::v2::Class;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};

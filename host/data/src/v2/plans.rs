@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use nnunet_plugin_api::vocabulary::IntensityStatistics;
+use nnunet_plugin_core::vocabulary::IntensityStatistics;
 use nnunet_preprocessing::v2::{Function, Kwargs, Resampler};
 use serde::Deserialize;
 use serde_json::{Map, Value};

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use nnunet_formats::pickle::{DType, NdArray, Value};
-use nnunet_plugin_api::vocabulary::CaseProperties;
+use nnunet_plugin_core::vocabulary::CaseProperties;
 use nnunet_preprocessing::v2::{Class, Locations};
 
 use super::Reader;

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use ndarray::ArrayView3;
 use nnunet_formats::nifti::Geometry;
 use nnunet_formats::pickle::{DType, NdArray, Value};
-use nnunet_plugin_api::vocabulary::CaseProperties;
+use nnunet_plugin_core::vocabulary::CaseProperties;
 use serde::Deserialize;
 
 use super::orientation::Orientation;

@@ -5,8 +5,8 @@ mod make;
 mod origin;
 
 use anyhow::{Result, anyhow, bail};
-use nnunet_plugin_api::vocabulary::ComponentChoice;
-use nnunet_plugin_api::{Component, Config, Factory, Info, Kind};
+use nnunet_plugin_core::vocabulary::ComponentChoice;
+use nnunet_plugin_core::{Component, Config, Factory, Info, Kind};
 
 use crate::section::section;
 

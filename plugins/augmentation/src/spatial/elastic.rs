@@ -2,7 +2,7 @@
 
 use ndarray::Array3;
 use nnunet_numerics::{Displacement, Ends, gaussian_blur};
-use nnunet_plugin_api::RandomStream;
+use nnunet_plugin_core::RandomStream;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 

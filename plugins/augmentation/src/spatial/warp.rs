@@ -2,7 +2,7 @@
 
 use ndarray::{Array3, Array4, s};
 use nnunet_numerics::{Affine, Boundary, Displacement, prefilter, sample_affine, sample_affine_labels};
-use nnunet_plugin_api::Sample;
+use nnunet_plugin_core::Sample;
 
 /// Where the voxels of a patch are taken from.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,6 +1,6 @@
 //! From a planned patch to the configuration as the plans hold it.
 
-use nnunet_plugin_api::{V2Network, V2PlannerSettings, V2Resampling};
+use nnunet_plugin_core::{V2Network, V2PlannerSettings, V2Resampling};
 use serde_json::{Map, Value, json};
 
 use super::document::{Architecture, Configuration};

@@ -1,6 +1,6 @@
 //! Sum of the feature maps of v2's networks (`compute_conv_feature_map_size`).
 
-use nnunet_plugin_api::V2Network;
+use nnunet_plugin_core::V2Network;
 
 /// A network whose size is estimated.
 #[derive(Debug, Clone, Copy)]

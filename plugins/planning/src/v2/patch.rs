@@ -1,7 +1,7 @@
 //! Patch, topology and batch size of a configuration.
 
 use nnunet_numerics::stats::round_half_even;
-use nnunet_plugin_api::{Error, Result, V2Network, V2PlannerSettings};
+use nnunet_plugin_core::{Error, Result, V2Network, V2PlannerSettings};
 
 use super::estimate::Network;
 use crate::topology::{PoolAndConv, pool_and_conv_props_of_size};

@@ -1,6 +1,6 @@
 //! v2's planners as components: each is a few values on its parent.
 
-use nnunet_plugin_api::{
+use nnunet_plugin_core::{
     Component, Info, Kind, PlannerSettings, Registration, V2Network, V2PlannerSettings, V2Resampling,
     inventory,
 };

@@ -1,8 +1,8 @@
 //! The whole of planning: target spacing, axis order, and the configurations that make sense for the data set.
 
 use nnunet_numerics::stats::round_half_even;
-use nnunet_plugin_api::vocabulary::Fingerprint as FingerprintV1;
-use nnunet_plugin_api::{Error, Result, V2PlannerSettings};
+use nnunet_plugin_core::vocabulary::Fingerprint as FingerprintV1;
+use nnunet_plugin_core::{Error, Result, V2PlannerSettings};
 use serde_json::{Map, Value};
 
 use super::configuration::{Frame, configuration};

@@ -2,7 +2,7 @@
 
 use nnunet_numerics::resampled_shape;
 use nnunet_numerics::stats::{median_f64, percentile_f64};
-use nnunet_plugin_api::V2PlannerSettings;
+use nnunet_plugin_core::V2PlannerSettings;
 
 use super::document::Fingerprint;
 use crate::spacing::first_largest;

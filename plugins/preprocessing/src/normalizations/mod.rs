@@ -4,8 +4,8 @@ mod v1;
 mod v2;
 
 use ndarray::{ArrayViewMut3, Zip};
-use nnunet_plugin_api::vocabulary::IntensityStatistics;
-use nnunet_plugin_api::{Component, Error, Info, Kind, Normalization, NormalizationContext, Result};
+use nnunet_plugin_core::vocabulary::IntensityStatistics;
+use nnunet_plugin_core::{Component, Error, Info, Kind, Normalization, NormalizationContext, Result};
 
 /// Changes the intensities of a channel in place.
 type Scheme = fn(&mut ArrayViewMut3<'_, f32>, &NormalizationContext<'_>) -> Result<()>;

@@ -2,7 +2,7 @@
 
 use ndarray::ArrayViewMut3;
 use nnunet_numerics::stats::mean_std;
-use nnunet_plugin_api::{NormalizationContext, Registration, Result, inventory};
+use nnunet_plugin_core::{NormalizationContext, Registration, Result, inventory};
 
 use super::{clear_outside, clip_range, clipped, component, divide_by_255, intensities, unchanged, values};
 

@@ -1,8 +1,8 @@
 //! Preprocessing of one case of v2.
 
 use ndarray::Axis;
-use nnunet_plugin_api::vocabulary::IntensityStatistics;
-use nnunet_plugin_api::{CaseArrays, Error, NormalizationContext, PreprocessContext, Result, StageTarget};
+use nnunet_plugin_core::vocabulary::IntensityStatistics;
+use nnunet_plugin_core::{CaseArrays, Error, NormalizationContext, PreprocessContext, Result, StageTarget};
 
 use super::Resampler;
 use crate::Cropped;

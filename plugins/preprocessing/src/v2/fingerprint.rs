@@ -5,7 +5,7 @@
 
 use ndarray::{ArrayView3, ArrayView4};
 use nnunet_numerics::RandomState;
-use nnunet_plugin_api::{Error, Result};
+use nnunet_plugin_core::{Error, Result};
 use serde::Serialize;
 
 /// Seed of v2's draw in every case; one generator serves all channels.

@@ -5,7 +5,7 @@ use nnunet_engine::plugin::Plugin;
 use nnunet_engine::registry::Entry;
 use nnunet_engine::session::Session;
 use nnunet_engine::{inline_toml, reference};
-use nnunet_plugin_api::Kind;
+use nnunet_plugin_core::Kind;
 use serde_json::json;
 
 use crate::report;

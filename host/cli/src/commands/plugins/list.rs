@@ -3,7 +3,7 @@
 use anyhow::Result;
 use nnunet_engine::registry::{Entry, Status};
 use nnunet_engine::session::Session;
-use nnunet_plugin_api::Kind;
+use nnunet_plugin_core::Kind;
 use serde::Serialize;
 
 use crate::report;

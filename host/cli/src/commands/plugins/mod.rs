@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, anyhow};
 use clap::Subcommand;
-use nnunet_plugin_api::Kind;
+use nnunet_plugin_core::Kind;
 
 use crate::cli::Cli;
 use crate::tensor_commands::TensorCommands;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use nnunet_engine::build;
 use nnunet_engine::scaffold::Scaffold;
-use nnunet_plugin_api::Kind;
+use nnunet_plugin_core::Kind;
 
 use crate::report;
 

@@ -5,7 +5,7 @@ use nnunet_data::v2::{Folders, RawDataset, plan};
 use nnunet_engine::provenance;
 use nnunet_engine::session::Session;
 use nnunet_planning::{Resolved, v2 as planning};
-use nnunet_plugin_api::{Error as ComponentError, Kind};
+use nnunet_plugin_core::{Error as ComponentError, Kind};
 
 use super::for_each;
 use crate::report;

@@ -44,9 +44,8 @@ pub enum Error {
         source: Box<Error>,
     },
     /// libtorch reported an error.
-    #[cfg(feature = "torch")]
-    #[error("libtorch: {}", first_line(.0))]
-    Torch(#[from] tch::TchError),
+    #[error("libtorch: {0}")]
+    Torch(String),
 }
 
 /// Shorthand for results of component code.
@@ -96,9 +95,13 @@ impl Error {
 }
 
 /// libtorch appends a C++ backtrace to its messages; the first line is what a reader needs.
-#[cfg(feature = "torch")]
-fn first_line(error: &tch::TchError) -> String {
-    let text = error.to_string();
-    let body = text.split("Exception raised from").next().unwrap_or(&text);
-    body.lines().next().unwrap_or_default().trim().to_owned()
+#[cfg(feature = "tch")]
+impl From<tch::TchError> for Error {
+    // Inlined into the crates that use it: a program that links this crate and no tensors does not refer to tch.
+    #[inline]
+    fn from(error: tch::TchError) -> Self {
+        let text = error.to_string();
+        let body = text.split("Exception raised from").next().unwrap_or(&text);
+        Self::Torch(body.lines().next().unwrap_or_default().trim().to_owned())
+    }
 }

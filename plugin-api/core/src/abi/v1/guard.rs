@@ -65,12 +65,12 @@ pub fn to_abi<T>(result: Result<T>) -> AbiResult<T> {
 }
 
 /// Turns a result from the boundary into ours.
-pub(crate) fn from_abi<T>(result: AbiResult<T>) -> Result<T> {
+pub fn from_abi<T>(result: AbiResult<T>) -> Result<T> {
     result.into_result().map_err(Error::from)
 }
 
 /// Runs author code; a panic becomes an error.
-pub(crate) fn contain<T>(body: impl FnOnce() -> Result<T>) -> AbiResult<T> {
+pub fn contain<T>(body: impl FnOnce() -> Result<T>) -> AbiResult<T> {
     record_panics_of_this_image();
     to_abi(match catch_unwind(AssertUnwindSafe(body)) {
         Ok(result) => result,
@@ -79,18 +79,19 @@ pub(crate) fn contain<T>(body: impl FnOnce() -> Result<T>) -> AbiResult<T> {
 }
 
 /// An author's object with its poison mark.
-pub(super) struct Guarded<T> {
+pub struct Guarded<T> {
     object: ManuallyDrop<T>,
     poisoned: AtomicBool,
 }
 
 impl<T> Guarded<T> {
-    pub(super) fn new(object: T) -> Self {
+    /// Wraps an object.
+    pub fn new(object: T) -> Self {
         Self { object: ManuallyDrop::new(object), poisoned: AtomicBool::new(false) }
     }
 
     /// Runs `body` on the object unless an earlier call panicked.
-    pub(super) fn call<R>(&self, body: impl FnOnce(&T) -> Result<R>) -> AbiResult<R> {
+    pub fn call<R>(&self, body: impl FnOnce(&T) -> Result<R>) -> AbiResult<R> {
         if self.poisoned.load(Ordering::Acquire) {
             return poisoned();
         }
@@ -98,7 +99,7 @@ impl<T> Guarded<T> {
     }
 
     /// As [`Guarded::call`], with exclusive access.
-    pub(super) fn call_mut<R>(&mut self, body: impl FnOnce(&mut T) -> Result<R>) -> AbiResult<R> {
+    pub fn call_mut<R>(&mut self, body: impl FnOnce(&mut T) -> Result<R>) -> AbiResult<R> {
         if self.poisoned.load(Ordering::Acquire) {
             return poisoned();
         }

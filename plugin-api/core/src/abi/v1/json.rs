@@ -8,17 +8,17 @@ use serde_json::Value;
 use crate::{Config, Error, Result};
 
 /// Text of a value. NaN has no JSON form: types that may hold it read `null` back as NaN, or cross as plain fields.
-pub(super) fn encode<T: Serialize>(value: &T) -> Result<RString> {
+pub fn encode<T: Serialize>(value: &T) -> Result<RString> {
     serde_json::to_string(value).map(RString::from).map_err(failed)
 }
 
 /// Value of a text.
-pub(super) fn decode<T: DeserializeOwned>(text: &str) -> Result<T> {
+pub fn decode<T: DeserializeOwned>(text: &str) -> Result<T> {
     serde_json::from_str(text).map_err(failed)
 }
 
 /// A value of settings. Keys and values that only the other side knows are left at their defaults.
-pub(super) fn decode_settings<T: DeserializeOwned + Serialize + Default>(text: &str) -> Result<T> {
+pub fn decode_settings<T: DeserializeOwned + Serialize + Default>(text: &str) -> Result<T> {
     if let Ok(value) = serde_json::from_str(text) {
         return Ok(value);
     }
@@ -41,13 +41,13 @@ struct Change {
 }
 
 /// In the plugin: the change from one value to another.
-pub(super) fn encode_change<T: Serialize>(before: &T, after: &T) -> Result<RString> {
+pub fn encode_change<T: Serialize>(before: &T, after: &T) -> Result<RString> {
     let value = |value: &T| serde_json::to_value(value).map_err(failed);
     encode(&Change { before: value(before)?, after: value(after)? })
 }
 
 /// In the host: makes a plugin's change to its own value.
-pub(super) fn apply_change<T: Serialize + DeserializeOwned>(value: &mut T, change: &str) -> Result<()> {
+pub fn apply_change<T: Serialize + DeserializeOwned>(value: &mut T, change: &str) -> Result<()> {
     let change: Change = decode(change)?;
     if change.before == change.after {
         return Ok(());

@@ -7,9 +7,11 @@ pub const MAGIC: [u8; 8] = *b"NNUNETPL";
 /// Plugins of another major cannot be used.
 pub const ABI_MAJOR: u32 = 1;
 /// Plugins of a higher minor than the host's cannot be used.
-pub const ABI_MINOR: u32 = 1;
+pub const ABI_MINOR: u32 = 2;
 /// The libtorch this crate's tensors belong to.
 pub const LIBTORCH_VERSION: &str = "2.11.0";
+/// The C++ standard library's ABI that this libtorch is built with.
+pub const LIBTORCH_CXX_ABI: &str = "cxx11";
 /// Exported symbol of the [`Handshake`] static.
 pub const HANDSHAKE_SYMBOL: &str = "NNUNET_PLUGIN_HANDSHAKE";
 /// Exported symbol of the root module's header.
@@ -156,6 +158,20 @@ pub enum HandshakeError {
         /// The plugin's target.
         found: String,
     },
+    /// Another C++ ABI.
+    #[error(
+        "C++ ABI of libtorch: found {found}, wanted {LIBTORCH_CXX_ABI}; rebuild the plugin against libtorch {LIBTORCH_VERSION}"
+    )]
+    CxxAbi {
+        /// The plugin's C++ ABI.
+        found: String,
+    },
+    /// No name or no version.
+    #[error("plugin {field}: empty or not readable; set `{field}` in the plugin's Cargo.toml and rebuild it")]
+    Nameless {
+        /// `name` or `version`.
+        field: &'static str,
+    },
     /// Another libtorch.
     #[error(
         "libtorch: found {found}, wanted {LIBTORCH_VERSION}; rebuild the plugin against libtorch {LIBTORCH_VERSION}"
@@ -175,10 +191,8 @@ impl Handshake {
         licence: &'static str,
         unwinds: bool,
     ) -> Self {
-        let torch = cfg!(feature = "torch");
-        let flags = if unwinds { Flags::UNWINDS } else { 0 }
-            | if torch { Flags::NEEDS_TORCH } else { 0 }
-            | if cfg!(debug_assertions) { Flags::DEBUG } else { 0 };
+        let flags =
+            if unwinds { Flags::UNWINDS } else { 0 } | if cfg!(debug_assertions) { Flags::DEBUG } else { 0 };
         Self {
             magic: MAGIC,
             size: size_of::<Self>() as u32,
@@ -191,15 +205,28 @@ impl Handshake {
             api_version: StaticText::new(env!("CARGO_PKG_VERSION")),
             rustc: StaticText::new(env!("NNUNET_RUSTC_VERSION")),
             target: StaticText::new(env!("NNUNET_TARGET")),
-            libtorch: StaticText::new(if torch { LIBTORCH_VERSION } else { "" }),
-            libtorch_cxx_abi: StaticText::new(if torch { "cxx11" } else { "" }),
+            libtorch: StaticText::new(""),
+            libtorch_cxx_abi: StaticText::new(""),
         }
     }
 
-    /// Checks every field against this build.
+    /// The handshake of a plugin with tensors.
+    #[must_use]
+    pub const fn with_tensors(self) -> Self {
+        Self {
+            flags: self.flags | Flags::NEEDS_TORCH,
+            libtorch: StaticText::new(LIBTORCH_VERSION),
+            libtorch_cxx_abi: StaticText::new(LIBTORCH_CXX_ABI),
+            ..self
+        }
+    }
+
+    /// Whether this program can use the plugin. Compared are magic, size, ABI version, panic strategy, target and, of a
+    /// plugin with tensors, libtorch's version and C++ ABI; name and version must be there. License, version of the API
+    /// crate and compiler are shown to the user and exclude nothing.
     ///
     /// # Errors
-    /// The first field that does not fit.
+    /// Returns the first field that does not fit.
     pub fn check(&self) -> Result<(), HandshakeError> {
         if self.magic != MAGIC {
             return Err(HandshakeError::Magic { found: self.magic });
@@ -222,6 +249,14 @@ impl Handshake {
         }
         if self.flags().needs_torch() && !same_minor(self.libtorch.as_str(), LIBTORCH_VERSION) {
             return Err(HandshakeError::Libtorch { found: self.libtorch.as_str().to_owned() });
+        }
+        if self.flags().needs_torch() && self.libtorch_cxx_abi.as_str() != LIBTORCH_CXX_ABI {
+            return Err(HandshakeError::CxxAbi { found: self.libtorch_cxx_abi.as_str().to_owned() });
+        }
+        for (field, text) in [("name", self.name), ("version", self.version)] {
+            if text.as_str().is_empty() {
+                return Err(HandshakeError::Nameless { field });
+            }
         }
         Ok(())
     }
@@ -262,6 +297,12 @@ impl Handshake {
         self.rustc.as_str()
     }
 
+    /// Version of nnunet-plugin-api that the plugin was built with; `C` for a plugin in C.
+    #[must_use]
+    pub fn api_version(&self) -> &'static str {
+        self.api_version.as_str()
+    }
+
     /// ABI version as `major.minor`.
     #[must_use]
     pub fn abi(&self) -> String {
@@ -300,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn every_field_is_checked() {
+    fn every_field_that_must_fit_is_compared() {
         let refused = |change: fn(&mut Handshake)| {
             let mut handshake = own();
             change(&mut handshake);
@@ -309,13 +350,34 @@ mod tests {
         assert!(refused(|h| h.magic = *b"12345678").contains("not a plugin of nnunet"));
         assert!(refused(|h| h.size = 8).contains("handshake size: found 8"));
         assert!(refused(|h| h.abi_major = 2).contains("ABI major: found 2, wanted 1"));
-        assert!(refused(|h| h.abi_minor = 9).contains("found 1.9, wanted at most 1.1"));
+        assert!(refused(|h| h.abi_minor = 9).contains("found 1.9, wanted at most 1.2"));
         assert!(refused(|h| h.flags &= !Flags::UNWINDS).contains("found abort, wanted unwind"));
         assert!(refused(|h| h.target = StaticText::new("m68k-none")).contains("found m68k-none"));
-        let other_torch = refused(|h| {
-            h.flags |= Flags::NEEDS_TORCH;
-            h.libtorch = StaticText::new("2.1.2");
-        });
-        assert!(other_torch.contains("libtorch: found 2.1.2, wanted 2.11.0"));
+        let with_tensors = |change: fn(&mut Handshake)| {
+            let mut handshake = own().with_tensors();
+            assert_eq!(handshake.check(), Ok(()));
+            change(&mut handshake);
+            handshake.check().unwrap_err().to_string()
+        };
+        let version = with_tensors(|h| h.libtorch = StaticText::new("2.1.2"));
+        assert!(version.contains("libtorch: found 2.1.2, wanted 2.11.0"));
+        let cxx_abi = with_tensors(|h| h.libtorch_cxx_abi = StaticText::new("pre-cxx11"));
+        assert!(cxx_abi.contains("C++ ABI of libtorch: found pre-cxx11, wanted cxx11"));
+        assert!(refused(|h| h.name = StaticText::new("")).contains("plugin name: empty"));
+        assert!(refused(|h| h.version = StaticText::new("")).contains("plugin version: empty"));
+    }
+
+    /// License, API version and compiler exclude no plugin: they are shown.
+    #[test]
+    fn other_fields_are_for_the_user() {
+        let mut handshake = own();
+        handshake.licence = StaticText::new("GPL-2.0");
+        handshake.api_version = StaticText::new("9.9.9");
+        handshake.rustc = StaticText::new("rustc 9.9.9");
+        handshake.libtorch = StaticText::new("1.0.0");
+        handshake.libtorch_cxx_abi = StaticText::new("pre-cxx11");
+        assert_eq!(handshake.check(), Ok(()), "a plugin without tensors fits any libtorch");
+        let shown = (handshake.licence(), handshake.api_version(), handshake.rustc());
+        assert_eq!(shown, ("GPL-2.0", "9.9.9", "rustc 9.9.9"));
     }
 }

@@ -24,7 +24,7 @@ pub use abi_stable;
 pub use crash::name_culprits;
 pub use handshake::{
     ABI_MAJOR, ABI_MINOR, C_SYMBOL, FLAGS_OF_C, Flags, HANDSHAKE_SYMBOL, Handshake, HandshakeError,
-    LIBTORCH_VERSION, MAGIC, ROOT_SYMBOL, StaticText,
+    LIBTORCH_CXX_ABI, LIBTORCH_VERSION, MAGIC, ROOT_SYMBOL, StaticText,
 };
 
 /// Makes a crate a plugin: exports the handshake and the root module. Write it once, at the crate's root.
@@ -34,16 +34,25 @@ pub use handshake::{
 #[macro_export]
 macro_rules! export_plugin {
     () => {
+        $crate::__export_plugin!($crate::abi::Handshake::new(
+            env!("CARGO_PKG_NAME"),
+            env!("CARGO_PKG_VERSION"),
+            env!("CARGO_PKG_LICENSE"),
+            cfg!(panic = "unwind"),
+        ));
+    };
+}
+
+/// The symbols of a plugin with this handshake; `export_plugin!` of this crate and of nnunet-plugin-torch call it.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export_plugin {
+    ($handshake:expr) => {
         #[doc(hidden)]
         #[allow(unsafe_code, missing_docs, non_upper_case_globals)]
         pub mod __nnunet_plugin {
             #[unsafe(no_mangle)]
-            pub static NNUNET_PLUGIN_HANDSHAKE: $crate::abi::Handshake = $crate::abi::Handshake::new(
-                env!("CARGO_PKG_NAME"),
-                env!("CARGO_PKG_VERSION"),
-                env!("CARGO_PKG_LICENSE"),
-                cfg!(panic = "unwind"),
-            );
+            pub static NNUNET_PLUGIN_HANDSHAKE: $crate::abi::Handshake = $handshake;
 
             extern "C" fn root() -> $crate::abi::abi_stable::library::RootModuleResult {
                 $crate::abi::abi_stable::library::__call_root_module_loader($crate::abi::v1::root_module)

@@ -2,8 +2,8 @@
 
 use ndarray::{Array3, Array4, ArrayView3, Axis, concatenate, s};
 use nnunet_numerics::{Resampling, SlabResampling, resample, separate_axis};
-use nnunet_plugin_api::vocabulary::{CaseProperties, Plans};
-use nnunet_plugin_api::{Error, Result};
+use nnunet_plugin_core::vocabulary::{CaseProperties, Plans};
+use nnunet_plugin_core::{Error, Result};
 use rayon::prelude::*;
 
 /// How the network's grid lies on the cropped case's.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::{
     Augmentation, Config, ExperimentLogger, ImageFormat, Info, Kind, Normalization, Planner, Postprocessor,
-    Preprocessor, Result,
+    Preprocessor, Result, TensorFactory,
 };
 
 /// Makes a `T` from parameters.
@@ -27,15 +27,8 @@ pub enum Factory {
     Postprocessor(Make<dyn Postprocessor>),
     /// Makes an augmentation.
     Augmentation(Make<dyn Augmentation>),
-    /// Makes an architecture.
-    #[cfg(feature = "torch")]
-    Architecture(Make<dyn crate::Architecture>),
-    /// Makes a loss.
-    #[cfg(feature = "torch")]
-    Loss(Make<dyn crate::Loss>),
-    /// Makes a trainer.
-    #[cfg(feature = "torch")]
-    Trainer(Make<dyn crate::Trainer>),
+    /// Makes an architecture, a loss or a trainer; nnunet-plugin-torch looks inside.
+    Tensors(TensorFactory),
     /// Known by name and description only: the part of the program that has tensors can make it.
     Elsewhere,
 }
@@ -86,15 +79,6 @@ constructors! {
     postprocessor, Postprocessor, Postprocessor;
     /// An augmentation and how to make it.
     augmentation, Augmentation, Augmentation;
-    /// An architecture and how to make it.
-    #[cfg(feature = "torch")]
-    architecture, Architecture, crate::Architecture;
-    /// A loss and how to make it.
-    #[cfg(feature = "torch")]
-    loss, Loss, crate::Loss;
-    /// A trainer and how to make it.
-    #[cfg(feature = "torch")]
-    trainer, Trainer, crate::Trainer;
 }
 
 /// One entry of the image's component list. Submit one with [`inventory::submit!`]:

@@ -2,7 +2,7 @@
 
 use ndarray::{Array3, ArrayView3, ArrayView4, s};
 use nnunet_numerics::{Resampling, resample_labels};
-use nnunet_plugin_api::vocabulary::{CaseProperties, Regions};
+use nnunet_plugin_core::vocabulary::{CaseProperties, Regions};
 
 use crate::way_back::WayBack;
 

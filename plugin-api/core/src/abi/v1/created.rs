@@ -20,8 +20,6 @@ use super::received::surrounded;
 use super::root::PluginRootRef;
 use super::trainer::TrainerObject;
 use super::{AbiResult, contain, to_abi};
-#[cfg(feature = "torch")]
-use super::{architecture, loss, trainer};
 use crate::{Component, Config, Error, Factory, Info, Kind, Result};
 
 /// A component of any kind. Frozen: kinds of later minors cross as the last variant.
@@ -61,13 +59,8 @@ pub(super) fn create(factory: &Factory, config: &Config) -> Result<Created> {
         Factory::Format(make) => Ok(Created::Format(format::export(make(config)?))),
         Factory::Logger(make) => Ok(Created::Logger(logger::export(make(config)?))),
         Factory::Postprocessor(make) => Ok(Created::Postprocessor(postprocessor::export(make(config)?))),
-        #[cfg(feature = "torch")]
-        Factory::Architecture(make) => Ok(Created::Architecture(architecture::export(make(config)?))),
-        #[cfg(feature = "torch")]
-        Factory::Loss(make) => Ok(Created::Loss(loss::export(make(config)?))),
-        #[cfg(feature = "torch")]
-        Factory::Trainer(make) => Ok(Created::Trainer(trainer::export(make(config)?))),
         Factory::Augmentation(make) => Ok(Created::Augmentation(augmentation::export(make(config)?))),
+        Factory::Tensors(factory) => factory.create(config),
         Factory::Elsewhere => Err(Error::message("needs tensors, which this program does not have")),
     }
 }
@@ -77,15 +70,27 @@ pub(super) fn create(factory: &Factory, config: &Config) -> Result<Created> {
 pub type Import = fn(root: PluginRootRef, info: Info, plugin: &str) -> Component;
 
 /// The other side's `create` for one component.
-type Create = Arc<dyn Fn(&Config) -> AbiResult<Created> + Send + Sync>;
+pub type Create = Arc<dyn Fn(&Config) -> AbiResult<Created> + Send + Sync>;
+
+/// Makes a component on the other side.
+///
+/// # Errors
+/// The error of the other side, with `label` in front.
+pub fn created(create: &Create, config: &Config, label: &str) -> Result<Created> {
+    surrounded(label, "create", || create(config)).map_err(|error| error.within(label))
+}
+
+/// The error for a component of another kind than the manifest promises.
+#[must_use]
+pub fn another_kind(label: &str) -> Error {
+    Error::message(format!("{label}: the plugin made another kind of component"))
+}
 
 macro_rules! factory {
     ($variant:ident, $import:path, $create:ident, $label:ident) => {
-        Factory::$variant(Box::new(move |config| {
-            match surrounded(&$label, "create", || $create(config)).map_err(|e| e.within(&$label))? {
-                Created::$variant(object) => $import(object, $label.clone()),
-                _ => Err(Error::message(format!("{}: the plugin made another kind of component", $label))),
-            }
+        Factory::$variant(Box::new(move |config| match created(&$create, config, &$label)? {
+            Created::$variant(object) => $import(object, $label.clone()),
+            _ => Err(another_kind(&$label)),
         }))
     };
 }
@@ -97,33 +102,27 @@ pub fn import(root: PluginRootRef, info: Info, plugin: &str) -> Component {
     without_tensors(create, info, plugin)
 }
 
-/// An [`Import`] for all kinds.
-#[cfg(feature = "torch")]
-#[must_use]
-pub fn import_with_tensors(root: PluginRootRef, info: Info, plugin: &str) -> Component {
-    let create = calling(root, &info);
-    with_tensors(create, info, plugin)
-}
-
 /// The same component behind both adapters, in this image: every call goes the way it would go to a plugin. For tests
-/// and measurements.
+/// and measurements. Components that need tensors are left as they are: nnunet-plugin-torch has this function for them.
 #[must_use]
 pub fn through_adapters(component: Component, plugin: &str) -> Component {
-    let Component { info, factory } = component;
-    if matches!(factory, Factory::Elsewhere) {
-        return Component { info, factory };
+    if matches!(component.factory, Factory::Elsewhere | Factory::Tensors(_)) {
+        return component;
     }
-    let create: Create = Arc::new(move |config| contain(|| create(&factory, config)));
-    any_kind(create, info, plugin)
+    let (info, create) = creating(component);
+    without_tensors(create, info, plugin)
 }
 
-#[cfg(feature = "torch")]
-use self::with_tensors as any_kind;
-#[cfg(not(feature = "torch"))]
-use self::without_tensors as any_kind;
+/// A component's description, and its factory as a plugin's `create`.
+#[must_use]
+pub fn creating(component: Component) -> (Info, Create) {
+    let Component { info, factory } = component;
+    (info, Arc::new(move |config| contain(|| create(&factory, config))))
+}
 
 /// A plugin's `create`, for one entry of its manifest.
-fn calling(root: PluginRootRef, info: &Info) -> Create {
+#[must_use]
+pub fn calling(root: PluginRootRef, info: &Info) -> Create {
     let (kind, name) = (info.kind, info.name.to_string());
     Arc::new(move |config| match super::json::encode(config) {
         Ok(config) => (root.create())(RStr::from(kind.as_str()), RStr::from(&*name), config.as_rstr()),
@@ -131,7 +130,9 @@ fn calling(root: PluginRootRef, info: &Info) -> Create {
     })
 }
 
-fn label(plugin: &str, info: &Info) -> String {
+/// What errors about a component of a plugin begin with.
+#[must_use]
+pub fn label(plugin: &str, info: &Info) -> String {
     format!("plugin {plugin}, {} {}", info.kind, info.name)
 }
 
@@ -146,18 +147,6 @@ fn without_tensors(create: Create, info: Info, plugin: &str) -> Component {
         Kind::Postprocessor => factory!(Postprocessor, postprocessor::import, create, label),
         Kind::Augmentation => factory!(Augmentation, augmentation::import, create, label),
         Kind::Architecture | Kind::Loss | Kind::Trainer => Factory::Elsewhere,
-    };
-    Component { info, factory }
-}
-
-#[cfg(feature = "torch")]
-fn with_tensors(create: Create, info: Info, plugin: &str) -> Component {
-    let label = label(plugin, &info);
-    let factory = match info.kind {
-        Kind::Architecture => factory!(Architecture, architecture::import, create, label),
-        Kind::Loss => factory!(Loss, loss::import, create, label),
-        Kind::Trainer => factory!(Trainer, trainer::import, create, label),
-        _ => return without_tensors(create, info, plugin),
     };
     Component { info, factory }
 }

@@ -26,13 +26,23 @@ mod root;
 mod tensor;
 mod trainer;
 
-#[cfg(feature = "torch")]
-mod modes;
-#[cfg(feature = "torch")]
-pub use modes::leaked_modes;
+/// What the adapters of both crates (this one and nnunet-plugin-torch) are made of. Not for authors, and not stable.
+#[doc(hidden)]
+pub mod adapter {
+    pub use super::architecture::{
+        ArchitectureAbi, ArchitectureAbi_TO, ArchitectureObject, NetworkAbi, NetworkAbi_TO, NetworkObject,
+        VarFactoryAbi,
+    };
+    pub use super::created::{Create, another_kind, calling, created, creating, label};
+    pub use super::epoch::EpochReportAbi;
+    pub use super::guard::{Guarded, contain, from_abi};
+    pub use super::json::{apply_change, decode, decode_settings, encode, encode_change};
+    pub use super::loss::{LossAbi, LossAbi_TO, LossObject};
+    pub use super::received::{Received, ThreadModes, restore_modes_with, surrounded};
+    pub use super::tensor::TensorHandle;
+    pub use super::trainer::{TrainerAbi, TrainerAbi_TO, TrainerObject};
+}
 
-#[cfg(feature = "torch")]
-pub use created::import_with_tensors;
 pub use created::{Created, Import, import, through_adapters};
 pub use guard::{AbiError, ErrorCode, to_abi};
 pub(crate) use guard::{contain, from_abi};

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use ndarray::{Array4, Axis, concatenate, s};
-use nnunet_inference::{SlabReturn, WayBack};
+use nnunet_export::{SlabReturn, WayBack};
 use nnunet_numerics::{Resampling, resample};
 
 fn scores(network: [usize; 3]) -> Array4<f32> {
