@@ -8,7 +8,7 @@ use ndarray::Zip;
 use nnunet_formats::json::{self, Json};
 use nnunet_formats::pickle::{self, Value};
 use nnunet_numerics::connected_components_26;
-use nnunet_plugin_api::{LabelVolume, Postprocessor};
+use nnunet_plugin_core::{LabelVolume, Postprocessor};
 
 /// The only function that v2's own postprocessing consists of.
 const FUNCTION: &str = "remove_all_but_largest_component_from_segmentation";
@@ -78,7 +78,7 @@ fn collect(labels: &Json, found: &mut Vec<u8>) -> Result<()> {
 }
 
 impl Postprocessor for Postprocessing {
-    fn apply(&self, volume: &mut LabelVolume) -> nnunet_plugin_api::Result<()> {
+    fn apply(&self, volume: &mut LabelVolume) -> nnunet_plugin_core::Result<()> {
         for step in &self.steps {
             let mask = volume.labels.mapv(|label| step.contains(&label));
             let found = connected_components_26(mask.view());

@@ -1,6 +1,8 @@
 //! The commands of nnU-Net v2, `nnunet v2 NAME` or, through a link, `nnUNetv2_NAME`.
 
 mod apply_postprocessing;
+#[cfg(test)]
+mod callers;
 mod convert;
 mod ensemble;
 mod evaluate;
