@@ -46,6 +46,16 @@ pub fn is_v2(folder: &Path) -> bool {
     folder.join("dataset.json").is_file() && has_configurations() == Some(true)
 }
 
+/// Whether a folder has a raw data set of v2: `dataset.json` with `channel_names`, or with numbers behind the names of
+/// labels.
+#[must_use]
+pub fn is_dataset(folder: &Path) -> bool {
+    let Ok(Value::Object(found)) = load(&folder.join("dataset.json")) else { return false };
+    let labels = found.get("labels").and_then(Value::as_object);
+    found.contains_key("channel_names")
+        || labels.is_some_and(|labels| labels.values().any(|value| !value.is_string()))
+}
+
 /// Reads a JSON file.
 ///
 /// # Errors

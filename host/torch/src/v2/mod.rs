@@ -7,7 +7,6 @@ mod model;
 mod network_plan;
 mod plans;
 mod preprocess;
-mod resampling;
 
 use std::path::Path;
 

@@ -12,6 +12,7 @@ use crate::report;
 
 /// Arguments of v2's command.
 #[derive(Debug, clap::Args)]
+#[command(rename_all = "snake_case")]
 pub struct Args {
     /// Folder of label maps.
     #[arg(short = 'i', required = true, value_name = "FOLDER")]

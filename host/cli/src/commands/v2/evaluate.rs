@@ -11,6 +11,7 @@ use crate::report;
 
 /// What both commands have.
 #[derive(Debug, clap::Args)]
+#[command(rename_all = "snake_case")]
 struct Shared {
     /// Folder of the references.
     #[arg(value_name = "GT_FOLDER")]
@@ -31,6 +32,7 @@ struct Shared {
 
 /// Arguments of `nnUNetv2_evaluate_folder`.
 #[derive(Debug, clap::Args)]
+#[command(rename_all = "snake_case")]
 pub struct Folder {
     #[command(flatten)]
     shared: Shared,
@@ -44,6 +46,7 @@ pub struct Folder {
 
 /// Arguments of `nnUNetv2_evaluate_simple`.
 #[derive(Debug, clap::Args)]
+#[command(rename_all = "snake_case")]
 pub struct Simple {
     #[command(flatten)]
     shared: Shared,

@@ -11,6 +11,7 @@ use crate::report;
 
 /// Arguments of v2's command.
 #[derive(Debug, clap::Args)]
+#[command(rename_all = "snake_case")]
 pub struct Args {
     /// Data set, by number or name.
     #[arg(short = 'd', required = true, value_name = "DATASET")]

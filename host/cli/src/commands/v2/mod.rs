@@ -120,6 +120,7 @@ impl Command {
 
 /// What all commands that take long say and use.
 #[derive(Debug, Clone, clap::Args)]
+#[command(rename_all = "snake_case")]
 pub struct Effort {
     /// No progress bar; there is none either where output is not a terminal.
     #[arg(long = "no_pbar")]
