@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 
 use anyhow::{Context, Result, bail};
 use nnunet_engine::config::{File, FolderTable};
@@ -22,21 +21,6 @@ pub const VARIABLES: [(&str, &str); 3] = [
     ("results", "RESULTS_FOLDER"),
 ];
 
-/// The folders of configuration files.
-static CONFIGURED: OnceLock<FolderTable> = OnceLock::new();
-
-/// Takes the folders of configuration files for where the environment names none; once, at the start.
-pub fn set_from(files: &[File]) {
-    let first = |of: fn(&FolderTable) -> &Option<PathBuf>| {
-        files.iter().find_map(|file| of(&file.folders).as_ref().map(|path| beside(&file.path, path)))
-    };
-    let _ = CONFIGURED.set(FolderTable {
-        raw_data_base: first(|table| &table.raw_data_base),
-        preprocessed: first(|table| &table.preprocessed),
-        results: first(|table| &table.results),
-    });
-}
-
 /// The three roots, from v1's environment variables or nnunet.toml; each is asked for only when a command needs it.
 #[derive(Debug, Clone, Default)]
 pub struct Folders {
@@ -46,16 +30,20 @@ pub struct Folders {
 }
 
 impl Folders {
-    /// From `nnUNet_raw_data_base`, `nnUNet_preprocessed` and `RESULTS_FOLDER`, else from `[folders]`.
+    /// From the environment variables, or else from `[folders]` of the configuration files, the first of which has
+    /// precedence.
     #[must_use]
-    pub fn from_environment() -> Self {
-        let configured = CONFIGURED.get().cloned().unwrap_or_default();
-        let folder = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let [raw, preprocessed, results] = VARIABLES.map(|(_, variable)| folder(variable));
+    pub fn new(files: &[File]) -> Self {
+        let configured = |of: fn(&FolderTable) -> &Option<PathBuf>| {
+            files.iter().find_map(|file| of(&file.folders).as_ref().map(|path| beside(&file.path, path)))
+        };
+        let named =
+            |variable| std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let [raw, preprocessed, results] = VARIABLES.map(|(_, variable)| named(variable));
         Self {
-            raw_data_base: raw.or(configured.raw_data_base),
-            preprocessed: preprocessed.or(configured.preprocessed),
-            results: results.or(configured.results),
+            raw_data_base: raw.or_else(|| configured(|table| &table.raw_data_base)),
+            preprocessed: preprocessed.or_else(|| configured(|table| &table.preprocessed)),
+            results: results.or_else(|| configured(|table| &table.results)),
         }
     }
 

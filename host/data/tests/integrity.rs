@@ -1,4 +1,4 @@
-//! Faults of raw tasks and their repaired copies, on tiny tasks of all endings.
+//! Issues of raw tasks and their repaired copies, on tiny tasks of all endings.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
 use std::collections::BTreeSet;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use ndarray::Array3;
 use nnunet_data::dataset::Dataset;
 use nnunet_data::images;
-use nnunet_data::integrity::{self, FaultKind, Findings, Repairs};
+use nnunet_data::integrity::{self, Findings, IssueKind, Repairs};
 use nnunet_formats::Geometry;
 
 const GEOMETRY: Geometry = Geometry {
@@ -74,8 +74,8 @@ impl Task {
         integrity::check(&Dataset::load(&self.path()).unwrap(), 1e-5).unwrap()
     }
 
-    fn kinds(&self) -> BTreeSet<FaultKind> {
-        self.check().faults.iter().map(|fault| fault.kind).collect()
+    fn kinds(&self) -> BTreeSet<IssueKind> {
+        self.check().issues.iter().map(|issue| issue.kind).collect()
     }
 
     /// Writes the repaired copy, which must have no errors, and returns its cases.
@@ -111,7 +111,7 @@ fn copies_of_all_endings_keep_their_files() {
         let task = Task::new(ending);
         task.image("a_0000", 1.0).image("b_0000", 2.0).label("a", &[0, 1]).label("b", &[0, 1]);
         task.describe(&[("a", "a"), ("b", "b"), ("a", "a")], &[0, 1], "MRI");
-        assert_eq!(task.kinds(), [FaultKind::ListedTwice].into());
+        assert_eq!(task.kinds(), [IssueKind::ListedTwice].into());
         let (copy, cases) = task.repaired();
         assert_eq!(cases, strings(["a", "b"]));
         assert_eq!(names(&copy.folder.join("imagesTr")).len(), 2, "{ending}");
@@ -139,7 +139,7 @@ fn names_with_a_channel_are_corrected_and_cases_called_like_one_stay() {
     task.image("c", 4.0).label("c", &[0, 1]);
     let listed = [("a_0000", "a"), ("b_0000", "b_0000"), ("b", "b"), ("c", "c")];
     task.describe(&listed, &[0, 1], "MRI");
-    let expected = [FaultKind::ListedWithChannel, FaultKind::MissingFile, FaultKind::NameWithoutChannel];
+    let expected = [IssueKind::ListedWithChannel, IssueKind::MissingFile, IssueKind::NameWithoutChannel];
     assert_eq!(task.kinds(), expected.into());
     let (copy, cases) = task.repaired();
     assert_eq!(cases, strings(["a", "b", "b_0000", "c"]));
@@ -154,7 +154,7 @@ fn images_of_zeros_are_reported_and_left_out() {
     let task = Task::new(".mha");
     task.image("a_0000", 1.0).image("b_0000", 0.0).label("a", &[0, 1]).label("b", &[0, 1]);
     task.describe(&[("a", "a"), ("b", "b")], &[0, 1], "MRI");
-    assert_eq!(task.kinds(), [FaultKind::ZeroImage].into());
+    assert_eq!(task.kinds(), [IssueKind::ZeroImage].into());
     assert_eq!(task.repaired().1, strings(["a"]));
     // Nothing would be left.
     task.describe(&[("b", "b")], &[0, 1], "MRI");
@@ -168,29 +168,29 @@ fn images_of_zeros_are_reported_and_left_out() {
 fn faults_of_the_description_are_found() {
     let task = Task::new(".nii.gz");
     task.describe(&[], &[0, 1], "MRI");
-    assert_eq!(task.kinds(), [FaultKind::NoCases].into());
+    assert_eq!(task.kinds(), [IssueKind::NoCases].into());
     assert!(Dataset::load(&task.path()).unwrap().check().unwrap_err().to_string().contains("is empty"));
 
     task.image("a_0000", 1.0).image("b_0000", 2.0).label("a", &[0, 1]).label("b", &[0, 2]);
     let all: Vec<i64> = (0..300).collect();
     task.describe(&[("a", "a"), ("b", "b")], &all, "MRI");
-    assert_eq!(task.kinds(), [FaultKind::TooManyLabels].into());
+    assert_eq!(task.kinds(), [IssueKind::TooManyLabels].into());
     let error = Dataset::load(&task.path()).unwrap().check().unwrap_err().to_string();
     assert!(error.contains("label 256"), "{error}");
 
     task.describe(&[("a", "b"), ("b", "a")], &[0, 1, 2], "MRI");
-    assert_eq!(task.kinds(), [FaultKind::LabelOfOtherName].into());
+    assert_eq!(task.kinds(), [IssueKind::LabelOfOtherName].into());
     let dataset = Dataset::load(&task.path()).unwrap();
     assert!(dataset.label("a").ends_with("labelsTr/b.nii.gz"));
 
     task.label("a", &[0]).label("b", &[0]).describe(&[("a", "a"), ("b", "b")], &[0, 1], "CT");
-    assert_eq!(task.kinds(), [FaultKind::EmptyLabel, FaultKind::NoForeground].into());
+    assert_eq!(task.kinds(), [IssueKind::EmptyLabel, IssueKind::NoForeground].into());
 }
 
 #[test]
 fn nan_is_a_warning_where_it_is_read_as_zero() {
     for (ending, kind, is_usable) in
-        [(".nii.gz", FaultKind::NotFiniteRead, true), (".nrrd", FaultKind::NotFinite, false)]
+        [(".nii.gz", IssueKind::NotFiniteRead, true), (".nrrd", IssueKind::NotFinite, false)]
     {
         let task = Task::new(ending);
         task.image("a_0000", f32::NAN).image("b_0000", 1.0).label("a", &[0, 1]).label("b", &[0, 1]);
@@ -200,7 +200,7 @@ fn nan_is_a_warning_where_it_is_read_as_zero() {
         let path = task.path().join(format!("imagesTr/a_0000{ending}"));
         images::write_image(&path, data.data.view(), &GEOMETRY).unwrap();
         let findings = task.check();
-        assert!(findings.faults.iter().any(|fault| fault.kind == kind), "{}", findings.table());
+        assert!(findings.issues.iter().any(|issue| issue.kind == kind), "{}", findings.table());
         assert_eq!(findings.is_usable(), is_usable, "{}", findings.table());
     }
 }

@@ -13,7 +13,7 @@ use tiff::tags::Tag;
 use tiff::{ColorType, TiffError, TiffResult};
 
 use crate::json::{self, Json};
-use crate::picture::{Picture, most_bytes};
+use crate::pixels::{Picture, most_bytes};
 use crate::voxels::unreadable;
 use crate::{Error, Geometry, Image, Result, atomic};
 

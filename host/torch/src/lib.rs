@@ -3,6 +3,7 @@
 mod cascade;
 mod case;
 mod check;
+mod checkpoints;
 mod components;
 mod devices;
 mod export;
@@ -12,6 +13,7 @@ mod network;
 mod predict;
 mod train;
 mod trainers;
+mod unknown_trainer;
 mod v1;
 mod v2;
 
@@ -21,7 +23,7 @@ use anyhow::Result;
 use nnunet_cli::commands::{
     plugins, predict as predict_args, train as train_args, trainers as trainers_args,
 };
-use nnunet_cli::{Cli, TensorCommands};
+use nnunet_cli::{GlobalOptions, TensorCommands};
 use nnunet_engine::component_set::ComponentSet;
 
 // A statically linked crate that nobody names contributes nothing to the registry.
@@ -38,16 +40,18 @@ impl TensorCommands for WithTensors {
         components::WITH_TENSORS
     }
 
-    fn train(&self, args: &train_args::Args, cli: &Cli) -> Result<ExitCode> {
-        train::run(args, &cli.session(self.component_set())?)
+    fn train(&self, args: &train_args::Args, options: &GlobalOptions) -> Result<ExitCode> {
+        // Before plugins are loaded: threads inherit the blocked signals.
+        train::signals::listen()?;
+        train::run(args, &options.session(self.component_set())?)
     }
 
-    fn predict(&self, args: &predict_args::Args, cli: &Cli) -> Result<ExitCode> {
-        predict::run(args, &cli.session(self.component_set())?).map(|()| ExitCode::SUCCESS)
+    fn predict(&self, args: &predict_args::Args, options: &GlobalOptions) -> Result<ExitCode> {
+        predict::run(args, &options.session(self.component_set())?).map(|()| ExitCode::SUCCESS)
     }
 
-    fn trainers(&self, args: &trainers_args::Args, cli: &Cli) -> Result<ExitCode> {
-        trainers::run(args, &cli.session(self.component_set())?).map(|()| ExitCode::SUCCESS)
+    fn trainers(&self, args: &trainers_args::Args, options: &GlobalOptions) -> Result<ExitCode> {
+        trainers::run(args, &options.session(self.component_set())?).map(|()| ExitCode::SUCCESS)
     }
 
     fn check_plugin(&self, args: &plugins::check::Args) -> Result<ExitCode> {

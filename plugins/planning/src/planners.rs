@@ -1,20 +1,9 @@
-//! v1's planners as components: each is a row of [`TABLES`].
+//! v1's planners as components: one row of [`TABLES`] each.
 
 use nnunet_plugin_core::{Component, Info, Kind, Planner, PlannerSettings, Registration, Result, inventory};
 
+use crate::table::Table;
 use crate::tables::TABLES;
-
-/// A planner that only changes values.
-pub(crate) struct Table {
-    /// v1's class.
-    pub name: &'static str,
-    /// The planner whose values it starts from; empty for a root.
-    pub extends: &'static str,
-    /// One line for people.
-    pub summary: &'static str,
-    /// What it changes.
-    pub change: fn(&mut PlannerSettings),
-}
 
 /// The planner of a row.
 pub(crate) struct FromTable(pub(crate) &'static Table);

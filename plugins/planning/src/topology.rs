@@ -1,30 +1,30 @@
-//! Poolings and kernels of the network from spacing and patch size (v1 `experiment_planning.common_utils`).
+//! Pooling operations and kernel sizes from spacing and patch size (v1 `experiment_planning.common_utils`).
 
 use nnunet_plugin_core::{PlannerSettings, Topology};
 
-/// What follows from a spacing and a patch.
+/// Network topology.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PoolAndConv {
-    /// Poolings per axis.
+    /// Number of pooling operations per axis.
     pub num_pool_per_axis: Vec<usize>,
-    /// Kernel of every pooling.
+    /// Kernel of each pooling operation.
     pub pool_op_kernel_sizes: Vec<Vec<usize>>,
-    /// Kernel of every resolution.
+    /// Convolution kernel at each resolution.
     pub conv_kernel_sizes: Vec<Vec<usize>>,
-    /// The patch, padded so that every pooling divides it.
+    /// The patch, padded to a multiple of `must_be_divisible_by`.
     pub patch_size: Vec<usize>,
-    /// What the patch must be divisible by.
+    /// Divisor of the patch size per axis.
     pub must_be_divisible_by: Vec<usize>,
 }
 
-/// Axes whose spacings differ by less than this factor are treated alike.
+/// Axes whose spacings differ by less than this factor are pooled together.
 const SAME_SPACING: f64 = 2.0;
-/// An axis left alone is pooled only while it has this many smallest edges.
+/// A single remaining axis is pooled only while its size is at least this multiple of the minimum.
 const LONE_AXIS_EDGES: f64 = 3.0;
-/// Share of the coarsest spacing at which an axis counts as isotropic with it.
+/// Ratio of spacings above which two axes count as isotropic.
 const REACHED: f64 = 0.5;
 
-/// Poolings and kernels by the planner's rule.
+/// Pooling operations and kernels according to the planner's settings.
 pub(crate) fn topology(settings: &PlannerSettings, spacing: &[f64], patch: &[usize]) -> PoolAndConv {
     let rule = match settings.topology {
         Topology::SpacingBased => pool_and_conv_props,
@@ -38,7 +38,7 @@ pub(crate) fn topology(settings: &PlannerSettings, spacing: &[f64], patch: &[usi
     props
 }
 
-/// A network under construction, from full resolution down.
+/// A topology while it is built, from full resolution to the bottleneck.
 struct Pyramid {
     spacing: Vec<f64>,
     size: Vec<f64>,
@@ -121,7 +121,7 @@ pub fn pool_and_conv_props(
     }
 }
 
-/// The largest set of axes within a factor of two of one axis; the first such set on ties.
+/// The largest set of axes whose spacing is within a factor of two of one axis; the first one in case of a tie.
 fn similar_axes(spacing: &[f64]) -> Vec<usize> {
     let near = |a: f64, b: f64| a / b < SAME_SPACING && b / a < SAME_SPACING;
     let mut best = Vec::new();
@@ -134,8 +134,8 @@ fn similar_axes(spacing: &[f64]) -> Vec<usize> {
     best
 }
 
-/// The same among the axes that are still long enough, so that a fine axis that ran out does not hold up the others;
-/// kernels stay 3 once an axis is isotropic (v1 `get_pool_and_conv_props_v2`).
+/// The same among the axes that are still large enough, so that an axis that cannot be pooled any more does not stop
+/// the others; kernels stay 3 once an axis is isotropic (v1 `get_pool_and_conv_props_v2`).
 #[must_use]
 pub fn pool_and_conv_props_v2(
     spacing: &[f64],
@@ -179,8 +179,8 @@ pub(crate) fn pool_and_conv_props_of_size(
     }
 }
 
-/// As many poolings as the size of an axis allows, in the last levels; kernels are 3 on coarse axes until all are alike
-/// (v1 `get_pool_and_conv_props_poolLateV2`).
+/// As many pooling operations as the size of an axis allows, at the lowest resolutions; kernels are 3 on coarse axes
+/// until all are alike (v1 `get_pool_and_conv_props_poolLateV2`).
 #[must_use]
 pub fn pool_and_conv_props_pool_late(
     spacing: &[f64],

@@ -1,5 +1,5 @@
 //! From raw images to network input: cropping to the nonzero region, the data set's fingerprint, resampling and
-//! normalisation (v1 `preprocessing` and `experiment_planning.DatasetAnalyzer`).
+//! normalization (v1 `preprocessing` and `experiment_planning.DatasetAnalyzer`).
 
 mod case;
 mod class_locations;

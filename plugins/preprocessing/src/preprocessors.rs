@@ -1,10 +1,10 @@
-//! v1's preprocessors by class name: each is a few values on its parent.
+//! v1's preprocessors by class name: each changes a few settings of its parent.
 
 use nnunet_plugin_core::{
     Component, Info, Kind, Preprocessor, PreprocessorSettings, Registration, Result, inventory,
 };
 
-/// A preprocessor that only changes values.
+/// A preprocessor that only changes settings.
 struct Table {
     name: &'static str,
     extends: &'static str,

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use nnunet_plugin_api::{Error, Result};
 
 use crate::batch::{Batch, BatchPlan, CaseSource};
-use crate::engine::{Engine, Run};
+use crate::state::{Engine, Run};
 
 /// Validation batches draw from their own random numbers.
 const VALIDATION_SEED: u64 = 0x5eed;

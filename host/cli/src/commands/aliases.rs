@@ -42,7 +42,7 @@ pub struct Args {
 ///
 /// # Errors
 /// Returns an I/O error.
-pub(super) fn run(args: &Args) -> Result<()> {
+pub(crate) fn run(args: &Args) -> Result<()> {
     folders::create(&args.dir)?;
     let program = std::env::current_exe()?;
     let v2 = v2::COMMANDS.iter().map(|name| format!("{}{name}", v2::PREFIX));

@@ -27,7 +27,7 @@ pub struct Args {
 ///
 /// # Errors
 /// Returns an error for an unknown postprocessor, or one error that lists all files that cannot be processed.
-pub(super) fn run(args: &Args, session: &Session) -> Result<()> {
+pub(crate) fn run(args: &Args, session: &Session) -> Result<()> {
     folders::keep_inputs(std::slice::from_ref(&args.output), std::slice::from_ref(&args.input))?;
     let postprocessor = args.postprocessing.postprocessor(session)?;
     let postprocessor =

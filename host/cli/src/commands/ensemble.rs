@@ -39,7 +39,7 @@ pub struct Args {
 /// # Errors
 /// Returns an error for folders that lack files of each other's cases, or one error that lists all cases that cannot
 /// be merged.
-pub(super) fn run(args: &Args, session: &Session) -> Result<()> {
+pub(crate) fn run(args: &Args, session: &Session) -> Result<()> {
     folders::keep_inputs(std::slice::from_ref(&args.output), &args.folders)?;
     let cases = cases(&args.folders)?;
     let postprocessor = args.postprocessing.postprocessor(session)?;

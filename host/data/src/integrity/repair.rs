@@ -1,10 +1,10 @@
-//! What can be done about the faults of a task without asking its owner.
+//! What can be done about the issues of a task without asking its owner.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::{Fault, FaultKind, Findings};
+use super::issue::{Findings, Issue, IssueKind};
 use crate::dataset::{Dataset, Part};
 
 /// One remedy.
@@ -49,13 +49,13 @@ impl fmt::Display for Repair {
     }
 }
 
-/// All remedies for a task's faults, and the faults that have none.
+/// All remedies for a task's issues, and the issues that have none.
 #[derive(Debug, Clone)]
 pub struct Repairs {
     /// What will be done.
     pub repairs: Vec<Repair>,
-    /// Faults that need a decision.
-    pub open: Vec<Fault>,
+    /// Issues that need a decision.
+    pub open: Vec<Issue>,
     /// The data set with corrected names of cases.
     pub(super) dataset: Dataset,
 }
@@ -105,7 +105,7 @@ fn files(dataset: &Dataset) -> BTreeMap<PathBuf, (Part, String)> {
     files
 }
 
-/// What is needed to find the remedy of a fault.
+/// What is needed to find the remedy of an issue.
 struct Proposal<'a> {
     dataset: &'a Dataset,
     findings: &'a Findings,
@@ -125,28 +125,28 @@ impl<'a> Proposal<'a> {
         let renamed = renames(dataset, findings, files);
         let map = label_map(dataset, findings);
         let mut all = Self { dataset, findings, files, map, renamed, dropped: BTreeSet::new() };
-        let fatal = findings.faults.iter().filter(|fault| all.is_fatal(fault));
-        all.dropped = fatal.filter_map(|fault| all.training_case(&fault.file)).collect();
+        let fatal = findings.issues.iter().filter(|issue| all.is_fatal(issue));
+        all.dropped = fatal.filter_map(|issue| all.training_case(&issue.file)).collect();
         all
     }
 
-    fn all(&self) -> (Vec<Repair>, Vec<Fault>) {
+    fn all(&self) -> (Vec<Repair>, Vec<Issue>) {
         let (mut repairs, mut open) = (Vec::new(), Vec::new());
-        for fault in self.findings.faults.iter().filter(|fault| !fault.kind.is_warning()) {
-            match self.remedy(fault) {
+        for issue in self.findings.issues.iter().filter(|issue| !issue.kind.is_warning()) {
+            match self.remedy(issue) {
                 Some(repair) if repairs.contains(&repair) => {}
                 Some(repair) => repairs.push(repair),
-                None => open.push(fault.clone()),
+                None => open.push(issue.clone()),
             }
         }
         (repairs, open)
     }
 
     /// Whether a case cannot be kept.
-    fn is_fatal(&self, fault: &Fault) -> bool {
-        match fault.kind {
-            FaultKind::MissingFile => !self.renamed.contains_key(&fault.file),
-            kind => matches!(kind, FaultKind::Unreadable | FaultKind::Size | FaultKind::ZeroImage),
+    fn is_fatal(&self, issue: &Issue) -> bool {
+        match issue.kind {
+            IssueKind::MissingFile => !self.renamed.contains_key(&issue.file),
+            kind => matches!(kind, IssueKind::Unreadable | IssueKind::Size | IssueKind::ZeroImage),
         }
     }
 
@@ -156,34 +156,34 @@ impl<'a> Proposal<'a> {
         (*part == Part::Training).then(|| case.clone())
     }
 
-    fn remedy(&self, fault: &Fault) -> Option<Repair> {
-        let file = &fault.file;
+    fn remedy(&self, issue: &Issue) -> Option<Repair> {
+        let file = &issue.file;
         let case = self.training_case(file);
         if let Some(case) = case.as_ref().filter(|case| self.dropped.contains(*case)) {
             return Some(Repair::DropCase(case.clone()));
         }
-        match fault.kind {
-            FaultKind::UndeclaredLabel | FaultKind::LabelsNotConsecutive => {
+        match issue.kind {
+            IssueKind::UndeclaredLabel | IssueKind::LabelsNotConsecutive => {
                 self.map.clone().map(Repair::RemapLabels)
             }
-            FaultKind::MissingFile => {
+            IssueKind::MissingFile => {
                 self.renamed.get(file).map(|from| Repair::Rename(from.clone(), file.clone()))
             }
-            FaultKind::NameWithoutChannel => self
+            IssueKind::NameWithoutChannel => self
                 .renamed
                 .iter()
                 .find(|(_, from)| *from == file)
                 .map(|(to, from)| Repair::Rename(from.clone(), to.clone())),
-            FaultKind::Spacing | FaultKind::Origin | FaultKind::Direction => {
+            IssueKind::Spacing | IssueKind::Origin | IssueKind::Direction => {
                 let case = case?;
                 let first = self.dataset.images(&case).first().map(|path| self.dataset.relative(path))?;
                 let label = self.dataset.relative(&self.dataset.label(&case));
                 (*file == first).then_some(Repair::CopyHeader(label, first))
             }
-            FaultKind::NotFinite => Some(Repair::ClearNotFinite(file.clone())),
-            FaultKind::UnlistedFile | FaultKind::TooManyChannels => Some(Repair::LeaveOut(file.clone())),
-            FaultKind::ListedTwice => Some(Repair::ListOnce(fault.detail.clone())),
-            FaultKind::ListedWithChannel => Some(Repair::ListWithoutChannel),
+            IssueKind::NotFinite => Some(Repair::ClearNotFinite(file.clone())),
+            IssueKind::UnlistedFile | IssueKind::TooManyChannels => Some(Repair::LeaveOut(file.clone())),
+            IssueKind::ListedTwice => Some(Repair::ListOnce(issue.detail.clone())),
+            IssueKind::ListedWithChannel => Some(Repair::ListWithoutChannel),
             _ => None,
         }
     }
@@ -195,13 +195,13 @@ fn renames(
     findings: &Findings,
     files: &BTreeMap<PathBuf, (Part, String)>,
 ) -> BTreeMap<PathBuf, PathBuf> {
-    let unnamed = findings.faults.iter().filter(|fault| fault.kind == FaultKind::NameWithoutChannel);
+    let unnamed = findings.issues.iter().filter(|issue| issue.kind == IssueKind::NameWithoutChannel);
     let named = |file: &PathBuf| {
         let (part, case) = files.get(file)?;
         let first = dataset.images_of(*part, case).into_iter().next()?;
         (!first.exists()).then(|| (dataset.relative(&first), file.clone()))
     };
-    unnamed.filter_map(|fault| named(&fault.file)).collect()
+    unnamed.filter_map(|issue| named(&issue.file)).collect()
 }
 
 /// Occurring values in order onto declared values in order, when there are as many of both; or declared values with gaps

@@ -2,9 +2,10 @@
 
 mod document;
 mod extended;
+mod pair;
 mod regions;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use ndarray::Array3;
@@ -15,29 +16,10 @@ use rayon::prelude::*;
 use crate::{failures, images};
 
 pub use extended::{EXTENDED_FILE, write_extended};
+pub use pair::{Head, Pair};
 pub use regions::write_regions;
 
 use document::{Values, document};
-
-/// A prediction and its reference.
-#[derive(Debug, Clone)]
-pub struct Pair {
-    /// Prediction.
-    pub test: PathBuf,
-    /// Reference.
-    pub reference: PathBuf,
-}
-
-/// Names in the summary's head.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Head<'a> {
-    /// What was evaluated.
-    pub name: &'a str,
-    /// Task.
-    pub task: &'a str,
-    /// Whatever else there is to say.
-    pub description: &'a str,
-}
 
 /// Mean Dice by label.
 pub type MeanDice = Vec<(i64, f64)>;

@@ -38,7 +38,7 @@ use crate::{devices, families};
 pub(crate) fn run(args: &Args, session: &Session) -> Result<()> {
     check(args)?;
     let device = devices::resolve(args.device)?;
-    let source = ModelSource::of(args)?;
+    let source = ModelSource::of(args, session)?;
     let folder = source.folder();
     let family = families::of(folder)?;
     if let Some(first) = family.first_stage(args, folder)? {
@@ -88,6 +88,14 @@ fn predict_cases(
     let planned_device_bytes = place_on_device(args, model, &sizes)?;
     let mine: Vec<&Case> = cases.iter().skip(args.part_id).step_by(args.num_parts).collect();
     let open: Vec<&Case> = mine.iter().filter(|case| is_open(case, args)).copied().collect();
+    let left = mine.len() - open.len();
+    if left > 0 {
+        report::line(&format!(
+            "{left} of {} label maps are in {} already and are left as they are; --overwrite_existing predicts them again",
+            mine.len(),
+            args.output.display()
+        ));
+    }
     let max_ram = args.max_ram.unwrap_or_else(memory::default_budget);
     let threads = Threads::of(args);
     let base = memory::resident().0;
@@ -111,6 +119,8 @@ fn predict_cases(
         plan,
         threads,
         folder: &args.output,
+        available: memory::default_budget(),
+        channels: model.input_channels,
     };
     let networks: Vec<&dyn Network> = model.networks.iter().map(|network| &**network).collect();
     pipeline.run(&open, &networks)?;

@@ -4,8 +4,8 @@ use nnunet_numerics::stats::round_half_even;
 use nnunet_plugin_core::{Error, Result, V2Network, V2PlannerSettings};
 
 use super::estimate::Network;
+use crate::grid::voxels;
 use crate::topology::{PoolAndConv, pool_and_conv_props_of_size};
-use crate::voxels;
 
 /// Voxels of a 3D patch before it is clipped to the median case.
 const START_VOXELS_3D: f64 = 256.0 * 256.0 * 256.0;

@@ -5,7 +5,8 @@ use nnunet_plugin_core::{
     inventory,
 };
 
-use crate::planners::{FromTable, Table};
+use crate::planners::FromTable;
+use crate::table::Table;
 
 /// v2's default planner. Its class is called as one of v1's is, which has the name in the registry.
 const ROOT: &str = "nnUNetPlanner";

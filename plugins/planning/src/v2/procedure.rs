@@ -10,7 +10,8 @@ use super::document::{Configuration, ConfigurationEntry, Fingerprint, Inherited,
 use super::patch::{Grid, plan};
 use super::planners::class_name;
 use super::spacing::{median_shape, median_size, median_spacing, target_spacing};
-use crate::{Resolved, permute, transposes, voxels};
+use crate::grid::voxels;
+use crate::{Resolved, permute, transposes};
 
 /// Share of the raw volume left after cropping below which intensities are normalized inside the mask.
 const MASK_NORM_REDUCTION: f64 = 0.75;

@@ -52,7 +52,7 @@ fn clip_range(found: &IntensityStatistics) -> (f32, f32) {
     (found.percentile_00_5 as f32, found.percentile_99_5 as f32)
 }
 
-/// As `numpy.clip`: a value that is not a number stays one, and bounds in the wrong order are no panic.
+/// As `numpy.clip`: NaN stays NaN, and bounds in the wrong order do not panic.
 fn clipped(value: f32, low: f32, high: f32) -> f32 {
     if value < low {
         low

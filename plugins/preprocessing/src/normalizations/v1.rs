@@ -15,7 +15,7 @@ inventory::submit!(Registration(|| {
 inventory::submit!(Registration(|| {
     component(
         "CT2",
-        "Clips to the data set's percentiles; the case's own mean and deviation within them.",
+        "Clips to the data set's percentiles, then normalizes with the mean and standard deviation of the case.",
         ct2,
     )
 }));

@@ -1,5 +1,5 @@
-//! v2's normalization schemes (`default_normalization_schemes`), under the class names that its plans hold. v2 normalizes
-//! before it resamples.
+//! v2's normalization schemes (`default_normalization_schemes`), under the class names that its plans hold. v2
+//! normalizes before it resamples.
 
 use ndarray::{ArrayViewMut3, Zip};
 use nnunet_numerics::stats::mean_std;

@@ -13,7 +13,7 @@ use crate::report;
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// format, planner, preprocessor, normalization, augmentation, architecture, loss, trainer, logger or postprocessor.
-    #[arg(value_parser = super::kind)]
+    #[arg(value_parser = super::kind::kind)]
     kind: Kind,
     /// Name of the crate, such as my-trainer; the component is then called MyTrainer.
     name: String,

@@ -3,10 +3,10 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use clap::{Arg, Command as Line, CommandFactory, Subcommand};
+use clap::{Arg, Args as _, Command as Line, Subcommand};
 
 use super::Command;
-use crate::cli::Cli;
+use crate::global_options::GlobalOptions;
 
 /// What v2's console commands begin with.
 pub const PREFIX: &str = "nnUNetv2_";
@@ -92,8 +92,11 @@ pub fn check(words: &[OsString]) {
 fn command(name: &str) -> Option<Line> {
     let all = Command::augment_subcommands(Line::new("v2").infer_long_args(true));
     let found = all.find_subcommand(name)?.clone();
-    let shared: Vec<Arg> =
-        Cli::command().get_arguments().filter(|arg| arg.is_global_set()).cloned().collect();
+    let shared: Vec<Arg> = GlobalOptions::augment_args(Line::new("nnunet"))
+        .get_arguments()
+        .filter(|arg| arg.is_global_set())
+        .cloned()
+        .collect();
     Some(found.args(shared))
 }
 

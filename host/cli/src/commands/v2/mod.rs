@@ -24,7 +24,7 @@ use anyhow::{Result, ensure};
 use nnunet_data::memory;
 use nnunet_data::pipeline::Limits;
 
-use crate::cli::Cli;
+use crate::global_options::GlobalOptions;
 use crate::tensor_commands::TensorCommands;
 
 pub use link::{COMMANDS, PREFIX, check};
@@ -86,8 +86,8 @@ impl Command {
     ///
     /// # Errors
     /// Returns the error of the command.
-    pub(super) fn run(&self, cli: &Cli, tensors: &impl TensorCommands) -> Result<ExitCode> {
-        let session = || cli.session(tensors.component_set());
+    pub(crate) fn run(&self, options: &GlobalOptions, tensors: &impl TensorCommands) -> Result<ExitCode> {
+        let session = || options.session(tensors.component_set());
         let done = match self {
             Self::ExtractFingerprint(args) => extract_fingerprint::run(args, &session()?),
             Self::PlanExperiment(args) => plan_experiment::run(args, &session()?),
@@ -109,9 +109,9 @@ impl Command {
             Self::ExportModelToZip(args) => export::run(args),
             Self::InstallPretrainedModelFromZip(args) => models::install(args),
             Self::PlotOverlayPngs(args) => overlays::run(args),
-            Self::Predict(args) => return predict::run(args, cli, tensors),
+            Self::Predict(args) => return predict::run(args, options, tensors),
             Self::PredictFromModelfolder(args) => {
-                return predict::run_from_model_folder(args, cli, tensors);
+                return predict::run_from_model_folder(args, options, tensors);
             }
         };
         done.map(|()| ExitCode::SUCCESS)

@@ -8,10 +8,10 @@ use anyhow::Result;
 use nnunet_data::memory;
 use nnunet_formats::json::{self, Json};
 
-use crate::cli::Cli;
 use crate::commands::device::DeviceChoice;
 use crate::commands::postprocessing_choice::PostprocessingChoice;
 use crate::commands::predict::{self as common, AllInGpu, Mode, Precision};
+use crate::global_options::GlobalOptions;
 use crate::tensor_commands::TensorCommands;
 
 /// Arguments of `nnUNetv2_predict`.
@@ -108,7 +108,7 @@ struct Shared {
     precision: Precision,
 }
 
-pub(super) fn run(args: &Args, cli: &Cli, tensors: &impl TensorCommands) -> Result<ExitCode> {
+pub(super) fn run(args: &Args, options: &GlobalOptions, tensors: &impl TensorCommands) -> Result<ExitCode> {
     let all = common::Args {
         dataset: Some(args.dataset.clone()),
         configuration: Some(args.configuration.clone()),
@@ -118,26 +118,26 @@ pub(super) fn run(args: &Args, cli: &Cli, tensors: &impl TensorCommands) -> Resu
         part_id: args.part_id,
         ..args.shared.for_predict()
     };
-    predict(&args.shared, &all, cli, tensors)
+    predict(&args.shared, &all, options, tensors)
 }
 
 pub(super) fn run_from_model_folder(
     args: &FromModelFolder,
-    cli: &Cli,
+    options: &GlobalOptions,
     tensors: &impl TensorCommands,
 ) -> Result<ExitCode> {
     let all = common::Args { model_folder: Some(args.model.clone()), ..args.shared.for_predict() };
-    predict(&args.shared, &all, cli, tensors)
+    predict(&args.shared, &all, options, tensors)
 }
 
 fn predict(
     shared: &Shared,
     all: &common::Args,
-    cli: &Cli,
+    options: &GlobalOptions,
     tensors: &impl TensorCommands,
 ) -> Result<ExitCode> {
     // The program without tensors is replaced here by the one with them.
-    let done = tensors.predict(all, cli);
+    let done = tensors.predict(all, options);
     if shared.output.is_dir() {
         let file = shared.output.join("predict_from_raw_data_args.json");
         json::save(&file, &shared.record(all))?;

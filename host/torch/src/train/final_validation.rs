@@ -1,0 +1,78 @@
+//! What follows a training: validation of whole cases, and the postprocessing of the fold.
+
+use anyhow::Result;
+use nnunet_cli::report;
+use nnunet_data::pipeline;
+use nnunet_data::records::Split;
+use nnunet_data::selection::{Determination, determine};
+use nnunet_inference::{Scores, SlidingWindow};
+use nnunet_training::Engine;
+
+use super::job::Job;
+use super::validation::{self, Validation};
+use super::{cascade, signals};
+
+/// Predicts the validation cases whole; false when the user stopped it. Cases that are done are kept.
+pub(super) fn run(job: &Job<'_>, engine: &Engine, split: &Split) -> Result<bool> {
+    let window = window(job, engine);
+    let previous = cascade::previous(job, &engine.trainer.blueprint)?;
+    let Some(mean) = validation::run(&Validation {
+        network: &*engine.network,
+        window: &window,
+        plans: &job.plans,
+        regions: engine.trainer.blueprint.regions.as_ref(),
+        data: &job.data(),
+        previous: previous.as_deref(),
+        truths: &job.preprocessed.join("gt_segmentations"),
+        cases: &split.val,
+        output: &job.output.join(&job.args.val_folder),
+        save_npz: job.args.npz,
+        keep: job.args.val_disable_overwrite,
+        trainer: &job.args.trainer,
+        task: &job.task,
+        stopped: signals::asked_to_stop,
+    })?
+    else {
+        return Ok(false);
+    };
+    for (label, dice) in mean.iter().filter(|(label, _)| *label != 0) {
+        report::line(&format!("validation, label {label}: mean Dice {dice:.4}"));
+    }
+    postprocess_fold(job)?;
+    Ok(true)
+}
+
+/// How whole cases are predicted after training.
+pub(super) fn window(job: &Job<'_>, engine: &Engine) -> SlidingWindow {
+    let mut window = SlidingWindow::new(job.stage().patch_size.clone(), engine.num_classes);
+    if let Some(axes) = &engine.trainer.blueprint.mirror_axes {
+        window.mirror_axes.clone_from(axes);
+    }
+    if engine.trainer.blueprint.regions.is_some() {
+        window.scores = Scores::Sigmoid;
+    }
+    window.kind = engine.kind;
+    window.device = engine.store.device();
+    window
+}
+
+/// Copies the reference labels to the model's folder, where folds are evaluated together later, and determines the
+/// postprocessing of this fold.
+fn postprocess_fold(job: &Job<'_>) -> Result<()> {
+    let truths = job.model.join("gt_niftis");
+    pipeline::copy_references(&job.preprocessed.join("gt_segmentations"), &truths)?;
+    if job.args.disable_postprocessing_on_folds {
+        return Ok(());
+    }
+    let name = &job.args.val_folder;
+    let found = determine(&Determination {
+        raw: job.output.join(name),
+        references: truths,
+        output: job.output.clone(),
+        final_name: format!("{name}_postprocessed"),
+        advanced: false,
+        threshold: 0.0,
+    })?;
+    report::line(&format!("postprocessing of this fold: {:?}", found.config.for_which_classes));
+    Ok(())
+}
