@@ -7,7 +7,7 @@ use nnunet_data::folders::{copy_file, create};
 use nnunet_data::selection::apply_to_folder;
 use nnunet_data::v2::Postprocessing;
 
-use super::default_processes;
+use super::effort::default_processes;
 use crate::report;
 
 /// Arguments of v2's command.

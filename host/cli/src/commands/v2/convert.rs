@@ -8,7 +8,7 @@ use nnunet_data::v2::{Folders, RawDataset};
 use nnunet_data::{folders as v1, v2};
 use nnunet_engine::session::Session;
 
-use super::default_processes;
+use super::effort::default_processes;
 use crate::report;
 
 /// Arguments of `nnUNetv2_convert_old_nnUNet_dataset`.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use nnunet_engine::session::Session;
 
-use super::default_processes;
+use super::effort::default_processes;
 use crate::commands::ensemble as common;
 use crate::commands::postprocessing_choice::PostprocessingChoice;
 

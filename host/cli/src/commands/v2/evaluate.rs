@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use nnunet_data::images;
 use nnunet_data::v2::{Class, Dataset, Evaluation, evaluate, load};
 
-use super::default_processes;
+use super::effort::default_processes;
 use crate::report;
 
 /// What both commands have.

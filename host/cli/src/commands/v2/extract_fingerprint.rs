@@ -5,7 +5,7 @@ use nnunet_data::integrity;
 use nnunet_data::v2::{Folders, RawDataset, extract_fingerprint};
 use nnunet_engine::session::Session;
 
-use super::{Effort, default_processes, for_each};
+use super::effort::{Effort, default_processes, for_each};
 use crate::commands::verify;
 use crate::report;
 

@@ -7,7 +7,7 @@ use nnunet_data::v2::{CaseFiles, Folders, RawDataset};
 use nnunet_data::{failures, folders as data};
 use rayon::prelude::*;
 
-use super::default_processes;
+use super::effort::default_processes;
 use crate::{pictures, report};
 
 /// Arguments of v2's command.

@@ -7,7 +7,7 @@ use nnunet_engine::session::Session;
 use nnunet_planning::{Resolved, v2 as planning};
 use nnunet_plugin_core::{Error as ComponentError, Kind};
 
-use super::for_each;
+use super::effort::for_each;
 use crate::report;
 
 /// Arguments of v2's command.

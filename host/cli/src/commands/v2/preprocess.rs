@@ -5,7 +5,7 @@ use nnunet_data::components;
 use nnunet_data::v2::{Folders, Job, PlansFile, RawDataset, copy_truths, preprocess};
 use nnunet_engine::session::Session;
 
-use super::{Effort, for_each};
+use super::effort::{Effort, for_each};
 use crate::report;
 
 /// Arguments of v2's command.
