@@ -7,6 +7,7 @@ mod config_values;
 mod defaults;
 pub mod differences;
 mod global_options;
+mod help;
 pub mod pictures;
 pub mod report;
 mod run;
