@@ -6,6 +6,7 @@ pub mod commands;
 mod config_values;
 mod defaults;
 pub mod differences;
+pub mod doctor;
 pub mod pictures;
 pub mod report;
 mod tensor_commands;

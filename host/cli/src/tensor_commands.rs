@@ -6,7 +6,9 @@ use anyhow::Result;
 use nnunet_engine::session::ComponentSet;
 
 use crate::cli::Cli;
+use crate::commands::device::DeviceChoice;
 use crate::commands::{plugins, predict, train, trainers};
+use crate::doctor::Libtorch;
 
 /// The commands that need tensors. The program with libtorch runs them; the one without hands them over to it.
 pub trait TensorCommands {
@@ -36,4 +38,10 @@ pub trait TensorCommands {
     /// # Errors
     /// Returns an error if the plugin cannot be loaded or a check fails.
     fn check_plugin(&self, args: &plugins::check::Args) -> Result<ExitCode>;
+
+    /// Describes the libtorch of the program with tensors, and whether it can use a device.
+    ///
+    /// # Errors
+    /// Returns an error if that program cannot be started.
+    fn libtorch(&self, device: DeviceChoice) -> Result<Libtorch>;
 }

@@ -22,6 +22,8 @@ mod window;
 
 pub use export::{Heads, labels_of, labels_to_cropped_grid, paste, regions_of};
 #[cfg(feature = "torch")]
+pub use mirror::{is_out_of_memory, try_tile};
+#[cfg(feature = "torch")]
 pub use storage::Storage;
 #[cfg(feature = "torch")]
 pub use tensors::{from_tensor, to_tensor};

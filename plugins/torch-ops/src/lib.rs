@@ -5,6 +5,8 @@ mod backend;
 mod call;
 mod fused;
 pub mod lists;
+mod memory;
 
 pub use backend::cuda_is_registered;
 pub use fused::{AdamState, AdamStep, SgdStep, adam, sgd};
+pub use memory::{DeviceMemory, device_memory};

@@ -2,6 +2,7 @@
 // that are returned belong to the caller. A function that may fail returns null, or a message for nnunet_free_message.
 #include <ATen/ATen.h>
 #include <ATen/detail/CUDAHooksInterface.h>
+#include <c10/core/CachingDeviceAllocator.h>
 #include <c10/core/GradMode.h>
 #include <cstdlib>
 #include <cstring>
@@ -48,6 +49,23 @@ void nnunet_free_message(char* message) { std::free(message); }
 
 // Whether the process has a CUDA backend already: linked, loaded or preloaded. Asks for no device.
 int nnunet_cuda_is_registered() { return at::CUDAHooksRegistry()->Has("CUDAHooks"); }
+
+struct DeviceMemory {
+  uint64_t allocated, peak, free, total;
+};
+
+// Bytes of a CUDA device: of this process's tensors now and at most, and of the device.
+char* nnunet_device_memory(int index, bool reset_peak, DeviceMemory* memory) {
+  return guarded([&] {
+    auto allocator = c10::getDeviceAllocator(c10::DeviceType::CUDA);
+    auto device = static_cast<c10::DeviceIndex>(index);
+    auto all = static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE);
+    auto bytes = allocator->getDeviceStats(device).allocated_bytes[all];
+    auto [free, total] = allocator->getMemoryInfo(device);
+    *memory = {static_cast<uint64_t>(bytes.current), static_cast<uint64_t>(bytes.peak), free, total};
+    if (reset_peak) allocator->resetPeakStats(device);
+  });
+}
 
 char* nnunet_forget_gradients(Tensors tensors) {
   return guarded([&] {

@@ -9,6 +9,7 @@ mod config;
 mod convert_decathlon_task;
 mod determine_postprocessing;
 pub mod device;
+pub mod doctor;
 mod ensemble;
 mod evaluate_folder;
 mod example_dataset;
@@ -97,6 +98,8 @@ pub enum Command {
     Config(config::Args),
     /// List, inspect, create, check and install plugins.
     Plugins(plugins::Args),
+    /// Check this machine: libtorch, GPUs, memory, folders and plugins.
+    Doctor(doctor::Args),
     /// Create links with v1's command names.
     Aliases(aliases::Args),
 }
@@ -147,6 +150,7 @@ pub(crate) fn run(cli: &Cli, tensors: &impl TensorCommands) -> Result<ExitCode> 
         Command::DownloadPretrainedModelByUrl(args) => pretrained::download_by_url(args),
         Command::Config(args) => config::run(args, cli),
         Command::Plugins(args) => return plugins::run(args, cli, tensors),
+        Command::Doctor(args) => return doctor::run(args, cli, tensors),
         Command::Aliases(args) => aliases::run(args),
     };
     done.map(|()| ExitCode::SUCCESS)

@@ -2,13 +2,18 @@
 //! job.
 
 mod cuda;
-mod driver;
+mod facts;
+mod needs;
 mod packages;
+
+pub(crate) use facts::facts;
+pub(crate) use needs::needs;
 
 use std::sync::Once;
 
 use anyhow::{Result, anyhow, bail};
 use nnunet_cli::commands::device::DeviceChoice;
+use nnunet_cli::doctor::driver;
 use nnunet_cli::report;
 use nnunet_data::memory;
 use nnunet_plugin_api::tch::Device;
@@ -16,19 +21,25 @@ use nnunet_plugin_api::tch::Device;
 /// The device of a job. Says on its first call what was found.
 ///
 /// # Errors
-/// A GPU that was asked for and cannot be used: what is missing, and what to do about it.
+/// Returns an error if a GPU that was asked for cannot be used: what is missing, and what to do about it.
 pub(crate) fn resolve(choice: DeviceChoice) -> Result<Device> {
-    let (device, reason) = match choice {
-        DeviceChoice::Cpu => (Device::Cpu, String::new()),
-        DeviceChoice::Auto => match cuda::start() {
-            Ok(_) => (Device::Cuda(0), String::new()),
-            Err(missing) => (Device::Cpu, format!("; no GPU is used: {missing}")),
-        },
-        DeviceChoice::Cuda(index) => (gpu(index)?, String::new()),
-    };
+    let (device, why) = select(choice)?;
+    let why = why.map(|why| format!("; no GPU is used: {why}")).unwrap_or_default();
     static SAID: Once = Once::new();
-    SAID.call_once(|| report::line(&format!("device: {}{reason}", describe(device))));
+    SAID.call_once(|| report::line(&format!("device: {}{why}", describe(device))));
     Ok(device)
+}
+
+/// The device of a choice, and for `auto` what kept it from a GPU.
+fn select(choice: DeviceChoice) -> Result<(Device, Option<String>)> {
+    match choice {
+        DeviceChoice::Cpu => Ok((Device::Cpu, None)),
+        DeviceChoice::Auto => Ok(match cuda::start() {
+            Ok(_) => (Device::Cuda(0), None),
+            Err(missing) => (Device::Cpu, Some(missing.to_string())),
+        }),
+        DeviceChoice::Cuda(index) => Ok((gpu(index)?, None)),
+    }
 }
 
 fn gpu(index: usize) -> Result<Device> {
@@ -47,11 +58,6 @@ pub(crate) fn name(device: Device) -> String {
         Device::Cuda(index) => format!("cuda:{index}"),
         _ => "cpu".to_owned(),
     }
-}
-
-/// What the loader says; libloading keeps it in the cause.
-fn reason(error: &dyn std::error::Error) -> String {
-    error.source().map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 fn describe(device: Device) -> String {

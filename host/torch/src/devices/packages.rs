@@ -47,6 +47,12 @@ pub(crate) fn cuda_version(libtorch: &Path) -> Option<String> {
     line_of_version(libtorch, "cuda")
 }
 
+/// torch's own version.
+pub(crate) fn torch_version(libtorch: &Path) -> Option<String> {
+    let of_archive = || std::fs::read_to_string(libtorch.join("build-version")).ok();
+    line_of_version(libtorch, "__version__").or_else(|| Some(of_archive()?.trim().to_owned()))
+}
+
 fn line_of_version(libtorch: &Path, name: &str) -> Option<String> {
     let text = std::fs::read_to_string(libtorch.join("version.py")).ok()?;
     let value = text.lines().find(|line| line.starts_with(name) && line.contains('='))?.split('=').nth(1)?;

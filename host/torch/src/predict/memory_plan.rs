@@ -146,7 +146,7 @@ impl Sizes {
         3 * voxels(self.raw)
     }
 
-    pub(super) fn activations(&self, window: &SlidingWindow) -> u64 {
+    fn activations(&self, window: &SlidingWindow) -> u64 {
         let patch = window.patch.iter().product::<usize>() as u64;
         let classes = 4 * window.num_classes as u64;
         4 * patch * (self.features as u64 * ACTIVATIONS + classes) * window.batch as u64
@@ -157,6 +157,13 @@ impl Sizes {
         let rows = if window.patch.len() == 3 { window.patch[0] } else { 1 };
         let [_, y, x] = self.network;
         (rows * y * x * (window.num_classes + 1)) as u64 * element(window.scores)
+    }
+
+    /// A group of finished rows, as the sums have them.
+    pub(super) fn rows_on_device(&self, window: &SlidingWindow) -> u64 {
+        let [rows, y, x] = self.network;
+        let all = (rows * y * x * window.num_classes) as u64 * element(window.scores);
+        all.min(SLAB)
     }
 
     /// Scores of the whole volume: the sum over folds, and, for splines, both grids.

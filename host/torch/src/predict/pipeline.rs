@@ -13,8 +13,9 @@ use anyhow::{Result, anyhow};
 use indicatif::ProgressBar;
 use nnunet_cli::commands::predict::Args;
 use nnunet_cli::report;
+use nnunet_data::memory;
 use nnunet_data::memory::{Budget, Share};
-use nnunet_inference::{SlidingWindow, predict_rows, tile_count, to_tensor};
+use nnunet_inference::{SlidingWindow, is_out_of_memory, predict_rows, tile_count, to_tensor};
 use nnunet_plugin_api::tch::Tensor;
 use nnunet_plugin_api::vocabulary::CaseProperties;
 use nnunet_plugin_api::{Error as ComponentError, Network};
@@ -59,6 +60,8 @@ pub(crate) struct Pipeline<'a> {
     pub(crate) threads: Threads,
     /// Where temporary files go.
     pub(crate) folder: &'a Path,
+    /// Bytes of a GPU that are needed at least; none on the CPU.
+    pub(crate) least_device_bytes: Option<u64>,
 }
 
 /// A preprocessed case.
@@ -188,9 +191,23 @@ impl Pipeline<'_> {
         });
         let last = match done {
             Ok(()) => Message::End(since(start)),
-            Err(error) => Message::Failed(error.to_string()),
+            Err(error) => Message::Failed(self.explained(&error)),
         };
         let _ = to.send(last);
+    }
+
+    /// What to do where even one tile did not fit on the GPU.
+    fn explained(&self, error: &ComponentError) -> String {
+        match self.least_device_bytes.filter(|_| is_out_of_memory(error)) {
+            Some(bytes) => {
+                let needed = memory::readable(bytes);
+                format!(
+                    "the GPU's memory does not suffice for one tile: {needed} are needed, as --max-vram {needed}; free \
+                     memory there, or use --device cpu ({error})"
+                )
+            }
+            None => error.to_string(),
+        }
     }
 
     fn export_all(&self, leaving: &Mutex<Receiver<Leaving<'_>>>, bar: &ProgressBar) -> Result<()> {
