@@ -5,7 +5,7 @@ use std::path::Path;
 use nnunet_formats::{Result, atomic};
 use pdf_writer::{Content, Finish, Name, Pdf, Rect, Ref, Str};
 
-/// Page, points.
+/// Size of the page in points.
 const WIDTH: f32 = 842.0;
 const HEIGHT: f32 = 595.0;
 const MARGIN: f32 = 40.0;
@@ -25,7 +25,7 @@ pub struct Level {
     pub pool: Option<Vec<usize>>,
 }
 
-/// What is drawn.
+/// A network to draw.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Diagram {
     /// Name of the network.
@@ -34,7 +34,7 @@ pub struct Diagram {
     pub input_channels: usize,
     /// Channels of the output.
     pub output_channels: usize,
-    /// Trained values.
+    /// Number of trainable parameters.
     pub parameters: usize,
     /// Resolutions, highest first.
     pub levels: Vec<Level>,
@@ -43,12 +43,12 @@ pub struct Diagram {
 /// Draws the encoder on the left, the decoder on the right, and what connects them.
 ///
 /// # Errors
-/// What the system says.
+/// Returns an I/O error if the file cannot be written.
 pub fn architecture(path: &Path, diagram: &Diagram) -> Result<()> {
     let mut page = Page { content: Content::new() };
     page.text(MARGIN, HEIGHT - MARGIN, 16.0, &diagram.title);
     let about = format!(
-        "{} input channels, {} output channels, {} trained values",
+        "{} input channels, {} output channels, {} parameters",
         diagram.input_channels, diagram.output_channels, diagram.parameters
     );
     page.text(MARGIN, HEIGHT - MARGIN - 18.0, 10.0, &about);

@@ -1,14 +1,16 @@
-//! Pictures people look at instead of numbers: cases side by side, labels over images, training curves, networks.
+//! Images for people: training curves, cases side by side, label overlays, network diagrams.
 
 mod architecture;
-mod canvas;
-mod finder;
+mod chart;
+mod learning_rates;
 mod montage;
 mod overlay;
+mod png;
 mod progress;
+mod text;
 
 pub use architecture::{Diagram, Level, architecture};
-pub use finder::learning_rates;
+pub use learning_rates::learning_rates;
 pub use montage::{MontageRow, montage};
 pub use overlay::overlay;
 pub use progress::{Curves, progress};

@@ -1,20 +1,28 @@
-//! Image, truth and prediction of cases side by side.
+//! Image, reference and prediction of cases side by side.
 
 use std::path::Path;
 
+use image::{Rgb, RgbImage};
 use ndarray::{Array3, ArrayView2, Axis};
 use nnunet_formats::Result;
+use plotters::style::WHITE;
 
-use crate::canvas::{BLACK, Canvas, Colour, GLYPH, WHITE};
+use crate::{png, text};
 
 /// Shortest side of a tile, pixels.
-const TILE: i64 = 256;
-const GAP: i64 = 8;
-const CAPTION: i64 = 2 * GLYPH + 2 * GAP;
-/// Share of the label's colour in a pixel.
+const TILE: u32 = 256;
+const GAP: u32 = 8;
+/// Font size, and height of a line of text.
+const FONT: u32 = 15;
+const LINE: u32 = 20;
+/// Caption of a row and titles of its tiles.
+const HEADER: u32 = 2 * LINE + GAP / 2;
+/// Room for captions above narrow tiles.
+const NARROWEST: u32 = 320;
+/// Weight of the label's color in a pixel.
 const OPACITY: f32 = 0.45;
-/// Colours of the labels 1, 2, ...
-const COLOURS: [Colour; 8] = [
+/// Colors of the labels 1, 2, ...
+const COLORS: [[u8; 3]; 8] = [
     [230, 60, 60],
     [70, 160, 250],
     [80, 200, 90],
@@ -32,75 +40,75 @@ pub struct MontageRow {
     pub caption: String,
     /// (z, y, x).
     pub image: Array3<f32>,
-    /// (z, y, x).
-    pub truth: Array3<u8>,
-    /// (z, y, x).
+    /// Reference labels (z, y, x).
+    pub reference: Array3<u8>,
+    /// Predicted labels (z, y, x).
     pub prediction: Array3<u8>,
     /// (z, y, x) mm: pixels are drawn with their true proportions.
     pub spacing: [f64; 3],
 }
 
-/// Draws one row a case: image, truth and prediction at the slice with most foreground.
+/// Draws one row per case: image, reference and prediction of the slice with most foreground.
 ///
 /// # Errors
-/// What the system says.
+/// Returns an I/O error if the file cannot be written.
 pub fn montage(path: &Path, rows: &[MontageRow]) -> Result<()> {
-    let sizes: Vec<(i64, i64)> = rows.iter().map(tile_size).collect();
+    let sizes: Vec<(u32, u32)> = rows.iter().map(tile_size).collect();
     let width = sizes.iter().map(|(width, _)| 3 * width + 4 * GAP).max().unwrap_or(1);
-    let height: i64 = sizes.iter().map(|(_, height)| height + CAPTION + GAP).sum::<i64>() + GAP;
-    let mut canvas = Canvas::new(width.max(40 * GLYPH), height, BLACK);
+    let height: u32 = sizes.iter().map(|(_, height)| height + HEADER + GAP).sum::<u32>() + GAP;
+    let mut picture = RgbImage::new(width.max(NARROWEST), height);
     let mut top = GAP;
     for (row, size) in rows.iter().zip(sizes) {
-        draw_row(&mut canvas, row, top, size);
-        top += size.1 + CAPTION + GAP;
+        draw_row(&mut picture, row, top, size);
+        top += size.1 + HEADER + GAP;
     }
-    canvas.save(path)
+    png::write(path, &picture)
 }
 
-fn tile_size(row: &MontageRow) -> (i64, i64) {
+fn tile_size(row: &MontageRow) -> (u32, u32) {
     let (_, y, x) = row.image.dim();
     let (height, width) = (y as f64 * row.spacing[1], x as f64 * row.spacing[2]);
-    let scale = TILE as f64 / height.min(width).max(1e-6);
-    ((width * scale).round() as i64, (height * scale).round() as i64)
+    let scale = f64::from(TILE) / height.min(width).max(1e-6);
+    ((width * scale).round() as u32, (height * scale).round() as u32)
 }
 
-fn draw_row(canvas: &mut Canvas, row: &MontageRow, top: i64, size: (i64, i64)) {
-    canvas.text(GAP, top, &row.caption, 1, WHITE);
-    let slice = fullest_slice(&row.truth);
+fn draw_row(picture: &mut RgbImage, row: &MontageRow, top: u32, size: (u32, u32)) {
+    let style = text::style(FONT, WHITE);
+    text::write(picture, &row.caption, (GAP, top), &style);
+    let slice = fullest_slice(&row.reference);
     let image = row.image.index_axis(Axis(0), slice);
     let (low, high) =
         image.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(l, h), v| (l.min(*v), h.max(*v)));
-    let grey = image.mapv(|value| 255.0 * (value - low) / (high - low).max(f32::MIN_POSITIVE));
-    let nothing = Array3::zeros(row.truth.dim());
-    for (i, (title, labels)) in
-        [("image", &nothing), ("truth", &row.truth), ("prediction", &row.prediction)].iter().enumerate()
-    {
-        let left = GAP + i as i64 * (size.0 + GAP);
-        canvas.text(left, top + GLYPH + GAP / 2, title, 1, WHITE);
-        draw_tile(canvas, (left, top + CAPTION), size, grey.view(), labels.index_axis(Axis(0), slice));
+    let gray = image.mapv(|value| 255.0 * (value - low) / (high - low).max(f32::MIN_POSITIVE));
+    let background = Array3::zeros(row.reference.dim());
+    let tiles = [("image", &background), ("reference", &row.reference), ("prediction", &row.prediction)];
+    for (column, (title, labels)) in (0..).zip(tiles) {
+        let left = GAP + column * (size.0 + GAP);
+        text::write(picture, title, (left, top + LINE), &style);
+        draw_tile(picture, (left, top + HEADER), size, gray.view(), labels.index_axis(Axis(0), slice));
     }
 }
 
 fn draw_tile(
-    canvas: &mut Canvas,
-    (left, top): (i64, i64),
-    (width, height): (i64, i64),
-    grey: ArrayView2<'_, f32>,
+    picture: &mut RgbImage,
+    (left, top): (u32, u32),
+    (width, height): (u32, u32),
+    gray: ArrayView2<'_, f32>,
     labels: ArrayView2<'_, u8>,
 ) {
-    let (rows, columns) = grey.dim();
+    let (rows, columns) = gray.dim();
     for y in 0..height {
         for x in 0..width {
             let at = (y as usize * rows / height as usize, x as usize * columns / width as usize);
-            let value = grey[at];
+            let value = gray[at];
             let pixel = match labels[at] {
                 0 => [value as u8; 3],
                 label => {
-                    let colour = COLOURS[(usize::from(label) - 1) % COLOURS.len()];
-                    colour.map(|part| (OPACITY * f32::from(part) + (1.0 - OPACITY) * value) as u8)
+                    let color = COLORS[(usize::from(label) - 1) % COLORS.len()];
+                    color.map(|part| (OPACITY * f32::from(part) + (1.0 - OPACITY) * value) as u8)
                 }
             };
-            canvas.put(left + x, top + y, pixel);
+            picture.put_pixel(left + x, top + y, Rgb(pixel));
         }
     }
 }
@@ -126,13 +134,11 @@ mod tests {
             caption: "case_1".to_owned(),
             image: Array3::from_shape_fn((3, 10, 12), |(_, y, x)| (x + y) as f32),
             prediction: labels.clone(),
-            truth: labels,
+            reference: labels,
             spacing: [1.0, 1.0, 2.0],
         };
         montage(&path, &[row]).unwrap();
         let picture = image::open(&path).unwrap().to_rgb8();
-        assert!(
-            picture.width() > 3 * TILE as u32 && picture.pixels().any(|pixel| pixel.0[0] > pixel.0[2] + 20)
-        );
+        assert!(picture.width() > 3 * TILE && picture.pixels().any(|pixel| pixel.0[0] > pixel.0[2] + 20));
     }
 }

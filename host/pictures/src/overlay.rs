@@ -1,16 +1,17 @@
-//! v1's overlay: a slice with its labels in colour, one pixel a voxel (v1 `overlay_plots`).
+//! v1's overlay: a slice with its labels in color, one pixel a voxel (v1 `overlay_plots`).
 
 use std::path::Path;
 
+use image::{Rgb, RgbImage};
 use ndarray::ArrayView2;
 use nnunet_formats::Result;
 
-use crate::canvas::{BLACK, Canvas, Colour};
+use crate::png;
 
-/// Share of a colour that is added.
+/// Weight of a label's color that is added to the gray value.
 const INTENSITY: f32 = 0.6;
-/// v1's colours of the labels that occur in a slice, in their order; black, for background, is not among them.
-const COLOURS: [Colour; 14] = [
+/// v1's colors of the labels that occur in a slice, in their order; black, for background, is not among them.
+const COLORS: [[u8; 3]; 14] = [
     [67, 99, 216],
     [245, 130, 49],
     [60, 180, 75],
@@ -27,29 +28,27 @@ const COLOURS: [Colour; 14] = [
     [70, 153, 144],
 ];
 
-/// Draws a slice (y, x): grey values scaled to the whole range, the colour of each label added, and all scaled again.
-/// As in v1, colours follow the rank of a label in the slice; beyond the last colour they start again.
+/// Draws a slice (y, x): gray values scaled to the whole range, the color of each label added, and all scaled again.
+/// As in v1, colors follow the rank of a label in the slice; beyond the last color they start again.
 ///
 /// # Errors
-/// What the system says.
+/// Returns an I/O error if the file cannot be written.
 pub fn overlay(path: &Path, image: ArrayView2<'_, f32>, labels: ArrayView2<'_, u8>) -> Result<()> {
     let (height, width) = image.dim();
-    let mut canvas = Canvas::new(width as i64, height as i64, BLACK);
-    for ((y, x), pixel) in pixels(image, labels).indexed_iter() {
-        canvas.put(x as i64, y as i64, *pixel);
-    }
-    canvas.save(path)
+    let pixels = pixels(image, labels);
+    let at = |x: u32, y: u32| Rgb(pixels[[y as usize, x as usize]]);
+    png::write(path, &RgbImage::from_fn(width as u32, height as u32, at))
 }
 
-fn pixels(image: ArrayView2<'_, f32>, labels: ArrayView2<'_, u8>) -> ndarray::Array2<Colour> {
+fn pixels(image: ArrayView2<'_, f32>, labels: ArrayView2<'_, u8>) -> ndarray::Array2<[u8; 3]> {
     let ranks = ranks(labels);
     let low = image.iter().copied().fold(f32::INFINITY, f32::min);
-    let grey = scale(image.iter().map(|value| value - low).fold(0.0, f32::max));
+    let gray = scale(image.iter().map(|value| value - low).fold(0.0, f32::max));
     let blended = |value: &f32, label: &u8| {
-        let value = grey(value - low);
+        let value = gray(value - low);
         match ranks[usize::from(*label)] {
             0 => [value; 3],
-            rank => COLOURS[(rank - 1) % COLOURS.len()].map(|part| value + INTENSITY * f32::from(part)),
+            rank => COLORS[(rank - 1) % COLORS.len()].map(|part| value + INTENSITY * f32::from(part)),
         }
     };
     let blended = ndarray::Zip::from(image).and(labels).map_collect(blended);
@@ -97,6 +96,6 @@ mod tests {
     #[test]
     fn an_empty_image_is_black() {
         let pixels = pixels(ndarray::Array2::zeros((1, 2)).view(), arr2(&[[0, 0]]).view());
-        assert!(pixels.iter().all(|pixel| *pixel == BLACK));
+        assert!(pixels.iter().all(|pixel| *pixel == [0; 3]));
     }
 }

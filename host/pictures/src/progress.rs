@@ -3,16 +3,15 @@
 use std::path::Path;
 
 use nnunet_formats::Result;
+use plotters::chart::ChartBuilder;
+use plotters::element::{Circle, DashedPathElement, PathElement, Text};
+use plotters::series::{DashedLineSeries, LineSeries};
+use plotters::style::{BLACK, Color, RGBColor, ShapeStyle};
 
-use crate::canvas::{BLACK, Canvas, Colour, GLYPH, GREY, WHITE};
+use crate::chart::{self, Area, BLUE, Drawn, GREEN, RED, label, px};
 
-const WIDTH: i64 = 1200;
-const HEIGHT: i64 = 900;
-const MARGIN: i64 = 110;
-const TICKS: usize = 6;
-const BLUE: Colour = [31, 60, 220];
-const RED: Colour = [215, 40, 40];
-const GREEN: Colour = [30, 150, 60];
+/// Height of the legend above the curves.
+const LEGEND: u32 = px(50);
 
 /// Values by epoch. NaN is left out.
 #[derive(Debug, Clone, Copy)]
@@ -25,90 +24,129 @@ pub struct Curves<'a> {
     pub metric: &'a [f64],
 }
 
-/// Draws losses on the left axis (training blue, validation red) and the metric on the right one (green, dashed).
+/// Draws the losses on the left axis (training blue, validation red) and the metric on the right one (green, dashed).
 ///
 /// # Errors
-/// What the system says.
+/// Returns an I/O error if the file cannot be written.
 pub fn progress(path: &Path, curves: &Curves<'_>) -> Result<()> {
-    let mut canvas = Canvas::new(WIDTH, HEIGHT, WHITE);
-    let epochs = curves.train_loss.len().max(2);
-    let loss = Scale::over(&[curves.train_loss, curves.validation_loss]);
-    let metric = Scale { low: 0.0, high: 1.0 };
-    draw_axes(&mut canvas, epochs, &loss, &metric);
-    draw_curve(&mut canvas, curves.train_loss, epochs, &loss, BLUE, None);
-    draw_curve(&mut canvas, curves.validation_loss, epochs, &loss, RED, None);
-    draw_curve(&mut canvas, curves.metric, epochs, &metric, GREEN, Some(12.0));
-    let legend =
-        [("loss_tr", BLUE), ("loss_val, train=False", RED), ("evaluation metric (right axis)", GREEN)];
-    for (i, (name, colour)) in (0..).zip(legend) {
-        let y = MARGIN / 4 + i * 3 * GLYPH;
-        canvas.fill((MARGIN, y + GLYPH / 2), (40, 4), colour);
-        canvas.text(MARGIN + 50, y, name, 2, BLACK);
-    }
-    canvas.save(path)
+    chart::write(path, |area| {
+        let (legend, plot) = area.split_vertically(LEGEND);
+        draw_legend(&legend)?;
+        draw_curves(&plot, curves)
+    })
 }
 
-struct Scale {
-    low: f64,
-    high: f64,
+fn draw_legend(area: &Area<'_>) -> Drawn {
+    let entries = [
+        (110, "loss_tr", BLUE),
+        (260, "loss_val, train=False", RED),
+        (560, "evaluation metric (right axis)", GREEN),
+    ];
+    for (left, name, color) in entries {
+        let (x, y) = (px(left) as i32, px(30) as i32);
+        let line = [(x, y), (x + px(40) as i32, y)];
+        if color == GREEN {
+            area.draw(&DashedPathElement::new(line, px(10), px(5), stroke(color)))?;
+        } else {
+            area.draw(&PathElement::new(line, stroke(color)))?;
+        }
+        area.draw(&Text::new(name, (x + px(50) as i32, y - px(9) as i32), label(BLACK)))?;
+    }
+    Ok(())
 }
 
-impl Scale {
-    fn over(curves: &[&[f64]]) -> Self {
-        let values = curves.iter().flat_map(|curve| curve.iter().copied()).filter(|value| value.is_finite());
-        let (low, high) =
-            values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
-        if low >= high { Self { low: low.min(0.0), high: low.max(0.0) + 1.0 } } else { Self { low, high } }
+fn draw_curves(area: &Area<'_>, curves: &Curves<'_>) -> Drawn {
+    let epochs = 0..curves.train_loss.len().max(2) - 1;
+    let losses = chart::range(curves.train_loss.iter().chain(curves.validation_loss));
+    let mut plot = ChartBuilder::on(area)
+        .margin(px(20))
+        .x_label_area_size(px(60))
+        .y_label_area_size(px(90))
+        .right_y_label_area_size(px(90))
+        .build_cartesian_2d(epochs.clone(), losses)?
+        .set_secondary_coord(epochs, 0.0..1.0);
+    plot.configure_mesh()
+        .disable_x_mesh()
+        .bold_line_style(chart::grid())
+        .light_line_style(BLACK.mix(0.0))
+        .x_labels(10)
+        .y_labels(10)
+        .label_style(label(BLACK))
+        .y_label_formatter(&chart::two_digits)
+        .x_desc("epoch")
+        .y_desc("loss")
+        .draw()?;
+    plot.configure_secondary_axes()
+        .y_labels(10)
+        .label_style(label(GREEN))
+        .y_label_formatter(&|metric| format!("{metric:.1}"))
+        .y_desc("evaluation metric")
+        .draw()?;
+    for (values, color) in [(curves.train_loss, BLUE), (curves.validation_loss, RED)] {
+        plot.draw_series(LineSeries::new(points(values), stroke(color)))?;
+        plot.draw_series(single(values, color))?;
     }
+    plot.draw_secondary_series(DashedLineSeries::new(points(curves.metric), px(10), px(5), stroke(GREEN)))?;
+    plot.draw_secondary_series(single(curves.metric, GREEN))?;
+    Ok(())
+}
 
-    fn y(&self, value: f64) -> f64 {
-        let share = (value - self.low) / (self.high - self.low);
-        (HEIGHT - MARGIN) as f64 - share * (HEIGHT - 2 * MARGIN) as f64
-    }
+fn stroke(color: RGBColor) -> ShapeStyle {
+    color.stroke_width(px(2))
+}
 
-    fn at(&self, share: f64) -> f64 {
-        self.low + share * (self.high - self.low)
+/// Epoch and value, without values that are not finite.
+fn points(values: &[f64]) -> impl Iterator<Item = (usize, f64)> + Clone + '_ {
+    values.iter().copied().enumerate().filter(|(_, value)| value.is_finite())
+}
+
+/// A dot in place of a curve of one value, which has no line.
+fn single(values: &[f64], color: RGBColor) -> Option<Circle<(usize, f64), u32>> {
+    match points(values).collect::<Vec<_>>().as_slice() {
+        [point] => Some(Circle::new(*point, px(4), color.filled())),
+        _ => None,
     }
 }
 
-fn x(epoch: f64, epochs: usize) -> f64 {
-    MARGIN as f64 + epoch / (epochs - 1) as f64 * (WIDTH - 2 * MARGIN) as f64
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn draw_axes(canvas: &mut Canvas, epochs: usize, loss: &Scale, metric: &Scale) {
-    let (left, right) = (MARGIN as f64, (WIDTH - MARGIN) as f64);
-    for tick in 0..TICKS {
-        let share = tick as f64 / (TICKS - 1) as f64;
-        let y = loss.y(loss.at(share));
-        canvas.line((left, y), (right, y), 1, GREY, None);
-        canvas.text(10, y as i64 - GLYPH, &format!("{:.2}", loss.at(share)), 2, BLACK);
-        canvas.text(WIDTH - MARGIN + 15, y as i64 - GLYPH, &format!("{:.2}", metric.at(share)), 2, GREEN);
-        let epoch = share * (epochs - 1) as f64;
-        canvas.text(x(epoch, epochs) as i64 - GLYPH, HEIGHT - MARGIN + 15, &format!("{epoch:.0}"), 2, BLACK);
+    fn drawn(curves: &Curves<'_>) -> image::RgbImage {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("progress.png");
+        progress(&path, curves).unwrap();
+        image::open(&path).unwrap().to_rgb8()
     }
-    let (top, bottom) = (MARGIN as f64, (HEIGHT - MARGIN) as f64);
-    canvas.line((left, top), (left, bottom), 2, BLACK, None);
-    canvas.line((right, top), (right, bottom), 2, BLACK, None);
-    canvas.line((left, bottom), (right, bottom), 2, BLACK, None);
-    canvas.text(WIDTH / 2 - 3 * GLYPH * 2, HEIGHT - MARGIN / 2, "epoch", 2, BLACK);
-}
 
-fn draw_curve(
-    canvas: &mut Canvas,
-    values: &[f64],
-    epochs: usize,
-    scale: &Scale,
-    colour: Colour,
-    dash: Option<f64>,
-) {
-    let points: Vec<(f64, f64)> = values
-        .iter()
-        .enumerate()
-        .filter(|(_, value)| value.is_finite())
-        .map(|(epoch, value)| (x(epoch as f64, epochs), scale.y(*value)))
-        .collect();
-    if let [(x, y)] = points.as_slice() {
-        canvas.fill((*x as i64 - 3, *y as i64 - 3), (6, 6), colour);
+    fn count(picture: &image::RgbImage, color: RGBColor) -> usize {
+        picture.pixels().filter(|pixel| pixel.0 == [color.0, color.1, color.2]).count()
     }
-    points.windows(2).for_each(|pair| canvas.line(pair[0], pair[1], 3, colour, dash));
+
+    #[test]
+    fn every_curve_is_drawn_in_its_color() {
+        let none = drawn(&Curves { train_loss: &[], validation_loss: &[], metric: &[] });
+        let all =
+            drawn(&Curves { train_loss: &[0.5, 0.1], validation_loss: &[0.6, 0.2], metric: &[0.1, 0.8] });
+        for color in [BLUE, RED, GREEN] {
+            assert!(count(&all, color) > count(&none, color) + 100, "{color:?}");
+        }
+    }
+
+    #[test]
+    fn a_single_epoch_is_a_dot_and_nan_is_left_out() {
+        let none = drawn(&Curves { train_loss: &[], validation_loss: &[], metric: &[] });
+        let one = drawn(&Curves { train_loss: &[0.5], validation_loss: &[f64::NAN], metric: &[f64::NAN] });
+        assert!(count(&one, BLUE) > count(&none, BLUE) + 20);
+        assert_eq!(count(&one, RED), count(&none, RED));
+    }
+
+    #[test]
+    fn text_is_drawn() {
+        let picture = drawn(&Curves { train_loss: &[], validation_loss: &[], metric: &[] });
+        let dark = picture
+            .enumerate_pixels()
+            .filter(|(x, y, pixel)| *x > 160 && *x < 250 && *y < 50 && pixel.0[0] < 128);
+        assert!(dark.count() > 50, "the legend has text");
+    }
 }

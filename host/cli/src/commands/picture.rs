@@ -1,4 +1,4 @@
-//! `picture`: image, truth and prediction of cases side by side.
+//! `picture`: image, reference and prediction of cases side by side.
 
 use std::path::PathBuf;
 
@@ -50,20 +50,20 @@ pub(super) fn run(args: &Args) -> Result<()> {
 fn row(args: &Args, name: &str) -> Result<MontageRow> {
     let case = name.trim_end_matches(".nii.gz");
     let image = nifti::read(&args.images.join(format!("{case}_0000.nii.gz")))?;
-    let (truth, prediction) =
+    let (reference, prediction) =
         (read_labels(&args.reference.join(name))?, read_labels(&args.predictions.join(name))?);
     ensure!(
-        truth.dim() == prediction.dim() && truth.dim() == image.data.dim(),
-        "{case}: image, truth and prediction differ in size"
+        reference.dim() == prediction.dim() && reference.dim() == image.data.dim(),
+        "{case}: image, reference and prediction differ in size"
     );
-    let labels = truth.iter().copied().max().unwrap_or(0);
+    let labels = reference.iter().copied().max().unwrap_or(0);
     let dice =
-        nan_mean((1..=labels).map(|label| Confusion::count(prediction.view(), truth.view(), label).dice()));
+        nan_mean((1..=labels).map(|label| Confusion::count(prediction.view(), reference.view(), label).dice()));
     Ok(MontageRow {
         caption: format!("{case}: mean Dice {dice:.3}"),
         spacing: image.geometry.spacing_zyx(),
         image: image.data,
-        truth,
+        reference,
         prediction,
     })
 }

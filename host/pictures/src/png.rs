@@ -1,0 +1,18 @@
+//! Writing PNG files.
+
+use std::io::{self, Cursor};
+use std::path::Path;
+
+use image::{ImageFormat, RgbImage};
+use nnunet_formats::{Error, Result, atomic};
+
+/// Writes a PNG; the file is complete or not there.
+///
+/// # Errors
+/// Returns an I/O error if the file cannot be written.
+pub(crate) fn write(path: &Path, image: &RgbImage) -> Result<()> {
+    let mut bytes = Cursor::new(Vec::new());
+    let encoded = image.write_to(&mut bytes, ImageFormat::Png);
+    encoded.map_err(|error| Error::io(path, io::Error::other(error)))?;
+    atomic::write_bytes(path, bytes.get_ref())
+}
