@@ -2,7 +2,8 @@
 
 use std::ffi::c_char;
 
-use tch::TchError;
+use tch::{TchError, Tensor};
+use torch_sys::C_tensor;
 
 use crate::call::done;
 
@@ -21,7 +22,21 @@ pub struct DeviceMemory {
 }
 
 unsafe extern "C" {
+    fn nnunet_pin(tensor: *const C_tensor, pinned: *mut *mut C_tensor) -> *mut c_char;
     fn nnunet_device_memory(index: i32, reset_peak: bool, memory: *mut DeviceMemory) -> *mut c_char;
+}
+
+/// A copy in pinned memory, from which a GPU reads while the program goes on.
+///
+/// # Errors
+/// No GPU; no memory.
+pub fn pinned(tensor: &Tensor) -> Result<Tensor, TchError> {
+    let mut pinned = std::ptr::null_mut();
+    // SAFETY: on success `pinned` is a new tensor that is ours.
+    unsafe {
+        done(nnunet_pin(tensor.as_ptr(), &raw mut pinned))?;
+        Ok(Tensor::from_ptr(pinned))
+    }
 }
 
 /// Memory of the GPU of an index; with `reset_peak` the peak is counted anew from here.

@@ -3,9 +3,12 @@
 #include <ATen/ATen.h>
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <c10/core/CachingDeviceAllocator.h>
+#include <c10/core/Event.h>
 #include <c10/core/GradMode.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <vector>
 
 namespace {
@@ -66,6 +69,32 @@ char* nnunet_device_memory(int index, bool reset_peak, DeviceMemory* memory) {
     if (reset_peak) allocator->resetPeakStats(device);
   });
 }
+
+// A copy in memory from which a GPU reads by itself.
+char* nnunet_pin(const at::Tensor* tensor, at::Tensor** pinned) {
+  return guarded([&] { *pinned = new at::Tensor(tensor->pin_memory()); });
+}
+
+// Copies values into main memory without waiting, and records an event behind the copy; the event is null on the CPU.
+char* nnunet_read_later(const at::Tensor* values, at::Tensor** host, void** event) {
+  return guarded([&] {
+    auto there = values->to(at::kCPU, /*non_blocking=*/true);
+    *event = nullptr;
+    if (!values->is_cpu()) {
+      auto made = std::make_unique<c10::Event>(values->device().type());
+      c10::impl::VirtualGuardImpl device(values->device().type());
+      made->record(device.getStream(values->device()));
+      *event = made.release();
+    }
+    *host = new at::Tensor(there);
+  });
+}
+
+char* nnunet_wait_for_event(void* event) {
+  return guarded([&] { static_cast<c10::Event*>(event)->synchronize(); });
+}
+
+void nnunet_free_event(void* event) { delete static_cast<c10::Event*>(event); }
 
 char* nnunet_forget_gradients(Tensors tensors) {
   return guarded([&] {

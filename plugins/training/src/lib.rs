@@ -1,16 +1,17 @@
-//! The training engine: batches prepared ahead, optimiser, epochs, online evaluation (v1 `NetworkTrainer`).
+//! The training engine: batches prepared ahead, optimizer, epochs, online evaluation (v1 `NetworkTrainer`).
 //!
-//! Files and printing are the host's: cases come through [`CaseSource`], and what happens is told to an [`Observer`].
+//! A training is one [`Engine`]; `epoch_loop.rs` holds the loop over epochs with its steps. The engine neither reads files
+//! nor prints: cases come from a [`CaseSource`], and an [`Observer`] is called for each event.
 
-mod attempt;
 mod batch;
 mod dummy;
-mod engine;
+mod epoch_loop;
+mod epoch_retry;
 mod evaluation;
-mod faults;
-mod finder;
 mod gradients;
 mod history;
+mod lr_finder;
+mod non_finite;
 mod observer;
 mod optimizer;
 mod plateau;
@@ -18,21 +19,22 @@ mod pool;
 mod regions;
 mod scaler;
 mod snapshot;
-mod step;
-mod waits;
+mod state;
+mod step_times;
+mod training_step;
 
 #[cfg(test)]
 mod sampling_tests;
 
 pub use batch::{Batch, BatchPlan, CaseSource};
 pub use dummy::DummyCase;
-pub use engine::{Engine, Run, Stopped};
 pub use evaluation::OnlineEvaluation;
-pub use finder::Sweep;
 pub use gradients::{clip_gradients, clip_on_device};
 pub use history::History;
+pub use lr_finder::LearningRateSweep;
 pub use observer::{EpochOutcome, Observer};
 pub use optimizer::{Adam, Optimize, Ranger, Setting, Sgd, State, StateValue, optimizer};
 pub use plateau::Plateau;
 pub use scaler::LossScaler;
-pub use waits::Waits;
+pub use state::{Engine, Run, Stopped};
+pub use step_times::StepTimes;

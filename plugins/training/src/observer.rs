@@ -1,9 +1,9 @@
-//! What a run tells the outside, and asks it.
+//! The interface between a run and its caller.
 
 use nnunet_plugin_api::{EpochReport, Error, Result};
 
-use crate::engine::Engine;
-use crate::waits::Waits;
+use crate::state::Engine;
+use crate::step_times::StepTimes;
 
 /// What came out of an epoch.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,14 +13,14 @@ pub struct EpochOutcome {
     /// By foreground class that occurred.
     pub dice: Vec<f64>,
     /// What the steps spent their time on.
-    pub waits: Waits,
+    pub times: StepTimes,
     /// The metric's moving average is the best so far.
     pub best: bool,
     /// Learning rate of the next epoch.
     pub next_learning_rate: f64,
 }
 
-/// What a run tells, and asks.
+/// Called by a run for each event.
 pub trait Observer {
     /// A new epoch begins.
     fn epoch_begins(&mut self, engine: &Engine, learning_rate: f64);

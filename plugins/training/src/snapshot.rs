@@ -3,10 +3,10 @@
 use nnunet_plugin_api::Result;
 use nnunet_plugin_api::tch::{Device, Tensor, no_grad};
 
-use crate::engine::Engine;
 use crate::history::History;
 use crate::optimizer::{Setting, State, StateValue, optimizer};
 use crate::scaler::LossScaler;
+use crate::state::Engine;
 
 /// State after a whole number of epochs, in the computer's memory.
 pub(crate) struct Snapshot {

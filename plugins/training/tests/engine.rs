@@ -92,7 +92,7 @@ impl Observer for Listener {
     }
 
     fn epoch_ends(&mut self, _engine: &Engine, outcome: &EpochOutcome) -> Result<()> {
-        assert!(outcome.waits.compute.as_secs_f64() <= outcome.report.seconds);
+        assert!(outcome.times.compute.as_secs_f64() <= outcome.report.seconds);
         self.epochs += 1;
         Ok(())
     }

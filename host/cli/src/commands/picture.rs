@@ -57,8 +57,9 @@ fn row(args: &Args, name: &str) -> Result<MontageRow> {
         "{case}: image, reference and prediction differ in size"
     );
     let labels = reference.iter().copied().max().unwrap_or(0);
-    let dice =
-        nan_mean((1..=labels).map(|label| Confusion::count(prediction.view(), reference.view(), label).dice()));
+    let dice = nan_mean(
+        (1..=labels).map(|label| Confusion::count(prediction.view(), reference.view(), label).dice()),
+    );
     Ok(MontageRow {
         caption: format!("{case}: mean Dice {dice:.3}"),
         spacing: image.geometry.spacing_zyx(),

@@ -9,15 +9,15 @@ use nnunet_plugin_api::AugmentationContext;
 use nnunet_plugin_api::vocabulary::{Blueprint, Stage};
 use nnunet_training::{BatchPlan, CaseSource, DummyCase, Engine, Run};
 
+use super::cascade;
 use super::job::Job;
-use super::second_stage;
 use crate::components;
 use crate::v1::preprocessed_cases::StageCases;
 
 /// Cases and batches of a split.
 pub(super) fn batches(job: &Job<'_>, engine: &Engine, split: &Split, session: &Session) -> Result<Run> {
     let (blueprint, stage) = (&engine.trainer.blueprint, job.stage());
-    let previous = second_stage::previous(job, blueprint)?;
+    let previous = cascade::previous(job, blueprint)?;
     let open = |names: &[String]| -> Result<Arc<dyn CaseSource>> {
         if blueprint.dummy_load {
             let (channels, labels) = (job.plans.num_modalities(), job.plans.num_classes);

@@ -39,7 +39,7 @@ impl Loggers {
     /// Tells of an epoch.
     pub(super) fn epoch(&mut self, outcome: &EpochOutcome) {
         let mut epoch = EpochLog::new(outcome.report, &outcome.dice);
-        epoch.waited = outcome.waits.data.as_secs_f64();
+        epoch.waited = outcome.times.data.as_secs_f64();
         epoch.best = outcome.best;
         self.tell(|logger| logger.epoch_ends(&epoch));
     }

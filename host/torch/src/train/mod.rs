@@ -1,17 +1,17 @@
 //! `train`: one fold of one configuration.
 
 mod batches;
+mod cascade;
 mod diagram;
-mod finish;
+mod engine;
+mod final_validation;
 mod job;
 mod loggers;
-mod second_stage;
-mod series;
-mod setup;
+mod lr_finder;
+mod progress_log;
+mod run_recorder;
 mod signals;
-mod sweep;
 mod validation;
-mod watch;
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -26,15 +26,16 @@ use nnunet_engine::provenance;
 use nnunet_engine::session::Session;
 use nnunet_plugin_api::vocabulary::Precision;
 use nnunet_plugin_api::{Kind, TrainerContext};
+use nnunet_trainers::Resolved;
 use nnunet_training::{Engine, Stopped};
 
 use self::job::Job;
 use self::loggers::Loggers;
-use self::watch::Watch;
+use self::run_recorder::RunRecorder;
 use crate::v1::checkpoint;
 use crate::v1::model_info::ModelInfo;
 use crate::v1::training_log::TrainingLog;
-use crate::v1::{debug_json, network as v1_network, preprocessed_cases, splits};
+use crate::v1::{debug_json, preprocessed_cases, splits};
 use crate::{components, devices};
 
 /// Kinds of components that take part in training: the data has been preprocessed.
@@ -44,51 +45,69 @@ const NEEDED: [Kind; 4] = [Kind::Augmentation, Kind::Architecture, Kind::Loss, K
 pub(crate) fn run(args: &Args, session: &Session) -> Result<ExitCode> {
     signals::listen()?;
     let job = Job::new(args, devices::resolve(args.device)?)?;
-    provenance::warn_of_changes("the plans and their data were", &job.plans_plugins, session);
-    if args.continue_training {
-        let info = ModelInfo::load(&newest(&job.output)?, &session.registry)?;
-        provenance::require("the model was", &info.plugins, session, &NEEDED)?;
-    }
-    let context = TrainerContext {
-        configuration: args.configuration.clone(),
-        plans: job.plans.clone(),
-        stage: job.stage,
-    };
-    let mut trainer = components::resolve_trainer(&session.registry, &args.trainer, &context)?;
-    setup::choose(&mut trainer.blueprint, session)?;
-    if args.fp32 {
-        trainer.blueprint.precision = Precision::Fp32;
-    }
+    check_plugins(&job, session)?;
+    let trainer = resolved_trainer(&job, session)?;
     let split = splits::split(&job.preprocessed, &preprocessed_cases::names(&job.data())?, &args.fold)?;
-    setup::make_deterministic(args.deterministic);
-    second_stage::prepare(&job, &trainer, &split, session)?;
-    let mut engine = setup::engine(&job, trainer, session)?;
-    let info = setup::info(&job, &engine, session);
+    engine::make_deterministic(args.deterministic);
+    cascade::prepare(&job, &trainer, &split, session)?;
+    let mut engine = engine::build(&job, trainer, session)?;
     folders::create(&job.output)?;
     if args.find_lr {
-        sweep::run(&job, &mut engine, &split, session)?;
+        lr_finder::run(&job, &mut engine, &split, session)?;
         return Ok(ExitCode::SUCCESS);
     }
-    if args.validation_only {
-        checkpoint::load_weights(&finished(&job.output, args.valbest)?, &mut engine.store)?;
-    } else {
-        if args.continue_training {
-            checkpoint::resume(&newest(&job.output)?, &mut engine)?;
-        } else if let Some(weights) = &args.pretrained_weights {
-            let taken = checkpoint::load_pretrained(weights, &mut engine.store)?;
-            report::line(&format!("{taken} parameters start from {}", weights.display()));
-        }
-        if train(&job, &mut engine, &split, &info, session)? == Stopped::Cancelled {
-            return Ok(ExitCode::from(signals::STOPPED));
-        }
+    load_weights(&job, &mut engine)?;
+    if !args.validation_only && train(&job, &mut engine, &split, session)? == Stopped::Cancelled {
+        return Ok(ExitCode::from(signals::STOPPED));
     }
     engine.store.freeze()?;
     let validates = engine.trainer.blueprint.final_validation && !args.disable_validation_inference;
-    if validates && !finish::final_validation(&job, &engine, &split)? {
+    if validates && !final_validation::run(&job, &engine, &split)? {
         return Ok(ExitCode::from(signals::STOPPED));
     }
-    second_stage::predict_next(&job, &engine, &finish::window(&job, &engine), &split)?;
+    cascade::predict_next(&job, &engine, &final_validation::window(&job, &engine), &split)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Warns of plugins that changed since the data was preprocessed; a run that continues needs those it began with.
+fn check_plugins(job: &Job<'_>, session: &Session) -> Result<()> {
+    provenance::warn_of_changes("the plans and their data were", &job.plans_plugins, session);
+    if job.args.continue_training {
+        let info = ModelInfo::load(&newest(&job.output)?, &session.registry)?;
+        provenance::require("the model was", &info.plugins, session, &NEEDED)?;
+    }
+    Ok(())
+}
+
+/// The trainer with the project's and the command line's changes.
+fn resolved_trainer(job: &Job<'_>, session: &Session) -> Result<Resolved> {
+    let context = TrainerContext {
+        configuration: job.args.configuration.clone(),
+        plans: job.plans.clone(),
+        stage: job.stage,
+    };
+    let mut trainer = components::resolve_trainer(&session.registry, &job.args.trainer, &context)?;
+    engine::choose(&mut trainer.blueprint, session)?;
+    if job.args.fp32 {
+        trainer.blueprint.precision = Precision::Fp32;
+    }
+    Ok(trainer)
+}
+
+/// Weights to validate, to continue with, or to start from; without any of them the random ones stay.
+fn load_weights(job: &Job<'_>, engine: &mut Engine) -> Result<()> {
+    let args = job.args;
+    if args.validation_only {
+        return checkpoint::load_weights(&finished(&job.output, args.valbest)?, &mut engine.store);
+    }
+    if args.continue_training {
+        return checkpoint::resume(&newest(&job.output)?, engine);
+    }
+    if let Some(weights) = &args.pretrained_weights {
+        let taken = checkpoint::load_pretrained(weights, &mut engine.store)?;
+        report::line(&format!("{taken} parameters start from {}", weights.display()));
+    }
+    Ok(())
 }
 
 /// The checkpoint that is validated: the final one, or the best with v1's fallback to any.
@@ -110,45 +129,47 @@ fn newest(output: &Path) -> Result<PathBuf> {
     found.with_context(|| format!("there is no checkpoint in {} to go on from", output.display()))
 }
 
-fn train(
-    job: &Job<'_>,
-    engine: &mut Engine,
-    split: &Split,
-    info: &ModelInfo,
-    session: &Session,
-) -> Result<Stopped> {
-    let mut journal = TrainingLog::create(&job.output)?;
-    journal.log(&format!(
-        "This split has {} training and {} validation cases.",
-        split.train.len(),
-        split.val.len()
-    ));
-    journal.log(&format!("TRAINING KEYS:\n {:?}", split.train));
-    journal.log(&format!("VALIDATION KEYS:\n {:?}", split.val));
+/// The epochs, with the files that a run leaves behind.
+fn train(job: &Job<'_>, engine: &mut Engine, split: &Split, session: &Session) -> Result<Stopped> {
+    let info = engine::info(job, engine, session);
+    let mut log = TrainingLog::create(&job.output)?;
+    log.split(split);
     debug_json::write(&job.output.join("debug.json"), &engine.trainer, job.stage(), &info.plugins, session)?;
     records::save(&job.model.join("plans.pkl"), &records::plans_to_pickle(&job.plans))?;
     let run = batches::batches(job, engine, split, session)?;
-    journal.learning_rate(engine.learning_rate()?);
-    let regions = engine.trainer.blueprint.regions.as_ref();
-    let spec = v1_network::spec(&job.plans, job.stage(), regions, job.is_second_stage());
-    diagram::write(&job.output.join("network_architecture.pdf"), engine, &spec)?;
-    let mut watch = Watch::new(job, info, journal, Loggers::of(session)?)?;
+    log.learning_rate(engine.learning_rate()?);
+    diagram::write(
+        &job.output.join("network_architecture.pdf"),
+        engine,
+        &engine::spec(job, &engine.trainer),
+    )?;
+    let mut recorder = RunRecorder::new(job, &info, log, Loggers::of(session)?)?;
     nnunet_engine::services::set_seed(engine.trainer.blueprint.seed);
-    watch.loggers.begin(job, engine);
-    let ended = engine.run(&run, &mut watch);
-    watch.loggers.end(&ended);
+    recorder.loggers.begin(job, engine);
+    let ended = engine.run(&run, &mut recorder);
+    recorder.loggers.end(&ended);
+    finish(job, engine, &mut recorder, ended)
+}
+
+/// Writes the last checkpoint: the final one of a finished run, otherwise the latest, from which -c continues.
+fn finish(
+    job: &Job<'_>,
+    engine: &Engine,
+    recorder: &mut RunRecorder<'_>,
+    ended: nnunet_plugin_api::Result<Stopped>,
+) -> Result<Stopped> {
     let latest = job.output.join("model_latest.model");
     if !matches!(ended, Ok(Stopped::Finished)) && engine.epoch > 0 {
         // Whatever ended the run, the engine is in its last good state.
-        watch.checkpoint("model_latest.model", "saving checkpoint...", engine)?;
+        recorder.checkpoint("model_latest.model", "saving checkpoint...", engine)?;
     }
     let stopped = ended.map_err(|error| anyhow!("training {}: {error}", job.args.trainer))?;
     if stopped == Stopped::Cancelled {
-        watch.log("stopped; go on with -c");
+        recorder.log("stopped; continue with -c");
         return Ok(stopped);
     }
     if engine.trainer.blueprint.save_final_checkpoint && !job.args.disable_saving {
-        watch.checkpoint("model_final_checkpoint.model", "saving checkpoint...", engine)?;
+        recorder.checkpoint("model_final_checkpoint.model", "saving checkpoint...", engine)?;
     }
     remove_if_there(&latest)?;
     remove_if_there(&latest.with_extension("model.pkl"))?;

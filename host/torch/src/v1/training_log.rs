@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use nnunet_cli::report;
+use nnunet_data::records::Split;
 use nnunet_engine::clock;
 use nnunet_training::EpochOutcome;
 
@@ -31,7 +32,7 @@ impl TrainingLog {
 
     /// What came out of an epoch: v1's lines, then the stall meter's.
     pub(crate) fn epoch(&mut self, outcome: &EpochOutcome) {
-        let (report, waits) = (&outcome.report, &outcome.waits);
+        let (report, times) = (&outcome.report, &outcome.times);
         let rounded: Vec<f64> = outcome.dice.iter().map(|value| round(*value, 4)).collect();
         self.log(&format!("train loss : {:.4}", report.train_loss));
         self.log(&format!("validation loss: {:.4}", report.validation_loss));
@@ -40,13 +41,21 @@ impl TrainingLog {
         self.learning_rate(outcome.next_learning_rate);
         self.log(&format!(
             "waited for data {:.2} s, for copies {:.2} s; computed {:.2} s",
-            waits.data.as_secs_f64(),
-            waits.copies.as_secs_f64(),
-            waits.compute.as_secs_f64()
+            times.data.as_secs_f64(),
+            times.copies.as_secs_f64(),
+            times.compute.as_secs_f64()
         ));
     }
 
-    /// The learning rate of the epoch that comes.
+    /// The cases of a run.
+    pub(crate) fn split(&mut self, split: &Split) {
+        let (training, validation) = (split.train.len(), split.val.len());
+        self.log(&format!("This split has {training} training and {validation} validation cases."));
+        self.log(&format!("TRAINING KEYS:\n {:?}", split.train));
+        self.log(&format!("VALIDATION KEYS:\n {:?}", split.val));
+    }
+
+    /// The learning rate of the next epoch.
     pub(crate) fn learning_rate(&mut self, rate: f64) {
         self.log(&format!("lr: {:?}", round(rate, 6)));
     }

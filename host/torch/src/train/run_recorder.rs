@@ -12,46 +12,46 @@ use serde_json::json;
 
 use super::job::Job;
 use super::loggers::Loggers;
-use super::series::Series;
+use super::progress_log::ProgressLog;
 use super::signals;
 use crate::v1::checkpoint;
 use crate::v1::model_info::ModelInfo;
 use crate::v1::training_log::TrainingLog;
 
 /// Writes what happens.
-pub(super) struct Watch<'a> {
+pub(super) struct RunRecorder<'a> {
     job: &'a Job<'a>,
     info: &'a ModelInfo,
-    journal: TrainingLog,
+    log: TrainingLog,
     pub(super) loggers: Loggers,
-    series: Series,
+    progress: ProgressLog,
     bar: ProgressBar,
 }
 
-impl<'a> Watch<'a> {
+impl<'a> RunRecorder<'a> {
     pub(super) fn new(
         job: &'a Job<'a>,
         info: &'a ModelInfo,
-        journal: TrainingLog,
+        log: TrainingLog,
         loggers: Loggers,
     ) -> Result<Self> {
-        let series = Series::create(journal.path(), &job.output)?;
-        Ok(Self { job, info, journal, series, loggers, bar: ProgressBar::hidden() })
+        let progress = ProgressLog::create(log.path(), &job.output)?;
+        Ok(Self { job, info, log, progress, loggers, bar: ProgressBar::hidden() })
     }
 
     /// A line of the log.
     pub(super) fn log(&mut self, text: &str) {
-        self.journal.log(text);
-        self.series.note("message", json!(text));
+        self.log.log(text);
+        self.progress.note("message", json!(text));
     }
 
     /// Writes a checkpoint; `announcement` is v1's.
     pub(super) fn checkpoint(&mut self, name: &str, announcement: &str, engine: &Engine) -> Result<()> {
-        self.journal.log(announcement);
+        self.log.log(announcement);
         let start = Instant::now();
         checkpoint::save(&self.job.output.join(name), engine, self.info)?;
-        self.journal.log(&format!("done, saving took {:.2} seconds", start.elapsed().as_secs_f64()));
-        self.series.note("checkpoint", json!(name));
+        self.log.log(&format!("done, saving took {:.2} seconds", start.elapsed().as_secs_f64()));
+        self.progress.note("checkpoint", json!(name));
         Ok(())
     }
 
@@ -63,7 +63,7 @@ impl<'a> Watch<'a> {
             metric: &history.metrics,
         };
         progress(&self.job.output.join("progress.png"), &curves)?;
-        self.series.epoch(outcome, history)?;
+        self.progress.epoch(outcome, history)?;
         if blueprint.save_intermediate_checkpoints && engine.epoch.is_multiple_of(blueprint.save_every) {
             self.checkpoint("model_latest.model", "saving scheduled checkpoint file...", engine)?;
         }
@@ -74,9 +74,9 @@ impl<'a> Watch<'a> {
     }
 }
 
-impl Observer for Watch<'_> {
+impl Observer for RunRecorder<'_> {
     fn epoch_begins(&mut self, engine: &Engine, _learning_rate: f64) {
-        self.journal.log(&format!("\nepoch:  {}", engine.epoch));
+        self.log.log(&format!("\nepoch:  {}", engine.epoch));
         self.bar =
             report::bar(engine.trainer.blueprint.num_batches_per_epoch, &format!("epoch {}", engine.epoch));
     }
@@ -88,10 +88,10 @@ impl Observer for Watch<'_> {
 
     fn epoch_ends(&mut self, engine: &Engine, outcome: &EpochOutcome) -> nnunet_plugin_api::Result<()> {
         self.bar.finish_and_clear();
-        self.journal.epoch(outcome);
+        self.log.epoch(outcome);
         self.files(engine, outcome).map_err(|error| ComponentError::message(format!("{error:#}")))?;
         self.loggers.epoch(outcome);
-        self.journal.log(&format!("This epoch took {:.6} s\n", outcome.report.seconds));
+        self.log.log(&format!("This epoch took {:.6} s\n", outcome.report.seconds));
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use nnunet_engine::session::Session;
 use nnunet_formats::pickle::Value;
 use nnunet_plugin_api::tch::{self, Kind as Element};
 use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice, Precision};
-use nnunet_plugin_api::{Kind, Loss, LossContext};
+use nnunet_plugin_api::{Kind, Loss, LossContext, NetworkSpec};
 use nnunet_trainers::Resolved;
 use nnunet_training::{Engine, History, LossScaler, optimizer};
 
@@ -40,10 +40,15 @@ pub(super) fn choose(blueprint: &mut Blueprint, session: &Session) -> Result<()>
     Ok(())
 }
 
-/// Network, loss and optimiser of a trainer.
-pub(super) fn engine(job: &Job<'_>, trainer: Resolved, session: &Session) -> Result<Engine> {
+/// What the network must fit.
+pub(super) fn spec(job: &Job<'_>, trainer: &Resolved) -> NetworkSpec {
     let regions = trainer.blueprint.regions.as_ref();
-    let spec = v1_network::spec(&job.plans, job.stage(), regions, job.is_second_stage());
+    v1_network::spec(&job.plans, job.stage(), regions, job.is_second_stage())
+}
+
+/// Network, loss and optimizer of a trainer.
+pub(super) fn build(job: &Job<'_>, trainer: Resolved, session: &Session) -> Result<Engine> {
+    let spec = spec(job, &trainer);
     let device = job.device;
     tch::manual_seed(trainer.blueprint.seed as i64);
     let (store, network) = network::build(&session.registry, &trainer.blueprint.architecture, &spec, device)?;

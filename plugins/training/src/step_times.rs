@@ -1,15 +1,15 @@
-//! The stall meter: what the steps of an epoch spent their time on.
+//! What the steps of an epoch spent their time on.
 
 use std::time::{Duration, Instant};
 
-/// Wall time of an epoch's training steps by what they waited for.
+/// Wall time of an epoch's training steps.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Waits {
-    /// For the next batch.
+pub struct StepTimes {
+    /// Waiting for the next batch.
     pub data: Duration,
-    /// For the batch to reach the device.
+    /// Copying the batch to the device.
     pub copies: Duration,
-    /// For network, loss and optimiser.
+    /// Computing network, loss and optimizer.
     pub compute: Duration,
 }
 

@@ -11,12 +11,12 @@ use nnunet_training::{EpochOutcome, History};
 use serde_json::{Value, json};
 
 /// Both files.
-pub(super) struct Series {
+pub(super) struct ProgressLog {
     lines: File,
     events: EventFile,
 }
 
-impl Series {
+impl ProgressLog {
     /// Beside the log.
     pub(super) fn create(log: &Path, output: &Path) -> Result<Self> {
         let path = log.with_extension("jsonl");
@@ -50,7 +50,7 @@ impl Series {
 }
 
 fn values(outcome: &EpochOutcome, history: &History) -> Vec<(&'static str, f64)> {
-    let (report, waits) = (&outcome.report, &outcome.waits);
+    let (report, times) = (&outcome.report, &outcome.times);
     vec![
         ("train_loss", report.train_loss),
         ("validation_loss", report.validation_loss),
@@ -58,9 +58,9 @@ fn values(outcome: &EpochOutcome, history: &History) -> Vec<(&'static str, f64)>
         ("metric_moving_average", history.metric_ma.unwrap_or(f64::NAN)),
         ("learning_rate", report.learning_rate),
         ("seconds", report.seconds),
-        ("seconds_waiting_for_data", waits.data.as_secs_f64()),
-        ("seconds_copying", waits.copies.as_secs_f64()),
-        ("seconds_computing", waits.compute.as_secs_f64()),
+        ("seconds_waiting_for_data", times.data.as_secs_f64()),
+        ("seconds_copying", times.copies.as_secs_f64()),
+        ("seconds_computing", times.compute.as_secs_f64()),
     ]
 }
 

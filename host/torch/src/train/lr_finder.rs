@@ -9,7 +9,7 @@ use nnunet_training::Engine;
 
 use super::batches::batches;
 use super::job::Job;
-use super::watch::Bar;
+use super::run_recorder::Bar;
 
 /// Epochs' worth of steps: v1's 1000 with v1's epochs.
 const EPOCHS: usize = 4;

@@ -11,12 +11,12 @@ use nnunet_training::Engine;
 
 use super::job::Job;
 use super::validation::{self, Validation};
-use super::{second_stage, signals};
+use super::{cascade, signals};
 
 /// Predicts the validation cases whole; false when the user stopped it. Cases that are done are kept.
-pub(super) fn final_validation(job: &Job<'_>, engine: &Engine, split: &Split) -> Result<bool> {
+pub(super) fn run(job: &Job<'_>, engine: &Engine, split: &Split) -> Result<bool> {
     let window = window(job, engine);
-    let previous = second_stage::previous(job, &engine.trainer.blueprint)?;
+    let previous = cascade::previous(job, &engine.trainer.blueprint)?;
     let Some(mean) = validation::run(&Validation {
         network: &*engine.network,
         window: &window,

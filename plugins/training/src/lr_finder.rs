@@ -1,37 +1,37 @@
 //! The learning-rate sweep (v1 `NetworkTrainer.find_lr`, after Smith 2017): the rate grows with every step until the loss
-//! runs away.
+//! diverges.
 
 use nnunet_plugin_api::Result;
 
-use crate::engine::{Engine, Run};
 use crate::observer::Observer;
 use crate::pool::Pools;
+use crate::state::{Engine, Run};
 
 const FIRST: f64 = 1e-6;
 const LAST: f64 = 10.0;
-/// Weight of the past in the smoothed loss.
+/// Decay rate of the moving average of the loss.
 const BETA: f64 = 0.98;
 /// The sweep ends where the smoothed loss, counted from -1, exceeds the best one so many times.
-const RUNAWAY: f64 = 4.0;
+const DIVERGED: f64 = 4.0;
 
-/// A sweep step by step.
+/// Learning rates that were tried, and the losses.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Sweep {
+pub struct LearningRateSweep {
     /// Learning rates.
     pub rates: Vec<f64>,
     /// Smoothed training losses, counted from -1.
     pub losses: Vec<f64>,
 }
 
-impl Sweep {
-    /// Takes over a step's loss; says whether the sweep goes on.
+impl LearningRateSweep {
+    /// Adds the loss of a step; returns whether the sweep goes on.
     fn push(&mut self, rate: f64, mean: &mut f64, loss: f64) -> bool {
         *mean = BETA * *mean + (1.0 - BETA) * (loss + 1.0);
         let smoothed = *mean / (1.0 - BETA.powi(self.rates.len() as i32 + 1));
         let best = self.losses.iter().copied().fold(f64::INFINITY, f64::min);
         self.rates.push(rate);
         self.losses.push(smoothed);
-        smoothed.is_finite() && smoothed <= RUNAWAY * best
+        smoothed.is_finite() && smoothed <= DIVERGED * best
     }
 
     /// The rate at which the loss falls fastest; none of a sweep that is too short.
@@ -54,10 +54,10 @@ impl Engine {
         run: &Run,
         steps: usize,
         observer: &mut dyn Observer,
-    ) -> Result<Sweep> {
+    ) -> Result<LearningRateSweep> {
         let mut pools = Pools::new(run, self);
         let growth = (LAST / FIRST).powf(1.0 / steps as f64);
-        let (mut sweep, mut mean) = (Sweep::default(), 0.0);
+        let (mut sweep, mut mean) = (LearningRateSweep::default(), 0.0);
         self.network.set_training(true)?;
         for step in 0..steps {
             let rate = FIRST * growth.powi(step as i32);
@@ -80,8 +80,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_loss_that_runs_away_ends_the_sweep_and_the_steepest_fall_is_found() {
-        let (mut sweep, mut mean) = (Sweep::default(), 0.0);
+    fn a_loss_that_diverges_ends_the_sweep_and_the_steepest_fall_is_found() {
+        let (mut sweep, mut mean) = (LearningRateSweep::default(), 0.0);
         assert!(sweep.push(1e-3, &mut mean, 0.5));
         assert!((sweep.losses[0] - 1.5).abs() < 1e-12);
         assert!(sweep.push(1e-2, &mut mean, 0.4));

@@ -1,0 +1,199 @@
+//! The loop over epochs and the steps inside one, from top to bottom (v1 `NetworkTrainer.run_training`,
+//! `nnUNetTrainerV2.run_iteration`).
+
+use std::time::Instant;
+
+use nnunet_plugin_api::tch::{self, Kind, no_grad};
+use nnunet_plugin_api::{EpochReport, Error, Flow, Result};
+
+use crate::batch::Batch;
+use crate::epoch_retry::EpochRetry;
+use crate::evaluation::OnlineEvaluation;
+use crate::non_finite;
+use crate::observer::{EpochOutcome, Observer};
+use crate::pool::{BatchPool, Pools};
+use crate::snapshot::Snapshot;
+use crate::state::{Engine, Run, Stopped};
+use crate::step_times::{StepTimes, timed};
+use crate::training_step::StartedStep;
+
+/// Epoch index at which a training that has learned nothing starts over.
+const FALLBACK_EPOCH: usize = 100;
+/// Its momentum from then on.
+const FALLBACK_MOMENTUM: f64 = 0.95;
+
+/// The number of a step, its batch, and what is read of it later.
+type StepUnderWay = (usize, Batch, StartedStep);
+
+/// Why an epoch was left before its end.
+enum EpochError {
+    Cancelled,
+    NotFinite { step: usize, error: Error },
+    Failed(Error),
+}
+
+impl From<Error> for EpochError {
+    fn from(error: Error) -> Self {
+        if error.is_cancelled() { EpochError::Cancelled } else { EpochError::Failed(error) }
+    }
+}
+
+impl Engine {
+    /// Trains from the current epoch to the last one. An epoch is done whole or not at all: when the user stops in the
+    /// middle, or a value is not finite, the state is that before the epoch. After the latter the epoch is taken up
+    /// again without the step at fault and with half the learning rate, a few times.
+    ///
+    /// # Errors
+    /// Returns an error of a hook, the loss, the network or a case, or one about values that stay non-finite; each names
+    /// the epoch.
+    pub fn run(&mut self, run: &Run, observer: &mut dyn Observer) -> Result<Stopped> {
+        let mut pools = Pools::new(run, self);
+        let mut retry = EpochRetry::default();
+        while self.epoch < self.trainer.blueprint.max_num_epochs {
+            if observer.cancelled() {
+                return Ok(Stopped::Cancelled);
+            }
+            let good = Snapshot::take(self)?;
+            let in_epoch = format!("epoch {}", self.epoch);
+            match self.epoch(&mut pools, &retry, observer) {
+                Ok(Flow::Continue) => retry = EpochRetry::default(),
+                Ok(Flow::Stop) => break,
+                Err(EpochError::Failed(error)) => return Err(error.within(in_epoch)),
+                Err(EpochError::Cancelled) => {
+                    good.restore(self)?;
+                    return Ok(Stopped::Cancelled);
+                }
+                Err(EpochError::NotFinite { step, error }) => {
+                    good.restore(self)?;
+                    let steps = self.trainer.blueprint.num_batches_per_epoch;
+                    let error = retry.skip(step, steps, error.within(in_epoch))?;
+                    observer.rolled_back(self, &error);
+                    pools = Pools::new(run, self);
+                }
+            }
+        }
+        Ok(Stopped::Finished)
+    }
+
+    /// One epoch: training steps, validation steps, history.
+    fn epoch(
+        &mut self,
+        pools: &mut Pools,
+        retry: &EpochRetry,
+        observer: &mut dyn Observer,
+    ) -> Result<Flow, EpochError> {
+        let start = Instant::now();
+        // Random numbers of layers follow from seed and epoch too, so that an epoch can be taken up at any time.
+        tch::manual_seed((self.trainer.blueprint.seed ^ self.epoch as u64) as i64);
+        let learning_rate = self.learning_rate()? * retry.factor();
+        if let Some(schedule) = &self.trainer.blueprint.momentum_schedule {
+            self.optimizer.set_momentum(schedule.at(self.epoch));
+        }
+        self.network.set_training(true)?;
+        self.loss.epoch_begins(self.epoch)?;
+        observer.epoch_begins(self, learning_rate);
+        let (train_loss, times) = self.training_steps(pools, retry, learning_rate, observer)?;
+        self.network.set_training(false)?;
+        let (validation_loss, evaluation) = self.validation_steps(&mut pools.validation)?;
+        let metric = evaluation.metric();
+        let blueprint = &self.trainer.blueprint;
+        let alphas = (blueprint.train_loss_ma_alpha, blueprint.val_eval_criterion_alpha);
+        let best = self.history.push(train_loss, validation_loss, metric, alphas.0, alphas.1);
+        self.history.follow_plateau(&self.trainer.blueprint);
+        self.restart_if_nothing_learned(metric)?;
+        let seconds = start.elapsed().as_secs_f64();
+        let report =
+            EpochReport { epoch: self.epoch, train_loss, validation_loss, metric, learning_rate, seconds };
+        self.epoch += 1;
+        let next_learning_rate = self.learning_rate()?;
+        let outcome = EpochOutcome { report, dice: evaluation.dice(), times, best, next_learning_rate };
+        let patience = self.trainer.blueprint.patience;
+        let over = patience.is_some_and(|patience| self.history.impatient(&patience, next_learning_rate));
+        observer.epoch_ends(self, &outcome)?;
+        let flow = self.trainer.on_epoch_end(&report)?;
+        Ok(if over { Flow::Stop } else { flow })
+    }
+
+    /// The training steps of an epoch; returns their mean loss.
+    fn training_steps(
+        &mut self,
+        pools: &mut Pools,
+        retry: &EpochRetry,
+        learning_rate: f64,
+        observer: &mut dyn Observer,
+    ) -> Result<(f64, StepTimes), EpochError> {
+        let steps = self.trainer.blueprint.num_batches_per_epoch;
+        let (mut losses, mut times) = (Vec::new(), StepTimes::default());
+        // On a GPU the values of a step are read when the next one has been started, so that the device never waits.
+        let mut under_way: Option<StepUnderWay> = None;
+        for step in 0..steps {
+            if observer.cancelled() {
+                return Err(EpochError::Cancelled);
+            }
+            let batch = timed(&mut times.data, || pools.training.next())?;
+            if retry.skips(step) {
+                continue;
+            }
+            let batch = timed(&mut times.copies, || batch.on(self.store.device()))?;
+            let started = timed(&mut times.compute, || self.start_step(&batch, learning_rate));
+            let started = started.map_err(|error| self.step_error(step, &batch, error))?;
+            let mut ready = under_way.replace((step, batch, started));
+            if !self.reads_late() {
+                std::mem::swap(&mut ready, &mut under_way);
+            }
+            if let Some(ready) = ready {
+                losses.push(timed(&mut times.compute, || self.end_step(ready, steps, observer))?);
+            }
+        }
+        if let Some(last) = under_way {
+            losses.push(timed(&mut times.compute, || self.end_step(last, steps, observer))?);
+        }
+        Ok((losses.iter().sum::<f64>() / losses.len() as f64, times))
+    }
+
+    /// Reads the loss of a step.
+    fn end_step(
+        &mut self,
+        (step, batch, started): StepUnderWay,
+        steps: usize,
+        observer: &mut dyn Observer,
+    ) -> Result<f64, EpochError> {
+        let loss = started.loss().map_err(|error| self.step_error(step, &batch, error))?;
+        observer.step(step, steps, loss);
+        Ok(loss)
+    }
+
+    /// Names the step of an error, and the cases or, for a value that is not finite, its place.
+    fn step_error(&self, step: usize, batch: &Batch, error: Error) -> EpochError {
+        let at = format!("step {step}");
+        if error.is_not_finite() {
+            return EpochError::NotFinite { step, error: non_finite::locate(self, batch, error).within(at) };
+        }
+        error.within(format!("{at}, cases {}", batch.cases.join(" "))).into()
+    }
+
+    /// The validation steps of an epoch: mean loss and the online evaluation.
+    fn validation_steps(&self, validation: &mut BatchPool) -> Result<(f64, OnlineEvaluation)> {
+        let checks = self.trainer.blueprint.num_val_batches_per_epoch;
+        let mut evaluation =
+            OnlineEvaluation::new(self.num_classes, self.trainer.blueprint.regions.is_some());
+        let mut sum = 0.0;
+        for _ in 0..checks {
+            let batch = validation.next()?;
+            let outputs = no_grad(|| self.forward(&batch, true))?;
+            let loss = no_grad(|| self.loss_of(&outputs, &batch))?;
+            sum += f64::try_from(loss.f_to_kind(Kind::Double)?)?;
+            evaluation.add(&outputs[0], &batch.targets[0].f_to_device(self.store.device())?)?;
+        }
+        Ok((sum / checks as f64, evaluation))
+    }
+
+    /// v1's second chance: nothing at all was learned in 100 epochs, so the convolutions start over with less momentum.
+    fn restart_if_nothing_learned(&mut self, metric: f64) -> Result<()> {
+        if self.trainer.blueprint.momentum_fallback && self.epoch == FALLBACK_EPOCH && metric == 0.0 {
+            self.optimizer.set_momentum(FALLBACK_MOMENTUM);
+            self.store.start_convolutions_over()?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,106 @@
+//! The state of a training: everything that an epoch reads or changes.
+
+use std::sync::Arc;
+
+use nnunet_architectures::ParameterStore;
+use nnunet_losses::{deep_supervision_loss, deep_supervision_weights};
+use nnunet_plugin_api::tch::{Kind, Tensor};
+use nnunet_plugin_api::{Loss, Network, Result};
+use nnunet_trainers::Resolved;
+
+use crate::batch::{Batch, BatchPlan, CaseSource};
+use crate::history::History;
+use crate::optimizer::Optimize;
+use crate::scaler::LossScaler;
+
+/// Network, optimizer, loss and history of a training.
+pub struct Engine {
+    /// The trainer: its settings and hooks.
+    pub trainer: Resolved,
+    /// Parameters of the network.
+    pub store: ParameterStore,
+    /// The network.
+    pub network: Box<dyn Network>,
+    /// Loss of one output.
+    pub loss: Box<dyn Loss>,
+    /// The optimizer.
+    pub optimizer: Box<dyn Optimize>,
+    /// Number format of the network's input.
+    pub kind: Kind,
+    /// Scales the loss when that format is half precision.
+    pub scaler: Option<LossScaler>,
+    /// Output channels.
+    pub num_classes: usize,
+    /// Epochs done.
+    pub epoch: usize,
+    /// Past epochs.
+    pub history: History,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine")
+            .field("trainer", &self.trainer)
+            .field("epoch", &self.epoch)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Cases and batches of a run.
+pub struct Run {
+    /// Training cases.
+    pub train: Arc<dyn CaseSource>,
+    /// Validation cases.
+    pub validation: Arc<dyn CaseSource>,
+    /// How training batches are made.
+    pub train_plan: BatchPlan,
+    /// How validation batches are made.
+    pub validation_plan: BatchPlan,
+    /// Threads that make batches.
+    pub threads: usize,
+}
+
+impl std::fmt::Debug for Run {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Run").field("threads", &self.threads).finish_non_exhaustive()
+    }
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stopped {
+    /// All epochs are done.
+    Finished,
+    /// The user asked to stop; the state is that after the last whole epoch.
+    Cancelled,
+}
+
+impl Engine {
+    /// The learning rate of the next epoch.
+    ///
+    /// # Errors
+    /// Returns an error if the trainer's hook fails.
+    pub fn learning_rate(&self) -> Result<f64> {
+        let fallen = self.history.plateau.as_ref().map(|plateau| plateau.learning_rate);
+        self.trainer.learning_rate(self.epoch, fallen)
+    }
+
+    /// The network's outputs for a batch, full resolution first.
+    pub(crate) fn forward(&self, batch: &Batch, deep_supervision: bool) -> Result<Vec<Tensor>> {
+        let data = batch.data.f_to_device(self.store.device())?.f_to_kind(self.kind)?;
+        self.network.forward(&data, deep_supervision && self.trainer.blueprint.deep_supervision)
+    }
+
+    /// The loss over all outputs of the network.
+    pub(crate) fn loss_of(&self, outputs: &[Tensor], batch: &Batch) -> Result<Tensor> {
+        let device = self.store.device();
+        let targets =
+            batch.targets.iter().map(|target| Ok(target.f_to_device(device)?)).collect::<Result<Vec<_>>>()?;
+        deep_supervision_loss(
+            &*self.loss,
+            outputs,
+            &targets,
+            &deep_supervision_weights(outputs.len(), self.trainer.blueprint.supervise_lowest),
+        )
+    }
+}
