@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use nnunet_formats::torch_zip;
+use nnunet_formats::{json, torch_zip};
 use nnunet_test_support::reference;
 use nnunet_tests::rehearsal::Counts;
 use nnunet_tests::{World, copy_folder};
@@ -109,6 +109,40 @@ fn a_cascade_of_v2_runs_there() {
     world.succeed_on_gpu(&format!("{predict} -o gpu -device cuda --precision fp32"), &[]);
     assert_same_labels(&world, "cpu", "gpu");
     assert_same_labels(&world, "cpu/3d_lowres_predictions", "gpu/3d_lowres_predictions");
+}
+
+/// The plan is close to what is used, and with a third of it everything still gives the same labels.
+#[test]
+fn memory_that_is_short_costs_time_and_not_results() {
+    let world = World::with_phantoms();
+    let train = "train 3d_fullres Short 900 0 -p nnUNetPlansSmall --fp32";
+    world.succeed(&format!("{train} --device cpu"));
+    std::fs::rename(world.path(FOLD).join("validation_raw"), world.path("validation_cpu")).unwrap();
+    let predict = format!("{PREDICT} --precision fp32 --device cuda");
+    let (_, counts) = world.succeed_on_gpu(&format!("{predict} -o plenty"), &[]);
+    let planned = planned_bytes(&world.path("plenty/predictions.json"));
+    let used = counts.peak_bytes[0];
+    let ratio = planned as f64 / used as f64;
+    assert!((1.0 / 1.3..=1.3).contains(&ratio), "{planned} bytes are planned and {used} used");
+
+    let third = (planned / 3).to_string();
+    let limit = [("REHEARSAL_BYTES", third.as_str())];
+    world.succeed_on_gpu(&format!("{predict} -o planned"), &limit);
+    // A plan for more memory than there is: what does not fit is done in smaller parts.
+    world.succeed_on_gpu(&format!("{predict} -o surprised --max-vram 100G"), &limit);
+    for folder in ["planned", "surprised"] {
+        assert_same_labels(&world, "plenty", folder);
+    }
+    world.succeed_on_gpu(&format!("{train} --device cuda --val"), &limit);
+    assert_same_labels(&world, "validation_cpu", &format!("{FOLD}/validation_raw"));
+
+    let (none, _) = world.run_on_gpu(&format!("{predict} -o none"), &[("REHEARSAL_BYTES", "3000000")]);
+    assert!(none.code != 0 && none.text.contains("as --max-vram"), "{}", none.text);
+}
+
+fn planned_bytes(record: &Path) -> u64 {
+    let record = json::load(record).unwrap();
+    record.get("planned_device_bytes").unwrap().as_f64().unwrap() as u64
 }
 
 /// The models that Python trained.
