@@ -1,6 +1,7 @@
 // Calls of libtorch that tch has none for. Tensors come as pointers to at::Tensor, which is what tch's C_tensor is; those
 // that are returned belong to the caller. A function that may fail returns null, or a message for nnunet_free_message.
 #include <ATen/ATen.h>
+#include <ATen/Context.h>
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <c10/core/CachingDeviceAllocator.h>
 #include <c10/core/Event.h>
@@ -95,6 +96,15 @@ char* nnunet_wait_for_event(void* event) {
 }
 
 void nnunet_free_event(void* event) { delete static_cast<c10::Event*>(event); }
+
+// cuDNN's search for the fastest convolution, and TF32 for convolutions and products of matrices.
+char* nnunet_set_cuda_numerics(bool search, bool tf32) {
+  return guarded([&] {
+    at::globalContext().setBenchmarkCuDNN(search);
+    at::globalContext().setAllowTF32CuDNN(tf32);
+    at::globalContext().setAllowTF32CuBLAS(tf32);
+  });
+}
 
 char* nnunet_forget_gradients(Tensors tensors) {
   return guarded([&] {

@@ -16,7 +16,8 @@ use nnunet_cli::commands::device::DeviceChoice;
 use nnunet_cli::doctor::driver;
 use nnunet_cli::report;
 use nnunet_data::memory;
-use nnunet_plugin_api::tch::Device;
+use nnunet_plugin_api::tch::{self, Device};
+use nnunet_plugin_api::vocabulary::Precision;
 
 /// The device of a job. Says on its first call what was found.
 ///
@@ -50,6 +51,18 @@ fn gpu(index: usize) -> Result<Device> {
         bail!("--device cuda:{index}: there is no such GPU; the last of {count} is cuda:{last}");
     }
     Ok(Device::Cuda(index))
+}
+
+/// Sets how exactly and repeatably libtorch computes. `--deterministic` adds one thread, so that sums do not depend on the
+/// number of cores, and no search for the fastest convolution on CUDA; single precision that was asked for excludes TF32.
+///
+/// # Errors
+/// Returns an error of libtorch.
+pub(crate) fn set_numerics(deterministic: bool, precision: Precision) -> Result<()> {
+    if deterministic {
+        tch::set_num_threads(1);
+    }
+    Ok(nnunet_torch_ops::set_cuda_numerics(!deterministic, precision != Precision::Fp32)?)
 }
 
 /// The device's name as PyTorch writes it.

@@ -40,6 +40,7 @@ use crate::{devices, families};
 pub(crate) fn run(args: &Args, session: &Session) -> Result<()> {
     check(args)?;
     let device = devices::resolve(args.device)?;
+    devices::set_numerics(false, precision(args))?;
     let source = ModelSource::of(args)?;
     let folder = source.folder();
     let family = families::of(folder)?;
