@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{CommandFactory, FromArgMatches, Parser};
 use nnunet_data::{folders, images};
+use nnunet_engine::component_set::ComponentSet;
 use nnunet_engine::config::{choices, files};
-use nnunet_engine::session::{ComponentSet, Session};
+use nnunet_engine::session::Session;
 
 use crate::arguments::process_arguments;
 use crate::commands::{self, Command};

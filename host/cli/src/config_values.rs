@@ -30,7 +30,7 @@ const DEFAULTS: [(&str, &str); 4] = [
 /// All values in effect. `named` is the file named with `--config`, `plugins` are those named with `--plugin`.
 ///
 /// # Errors
-/// A file that cannot be read.
+/// Returns an error for a file that cannot be read.
 pub(crate) fn rows(files: &[File], named: Option<&Path>, plugins: &[impl AsRef<Path>]) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     let flag = |key: &str, value: &Path, flag: &str| Row {
@@ -72,7 +72,7 @@ fn environment() -> [(String, &'static str); 2] {
     [("config".to_owned(), "NNUNET_CONFIG"), ("plugin_path".to_owned(), "NNUNET_PLUGIN_PATH")]
 }
 
-/// Calls `each` for every value that is no table, and for tables that are one value (with a `name`).
+/// Calls `each` for every value. A table with a `name` is one value; other tables are searched.
 fn flatten(place: &str, value: &Value, each: &mut impl FnMut(&str, String)) {
     match value {
         Value::Object(table) if !table.contains_key("name") => {

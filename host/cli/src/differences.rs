@@ -11,7 +11,7 @@ use crate::report;
 /// One entry a value, by its path; lists of numbers stay together.
 ///
 /// # Errors
-/// Values that JSON cannot say.
+/// Returns an error for values that JSON cannot represent.
 pub fn flatten(values: &impl Serialize) -> Result<BTreeMap<String, String>> {
     let mut lines = BTreeMap::new();
     add("", &serde_json::to_value(values)?, &mut lines);
@@ -34,7 +34,7 @@ fn add(path: &str, value: &Value, lines: &mut BTreeMap<String, String>) {
 /// Prints the values in which `a` and `b` differ, one a line, or as one JSON object.
 ///
 /// # Errors
-/// Values that JSON cannot say.
+/// Returns an error for values that JSON cannot represent.
 pub fn print(a: &BTreeMap<String, String>, b: &BTreeMap<String, String>) -> Result<()> {
     let keys = a.keys().chain(b.keys().filter(|key| !a.contains_key(*key)));
     let differing: BTreeMap<&String, [Option<&String>; 2]> =

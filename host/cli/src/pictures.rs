@@ -28,7 +28,7 @@ pub fn overlay_case(image: &Path, labels: &Path, picture: &Path) -> Result<()> {
 /// The slice with most foreground, the first of several; the first of all without foreground.
 ///
 /// # Errors
-/// Files that cannot be read, or whose sizes differ.
+/// Returns an error for files that cannot be read, or whose sizes differ.
 pub fn fullest_slice(image: &Path, labels: &Path) -> Result<Slice> {
     let (mut most, mut best, mut found) = (0, 0, Vec::new());
     let geometry = images::for_each_slice(labels, |z, slice| {

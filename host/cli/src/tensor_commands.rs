@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use nnunet_engine::session::ComponentSet;
+use nnunet_engine::component_set::ComponentSet;
 
 use crate::cli::Cli;
 use crate::commands::device::DeviceChoice;

@@ -6,10 +6,10 @@ use nnunet_plugin_api::vocabulary::Plans;
 use nnunet_plugin_api::{Error as ComponentError, Kind};
 use nnunet_preprocessing::{Normalizations, Resolved, resolve};
 
-/// The preprocessor and the normalisations that plans name.
+/// The preprocessor and the normalizations that plans name.
 ///
 /// # Errors
-/// A name that is not known, or a component that cannot be made.
+/// Returns an error for a name that is not known, or a component that cannot be made.
 pub fn preprocessor(registry: &Registry, plans: &Plans) -> Result<Resolved> {
     let failed = |error: anyhow::Error| ComponentError::message(format!("{error:#}"));
     let mut resolved =
@@ -30,10 +30,10 @@ pub fn normalizations(registry: &Registry, names: &[String]) -> Result<Normaliza
     nnunet_preprocessing::normalizations(names, &lookup).context("the plans' normalization_schemes")
 }
 
-/// Shared libraries that the preprocessor and the normalisations of plans come from.
+/// Shared libraries that the preprocessor and the normalizations of plans come from.
 ///
 /// # Errors
-/// A name that is not known.
+/// Returns an error for a name that is not known.
 pub fn preprocessing_libraries(
     registry: &Registry,
     plans: &Plans,

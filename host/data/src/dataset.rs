@@ -27,7 +27,7 @@ impl Part {
     }
 }
 
-/// What `dataset.json` says.
+/// The content of `dataset.json`.
 #[derive(Debug, Clone)]
 pub struct Dataset {
     /// The raw task's folder.
@@ -50,7 +50,7 @@ impl Dataset {
     /// Reads a raw task's `dataset.json`.
     ///
     /// # Errors
-    /// A missing folder or file, or a key that is missing or of the wrong kind.
+    /// Returns an error for a missing folder or file, or a key that is missing or of the wrong type.
     pub fn load(folder: &Path) -> Result<Self> {
         if !folder.is_dir() {
             bail!("there is no raw task at {}", folder.display());

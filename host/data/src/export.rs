@@ -14,7 +14,7 @@ use crate::images;
 /// Writes labels of the cropped case, (z, y, x), on the case's raw grid.
 ///
 /// # Errors
-/// What the system says.
+/// Returns an I/O error.
 pub fn write_labels(path: &Path, labels: ArrayView3<'_, u8>, case: &CaseProperties) -> Result<()> {
     let raw = paste(labels, case);
     images::write_labels(path, raw.view(), &raw_geometry(case))
@@ -23,7 +23,7 @@ pub fn write_labels(path: &Path, labels: ArrayView3<'_, u8>, case: &CaseProperti
 /// Labels of the cropped case, treated with a postprocessor if there is one.
 ///
 /// # Errors
-/// What the postprocessor says.
+/// Returns the postprocessor's error.
 pub fn postprocessed(
     labels: Array3<u8>,
     case: &CaseProperties,

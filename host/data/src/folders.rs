@@ -21,7 +21,7 @@ pub const VARIABLES: [(&str, &str); 3] = [
     ("results", "RESULTS_FOLDER"),
 ];
 
-/// What configuration files say of the folders.
+/// The folders of configuration files.
 static CONFIGURED: OnceLock<FolderTable> = OnceLock::new();
 
 /// Takes the folders of configuration files for where the environment names none; once, at the start.
@@ -61,7 +61,7 @@ impl Folders {
     /// Raw tasks.
     ///
     /// # Errors
-    /// The variable is not set.
+    /// Returns an error if the folder is not configured.
     pub fn raw(&self) -> Result<PathBuf> {
         Ok(wanted(&self.raw_data_base, "nnUNet_raw_data_base", "raw data")?.join("nnUNet_raw_data"))
     }
@@ -69,7 +69,7 @@ impl Folders {
     /// Cropped cases.
     ///
     /// # Errors
-    /// The variable is not set.
+    /// Returns an error if the folder is not configured.
     pub fn cropped(&self) -> Result<PathBuf> {
         Ok(wanted(&self.raw_data_base, "nnUNet_raw_data_base", "raw data")?.join("nnUNet_cropped_data"))
     }
@@ -77,7 +77,7 @@ impl Folders {
     /// Preprocessed tasks.
     ///
     /// # Errors
-    /// The variable is not set.
+    /// Returns an error if the folder is not configured.
     pub fn preprocessed(&self) -> Result<PathBuf> {
         Ok(wanted(&self.preprocessed, "nnUNet_preprocessed", "preprocessed data")?.to_owned())
     }
@@ -85,7 +85,7 @@ impl Folders {
     /// Trained models.
     ///
     /// # Errors
-    /// The variable is not set.
+    /// Returns an error if the folder is not configured.
     pub fn results(&self) -> Result<PathBuf> {
         Ok(wanted(&self.results, "RESULTS_FOLDER", "trained models")?.join("nnUNet"))
     }
@@ -93,7 +93,7 @@ impl Folders {
     /// `RESULTS/<configuration>/<task>/<trainer>__<plans>`.
     ///
     /// # Errors
-    /// The variable is not set.
+    /// Returns an error if the folder is not configured.
     pub fn model(&self, configuration: &str, task: &str, trainer: &str, plans: &str) -> Result<PathBuf> {
         Ok(self.results()?.join(configuration).join(task).join(format!("{trainer}__{plans}")))
     }
@@ -101,7 +101,7 @@ impl Folders {
     /// The name of a task given as name (`Task004_X`) or number.
     ///
     /// # Errors
-    /// A number without a task, or with several.
+    /// Returns an error for a number without a task, or with several.
     pub fn task_name(&self, task: &str) -> Result<String> {
         if task.starts_with("Task") {
             return Ok(task.to_owned());
@@ -166,29 +166,61 @@ fn subfolders(root: &Path) -> Vec<String> {
         .collect()
 }
 
-/// Names of the files of a folder that end in `ending`, sorted; none when there is no folder.
-#[must_use]
-pub fn file_names(folder: &Path, ending: &str) -> Vec<String> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut names: Vec<String> = entries
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .filter(|name| name.ends_with(ending) && !name.starts_with('.'))
-        .collect();
+/// Names of the files of a folder that end in `ending`, sorted. Hidden files are left out.
+///
+/// # Errors
+/// Returns an error if the folder does not exist or cannot be read.
+pub fn file_names(folder: &Path, ending: &str) -> Result<Vec<String>> {
+    let unreadable = || format!("cannot read the folder {}", folder.display());
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).with_context(unreadable)? {
+        let name = entry.with_context(unreadable)?.file_name().to_string_lossy().into_owned();
+        if name.ends_with(ending) && !name.starts_with('.') {
+            names.push(name);
+        }
+    }
     names.sort();
-    names
+    Ok(names)
 }
 
 /// Names of the cases of a folder: its npz files without their ending, sorted.
-#[must_use]
-pub fn case_names(folder: &Path) -> Vec<String> {
-    let names = file_names(folder, ".npz");
-    names.iter().filter_map(|name| name.strip_suffix(".npz")).map(str::to_owned).collect()
+///
+/// # Errors
+/// As [`file_names`].
+pub fn case_names(folder: &Path) -> Result<Vec<String>> {
+    let names = file_names(folder, ".npz")?;
+    Ok(names.iter().filter_map(|name| name.strip_suffix(".npz")).map(str::to_owned).collect())
 }
 
 /// Makes a folder and its parents.
 ///
 /// # Errors
-/// What the system says, with the folder's name.
+/// Returns an I/O error with the name of the folder.
 pub fn create(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))
+}
+
+/// Copies under a temporary name, unless the copy is there already.
+///
+/// # Errors
+/// Returns an I/O error.
+pub fn copy_file(from: &Path, to: &Path) -> Result<()> {
+    let bytes = std::fs::read(from).with_context(|| from.display().to_string())?;
+    if std::fs::read(to).is_ok_and(|present| present == bytes) {
+        return Ok(());
+    }
+    Ok(nnunet_formats::atomic::write_bytes(to, &bytes)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_folder_is_not_an_empty_one() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(file_names(folder.path(), "").unwrap().is_empty());
+        let error = format!("{:#}", case_names(&folder.path().join("nowhere")).unwrap_err());
+        assert!(error.contains("cannot read the folder") && error.contains("No such file"), "{error}");
+    }
 }

@@ -4,6 +4,7 @@ pub mod components;
 pub mod dataset;
 pub mod exchange;
 pub mod export;
+pub mod failures;
 pub mod folders;
 pub mod images;
 pub mod integrity;

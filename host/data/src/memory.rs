@@ -8,7 +8,7 @@ use nnunet_engine::lock::lock;
 
 /// Share of the free memory that is used unless the user says otherwise.
 const DEFAULT_SHARE: f64 = 0.8;
-/// What is assumed when the system does not say.
+/// The free memory that is assumed if it cannot be determined.
 const UNKNOWN: u64 = 4 << 30;
 
 /// Bytes to use by default: a share of what is free on the machine and within the control group.
@@ -34,7 +34,7 @@ fn free_in_group(limit: impl AsRef<Path>, used: impl AsRef<Path>) -> Option<u64>
 /// Reads `8G`, `512M`, `1.5GiB` or a plain number of bytes; units are powers of 1024.
 ///
 /// # Errors
-/// Anything else.
+/// Returns an error for any other text.
 pub fn parse_size(text: &str) -> Result<u64> {
     let trimmed = text.trim();
     let digits = trimmed.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(trimmed.len());
@@ -56,7 +56,7 @@ pub fn parse_size(text: &str) -> Result<u64> {
     };
     let bytes = number * 1024_f64.powi(power);
     if bytes < 1.0 {
-        bail!("`{text}` is no memory at all");
+        bail!("`{text}`: the memory limit must be at least 1 byte");
     }
     Ok(bytes as u64)
 }

@@ -22,7 +22,7 @@ const BIAS: f64 = 0.2;
 /// Size of the task.
 #[derive(Debug, Clone, Copy)]
 pub struct PhantomOptions {
-    /// Start of all random numbers.
+    /// Random seed.
     pub seed: u64,
     /// Training cases.
     pub train_cases: usize,
@@ -107,7 +107,7 @@ fn gaussian(random: &mut ChaCha8Rng) -> f64 {
 /// Writes a raw task of phantoms: training cases, test cases and, for evaluation, the test cases' labels.
 ///
 /// # Errors
-/// What the system says.
+/// Returns an I/O error.
 pub fn write_task(folder: &Path, name: &str, options: &PhantomOptions) -> Result<()> {
     for part in ["imagesTr", "labelsTr", "imagesTs", "labelsTs"] {
         folders::create(&folder.join(part))?;

@@ -47,7 +47,7 @@ pub fn cargo_config(tensors: bool) -> String {
 /// Builds a crate in release mode and returns its shared library.
 ///
 /// # Errors
-/// No cargo, a crate that does not compile, or one that makes no shared library.
+/// Returns an error if there is no cargo, or if the crate does not compile or makes no shared library.
 pub fn build(folder: &Path) -> Result<PathBuf> {
     let manifest = folder.join("Cargo.toml");
     ensure!(
@@ -94,7 +94,7 @@ fn cargo() -> Command {
     cargo
 }
 
-/// What cargo says of something it made.
+/// An artifact in cargo's output.
 #[derive(Deserialize)]
 struct Artifact {
     manifest_path: PathBuf,
@@ -104,7 +104,7 @@ struct Artifact {
 /// Puts a library into the user's plugin folder, if it can be used.
 ///
 /// # Errors
-/// A file that is no usable plugin; what the system says.
+/// Returns an error for a file that is not a usable plugin, or an I/O error.
 pub fn install(library: &Path) -> Result<(Description, PathBuf)> {
     let shown = || format!("plugin {}", library.display());
     let sha256 = trust::sha256(library).with_context(shown)?;

@@ -13,7 +13,7 @@ const WITH_TENSORS: &str = include_str!("with_tensors.json");
 /// A registry with all built-ins. Where tensors are not linked in, components that need them are known by description.
 ///
 /// # Errors
-/// Two built-ins of one name.
+/// Returns an error for two built-ins of one name.
 pub fn built_in() -> Result<Registry> {
     let mut registry = Registry::new();
     for registration in inventory::iter::<Registration>() {

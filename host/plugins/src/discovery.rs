@@ -42,7 +42,7 @@ impl Candidate {
 /// once, where it has the higher precedence.
 ///
 /// # Errors
-/// A version requirement that is none.
+/// Returns an error for an invalid version requirement.
 pub fn candidates(files: &[File], named: &[PathBuf]) -> Result<(Vec<Candidate>, Vec<RejectedPlugin>)> {
     let mut all: Vec<Candidate> =
         named.iter().map(|path| Candidate::found(path.clone(), Origin::CommandLine, true)).collect();
@@ -80,7 +80,7 @@ pub fn beside(file: &Path, path: &Path) -> PathBuf {
 
 fn pin(table: &PluginTable) -> Result<Pin> {
     let requirement = table.version.as_deref().map(VersionReq::parse).transpose();
-    let version = requirement.context("version is no requirement such as \"0.2\" or \">=1.1, <2\"")?;
+    let version = requirement.context("version must be a requirement such as \"0.2\" or \">=1.1, <2\"")?;
     Ok(Pin { version, sha256: table.sha256.clone() })
 }
 

@@ -6,6 +6,7 @@
 pub mod build;
 mod builtin;
 pub mod clock;
+pub mod component_set;
 pub mod config;
 pub mod discovery;
 mod inline_toml;
@@ -19,6 +20,7 @@ pub mod provenance;
 pub mod reference;
 pub mod registry;
 pub mod scaffold;
+mod section;
 pub mod services;
 pub mod session;
 pub mod stdout;

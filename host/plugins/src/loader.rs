@@ -19,10 +19,10 @@ use crate::stdout;
 
 pub use crate::services::cancel;
 
-/// What a plugin file says of itself.
+/// The description that a plugin file gives of itself.
 ///
 /// # Errors
-/// Every reason to refuse the file: what was found, what was wanted and what to do.
+/// Returns the reason to reject the file: what was found, what was expected and what to do.
 pub fn describe(path: &Path) -> Result<Description> {
     Image::open(path)?.describe()
 }
@@ -59,7 +59,7 @@ impl Image {
     fn open(path: &Path) -> Result<Self> {
         stdout::reserve();
         name_culprits();
-        // SAFETY: loading runs the image's initialisers; the user named this file or its folder as a plugin.
+        // SAFETY: loading runs the image's initializers; the user named this file or its folder as a plugin.
         let library = unsafe { Library::new(path) }.map_err(|error| anyhow!("cannot be loaded: {error}"))?;
         // An image whose code and statics may be referred to from anywhere stays for ever.
         let library: &'static Library = Box::leak(Box::new(library));

@@ -27,13 +27,14 @@ pub struct Pinned {
 /// plugins are found, and listed.
 ///
 /// # Errors
-/// A file that is not TOML; a plugin that is not found, cannot be used, or does not meet its version requirement.
+/// Returns an error for a file that is not TOML, or for a plugin that is not found, cannot be used, or does not meet
+/// its version requirement.
 pub fn pin(file: &Path, names: &[String]) -> Result<Vec<Pinned>> {
     let text = if file.is_file() { std::fs::read_to_string(file)? } else { String::new() };
     let in_file = || file.display().to_string();
     let mut document: DocumentMut = text.parse().with_context(in_file)?;
     let plugins = document.entry("plugins").or_insert_with(implicit_table);
-    let plugins = plugins.as_table_like_mut().context("plugins is no table").with_context(in_file)?;
+    let plugins = plugins.as_table_like_mut().context("plugins is not a table").with_context(in_file)?;
     let listed: Vec<String> = plugins.iter().map(|(name, _)| name.to_owned()).collect();
     let names = if names.is_empty() { &listed } else { names };
     ensure!(!names.is_empty(), "{} lists no plugins; name the ones to pin", file.display());
@@ -45,7 +46,7 @@ pub fn pin(file: &Path, names: &[String]) -> Result<Vec<Pinned>> {
             plugins.insert(name, Item::Table(table));
         }
         let table = plugins.get_mut(name).and_then(Item::as_table_like_mut);
-        let table = table.with_context(|| format!("{}: plugins.{name} is no table", file.display()))?;
+        let table = table.with_context(|| format!("{}: plugins.{name} is not a table", file.display()))?;
         pinned.push(pin_one(file, name, table).with_context(|| format!("[plugins.{name}]"))?);
     }
     atomic::write_bytes(file, document.to_string().as_bytes())?;
@@ -88,6 +89,6 @@ fn find(name: &str) -> Result<PathBuf> {
     let named = |path: &PathBuf| look(path).is_ok_and(|(about, _)| about.name == name);
     let found = found.into_iter().map(|candidate| candidate.path).find(named);
     found.with_context(|| {
-        format!("there is no plugin `{name}` in NNUNET_PLUGIN_PATH or the user's plugins folder")
+        format!("there is no plugin `{name}` in NNUNET_PLUGIN_PATH or the user's plugin folder")
     })
 }

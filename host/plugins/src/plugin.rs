@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use nnunet_plugin_api::Info;
 use serde::{Deserialize, Serialize};
 
-/// What a plugin file says of itself.
+/// The description that a plugin file gives of itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Description {
     /// Crate name.
@@ -28,7 +28,7 @@ pub struct Description {
 /// A plugin in use.
 #[derive(Debug, Clone)]
 pub struct Plugin {
-    /// What it says of itself.
+    /// Its description.
     pub about: Description,
     /// The file.
     pub path: PathBuf,
@@ -50,7 +50,7 @@ pub struct RejectedPlugin {
 /// The program beside this one that has tensors, or this one when there is none.
 ///
 /// # Errors
-/// The system does not say where this program is.
+/// Returns an error if this program's own path cannot be determined.
 pub fn program_with_tensors() -> Result<PathBuf> {
     let own = std::env::current_exe().context("cannot find this program's own path")?;
     let sibling = own.with_file_name("nnunet-torch");

@@ -6,8 +6,8 @@ use nnunet_plugin_api::schema::Parameter;
 use nnunet_plugin_api::vocabulary::Blueprint;
 use nnunet_plugin_api::{Info, Kind, PlannerSettings, PreprocessorSettings};
 
-use crate::config::section;
 use crate::inline_toml;
+use crate::section::section;
 
 /// Parameters of a component. Those of planners, preprocessors and trainers are the settings of their kind.
 #[must_use]

@@ -39,7 +39,8 @@ impl Scaffold {
     /// Writes the crate into a new folder.
     ///
     /// # Errors
-    /// A name no crate can have, a folder that is there, a kind without a template; what the system says.
+    /// Returns an error if the name is not valid for a crate, the folder exists, or the kind has no template, or an
+    /// I/O error.
     pub fn write(&self, folder: &Path) -> Result<()> {
         check_name(&self.name)?;
         ensure!(!folder.exists(), "{} is there already; choose another name", folder.display());
@@ -65,7 +66,7 @@ impl Scaffold {
     /// The commands that come next, one a line.
     ///
     /// # Errors
-    /// A kind without a template.
+    /// Returns an error for a kind without a template.
     pub fn next(&self) -> Result<String> {
         Ok(format!("nnunet plugins install {}\n{}", self.name, self.filled(template(self.kind)?.next)))
     }
@@ -100,7 +101,10 @@ impl Scaffold {
 fn check_name(name: &str) -> Result<()> {
     let good = name.starts_with(|c: char| c.is_ascii_lowercase())
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_');
-    ensure!(good, "`{name}` is no name for a crate: small letters, digits and -, such as my-trainer");
+    ensure!(
+        good,
+        "`{name}` is not a valid crate name; use lower-case letters, digits and -, such as my-trainer"
+    );
     Ok(())
 }
 

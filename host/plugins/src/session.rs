@@ -4,37 +4,15 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use nnunet_plugin_api::abi::v1::Import;
-use nnunet_plugin_api::{Component, Config as Table, Factory, Info, Kind};
+use nnunet_plugin_api::{Component, Config as Table, Info, Kind};
 
+use crate::component_set::{ComponentSet, description_only};
 use crate::config::{self, Choices, File};
 use crate::discovery::{self, Candidate};
 use crate::loader;
 use crate::plugin::{Description, Plugin, RejectedPlugin};
 use crate::registry::{Outcome, Registry};
 use crate::{probe, trust};
-
-/// How a component is made from a table of changes.
-pub type FromTable = fn(Info, Table) -> Result<Component>;
-
-/// How a program turns descriptions of components into components. It depends on whether the program has tensors.
-#[derive(Debug, Clone, Copy)]
-pub struct ComponentSet {
-    /// Makes registry entries of plugins' components.
-    pub import: Import,
-    /// Makes a trainer from a table of a configuration file.
-    pub trainer: FromTable,
-    /// Whether components that use tensors can be made.
-    pub tensors: bool,
-}
-
-/// The component set of a program without tensors.
-pub const WITHOUT_TENSORS: ComponentSet =
-    ComponentSet { import: nnunet_plugin_api::abi::v1::import, trainer: description_only, tensors: false };
-
-fn description_only(info: Info, _table: Table) -> Result<Component> {
-    Ok(Component { info, factory: Factory::Elsewhere })
-}
 
 /// The components and plugins a program works with.
 #[derive(Debug)]

@@ -15,7 +15,7 @@ const STICKY: u32 = 0o1000;
 /// folder with the sticky bit (`/tmp`) will do: others cannot rename what is in it.
 ///
 /// # Errors
-/// No such file; the place that everybody may write to.
+/// Returns an error if the file does not exist, or with the path that everybody may write to.
 pub fn private(path: &Path) -> Result<PathBuf> {
     let path = path.canonicalize().context("there is no such file")?;
     for (depth, place) in path.ancestors().enumerate() {
@@ -29,7 +29,7 @@ pub fn private(path: &Path) -> Result<PathBuf> {
 /// The hash of a file, as `sha256sum` prints it.
 ///
 /// # Errors
-/// What the system says.
+/// Returns an I/O error.
 pub fn sha256(path: &Path) -> Result<String> {
     let mut file = File::open(path).with_context(|| path.display().to_string())?;
     let mut hasher = Sha256::new();
@@ -50,7 +50,7 @@ impl Pin {
     /// Compares the hash; this comes before anything of the file is run.
     ///
     /// # Errors
-    /// Another hash.
+    /// Returns an error for another hash.
     pub fn check_hash(&self, found: &str) -> Result<()> {
         match &self.sha256 {
             Some(wanted) if !wanted.eq_ignore_ascii_case(found) => bail!(
@@ -63,7 +63,7 @@ impl Pin {
     /// Compares the version.
     ///
     /// # Errors
-    /// Another version, or one that is none.
+    /// Returns an error for another version, or an invalid one.
     pub fn check_version(&self, found: &str) -> Result<()> {
         let Some(wanted) = &self.version else { return Ok(()) };
         let version = Version::parse(found).with_context(|| format!("version `{found}` of the plugin"))?;

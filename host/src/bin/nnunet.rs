@@ -10,7 +10,7 @@ use nnunet_cli::commands::device::DeviceChoice;
 use nnunet_cli::commands::{doctor, plugins, predict, train, trainers};
 use nnunet_cli::doctor::Libtorch;
 use nnunet_cli::{Cli, TensorCommands, process_arguments};
-use nnunet_engine::session::{ComponentSet, WITHOUT_TENSORS};
+use nnunet_engine::component_set::{ComponentSet, WITHOUT_TENSORS};
 
 /// Volumes come and go; memory that stays with the program need not be cleared by the system each time.
 #[global_allocator]

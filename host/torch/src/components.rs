@@ -1,9 +1,9 @@
 //! Components with tensors, by name.
 
 use anyhow::{Result, anyhow};
+use nnunet_engine::component_set::ComponentSet;
 use nnunet_engine::config::{extends, without_extends};
 use nnunet_engine::registry::Registry;
-use nnunet_engine::session::ComponentSet;
 use nnunet_plugin_api::abi::v1::import_with_tensors;
 use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice};
 use nnunet_plugin_api::{

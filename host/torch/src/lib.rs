@@ -24,7 +24,7 @@ use nnunet_cli::commands::{
 };
 use nnunet_cli::doctor::Libtorch;
 use nnunet_cli::{Cli, TensorCommands};
-use nnunet_engine::session::ComponentSet;
+use nnunet_engine::component_set::ComponentSet;
 
 // A statically linked crate that nobody names contributes nothing to the registry.
 use nnunet_architectures as _;

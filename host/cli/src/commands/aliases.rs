@@ -1,4 +1,4 @@
-//! `aliases`: links that make v1's scripts run unchanged.
+//! `aliases`: links with v1's command names, so that v1's scripts run unchanged.
 
 use std::path::PathBuf;
 
@@ -32,7 +32,7 @@ const COMMANDS: [&str; 18] = [
 /// Arguments.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Folder for the links; put it on your PATH.
+    /// Folder for the links; add it to your PATH.
     #[arg(long)]
     dir: PathBuf,
 }
@@ -40,7 +40,7 @@ pub struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// What the system says.
+/// Returns an I/O error.
 pub(super) fn run(args: &Args) -> Result<()> {
     folders::create(&args.dir)?;
     let program = std::env::current_exe()?;

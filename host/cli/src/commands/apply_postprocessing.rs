@@ -1,4 +1,4 @@
-//! `apply_postprocessing`: a postprocessor over a folder of label maps.
+//! `apply_postprocessing`: applies a postprocessor to a folder of label maps.
 
 use std::path::PathBuf;
 
@@ -25,7 +25,7 @@ pub struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// An unknown postprocessor; all files that cannot be treated, together.
+/// Returns an error for an unknown postprocessor, or one error that lists all files that cannot be processed.
 pub(super) fn run(args: &Args, session: &Session) -> Result<()> {
     let postprocessor = args.postprocessing.postprocessor(session)?;
     let postprocessor =

@@ -1,8 +1,9 @@
-//! `audit`: what a file from elsewhere holds, without running anything in it.
+//! `audit`: inspects untrusted files without executing anything in them.
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
+use nnunet_data::failures;
 use nnunet_formats::pickle::{self, Value};
 use nnunet_formats::{nifti, npz, torch_zip};
 use serde_json::json;
@@ -20,21 +21,17 @@ pub struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// All files that cannot be read, together.
+/// Returns one error that lists all files that cannot be read.
 pub(super) fn run(args: &Args) -> Result<()> {
-    let mut failed = Vec::new();
-    for file in &args.files {
-        match lines(file) {
-            Ok(lines) if report::is_json() => {
-                report::result(&json!({ "file": file, "holds": lines }).to_string());
-            }
-            Ok(lines) => report::result(&format!("{}\n  {}", file.display(), lines.join("\n  "))),
-            Err(error) => failed.push(format!("{error:#}")),
-        }
-    }
-    if !failed.is_empty() {
-        bail!("{}", failed.join("\n"));
-    }
+    let shown = args.files.iter().map(|file| show(file));
+    failures::all("files cannot be read", shown.collect())?;
+    Ok(())
+}
+
+fn show(file: &Path) -> Result<()> {
+    let lines = lines(file)?;
+    let text = format!("{}\n  {}", file.display(), lines.join("\n  "));
+    report::record(&json!({ "file": file, "holds": lines }), &text);
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! `config`: what is set, where, and what may be.
+//! `config`: the effective configuration, and its schema.
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -17,9 +17,9 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Print all values in effect.
+    /// Print the effective configuration.
     Show {
-        /// Also say where each value comes from: flag, environment, project file, user file or default.
+        /// Also print where each value comes from: flag, environment, project file, user file or default.
         #[arg(long)]
         origin: bool,
     },
@@ -30,7 +30,7 @@ enum What {
 /// Runs the command.
 ///
 /// # Errors
-/// A configuration file that cannot be used.
+/// Returns an error for a configuration file that cannot be used.
 pub(super) fn run(args: &Args, cli: &Cli) -> Result<()> {
     match args.command {
         What::Show { origin } => show(cli, origin),

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
+use nnunet_data::failures;
 use nnunet_data::folders::{self, Folders, file_names};
-use nnunet_data::pipeline;
+use nnunet_data::images::DEFAULT_ENDING;
 use nnunet_formats::{atomic, nifti};
 use rayon::prelude::*;
 
@@ -33,7 +34,8 @@ pub struct Args {
 /// Runs the command. The input stays as it is; hidden files in it (`._x.nii.gz`) are not looked at.
 ///
 /// # Errors
-/// A folder that is no decathlon task; a task that is there already; all images that cannot be split, together.
+/// Returns an error for a folder that is not a decathlon task, or for a task that is there already, or one error that
+/// lists all images that cannot be split.
 pub(super) fn run(args: &Args) -> Result<()> {
     let task = task_name(&args.input, args.id)?;
     let raw = Folders::from_environment().raw()?;
@@ -83,7 +85,7 @@ fn convert(from: &Path, to: &Path, processes: usize) -> Result<usize> {
     let mut images = Vec::new();
     for part in PARTS {
         folders::create(&to.join(part))?;
-        let names = file_names(&from.join(part), ".nii.gz");
+        let names = file_names(&from.join(part), DEFAULT_ENDING)?;
         images.extend(names.into_iter().map(|name| (part, name)));
     }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -92,23 +94,21 @@ fn convert(from: &Path, to: &Path, processes: usize) -> Result<usize> {
     let one = |(part, name): &(&str, String)| {
         let (image, folder) = (from.join(part).join(name), to.join(part));
         let done = match *part {
-            "labelsTr" => pipeline::copy_file(&image, &folder.join(name)),
-            _ => split(&image, &folder, name.trim_end_matches(".nii.gz")),
+            "labelsTr" => folders::copy_file(&image, &folder.join(name)),
+            _ => split(&image, &folder, name.trim_end_matches(DEFAULT_ENDING)),
         };
         bar.inc(1);
-        done.err().map(|error| format!("  {error:#}"))
+        done
     };
-    let failed: Vec<String> = pool.install(|| images.par_iter().filter_map(one).collect());
+    let split = pool.install(|| images.par_iter().map(one).collect());
     bar.finish_and_clear();
-    if !failed.is_empty() {
-        bail!("{} of {} images cannot be split:\n{}", failed.len(), images.len(), failed.join("\n"));
-    }
-    pipeline::copy_file(&from.join("dataset.json"), &to.join("dataset.json"))?;
+    failures::all("images cannot be split", split)?;
+    folders::copy_file(&from.join("dataset.json"), &to.join("dataset.json"))?;
     Ok(images.iter().filter(|(part, _)| *part != "labelsTr").count())
 }
 
 /// Writes every channel of an image as `CASE_XXXX.nii.gz`.
 fn split(image: &Path, folder: &Path, case: &str) -> Result<()> {
-    nifti::split(image, |channel| folder.join(format!("{case}_{channel:04}.nii.gz")))?;
+    nifti::split(image, |channel| folder.join(format!("{case}_{channel:04}{DEFAULT_ENDING}")))?;
     Ok(())
 }

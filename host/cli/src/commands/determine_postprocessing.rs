@@ -8,7 +8,7 @@ use nnunet_data::selection::{Determination, VALIDATION, consolidate, determine};
 
 use crate::report;
 
-/// Arguments of v1's command, and of a folder of predictions with its truths.
+/// Arguments of v1's command, and of a folder of predictions with reference segmentations.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Configuration of a model.
@@ -29,7 +29,7 @@ pub struct Args {
     /// Folder of predictions.
     #[arg(long, conflicts_with = "model", requires = "gt")]
     raw: Option<PathBuf>,
-    /// Folder of their truths.
+    /// Folder of their reference segmentations.
     #[arg(long, requires = "raw")]
     gt: Option<PathBuf>,
     /// Folder for postprocessing.json and the postprocessed predictions.
@@ -46,17 +46,17 @@ pub struct Args {
 /// As the search for a postprocessing.
 pub(super) fn run(args: &Args) -> Result<()> {
     match (&args.raw, &args.gt) {
-        (Some(raw), Some(truths)) => of_folder(args, raw, truths),
+        (Some(raw), Some(references)) => of_folder(args, raw, references),
         _ => of_model(args),
     }
 }
 
-fn of_folder(args: &Args, raw: &Path, truths: &Path) -> Result<()> {
+fn of_folder(args: &Args, raw: &Path, references: &Path) -> Result<()> {
     let output = args.output.clone().unwrap_or_else(|| raw.parent().unwrap_or(Path::new(".")).to_owned());
     let name = raw.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let found = determine(&Determination {
         raw: raw.to_owned(),
-        truths: truths.to_owned(),
+        references: references.to_owned(),
         final_name: format!("{name}_postprocessed"),
         advanced: args.advanced,
         threshold: 0.0,

@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
+use nnunet_data::failures;
 use nnunet_data::folders::{self, case_names};
+use nnunet_data::images::DEFAULT_ENDING;
 use nnunet_data::selection::{Merge, apply_to_folder, merge};
 use nnunet_data::v2::{Ensemble, is_v2};
 use nnunet_engine::session::Session;
@@ -35,7 +37,8 @@ pub struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// Folders that lack files of each other's cases; all cases that cannot be merged, together.
+/// Returns an error for folders that lack files of each other's cases, or one error that lists all cases that cannot
+/// be merged.
 pub(super) fn run(args: &Args, session: &Session) -> Result<()> {
     let cases = cases(&args.folders)?;
     let postprocessor = args.postprocessing.postprocessor(session)?;
@@ -53,18 +56,16 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<()> {
         let done = match &v2 {
             Some(v2) => v2.merge(&sources, &raw.join(format!("{case}{}", v2.file_ending)), args.npz),
             None => {
-                let output = raw.join(format!("{case}.nii.gz"));
+                let output = raw.join(format!("{case}{DEFAULT_ENDING}"));
                 merge(&Merge { sources, output, save_npz: args.npz })
             }
         };
         bar.inc(1);
-        done.err().map(|error| format!("  {case}: {error:#}"))
+        done.with_context(|| case.clone())
     };
-    let failed: Vec<String> = pool.install(|| cases.par_iter().filter_map(one).collect());
+    let merged = pool.install(|| cases.par_iter().map(one).collect());
     bar.finish_and_clear();
-    if !failed.is_empty() {
-        bail!("{} of {} cases cannot be merged:\n{}", failed.len(), cases.len(), failed.join("\n"));
-    }
+    failures::all("cases cannot be merged", merged)?;
     if let Some(postprocessor) = postprocessor {
         apply_to_folder(&raw, &args.output, &*postprocessor)?;
         args.postprocessing.note(&args.output)?;
@@ -75,7 +76,10 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<()> {
 
 /// All cases of all folders; each must be in every folder.
 fn cases(folders: &[PathBuf]) -> Result<Vec<String>> {
-    let all: BTreeSet<String> = folders.iter().flat_map(|folder| case_names(folder)).collect();
+    let mut all = BTreeSet::new();
+    for folder in folders {
+        all.extend(case_names(folder)?);
+    }
     let shown: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
     ensure!(!all.is_empty(), "there are no npz files in {}; predict with -z", shown.join(", "));
     let file = |folder: &Path, case: &str, ending: &str| folder.join(format!("{case}.{ending}"));

@@ -1,9 +1,9 @@
 //! `evaluate_folder`: metrics of a folder of predictions.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
-use nnunet_data::folders::file_names;
+use anyhow::{Result, ensure};
+use nnunet_data::images;
 use nnunet_data::summary::{self, EXTENDED_FILE, Head, Pair};
 use serde_json::json;
 
@@ -29,27 +29,9 @@ pub struct Args {
 /// Runs the command: writes both summaries beside the predictions and prints the mean Dice.
 ///
 /// # Errors
-/// Folders whose files do not match, or files that cannot be compared.
+/// Returns an error for folders whose files do not match, or files that cannot be compared.
 pub(super) fn run(args: &Args) -> Result<()> {
-    let (references, predictions) =
-        (file_names(&args.reference, ".nii.gz"), file_names(&args.predictions, ".nii.gz"));
-    if predictions.is_empty() {
-        bail!("there are no .nii.gz files in {}", args.predictions.display());
-    }
-    let missing = |names: &[String], others: &[String], folder: &PathBuf| {
-        let absent: Vec<&str> =
-            names.iter().filter(|name| !others.contains(name)).map(String::as_str).collect();
-        if absent.is_empty() {
-            Ok(())
-        } else {
-            Err(anyhow::anyhow!("{} lacks {}", folder.display(), absent.join(", ")))
-        }
-    };
-    missing(&references, &predictions, &args.predictions)?;
-    missing(&predictions, &references, &args.reference)?;
-    let pair =
-        |name: &String| Pair { test: args.predictions.join(name), reference: args.reference.join(name) };
-    let pairs: Vec<Pair> = predictions.iter().map(pair).collect();
+    let pairs = pairs(&args.predictions, &args.reference)?;
     let mean =
         summary::write(&args.predictions.join("summary.json"), &pairs, &args.labels, &Head::default())?;
     summary::write_extended(&args.predictions.join(EXTENDED_FILE), &pairs, &args.labels, args.tolerance)?;
@@ -64,5 +46,25 @@ pub(super) fn run(args: &Args) -> Result<()> {
         &json!({ "foreground_mean_dice": foreground, "cases": cases }),
         &format!("foreground: mean Dice {foreground:.4} over {cases} cases"),
     );
+    Ok(())
+}
+
+/// The cases of both folders, which may be in different formats.
+fn pairs(predictions: &Path, references: &Path) -> Result<Vec<Pair>> {
+    let predicted = images::list(predictions)?;
+    complete(predictions, &images::list(references)?)?;
+    complete(references, &predicted)?;
+    let pair = |name: &String| {
+        let reference = images::find(references, images::stem(name))?;
+        Some(Pair { test: predictions.join(name), reference })
+    };
+    Ok(predicted.iter().filter_map(pair).collect())
+}
+
+/// Checks that a folder has all cases of the other one.
+fn complete(folder: &Path, names: &[String]) -> Result<()> {
+    let is_missing = |name: &&String| images::find(folder, images::stem(name)).is_none();
+    let missing: Vec<&str> = names.iter().filter(is_missing).map(String::as_str).collect();
+    ensure!(missing.is_empty(), "{} lacks {}", folder.display(), missing.join(", "));
     Ok(())
 }

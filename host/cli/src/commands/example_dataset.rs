@@ -22,7 +22,7 @@ pub struct Args {
     /// Test cases.
     #[arg(long, default_value_t = 3)]
     test: usize,
-    /// Start of all random numbers.
+    /// Random seed.
     #[arg(long, default_value_t = 1)]
     seed: u64,
 }
@@ -30,7 +30,7 @@ pub struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// A folder that exists already; what the system says.
+/// Returns an error for a folder that exists already, or an I/O error.
 pub(super) fn run(args: &Args) -> Result<()> {
     let folder = args.output.join(&args.task);
     ensure!(!folder.exists(), "{} exists already; choose another --task or remove it", folder.display());

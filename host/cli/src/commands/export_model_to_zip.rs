@@ -43,7 +43,7 @@ pub struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// An archive that exists already; as [`exchange::export`].
+/// Returns an error for an archive that exists already, or as [`exchange::export`].
 pub(super) fn run(args: &Args) -> Result<()> {
     ensure!(
         args.overwrite || !args.output.exists(),

@@ -1,12 +1,11 @@
 //! `picture`: image, reference and prediction of cases side by side.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail, ensure};
-use nnunet_data::folders::file_names;
-use nnunet_data::summary::read_labels;
+use anyhow::{Context, Result, ensure};
+use nnunet_data::images;
+use nnunet_data::images::read_labels;
 use nnunet_evaluation::{Confusion, nan_mean};
-use nnunet_formats::nifti;
 use nnunet_pictures::{MontageRow, montage};
 use serde_json::json;
 
@@ -35,12 +34,9 @@ pub struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// A folder without predictions, or a file that cannot be read.
+/// Returns an error for a folder without predictions, or a file that cannot be read.
 pub(super) fn run(args: &Args) -> Result<()> {
-    let names = file_names(&args.predictions, ".nii.gz");
-    if names.is_empty() {
-        bail!("there are no .nii.gz files in {}", args.predictions.display());
-    }
+    let names = images::list(&args.predictions)?;
     let rows = names.iter().take(args.cases).map(|name| row(args, name)).collect::<Result<Vec<_>>>()?;
     montage(&args.output, &rows)?;
     report::record(&json!({ "file": args.output }), &args.output.display().to_string());
@@ -48,10 +44,13 @@ pub(super) fn run(args: &Args) -> Result<()> {
 }
 
 fn row(args: &Args, name: &str) -> Result<MontageRow> {
-    let case = name.trim_end_matches(".nii.gz");
-    let image = nifti::read(&args.images.join(format!("{case}_0000.nii.gz")))?;
-    let (reference, prediction) =
-        (read_labels(&args.reference.join(name))?, read_labels(&args.predictions.join(name))?);
+    let case = images::stem(name);
+    let found = |folder: &Path, stem: &str| {
+        images::find(folder, stem).with_context(|| format!("{} has no image {stem}", folder.display()))
+    };
+    let image = images::read(&found(&args.images, &format!("{case}_0000"))?)?;
+    let reference = read_labels(&found(&args.reference, case)?)?;
+    let prediction = read_labels(&args.predictions.join(name))?;
     ensure!(
         reference.dim() == prediction.dim() && reference.dim() == image.data.dim(),
         "{case}: image, reference and prediction differ in size"

@@ -1,4 +1,4 @@
-//! `plan_and_preprocess`: crop, analyse, plan, preprocess.
+//! `plan_and_preprocess`: crops, analyzes, plans and preprocesses tasks.
 
 use std::path::PathBuf;
 
@@ -29,7 +29,7 @@ pub struct Args {
     /// 2D planner; None for no 2D plans.
     #[arg(long = "pl2d", visible_alias = "planner2d", default_value = "ExperimentPlanner2D_v21")]
     planner_2d: String,
-    /// Only crop, analyse and plan.
+    /// Only crop, analyze and plan.
     #[arg(long = "no_pp")]
     no_preprocessing: bool,
     /// Threads for the low resolution.
@@ -80,7 +80,7 @@ impl Args {
 /// Runs the command. A task that fails does not stop the others.
 ///
 /// # Errors
-/// The tasks that failed.
+/// Returns one error that lists all tasks that failed.
 pub(super) fn run(args: &Args, session: &Session) -> Result<()> {
     args.check()?;
     let folders = Folders::from_environment();

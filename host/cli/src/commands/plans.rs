@@ -73,7 +73,7 @@ struct Diff {
 /// Runs the command.
 ///
 /// # Errors
-/// Plans that cannot be read, or that the changes would break.
+/// Returns an error for plans that cannot be read, or that the changes would break.
 pub(super) fn run(args: &Args) -> Result<()> {
     match &args.command {
         Command::Show(named) => show(named),
@@ -97,7 +97,8 @@ fn file(plans: &str, identifier: &str, slices: bool) -> Result<PathBuf> {
         return Ok(path.join("plans.pkl"));
     }
     let folders = Folders::from_environment();
-    let task = folders.task_name(plans).with_context(|| format!("{plans} is no file or model folder"))?;
+    let task =
+        folders.task_name(plans).with_context(|| format!("{plans} is neither a file nor a model folder"))?;
     let dimensions = if slices { 2 } else { 3 };
     Ok(folders.preprocessed()?.join(task).join(format!("{identifier}_plans_{dimensions}D.pkl")))
 }
@@ -114,7 +115,7 @@ fn show(named: &Named) -> Result<()> {
         return Ok(());
     }
     let mut text = format!(
-        "{}\nchannels       {}\nnormalisation  {}\nclasses        {:?}\ncases          {}\n\
+        "{}\nchannels       {}\nnormalization  {}\nclasses        {:?}\ncases          {}\n\
          transpose      {:?}\nfeatures       {}\npreprocessor   {}\ndata           {}",
         path.display(),
         plans.modalities.join(", "),

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use ndarray::Axis;
+use nnunet_data::failures;
 use nnunet_data::folders::{self, Folders, case_names, file_names};
 use nnunet_data::images;
 use nnunet_formats::npz;
@@ -39,7 +40,7 @@ pub struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// A task without cases; all cases that cannot be drawn, together.
+/// Returns an error for a task without cases, or one error that lists all cases that cannot be drawn.
 pub(super) fn run(args: &Args) -> Result<()> {
     let folders = Folders::from_environment();
     let task = folders.task_name(&args.task)?;
@@ -52,12 +53,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let draw = |case: &String| {
         let picture = args.output.join(format!("{case}.png"));
         let draw = if args.use_raw { draw_raw } else { draw_preprocessed };
-        draw(&from, case, args.channel, &picture).err().map(|error| format!("  {case}: {error:#}"))
+        draw(&from, case, args.channel, &picture).with_context(|| case.clone())
     };
-    let failed: Vec<String> = pool.install(|| cases.par_iter().filter_map(draw).collect());
-    if !failed.is_empty() {
-        bail!("{} of {} cases cannot be drawn:\n{}", failed.len(), cases.len(), failed.join("\n"));
-    }
+    failures::all("cases cannot be drawn", pool.install(|| cases.par_iter().map(draw).collect()))?;
     report::line(&format!("{} pictures in {}", cases.len(), args.output.display()));
     Ok(())
 }
@@ -65,15 +63,14 @@ pub(super) fn run(args: &Args) -> Result<()> {
 fn raw_cases(folders: &Folders, task: &str) -> Result<(PathBuf, Vec<String>)> {
     let folder = folders.raw()?.join(task);
     let labels = folder.join("labelsTr");
-    let ending = images::ending_in(&labels);
-    let names = file_names(&labels, ending);
-    Ok((folder, names.iter().filter_map(|name| name.strip_suffix(ending)).map(str::to_owned).collect()))
+    let cases = images::list(&labels)?.iter().map(|name| images::stem(name).to_owned()).collect();
+    Ok((folder, cases))
 }
 
 /// The last stage of v1's default planner.
 fn preprocessed_cases(folders: &Folders, task: &str) -> Result<(PathBuf, Vec<String>)> {
     let folder = folders.preprocessed()?.join(task);
-    let stage = file_names(&folder, "").into_iter().rfind(|name| name.starts_with(STAGES));
+    let stage = file_names(&folder, "")?.into_iter().rfind(|name| name.starts_with(STAGES));
     let stage = stage.with_context(|| {
         format!(
             "{} has no {STAGES}*; run nnunet plan_and_preprocess with the default planner, or draw raw images with \
@@ -82,7 +79,7 @@ fn preprocessed_cases(folders: &Folders, task: &str) -> Result<(PathBuf, Vec<Str
         )
     })?;
     let cases = folder.join(stage);
-    let names = case_names(&cases);
+    let names = case_names(&cases)?;
     Ok((cases, names))
 }
 

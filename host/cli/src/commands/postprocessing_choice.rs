@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use nnunet_data::pipeline;
+use nnunet_data::folders;
 use nnunet_data::selection::Postprocessing;
 use nnunet_engine::session::Session;
 use nnunet_plugin_api::vocabulary::ComponentChoice;
@@ -11,10 +11,10 @@ use nnunet_plugin_api::{Config, LabelVolume, Postprocessor};
 
 use crate::report;
 
-/// The word for no postprocessing at all.
+/// Means no postprocessing.
 const NONE: &str = "None";
 
-/// Which postprocessing.
+/// The choice of a postprocessing.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct PostprocessingChoice {
     /// A postprocessing.json, or a postprocessor by name: of the program, of nnunet.toml or of a plugin. Given several
@@ -29,7 +29,7 @@ pub struct PostprocessingChoice {
     /// Parameters of the one named, as TOML, for example 'mm3 = 50.0'.
     #[arg(long, value_name = "TOML", requires = "names")]
     parameters: Option<String>,
-    /// The project's does not count.
+    /// Ignore the project's choice.
     #[arg(skip)]
     leaves_project: bool,
 }
@@ -44,19 +44,19 @@ impl Postprocessor for Steps {
 }
 
 impl PostprocessingChoice {
-    /// No choice, whatever the project says: a model's own postprocessing.
+    /// A model's own postprocessing, even if the project chooses another.
     #[must_use]
     pub fn models_own() -> Self {
         Self { leaves_project: true, ..Self::default() }
     }
 
-    /// Whether something is chosen here, `None` included.
+    /// Whether the command line chooses a postprocessing, or none.
     #[must_use]
     pub fn is_given(&self) -> bool {
         !self.names.is_empty()
     }
 
-    /// What is chosen, or else what a model brings in this file; a file is copied beside the predictions, as v1 does.
+    /// The chosen postprocessing, or else the model's own in `file`. The file is copied to the predictions, as v1 does.
     ///
     /// # Errors
     /// As [`PostprocessingChoice::postprocessor`].
@@ -70,12 +70,12 @@ impl PostprocessingChoice {
         if self.is_given() || project.is_some() || !file.is_file() {
             if let Some(choice) = project.filter(|_| file.is_file()) {
                 let (name, file) = (&choice.name, file.display());
-                report::line(&format!("{name} of [use] in nnunet.toml takes the place of {file}"));
+                report::line(&format!("{name} of [use] in nnunet.toml is used instead of {file}"));
             }
             self.note(output)?;
             return self.postprocessor(session);
         }
-        pipeline::copy_file(file, &output.join("postprocessing.json"))?;
+        folders::copy_file(file, &output.join("postprocessing.json"))?;
         Ok(Some(Box::new(Postprocessing::load(file)?)))
     }
 
@@ -87,7 +87,7 @@ impl PostprocessingChoice {
     /// The postprocessor, if one is chosen here or by the project.
     ///
     /// # Errors
-    /// A file that cannot be read, an unknown name, or parameters that do not fit.
+    /// Returns an error for a file that cannot be read, an unknown name, or parameters that do not fit.
     pub fn postprocessor(&self, session: &Session) -> Result<Option<Box<dyn Postprocessor>>> {
         let config: Config = match &self.parameters {
             Some(text) => toml::from_str(text).with_context(|| format!("--parameters `{text}`"))?,
@@ -115,17 +115,17 @@ impl PostprocessingChoice {
         })
     }
 
-    /// Leaves a copy of the file with the results, as v1 does.
+    /// Copies the chosen file to the results, as v1 does.
     ///
     /// # Errors
-    /// What the system says.
+    /// Returns an I/O error.
     pub fn note(&self, folder: &Path) -> Result<()> {
         let file = self.names.iter().find_map(|name| file(name));
-        file.map_or(Ok(()), |file| pipeline::copy_file(&file, &folder.join("postprocessing.json")))
+        file.map_or(Ok(()), |file| folders::copy_file(&file, &folder.join("postprocessing.json")))
     }
 }
 
-/// The file that is meant, when a file is.
+/// The file, if `name` refers to one.
 fn file(name: &str) -> Option<PathBuf> {
     (name.ends_with(".json") || Path::new(name).is_file()).then(|| name.into())
 }

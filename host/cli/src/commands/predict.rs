@@ -67,7 +67,7 @@ pub struct Args {
     /// Number of jobs.
     #[arg(long = "num_parts", default_value_t = 1)]
     pub num_parts: usize,
-    /// How much is kept between network and label map.
+    /// Accuracy between network and label map.
     #[arg(long, value_enum, default_value_t)]
     pub mode: Mode,
     /// Memory to use, as 8G; by default most of what is free.
@@ -106,13 +106,13 @@ pub struct Args {
     /// maps that are pictures).
     #[arg(long)]
     pub overlay: bool,
-    /// As in v2's scripts; what is there already is always left, unless --overwrite_existing is given.
+    /// Accepted for compatibility with v2: existing predictions are always kept, unless --overwrite_existing is given.
     #[arg(long = "continue_prediction")]
     pub continue_prediction: bool,
-    /// v2's way to say --all_in_gpu False.
+    /// Same as --all_in_gpu False (v2's name).
     #[arg(long = "not_on_device", conflicts_with = "all_in_gpu")]
     pub not_on_device: bool,
-    /// As in v2's scripts; bars are only drawn on a terminal.
+    /// Accepted for compatibility with v2: progress bars are only drawn on a terminal.
     #[arg(long = "disable_progress_bar")]
     pub disable_progress_bar: bool,
     /// Where the network runs: auto (the first GPU that works, else the CPU), cpu, cuda or cuda:N.

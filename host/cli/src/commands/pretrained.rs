@@ -35,7 +35,7 @@ pub struct Url {
 /// Lists the published models.
 ///
 /// # Errors
-/// What the system says about the exported list.
+/// Returns an I/O error if the exported list cannot be written.
 pub(super) fn print_available(args: &Available) -> Result<()> {
     let models = published()?;
     for model in &models {
@@ -64,7 +64,7 @@ fn object(model: &Published) -> serde_json::Value {
 /// Prints the description of a model.
 ///
 /// # Errors
-/// An unknown name.
+/// Returns an error for an unknown name.
 pub(super) fn print_info(args: &Named) -> Result<()> {
     let model = published_named(&args.task_name)?;
     let urls = model.urls().join("\n  ");
@@ -76,7 +76,7 @@ pub(super) fn print_info(args: &Named) -> Result<()> {
 /// Says how to get a model.
 ///
 /// # Errors
-/// Always: nothing is downloaded.
+/// Always returns an error: nothing is downloaded.
 pub(super) fn download(args: &Named) -> Result<()> {
     let model = published_named(&args.task_name)?;
     bail!(
@@ -89,7 +89,7 @@ pub(super) fn download(args: &Named) -> Result<()> {
 /// Says how to get the archive of an address.
 ///
 /// # Errors
-/// Always: nothing is downloaded.
+/// Always returns an error: nothing is downloaded.
 pub(super) fn download_by_url(args: &Url) -> Result<()> {
     bail!("nothing is installed. {}", advice(std::slice::from_ref(&args.url)))
 }

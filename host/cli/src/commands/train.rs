@@ -23,7 +23,7 @@ pub struct Args {
     /// Only validate the finished model (also -val).
     #[arg(long = "val", visible_alias = "validation_only")]
     pub validation_only: bool,
-    /// Go on with an interrupted training: from the final, else the latest, else the best checkpoint.
+    /// Continue an interrupted training from the final, else the latest, else the best checkpoint.
     #[arg(short = 'c', long = "continue_training")]
     pub continue_training: bool,
     /// Identifier of the plans.
@@ -50,10 +50,10 @@ pub struct Args {
     /// Skip validation at the end.
     #[arg(long = "disable_validation_inference")]
     pub disable_validation_inference: bool,
-    /// Look for no postprocessing after validation.
+    /// Do not determine the postprocessing after validation.
     #[arg(long = "disable_postprocessing_on_folds")]
     pub disable_postprocessing_on_folds: bool,
-    /// Write no final and no best checkpoint; model_latest is removed at the end, as ever.
+    /// Do not write the final and best checkpoints; model_latest is removed at the end, as always.
     #[arg(long = "disable_saving")]
     pub disable_saving: bool,
     /// Instead of training: try learning rates from 1e-6 to 10 and draw lr_finder.png.
@@ -63,13 +63,13 @@ pub struct Args {
     /// --val.
     #[arg(long = "pretrained_weights", value_name = "FILE")]
     pub pretrained_weights: Option<PathBuf>,
-    /// One result whatever the number of cores (libtorch uses one thread); else it is the same for the same number.
+    /// Give the same result for any number of cores (libtorch uses one thread). Otherwise it depends on the number of cores.
     #[arg(long)]
     pub deterministic: bool,
-    /// Keep validation predictions that are there already.
+    /// Keep existing validation predictions.
     #[arg(long = "val_disable_overwrite")]
     pub val_disable_overwrite: bool,
-    /// 3d_lowres: predict nothing for the second stage of the cascade.
+    /// 3d_lowres: do not predict the cases for the second stage of the cascade.
     #[arg(long = "disable_next_stage_pred")]
     pub disable_next_stage_pred: bool,
 }

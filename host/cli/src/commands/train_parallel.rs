@@ -35,7 +35,7 @@ impl DataParallel {
     /// Arguments for the one device.
     ///
     /// # Errors
-    /// More devices, or none.
+    /// Returns an error for more than one device, or none.
     pub fn on_one_device(&self) -> Result<&train::Args> {
         one_device(self.gpus, "-gpus 1")?;
         Ok(&self.train)
@@ -46,7 +46,7 @@ impl Distributed {
     /// Arguments for the one device.
     ///
     /// # Errors
-    /// A launcher that has started several processes.
+    /// Returns an error if a launcher has started several processes.
     pub fn on_one_device(&self) -> Result<&train::Args> {
         let processes = std::env::var("WORLD_SIZE").ok().and_then(|value| value.parse().ok()).unwrap_or(1);
         one_device(processes.max(self.local_rank + 1), "one process (WORLD_SIZE 1)")?;

@@ -11,29 +11,29 @@ pub struct Args {
 /// The commands.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
-    /// Names, parents and one line each.
+    /// List all trainers with their parents and a summary.
     List,
-    /// All values of a trainer; those that differ from its root are marked.
+    /// Show a trainer's resolved settings; those that differ from its root are marked.
     Show {
         /// Name of the trainer.
         trainer: String,
-        /// What it is for.
+        /// The task the trainer is resolved for.
         #[command(flatten)]
         for_: For,
     },
-    /// The values in which two trainers differ.
+    /// Show the settings in which two trainers differ.
     Diff {
         /// First trainer.
         a: String,
         /// Second trainer.
         b: String,
-        /// What it is for.
+        /// The task the trainer is resolved for.
         #[command(flatten)]
         for_: For,
     },
 }
 
-/// What the trainer is for: a few look at it.
+/// The task a trainer is resolved for; a few trainers depend on it.
 #[derive(Debug, clap::Args)]
 pub struct For {
     /// 2d, 3d_lowres, 3d_fullres or 3d_cascade_fullres.

@@ -21,7 +21,7 @@ pub struct Args {
     /// Relative difference of spacing, origin and direction that counts as equal.
     #[arg(long, default_value_t = TOLERANCE)]
     tolerance: f64,
-    /// Say what a repaired copy would change; with --yes, write it.
+    /// Show what a repaired copy would change; with --yes, write it.
     #[arg(long)]
     fix: bool,
     /// Write the repaired copy.
@@ -35,7 +35,7 @@ pub struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// A task with faults that has not been repaired.
+/// Returns an error for a task with faults that has not been repaired.
 pub(super) fn run(args: &Args) -> Result<()> {
     let folder = task_folder(&args.task)?;
     let dataset = Dataset::load(&folder)?;
@@ -47,7 +47,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         repairs.write(&dataset, &to)?;
         report::line(&format!("repaired copy: {}", to.display()));
         if !repairs.open.is_empty() {
-            bail!("{} faults need a person; the copy still has them", repairs.open.len());
+            bail!("{} issues need manual repair; the copy still has them", repairs.open.len());
         }
         return Ok(());
     }
@@ -61,7 +61,7 @@ pub(super) fn usable(dataset: &Dataset, findings: &Findings) -> Result<()> {
         return Ok(());
     }
     let errors = findings.faults.iter().filter(|fault| !fault.kind.is_warning()).count();
-    bail!("{} has {errors} faults; `nnunet verify --fix` proposes repairs", dataset.folder.display())
+    bail!("{} has {errors} errors; `nnunet verify --fix` proposes repairs", dataset.folder.display())
 }
 
 /// Prints the table, or one JSON object.
@@ -102,7 +102,8 @@ fn task_folder(task: &str) -> Result<PathBuf> {
 fn free_folder(original: &Path) -> Result<PathBuf> {
     let name = original.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let parts = name.strip_prefix("Task").and_then(|rest| rest.split_once('_'));
-    let (number, title) = parts.with_context(|| format!("{name} is no task name; name a folder with -o"))?;
+    let (number, title) =
+        parts.with_context(|| format!("{name} is not a task name; choose a folder with -o"))?;
     let number: u32 =
         number.parse().with_context(|| format!("{name} has no number; name a folder with -o"))?;
     let beside = original.parent().unwrap_or(Path::new("."));

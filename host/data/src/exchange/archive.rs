@@ -99,7 +99,7 @@ impl Export {
 /// Writes the archive; returns how many files it holds.
 ///
 /// # Errors
-/// Models or folds that are missing; what the system says.
+/// Returns an error for models or folds that are missing, or an I/O error.
 pub fn export(what: &Export, to: &Path) -> Result<usize> {
     let files = what.files()?;
     atomic::replace(to, |temporary| -> Result<()> {

@@ -18,8 +18,8 @@ const DEFLATE_LIMIT: u64 = 1032;
 /// damaged archive leaves nothing. Files that are there already are only replaced with `overwrite`.
 ///
 /// # Errors
-/// An archive without a checkpoint, with names that lead out of the folder, with links, or that is damaged; files that
-/// are there already.
+/// Returns an error for an archive without a checkpoint, with names that lead out of the folder, with links, or that
+/// is damaged, or for files that are there already.
 pub fn install(archive: &Path, results: &Path, overwrite: bool) -> Result<Vec<PathBuf>> {
     let file = File::open(archive).with_context(|| archive.display().to_string())?;
     let size = file.metadata()?.len();

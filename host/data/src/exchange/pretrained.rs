@@ -61,7 +61,7 @@ impl Published {
 /// All published models, in the order of their names.
 ///
 /// # Errors
-/// Never, unless the table in the program is damaged.
+/// Returns an error only if the table in the program is damaged.
 pub fn published() -> Result<Vec<Published>> {
     let table: BTreeMap<String, Published> = serde_json::from_str(TABLE)?;
     Ok(table.into_iter().map(|(name, model)| Published { name, ..model }).collect())
@@ -70,7 +70,7 @@ pub fn published() -> Result<Vec<Published>> {
 /// One of them; numbers do as well as names.
 ///
 /// # Errors
-/// An unknown name.
+/// Returns an error for an unknown name.
 pub fn published_named(name: &str) -> Result<Published> {
     let all = published()?;
     let id = name.parse::<u32>().map_or(name.to_owned(), |id| format!("Task{id:03}_"));

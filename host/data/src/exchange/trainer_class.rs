@@ -11,11 +11,11 @@ use crate::{folders, records};
 /// constructor are made to fit: data-parallel trainers take more of them.
 ///
 /// # Errors
-/// A folder without checkpoints, or a checkpoint whose arguments are not v1's.
+/// Returns an error for a folder without checkpoints, or a checkpoint whose arguments are not v1's.
 pub fn change_trainer(model: &Path, trainer: &str) -> Result<Vec<PathBuf>> {
     let mut changed = Vec::new();
     for fold in folds(model)? {
-        for name in folders::file_names(&fold, ".model.pkl") {
+        for name in folders::file_names(&fold, ".model.pkl")? {
             let path = fold.join(name);
             let value = changed_value(pickle::load(&path)?, trainer);
             records::save(&path, &value.with_context(|| path.display().to_string())?)?;
@@ -72,7 +72,7 @@ fn name_own(own: &mut Value, trainer: &str) {
 /// deterministic, [previous trainer,] fp16); `_DP` adds (num_gpus, distribute_batch_size) before fp16, `_DDP` adds
 /// local_rank after fold and distribute_batch_size before fp16.
 fn arguments(init: &Value, trainer: &str) -> Result<Vec<Value>> {
-    let mut arguments = init.items().context("`init` is no list of arguments")?.to_vec();
+    let mut arguments = init.items().context("`init` is not a list of arguments")?.to_vec();
     match arguments.len() {
         9 | 10 => {}
         11 if arguments[2].as_i64().is_some() => {

@@ -7,7 +7,7 @@ use nnunet_formats::{Geometry, Image, Result as FileResult};
 use nnunet_plugin_api::vocabulary::ItkGeometry;
 use nnunet_plugin_api::{Component, Error, ImageFormat, ImageHeader, ImageVolume, Info, Kind, Result};
 
-use super::{from_itk, to_itk};
+use super::geometry::{from_itk, to_itk};
 
 /// A format by its functions.
 #[derive(Clone, Copy)]

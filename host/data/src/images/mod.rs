@@ -1,6 +1,7 @@
 //! Image files: the ending of a name says which format component reads or writes it.
 
 mod built_in;
+mod geometry;
 mod meta_image;
 mod nifti;
 mod nrrd;
@@ -8,29 +9,24 @@ mod picture;
 mod tiff;
 
 use std::cmp::Ordering;
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use ndarray::{Array3, Array4, ArrayView3, Axis};
 use nnunet_engine::registry::{Origin, Registry, Status};
 use nnunet_formats::{Geometry, Image};
-use nnunet_plugin_api::vocabulary::ItkGeometry;
 use nnunet_plugin_api::{Component, Factory, ImageFormat, ImageHeader, ImageVolume};
 
-use crate::folders::file_names;
+use self::geometry::{from_itk, to_itk};
+use crate::folders::{copy_file, file_names};
 
-/// What the program writes label maps as.
+/// The format in which label maps are written by default.
 pub const DEFAULT_ENDING: &str = ".nii.gz";
 
-fn to_itk(geometry: &Geometry) -> ItkGeometry {
-    ItkGeometry { origin: geometry.origin, spacing: geometry.spacing, direction: geometry.direction }
-}
-
-fn from_itk((z, y, x): (usize, usize, usize), geometry: &ItkGeometry) -> Geometry {
-    let ItkGeometry { origin, spacing, direction } = *geometry;
-    Geometry { size: [x, y, z], spacing, origin, direction }
-}
+/// Ends the name of a drawing beside a label map that is a picture.
+const OVERLAY: &str = "_overlay";
 
 /// A format in use, by an ending it reads or writes.
 struct Known {
@@ -116,7 +112,7 @@ pub fn ending(name: &str) -> Option<&'static str> {
 /// The ending of the images in a folder: the usual one where it occurs, as pictures may stand beside images.
 #[must_use]
 pub fn ending_in(folder: &Path) -> &'static str {
-    let names = file_names(folder, "");
+    let names = file_names(folder, "").unwrap_or_default();
     let others = || names.iter().find_map(|name| ending(name));
     if names.iter().any(|name| name.ends_with(DEFAULT_ENDING)) {
         DEFAULT_ENDING
@@ -125,10 +121,40 @@ pub fn ending_in(folder: &Path) -> &'static str {
     }
 }
 
+/// A file name without an ending that some format reads.
+#[must_use]
+pub fn stem(name: &str) -> &str {
+    ending(name).and_then(|ending| name.strip_suffix(ending)).unwrap_or(name)
+}
+
+/// Names of the images or label maps of a folder, sorted. They all have the same ending, see [`ending_in`]. Drawings of
+/// `predict --overlay` are left out.
+///
+/// # Errors
+/// Returns an error if the folder cannot be read or has no images.
+pub fn list(folder: &Path) -> Result<Vec<String>> {
+    let ending = ending_in(folder);
+    let mut names = file_names(folder, ending)?;
+    let stems: BTreeSet<String> = names.iter().map(|name| stem(name).to_owned()).collect();
+    let is_overlay = |name: &str| stem(name).strip_suffix(OVERLAY).is_some_and(|case| stems.contains(case));
+    names.retain(|name| !is_overlay(name));
+    ensure!(!names.is_empty(), "there are no {ending} files in {}", folder.display());
+    Ok(names)
+}
+
+/// The image of a name without its ending, in whichever format is there.
+#[must_use]
+pub fn find(folder: &Path, stem: &str) -> Option<PathBuf> {
+    let readable = formats().iter().filter(|known| known.reads);
+    let paths = readable.map(|known| folder.join(format!("{stem}{}", known.ending)));
+    let mut paths = std::iter::once(folder.join(format!("{stem}{DEFAULT_ENDING}"))).chain(paths);
+    paths.find(|path| path.is_file())
+}
+
 /// Reads an image.
 ///
 /// # Errors
-/// An ending that no format reads; what the format says.
+/// Returns an error for an ending that no format reads, or the format's error.
 pub fn read(path: &Path) -> Result<Image> {
     let ImageVolume { voxels, geometry } = of(path, true)?.format.read(path)?;
     Ok(Image { geometry: from_itk(voxels.dim(), &geometry), data: voxels })
@@ -174,9 +200,25 @@ pub fn read_geometry(path: &Path) -> Result<Geometry> {
 /// Writes a label map.
 ///
 /// # Errors
-/// An ending that no format writes; what the format says.
+/// Returns an error for an ending that no format writes, or the format's error.
 pub fn write_labels(path: &Path, labels: ArrayView3<'_, u8>, geometry: &Geometry) -> Result<()> {
     Ok(of(path, false)?.format.write_labels(path, labels, &to_itk(geometry))?)
+}
+
+/// Reads a label map.
+///
+/// # Errors
+/// As [`read`]; a value that is not a label.
+pub fn read_labels(path: &Path) -> Result<Array3<u8>> {
+    let (mut labels, mut odd) = (Vec::new(), None);
+    let geometry = for_each_slice(path, |_, slice| {
+        odd = odd.or_else(|| slice.iter().copied().find(|value| *value != f32::from(*value as u8)));
+        labels.extend(slice.iter().map(|value| *value as u8));
+    })?;
+    if let Some(value) = odd {
+        bail!("{} is not a label map: it contains {value}", path.display());
+    }
+    Ok(Array3::from_shape_vec(geometry.size_zyx(), labels)?)
 }
 
 /// Copies a label map; one of another format becomes NIfTI.
@@ -185,9 +227,9 @@ pub fn write_labels(path: &Path, labels: ArrayView3<'_, u8>, geometry: &Geometry
 /// As [`read`]; values that are no labels.
 pub fn as_nifti(from: &Path, to: &Path) -> Result<()> {
     if from.to_string_lossy().ends_with(DEFAULT_ENDING) {
-        return crate::pipeline::copy_file(from, to);
+        return copy_file(from, to);
     }
-    let labels: Array3<u8> = crate::summary::read_labels(from)?;
+    let labels: Array3<u8> = read_labels(from)?;
     Ok(nifti::write_labels(to, labels.view(), &read_geometry(from)?)?)
 }
 

@@ -14,7 +14,7 @@ pub(super) fn check(dataset: &Dataset) -> Vec<Fault> {
         faults.extend(unlisted_images(dataset, part));
     }
     let is_listed = |name: &str| dataset.training.iter().any(|case| format!("{case}.nii.gz") == name);
-    let labels = folders::file_names(&dataset.folder.join("labelsTr"), ".nii.gz");
+    let labels = folders::file_names(&dataset.folder.join("labelsTr"), ".nii.gz").unwrap_or_default();
     let extra = labels.into_iter().filter(|name| !is_listed(name));
     faults.extend(extra.map(|name| unlisted(format!("labelsTr/{name}"))));
     faults
@@ -46,7 +46,7 @@ fn unlisted_images(dataset: &Dataset, part: Part) -> Vec<Fault> {
         return Vec::new();
     }
     let channels = dataset.modalities.len();
-    let names = folders::file_names(&dataset.folder.join(part.folder()), ".nii.gz");
+    let names = folders::file_names(&dataset.folder.join(part.folder()), ".nii.gz").unwrap_or_default();
     let fault = |name: String| {
         let file = format!("{}/{name}", part.folder());
         let stem = name.trim_end_matches(".nii.gz");

@@ -137,7 +137,7 @@ impl Findings {
 /// Checks a raw task. Spacing, origin and direction count as equal within the relative `tolerance`.
 ///
 /// # Errors
-/// None for faults of the data: those are the result.
+/// Returns no error for faults of the data: these are the result.
 pub fn check(dataset: &Dataset, tolerance: f64) -> Result<Findings> {
     let bar = progress::start(dataset.training.len(), "verifying");
     let cases: BTreeSet<&String> = dataset.training.iter().collect();

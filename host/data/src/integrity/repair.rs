@@ -86,7 +86,7 @@ impl Repairs {
     /// Writes the repaired copy of `dataset` to the new folder `to`, with `repairs.json` that keeps what was done.
     ///
     /// # Errors
-    /// A folder that exists; a file that cannot be copied or changed.
+    /// Returns an error for a folder that exists, or for a file that cannot be copied or changed.
     pub fn write(&self, dataset: &Dataset, to: &Path) -> Result<()> {
         ensure!(!to.exists(), "{} exists already; name another folder with -o", to.display());
         let parent = to.parent().context("a task needs a folder around it")?;
@@ -98,7 +98,7 @@ impl Repairs {
 
     fn write_into(&self, dataset: &Dataset, to: &Path) -> Result<()> {
         for folder in ["imagesTr", "labelsTr", "imagesTs"] {
-            for name in folders::file_names(&dataset.folder.join(folder), ".nii.gz") {
+            for name in folders::file_names(&dataset.folder.join(folder), ".nii.gz").unwrap_or_default() {
                 self.copy(dataset, &Path::new(folder).join(name), to)?;
             }
         }

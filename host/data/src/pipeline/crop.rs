@@ -10,31 +10,49 @@ use nnunet_plugin_api::vocabulary::{CaseProperties, ItkGeometry};
 use nnunet_preprocessing::{Cropped, crop_to_nonzero};
 
 use super::cache_key::{CaseFiles, KeyBuilder, sweep};
-use super::parallel::for_each_case;
-use super::{Limits, TaskFolders, f32_bytes, voxels};
+use super::parallel::{CaseStep, Limits, for_each_case};
+use super::sizes::{f32_bytes, voxels};
+use super::task_folders::TaskFolders;
 use crate::dataset::Dataset;
-use crate::{images, records};
+use crate::{folders, images, records};
 
 /// Crops all training cases of a task into `cropped`. Cases made from the same files, and cases that Python made, are
 /// kept.
 ///
 /// # Errors
-/// All cases that cannot be read, together.
+/// Returns one error that lists all cases that cannot be read.
 pub fn crop_task(dataset: &Dataset, task: &TaskFolders, limits: Limits) -> Result<()> {
-    let truths = task.cropped.join("gt_segmentations");
+    let references = task.cropped.join("gt_segmentations");
     sweep(&task.cropped)?;
-    sweep(&truths)?;
-    for_each_case(
-        "cropping",
-        &dataset.training,
-        limits,
-        |case| memory_of(dataset, case),
-        |case| {
-            images::as_nifti(&dataset.label(case), &truths.join(format!("{case}.nii.gz")))?;
-            crop_one(dataset, case, &CaseFiles::new(&task.cropped, case))
-        },
-    )?;
-    copy_file(&dataset.folder.join("dataset.json"), &task.cropped.join("dataset.json"))
+    sweep(&references)?;
+    let step = Crop { dataset, cropped: &task.cropped, references: &references };
+    for_each_case(&step, &dataset.training, limits)?;
+    folders::copy_file(&dataset.folder.join("dataset.json"), &task.cropped.join("dataset.json"))
+}
+
+/// Crops a case and copies its reference segmentation.
+struct Crop<'a> {
+    dataset: &'a Dataset,
+    cropped: &'a Path,
+    references: &'a Path,
+}
+
+impl CaseStep for Crop<'_> {
+    type Output = ();
+
+    fn name(&self) -> String {
+        "cropping".to_owned()
+    }
+
+    fn memory(&self, case: &str) -> u64 {
+        memory_of(self.dataset, case)
+    }
+
+    fn run(&self, case: &str) -> Result<()> {
+        let reference = self.references.join(format!("{case}{}", images::DEFAULT_ENDING));
+        images::as_nifti(&self.dataset.label(case), &reference)?;
+        crop_one(self.dataset, case, &CaseFiles::new(self.cropped, case))
+    }
 }
 
 fn crop_one(dataset: &Dataset, case: &str, files: &CaseFiles) -> Result<()> {
@@ -55,22 +73,10 @@ fn crop_one(dataset: &Dataset, case: &str, files: &CaseFiles) -> Result<()> {
     records::save(&files.pkl, &records::case_to_pickle(&found))
 }
 
-/// The raw image, its crop, a mask and the bytes of one file; an unreadable case costs nothing, it fails at once.
+/// The raw image, its crop, a mask and the bytes of one file. An unreadable case fails at once and needs no memory.
 fn memory_of(dataset: &Dataset, case: &str) -> u64 {
     let size = images::read_geometry(&dataset.label(case)).map_or(0, |geometry| voxels(geometry.size));
     f32_bytes(size) * (2 * (dataset.modalities.len() as u64 + 1) + 3)
-}
-
-/// Copies under a temporary name, unless the copy is there already.
-///
-/// # Errors
-/// What the system says.
-pub fn copy_file(from: &Path, to: &Path) -> Result<()> {
-    let bytes = std::fs::read(from).with_context(|| from.display().to_string())?;
-    if std::fs::read(to).is_ok_and(|present| present == bytes) {
-        return Ok(());
-    }
-    Ok(nnunet_formats::atomic::write_bytes(to, &bytes)?)
 }
 
 /// Reads the channels of a case and crops them.
@@ -81,7 +87,7 @@ pub fn crop_case(files: &[PathBuf], label: Option<&Path>) -> Result<(Cropped, Ca
     RawCase::read(files, label)?.crop()
 }
 
-/// A case as its files say it.
+/// A case as read from its files.
 #[derive(Debug, Clone)]
 pub struct RawCase {
     /// (channels, z, y, x).
@@ -100,7 +106,7 @@ impl RawCase {
     /// Reads the channels of a case.
     ///
     /// # Errors
-    /// A file that is missing, unreadable, or of another size than the first channel.
+    /// Returns an error for a file that is missing, unreadable, or of another size than the first channel.
     pub fn read(files: &[PathBuf], label: Option<&Path>) -> Result<Self> {
         let (data, geometry) = read_channels(files)?;
         Self::with_label(data, geometry, files, label)
@@ -133,7 +139,7 @@ impl RawCase {
     /// Crops it to what is not zero.
     ///
     /// # Errors
-    /// An image that is zero everywhere.
+    /// Returns an error for an image that is zero everywhere.
     pub fn crop(self) -> Result<(Cropped, CaseProperties)> {
         let Self { data, seg, geometry, files, seg_file } = self;
         let cropped = crop_to_nonzero(data.view(), seg)

@@ -6,20 +6,20 @@ use nnunet_formats::npz;
 use nnunet_plugin_api::vocabulary::Fingerprint;
 use nnunet_preprocessing::{CaseSummary, assemble, foreground_intensities};
 
-use super::parallel::for_each_case;
-use super::{Limits, TaskFolders, f32_bytes, voxels};
+use super::parallel::{CaseStep, Limits, for_each_case};
+use super::sizes::{f32_bytes, voxels};
+use super::task_folders::TaskFolders;
 use crate::dataset::Dataset;
 use crate::{folders, images, records};
 
-/// Analyses the cropped cases and writes `dataset_properties.pkl` (and `intensityproperties.pkl` for CT).
+/// Analyzes the cropped cases and writes `dataset_properties.pkl` (and `intensityproperties.pkl` for CT).
 ///
 /// # Errors
-/// All cases that cannot be read, together.
+/// Returns one error that lists all cases that cannot be read.
 pub fn analyze(dataset: &Dataset, task: &TaskFolders, limits: Limits) -> Result<Fingerprint> {
     let is_ct = dataset.modalities.iter().any(|name| name == "CT" || name == "ct");
-    let cases = folders::case_names(&task.cropped);
-    let memory = |case: &str| if is_ct { memory_of(dataset, case) } else { 0 };
-    let summaries = for_each_case("analysing", &cases, limits, memory, |case| summarize(task, case, is_ct))?;
+    let cases = folders::case_names(&task.cropped)?;
+    let summaries = for_each_case(&Summarize { dataset, task, is_ct }, &cases, limits)?;
     let fingerprint = assemble(summaries, dataset.modalities.clone(), dataset.classes.clone());
     if let Some(channels) = &fingerprint.intensity_properties {
         records::save(
@@ -31,8 +31,31 @@ pub fn analyze(dataset: &Dataset, task: &TaskFolders, limits: Limits) -> Result<
     records::save_with_twin(&task.cropped.join("dataset_properties.pkl"), &value)?;
     folders::create(&task.preprocessed)?;
     records::save_with_twin(&task.preprocessed.join("dataset_properties.pkl"), &value)?;
-    super::crop::copy_file(&dataset.folder.join("dataset.json"), &task.preprocessed.join("dataset.json"))?;
+    folders::copy_file(&dataset.folder.join("dataset.json"), &task.preprocessed.join("dataset.json"))?;
     Ok(fingerprint)
+}
+
+/// Collects what the fingerprint needs of a cropped case.
+struct Summarize<'a> {
+    dataset: &'a Dataset,
+    task: &'a TaskFolders,
+    is_ct: bool,
+}
+
+impl CaseStep for Summarize<'_> {
+    type Output = CaseSummary;
+
+    fn name(&self) -> String {
+        "analyzing".to_owned()
+    }
+
+    fn memory(&self, case: &str) -> u64 {
+        if self.is_ct { memory_of(self.dataset, case) } else { 0 }
+    }
+
+    fn run(&self, case: &str) -> Result<CaseSummary> {
+        summarize(self.task, case, self.is_ct)
+    }
 }
 
 /// The cropped case, as bytes and as numbers; it is no larger than the raw one.

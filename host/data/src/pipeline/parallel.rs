@@ -1,46 +1,61 @@
-//! Work over cases: a few at a time, within a budget of memory.
+//! Steps over all cases of a task: several cases at a time, within a limit of memory.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result};
 use nnunet_engine::lock::lock;
 use nnunet_engine::progress;
 
+use crate::failures;
 use crate::memory::Budget;
 
 /// How much of the machine a step may use.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Cases at a time.
+    /// Number of cases at a time.
     pub threads: usize,
-    /// Bytes that the cases under way may need together.
+    /// Bytes that the cases being processed may need together.
     pub max_ram: u64,
 }
 
-/// Does something with every case, as many at a time as threads and memory allow. `need` estimates the bytes a case
-/// takes; one that needs more than there is runs alone. A case that fails does not stop the others; all failures are
-/// reported together.
+/// A step of the pipeline that is done for every case.
+pub(super) trait CaseStep: Sync {
+    /// The result for a case.
+    type Output: Send;
+
+    /// The name of the step in messages.
+    fn name(&self) -> String;
+
+    /// Estimates how many bytes a case needs.
+    fn memory(&self, case: &str) -> u64;
+
+    /// Does the step for a case.
+    fn run(&self, case: &str) -> Result<Self::Output>;
+}
+
+/// Does a step for every case, for as many at a time as threads and memory allow. A case that needs more memory than
+/// there is runs alone. A case that fails does not stop the others; all failures are reported together.
 ///
 /// Cases run on threads of their own, not on the pool that resampling uses: a thread of the pool that waits for memory
 /// could hold up the case it waits for.
 ///
 /// # Errors
-/// One error that lists every case that failed.
-pub(super) fn for_each_case<T: Send>(
-    what: &str,
+/// Returns one error that lists every case that failed.
+pub(super) fn for_each_case<S: CaseStep>(
+    step: &S,
     cases: &[String],
     limits: Limits,
-    need: impl Fn(&str) -> u64 + Sync,
-    work: impl Fn(&str) -> Result<T> + Sync,
-) -> Result<Vec<T>> {
-    let bar = progress::start(cases.len(), what);
+) -> Result<Vec<S::Output>> {
+    let name = step.name();
+    let bar = progress::start(cases.len(), &name);
     let (next, budget) = (AtomicUsize::new(0), Budget::new(limits.max_ram));
-    let results: Vec<Mutex<Option<Result<T>>>> = cases.iter().map(|_| Mutex::new(None)).collect();
+    let results: Vec<Mutex<Option<Result<S::Output>>>> = cases.iter().map(|_| Mutex::new(None)).collect();
     let worker = || {
         while let Some(i) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|i| *i < cases.len()) {
-            let _share = budget.take(need(&cases[i]));
-            *lock(&results[i]) = Some(work(&cases[i]));
+            let _share = budget.take(step.memory(&cases[i]));
+            tracing::debug!("{name}: {}", cases[i]);
+            *lock(&results[i]) = Some(step.run(&cases[i]));
             bar.inc(1);
         }
     };
@@ -52,24 +67,62 @@ pub(super) fn for_each_case<T: Send>(
     drop(bar);
     let results =
         results.into_iter().filter_map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner));
-    collect(what, cases, results.collect())
-}
-
-fn collect<T>(what: &str, cases: &[String], results: Vec<Result<T>>) -> Result<Vec<T>> {
-    let failed: Vec<String> = cases
-        .iter()
-        .zip(&results)
-        .filter_map(|(case, result)| result.as_ref().err().map(|error| format!("  {case}: {error:#}")))
-        .collect();
-    if !failed.is_empty() {
-        bail!("{what}: {} of {} cases failed:\n{}", failed.len(), cases.len(), failed.join("\n"));
-    }
-    results.into_iter().collect()
+    let named = cases.iter().zip(results).map(|(case, result)| result.with_context(|| case.clone()));
+    failures::all(&format!("cases failed ({name})"), named.collect())
 }
 
 #[cfg(test)]
 mod tests {
+    use anyhow::bail;
+
     use super::*;
+
+    /// Needs as much memory for every case, and counts how many run at a time.
+    #[derive(Default)]
+    struct Counting {
+        memory: u64,
+        running: AtomicUsize,
+        most: AtomicUsize,
+    }
+
+    impl CaseStep for Counting {
+        type Output = String;
+
+        fn name(&self) -> String {
+            "counting".to_owned()
+        }
+
+        fn memory(&self, _case: &str) -> u64 {
+            self.memory
+        }
+
+        fn run(&self, case: &str) -> Result<String> {
+            let now = self.running.fetch_add(1, Ordering::SeqCst) + 1;
+            self.most.fetch_max(now, Ordering::SeqCst);
+            std::thread::sleep(std::time::Duration::from_millis(1));
+            self.running.fetch_sub(1, Ordering::SeqCst);
+            Ok(case.to_owned())
+        }
+    }
+
+    /// Fails for all cases but one.
+    struct Failing;
+
+    impl CaseStep for Failing {
+        type Output = ();
+
+        fn name(&self) -> String {
+            "cropping".to_owned()
+        }
+
+        fn memory(&self, _case: &str) -> u64 {
+            1
+        }
+
+        fn run(&self, case: &str) -> Result<()> {
+            if case == "case1" { Ok(()) } else { bail!("broken") }
+        }
+    }
 
     fn names(count: usize) -> Vec<String> {
         (0..count).map(|i| format!("case{i}")).collect()
@@ -77,45 +130,23 @@ mod tests {
 
     #[test]
     fn memory_bounds_how_many_run_at_a_time() {
-        let (running, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        let limits = Limits { threads: 8, max_ram: 100 };
-        let done = for_each_case(
-            "test",
-            &names(40),
-            limits,
-            |_| 40,
-            |case| {
-                let now = running.fetch_add(1, Ordering::SeqCst) + 1;
-                most.fetch_max(now, Ordering::SeqCst);
-                std::thread::sleep(std::time::Duration::from_millis(1));
-                running.fetch_sub(1, Ordering::SeqCst);
-                Ok(case.to_owned())
-            },
-        );
+        let step = Counting { memory: 40, ..Counting::default() };
+        let done = for_each_case(&step, &names(40), Limits { threads: 8, max_ram: 100 });
         assert_eq!(done.unwrap(), names(40));
-        assert_eq!(most.load(Ordering::SeqCst), 2);
+        assert!(step.most.load(Ordering::SeqCst) <= 2);
     }
 
     #[test]
     fn a_case_larger_than_the_budget_runs_alone() {
-        let limits = Limits { threads: 2, max_ram: 10 };
-        assert_eq!(for_each_case("test", &names(3), limits, |_| 1000, |_| Ok(1)).unwrap(), [1, 1, 1]);
+        let step = Counting { memory: 1000, ..Counting::default() };
+        for_each_case(&step, &names(3), Limits { threads: 2, max_ram: 10 }).unwrap();
+        assert_eq!(step.most.load(Ordering::SeqCst), 1);
     }
 
     #[test]
     fn failures_are_reported_together() {
-        let limits = Limits { threads: 2, max_ram: 10 };
-        let result = for_each_case(
-            "cropping",
-            &names(3),
-            limits,
-            |_| 1,
-            |case| match case {
-                "case1" => Ok(()),
-                _ => bail!("broken"),
-            },
-        );
+        let result = for_each_case(&Failing, &names(3), Limits { threads: 2, max_ram: 10 });
         let message = result.unwrap_err().to_string();
-        assert_eq!(message, "cropping: 2 of 3 cases failed:\n  case0: broken\n  case2: broken");
+        assert_eq!(message, "2 of 3 cases failed (cropping):\n  case0: broken\n  case2: broken");
     }
 }

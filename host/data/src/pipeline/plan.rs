@@ -6,16 +6,16 @@ use anyhow::{Result, ensure};
 use nnunet_planning::{Places, Resolved, make_plans};
 use nnunet_plugin_api::vocabulary::{Fingerprint, Plans};
 
-use super::TaskFolders;
+use super::task_folders::TaskFolders;
 use crate::{folders, records};
 
 /// Plans a task. The cropped cases learn which channels are
 /// normalised inside the mask.
 ///
 /// # Errors
-/// What planning returns; what the system says.
+/// Returns the error of planning, or an I/O error.
 pub fn plan(planner: &Resolved, fingerprint: &Fingerprint, task: &TaskFolders) -> Result<Plans> {
-    let npz = folders::file_names(&task.cropped, ".npz");
+    let npz = folders::file_names(&task.cropped, ".npz")?;
     let places = Places {
         list_of_npz_files: npz.iter().map(|name| task.cropped.join(name).display().to_string()).collect(),
         preprocessed_data_folder: task.preprocessed.display().to_string(),
@@ -36,7 +36,7 @@ pub fn plan(planner: &Resolved, fingerprint: &Fingerprint, task: &TaskFolders) -
 /// `ExperimentPlanner3D_v21_Pretrained`). `own` are the plans this task would have had.
 ///
 /// # Errors
-/// A file that is no 3D plans, or plans for another number of channels.
+/// Returns an error for a file that does not hold 3D plans, or plans for another number of channels.
 pub fn reuse_plans(from: &Path, identifier: &str, own: &Plans, task: &str) -> Result<Plans> {
     let mut plans = records::load(from, records::plans_from_pickle)?;
     ensure!(plans.is_3d(), "{} are plans for slices; give 3D plans", from.display());
@@ -57,7 +57,7 @@ pub fn reuse_plans(from: &Path, identifier: &str, own: &Plans, task: &str) -> Re
 /// Writes plans beside the preprocessed data; returns the file's name.
 ///
 /// # Errors
-/// What the system says.
+/// Returns an I/O error.
 pub fn write_plans(plans: &Plans, identifier: &str, task: &TaskFolders) -> Result<PathBuf> {
     let dimensions = if plans.is_3d() { 3 } else { 2 };
     let file = task.preprocessed.join(format!("{identifier}_plans_{dimensions}D.pkl"));

@@ -1,6 +1,6 @@
 //! Cropped cases to network input, for every stage of the plans.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use nnunet_formats::npz;
@@ -9,8 +9,10 @@ use nnunet_plugin_api::vocabulary::{CaseProperties, Plans};
 use nnunet_preprocessing::{Resolved, Target, class_locations, preprocess};
 
 use super::cache_key::{CaseFiles, Key, KeyBuilder, remove, sweep};
-use super::parallel::for_each_case;
-use super::{Limits, TaskFolders, copy_references, f32_bytes, voxels};
+use super::parallel::{CaseStep, Limits, for_each_case};
+use super::references::copy_references;
+use super::sizes::{f32_bytes, voxels};
+use super::task_folders::TaskFolders;
 use crate::{folders, records};
 
 /// How the cases of a task are preprocessed.
@@ -26,36 +28,33 @@ pub struct Recipe<'a> {
     pub shares_data: bool,
 }
 
-/// Preprocesses all cropped cases of a task for all stages, and copies the ground truths. `limits` are given by stage.
+/// Preprocesses all cropped cases of a task for all stages, and copies the reference segmentations. `limits` are given by stage.
 /// Cases that would come out the same are kept.
 ///
 /// # Errors
-/// All cases that cannot be preprocessed, together.
+/// Returns one error that lists all cases that cannot be preprocessed.
 pub fn preprocess_task(
     recipe: &Recipe<'_>,
     task: &TaskFolders,
     limits: impl Fn(usize) -> Limits,
 ) -> Result<()> {
     copy_references(&task.cropped.join("gt_segmentations"), &task.preprocessed.join("gt_segmentations"))?;
-    let cases = folders::case_names(&task.cropped);
+    let cases = folders::case_names(&task.cropped)?;
     for stage in 0..recipe.plans.plans_per_stage.len() {
         let folder = task.preprocessed.join(format!("{}_stage{stage}", recipe.plans.data_identifier));
-        if recipe.shares_data && folders::case_names(&folder) == cases {
+        if recipe.shares_data && folders::case_names(&folder).is_ok_and(|there| there == cases) {
             tracing::info!("using the data in {}", folder.display());
             continue;
         }
         sweep(&folder)?;
-        let stage = Stage { recipe, index: stage, settings: settings_key(recipe, stage)? };
-        let what = format!("preprocessing stage {}", stage.index);
-        let memory = |case: &str| stage.memory(&CaseFiles::new(&task.cropped, case));
-        for_each_case(&what, &cases, limits(stage.index), memory, |case| {
-            stage.run(&CaseFiles::new(&task.cropped, case), &CaseFiles::new(&folder, case))
-        })?;
+        let settings = settings_key(recipe, stage)?;
+        let step = Stage { recipe, index: stage, settings, cropped: &task.cropped, folder: &folder };
+        for_each_case(&step, &cases, limits(stage))?;
     }
     Ok(())
 }
 
-/// Everything but the case that its preprocessed form follows from.
+/// All settings that a preprocessed case depends on.
 fn settings_key(recipe: &Recipe<'_>, stage: usize) -> Result<String> {
     let Recipe { plans, preprocessor, .. } = recipe;
     let intensities = plans.dataset_properties.intensity_properties.as_ref();
@@ -73,15 +72,33 @@ fn settings_key(recipe: &Recipe<'_>, stage: usize) -> Result<String> {
     Ok(format!("{relevant}{:?}", libraries.finish()))
 }
 
-/// One stage of the plans at work.
+/// Preprocesses a case for one stage of the plans.
 struct Stage<'a> {
     recipe: &'a Recipe<'a>,
     index: usize,
     settings: String,
+    cropped: &'a Path,
+    folder: &'a Path,
+}
+
+impl CaseStep for Stage<'_> {
+    type Output = ();
+
+    fn name(&self) -> String {
+        format!("preprocessing stage {}", self.index)
+    }
+
+    fn memory(&self, case: &str) -> u64 {
+        self.estimate(&CaseFiles::new(self.cropped, case))
+    }
+
+    fn run(&self, case: &str) -> Result<()> {
+        self.preprocess(&CaseFiles::new(self.cropped, case), &CaseFiles::new(self.folder, case))
+    }
 }
 
 impl Stage<'_> {
-    fn run(&self, from: &CaseFiles, to: &CaseFiles) -> Result<()> {
+    fn preprocess(&self, from: &CaseFiles, to: &CaseFiles) -> Result<()> {
         let plans = self.recipe.plans;
         let key = self.key(from)?;
         if to.is_current(&key) {
@@ -109,7 +126,7 @@ impl Stage<'_> {
     }
 
     /// The cropped case twice, and its resampled form with as much again for the passes over it.
-    fn memory(&self, from: &CaseFiles) -> u64 {
+    fn estimate(&self, from: &CaseFiles) -> u64 {
         records::load(&from.pkl, records::case_from_pickle).map_or(0, |properties| {
             let channels = properties.list_of_data_files.len() as u64;
             let (before, after) =

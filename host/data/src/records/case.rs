@@ -67,7 +67,7 @@ fn locations_to_pickle(class: &ClassLocations) -> (Value, Value) {
 /// Back from v1's case properties.
 ///
 /// # Errors
-/// A key that is missing or of the wrong kind.
+/// Returns an error for a key that is missing or of the wrong type.
 pub fn case_from_pickle(value: &Value) -> Result<CaseProperties> {
     let optional = |key: &str| value.get(key).filter(|value| **value != Value::None);
     Ok(CaseProperties {

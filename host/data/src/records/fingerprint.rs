@@ -62,7 +62,7 @@ fn statistics(found: &IntensityStatistics) -> Vec<(Value, Value)> {
 /// Back from v1's `dataset_properties`.
 ///
 /// # Errors
-/// A key that is missing or of the wrong kind.
+/// Returns an error for a key that is missing or of the wrong type.
 pub fn fingerprint_from_pickle(value: &Value) -> Result<Fingerprint> {
     let intensities = match get(value, "intensityproperties")? {
         Value::None => None,

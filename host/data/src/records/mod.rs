@@ -19,7 +19,7 @@ pub use splits::{Split, splits_from_pickle, splits_to_pickle};
 /// Writes a pickle.
 ///
 /// # Errors
-/// What the system says.
+/// Returns an I/O error.
 pub fn save(path: &Path, value: &Value) -> Result<()> {
     Ok(pickle::save(path, value)?)
 }
@@ -27,7 +27,7 @@ pub fn save(path: &Path, value: &Value) -> Result<()> {
 /// Writes a pickle and its JSON twin.
 ///
 /// # Errors
-/// What the system says.
+/// Returns an I/O error.
 pub fn save_with_twin(path: &Path, value: &Value) -> Result<()> {
     pickle::save(path, value)?;
     Ok(json::save(&path.with_extension("json"), &Json::from(value))?)
@@ -36,7 +36,7 @@ pub fn save_with_twin(path: &Path, value: &Value) -> Result<()> {
 /// Reads a pickle and converts it; errors name the file and the key.
 ///
 /// # Errors
-/// A file that is no pickle, or a key that is missing or of the wrong kind.
+/// Returns an error for a file that is not a pickle, or a key that is missing or of the wrong type.
 pub fn load<T>(path: &Path, convert: impl FnOnce(&Value) -> Result<T>) -> Result<T> {
     convert(&pickle::load(path)?).with_context(|| path.display().to_string())
 }

@@ -90,7 +90,7 @@ fn export_to_pickle(export: &SegmentationExport) -> Value {
 /// nobody reads back, may have been taken out.
 ///
 /// # Errors
-/// A key that is missing or of the wrong kind.
+/// Returns an error for a key that is missing or of the wrong type.
 pub fn plans_from_pickle(value: &Value) -> Result<Plans> {
     let texts = |v: &Value| by_number(v, |text| text.as_str().map(str::to_owned));
     let text = |v: &Value| v.as_str().map(str::to_owned);

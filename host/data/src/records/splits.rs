@@ -25,7 +25,7 @@ pub fn splits_to_pickle(splits: &[Split]) -> Value {
 /// Back from v1's list of folds; users write lists instead of arrays, and any number of folds.
 ///
 /// # Errors
-/// Something else than a list of `{train, val}`.
+/// Returns an error for something else than a list of `{train, val}`.
 pub fn splits_from_pickle(value: &Value) -> Result<Vec<Split>> {
     let fold = |value: &Value| {
         let cases = |key: &str| {

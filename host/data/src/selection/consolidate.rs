@@ -7,7 +7,7 @@ use nnunet_formats::json;
 
 use super::determine::{Determination, determine, pairs};
 use crate::summary::{self, Head};
-use crate::{folders, pipeline};
+use crate::{folders, images};
 
 /// Name of the folder of a fold's validation, unless another is asked for.
 pub const VALIDATION: &str = "validation_raw";
@@ -15,7 +15,7 @@ pub const VALIDATION: &str = "validation_raw";
 /// Copies the validation cases of all folds, from their folders called `name`, into `cv_niftis_raw` and evaluates them.
 ///
 /// # Errors
-/// Folds that are missing; cases without truth, or truths without case.
+/// Returns an error for folds that are missing, or for cases without reference segmentation, or the reverse.
 pub fn collect(model: &Path, folds: &[usize], name: &str) -> Result<()> {
     let validation = |fold: &usize| model.join(format!("fold_{fold}")).join(name);
     let missing: Vec<&usize> =
@@ -32,15 +32,15 @@ pub fn collect(model: &Path, folds: &[usize], name: &str) -> Result<()> {
     folders::create(&to)?;
     for fold in folds {
         let from = validation(fold);
-        for name in folders::file_names(&from, ".nii.gz") {
-            pipeline::copy_file(&from.join(&name), &to.join(&name))?;
+        for name in images::list(&from)? {
+            folders::copy_file(&from.join(&name), &to.join(&name))?;
         }
     }
-    let truths = model.join("gt_niftis");
-    let (predicted, known) = (folders::file_names(&to, ".nii.gz"), folders::file_names(&truths, ".nii.gz"));
+    let references = model.join("gt_niftis");
+    let (predicted, known) = (images::list(&to)?, images::list(&references)?);
     ensure!(
         predicted.len() == known.len(),
-        "{}: {} cases are predicted, but there are {} truths; train all folds first",
+        "{}: {} cases are predicted, but there are {} reference segmentations; train all folds first",
         model.display(),
         predicted.len(),
         known.len()
@@ -48,7 +48,7 @@ pub fn collect(model: &Path, folds: &[usize], name: &str) -> Result<()> {
     let first = folds.first().context("no folds are named")?;
     let labels = super::foreground::labels(&json::load(&validation(first).join("summary.json"))?);
     let labels: Vec<i64> = labels.into_iter().map(i64::from).collect();
-    summary::write(&to.join("summary.json"), &pairs(&to, &truths)?, &labels, &Head::default())?;
+    summary::write(&to.join("summary.json"), &pairs(&to, &references)?, &labels, &Head::default())?;
     Ok(())
 }
 
@@ -60,7 +60,7 @@ pub fn consolidate(model: &Path, folds: &[usize], name: &str) -> Result<()> {
     collect(model, folds, name)?;
     determine(&Determination {
         raw: model.join("cv_niftis_raw"),
-        truths: model.join("gt_niftis"),
+        references: model.join("gt_niftis"),
         output: model.to_owned(),
         final_name: "cv_niftis_postprocessed".to_owned(),
         advanced: false,

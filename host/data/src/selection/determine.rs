@@ -1,9 +1,9 @@
-//! Whether keeping the largest component pays, for all foreground together and for each class
+//! Determines whether keeping only the largest component improves the Dice, for all foreground together and for each class
 //! (v1 `determine_postprocessing`).
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 use nnunet_engine::progress;
 use nnunet_evaluation::{Confusion, nan_mean};
 use nnunet_formats::json::{self, Json};
@@ -12,35 +12,35 @@ use nnunet_postprocessing::{Classes, keep_largest};
 use rayon::prelude::*;
 
 use super::postprocessing::{Postprocessing, apply_to_folder, read_volume};
-use crate::folders;
 use crate::summary::{self, Head, Pair};
+use crate::{failures, images};
 
-/// What to look at, and where to put it.
+/// The predictions to examine, and where to write the results.
 #[derive(Debug, Clone)]
 pub struct Determination {
     /// Predictions.
     pub raw: PathBuf,
-    /// Truths of the same names.
-    pub truths: PathBuf,
+    /// Reference segmentations of the same names.
+    pub references: PathBuf,
     /// Folder for `postprocessing.json`, and for the postprocessed predictions in `final_name`.
     pub output: PathBuf,
     /// Name of the folder of postprocessed predictions.
     pub final_name: String,
     /// Keep other components that are as large as the smallest largest one of any case.
     pub advanced: bool,
-    /// By how much the Dice must rise.
+    /// Minimum improvement of the Dice.
     pub threshold: f64,
 }
 
-/// A prediction under treatment.
-type Treatment<'a> = &'a (dyn Fn(&mut LabelVolume) + Sync);
+/// A postprocessing step that is tried.
+type Step<'a> = &'a (dyn Fn(&mut LabelVolume) + Sync);
 
 /// Finds the postprocessing of a folder, writes it and applies it.
 ///
 /// # Errors
-/// Files that cannot be read or compared, together.
+/// Returns one error that lists all files that cannot be read or compared.
 pub fn determine(how: &Determination) -> Result<Postprocessing> {
-    let pairs = pairs(&how.raw, &how.truths)?;
+    let pairs = pairs(&how.raw, &how.references)?;
     let classes = classes(how, &pairs)?;
     let all = Classes::Joint(classes.clone());
     let raw = mean_dice(&pairs, &classes, &|_| {})?;
@@ -48,36 +48,36 @@ pub fn determine(how: &Determination) -> Result<Postprocessing> {
     let joint = |volume: &mut LabelVolume| keep(volume, std::slice::from_ref(&all), least.as_deref());
     let together = mean_dice(&pairs, &classes, &joint)?;
     let better = |new: f64, old: f64| new > old + how.threshold;
-    let pays = together.iter().zip(&raw).any(|(new, old)| better(*new, *old))
+    let improves = together.iter().zip(&raw).any(|(new, old)| better(*new, *old))
         && !together.iter().zip(&raw).any(|(new, old)| new < old);
-    let mut chosen: Vec<(Classes, Option<f64>)> = Vec::new();
-    if pays {
-        chosen.push((all, least.map(|sizes| sizes[0])));
+    let mut steps: Vec<(Classes, Option<f64>)> = Vec::new();
+    if improves {
+        steps.push((all, least.map(|sizes| sizes[0])));
     }
     let mut separate = Vec::new();
     if classes.len() > 1 {
         let (before, base) =
-            if pays { (together.clone(), chosen.clone()) } else { (raw.clone(), Vec::new()) };
+            if improves { (together.clone(), steps.clone()) } else { (raw.clone(), Vec::new()) };
         let each: Vec<Classes> = classes.iter().copied().map(Classes::One).collect();
         let least = self::least(how, &pairs, &each, &base)?;
-        let treat = |volume: &mut LabelVolume| {
-            keep_chosen(volume, &base);
+        let step = |volume: &mut LabelVolume| {
+            keep_steps(volume, &base);
             keep(volume, &each, least.as_deref());
         };
-        separate = mean_dice(&pairs, &classes, &treat)?;
+        separate = mean_dice(&pairs, &classes, &step)?;
         for (i, class) in each.into_iter().enumerate() {
             if better(separate[i], before[i]) {
-                chosen.push((class, least.as_ref().map(|sizes| sizes[i])));
+                steps.push((class, least.as_ref().map(|sizes| sizes[i])));
             }
         }
     }
-    let result = settled(chosen, how.advanced);
+    let result = as_postprocessing(steps, how.advanced);
     finish(how, &result, &classes, &pairs, [&raw, &together, &separate])?;
     Ok(result)
 }
 
-fn settled(chosen: Vec<(Classes, Option<f64>)>, advanced: bool) -> Postprocessing {
-    let (for_which_classes, sizes): (Vec<_>, Vec<_>) = chosen.into_iter().unzip();
+fn as_postprocessing(steps: Vec<(Classes, Option<f64>)>, advanced: bool) -> Postprocessing {
+    let (for_which_classes, sizes): (Vec<_>, Vec<_>) = steps.into_iter().unzip();
     let mut result = Postprocessing::default();
     result.config.for_which_classes = for_which_classes;
     result.config.min_valid_object_sizes = advanced.then(|| sizes.into_iter().flatten().collect());
@@ -94,13 +94,13 @@ fn finish(
 ) -> Result<()> {
     let final_folder = how.output.join(&how.final_name);
     apply_to_folder(&how.raw, &final_folder, result)?;
-    let treated = |pair: &Pair| Pair {
+    let postprocessed = |pair: &Pair| Pair {
         test: final_folder.join(pair.test.file_name().unwrap_or_default()),
         reference: pair.reference.clone(),
     };
-    let treated: Vec<Pair> = pairs.iter().map(treated).collect();
+    let postprocessed: Vec<Pair> = pairs.iter().map(postprocessed).collect();
     let labels: Vec<i64> = classes.iter().map(|class| i64::from(*class)).collect();
-    summary::write(&final_folder.join("summary.json"), &treated, &labels, &Head::default())?;
+    summary::write(&final_folder.join("summary.json"), &postprocessed, &labels, &Head::default())?;
     let by_class = |dice: &[f64]| {
         let entries = classes.iter().zip(dice);
         Json::Object(entries.map(|(class, dice)| (class.to_string(), Json::Float(*dice))).collect())
@@ -120,13 +120,17 @@ fn finish(
     Ok(json::save(&how.output.join("postprocessing.json"), &Json::Object(entries))?)
 }
 
-/// Predictions with their truths.
-pub(super) fn pairs(predictions: &Path, truths: &Path) -> Result<Vec<Pair>> {
-    let names = folders::file_names(predictions, ".nii.gz");
-    ensure!(!names.is_empty(), "there are no .nii.gz files in {}", predictions.display());
-    let missing: Vec<&String> = names.iter().filter(|name| !truths.join(name).is_file()).collect();
-    ensure!(missing.is_empty(), "{} lacks the truths of {missing:?}", truths.display());
-    Ok(names.iter().map(|name| Pair { test: predictions.join(name), reference: truths.join(name) }).collect())
+/// Predictions with their reference segmentations, which may be in another format.
+pub(super) fn pairs(predictions: &Path, references: &Path) -> Result<Vec<Pair>> {
+    let (mut pairs, mut missing) = (Vec::new(), Vec::new());
+    for name in images::list(predictions)? {
+        match images::find(references, images::stem(&name)) {
+            Some(reference) => pairs.push(Pair { test: predictions.join(&name), reference }),
+            None => missing.push(name),
+        }
+    }
+    ensure!(missing.is_empty(), "{} lacks the reference segmentations of {missing:?}", references.display());
+    Ok(pairs)
 }
 
 /// Foreground classes: of the predictions' `summary.json`, or else those that occur.
@@ -137,14 +141,14 @@ fn classes(how: &Determination, pairs: &[Pair]) -> Result<Vec<u8>> {
     } else {
         let mut all = Vec::new();
         for path in pairs.iter().flat_map(|pair| [&pair.test, &pair.reference]) {
-            all.extend(summary::read_labels(path)?);
+            all.extend(images::read_labels(path)?);
             all.sort_unstable();
             all.dedup();
         }
         all
     };
     classes.retain(|class| *class != 0);
-    ensure!(!classes.is_empty(), "{} and its truths have no foreground", how.raw.display());
+    ensure!(!classes.is_empty(), "{} and its reference segmentations have no foreground", how.raw.display());
     Ok(classes)
 }
 
@@ -155,9 +159,9 @@ fn keep(volume: &mut LabelVolume, classes: &[Classes], least: Option<&[f64]>) {
     }
 }
 
-fn keep_chosen(volume: &mut LabelVolume, chosen: &[(Classes, Option<f64>)]) {
+fn keep_steps(volume: &mut LabelVolume, steps: &[(Classes, Option<f64>)]) {
     let voxel = volume.spacing.iter().product();
-    for (class, least) in chosen {
+    for (class, least) in steps {
         keep_largest(&mut volume.labels, class, voxel, *least);
     }
 }
@@ -174,7 +178,7 @@ fn least(
     }
     let kept = |pair: &Pair| -> Result<Vec<f64>> {
         let mut volume = read_volume(&pair.test)?;
-        keep_chosen(&mut volume, base);
+        keep_steps(&mut volume, base);
         let voxel = volume.spacing.iter().product();
         let mut largest =
             |class| keep_largest(&mut volume.labels, class, voxel, None).unwrap_or(f64::INFINITY);
@@ -185,32 +189,27 @@ fn least(
     Ok(Some((0..classes.len()).map(smallest).collect()))
 }
 
-/// Mean Dice by class after a treatment; one case a thread is in memory.
-fn mean_dice(pairs: &[Pair], classes: &[u8], treat: Treatment<'_>) -> Result<Vec<f64>> {
+/// Mean Dice by class after a postprocessing step. Each thread has one case in memory.
+fn mean_dice(pairs: &[Pair], classes: &[u8], step: Step<'_>) -> Result<Vec<f64>> {
     let bar = progress::start(pairs.len(), "comparing");
     let cases: Vec<Result<Vec<f64>>> = pairs
         .par_iter()
         .map(|pair| {
             let mut volume = read_volume(&pair.test)?;
-            let truth = summary::read_labels(&pair.reference)?;
+            let reference = images::read_labels(&pair.reference)?;
             ensure!(
-                truth.dim() == volume.labels.dim(),
+                reference.dim() == volume.labels.dim(),
                 "{} and {} have different sizes",
                 pair.test.display(),
                 pair.reference.display()
             );
-            treat(&mut volume);
+            step(&mut volume);
             bar.inc(1);
-            let dice = |class: &u8| Confusion::count(volume.labels.view(), truth.view(), *class).dice();
+            let dice = |class: &u8| Confusion::count(volume.labels.view(), reference.view(), *class).dice();
             Ok(classes.iter().map(dice).collect())
         })
         .collect();
     drop(bar);
-    let failed: Vec<String> =
-        cases.iter().filter_map(|case| Some(format!("  {:#}", case.as_ref().err()?))).collect();
-    if !failed.is_empty() {
-        bail!("{} of {} cases cannot be compared:\n{}", failed.len(), pairs.len(), failed.join("\n"));
-    }
-    let cases = cases.into_iter().collect::<Result<Vec<_>>>()?;
+    let cases = failures::all("cases cannot be compared", cases)?;
     Ok((0..classes.len()).map(|i| nan_mean(cases.iter().map(|case| case[i]))).collect())
 }

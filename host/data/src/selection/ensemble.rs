@@ -10,7 +10,7 @@ use nnunet_inference::{labels_of, regions_of};
 use nnunet_numerics::{Resampling, resample, separate_axis};
 use nnunet_plugin_api::vocabulary::CaseProperties;
 
-use crate::{export, records};
+use crate::{export, images, records};
 
 /// One case of several models.
 #[derive(Debug, Clone)]
@@ -26,7 +26,7 @@ pub struct Merge {
 /// Writes the label map of the mean probabilities of a case. One model's probabilities are in memory beside the sum.
 ///
 /// # Errors
-/// Files that are missing, unreadable, or of different sizes.
+/// Returns an error for files that are missing, unreadable, or of different sizes.
 pub fn merge(case: &Merge) -> Result<()> {
     let mut mean = mean(&case.sources, "softmax")?;
     // As NumPy's mean of half-precision arrays is.
@@ -45,10 +45,10 @@ pub fn merge(case: &Merge) -> Result<()> {
     };
     write(&case.output, &mean, &first, labels)?;
     if case.save_npz {
-        let base = case.output.display().to_string();
-        let base = base.trim_end_matches(".nii.gz");
-        npz::save_f16(Path::new(&format!("{base}.npz")), "softmax", mean.view())?;
-        records::save(Path::new(&format!("{base}.pkl")), &Value::List(properties))?;
+        let name = case.output.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+        let beside = |ending: &str| case.output.with_file_name(format!("{}{ending}", images::stem(&name)));
+        npz::save_f16(&beside(".npz"), "softmax", mean.view())?;
+        records::save(&beside(".pkl"), &Value::List(properties))?;
     }
     Ok(())
 }
@@ -76,7 +76,7 @@ fn write(
 /// The mean of the arrays of that name; one of them is in memory beside the sum.
 ///
 /// # Errors
-/// Files that are missing, unreadable, or of different sizes.
+/// Returns an error for files that are missing, unreadable, or of different sizes.
 pub(crate) fn mean(sources: &[PathBuf], name: &str) -> Result<Array4<f32>> {
     let mut sum: Option<Array4<f32>> = None;
     for path in sources {

@@ -28,10 +28,10 @@ pub(super) fn labels(summary: &Json) -> Vec<u8> {
 /// Mean Dice of the foreground labels of a `summary.json`; NaN when one of them is.
 ///
 /// # Errors
-/// A file that is no summary.
+/// Returns an error for a file that is not a summary.
 pub fn mean_dice(path: &Path) -> Result<f64> {
     let summary = json::load(path)?;
-    let means = means(&summary).with_context(|| format!("{} is no summary", path.display()))?;
+    let means = means(&summary).with_context(|| format!("{} is not a summary", path.display()))?;
     let dice: Vec<f64> = means
         .iter()
         .filter(|(label, _)| label != "0" && label != "mean")
@@ -43,10 +43,10 @@ pub fn mean_dice(path: &Path) -> Result<f64> {
 /// Adds the entry `mean` to the means of a `summary.json`: every metric's mean over the foreground (v1 `foreground_mean`).
 ///
 /// # Errors
-/// A file that is no summary.
+/// Returns an error for a file that is not a summary.
 pub fn note_foreground_mean(path: &Path) -> Result<()> {
     let mut summary = json::load(path)?;
-    let entries = means(&summary).with_context(|| format!("{} is no summary", path.display()))?;
+    let entries = means(&summary).with_context(|| format!("{} is not a summary", path.display()))?;
     let foreground: Vec<&Json> =
         entries.iter().filter(|(label, _)| is_foreground(label)).map(|(_, metrics)| metrics).collect();
     let Some(Json::Object(names)) = foreground.first() else { return Ok(()) };

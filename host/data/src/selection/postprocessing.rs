@@ -2,15 +2,14 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use nnunet_engine::progress;
 use nnunet_formats::json::{self, Json};
-use nnunet_formats::nifti;
 use nnunet_plugin_api::{LabelVolume, Postprocessor};
 use nnunet_postprocessing::{Classes, LargestComponent, LargestComponentConfig};
 use rayon::prelude::*;
 
-use crate::{folders, summary};
+use crate::{failures, folders, images};
 
 /// What v1 keeps in `postprocessing.json`.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -23,7 +22,7 @@ impl Postprocessing {
     /// Reads the file.
     ///
     /// # Errors
-    /// A file without `for_which_classes`, or with sizes that do not belong to them.
+    /// Returns an error for a file without `for_which_classes`, or with sizes that do not belong to them.
     pub fn load(path: &Path) -> Result<Self> {
         let file = json::load(path)?;
         let classes = file.get("for_which_classes").and_then(Json::items);
@@ -109,36 +108,28 @@ impl Postprocessor for Postprocessing {
 /// Applies a postprocessor to every label map of a folder.
 ///
 /// # Errors
-/// All files that cannot be read, treated or written, together.
+/// Returns one error that lists all files that could not be read, processed or written.
 pub fn apply_to_folder(from: &Path, to: &Path, postprocessor: &dyn Postprocessor) -> Result<()> {
-    let names = folders::file_names(from, ".nii.gz");
-    if names.is_empty() {
-        bail!("there are no .nii.gz files in {}", from.display());
-    }
+    let names = images::list(from)?;
     folders::create(to)?;
     let bar = progress::start(names.len(), "postprocessing");
-    let treat = |name: &String| -> Result<()> {
+    let process = |name: &String| -> Result<()> {
         let path = from.join(name);
         let mut volume = read_volume(&path)?;
         postprocessor.apply(&mut volume).with_context(|| path.display().to_string())?;
-        nifti::write_labels(&to.join(name), volume.labels.view(), &nifti::read_geometry(&path)?)?;
+        images::write_labels(&to.join(name), volume.labels.view(), &images::read_geometry(&path)?)?;
         bar.inc(1);
         Ok(())
     };
-    let failed: Vec<String> =
-        names.par_iter().filter_map(|name| treat(name).err().map(|error| format!("  {error:#}"))).collect();
-    drop(bar);
-    if !failed.is_empty() {
-        bail!("{} of {} cases failed:\n{}", failed.len(), names.len(), failed.join("\n"));
-    }
+    failures::all("cases failed", names.par_iter().map(process).collect())?;
     Ok(())
 }
 
 /// A label map with its voxel size.
 pub(super) fn read_volume(path: &Path) -> Result<LabelVolume> {
     Ok(LabelVolume {
-        labels: summary::read_labels(path)?,
-        spacing: nifti::read_geometry(path)?.spacing_zyx(),
+        labels: images::read_labels(path)?,
+        spacing: images::read_geometry(path)?.spacing_zyx(),
     })
 }
 

@@ -16,7 +16,7 @@ pub const EXTENDED_FILE: &str = "summary_extended.json";
 /// mm; the file says it in its description.
 ///
 /// # Errors
-/// A negative tolerance; all pairs that cannot be compared, together.
+/// Returns an error for a negative tolerance, or one error that lists all pairs that cannot be compared.
 pub fn write_extended(path: &Path, pairs: &[Pair], labels: &[i64], tolerance: f64) -> Result<()> {
     ensure!(tolerance >= 0.0, "a tolerance of {tolerance} mm: it must be 0 or more");
     let rows = compare(pairs, labels, |label, test, reference, spacing| -> Values {

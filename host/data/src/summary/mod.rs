@@ -6,13 +6,13 @@ mod regions;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use ndarray::Array3;
 use nnunet_evaluation::{Confusion, metrics, nan_mean};
 use nnunet_formats::json;
 use rayon::prelude::*;
 
-use crate::images;
+use crate::{failures, images};
 
 pub use extended::{EXTENDED_FILE, write_extended};
 pub use regions::write_regions;
@@ -45,7 +45,7 @@ pub type MeanDice = Vec<(i64, f64)>;
 /// Evaluates pairs and writes `summary.json`; returns the mean Dice of every label.
 ///
 /// # Errors
-/// All pairs that cannot be compared, together.
+/// Returns one error that lists all pairs that cannot be compared.
 pub fn write(path: &Path, pairs: &[Pair], labels: &[i64], head: &Head<'_>) -> Result<MeanDice> {
     let cases = compare(pairs, labels, |label, test, reference, _| {
         Confusion::count(test.view(), reference.view(), label)
@@ -57,7 +57,7 @@ pub fn write(path: &Path, pairs: &[Pair], labels: &[i64], head: &Head<'_>) -> Re
     Ok(labels.iter().enumerate().map(|(i, label)| (*label, mean(i))).collect())
 }
 
-/// What `measure` says of every label (label, prediction, reference, (z, y, x) voxel size of the prediction) of every pair.
+/// The result of `measure` for every label (label, prediction, reference, (z, y, x) voxel size of the prediction) of every pair.
 fn compare<T: Send>(
     pairs: &[Pair],
     labels: &[i64],
@@ -72,17 +72,11 @@ fn compare<T: Send>(
         };
         labels.iter().map(measured).collect()
     };
-    let cases: Vec<Result<Vec<T>>> = pairs.par_iter().map(one).collect();
-    let failed: Vec<String> =
-        cases.iter().filter_map(|case| Some(format!("  {:#}", case.as_ref().err()?))).collect();
-    if !failed.is_empty() {
-        bail!("{} of {} cases cannot be evaluated:\n{}", failed.len(), cases.len(), failed.join("\n"));
-    }
-    cases.into_iter().collect()
+    failures::all("cases cannot be evaluated", pairs.par_iter().map(one).collect())
 }
 
 fn load(pair: &Pair) -> Result<(Array3<u8>, Array3<u8>)> {
-    let (test, reference) = (read_labels(&pair.test)?, read_labels(&pair.reference)?);
+    let (test, reference) = (images::read_labels(&pair.test)?, images::read_labels(&pair.reference)?);
     ensure!(
         test.dim() == reference.dim(),
         "{} has {:?} voxels (z, y, x) but {} has {:?}",
@@ -92,20 +86,4 @@ fn load(pair: &Pair) -> Result<(Array3<u8>, Array3<u8>)> {
         reference.dim()
     );
     Ok((test, reference))
-}
-
-/// A label map as whole numbers.
-///
-/// # Errors
-/// A file that is no NIfTI image, or has values that are no labels.
-pub fn read_labels(path: &Path) -> Result<Array3<u8>> {
-    let (mut labels, mut odd) = (Vec::new(), None);
-    let geometry = images::for_each_slice(path, |_, slice| {
-        odd = odd.or_else(|| slice.iter().copied().find(|value| *value != f32::from(*value as u8)));
-        labels.extend(slice.iter().map(|value| *value as u8));
-    })?;
-    if let Some(value) = odd {
-        bail!("{} is not a label map: it contains {value}", path.display());
-    }
-    Ok(Array3::from_shape_vec(geometry.size_zyx(), labels)?)
 }

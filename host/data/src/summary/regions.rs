@@ -11,6 +11,7 @@ use nnunet_plugin_api::vocabulary::Regions;
 use rayon::prelude::*;
 
 use super::{Pair, load};
+use crate::images;
 
 /// Statistics over the cases.
 type Statistic = fn(&[f64]) -> f64;
@@ -26,14 +27,14 @@ const STATISTICS: [(&str, Statistic); 4] = [
 /// Evaluates pairs by region and writes a table.
 ///
 /// # Errors
-/// The first pair that cannot be compared.
+/// Returns an error with the first pair that cannot be compared.
 pub fn write_regions(path: &Path, pairs: &[Pair], regions: &Regions) -> Result<()> {
     let rows: Vec<Vec<f64>> = pairs.par_iter().map(|pair| dice(pair, regions)).collect::<Result<_>>()?;
     let mut text = "casename".to_owned();
     regions.regions.iter().for_each(|region| text.extend([",", &region.name]));
     for (pair, row) in pairs.iter().zip(&rows) {
         let name = pair.test.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        line(&mut text, name.trim_end_matches(".nii.gz"), row);
+        line(&mut text, images::stem(&name), row);
     }
     let columns: Vec<Vec<f64>> =
         (0..regions.regions.len()).map(|i| rows.iter().map(|row| row[i]).collect()).collect();

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::load;
 use crate::images;
 
-/// What `dataset.json` says of channels and labels.
+/// Channels and labels of `dataset.json`.
 #[derive(Debug, Deserialize)]
 pub struct Dataset {
     /// Names by number.
@@ -60,7 +60,7 @@ impl Dataset {
     /// What a network's outputs mean.
     ///
     /// # Errors
-    /// Regions without an order, or with one of another length.
+    /// Returns an error for regions without an order, or with one of another length.
     pub fn heads(&self) -> Result<Heads> {
         let labels = || self.labels.iter().filter(|(name, _)| *name != "ignore").map(|(_, label)| label);
         if !labels().any(|label| matches!(label, Label::Several(values) if values.len() > 1)) {

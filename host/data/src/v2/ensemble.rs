@@ -8,7 +8,7 @@ use nnunet_inference::Heads;
 use serde::Deserialize;
 
 use super::{Dataset, Reader, load};
-use crate::pipeline::copy_file;
+use crate::folders::copy_file;
 use crate::records;
 use crate::selection::mean;
 
@@ -45,7 +45,7 @@ impl Ensemble {
     /// Writes the label map of the mean probabilities of a case, and those too if they are wanted.
     ///
     /// # Errors
-    /// Files that are missing, unreadable, or of different sizes.
+    /// Returns an error for files that are missing, unreadable, or of different sizes.
     pub fn merge(&self, sources: &[PathBuf], output: &Path, save_npz: bool) -> Result<()> {
         let mean = mean(sources, "probabilities")?;
         let (found, heads) = (mean.dim().0, self.heads.count());

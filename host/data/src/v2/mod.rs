@@ -29,7 +29,7 @@ pub fn is_v2(folder: &Path) -> bool {
 /// Reads a JSON file.
 ///
 /// # Errors
-/// What the system says; something missing, or of another type.
+/// Returns an I/O error, or an error for a value that is missing or of another type.
 pub fn load<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<T> {
     let text = std::fs::read(path).with_context(|| path.display().to_string())?;
     serde_json::from_slice(&text).with_context(|| path.display().to_string())

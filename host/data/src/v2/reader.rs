@@ -50,7 +50,9 @@ impl Reader {
             return channels;
         }
         let folder = if input.is_file() { input.parent().unwrap_or(input) } else { input };
-        let is_there = |channel: &usize| !file_names(folder, &format!("_{channel:04}{ending}")).is_empty();
+        let is_there = |channel: &usize| {
+            file_names(folder, &format!("_{channel:04}{ending}")).is_ok_and(|names| !names.is_empty())
+        };
         1 + (1..channels).take_while(is_there).count()
     }
 
@@ -75,7 +77,7 @@ impl Reader {
     /// Writes labels, (z, y, x) of the whole case, to lie as its image does.
     ///
     /// # Errors
-    /// What the system says.
+    /// Returns an I/O error.
     pub fn write(self, path: &Path, labels: ArrayView3<'_, u8>, case: &CaseProperties) -> Result<()> {
         if !self.turns() {
             return images::write_labels(path, labels, &export::raw_geometry(case));
@@ -88,7 +90,7 @@ impl Reader {
     /// What v2 keeps beside probabilities to write label maps later.
     ///
     /// # Errors
-    /// An image that is not there any more.
+    /// Returns an error for an image that is not there any more.
     pub fn keeps(self, case: &CaseProperties) -> Result<Option<(&'static str, Value)>> {
         Ok(Some(match self {
             Reader::Pictures | Reader::Tiff => return Ok(None),
@@ -112,7 +114,7 @@ impl Reader {
     /// Writes labels, (z, y, x) of the whole case, to lie as its image did by what [`Reader::keeps`] says of it.
     ///
     /// # Errors
-    /// Properties of another reader; what the system says.
+    /// Returns an error for properties of another reader, or an I/O error.
     pub fn write_kept(self, path: &Path, labels: ArrayView3<'_, u8>, kept: &Value) -> Result<()> {
         let (image, back) = match self {
             Reader::Pictures | Reader::Tiff => (unplaced(kept)?, None),

@@ -1,17 +1,12 @@
 //! The configuration file as it is written.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, Result};
 use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice};
 use nnunet_plugin_api::{Config as Table, Kind, PlannerSettings, PreprocessorSettings};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-
-use super::keys;
-use super::schema::schema;
 
 /// Components of one kind as tables of changes on a parent, by name.
 pub type Tables = BTreeMap<String, Table>;
@@ -44,7 +39,7 @@ pub struct File {
     /// Augmentations.
     #[schemars(with = "BTreeMap<String, ParameterTable>")]
     pub augmentations: Tables,
-    /// Loggers that every training tells what happens, by name, with their parameters.
+    /// Loggers that every training reports to, by name, with their parameters.
     pub loggers: Tables,
     /// Postprocessors.
     #[schemars(with = "BTreeMap<String, ParameterTable>")]
@@ -54,7 +49,7 @@ pub struct File {
     /// Where it was read.
     #[serde(skip)]
     pub path: PathBuf,
-    /// Whose it is.
+    /// Its scope.
     #[serde(skip)]
     pub scope: Scope,
 }
@@ -82,13 +77,13 @@ struct ParameterTable {
     changes: Table,
 }
 
-/// Whose a configuration file is.
+/// Whether a configuration file is the project's or the user's.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Scope {
-    /// The project's, or one named by the user for this run.
+    /// Of the project, or named by the user for this run.
     #[default]
     Project,
-    /// The user's, for all projects.
+    /// Of the user, for all projects.
     User,
 }
 
@@ -181,26 +176,7 @@ pub struct PluginTable {
     pub allow_override: bool,
 }
 
-/// Name of the section with a kind's tables.
-#[must_use]
-pub fn section(kind: Kind) -> String {
-    if kind == Kind::Loss { "losses".to_owned() } else { format!("{kind}s") }
-}
-
 impl File {
-    /// Reads a file.
-    ///
-    /// # Errors
-    /// A file that is not TOML, or a key that is unknown: the nearest one is offered.
-    pub fn load(path: &Path, scope: Scope) -> Result<Self> {
-        let shown = || path.display().to_string();
-        let text = std::fs::read_to_string(path).with_context(shown)?;
-        let table: Value = toml::from_str(&text).with_context(shown)?;
-        keys::check(&table, &schema(), "").with_context(shown)?;
-        let file: File = toml::from_str(&text).with_context(shown)?;
-        Ok(File { path: path.to_owned(), scope, ..file })
-    }
-
     /// The components of a kind this file describes.
     #[must_use]
     pub fn tables(&self, kind: Kind) -> Option<&Tables> {
@@ -214,50 +190,5 @@ impl File {
             Kind::Postprocessor => &self.postprocessors,
             _ => return None,
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn load(text: &str) -> Result<File> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(super::super::FILE);
-        std::fs::write(&path, text).unwrap();
-        File::load(&path, Scope::Project)
-    }
-
-    #[test]
-    fn the_projects_word_goes_before_the_users() {
-        let project = load("[use]\ntrainer = \"A\"\n").unwrap().choices;
-        let user =
-            load("[use]\ntrainer = \"B\"\narchitecture = { name = \"N\", depth = 3 }\n").unwrap().choices;
-        let both = project.or(&user);
-        assert_eq!(both.trainer.as_deref(), Some("A"));
-        assert_eq!(both.architecture.unwrap().parameters["depth"], 3);
-    }
-
-    #[test]
-    fn unknown_keys_get_the_nearest_one_with_its_place() {
-        let cases = [
-            ("[use]\ntrainr = \"A\"", "unknown key `use.trainr`; did you mean `trainer`?"),
-            ("[traners.A]", "unknown key `traners`; did you mean `trainers`?"),
-            (
-                "[trainers.A]\nextends = \"B\"\nmax_epochs = 3",
-                "unknown key `trainers.A.max_epochs`; did you mean `max_num_epochs`?",
-            ),
-            ("[plugins.a]\npath = \"x\"\nsha = \"y\"", "unknown key `plugins.a.sha`; did you mean `sha256`?"),
-        ];
-        for (text, wanted) in cases {
-            let error = format!("{:#}", load(text).unwrap_err());
-            assert!(error.ends_with(wanted), "{error}");
-        }
-    }
-
-    #[test]
-    fn parameters_of_components_are_their_own() {
-        let file = load("[losses.Mine]\nextends = \"DC_and_topk_loss\"\nk = 10\n").unwrap();
-        assert_eq!(file.tables(Kind::Loss).unwrap()["Mine"]["k"], 10);
     }
 }

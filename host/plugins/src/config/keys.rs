@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 /// Looks for a key the schema does not know. Places where several forms are accepted are left to their reader.
 ///
 /// # Errors
-/// The key, with its place and the nearest known one.
+/// Returns an error with the key, its location and a similar known key.
 pub(super) fn check(value: &Value, schema: &Value, place: &str) -> Result<()> {
     let (Some(table), Some(known)) = (value.as_object(), known(schema)) else { return Ok(()) };
     for (key, value) in table {

@@ -2,6 +2,7 @@
 
 mod file;
 mod keys;
+mod load;
 mod schema;
 mod tables;
 
@@ -11,10 +12,10 @@ use anyhow::Result;
 
 use crate::user_folders::config_folder;
 
-pub use file::{Choices, File, FolderTable, PluginTable, Scope, Tables, section};
+pub use file::{Choices, File, FolderTable, PluginTable, Scope, Tables};
 pub use schema::schema;
+pub(crate) use tables::register;
 pub use tables::{extends, without_extends};
-pub(crate) use tables::{preset_component, register};
 
 /// The file's name.
 pub const FILE: &str = "nnunet.toml";

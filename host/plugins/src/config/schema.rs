@@ -3,7 +3,7 @@
 use nnunet_plugin_api::schema as component_schema;
 use serde_json::{Map, Value};
 
-use super::File;
+use super::file::File;
 
 /// Sections whose tables change some of a parent's values.
 const PARTIAL: [&str; 3] = ["planners", "preprocessors", "trainers"];

@@ -5,13 +5,14 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use nnunet_plugin_api::{
-    Component, Config as Table, Factory, Info, Kind, Planner, PlannerSettings, Preprocessor,
-    PreprocessorSettings, overlay,
+    Component, Config as Table, Info, Kind, Planner, PlannerSettings, Preprocessor, PreprocessorSettings,
+    overlay,
 };
 
-use super::{File, Scope, section};
+use super::file::{File, Scope};
+use crate::component_set::ComponentSet;
 use crate::registry::{Origin, Preset, Registry};
-use crate::session::ComponentSet;
+use crate::section::section;
 
 /// The plugin name of components in configuration files.
 const CONFIG: &str = "config";
@@ -19,7 +20,8 @@ const CONFIG: &str = "config";
 /// Registers the components a file describes.
 ///
 /// # Errors
-/// A table without a parent, an unknown parent or parameter; one that would shadow a built-in.
+/// Returns an error for a table without a parent, an unknown parent or parameter, or for one that would shadow a
+/// built-in.
 pub(crate) fn register(set: ComponentSet, file: &File, registry: &mut Registry) -> Result<()> {
     let mut presets = Vec::new();
     for kind in Kind::ALL {
@@ -90,7 +92,7 @@ fn register_presets(
 /// The parent a table names.
 ///
 /// # Errors
-/// A table without one.
+/// Returns an error for a table without one.
 pub fn extends(kind: Kind, name: &str, table: &Table) -> Result<String> {
     match table.get("extends").and_then(|value| value.as_str()) {
         Some(parent) => Ok(parent.to_owned()),
@@ -136,10 +138,4 @@ impl Preprocessor for TablePreprocessor {
     fn configure(&self, settings: &mut PreprocessorSettings) -> nnunet_plugin_api::Result<()> {
         overlay(settings, &self.table)
     }
-}
-
-/// What stands for a preset in the registry.
-pub(crate) fn preset_component(kind: Kind, name: &str, extends: &str) -> Component {
-    let info = Info::new(kind, name.to_owned(), format!("{extends} with other parameters"));
-    Component { info, factory: Factory::Elsewhere }
 }

@@ -34,7 +34,7 @@ fn by_case(input: &Path, channels: usize, ending: &str) -> Result<BTreeMap<Strin
         return one_image(input, channels, ending);
     }
     ensure!(input.is_dir(), "there is no folder {}", input.display());
-    let names = file_names(input, ending);
+    let names = file_names(input, ending)?;
     ensure!(!names.is_empty(), "there are no {ending} files in {}", input.display());
     let mut cases = BTreeMap::new();
     let mut missing = Vec::new();

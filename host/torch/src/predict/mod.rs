@@ -13,11 +13,10 @@ mod prediction_records;
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use nnunet_cli::commands::predict::{AllInGpu, Args, Mode, Precision as Format};
 use nnunet_cli::{pictures, report};
-use nnunet_data::folders;
-use nnunet_data::memory;
+use nnunet_data::{failures, folders, memory};
 use nnunet_engine::session::Session;
 use nnunet_inference::Storage;
 use nnunet_plugin_api::Network;
@@ -121,11 +120,7 @@ fn predict_cases(
     if args.overlay {
         draw(&mine)?;
     }
-    let failed = records.failures();
-    if !failed.is_empty() {
-        bail!("{} of {} cases failed:\n{}", failed.len(), mine.len(), failed.join("\n"));
-    }
-    Ok(())
+    failures::none("cases failed", mine.len(), &records.failures())
 }
 
 /// Whether a case has to be predicted: its files are not there yet, or are to be overwritten.

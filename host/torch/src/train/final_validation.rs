@@ -72,7 +72,7 @@ fn postprocess_fold(job: &Job<'_>) -> Result<()> {
     let name = &job.args.val_folder;
     let found = determine(&Determination {
         raw: job.output.join(name),
-        truths,
+        references: truths,
         output: job.output.clone(),
         final_name: format!("{name}_postprocessed"),
         advanced: false,

@@ -101,13 +101,14 @@ fn previous_labels(folder: &Path, name: &str, compressed: bool) -> Result<Volume
 
 /// Names of the preprocessed cases in a folder, sorted.
 pub(crate) fn names(folder: &Path) -> Result<Vec<String>> {
-    let names = nnunet_data::folders::case_names(folder);
-    (!names.is_empty()).then_some(names).with_context(|| {
+    let none = || {
         format!(
             "there are no preprocessed cases in {}; run nnunet plan_and_preprocess first",
             folder.display()
         )
-    })
+    };
+    let names = nnunet_data::folders::case_names(folder).with_context(none)?;
+    (!names.is_empty()).then_some(names).with_context(none)
 }
 
 impl CaseSource for StageCases {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use ndarray::{Array3, Array4, Axis};
 use nnunet_data::export;
-use nnunet_data::pipeline::copy_file;
+use nnunet_data::folders::copy_file;
 use nnunet_data::v2::Dataset;
 use nnunet_formats::Geometry;
 use nnunet_formats::pickle::Value;

@@ -5,12 +5,13 @@ mod results_text;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use nnunet_data::folders::{self, CASCADE, CONFIGURATIONS, Folders, case_names, file_names};
+use nnunet_data::folders::{self, CASCADE, CONFIGURATIONS, Folders, case_names};
+use nnunet_data::images;
+use nnunet_data::records;
 use nnunet_data::selection::{
     Determination, Merge, VALIDATION, collect, consolidate, determine, mean_dice, merge, note_foreground_mean,
 };
 use nnunet_data::summary::{self, Head, Pair};
-use nnunet_data::{pipeline, records};
 use nnunet_formats::json::{self, Json};
 use rayon::prelude::*;
 
@@ -63,7 +64,7 @@ struct Candidate {
 /// Runs the command.
 ///
 /// # Errors
-/// Models or folds that are missing.
+/// Returns an error for models or folds that are missing.
 pub(super) fn run(args: &Args) -> Result<()> {
     let folders = Folders::from_environment();
     for task in &args.tasks {
@@ -177,20 +178,21 @@ impl Search<'_> {
         Ok(self.folders.results()?.join("ensembles").join(self.task))
     }
 
-    fn truths(&self) -> Result<PathBuf> {
+    fn references(&self) -> Result<PathBuf> {
         Ok(self.folders.preprocessed()?.join(self.task).join("gt_segmentations"))
     }
 
     /// Merges the validation cases of all folds; those that are there already stay.
     fn merge(&self, models: &[PathBuf; 2], to: &Path) -> Result<Vec<Pair>> {
-        let truths = self.truths()?;
+        let references = self.references()?;
         let (mut work, mut pairs) = (Vec::new(), Vec::new());
         for fold in &self.args.folds {
             let validation = |model: &PathBuf| model.join(format!("fold_{fold}")).join(VALIDATION);
             let folders = models.each_ref().map(validation);
             for case in validated(&folders)? {
-                let output = to.join(format!("{case}.nii.gz"));
-                pairs.push(Pair { test: output.clone(), reference: truths.join(format!("{case}.nii.gz")) });
+                let name = format!("{case}{}", images::DEFAULT_ENDING);
+                let output = to.join(&name);
+                pairs.push(Pair { test: output.clone(), reference: references.join(name) });
                 let sources = folders.iter().map(|folder| folder.join(format!("{case}.npz"))).collect();
                 work.push(Merge { sources, output, save_npz: false });
             }
@@ -207,19 +209,21 @@ impl Search<'_> {
     fn postprocess_ensemble(&self, folder: &Path, name: &str) -> Result<()> {
         determine(&Determination {
             raw: folder.join("ensembled_raw"),
-            truths: self.truths()?,
+            references: self.references()?,
             output: folder.to_owned(),
             final_name: "ensembled_postprocessed".to_owned(),
             advanced: false,
             threshold: 0.0,
         })?;
         let path = folder.join("ensembled_postprocessed/summary.json");
-        let Json::Object(mut entries) = json::load(&path)? else { bail!("{} is no summary", path.display()) };
+        let Json::Object(mut entries) = json::load(&path)? else {
+            bail!("{} is not a summary", path.display())
+        };
         entries.push(("experiment_name".to_owned(), Json::Str(name.to_owned())));
         json::save(&path, &Json::Object(entries))?;
         let all = self.folders.results()?.join("summary_jsons");
         folders::create(&all)?;
-        pipeline::copy_file(&path, &all.join(format!("{}__{name}.json", self.task)))
+        folders::copy_file(&path, &all.join(format!("{}__{name}.json", self.task)))
     }
 }
 
@@ -229,18 +233,18 @@ fn validated(folders: &[PathBuf; 2]) -> Result<Vec<String>> {
     for folder in folders {
         ensure!(
             folder.join("summary.json").is_file(),
-            "{} is no finished validation; {again}",
+            "{} is not a finished validation; {again}",
             folder.display()
         );
-        let (cases, labels) = (case_names(folder), file_names(folder, ".nii.gz"));
-        let stems = labels.iter().filter_map(|name| name.strip_suffix(".nii.gz"));
+        let (cases, labels) = (case_names(folder)?, images::list(folder)?);
+        let stems = labels.iter().map(|name| images::stem(name));
         let lacking: Vec<&str> = stems
             .filter(|case| !case.ends_with("noPostProcess") && !case.ends_with("_postprocessed"))
             .filter(|case| !cases.iter().any(|known| known == case))
             .collect();
         ensure!(lacking.is_empty(), "{} lacks the npz files of {lacking:?}; {again}", folder.display());
     }
-    let [first, second] = folders.each_ref().map(|folder| case_names(folder));
+    let [first, second] = [case_names(&folders[0])?, case_names(&folders[1])?];
     ensure!(
         first == second,
         "{} and {} hold different cases; were both trained with the same splits?",

@@ -77,7 +77,9 @@ fn table(candidates: &[Candidate]) -> Result<String> {
     for candidate in candidates {
         let summary = json::load(&candidate.summary)?;
         let means = summary.get("results").and_then(|results| results.get("mean"));
-        let Some(Json::Object(means)) = means else { bail!("{} is no summary", candidate.summary.display()) };
+        let Some(Json::Object(means)) = means else {
+            bail!("{} is not a summary", candidate.summary.display())
+        };
         let dice =
             |(_, metrics): &(String, Json)| metrics.get("Dice").and_then(Json::as_f64).unwrap_or(f64::NAN);
         let (mean, mut labels): (Vec<_>, Vec<_>) =

@@ -1,4 +1,4 @@
-//! `plugins docs`: the reference of all components in use.
+//! `plugins docs`: prints the reference of all components in use.
 
 use anyhow::Result;
 use nnunet_engine::reference;

@@ -1,4 +1,4 @@
-//! `plugins inspect`: everything a component says of itself.
+//! `plugins inspect`: describes a component or plugin.
 
 use anyhow::{Result, ensure};
 use nnunet_engine::plugin::Plugin;
@@ -66,7 +66,7 @@ fn facts(plugin: &Plugin) {
     for (what, value) in [
         ("file", plugin.path.display().to_string()),
         ("sha256", plugin.sha256.clone()),
-        ("licence", about.licence.clone()),
+        ("license", about.licence.clone()),
         ("ABI", about.abi.clone()),
         ("built by", about.rustc.clone()),
         ("libtorch", torch.to_owned()),

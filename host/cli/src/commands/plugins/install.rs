@@ -1,4 +1,4 @@
-//! `plugins install`: a plugin for all of a user's projects.
+//! `plugins install`: installs a plugin for all of a user's projects.
 
 use std::path::PathBuf;
 

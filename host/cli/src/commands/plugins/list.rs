@@ -1,4 +1,4 @@
-//! `plugins list`: all components, where they come from, and whether they are in use.
+//! `plugins list`: all components, their origin and their status.
 
 use anyhow::Result;
 use nnunet_engine::registry::{Entry, Status};

@@ -1,4 +1,4 @@
-//! `plugins new`: a crate to start from.
+//! `plugins new`: creates a crate for a new plugin.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! `plugins pin`: what a project's plugins must be, written into its configuration file.
+//! `plugins pin`: writes versions and hashes of plugins into the project's configuration file.
 
 use anyhow::Result;
 use nnunet_engine::config::{self, FILE};

@@ -1,4 +1,4 @@
-//! `plugins probe`: the child process in which a plugin is loaded for the first time.
+//! `plugins probe`: loads a plugin in a child process.
 
 use std::path::PathBuf;
 

@@ -1,135 +1,17 @@
-//! The registry: which component a name means. One rule of precedence, for built-ins and plugins alike.
+//! The registry: which component a name refers to. One rule of precedence holds for built-ins and plugins alike.
 
-use std::fmt;
-use std::path::{Path, PathBuf};
+mod entry;
+mod make;
+mod origin;
 
 use anyhow::{Result, anyhow, bail};
 use nnunet_plugin_api::vocabulary::ComponentChoice;
-use nnunet_plugin_api::{
-    Component, Config, ExperimentLogger, Factory, ImageFormat, Info, Kind, Normalization, Planner,
-    Postprocessor, Preprocessor,
-};
-use serde::Serialize;
+use nnunet_plugin_api::{Component, Config, Factory, Info, Kind};
 
-/// Where a component comes from. The order is the order of precedence: earlier ones win.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Origin {
-    /// Named with `--plugin`.
-    CommandLine(PathBuf),
-    /// Listed in `[plugins]` of `nnunet.toml`.
-    Project(PathBuf),
-    /// Written in `nnunet.toml` as a table.
-    Config(PathBuf),
-    /// Found through `NNUNET_PLUGIN_PATH`.
-    PluginPath(PathBuf),
-    /// Listed in `[plugins]` of the user's own configuration file.
-    UserListed(PathBuf),
-    /// Written in the user's own configuration file as a table.
-    UserConfig(PathBuf),
-    /// Found in the user's data folder.
-    User(PathBuf),
-    /// Part of the program.
-    BuiltIn,
-}
+use crate::section::section;
 
-impl Origin {
-    /// The shared library, for components of plugins.
-    #[must_use]
-    pub fn library(&self) -> Option<&Path> {
-        match self {
-            Origin::CommandLine(path)
-            | Origin::Project(path)
-            | Origin::PluginPath(path)
-            | Origin::UserListed(path)
-            | Origin::User(path) => Some(path),
-            Origin::Config(_) | Origin::UserConfig(_) | Origin::BuiltIn => None,
-        }
-    }
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Origin::BuiltIn => f.pad("built-in"),
-            Origin::CommandLine(path)
-            | Origin::Project(path)
-            | Origin::PluginPath(path)
-            | Origin::UserListed(path)
-            | Origin::User(path)
-            | Origin::UserConfig(path)
-            | Origin::Config(path) => f.pad(&path.display().to_string()),
-        }
-    }
-}
-
-/// What became of a registration.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// The name was free.
-    Added,
-    /// A built-in of this name is shadowed by it, with the user's consent.
-    Shadows,
-    /// A component of this name with higher precedence is there already.
-    Shadowed,
-    /// Another plugin of the same rank has the name: using the bare name is an error from now on.
-    Ambiguous,
-}
-
-/// One known component.
-#[derive(Debug)]
-pub struct Entry {
-    /// Description and factory.
-    pub component: Component,
-    /// Plugin it belongs to; empty for built-ins.
-    pub plugin: String,
-    /// Where it comes from.
-    pub origin: Origin,
-    status: Status,
-    preset: Option<Preset>,
-}
-
-/// A name for another component with other parameters.
-#[derive(Debug, Clone)]
-pub struct Preset {
-    /// The component.
-    pub extends: String,
-    /// Parameters that differ from its defaults.
-    pub changes: Config,
-}
-
-/// State of an entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Status {
-    /// Part of the program, in use.
-    BuiltIn,
-    /// From a plugin or a config file, in use.
-    Loaded,
-    /// Hidden behind another component of the same name.
-    Shadowed,
-    /// Shares its name with another plugin's.
-    Ambiguous,
-}
-
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Status::BuiltIn => "built-in",
-            Status::Loaded => "loaded",
-            Status::Shadowed => "shadowed",
-            Status::Ambiguous => "ambiguous",
-        })
-    }
-}
-
-macro_rules! made {
-    ($registry:expr, $kind:ident, $name:expr, $config:expr) => {
-        match &$registry.find(Kind::$kind, $name)?.component.factory {
-            Factory::$kind(make) => Ok(make($config)?),
-            _ => Err($registry.unknown(Kind::$kind, $name)),
-        }
-    };
-}
+pub use entry::{Entry, Outcome, Preset, Status};
+pub use origin::Origin;
 
 /// All known components.
 #[derive(Debug, Default)]
@@ -154,7 +36,7 @@ impl Registry {
     /// `plugin/Name` always finds its plugin's.
     ///
     /// # Errors
-    /// A plugin that shadows a built-in without `allow_override`.
+    /// Returns an error if a plugin would shadow a built-in without `allow_override`.
     pub fn register(
         &mut self,
         component: Component,
@@ -163,17 +45,35 @@ impl Registry {
         allow_override: bool,
     ) -> Result<Outcome> {
         self.consent(std::slice::from_ref(&component.info), &origin, allow_override)?;
-        let Info { kind, name, .. } = &component.info;
-        let rivals: Vec<usize> =
-            (0..self.entries.len()).filter(|i| self.entries[*i].is(*kind, name)).collect();
-        let (outcome, status) = match rivals.iter().copied().rfind(|i| self.entries[*i].in_use()) {
-            None => {
-                (Outcome::Added, if origin == Origin::BuiltIn { Status::BuiltIn } else { Status::Loaded })
-            }
-            Some(rival) => self.contest(rival, &origin),
-        };
-        self.entries.push(Entry { component, plugin: plugin.to_owned(), origin, status, preset: None });
-        Ok(outcome)
+        let (kind, name) = (component.info.kind, component.info.name.clone());
+        let is_first = !self.entries.iter().any(|entry| entry.is(kind, &name));
+        let (plugin, status) = (plugin.to_owned(), Status::Loaded);
+        self.entries.push(Entry { component, plugin, origin, status, preset: None });
+        Ok(match self.resolve(kind, &name) {
+            Status::BuiltIn | Status::Loaded if is_first => Outcome::Added,
+            Status::BuiltIn | Status::Loaded => Outcome::Shadows,
+            Status::Shadowed => Outcome::Shadowed,
+            Status::Ambiguous => Outcome::Ambiguous,
+        })
+    }
+
+    /// Sets the status of all components of a name by their precedence. Returns that of the last one registered.
+    fn resolve(&mut self, kind: Kind, name: &str) -> Status {
+        let named =
+            || self.entries.iter().filter(|entry| entry.is(kind, name)).map(|entry| entry.origin.rank());
+        let best = named().min();
+        let several = named().filter(|rank| Some(*rank) == best).count() > 1;
+        let mut last = Status::Loaded;
+        for entry in self.entries.iter_mut().filter(|entry| entry.is(kind, name)) {
+            entry.status = match Some(entry.origin.rank()) == best {
+                false => Status::Shadowed,
+                true if several => Status::Ambiguous,
+                true if entry.origin == Origin::BuiltIn => Status::BuiltIn,
+                true => Status::Loaded,
+            };
+            last = entry.status;
+        }
+        last
     }
 
     /// Registers a name for another component with other parameters.
@@ -187,7 +87,7 @@ impl Registry {
         preset: Preset,
         origin: Origin,
     ) -> Result<Outcome> {
-        let component = crate::config::preset_component(kind, name, &preset.extends);
+        let component = preset_component(kind, name, &preset.extends);
         let outcome = self.register(component, "config", origin, false)?;
         if let Some(entry) = self.entries.last_mut() {
             entry.preset = Some(preset);
@@ -210,7 +110,7 @@ impl Registry {
     /// Whether a component knows all of these parameters. One that has not said which it takes is asked when it is made.
     ///
     /// # Errors
-    /// The first unknown one, with the nearest known.
+    /// Returns an error with the first unknown parameter and a similar known one.
     pub fn check_parameters(&self, kind: Kind, name: &str, parameters: &Config) -> Result<()> {
         let (entry, _) = self.expand(kind, &ComponentChoice::named(name))?;
         let known = entry.component.info.parameters();
@@ -224,7 +124,7 @@ impl Registry {
     /// Whether components may be registered: only with `allow_override` may one shadow a built-in.
     ///
     /// # Errors
-    /// The component that may not.
+    /// Returns an error with the component that may not.
     pub fn consent(&self, infos: &[Info], origin: &Origin, allow_override: bool) -> Result<()> {
         let built_in = |info: &&Info| {
             self.entries.iter().any(|e| e.origin == Origin::BuiltIn && e.is(info.kind, &info.name))
@@ -238,23 +138,10 @@ impl Registry {
         }
     }
 
-    fn contest(&mut self, rival: usize, origin: &Origin) -> (Outcome, Status) {
-        let rival = &mut self.entries[rival];
-        if rival.origin.rank() == origin.rank() {
-            rival.status = Status::Ambiguous;
-            (Outcome::Ambiguous, Status::Ambiguous)
-        } else if origin.rank() < rival.origin.rank() {
-            rival.status = Status::Shadowed;
-            (Outcome::Shadows, Status::Loaded)
-        } else {
-            (Outcome::Shadowed, Status::Shadowed)
-        }
-    }
-
     /// The component a name means: `Name`, `plugin/Name` or `kind:plugin/Name`.
     ///
     /// # Errors
-    /// An unknown name (the nearest ones are offered) or an ambiguous one.
+    /// Returns an error for an unknown name (similar names are suggested) or an ambiguous one.
     pub fn find(&self, kind: Kind, name: &str) -> Result<&Entry> {
         let path = name.strip_prefix(&format!("{kind}:")).unwrap_or(name);
         if let Some((plugin, bare)) = path.split_once('/') {
@@ -284,7 +171,7 @@ impl Registry {
             .collect();
         known.sort_by(|a, b| b.0.total_cmp(&a.0));
         let near: Vec<&str> = known.iter().take(3).map(|(_, name)| *name).collect();
-        let section = crate::config::section(kind);
+        let section = section(kind);
         let near =
             if near.is_empty() { String::new() } else { format!("; nearest names: {}", near.join(", ")) };
         anyhow!(
@@ -293,86 +180,12 @@ impl Registry {
              NNUNET_PLUGIN_PATH, the plugins folder of the user)"
         )
     }
-
-    /// Makes a planner.
-    ///
-    /// # Errors
-    /// As [`Registry::find`]; what the factory returns.
-    pub fn planner(&self, name: &str) -> Result<Box<dyn Planner>> {
-        made!(self, Planner, name, &Config::new())
-    }
-
-    /// Makes a preprocessor.
-    ///
-    /// # Errors
-    /// As [`Registry::find`]; what the factory returns.
-    pub fn preprocessor(&self, name: &str) -> Result<Box<dyn Preprocessor>> {
-        made!(self, Preprocessor, name, &Config::new())
-    }
-
-    /// Makes a normalisation.
-    ///
-    /// # Errors
-    /// As [`Registry::find`]; what the factory returns.
-    pub fn normalization(&self, name: &str) -> Result<Box<dyn Normalization>> {
-        made!(self, Normalization, name, &Config::new())
-    }
-
-    /// Makes an image format.
-    ///
-    /// # Errors
-    /// As [`Registry::find`]; what the factory returns.
-    pub fn format(&self, name: &str) -> Result<Box<dyn ImageFormat>> {
-        made!(self, Format, name, &Config::new())
-    }
-
-    /// Makes an experiment logger.
-    ///
-    /// # Errors
-    /// As [`Registry::find`]; what the factory returns.
-    pub fn logger(&self, name: &str, config: &Config) -> Result<Box<dyn ExperimentLogger>> {
-        made!(self, Logger, name, config)
-    }
-
-    /// Makes a postprocessor.
-    ///
-    /// # Errors
-    /// As [`Registry::find`]; what the factory returns.
-    pub fn postprocessor(&self, choice: &ComponentChoice) -> Result<Box<dyn Postprocessor>> {
-        let (_, choice) = self.expand(Kind::Postprocessor, choice)?;
-        made!(self, Postprocessor, &choice.name, &choice.parameters)
-    }
 }
 
-impl Origin {
-    /// Its rank in the order of precedence: the component of the lower rank is used.
-    #[must_use]
-    pub fn rank(&self) -> u8 {
-        match self {
-            Origin::CommandLine(_) => 0,
-            Origin::Config(_) | Origin::Project(_) => 1,
-            Origin::PluginPath(_) => 2,
-            Origin::UserConfig(_) | Origin::UserListed(_) => 3,
-            Origin::User(_) => 4,
-            Origin::BuiltIn => 5,
-        }
-    }
-}
-
-impl Entry {
-    fn is(&self, kind: Kind, name: &str) -> bool {
-        self.component.info.kind == kind && self.component.info.name == name
-    }
-
-    fn in_use(&self) -> bool {
-        self.status != Status::Shadowed
-    }
-
-    /// Its state.
-    #[must_use]
-    pub fn status(&self) -> Status {
-        self.status
-    }
+/// Stands for a preset in the registry.
+fn preset_component(kind: Kind, name: &str, extends: &str) -> Component {
+    let info = Info::new(kind, name.to_owned(), format!("{extends} with other parameters"));
+    Component { info, factory: Factory::Elsewhere }
 }
 
 #[cfg(test)]
@@ -403,6 +216,19 @@ mod tests {
         );
         assert_eq!(registry.find(Kind::Planner, "A").unwrap().plugin, "q");
         assert_eq!(registry.find(Kind::Planner, "planner:p/A").unwrap().plugin, "p");
+    }
+
+    #[test]
+    fn a_stronger_third_settles_what_was_ambiguous() {
+        let mut registry = Registry::new();
+        for plugin in ["p", "q"] {
+            registry.register(component("B"), plugin, Origin::PluginPath(plugin.into()), false).unwrap();
+        }
+        let named = Origin::CommandLine("c.so".into());
+        assert_eq!(registry.register(component("B"), "r", named, false).unwrap(), Outcome::Shadows);
+        assert_eq!(registry.find(Kind::Planner, "B").unwrap().plugin, "r");
+        let statuses: Vec<Status> = registry.entries().iter().map(Entry::status).collect();
+        assert_eq!(statuses, [Status::Shadowed, Status::Shadowed, Status::Loaded]);
     }
 
     #[test]
