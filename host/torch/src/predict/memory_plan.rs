@@ -146,7 +146,7 @@ impl Sizes {
         3 * voxels(self.raw)
     }
 
-    fn activations(&self, window: &SlidingWindow) -> u64 {
+    pub(super) fn activations(&self, window: &SlidingWindow) -> u64 {
         let patch = window.patch.iter().product::<usize>() as u64;
         let classes = 4 * window.num_classes as u64;
         4 * patch * (self.features as u64 * ACTIVATIONS + classes) * window.batch as u64

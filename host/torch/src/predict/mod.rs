@@ -18,7 +18,7 @@ use nnunet_cli::commands::predict::{AllInGpu, Args, Mode, Precision as Format};
 use nnunet_cli::{pictures, report};
 use nnunet_data::{failures, folders, memory};
 use nnunet_engine::session::Session;
-use nnunet_inference::Storage;
+use nnunet_inference::{SlidingWindow, Storage};
 use nnunet_plugin_api::Network;
 use nnunet_plugin_api::tch::Device;
 use nnunet_plugin_api::vocabulary::Precision;
@@ -137,8 +137,9 @@ fn place_on_device(args: &Args, model: &mut LoadedModel, sizes: &Sizes) -> Resul
         }
         return Ok(None);
     }
+    let estimate = sizes.activations(&SlidingWindow { batch: 1, ..model.window.clone() });
     let network = model.networks.first().context("the model has no network")?;
-    let (needs, available) = devices::needs(&**network, model.input_channels, &model.window)?;
+    let (needs, available) = devices::needs(&**network, model.input_channels, &model.window, estimate)?;
     let max = args.max_vram.unwrap_or(available);
     let plan = OnDevice::new(sizes, &model.window, needs, max, args.all_in_gpu());
     report::line(&plan.describe(args.max_vram));
