@@ -4,6 +4,7 @@
 pub mod cost;
 pub mod rehearsal;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -16,9 +17,19 @@ pub struct Outcome {
     pub text: String,
 }
 
-/// Folder of the built programs: the one above this test's own.
+/// The folder of the repository.
+#[must_use]
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests lies in the repository")
+}
+
+/// Folder of the programs. Cargo builds them before the tests of their package and hands over their paths; elsewhere it is
+/// the folder above the running test's or benchmark's own.
 #[must_use]
 pub fn programs() -> PathBuf {
+    if let Some(program) = std::env::var_os("CARGO_BIN_EXE_nnunet") {
+        return Path::new(&program).parent().expect("target/<profile>/nnunet").to_owned();
+    }
     let test = std::env::current_exe().expect("this test has a path");
     test.ancestors().nth(2).expect("target/<profile>/deps/<test>").to_owned()
 }
@@ -66,6 +77,21 @@ pub fn copy_folder(from: &Path, to: &Path) {
             std::fs::copy(&path, &to).expect("a copy");
         }
     }
+}
+
+/// All files below a folder with their bytes.
+#[must_use]
+pub fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            found.extend(contents(&path));
+        } else {
+            found.insert(path.clone(), std::fs::read(&path).expect("a file"));
+        }
+    }
+    found
 }
 
 /// A fresh set of folders.
@@ -170,6 +196,14 @@ impl World {
         let outcome = self.run(line);
         assert_eq!(outcome.code, 0, "nnunet {line}\n{}", outcome.text);
         outcome.text
+    }
+
+    /// The raw task `Task900_Phantom` with so many training cases and one test case.
+    #[must_use]
+    pub fn with_raw_phantoms(count: usize) -> Self {
+        let world = Self::new();
+        world.succeed(&format!("example-dataset -o raw/nnUNet_raw_data --train {count} --test 1"));
+        world
     }
 
     /// A task of phantoms, planned and preprocessed by a small planner; `nnunet.toml` has a short trainer `Short`.

@@ -69,9 +69,14 @@ fn fields(name: &str, fields: &Fields, only_public: bool, all: &mut BTreeSet<Str
 }
 
 fn listed() -> BTreeSet<String> {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let api = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut all = BTreeSet::new();
-    for (folder, path) in [(source.clone(), "nnunet_plugin_api"), (source.join("vocabulary"), "vocabulary")] {
+    let folders = [
+        ("core/src", "nnunet_plugin_api"),
+        ("core/src/vocabulary", "vocabulary"),
+        ("torch/src", "nnunet_plugin_api"),
+    ];
+    for (folder, path) in folders.map(|(folder, path)| (api.join(folder), path)) {
         for entry in std::fs::read_dir(folder).unwrap().flatten() {
             if entry.path().extension().is_some_and(|ending| ending == "rs") {
                 let file = syn::parse_file(&std::fs::read_to_string(entry.path()).unwrap()).unwrap();

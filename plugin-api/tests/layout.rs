@@ -33,7 +33,7 @@ impl Layouts {
             self.add(field.layout());
         }
         // The types of abi_stable and of std are versioned by themselves.
-        if layout.package() == "nnunet-plugin-api" {
+        if layout.package() == "nnunet-plugin-core" {
             self.types.insert(name, text);
         }
     }

@@ -17,7 +17,7 @@ use nnunet_plugin_api::tch::{self, Device, Kind as Element, Tensor};
 use nnunet_plugin_api::vocabulary::EpochReport;
 use nnunet_plugin_api::{
     Component, Factory, Kind, LabelVolume, Loss, Network, NetworkSpec, NormalizationContext, Registration,
-    Trainer, inventory,
+    TensorFactories, Trainer, inventory,
 };
 
 /// Microseconds of a call: the best of several rounds.
@@ -65,7 +65,7 @@ fn postprocess(component: &Component) -> f64 {
 }
 
 fn epoch_end(component: &Component) -> f64 {
-    let Factory::Trainer(make) = &component.factory else { panic!("another kind") };
+    let make = component.factory.trainer().unwrap();
     let mut trainer: Box<dyn Trainer> = make(&component.info.defaults).unwrap();
     let report = EpochReport::default();
     microseconds(20_000, || {
@@ -75,13 +75,12 @@ fn epoch_end(component: &Component) -> f64 {
 
 fn loss(crossed: bool) -> Box<dyn Loss> {
     let component = built_in(Kind::Loss, "RobustCrossEntropyLoss", crossed);
-    let Factory::Loss(make) = &component.factory else { panic!("another kind") };
-    make(&component.info.defaults).unwrap()
+    component.factory.loss().unwrap()(&component.info.defaults).unwrap()
 }
 
 fn network(crossed: bool, store: &mut ParameterStore) -> Box<dyn Network> {
     let component = built_in(Kind::Architecture, "Generic_UNet", crossed);
-    let Factory::Architecture(make) = &component.factory else { panic!("another kind") };
+    let make = component.factory.architecture().unwrap();
     let spec = NetworkSpec {
         num_input_channels: 1,
         num_classes: 3,

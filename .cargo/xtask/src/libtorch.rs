@@ -80,7 +80,7 @@ fn find(parts: Parts) -> Result<(PathBuf, String)> {
     Ok((folder.join("torch"), folder.display().to_string()))
 }
 
-fn cache() -> Result<PathBuf> {
+pub(crate) fn cache() -> Result<PathBuf> {
     let named = env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     named
         .or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cache")))

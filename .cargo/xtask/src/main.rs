@@ -1,11 +1,13 @@
 //! Set-up, the demo, the reference pages and all checks, one command each: `cargo setup`, `cargo demo`, `cargo verify`,
-//! `cargo reference`, `cargo lint`.
+//! `cargo interop`, `cargo reference`, `cargo lint`.
 //!
 //! Depends on std alone: it builds in seconds, before there is a libtorch.
 
 mod demo;
 mod libtorch;
 mod numeric;
+mod python;
+mod timing;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -21,9 +23,10 @@ fn main() -> ExitCode {
         "setup" => libtorch::set_up_from(rest),
         "demo" => build().and_then(|()| demo::run(rest)),
         "verify" => build().and_then(|()| test(rest)),
+        "interop" => build().and_then(|()| python::test(&libtorch::set_up()?)),
         "reference" => build().and_then(|()| reference()),
         "lint" => libtorch::set_up().and_then(|libtorch| lint(&libtorch)),
-        _ => Err("usage: cargo setup [--cuda] | cargo demo [FOLDER] | cargo verify [TEST ARGUMENTS] | cargo reference | cargo lint"
+        _ => Err("usage: cargo setup [--cuda] | cargo demo [FOLDER] | cargo verify [TEST ARGUMENTS] | cargo interop | cargo reference | cargo lint"
             .to_owned()),
     };
     match done {
@@ -43,21 +46,10 @@ fn root() -> PathBuf {
     checkout.or_else(|| std::env::current_dir().ok()).unwrap_or_else(|| PathBuf::from("."))
 }
 
-/// Plugins that need no tensors.
-const LIGHT_PLUGINS: [&str; 5] =
-    ["my-augmentation", "my-imaging", "my-planner", "my-postprocessor", "my-preprocessor"];
-
-/// Builds everything. The command line and plugins without tensors come last and on their own: together with the rest
-/// they would be linked with libtorch, since cargo unites the features of what it builds at once.
+/// Builds everything.
 fn build() -> Result<()> {
     let libtorch = libtorch::set_up()?;
-    cargo(&libtorch, &["build", "--release", "--workspace"])?;
-    let packages = LIGHT_PLUGINS.iter().flat_map(|name| ["--package", name]);
-    cargo(&libtorch, &["build", "--release"].into_iter().chain(packages).collect::<Vec<_>>())?;
-    cargo(
-        &libtorch,
-        &["build", "--release", "--package", "nnunet", "--no-default-features", "--bin", "nnunet"],
-    )
+    cargo(&libtorch, &["build", "--release", "--workspace"])
 }
 
 fn test(arguments: &[String]) -> Result<()> {
@@ -65,9 +57,12 @@ fn test(arguments: &[String]) -> Result<()> {
     let libtorch = libtorch::set_up()?;
     // What the memory checker runs.
     cargo(&libtorch, &["build", "--release", "--package", "nnunet-engine", "--example", "plugin_calls"])?;
-    let mut all = vec!["test", "--release", "--workspace", "--exclude", "nnunet", "--tests"];
-    all.extend(arguments.iter().map(String::as_str));
-    cargo(&libtorch, &all)?;
+    let mut all = cargo_command(&libtorch);
+    all.args(["test", "--release", "--workspace", "--tests"]).args(arguments);
+    if is_ci() {
+        all.envs(python::set_up()?);
+    }
+    timing::run_and_list_slowest(&mut all)?;
     if arguments.is_empty() {
         numeric::test(&libtorch)?;
     }
@@ -110,10 +105,18 @@ fn cargo(libtorch: &Path, arguments: &[&str]) -> Result<()> {
 
 /// The same with more environment variables.
 fn cargo_with(libtorch: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Result<()> {
+    run(cargo_command(libtorch).args(arguments).envs(variables.iter().copied()))
+}
+
+fn cargo_command(libtorch: &Path) -> Command {
     let mut command = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
-    command.args(arguments).current_dir(root()).env("LIBTORCH", libtorch).env_remove("LIBTORCH_USE_PYTORCH");
-    command.envs(variables.iter().copied());
-    run(&mut command)
+    command.current_dir(root()).env("LIBTORCH", libtorch).env_remove("LIBTORCH_USE_PYTORCH");
+    command
+}
+
+/// Whether nothing may be skipped.
+fn is_ci() -> bool {
+    std::env::var("CI").is_ok_and(|value| value == "true")
 }
 
 /// Runs a command; its failure is an error.

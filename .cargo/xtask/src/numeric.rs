@@ -31,7 +31,7 @@ pub(crate) fn show_processor() {
 /// Runs the numeric tests once more for every smaller processor.
 pub(crate) fn test(libtorch: &Path) -> Result<()> {
     // The whole workspace is named so that cargo finds what it has built, with the same features.
-    let mut arguments = vec!["test", "--release", "--workspace", "--exclude", "nnunet"];
+    let mut arguments = vec!["test", "--release", "--workspace"];
     arguments.extend(TESTS.iter().flat_map(|test| ["--test", test]));
     PROCESSORS.iter().try_for_each(|variables| {
         let shown: Vec<String> = variables.iter().map(|(name, value)| format!("{name}={value}")).collect();

@@ -1,8 +1,11 @@
-//! Spellings of arguments that v1's commands and scripts accept, rewritten to those that clap knows: `-tl 2` becomes
-//! `--tl 2`, `--task-ids` becomes `--task_ids`, and a program called `nnUNet_train` becomes `nnunet train`.
+//! Spellings of arguments that the originals' commands and scripts accept, rewritten to those that clap knows: `-tl 2`
+//! becomes `--tl 2`, `--task-ids` becomes `--task_ids`, a program called `nnUNet_train` becomes `nnunet train`, and one
+//! called `nnUNetv2_train` becomes `nnunet v2 train`.
 
 use std::ffi::OsString;
 use std::path::Path;
+
+use crate::commands::v2;
 
 /// v1's console commands begin with this.
 const PREFIX: &str = "nnUNet_";
@@ -21,9 +24,9 @@ pub(crate) fn normalize(arguments: impl IntoIterator<Item = OsString>) -> Vec<Os
     let mut arguments = arguments.into_iter();
     let program = arguments.next().unwrap_or_else(|| "nnunet".into());
     let called = Path::new(&program).file_name().map(|name| name.to_string_lossy().into_owned());
-    let called = called.as_deref().and_then(|name| name.strip_prefix(PREFIX)).map(OsString::from);
+    let called = called.as_deref().map(called_as).unwrap_or_default();
     let mut all = vec![program];
-    let mut has_subcommand = called.is_some();
+    let mut has_subcommand = !called.is_empty();
     all.extend(called);
     while let Some(argument) = arguments.next() {
         if argument == "--" {
@@ -43,6 +46,15 @@ pub(crate) fn normalize(arguments: impl IntoIterator<Item = OsString>) -> Vec<Os
         }
     }
     all
+}
+
+/// The subcommand that the name of a link stands for.
+fn called_as(name: &str) -> Vec<OsString> {
+    match (name.strip_prefix(v2::PREFIX), name.strip_prefix(PREFIX)) {
+        (Some(command), _) => vec!["v2".into(), command.into()],
+        (_, Some(command)) => vec![command.into()],
+        _ => Vec::new(),
+    }
 }
 
 fn map_text(argument: OsString, map: fn(&str) -> String) -> OsString {
@@ -92,6 +104,7 @@ mod tests {
         for (line, wanted) in [
             ("nnunet plan_and_preprocess -t 4 -tl 2", "nnunet plan_and_preprocess -t 4 --tl 2"),
             ("/x/nnUNet_train 3d_fullres -c", "/x/nnUNet_train train 3d_fullres -c"),
+            ("/x/nnUNetv2_preprocess -np 1", "/x/nnUNetv2_preprocess v2 preprocess --np 1"),
             ("nnunet x --step_size -0.5 -pl3d None", "nnunet x --step_size -0.5 --pl3d None"),
             ("nnunet x -pl3d=None -t=4", "nnunet x --pl3d=None -t=4"),
             ("nnunet -vv x -v", "nnunet -vv x -v"),

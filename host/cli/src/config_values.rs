@@ -8,6 +8,8 @@ use nnunet_engine::config::{File, Scope};
 use nnunet_engine::inline_toml;
 use serde_json::Value;
 
+use crate::defaults::{PLANNER_2D, PLANNER_3D, PLANS, TRAINER};
+
 /// One value in effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Row {
@@ -19,13 +21,9 @@ pub(crate) struct Row {
     pub origin: String,
 }
 
-/// Defaults of `[use]`: v1's.
-const DEFAULTS: [(&str, &str); 4] = [
-    ("planner", "ExperimentPlanner3D_v21"),
-    ("planner_2d", "ExperimentPlanner2D_v21"),
-    ("plans", "nnUNetPlansv2.1"),
-    ("trainer", "nnUNetTrainerV2"),
-];
+/// Defaults of `[use]`.
+const DEFAULTS: [(&str, &str); 4] =
+    [("planner", PLANNER_3D), ("planner_2d", PLANNER_2D), ("plans", PLANS), ("trainer", TRAINER)];
 
 /// All values in effect. `named` is the file named with `--config`, `plugins` are those named with `--plugin`.
 ///

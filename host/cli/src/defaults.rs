@@ -6,6 +6,15 @@ use std::path::{Path, PathBuf};
 use clap::{Arg, Command};
 use nnunet_engine::config::Choices;
 
+/// v1's 3D planner.
+pub(crate) const PLANNER_3D: &str = "ExperimentPlanner3D_v21";
+/// v1's 2D planner.
+pub(crate) const PLANNER_2D: &str = "ExperimentPlanner2D_v21";
+/// v1's plans.
+pub(crate) const PLANS: &str = "nnUNetPlansv2.1";
+/// v1's trainer.
+pub(crate) const TRAINER: &str = "nnUNetTrainerV2";
+
 /// The value of `--config`, before anything else is parsed: defaults depend on it.
 pub(super) fn named_file(words: &[OsString]) -> Option<PathBuf> {
     let mut words = words.iter().map(|word| word.to_string_lossy());

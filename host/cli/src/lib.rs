@@ -7,10 +7,13 @@ mod config_values;
 mod defaults;
 pub mod differences;
 pub mod doctor;
+mod global_options;
 pub mod pictures;
 pub mod report;
+mod run;
 mod tensor_commands;
 
 pub use arguments::process_arguments;
-pub use cli::{Cli, main};
+pub use global_options::GlobalOptions;
+pub use run::main;
 pub use tensor_commands::TensorCommands;

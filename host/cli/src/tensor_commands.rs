@@ -5,10 +5,11 @@ use std::process::ExitCode;
 use anyhow::Result;
 use nnunet_engine::component_set::ComponentSet;
 
-use crate::cli::Cli;
 use crate::commands::device::DeviceChoice;
-use crate::commands::{plugins, predict, train, trainers};
+use crate::commands::plugins::check;
+use crate::commands::{predict, train, trainers};
 use crate::doctor::Libtorch;
+use crate::global_options::GlobalOptions;
 
 /// The commands that need tensors. The program with libtorch runs them; the one without hands them over to it.
 pub trait TensorCommands {
@@ -19,25 +20,25 @@ pub trait TensorCommands {
     ///
     /// # Errors
     /// Returns an error if the training cannot be started or completed.
-    fn train(&self, args: &train::Args, cli: &Cli) -> Result<ExitCode>;
+    fn train(&self, args: &train::Args, options: &GlobalOptions) -> Result<ExitCode>;
 
     /// Predicts a folder of images.
     ///
     /// # Errors
     /// Returns an error that lists the cases that failed.
-    fn predict(&self, args: &predict::Args, cli: &Cli) -> Result<ExitCode>;
+    fn predict(&self, args: &predict::Args, options: &GlobalOptions) -> Result<ExitCode>;
 
     /// Shows trainers.
     ///
     /// # Errors
     /// Returns an error if a trainer is unknown.
-    fn trainers(&self, args: &trainers::Args, cli: &Cli) -> Result<ExitCode>;
+    fn trainers(&self, args: &trainers::Args, options: &GlobalOptions) -> Result<ExitCode>;
 
     /// Tests a plugin.
     ///
     /// # Errors
     /// Returns an error if the plugin cannot be loaded or a check fails.
-    fn check_plugin(&self, args: &plugins::check::Args) -> Result<ExitCode>;
+    fn check_plugin(&self, args: &check::Args) -> Result<ExitCode>;
 
     /// Describes the libtorch of the program with tensors, and whether it can use a device.
     ///

@@ -2,8 +2,8 @@
 
 use anyhow::{Context, Result};
 use nnunet_engine::registry::Registry;
-use nnunet_plugin_api::vocabulary::Plans;
-use nnunet_plugin_api::{Error as ComponentError, Kind};
+use nnunet_plugin_core::vocabulary::Plans;
+use nnunet_plugin_core::{Error as ComponentError, Kind};
 use nnunet_preprocessing::{Normalizations, Resolved, resolve};
 
 /// The preprocessor and the normalizations that plans name.
@@ -11,10 +11,17 @@ use nnunet_preprocessing::{Normalizations, Resolved, resolve};
 /// # Errors
 /// Returns an error for a name that is not known, or a component that cannot be made.
 pub fn preprocessor(registry: &Registry, plans: &Plans) -> Result<Resolved> {
+    preprocessor_of(registry, &plans.preprocessor_name, &plans.normalization_schemes)
+}
+
+/// A preprocessor by name, and the normalizations of the channels.
+///
+/// # Errors
+/// As [`preprocessor`].
+pub fn preprocessor_of(registry: &Registry, name: &str, schemes: &[String]) -> Result<Resolved> {
     let failed = |error: anyhow::Error| ComponentError::message(format!("{error:#}"));
-    let mut resolved =
-        resolve(&plans.preprocessor_name, &|name| registry.preprocessor(name).map_err(failed))?;
-    let names = resolved.settings.normalization_names(&plans.normalization_schemes);
+    let mut resolved = resolve(name, &|name| registry.preprocessor(name).map_err(failed))?;
+    let names = resolved.settings.normalization_names(schemes);
     resolved.normalizations = normalizations(registry, &names)?;
     Ok(resolved)
 }
@@ -39,9 +46,21 @@ pub fn preprocessing_libraries(
     plans: &Plans,
     resolved: &Resolved,
 ) -> Result<Vec<std::path::PathBuf>> {
+    libraries_of(registry, &plans.preprocessor_name, resolved)
+}
+
+/// The same for a preprocessor by name.
+///
+/// # Errors
+/// A name that is not known.
+pub fn libraries_of(
+    registry: &Registry,
+    name: &String,
+    resolved: &Resolved,
+) -> Result<Vec<std::path::PathBuf>> {
     let names = resolved.normalizations.keys().map(|name| (Kind::Normalization, name));
     let mut all = Vec::new();
-    for (kind, name) in names.chain([(Kind::Preprocessor, &plans.preprocessor_name)]) {
+    for (kind, name) in names.chain([(Kind::Preprocessor, name)]) {
         let library = registry.find(kind, name)?.origin.library();
         all.extend(library.map(std::path::Path::to_owned).filter(|path| !all.contains(path)));
     }

@@ -1,11 +1,15 @@
 //! A raw task: `dataset.json` and the images and labels it lists.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use nnunet_formats::json::{self, Json};
 
 use crate::images;
+
+/// Label maps are written with one byte a voxel.
+pub const LARGEST_LABEL: i64 = u8::MAX as i64;
 
 /// The two parts of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +48,10 @@ pub struct Dataset {
     pub test: Vec<String>,
     /// Ending of all images and labels; `.nii.gz` unless the key `file_ending` says otherwise, as in v2.
     pub ending: String,
+    /// Images and label map of training cases that do not lie in imagesTr and labelsTr (only in v2).
+    pub listed: BTreeMap<String, (Vec<PathBuf>, PathBuf)>,
+    /// Label files that are not called as their case is: by case, without the ending.
+    pub(crate) label_names: BTreeMap<String, String>,
 }
 
 impl Dataset {
@@ -67,18 +75,21 @@ impl Dataset {
         let ending =
             file.get("file_ending").and_then(Json::as_str).unwrap_or(images::DEFAULT_ENDING).to_owned();
         let labels: Vec<i64> = labels.into_iter().map(|(value, _)| value).collect();
+        let training =
+            cases(key("training")?, &ending).with_context(|| format!("{}: `training`", path.display()))?;
         Ok(Self {
+            label_names: label_names(key("training")?, &training, &ending),
             folder: folder.to_owned(),
             modalities: modalities.into_iter().map(|(_, name)| name).collect(),
             classes: labels.iter().copied().filter(|label| *label > 0).collect(),
             labels,
-            training: cases(key("training")?, &ending)
-                .with_context(|| format!("{}: `training`", path.display()))?,
+            training,
             test: file
                 .get("test")
                 .map_or(Ok(Vec::new()), |list| cases(list, &ending))
                 .with_context(|| format!("{}: `test`", path.display()))?,
             ending,
+            listed: BTreeMap::new(),
         })
     }
 
@@ -100,16 +111,54 @@ impl Dataset {
     /// The image files of a case, by channel.
     #[must_use]
     pub fn images_of(&self, part: Part, case: &str) -> Vec<PathBuf> {
+        if let (Part::Training, Some((images, _))) = (part, self.listed.get(case)) {
+            return images.clone();
+        }
         let folder = self.folder.join(part.folder());
         (0..self.modalities.len())
             .map(|channel| folder.join(format!("{case}_{channel:04}{}", self.ending)))
             .collect()
     }
 
-    /// The label file of a training case.
+    /// The label file of a training case: the one that `dataset.json` pairs with its image.
     #[must_use]
     pub fn label(&self, case: &str) -> PathBuf {
-        self.folder.join("labelsTr").join(format!("{case}{}", self.ending))
+        if let Some((_, label)) = self.listed.get(case) {
+            return label.clone();
+        }
+        let name = self.label_names.get(case).map_or(case, String::as_str);
+        self.folder.join("labelsTr").join(format!("{name}{}", self.ending))
+    }
+
+    /// Cases whose label file is not called as they are, with its name without the ending.
+    pub fn labels_of_other_names(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.label_names.iter().map(|(case, label)| (case.as_str(), label.as_str()))
+    }
+
+    /// Whether a modality is CT.
+    #[must_use]
+    pub fn has_ct(&self) -> bool {
+        self.modalities.iter().any(|name| name.eq_ignore_ascii_case("ct"))
+    }
+
+    /// A path below the task's folder without that folder.
+    pub(crate) fn relative(&self, path: &Path) -> PathBuf {
+        path.strip_prefix(&self.folder).unwrap_or(path).to_owned()
+    }
+
+    /// Whether planning can start.
+    ///
+    /// # Errors
+    /// Returns an error if there are no training cases, or labels that a label map cannot hold.
+    pub fn check(&self) -> Result<()> {
+        let path = self.folder.join("dataset.json");
+        if self.training.is_empty() {
+            bail!("{}: the list `training` is empty; list the training cases", path.display());
+        }
+        if let Some(label) = self.labels.iter().find(|label| !(0..=LARGEST_LABEL).contains(*label)) {
+            bail!("{}: label {label} is not one of 0 to {LARGEST_LABEL}", path.display());
+        }
+        Ok(())
     }
 }
 
@@ -139,4 +188,20 @@ fn cases(json: &Json, ending: &str) -> Result<Vec<String>> {
                 .with_context(|| format!("{path} is not a {ending} file"))
         })
         .collect()
+}
+
+/// Names of label files that differ from those of their cases.
+fn label_names(json: &Json, cases: &[String], ending: &str) -> BTreeMap<String, String> {
+    let named = |(item, case): (&Json, &String)| {
+        let path = item.get("label")?.as_str()?;
+        let label = path.rsplit('/').next().unwrap_or(path).strip_suffix(ending)?;
+        (label != case && !is_channel_of(case, label)).then(|| (case.clone(), label.to_owned()))
+    };
+    json.items().unwrap_or_default().iter().zip(cases).filter_map(named).collect()
+}
+
+/// Whether a listed name is a label's name with a channel: a frequent error of its own.
+fn is_channel_of(listed: &str, label: &str) -> bool {
+    let channel = listed.strip_prefix(label).and_then(|rest| rest.strip_prefix('_'));
+    channel.is_some_and(|channel| channel.len() == 4 && channel.bytes().all(|byte| byte.is_ascii_digit()))
 }

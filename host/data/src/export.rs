@@ -4,10 +4,10 @@ use std::path::Path;
 
 use anyhow::Result;
 use ndarray::{Array3, ArrayView3};
+use nnunet_export::paste;
 use nnunet_formats::nifti::Geometry;
-use nnunet_inference::paste;
-use nnunet_plugin_api::vocabulary::CaseProperties;
-use nnunet_plugin_api::{LabelVolume, Postprocessor};
+use nnunet_plugin_core::vocabulary::CaseProperties;
+use nnunet_plugin_core::{LabelVolume, Postprocessor};
 
 use crate::images;
 

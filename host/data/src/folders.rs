@@ -1,8 +1,8 @@
 //! v1's folders: where raw data, cropped and preprocessed cases and results lie, and how a task is named.
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 
 use anyhow::{Context, Result, bail};
 use nnunet_engine::config::{File, FolderTable};
@@ -21,21 +21,6 @@ pub const VARIABLES: [(&str, &str); 3] = [
     ("results", "RESULTS_FOLDER"),
 ];
 
-/// The folders of configuration files.
-static CONFIGURED: OnceLock<FolderTable> = OnceLock::new();
-
-/// Takes the folders of configuration files for where the environment names none; once, at the start.
-pub fn set_from(files: &[File]) {
-    let first = |of: fn(&FolderTable) -> &Option<PathBuf>| {
-        files.iter().find_map(|file| of(&file.folders).as_ref().map(|path| beside(&file.path, path)))
-    };
-    let _ = CONFIGURED.set(FolderTable {
-        raw_data_base: first(|table| &table.raw_data_base),
-        preprocessed: first(|table| &table.preprocessed),
-        results: first(|table| &table.results),
-    });
-}
-
 /// The three roots, from v1's environment variables or nnunet.toml; each is asked for only when a command needs it.
 #[derive(Debug, Clone, Default)]
 pub struct Folders {
@@ -45,16 +30,20 @@ pub struct Folders {
 }
 
 impl Folders {
-    /// From `nnUNet_raw_data_base`, `nnUNet_preprocessed` and `RESULTS_FOLDER`, else from `[folders]`.
+    /// From the environment variables, or else from `[folders]` of the configuration files, the first of which has
+    /// precedence.
     #[must_use]
-    pub fn from_environment() -> Self {
-        let configured = CONFIGURED.get().cloned().unwrap_or_default();
-        let folder = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let [raw, preprocessed, results] = VARIABLES.map(|(_, variable)| folder(variable));
+    pub fn new(files: &[File]) -> Self {
+        let configured = |of: fn(&FolderTable) -> &Option<PathBuf>| {
+            files.iter().find_map(|file| of(&file.folders).as_ref().map(|path| beside(&file.path, path)))
+        };
+        let named =
+            |variable| std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let [raw, preprocessed, results] = VARIABLES.map(|(_, variable)| named(variable));
         Self {
-            raw_data_base: raw.or(configured.raw_data_base),
-            preprocessed: preprocessed.or(configured.preprocessed),
-            results: results.or(configured.results),
+            raw_data_base: raw.or_else(|| configured(|table| &table.raw_data_base)),
+            preprocessed: preprocessed.or_else(|| configured(|table| &table.preprocessed)),
+            results: results.or_else(|| configured(|table| &table.results)),
         }
     }
 
@@ -158,7 +147,8 @@ fn wanted<'a>(folder: &'a Option<PathBuf>, variable: &str, what: &str) -> Result
         .with_context(|| format!("the environment variable {variable} (folder of the {what}) is not set"))
 }
 
-fn subfolders(root: &Path) -> Vec<String> {
+/// Names of the folders in a folder; none when there is no folder.
+pub(crate) fn subfolders(root: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(root).into_iter().flatten().flatten();
     entries
         .filter(|entry| entry.path().is_dir())
@@ -200,6 +190,19 @@ pub fn create(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))
 }
 
+/// Checks that no file or folder to write is one that is read, under the same name or through links.
+///
+/// # Errors
+/// Returns an error that names the first such path.
+pub fn keep_inputs(outputs: &[PathBuf], inputs: &[PathBuf]) -> Result<()> {
+    let identity = |path: &PathBuf| std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
+    let known: Vec<(u64, u64)> = inputs.iter().filter_map(identity).collect();
+    match outputs.iter().find(|path| identity(path).is_some_and(|found| known.contains(&found))) {
+        Some(path) => bail!("{} is read and would be overwritten; write to another folder", path.display()),
+        None => Ok(()),
+    }
+}
+
 /// Copies under a temporary name, unless the copy is there already.
 ///
 /// # Errors
@@ -215,6 +218,20 @@ pub fn copy_file(from: &Path, to: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn inputs_are_not_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::create_dir(path("a")).unwrap();
+        std::fs::write(path("a/x"), "").unwrap();
+        std::os::unix::fs::symlink(path("a"), path("b")).unwrap();
+        keep_inputs(&[path("c/x"), path("a/y")], &[path("a/x"), path("c/y")]).unwrap();
+        for output in ["a/x", "b/x", "a/../b/x"] {
+            assert!(keep_inputs(&[path(output)], &[path("a/x")]).is_err(), "{output}");
+        }
+        assert!(keep_inputs(&[path("b")], &[path("a")]).is_err());
+    }
 
     #[test]
     fn a_missing_folder_is_not_an_empty_one() {

@@ -1,17 +1,28 @@
-//! Files appear whole or not at all.
+//! Files appear whole or not at all, also after a power failure.
 
+use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::{Error, Result};
 
 /// How the names of temporary files start; what is left of them after a kill can be removed.
 pub const TEMPORARY_PREFIX: &str = ".tmp-";
 
+/// Whether files and folders are flushed to the disk; see [`set_durable`].
+static DURABLE: AtomicBool = AtomicBool::new(true);
+
+/// Sets whether a file is flushed to the disk before it gets its name, and its folder after that. Without it a power
+/// failure may leave empty files under their final names. Tests of many small files are faster without it.
+pub fn set_durable(durable: bool) {
+    DURABLE.store(durable, Ordering::Relaxed);
+}
+
 /// Writes a file through `body`: to a temporary name in the same folder, renamed when complete, removed on error.
 ///
 /// # Errors
-/// What `body` returns, or what the system says.
+/// Returns the error of `body`, or an I/O error if the file cannot be written.
 pub fn write(path: &Path, body: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
     replace(path, |temporary| {
         let file = std::fs::OpenOptions::new().write(true).open(temporary).map_err(|e| Error::io(path, e))?;
@@ -23,7 +34,7 @@ pub fn write(path: &Path, body: impl FnOnce(&mut dyn Write) -> std::io::Result<(
 /// Writes bytes as a whole file.
 ///
 /// # Errors
-/// What the system says.
+/// Returns an I/O error if the file cannot be written.
 pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
     write(path, |out| out.write_all(bytes))
 }
@@ -31,7 +42,7 @@ pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
 /// Lets `body` fill a temporary file beside `path`, then renames it.
 ///
 /// # Errors
-/// What `body` returns, or what the system says.
+/// As [`write`].
 pub fn replace<E: From<Error>>(path: &Path, body: impl FnOnce(&Path) -> Result<(), E>) -> Result<(), E> {
     replace_as(path, "", body)
 }
@@ -50,8 +61,21 @@ pub(crate) fn replace_as<E: From<Error>>(
         .tempfile_in(folder)
         .map_err(|source| Error::io(path, source))?;
     body(temporary.path())?;
+    flush(temporary.path(), path)?;
     temporary.persist(path).map_err(|failed| Error::io(path, failed.error))?;
-    Ok(())
+    Ok(flush(folder, folder)?)
+}
+
+/// Waits until a file, or the names in a folder, are on the disk. Errors are reported for `named`.
+fn flush(path: &Path, named: &Path) -> Result<()> {
+    if !DURABLE.load(Ordering::Relaxed) {
+        return Ok(());
+    }
+    match File::open(path).and_then(|file| file.sync_all()) {
+        // Some network file systems cannot flush folders.
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidInput => Ok(()),
+        done => done.map_err(|error| Error::io(named, error)),
+    }
 }
 
 /// Temporary files are private by default; ours become ordinary files and get ordinary permissions.

@@ -1,4 +1,4 @@
-//! Volumes in `.npz` archives, read by crop: the array is decompressed as a stream, and what is outside is thrown away.
+//! Volumes in `.npz` archives, read by crop: the array is decompressed as a stream, and what lies outside the crop is discarded.
 
 use std::io::{BufRead, BufReader, Read};
 use std::ops::Range;
@@ -18,10 +18,10 @@ pub struct CompressedVolume {
 }
 
 impl CompressedVolume {
-    /// Looks at the header.
+    /// Reads the header.
     ///
     /// # Errors
-    /// As [`npz::load`]; another number of axes.
+    /// As [`npz::load`]; returns an error too if the array has another number of axes, is empty or not numeric.
     pub fn open(path: &Path, key: &str) -> Result<Self> {
         let header = npz::member(path, key, |header, _, _| Ok(header))?;
         let shape = match header.shape.as_slice() {
@@ -32,6 +32,12 @@ impl CompressedVolume {
                 return Err(Error::invalid(path, message));
             }
         };
+        if npz::to_f32(header.dtype, &[]).is_none() {
+            return Err(Error::invalid(path, format!("array `{key}` is not numeric")));
+        }
+        if shape.contains(&0) {
+            return Err(Error::invalid(path, format!("array `{key}` is empty: its shape is {shape:?}")));
+        }
         Ok(Self { path: path.to_owned(), key: key.to_owned(), shape })
     }
 
@@ -44,7 +50,7 @@ impl CompressedVolume {
     /// Copies a box of some channels into an array of its shape, (c, z, y, x). The ranges must lie inside.
     ///
     /// # Errors
-    /// A damaged archive, or one that has changed since it was opened.
+    /// Returns an error if the archive is damaged or has changed since it was opened.
     pub fn crop(
         &self,
         channels: Range<usize>,
@@ -80,7 +86,7 @@ struct Rows<'a, R> {
 }
 
 impl<R: BufRead> Rows<'_, R> {
-    /// Copies a box out of a C-order array of `shape`. `None` for elements that are no numbers.
+    /// Copies a box out of a C-order array of `shape`. The error is `None` for elements that are not numbers.
     fn copy(
         &mut self,
         shape: [usize; 4],

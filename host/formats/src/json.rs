@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::pickle::{DType, NdArray, Value as Pickle};
-use crate::{Error, Result, atomic};
+use crate::{Error, Result, atomic, input};
 
 /// A JSON value whose numbers may be NaN or infinite.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,7 +71,15 @@ impl Json {
     #[must_use]
     pub fn to_python(&self) -> String {
         let mut out = String::new();
-        write_value(&mut out, self, 0);
+        write_value(&mut out, self, 0, Keys::Sorted);
+        out
+    }
+
+    /// As `json.dump(..., indent=4)`.
+    #[must_use]
+    pub fn to_python_in_order(&self) -> String {
+        let mut out = String::new();
+        write_value(&mut out, self, 0, Keys::AsTheyAre);
         out
     }
 }
@@ -155,25 +163,37 @@ fn nest(elements: &mut impl Iterator<Item = Json>, shape: &[usize]) -> Json {
 /// Reads a JSON file, bare `NaN` and `Infinity` included.
 ///
 /// # Errors
-/// A file that is no JSON.
+/// Returns an error if the file cannot be read or is not JSON.
 pub fn load(path: &Path) -> Result<Json> {
-    let text = std::fs::read_to_string(path).map_err(|source| Error::io(path, source))?;
-    parse(&text).map_err(|message| Error::invalid(path, format!("not valid JSON: {message}")))
+    let bytes = input::read(path)?;
+    let text =
+        str::from_utf8(&bytes).map_err(|error| Error::invalid(path, format!("not valid UTF-8: {error}")))?;
+    parse(text).map_err(|message| Error::invalid(path, format!("not valid JSON: {message}")))
 }
 
 /// Writes a JSON file as Python would.
 ///
 /// # Errors
-/// What the system says.
+/// Returns an I/O error if the file cannot be written.
 pub fn save(path: &Path, value: &Json) -> Result<()> {
     atomic::write_bytes(path, value.to_python().as_bytes())
 }
 
-/// Parses JSON text. NaN is not JSON: it travels through the parser as a marked text.
+/// Writes a JSON file as Python would without sorting keys.
 ///
 /// # Errors
-/// Where the text stops being JSON.
+/// What the system says.
+pub fn save_in_order(path: &Path, value: &Json) -> Result<()> {
+    atomic::write_bytes(path, value.to_python_in_order().as_bytes())
+}
+
+/// Parses JSON text. NaN is not JSON: it goes through the parser as a marked text. A byte order mark, with which Windows'
+/// editors begin UTF-8, is ignored.
+///
+/// # Errors
+/// Returns the place where the text stops being JSON.
 pub fn parse(text: &str) -> std::result::Result<Json, String> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let value: serde_json::Value =
         serde_json::from_str(&mark_non_finite(text)).map_err(|error| error.to_string())?;
     Ok(unmark(value.into()))
@@ -220,23 +240,32 @@ fn unmark(value: Json) -> Json {
     }
 }
 
-fn write_value(out: &mut String, value: &Json, depth: usize) {
+/// In which order the keys of objects are written.
+#[derive(Clone, Copy, PartialEq)]
+enum Keys {
+    Sorted,
+    AsTheyAre,
+}
+
+fn write_value(out: &mut String, value: &Json, depth: usize, keys: Keys) {
     match value {
         Json::Null => out.push_str("null"),
         Json::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
         Json::Int(value) => out.push_str(&value.to_string()),
         Json::Float(value) => out.push_str(&float_repr(*value)),
         Json::Str(text) => write_text(out, text),
-        Json::Array(items) => {
-            write_block(out, '[', ']', items.iter(), depth, |out, item| write_value(out, item, depth + 1))
-        }
+        Json::Array(items) => write_block(out, '[', ']', items.iter(), depth, |out, item| {
+            write_value(out, item, depth + 1, keys)
+        }),
         Json::Object(entries) => {
             let mut sorted: Vec<_> = entries.iter().collect();
-            sorted.sort_by(|a, b| a.0.cmp(&b.0));
+            if keys == Keys::Sorted {
+                sorted.sort_by(|a, b| a.0.cmp(&b.0));
+            }
             write_block(out, '{', '}', sorted.into_iter(), depth, |out, (key, value)| {
                 write_text(out, key);
                 out.push_str(": ");
-                write_value(out, value, depth + 1);
+                write_value(out, value, depth + 1, keys);
             });
         }
     }

@@ -16,6 +16,7 @@ pub mod npz;
 pub mod nrrd;
 pub mod pickle;
 pub mod picture;
+mod pixels;
 mod spool;
 mod text_header;
 pub mod tfevents;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use memmap2::Mmap;
 use ndarray::{ArrayView3, ArrayView4, ArrayViewMut4};
 
-use crate::pickle::DType;
+use crate::pickle::{DType, MAX_AXES};
 use crate::{Error, Result, atomic};
 
 const MAGIC: &[u8] = b"\x93NUMPY";
@@ -62,6 +62,10 @@ pub fn parse_header(bytes: &[u8]) -> std::result::Result<Header, String> {
     let shape = shape
         .map(|part| part.parse().map_err(|_| format!("bad npy shape {part}")))
         .collect::<std::result::Result<_, _>>()?;
+    let shape: Vec<usize> = shape;
+    if shape.len() > MAX_AXES {
+        return Err(format!("{} axes; NumPy's arrays have at most {MAX_AXES}", shape.len()));
+    }
     let fortran_order =
         after(text, "'fortran_order':").is_some_and(|rest| rest.trim_start().starts_with("True"));
     Ok(Header { dtype, shape, fortran_order, len: end })
@@ -142,10 +146,10 @@ impl MappedVolume {
     /// Maps a file.
     ///
     /// # Errors
-    /// A file that is not a C-order array of float32 with four axes or of bytes with three.
+    /// Returns an error if the file is not a C-order array of float32 with four axes or of bytes with three, or is empty.
     #[allow(unsafe_code)]
     pub fn open(path: &Path) -> Result<Self> {
-        let file = std::fs::File::open(path).map_err(|source| Error::io(path, source))?;
+        let file = crate::input::open(path)?;
         // SAFETY: the file is ours, written once under a temporary name and never changed afterwards.
         let map = unsafe { Mmap::map(&file) }.map_err(|source| Error::io(path, source))?;
         let header = parse_header(&map).map_err(|message| Error::invalid(path, message))?;
@@ -156,10 +160,11 @@ impl MappedVolume {
             _ => None,
         };
         let complete = header.bytes().is_some_and(|bytes| bytes <= (map.len() - start) as u64);
-        let Some(shape) = shape.filter(|_| complete && !header.fortran_order) else {
+        let usable = |shape: &[usize; 4]| complete && !header.fortran_order && !shape.contains(&0);
+        let Some(shape) = shape.filter(usable) else {
             return Err(Error::invalid(
                 path,
-                "not a complete C-order array of float32 or bytes; delete it, it is made again",
+                "not a complete C-order array of float32 or bytes with voxels in it; delete it, it is made again",
             ));
         };
         Ok(Self { path: path.to_owned(), map, dtype, start, shape })

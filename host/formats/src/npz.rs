@@ -93,6 +93,72 @@ pub fn save_u8(path: &Path, key: &str, array: ArrayView3<'_, u8>) -> Result<()> 
     })
 }
 
+/// Writes a case of v2: an image (c, z, y, x) as float32 under `data` and its label map (z, y, x) as int16 under `seg`,
+/// which has one channel.
+///
+/// # Errors
+/// Shapes that differ; what the system says.
+pub fn save_case_v2(path: &Path, image: ArrayView4<'_, f32>, label: ArrayView3<'_, f32>) -> Result<()> {
+    let (_, z, y, x) = image.dim();
+    if label.dim() != (z, y, x) {
+        return Err(Error::invalid(path, "image and label differ in size"));
+    }
+    atomic::replace(path, |temporary| {
+        let mut archive = create(path, temporary)?;
+        write_member(&mut archive, "data", DType::F32, image.shape(), |out| {
+            write_f32(out, image.iter().copied())
+        })
+        .map_err(|error| Error::io(path, error))?;
+        write_member(&mut archive, "seg", DType::I16, &[1, z, y, x], |out| {
+            let bytes: Vec<u8> = label.iter().flat_map(|value| (*value as i16).to_le_bytes()).collect();
+            out.write_all(&bytes)
+        })
+        .map_err(|error| Error::io(path, error))?;
+        finish(path, archive)
+    })
+}
+
+/// Reads a case of v2: image (c, z, y, x) and label map (z, y, x).
+///
+/// # Errors
+/// As [`load_f32`]; a label map of several channels or of another size.
+pub fn load_case_v2(path: &Path) -> Result<(Array4<f32>, Array3<f32>)> {
+    let (image, label) = (load_f32(path, "data")?, load_f32(path, "seg")?);
+    let (_, z, y, x) = image.dim();
+    if label.dim() != (1, z, y, x) {
+        return Err(Error::invalid(path, "image and label differ in size"));
+    }
+    Ok((image, label.index_axis_move(ndarray::Axis(0), 0)))
+}
+
+type Archive = zip::ZipWriter<std::io::BufWriter<std::fs::File>>;
+
+fn create(path: &Path, temporary: &Path) -> Result<Archive> {
+    let file = std::fs::File::create(temporary).map_err(|error| Error::io(path, error))?;
+    Ok(zip::ZipWriter::new(std::io::BufWriter::with_capacity(1 << 20, file)))
+}
+
+fn write_member(
+    archive: &mut Archive,
+    key: &str,
+    dtype: DType,
+    shape: &[usize],
+    body: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
+) -> std::io::Result<()> {
+    let bytes = shape.iter().product::<usize>() as u64 * dtype.size() as u64;
+    // Level 1 is several times faster than NumPy's 6 and hardly larger on float data.
+    let options =
+        SimpleFileOptions::default().compression_level(Some(1)).large_file(bytes > u64::from(u32::MAX) / 2);
+    archive.start_file(format!("{key}.npy"), options)?;
+    archive.write_all(&header_bytes(dtype, shape))?;
+    body(archive)
+}
+
+fn finish(path: &Path, archive: Archive) -> Result<()> {
+    let failed = |error: std::io::Error| Error::io(path, error);
+    archive.finish().map_err(|error| failed(error.into()))?.flush().map_err(failed)
+}
+
 pub(crate) fn write_archive(
     path: &Path,
     key: &str,
@@ -101,18 +167,9 @@ pub(crate) fn write_archive(
     body: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
 ) -> Result<()> {
     atomic::replace(path, |temporary| {
-        let failed = |error: std::io::Error| Error::io(path, error);
-        let file = std::fs::File::create(temporary).map_err(failed)?;
-        let mut archive = zip::ZipWriter::new(std::io::BufWriter::with_capacity(1 << 20, file));
-        let bytes = shape.iter().product::<usize>() as u64 * dtype.size() as u64;
-        // Level 1 is several times faster than NumPy's 6 and hardly larger on float data.
-        let options = SimpleFileOptions::default()
-            .compression_level(Some(1))
-            .large_file(bytes > u64::from(u32::MAX) / 2);
-        archive.start_file(format!("{key}.npy"), options).map_err(|error| failed(error.into()))?;
-        archive.write_all(&header_bytes(dtype, shape)).map_err(failed)?;
-        body(&mut archive).map_err(failed)?;
-        archive.finish().map_err(|error| failed(error.into()))?.flush().map_err(failed)
+        let mut archive = create(path, temporary)?;
+        write_member(&mut archive, key, dtype, shape, body).map_err(|error| Error::io(path, error))?;
+        finish(path, archive)
     })
 }
 
@@ -123,7 +180,7 @@ pub(crate) fn write_archive(
 pub fn load_case(path: &Path) -> Result<(Array4<f32>, Array3<f32>)> {
     let array = load_f32(path, "data")?;
     let (channels, z, y, x) = array.dim();
-    let image = channels.checked_sub(1).ok_or_else(|| Error::invalid(path, "an array without channels"))?;
+    let image = channels - 1;
     let (mut values, _) = array.into_raw_vec_and_offset();
     let label = values.split_off(image * z * y * x);
     values.shrink_to_fit();
@@ -139,7 +196,7 @@ pub fn load_case(path: &Path) -> Result<(Array4<f32>, Array3<f32>)> {
 /// # Errors
 /// A damaged archive.
 pub fn names(path: &Path) -> Result<Vec<String>> {
-    let file = std::fs::File::open(path).map_err(|source| Error::io(path, source))?;
+    let file = crate::input::open(path)?;
     let archive = zip::ZipArchive::new(std::io::BufReader::new(file))
         .map_err(|error| Error::invalid(path, format!("not a complete npz archive: {error}")))?;
     let names = archive.file_names().filter_map(|name| Some(name.ok()?.strip_suffix(".npy")?.to_owned()));
@@ -153,7 +210,7 @@ pub(crate) fn member<T>(
     key: &str,
     body: impl FnOnce(Header, Vec<u8>, &mut dyn Read) -> Result<T>,
 ) -> Result<T> {
-    let file = std::fs::File::open(path).map_err(|source| Error::io(path, source))?;
+    let file = crate::input::open(path)?;
     let damaged =
         |error: zip::result::ZipError| Error::invalid(path, format!("not a complete npz archive: {error}"));
     let mut archive = zip::ZipArchive::new(std::io::BufReader::new(file)).map_err(damaged)?;
@@ -202,6 +259,9 @@ pub fn load_f32(path: &Path, key: &str) -> Result<Array4<f32>> {
     let shape: [usize; 4] = member.header.shape.as_slice().try_into().map_err(|_| {
         Error::invalid(path, format!("array `{key}` has {} axes instead of 4", member.header.shape.len()))
     })?;
+    if shape.contains(&0) {
+        return Err(Error::invalid(path, format!("array `{key}` is empty: its shape is {shape:?}")));
+    }
     let values =
         member.to_f32().ok_or_else(|| Error::invalid(path, format!("array `{key}` is not numeric")))?;
     Array4::from_shape_vec(shape, values).map_err(|error| Error::invalid(path, error))

@@ -1,6 +1,5 @@
 //! Pictures (`.png`, `.bmp`, and those in `.tif`), with the values that scikit-image reads.
 
-use std::fs::File;
 use std::io::{BufRead, BufReader, Seek};
 use std::path::Path;
 
@@ -9,11 +8,9 @@ use image::{ExtendedColorType, ImageDecoder, ImageFormat};
 use ndarray::{Array3, Array4, ArrayView3, Axis};
 use png::ColorType;
 
+use crate::pixels::{Picture, most_bytes};
 use crate::voxels::unreadable;
 use crate::{Error, Geometry, Image, Result, atomic};
-
-/// No compression makes more of one byte: LZW's has 4096 words, of 12 bits.
-const LARGEST_RATIO: u64 = 4096;
 
 /// Reads a gray picture as float32, a slice of v2's thickness.
 ///
@@ -78,37 +75,9 @@ pub fn write_image(path: &Path, image: ArrayView3<'_, f32>, geometry: &Geometry)
     write_labels(path, image.mapv(|value| value as u8).view(), geometry)
 }
 
-/// A picture: the values of a pixel stand together.
-pub(crate) struct Picture {
-    pub(crate) width: usize,
-    pub(crate) height: usize,
-    pub(crate) channels: usize,
-    pub(crate) values: Vec<f32>,
-}
-
-impl Picture {
-    /// Whether it has one channel.
-    ///
-    /// # Errors
-    /// It has several.
-    pub(crate) fn check_gray(&self, path: &Path) -> Result<()> {
-        if self.channels == 1 {
-            return Ok(());
-        }
-        let message = format!("it has {} channels; save each as a gray picture of its own", self.channels);
-        Err(Error::invalid(path, message))
-    }
-}
-
-/// Bytes that can be in a file, unpacked: a file that claims more is damaged.
-pub(crate) fn most_bytes(path: &Path, file: &File) -> Result<usize> {
-    let len = file.metadata().map_err(|source| Error::io(path, source))?.len();
-    Ok(usize::try_from(len.saturating_mul(LARGEST_RATIO)).unwrap_or(usize::MAX))
-}
-
 /// By content, as scikit-image does.
 fn decode(path: &Path) -> Result<Picture> {
-    let file = File::open(path).map_err(|source| Error::io(path, source))?;
+    let file = crate::input::open(path)?;
     let most = most_bytes(path, &file)?;
     let mut file = BufReader::new(file);
     let start = file.fill_buf().map_err(|source| Error::io(path, source))?;

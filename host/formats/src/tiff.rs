@@ -13,7 +13,7 @@ use tiff::tags::Tag;
 use tiff::{ColorType, TiffError, TiffResult};
 
 use crate::json::{self, Json};
-use crate::picture::{Picture, most_bytes};
+use crate::pixels::{Picture, most_bytes};
 use crate::voxels::unreadable;
 use crate::{Error, Geometry, Image, Result, atomic};
 
@@ -88,7 +88,7 @@ struct Pages<'a> {
 
 impl<'a> Pages<'a> {
     fn open(path: &'a Path) -> Result<Self> {
-        let file = File::open(path).map_err(|source| Error::io(path, source))?;
+        let file = crate::input::open(path)?;
         let most = most_bytes(path, &file)?;
         let mut limits = Limits::default();
         limits.decoding_buffer_size = most;

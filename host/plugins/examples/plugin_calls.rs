@@ -11,9 +11,9 @@ use std::path::Path;
 
 use ndarray::Array3;
 use nnunet_engine::loader;
-use nnunet_plugin_api::abi::v1::import;
-use nnunet_plugin_api::vocabulary::{EpochReport, Fingerprint, ItkGeometry, Plans};
-use nnunet_plugin_api::{
+use nnunet_plugin_core::abi::v1::import;
+use nnunet_plugin_core::vocabulary::{EpochReport, Fingerprint, ItkGeometry, Plans};
+use nnunet_plugin_core::{
     Component, EpochLog, ExperimentLogger, Factory, ImageFormat, LabelVolume, Normalization,
     NormalizationContext, Planner, PlannerSettings, Postprocessor, Result, RunEnd, RunInfo,
 };

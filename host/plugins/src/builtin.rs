@@ -2,7 +2,7 @@
 //! named here.
 
 use anyhow::Result;
-use nnunet_plugin_api::{Component, Factory, Info, Kind, Registration, inventory};
+use nnunet_plugin_core::{Component, Factory, Info, Kind, Registration, inventory};
 
 use crate::registry::{Origin, Registry};
 

@@ -1,8 +1,8 @@
 //! What a program can make of plugins' components and of tables in configuration files.
 
 use anyhow::Result;
-use nnunet_plugin_api::abi::v1::Import;
-use nnunet_plugin_api::{Component, Config as Table, Factory, Info};
+use nnunet_plugin_core::abi::v1::Import;
+use nnunet_plugin_core::{Component, Config as Table, Factory, Info};
 
 /// Makes a component from a table of changes.
 pub type FromTable = fn(Info, Table) -> Result<Component>;
@@ -20,7 +20,7 @@ pub struct ComponentSet {
 
 /// The component set of a program without tensors.
 pub const WITHOUT_TENSORS: ComponentSet =
-    ComponentSet { import: nnunet_plugin_api::abi::v1::import, trainer: description_only, tensors: false };
+    ComponentSet { import: nnunet_plugin_core::abi::v1::import, trainer: description_only, tensors: false };
 
 pub(crate) fn description_only(info: Info, _table: Table) -> Result<Component> {
     Ok(Component { info, factory: Factory::Elsewhere })

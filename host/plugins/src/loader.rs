@@ -6,11 +6,11 @@ use std::sync::Mutex;
 
 use anyhow::{Context, Result, anyhow};
 use libloading::{Library, Symbol};
-use nnunet_plugin_api::abi::abi_stable::library::AbiHeaderRef;
-use nnunet_plugin_api::abi::c::{self, CComponent, CPlugin};
-use nnunet_plugin_api::abi::v1::{Import, PluginRootRef};
-use nnunet_plugin_api::abi::{C_SYMBOL, HANDSHAKE_SYMBOL, Handshake, ROOT_SYMBOL, name_culprits};
-use nnunet_plugin_api::{Component, Error as ComponentError, Info, serde_json};
+use nnunet_plugin_core::abi::abi_stable::library::AbiHeaderRef;
+use nnunet_plugin_core::abi::c::{self, CComponent, CPlugin};
+use nnunet_plugin_core::abi::v1::{Import, PluginRootRef};
+use nnunet_plugin_core::abi::{C_SYMBOL, HANDSHAKE_SYMBOL, Handshake, ROOT_SYMBOL, name_culprits};
+use nnunet_plugin_core::{Component, Error as ComponentError, Info, serde_json};
 
 use crate::lock::lock;
 use crate::plugin::Description;

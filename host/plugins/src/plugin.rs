@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use nnunet_plugin_api::Info;
+use nnunet_plugin_core::Info;
 use serde::{Deserialize, Serialize};
 
 /// The description that a plugin file gives of itself.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use nnunet_formats::atomic;
-use nnunet_plugin_api::abi::{ABI_MAJOR, ABI_MINOR, HandshakeError};
+use nnunet_plugin_core::abi::{ABI_MAJOR, ABI_MINOR, HandshakeError};
 use serde::{Deserialize, Serialize};
 
 use crate::loader;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use nnunet_formats::atomic;
-use nnunet_plugin_api::Kind;
+use nnunet_plugin_core::Kind;
 use serde::{Deserialize, Serialize};
 
 use crate::plugin::Plugin;

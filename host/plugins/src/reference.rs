@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use nnunet_plugin_api::schema::Parameter;
-use nnunet_plugin_api::vocabulary::Blueprint;
-use nnunet_plugin_api::{Info, Kind, PlannerSettings, PreprocessorSettings};
+use nnunet_plugin_core::schema::Parameter;
+use nnunet_plugin_core::vocabulary::Blueprint;
+use nnunet_plugin_core::{Info, Kind, PlannerSettings, PreprocessorSettings};
 
 use crate::inline_toml;
 use crate::section::section;
@@ -150,7 +150,7 @@ fn cell(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use nnunet_plugin_api::serde_json::json;
+    use nnunet_plugin_core::serde_json::json;
 
     use super::*;
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use nnunet_plugin_api::Kind;
+use nnunet_plugin_core::Kind;
 
 use crate::build;
 

@@ -1,6 +1,6 @@
 //! Sections of nnunet.toml.
 
-use nnunet_plugin_api::Kind;
+use nnunet_plugin_core::Kind;
 
 /// Name of the section with a kind's tables.
 #[must_use]

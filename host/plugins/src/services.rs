@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{LazyLock, Mutex, OnceLock};
 
-use nnunet_plugin_api::Error;
-use nnunet_plugin_api::abi::abi_stable::prefix_type::PrefixTypeTrait;
-use nnunet_plugin_api::abi::abi_stable::std_types::{RStr, RString};
-use nnunet_plugin_api::abi::v1::{AbiResult, HostServices, HostServicesRef, Rounds, to_abi};
+use nnunet_plugin_core::Error;
+use nnunet_plugin_core::abi::abi_stable::prefix_type::PrefixTypeTrait;
+use nnunet_plugin_core::abi::abi_stable::std_types::{RStr, RString};
+use nnunet_plugin_core::abi::v1::{AbiResult, HostServices, HostServicesRef, Rounds, to_abi};
 use rayon::prelude::*;
 use tempfile::TempDir;
 

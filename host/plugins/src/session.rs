@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use nnunet_plugin_api::{Component, Config as Table, Info, Kind};
+use nnunet_plugin_core::{Component, Config as Table, Info, Kind};
 
 use crate::component_set::{ComponentSet, description_only};
 use crate::config::{self, Choices, File};

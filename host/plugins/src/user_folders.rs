@@ -1,28 +1,26 @@
-//! This user's folders for plugins, configuration and cached files.
+//! This user's folders for plugins, configuration and cached files, as the XDG base directory specification has them.
 
 use std::path::PathBuf;
 
-/// A folder of this user for our files: below the environment variable, or below `home` in the home folder.
-fn user_folder_for(variable: &str, home: &str) -> Option<PathBuf> {
-    let named = std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let folder = named.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(home)))?;
-    Some(folder.join("nnunet"))
-}
+use etcetera::base_strategy::{BaseStrategy, Xdg};
+
+/// Our folder in each of them.
+const OWN: &str = "nnunet";
 
 /// Folder of the user's plugins.
 #[must_use]
 pub fn user_folder() -> Option<PathBuf> {
-    Some(user_folder_for("XDG_DATA_HOME", ".local/share")?.join("plugins"))
+    Some(Xdg::new().ok()?.data_dir().join(OWN).join("plugins"))
 }
 
-/// Folder for what can be made again: results of probing plugin files, builds of plugin crates.
+/// Folder for files that can be made again: results of probing plugin files, builds of plugin crates.
 #[must_use]
 pub fn cache_folder() -> Option<PathBuf> {
-    user_folder_for("XDG_CACHE_HOME", ".cache")
+    Some(Xdg::new().ok()?.cache_dir().join(OWN))
 }
 
 /// Folder of the user's configuration.
 #[must_use]
 pub fn config_folder() -> Option<PathBuf> {
-    user_folder_for("XDG_CONFIG_HOME", ".config")
+    Some(Xdg::new().ok()?.config_dir().join(OWN))
 }

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use nnunet_cli::commands::device::DeviceChoice;
 use nnunet_cli::commands::{doctor, plugins, predict, train, trainers};
 use nnunet_cli::doctor::Libtorch;
-use nnunet_cli::{Cli, TensorCommands, process_arguments};
+use nnunet_cli::{GlobalOptions, TensorCommands, process_arguments};
 use nnunet_engine::component_set::{ComponentSet, WITHOUT_TENSORS};
 
 /// Volumes come and go; memory that stays with the program need not be cleared by the system each time.
@@ -37,15 +37,15 @@ impl TensorCommands for HandOver {
         WITHOUT_TENSORS
     }
 
-    fn train(&self, _args: &train::Args, _cli: &Cli) -> Result<ExitCode> {
+    fn train(&self, _args: &train::Args, _options: &GlobalOptions) -> Result<ExitCode> {
         hand_over()
     }
 
-    fn predict(&self, _args: &predict::Args, _cli: &Cli) -> Result<ExitCode> {
+    fn predict(&self, _args: &predict::Args, _options: &GlobalOptions) -> Result<ExitCode> {
         hand_over()
     }
 
-    fn trainers(&self, _args: &trainers::Args, _cli: &Cli) -> Result<ExitCode> {
+    fn trainers(&self, _args: &trainers::Args, _options: &GlobalOptions) -> Result<ExitCode> {
         hand_over()
     }
 

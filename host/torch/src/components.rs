@@ -7,8 +7,8 @@ use nnunet_engine::registry::Registry;
 use nnunet_plugin_api::abi::v1::import_with_tensors;
 use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice};
 use nnunet_plugin_api::{
-    Architecture, Augmentation, Component, Config, Error as ComponentError, Factory, Info, Kind, Loss,
-    Trainer, TrainerContext, overlay,
+    Architecture, Augmentation, Component, Config, Error as ComponentError, Factory, Info, Kind, Loss, Make,
+    TensorFactories, Trainer, TrainerContext, overlay,
 };
 
 /// The component set of the program with tensors.
@@ -42,14 +42,22 @@ fn from_table(info: Info, table: Config) -> Result<Component> {
     }))
 }
 
+fn of_augmentation(factory: &Factory) -> Option<&Make<dyn Augmentation>> {
+    match factory {
+        Factory::Augmentation(make) => Some(make),
+        _ => None,
+    }
+}
+
 macro_rules! maker {
-    ($(#[$meta:meta])* $fn:ident, $kind:ident, $type:path) => {
+    ($(#[$meta:meta])* $fn:ident, $kind:ident, $make:expr) => {
         $(#[$meta])*
-        pub(crate) fn $fn(registry: &Registry, choice: &ComponentChoice) -> Result<Box<dyn $type>> {
+        pub(crate) fn $fn(registry: &Registry, choice: &ComponentChoice) -> Result<Box<dyn $kind>> {
             let (entry, choice) = registry.expand(Kind::$kind, choice)?;
-            match &entry.component.factory {
-                Factory::$kind(make) => make(&choice.parameters).map_err(|error| anyhow!("{} `{}`: {error}", Kind::$kind, choice.name)),
-                _ => Err(anyhow!("{} `{}` cannot be made here", Kind::$kind, choice.name)),
+            let factory = &entry.component.factory;
+            match $make(factory) {
+                Some(make) => make(&choice.parameters).map_err(|error| anyhow!("{} `{}`: {error}", Kind::$kind, choice.name)),
+                None => Err(anyhow!("{} `{}` cannot be made here", Kind::$kind, choice.name)),
             }
         }
     };
@@ -57,19 +65,19 @@ macro_rules! maker {
 
 maker!(
     /// Makes an architecture.
-    architecture, Architecture, Architecture
+    architecture, Architecture, TensorFactories::architecture
 );
 maker!(
     /// Makes an augmentation.
-    augmentation, Augmentation, Augmentation
+    augmentation, Augmentation, of_augmentation
 );
 maker!(
     /// Makes a loss.
-    loss, Loss, Loss
+    loss, Loss, TensorFactories::loss
 );
 maker!(
     /// Makes a trainer.
-    trainer, Trainer, Trainer
+    trainer, Trainer, TensorFactories::trainer
 );
 
 /// Whether a component takes a parameter.

@@ -23,7 +23,7 @@ use nnunet_cli::commands::{
     plugins, predict as predict_args, train as train_args, trainers as trainers_args,
 };
 use nnunet_cli::doctor::Libtorch;
-use nnunet_cli::{Cli, TensorCommands};
+use nnunet_cli::{GlobalOptions, TensorCommands};
 use nnunet_engine::component_set::ComponentSet;
 
 // A statically linked crate that nobody names contributes nothing to the registry.
@@ -40,16 +40,16 @@ impl TensorCommands for WithTensors {
         components::WITH_TENSORS
     }
 
-    fn train(&self, args: &train_args::Args, cli: &Cli) -> Result<ExitCode> {
-        train::run(args, &cli.session(self.component_set())?)
+    fn train(&self, args: &train_args::Args, options: &GlobalOptions) -> Result<ExitCode> {
+        train::run(args, &options.session(self.component_set())?)
     }
 
-    fn predict(&self, args: &predict_args::Args, cli: &Cli) -> Result<ExitCode> {
-        predict::run(args, &cli.session(self.component_set())?).map(|()| ExitCode::SUCCESS)
+    fn predict(&self, args: &predict_args::Args, options: &GlobalOptions) -> Result<ExitCode> {
+        predict::run(args, &options.session(self.component_set())?).map(|()| ExitCode::SUCCESS)
     }
 
-    fn trainers(&self, args: &trainers_args::Args, cli: &Cli) -> Result<ExitCode> {
-        trainers::run(args, &cli.session(self.component_set())?).map(|()| ExitCode::SUCCESS)
+    fn trainers(&self, args: &trainers_args::Args, options: &GlobalOptions) -> Result<ExitCode> {
+        trainers::run(args, &options.session(self.component_set())?).map(|()| ExitCode::SUCCESS)
     }
 
     fn check_plugin(&self, args: &plugins::check::Args) -> Result<ExitCode> {

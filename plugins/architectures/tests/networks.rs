@@ -7,7 +7,7 @@ use std::path::Path;
 use nnunet_architectures::{self as _, ParameterStore};
 use nnunet_formats::json::{self, Json};
 use nnunet_plugin_api::tch::{Device, Kind, Tensor, no_grad};
-use nnunet_plugin_api::{Factory, Network, NetworkSpec, Registration, inventory, serde_json};
+use nnunet_plugin_api::{Network, NetworkSpec, Registration, TensorFactories, inventory, serde_json};
 
 /// Largest difference of an output, relative to the largest value.
 const TOLERANCE: f64 = 2e-5;
@@ -45,7 +45,7 @@ fn spec(all: &Json, dim: usize, modular: bool) -> NetworkSpec {
 
 fn build(name: &str, config: serde_json::Value, spec: &NetworkSpec) -> (ParameterStore, Box<dyn Network>) {
     let component = inventory::iter::<Registration>().map(|r| (r.0)()).find(|c| c.info.name == name).unwrap();
-    let Factory::Architecture(make) = component.factory else { panic!("{name} is no architecture") };
+    let make = component.factory.architecture().unwrap_or_else(|| panic!("{name} is not an architecture"));
     let mut store = ParameterStore::new(Device::Cpu);
     let network = make(config.as_object().unwrap()).unwrap().build(&mut store, spec).unwrap();
     (store, network)

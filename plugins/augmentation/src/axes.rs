@@ -1,15 +1,15 @@
-//! Transforms that only move voxels: mirroring, quarter turns and exchanged axes.
+//! Transforms that only move voxels: mirroring, rotation by multiples of 90 degrees, transposed axes.
 
 use ndarray::{Array4, Axis};
-use nnunet_plugin_api::{AugmentationContext, RandomStream, Sample};
+use nnunet_plugin_core::{AugmentationContext, RandomStream, Sample};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Mirrors each axis with equal chance. Source: `MirrorTransform`.
+/// Mirrors each axis with probability 0.5. Source: `MirrorTransform`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Mirror {
-    /// Axes of the patch; none: the trainer's, or all.
+    /// Axes of the patch; if absent, the trainer's, or all.
     pub mirror_axes: Option<Vec<usize>>,
 }
 
@@ -70,13 +70,13 @@ fn to_standard(array: &mut Array4<f32>) {
     }
 }
 
-/// Turns samples by multiples of 90 degrees about an axis between two axes of one length. Source: `Rot90Transform`.
+/// Rotates samples by multiples of 90 degrees in the plane of two axes of equal length. Source: `Rot90Transform`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Rot90 {
-    /// Probability per sample. Without two axes of one length nothing is turned.
+    /// Probability per sample. No effect on patches without two axes of equal length.
     pub p_rot90: f64,
-    /// How many quarter turns, one of these.
+    /// Numbers of 90-degree rotations to choose from.
     pub rot90_turns: Vec<usize>,
 }
 
@@ -106,7 +106,7 @@ impl Rot90 {
     }
 }
 
-/// Turns in the plane of two spatial axes, from the first towards the second (`np.rot90`).
+/// Rotates in the plane of two spatial axes, from the first towards the second (`np.rot90`).
 fn quarter_turns(array: &mut Array4<f32>, (first, second): (usize, usize), turns: usize) {
     let (first, second) = (Axis(first + 1), Axis(second + 1));
     for _ in 0..turns % 4 {
@@ -116,11 +116,11 @@ fn quarter_turns(array: &mut Array4<f32>, (first, second): (usize, usize), turns
     to_standard(array);
 }
 
-/// Exchanges axes of one length at random. Source: `TransposeAxesTransform`.
+/// Transposes axes of equal length at random. Source: `TransposeAxesTransform`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Transpose {
-    /// Probability per sample. Without two axes of one length nothing is exchanged.
+    /// Probability per sample. No effect on patches without two axes of equal length.
     pub p_transpose: f64,
 }
 
@@ -153,7 +153,7 @@ impl Transpose {
     }
 }
 
-/// Spatial axes (0 is z) of the patch's commonest length; none when all lengths differ.
+/// Spatial axes (0 is z) that have the most frequent length of the patch; empty if all lengths differ.
 fn equal_axes(context: &AugmentationContext) -> Vec<usize> {
     let patch = &context.patch;
     let alike = |len: &usize| patch.iter().filter(|other| *other == len).count();

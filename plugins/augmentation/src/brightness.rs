@@ -1,17 +1,17 @@
-//! Brightness, contrast and gamma: transforms of intensity, voxel by voxel.
+//! Brightness, contrast and gamma: voxel-wise intensity transforms.
 
 use ndarray::ArrayViewMut3;
 use nnunet_numerics::{power_in_place, stats};
-use nnunet_plugin_api::{AugmentationContext, RandomStream, Sample};
+use nnunet_plugin_core::{AugmentationContext, RandomStream, Sample};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::draw::{Interval, channels, draw};
 
-/// Keeps gamma's quotient finite on constant channels.
+/// Added to the denominator for numerical stability on constant channels.
 const RANGE_EPSILON: f32 = 1e-7;
 
-/// Multiplies every channel by a factor of its own. Source: `BrightnessMultiplicativeTransform`.
+/// Multiplies each channel by a random factor. Source: `BrightnessMultiplicativeTransform`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Brightness {
@@ -47,13 +47,13 @@ pub fn brightness(mut channel: ArrayViewMut3<'_, f32>, factor: f64) {
     channel.mapv_inplace(|value| value * factor as f32);
 }
 
-/// Adds a normal number to channels. Source: `BrightnessTransform`.
+/// Adds a normally distributed offset to channels. Source: `BrightnessTransform`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AdditiveBrightness {
     /// Probability per sample.
     pub additive_brightness_p_per_sample: f64,
-    /// Probability per channel of such a sample.
+    /// Probability per channel of a selected sample.
     pub additive_brightness_p_per_channel: f64,
     /// Mean.
     pub additive_brightness_mu: f64,
@@ -94,17 +94,17 @@ impl AdditiveBrightness {
     }
 }
 
-/// Stretches or shrinks the intensities of channels about their mean. Source: `ContrastAugmentationTransform`.
+/// Changes the contrast: scales the intensities of channels about their mean. Source: `ContrastAugmentationTransform`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Contrast {
     /// Probability per sample.
     pub p_contrast: f64,
-    /// Probability per channel of such a sample.
+    /// Probability per channel of a selected sample.
     pub p_contrast_per_channel: f64,
-    /// Factor: below or above one with equal chance.
+    /// Range of the factor; below and above 1 are drawn with equal probability.
     pub contrast_range: Interval,
-    /// Clip to the channel's old range.
+    /// Clip to the original range of the channel.
     pub contrast_preserve_range: bool,
 }
 
@@ -135,7 +135,7 @@ impl Contrast {
     }
 }
 
-/// Stretches intensities about the mean; `preserve_range` clips them to the old range.
+/// Scales intensities about the mean; `preserve_range` clips them to the original range.
 pub fn contrast(mut channel: ArrayViewMut3<'_, f32>, factor: f64, preserve_range: bool) {
     let summary = stats::summary(channel.view());
     let (low, high) = if preserve_range { summary.range() } else { (f32::NEG_INFINITY, f32::INFINITY) };
@@ -149,7 +149,7 @@ pub fn contrast(mut channel: ArrayViewMut3<'_, f32>, factor: f64, preserve_range
 pub struct Gamma {
     /// Probability per sample.
     pub p_gamma: f64,
-    /// Exponent: below or above one with equal chance.
+    /// Range of the exponent; below and above 1 are drawn with equal probability.
     pub gamma_range: Interval,
     /// Restore mean and standard deviation.
     pub gamma_retain_stats: bool,
@@ -180,7 +180,7 @@ impl Gamma {
 pub struct InvertedGamma {
     /// Probability per sample.
     pub p_gamma_inverted: f64,
-    /// Exponent: below or above one with equal chance.
+    /// Range of the exponent; below and above 1 are drawn with equal probability.
     pub gamma_range: Interval,
     /// Restore mean and standard deviation.
     pub gamma_retain_stats: bool,
@@ -217,8 +217,8 @@ fn correct(
     });
 }
 
-/// Gamma correction over the channel's range, on the negative when `inverted`; `retain_stats` restores mean and standard
-/// deviation.
+/// Gamma correction over the channel's range, on the negative when `inverted`; `retain_stats` restores mean and
+/// standard deviation.
 pub fn gamma(mut channel: ArrayViewMut3<'_, f32>, exponent: f64, inverted: bool, retain_stats: bool) {
     let sign = if inverted { -1.0 } else { 1.0 };
     let before = stats::summary(channel.view());
@@ -246,7 +246,7 @@ mod tests {
 
     use super::*;
 
-    /// The share and the exponents of ten thousand draws: without stored statistics a ramp shows its exponent.
+    /// Frequency and exponents of ten thousand draws: without `retain_stats` the exponent can be read off a ramp.
     #[test]
     fn gamma_has_the_share_and_range_of_v1() {
         const DRAWS: usize = 10_000;

@@ -1,32 +1,32 @@
-//! The previous stage's labels as further input channels of a cascade, and their augmentation.
+//! The labels of the previous stage as additional input channels of a cascade, and their augmentation.
 
 use ndarray::{Array3, Array4, ArrayView3, Axis, concatenate};
 use nnunet_numerics::morphology::{close, dilate, erode, open};
-use nnunet_plugin_api::{AugmentationContext, RandomStream, Sample};
+use nnunet_plugin_core::{AugmentationContext, RandomStream, Sample};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::draw::{Interval, draw};
 
-/// Grows and shrinks the previous stage's structures, so that the network does not trust them blindly. Does nothing
-/// outside a cascade.
+/// Dilates, erodes, opens and closes the labels of the previous stage, so that the network does not rely on them
+/// blindly. No effect outside of a cascade.
 ///
 /// Source: `MoveSegAsOneHotToData`, `ApplyRandomBinaryOperatorTransform`. v1's removal of random components swaps two
-/// arguments and never removes anything; its parameters are kept and have no effect here either.
+/// arguments and never removes anything; its parameters are accepted and have no effect here either.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Cascade {
-    /// Probability per sample of growing or shrinking.
+    /// Probability per sample of a binary operation.
     pub cascade_random_binary_transform_p: f64,
-    /// Probability per label of such a sample.
+    /// Probability per label of a selected sample.
     pub cascade_random_binary_transform_p_per_label: f64,
     /// Radius of the ball, voxels.
     pub cascade_random_binary_transform_size: Interval,
-    /// v1's probability of removing a component; without effect.
+    /// v1's probability of removing a component; has no effect.
     pub cascade_remove_conn_comp_p: f64,
-    /// v1's largest share of such a component; without effect.
+    /// v1's largest fraction covered by such a component; has no effect.
     pub cascade_remove_conn_comp_max_size_percent_threshold: f64,
-    /// v1's probability of giving such a component to another class; without effect.
+    /// v1's probability of assigning such a component to another class; has no effect.
     pub cascade_remove_conn_comp_fill_with_other_class_p: f64,
 }
 
@@ -73,7 +73,7 @@ impl Cascade {
     }
 }
 
-/// Applies an operation to one of the labels' channels; what it wins is taken from the others.
+/// Applies an operation to the channel of one label; voxels it adds are cleared in the other channels.
 fn change_label(
     sample: &mut Sample,
     first: usize,
@@ -95,18 +95,18 @@ fn change_label(
     }
 }
 
-/// Moves the second channel of the labels, if there is one, to the data: one channel per label, 1 where it is.
+/// Moves the second channel of the segmentation, if there is one, to the data, one-hot encoded.
 pub fn append_previous_stage(sample: &mut Sample, num_labels: usize) {
     if sample.seg.shape()[0] < 2 {
         return;
     }
     let hot = one_hot(sample.seg.index_axis(Axis(0), 1), num_labels);
-    // Both have the sample's space.
+    // Both have the spatial shape of the sample.
     sample.data = concatenate(Axis(0), &[sample.data.view(), hot.view()]).unwrap_or_default();
     sample.seg = sample.seg.slice(ndarray::s![..1, .., .., ..]).to_owned();
 }
 
-/// Labels 1 to `num_labels` of a map (z, y, x) as channels of zeros and ones.
+/// One-hot encoding of the labels 1 to `num_labels` of a label map (z, y, x).
 #[must_use]
 pub fn one_hot(labels: ArrayView3<'_, f32>, num_labels: usize) -> Array4<f32> {
     let (z, y, x) = labels.dim();

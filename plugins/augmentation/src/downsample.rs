@@ -1,10 +1,10 @@
-//! Targets of the lower-resolution outputs.
+//! Targets for deep supervision at lower resolutions.
 
 use ndarray::Array4;
 use nnunet_numerics::resize;
 use nnunet_numerics::stats::round_half_even;
 
-/// Nearest-neighbour copies of a label map, (channels, z, y, x), one for every scale of (z, y, x).
+/// A label map (channels, z, y, x), resampled by nearest neighbor to each of the scales of (z, y, x).
 #[must_use]
 pub fn downsample_labels(seg: &Array4<f32>, scales: &[[f64; 3]]) -> Vec<Array4<f32>> {
     scales.iter().map(|scale| downsample(seg, scale)).collect()

@@ -1,17 +1,17 @@
-//! Drawing parameters.
+//! Drawing random parameters.
 
 use ndarray::{Array4, ArrayViewMut3};
-use nnunet_plugin_api::RandomStream;
+use nnunet_plugin_core::RandomStream;
 
 /// Lower and upper bound.
 pub type Interval = [f64; 2];
 
-/// Uniform in an interval.
+/// Draws from a uniform distribution over an interval.
 pub(crate) fn draw([low, high]: Interval, random: &mut RandomStream) -> f64 {
     random.uniform(low, high)
 }
 
-/// Changes each channel with probability `p`.
+/// Calls `change` for each channel with probability `p`.
 pub(crate) fn channels(
     data: &mut Array4<f32>,
     p: f64,

@@ -11,9 +11,9 @@ use crate::transform::Transform;
 
 /// A list of transforms by name.
 pub(crate) struct Family {
-    /// Name, as blueprints write it.
+    /// Name of the component.
     pub name: &'static str,
-    /// One line for people.
+    /// One-line description.
     pub summary: &'static str,
     /// The transforms with their values.
     pub transforms: fn() -> Vec<Transform>,
@@ -45,15 +45,15 @@ pub(crate) static FAMILIES: [Family; 10] = families! {
         added_brightness(1.0),
         [0.5, 1.6],
     );
-    "DA4", "DA3 with quarter turns about all axes, as in BraTS 2020.", || insane(
+    "DA4", "DA3 with rotations by 90 degrees about all axes, as in BraTS 2020.", || insane(
         Spatial { p_eldef: 0.2, ..da3_space(90.0) },
         added_brightness(0.5),
         [0.5, 1.6],
     );
-    "DA5", "Turned, exchanged and blanked, with local changes of brightness and gamma.", da5;
+    "DA5", "Many transforms: transposed axes, blank rectangles, local brightness and gamma, sharpening.", da5;
 };
 
-/// Added brightness that never happens: switched on by its probability.
+/// An additive brightness transform with probability 0, which a trainer's table can raise.
 const NO_ADDED_BRIGHTNESS: AdditiveBrightness = AdditiveBrightness {
     additive_brightness_p_per_sample: 0.0,
     additive_brightness_p_per_channel: 0.5,
@@ -61,7 +61,7 @@ const NO_ADDED_BRIGHTNESS: AdditiveBrightness = AdditiveBrightness {
     additive_brightness_sigma: 0.1,
 };
 
-/// As insaneDA's children have it.
+/// The values that the variants of insaneDA use.
 fn added_brightness(p_per_channel: f64) -> AdditiveBrightness {
     AdditiveBrightness {
         additive_brightness_p_per_sample: 0.3,
@@ -71,7 +71,7 @@ fn added_brightness(p_per_channel: f64) -> AdditiveBrightness {
     }
 }
 
-/// `get_moreDA_augmentation` (training.md 7).
+/// `get_moreDA_augmentation`: the default of `nnUNetTrainerV2`.
 fn more_da(spatial: Spatial, added: AdditiveBrightness) -> Vec<Transform> {
     vec![
         Transform::Spatial(spatial),
@@ -109,7 +109,7 @@ fn independent_scale() -> Spatial {
 }
 
 fn da2() -> Vec<Transform> {
-    // v1 rotates slices whenever it rotates: they have one axis only.
+    // 2D patches have one axis of rotation, so its probability per axis is 1.
     let spatial = Spatial { rotation_p_per_axis: 0.5, rotation_p_2d: 1.0, ..independent_scale() };
     more_da(spatial, AdditiveBrightness::default())
 }
@@ -132,7 +132,7 @@ fn insane(spatial: Spatial, added: AdditiveBrightness, gamma_range: [f64; 2]) ->
     ]
 }
 
-/// Slices turn by any angle, elongated or not; deformations are as strong within them as in space.
+/// 2D patches rotate by any angle, elongated or not; deformations are as strong as in 3D.
 fn insane_space(alpha: [f64; 2]) -> Spatial {
     Spatial {
         rotation_2d_elongated: std::f64::consts::PI,
@@ -163,7 +163,7 @@ fn da3_space(degrees: f64) -> Spatial {
         p_scale: 0.3,
         scale_range: [0.65, 1.6],
         p_independent_scale_per_axis: 0.3,
-        // v1 sets the parameters up twice: the second time it finds the first's scales.
+        // v1 sets the parameters up twice, and the second time starts from the scales of the first.
         generator_scale: 0.7,
         eldef_deformation_scale: Some([0.0, 0.25]),
         ..Spatial::default()
@@ -206,7 +206,7 @@ fn da5() -> Vec<Transform> {
         Transform::AdditiveBrightness(added),
         Transform::OneOf { choices: vec![contrast(true), contrast(false)] },
         Transform::LowResolution(lowres),
-        // v1 corrects the negative twice.
+        // v1 applies the inverted gamma twice.
         Transform::InvertedGamma(InvertedGamma::default()),
         Transform::InvertedGamma(InvertedGamma::default()),
         Transform::Mirror(Mirror::default()),

@@ -1,7 +1,7 @@
 //! v1's augmentations by name: each is a list of transforms.
 
 use ndarray::Axis;
-use nnunet_plugin_api::{
+use nnunet_plugin_core::{
     Augmentation, AugmentationContext, Component, Config, Error, Info, Kind, RandomStream, Registration,
     Result, Sample, inventory,
 };
@@ -9,24 +9,24 @@ use nnunet_plugin_api::{
 use crate::families::{FAMILIES, Family};
 use crate::transform::{Transform, change, parameters, schema_of};
 
-/// Key under which a whole list of transforms may be given.
+/// Key of a complete list of transforms.
 const LIST: &str = "transforms";
 
-/// What holds for all of them.
+/// Parameters of all families.
 const DESCRIPTION: &str = "A list of transforms with probabilities and ranges. A value changes in every transform that \
     has a parameter of its name. `transforms = [{ transform = \"spatial\", p_rot = 0.5 }, ...]` replaces the whole list.";
 
-/// Transforms in their order.
+/// Transforms in the order in which they are applied.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pipeline {
     transforms: Vec<Transform>,
 }
 
 impl Pipeline {
-    /// A built-in list with other values: `table` names parameters, or brings a list of its own as `transforms`.
+    /// A built-in list with changed parameters: `table` has parameters by name, or a complete list under `transforms`.
     ///
     /// # Errors
-    /// An unknown name (of list or parameter) or a value of the wrong type.
+    /// Returns an error for an unknown list or parameter, or a value of the wrong type.
     pub fn named(name: &str, table: &Config) -> Result<Self> {
         let family = FAMILIES.iter().find(|family| family.name == name);
         let family = family.ok_or_else(|| Error::message(format!("there is no augmentation `{name}`")))?;
@@ -81,7 +81,7 @@ impl Augmentation for Pipeline {
     }
 }
 
-/// Clears channels that were normalised inside the nonzero mask, outside of it (v1 `MaskTransform`).
+/// Sets channels that were normalized inside the nonzero mask to 0 outside of it (v1 `MaskTransform`).
 fn clear_outside(sample: &mut Sample, use_mask: &[bool]) {
     let labels = sample.seg.index_axis(Axis(0), 0);
     let masked = sample.data.outer_iter_mut().zip(use_mask).filter(|(_, masked)| **masked);

@@ -1,8 +1,8 @@
 //! nnU-Net's data augmentation on the CPU (v1's transform lists, batchgenerators).
 //!
 //! Each transform is a function with explicit parameters and a table of probabilities and ranges that draws them. An
-//! augmentation is a list of such tables, by name in the registry; [`Pipeline`] runs it. Random numbers are counter-based:
-//! a sample depends on seed, epoch, batch and place in the batch, not on threads.
+//! augmentation is a list of such tables, by name in the registry; [`Pipeline`] runs it. Random numbers are
+//! counter-based: a sample depends on seed, epoch, batch and position in the batch, not on threads.
 //!
 //! Samples are (channels, z, y, x); a slice has z = 1.
 
@@ -13,7 +13,7 @@ mod downsample;
 mod draw;
 mod families;
 mod family;
-mod hump;
+mod gaussian;
 mod local;
 mod lowres;
 mod noise;
@@ -29,7 +29,7 @@ pub use cascade::{Cascade, append_previous_stage, one_hot};
 pub use downsample::downsample_labels;
 pub use draw::Interval;
 pub use family::Pipeline;
-pub use hump::Hump;
+pub use gaussian::SpatialGaussian;
 pub use local::{BrightnessGradient, LocalGamma, Rectangles, Sharpening, local_gamma, sharpen};
 pub use lowres::{LowResolution, simulate_low_resolution};
 pub use noise::{Blur, Median, Noise, blur, gaussian_noise};

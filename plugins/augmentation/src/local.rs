@@ -1,25 +1,25 @@
-//! Transforms that act in a part of the image: blank boxes, gradients, local gamma, and sharpening.
+//! Transforms of a part of the image: blank rectangles, brightness gradients, local gamma, sharpening.
 
 use ndarray::{Array3, ArrayViewMut3, Zip, s};
 use nnunet_numerics::stats;
-use nnunet_plugin_api::{AugmentationContext, RandomStream, Sample};
+use nnunet_plugin_core::{AugmentationContext, RandomStream, Sample};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::draw::{Interval, channels, draw};
-use crate::hump::Hump;
+use crate::gaussian::SpatialGaussian;
 
-/// Sets boxes to their mean. Source: `BlankRectangleTransform`.
+/// Replaces boxes by their mean. Source: `BlankRectangleTransform`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Rectangles {
     /// Probability per sample.
     pub p_rectangles: f64,
-    /// Probability per channel of such a sample.
+    /// Probability per channel of a selected sample.
     pub p_rectangles_per_channel: f64,
-    /// Fewest and most boxes.
+    /// Smallest and largest number of boxes.
     pub rectangles_number: [usize; 2],
-    /// Shortest and longest edge, as divisors of the patch's: the longest edge has the smaller divisor.
+    /// Smallest and largest edge, as divisors of the patch size: the smaller divisor gives the larger edge.
     pub rectangles_divisors: [usize; 2],
 }
 
@@ -74,9 +74,9 @@ fn between(low: usize, high: usize, random: &mut RandomStream) -> usize {
     low + random.below(high.saturating_sub(low) + 1)
 }
 
-/// Where a hump lies and how wide it is.
-fn draw_hump(shape: [usize; 3], location: Interval, random: &mut RandomStream) -> Hump {
-    Hump::new(shape, |len| {
+/// Center and width of a Gaussian.
+fn draw_gaussian(shape: [usize; 3], location: Interval, random: &mut RandomStream) -> SpatialGaussian {
+    SpatialGaussian::new(shape, |len| {
         let widest = (len as f64).ln();
         let narrowest = ((len / 6).max(1) as f64).ln();
         (draw(location, random) * len as f64, random.uniform(narrowest, widest).exp())
@@ -87,17 +87,17 @@ fn shape_of(channel: &ArrayViewMut3<'_, f32>) -> [usize; 3] {
     [channel.shape()[0], channel.shape()[1], channel.shape()[2]]
 }
 
-/// Adds a wide Gaussian hump. Source: `BrightnessGradientAdditiveTransform`.
+/// Adds a wide Gaussian to the intensities. Source: `BrightnessGradientAdditiveTransform`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct BrightnessGradient {
     /// Probability per sample.
     pub p_gradient: f64,
-    /// Probability per channel of such a sample.
+    /// Probability per channel of a selected sample.
     pub p_gradient_per_channel: f64,
-    /// Where the hump is, as a share of each axis.
+    /// Center of the Gaussian, as a fraction of each axis.
     pub gradient_location: Interval,
-    /// Height; upwards or downwards with equal chance.
+    /// Maximum; positive or negative with equal probability.
     pub gradient_strength: Interval,
 }
 
@@ -121,28 +121,28 @@ impl BrightnessGradient {
     ) {
         if random.chance(self.p_gradient) {
             channels(&mut sample.data, self.p_gradient_per_channel, random, |mut channel, random| {
-                let hump = draw_hump(shape_of(&channel), self.gradient_location, random);
+                let gaussian = draw_gaussian(shape_of(&channel), self.gradient_location, random);
                 let sign = if random.chance(0.5) { -1.0 } else { 1.0 };
                 let strength = (sign * draw(self.gradient_strength, random)) as f32;
-                hump.for_each(&mut channel, |value, share| *value += strength * share);
+                gaussian.for_each(&mut channel, |value, share| *value += strength * share);
             });
         }
     }
 }
 
-/// Gamma correction that fades with distance from a point. Source: `LocalGammaTransform`.
+/// Gamma correction whose strength decreases with the distance from a point. Source: `LocalGammaTransform`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LocalGamma {
     /// Probability per sample.
     pub p_local_gamma: f64,
-    /// Probability per channel of such a sample.
+    /// Probability per channel of a selected sample.
     pub p_local_gamma_per_channel: f64,
-    /// Where the correction is strongest, as a share of each axis.
+    /// Point of the strongest correction, as a fraction of each axis.
     pub local_gamma_location: Interval,
-    /// Exponents below one, of every other correction.
+    /// Range of exponents below 1, drawn with probability 0.5.
     pub local_gamma_low: Interval,
-    /// Exponents above one, of the others.
+    /// Range of exponents above 1, drawn otherwise.
     pub local_gamma_high: Interval,
 }
 
@@ -167,20 +167,20 @@ impl LocalGamma {
     ) {
         if random.chance(self.p_local_gamma) {
             channels(&mut sample.data, self.p_local_gamma_per_channel, random, |channel, random| {
-                let hump = draw_hump(shape_of(&channel), self.local_gamma_location, random);
+                let gaussian = draw_gaussian(shape_of(&channel), self.local_gamma_location, random);
                 let range = if random.chance(0.5) { self.local_gamma_low } else { self.local_gamma_high };
-                local_gamma(channel, &hump, draw(range, random));
+                local_gamma(channel, &gaussian, draw(range, random));
             });
         }
     }
 }
 
-/// Blends a channel with its gamma-corrected self by the height of a hump.
-pub fn local_gamma(mut channel: ArrayViewMut3<'_, f32>, hump: &Hump, exponent: f64) {
+/// Blends a channel with its gamma correction, weighted by a Gaussian.
+pub fn local_gamma(mut channel: ArrayViewMut3<'_, f32>, gaussian: &SpatialGaussian, exponent: f64) {
     let (low, high) = stats::summary(channel.view()).range();
     let extent = (high - low).max(1e-8);
     let exponent = exponent as f32;
-    hump.for_each(&mut channel, |value, share| {
+    gaussian.for_each(&mut channel, |value, share| {
         let unit = (*value - low) / extent;
         *value = (unit * (1.0 - share) + unit.powf(exponent) * share) * (high - low) + low;
     });
@@ -192,7 +192,7 @@ pub fn local_gamma(mut channel: ArrayViewMut3<'_, f32>, hump: &Hump, exponent: f
 pub struct Sharpening {
     /// Probability per sample.
     pub p_sharpening: f64,
-    /// Probability per channel of such a sample.
+    /// Probability per channel of a selected sample.
     pub p_sharpening_per_channel: f64,
     /// Weight of the Laplacian.
     pub sharpening_strength: Interval,
@@ -219,7 +219,7 @@ impl Sharpening {
     }
 }
 
-/// Adds `strength` times the discrete Laplacian (zero beyond the border) and clips to the old range.
+/// Adds `strength` times the discrete Laplacian (zero beyond the border) and clips to the original range.
 pub fn sharpen(mut channel: ArrayViewMut3<'_, f32>, strength: f64) {
     let (low, high) = stats::summary(channel.view()).range();
     let strength = strength as f32;
@@ -234,8 +234,8 @@ pub fn sharpen(mut channel: ArrayViewMut3<'_, f32>, strength: f64) {
         let mut after = around.slice_axis_mut(axis, front);
         after += &channel.slice_axis(axis, back);
     }
-    let centre = 1.0 + strength * 2.0 * axes.len() as f32;
+    let center = 1.0 + strength * 2.0 * axes.len() as f32;
     Zip::from(&mut channel).and(&around).for_each(|value, around| {
-        *value = (centre * *value - strength * around).clamp(low, high);
+        *value = (center * *value - strength * around).clamp(low, high);
     });
 }

@@ -1,23 +1,23 @@
-//! Simulated low resolution.
+//! Simulation of low resolution.
 
 use ndarray::ArrayViewMut3;
 use nnunet_numerics::resize;
 use nnunet_numerics::stats::round_half_even;
-use nnunet_plugin_api::{AugmentationContext, RandomStream, Sample};
+use nnunet_plugin_core::{AugmentationContext, RandomStream, Sample};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::draw::{Interval, channels, draw};
 
-/// Shrinks channels and enlarges them again. Source: `SimulateLowResolutionTransform`.
+/// Downsamples channels and upsamples them again. Source: `SimulateLowResolutionTransform`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LowResolution {
     /// Probability per sample.
     pub p_lowres: f64,
-    /// Probability per channel of such a sample.
+    /// Probability per channel of a selected sample.
     pub p_lowres_per_channel: f64,
-    /// Share of the size that is left in between.
+    /// Range of the downsampling factor.
     pub lowres_zoom: Interval,
 }
 
@@ -42,7 +42,7 @@ impl LowResolution {
     }
 }
 
-/// Shrinks a channel by nearest neighbour and enlarges it again with a cubic spline. `keep_first` leaves z alone.
+/// Downsamples a channel by nearest neighbor and upsamples it with a cubic spline. `keep_first` does not change z.
 pub fn simulate_low_resolution(mut channel: ArrayViewMut3<'_, f32>, zoom: f64, keep_first: bool) {
     let shape = [channel.shape()[0], channel.shape()[1], channel.shape()[2]];
     let mut small = shape.map(|len| (round_half_even(len as f64 * zoom) as usize).max(1));

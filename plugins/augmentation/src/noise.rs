@@ -1,8 +1,8 @@
-//! Noise, blur and the median: transforms of texture.
+//! Noise, blur and median filter.
 
 use ndarray::ArrayViewMut3;
 use nnunet_numerics::{Ends, gaussian_blur, median_filter};
-use nnunet_plugin_api::{AugmentationContext, RandomStream, Sample};
+use nnunet_plugin_core::{AugmentationContext, RandomStream, Sample};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use rand_distr::{Distribution, StandardNormal};
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::draw::{Interval, channels, draw};
 
-/// Adds normal noise of one strength to all channels. Source: `GaussianNoiseTransform`.
+/// Adds Gaussian noise with the same standard deviation to all channels. Source: `GaussianNoiseTransform`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Noise {
@@ -43,7 +43,7 @@ impl Noise {
     }
 }
 
-/// Adds normal noise of a standard deviation.
+/// Adds Gaussian noise with a given standard deviation.
 pub fn gaussian_noise(mut channel: ArrayViewMut3<'_, f32>, deviation: f64, random: &mut RandomStream) {
     let mut noise = SmallRng::seed_from_u64(random.bits());
     let deviation = deviation as f32;
@@ -53,13 +53,13 @@ pub fn gaussian_noise(mut channel: ArrayViewMut3<'_, f32>, deviation: f64, rando
     });
 }
 
-/// Blurs channels, each by its own sigma. Source: `GaussianBlurTransform`.
+/// Blurs channels with a Gaussian, each with its own sigma. Source: `GaussianBlurTransform`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Blur {
     /// Probability per sample.
     pub p_blur: f64,
-    /// Probability per channel of such a sample.
+    /// Probability per channel of a selected sample.
     pub p_blur_per_channel: f64,
     /// Sigma, voxels.
     pub blur_sigma: Interval,
@@ -86,21 +86,21 @@ impl Blur {
     }
 }
 
-/// Gaussian blur of a sigma in voxels; a slice is blurred in its plane.
+/// Gaussian blur with a sigma in voxels; 2D patches are blurred in their plane.
 pub fn blur(channel: ArrayViewMut3<'_, f32>, sigma: f64) {
     let first = if channel.shape()[0] > 1 { sigma } else { 0.0 };
     gaussian_blur(channel, [first, sigma, sigma], Ends::Reflect);
 }
 
-/// Replaces voxels by the median around them. Source: `MedianFilterTransform`.
+/// Replaces voxels by the median of their neighborhood. Source: `MedianFilterTransform`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Median {
     /// Probability per sample.
     pub p_median: f64,
-    /// Probability per channel of such a sample.
+    /// Probability per channel of a selected sample.
     pub p_median_per_channel: f64,
-    /// Edge of the window, voxels; the upper bound is never reached.
+    /// Edge of the window in voxels; the upper bound is excluded.
     pub median_size: [usize; 2],
 }
 

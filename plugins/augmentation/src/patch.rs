@@ -1,8 +1,8 @@
-//! Where a patch is cut out of a case.
+//! Position and size of the patch that is cut out of a case.
 
 use std::ops::Range;
 
-use nnunet_plugin_api::RandomStream;
+use nnunet_plugin_core::RandomStream;
 
 /// Patch large enough for rotations up to the given angles (limited to 90 degrees) and the smallest `scale`
 /// (v1 `get_patch_size`). In 2D only the first angle counts.
@@ -28,12 +28,12 @@ pub fn enlarged_patch(patch: &[usize], rotation: [f64; 3], scale: f64) -> Vec<us
     largest.into_iter().map(|len| (len / scale) as usize).collect()
 }
 
-/// What decides the place of a patch.
+/// How the position of a patch is chosen.
 #[derive(Debug, Clone, Copy)]
 pub enum Placement {
-    /// Anywhere that v1 allows.
+    /// Anywhere in the range that v1 allows.
     Random,
-    /// Around a voxel of the case.
+    /// Centered on a voxel of the case.
     Around([usize; 3]),
 }
 
@@ -53,22 +53,22 @@ pub fn place(
         let low = (-pad).div_euclid(2);
         let high = len + pad / 2 + pad % 2 - wide;
         match placement {
-            Placement::Around(centre) => low.max(centre[axis] as isize - wide / 2),
+            Placement::Around(center) => low.max(center[axis] as isize - wide / 2),
             Placement::Random => low + random.below((high - low + 1).max(1) as usize) as isize,
         }
     })
 }
 
-/// The part of a box that lies in a case.
+/// The intersection of a box with a case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Overlap {
-    /// In the case, (z, y, x).
+    /// Its range in the case, (z, y, x).
     pub case: [Range<usize>; 3],
-    /// In the box.
+    /// Its range in the box.
     pub within: [Range<usize>; 3],
 }
 
-/// Which part of a box of `size` at `corner` lies in a case of `shape`; none: nothing of it.
+/// The intersection of a box of `size` at `corner` with a case of `shape`; `None` if it is empty.
 #[must_use]
 pub fn overlap(shape: [usize; 3], corner: [isize; 3], size: [usize; 3]) -> Option<Overlap> {
     let case: [Range<usize>; 3] = std::array::from_fn(|axis| {

@@ -1,6 +1,6 @@
 //! A transform with its parameters, and lists of them.
 
-use nnunet_plugin_api::{AugmentationContext, Config, RandomStream, Result, Sample, overlay, schema};
+use nnunet_plugin_core::{AugmentationContext, Config, RandomStream, Result, Sample, overlay, schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -12,26 +12,25 @@ use crate::lowres::LowResolution;
 use crate::noise::{Blur, Median, Noise};
 use crate::spatial::Spatial;
 
-/// Key that tells transforms apart in a list.
+/// Key with the name of a transform in a list.
 const TAG: &str = "transform";
 
 macro_rules! transforms {
     ($($(#[$doc:meta])* $kind:ident;)*) => {
-        /// One step of an augmentation. No two kinds of transforms share the name of a parameter, unless it means the
-        /// same.
+        /// One step of an augmentation. Parameters of different transforms that share a name have the same meaning.
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
         #[serde(tag = "transform", rename_all = "snake_case")]
         pub enum Transform {
             $($(#[$doc])* $kind($kind),)*
-            /// One of several, with equal chance.
+            /// One of several transforms, with equal probability.
             OneOf {
-                /// The choices.
+                /// The transforms to choose from.
                 choices: Vec<Transform>,
             },
         }
 
         impl Transform {
-            /// Draws and changes.
+            /// Draws parameters and applies the transform.
             pub(crate) fn apply(
                 &self,
                 sample: &mut Sample,
@@ -48,7 +47,7 @@ macro_rules! transforms {
                 }
             }
 
-            /// JSON Schema of its parameters; of a choice that of all choices.
+            /// JSON Schema of its parameters; for `OneOf`, of all its transforms.
             fn schema(&self) -> Value {
                 match self {
                     $(Transform::$kind(_) => schema::of::<$kind>(),)*
@@ -62,44 +61,44 @@ macro_rules! transforms {
 transforms! {
     /// Rotation, scaling, elastic deformation; cuts the sample to the patch.
     Spatial;
-    /// Quarter turns.
+    /// Rotation by multiples of 90 degrees.
     Rot90;
-    /// Exchanged axes.
+    /// Transposed axes.
     Transpose;
     /// Mirroring.
     Mirror;
-    /// Normal noise.
+    /// Gaussian noise.
     Noise;
     /// Gaussian blur.
     Blur;
     /// Median filter.
     Median;
-    /// A factor.
+    /// Multiplicative brightness.
     Brightness;
-    /// A summand.
+    /// Additive brightness.
     AdditiveBrightness;
     /// Contrast.
     Contrast;
-    /// Low resolution.
+    /// Simulated low resolution.
     LowResolution;
-    /// Gamma of the negative.
+    /// Gamma correction of the inverted image.
     InvertedGamma;
-    /// Gamma.
+    /// Gamma correction.
     Gamma;
-    /// Blank boxes.
+    /// Blank rectangles.
     Rectangles;
-    /// A wide hump of brightness.
+    /// Brightness gradient.
     BrightnessGradient;
-    /// Gamma in a part of the image.
+    /// Local gamma correction.
     LocalGamma;
     /// Sharpening.
     Sharpening;
-    /// The previous stage's labels, in a cascade.
+    /// The labels of the previous stage, in a cascade.
     Cascade;
 }
 
 impl Transform {
-    /// Its parameters by name; none of a choice.
+    /// Its parameters by name; empty for `OneOf`.
     fn parameters(&self) -> Config {
         match serde_json::to_value(self) {
             Ok(Value::Object(mut map)) if !matches!(self, Transform::OneOf { .. }) => {
@@ -122,7 +121,7 @@ pub(crate) fn schema_of(transforms: &[Transform]) -> Value {
     json!({ "type": "object", "properties": properties })
 }
 
-/// All parameters of a list by name. Of several transforms of one kind the last counts.
+/// All parameters of a list by name. If a transform occurs more than once, the last one counts.
 pub(crate) fn parameters(transforms: &[Transform]) -> Config {
     let mut all = Config::new();
     for transform in transforms {
@@ -134,12 +133,12 @@ pub(crate) fn parameters(transforms: &[Transform]) -> Config {
     all
 }
 
-/// Gives parameters new values: in every transform of the list that has one of that name.
+/// Sets parameters, in every transform of the list that has a parameter of that name.
 ///
 /// # Errors
-/// A name that no transform has (the nearest one is offered), or a value of the wrong type.
+/// Returns an error with the nearest name if no transform has such a parameter, or if the value has the wrong type.
 pub(crate) fn change(transforms: &mut [Transform], table: &Config) -> Result<()> {
-    // Unknown names show against all parameters together.
+    // A name is unknown only if no transform of the list has it.
     overlay(&mut parameters(transforms), table)?;
     change_known(transforms, table)
 }

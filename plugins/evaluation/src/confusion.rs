@@ -1,17 +1,17 @@
-//! Metrics that follow from counts of voxels (v1 `evaluation.metrics`).
+//! Metrics computed from voxel counts (v1 `evaluation.metrics`).
 
 use ndarray::ArrayView3;
 
 /// Voxel counts of one label.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Confusion {
-    /// In both.
+    /// True positives.
     pub tp: u64,
-    /// In the prediction only.
+    /// False positives.
     pub fp: u64,
-    /// In the reference only.
+    /// False negatives.
     pub fn_: u64,
-    /// In neither.
+    /// True negatives.
     pub tn: u64,
 }
 
@@ -43,7 +43,7 @@ fn quotient(numerator: u64, denominator: u64) -> f64 {
     if denominator == 0 { f64::NAN } else { numerator as f64 / denominator as f64 }
 }
 
-/// v1's metrics by name, in the order of the alphabet. Undefined ones are NaN.
+/// v1's metrics by name, in alphabetical order. Undefined metrics are NaN.
 #[must_use]
 pub fn metrics(c: &Confusion) -> [(&'static str, f64); 13] {
     let precision = quotient(c.tp, c.tp + c.fp);

@@ -1,10 +1,10 @@
-//! Surfaces, volumes and lesions of a label: what the second summary holds.
+//! Surface distances, volumes and lesions of a label: the metrics of `summary_extended.json`.
 
 use ndarray::ArrayView3;
 
 use crate::{Lesions, MaskPair, Surfaces};
 
-/// Names of the metrics, in the order of the alphabet.
+/// Names of the metrics, in alphabetical order.
 pub const EXTENDED: [&str; 11] = [
     "Avg. Symmetric Surface Distance",
     "Hausdorff Distance 95",
@@ -20,8 +20,9 @@ pub const EXTENDED: [&str; 11] = [
 ];
 
 /// The metrics of a label, in the order of [`EXTENDED`]. Distances are in mm; the volume error is prediction minus
-/// reference in mm³, and relative to the reference. As in v1, a label that one map lacks, or consists of, has no distances
-/// (NaN). Surface Dice is 0 when one map lacks it. What neither map has is NaN throughout, and its counts are 0.
+/// reference in mm³, and relative to the reference. As in v1, distances are NaN if a label is missing from one map or
+/// fills it. The surface Dice is 0 if one map does not contain the label. If neither does, all metrics are NaN and the
+/// counts 0.
 #[must_use]
 pub fn extended_metrics(
     prediction: ArrayView3<'_, u8>,

@@ -1,21 +1,22 @@
-//! Detection lesion by lesion.
+//! Detection of lesions.
 
 use ndarray::{Array3, Zip};
 use nnunet_numerics::{Components, connected_components};
 
 use crate::MaskPair;
 
-/// Counts of lesions: connected components by faces, as in v1's postprocessing. A lesion counts as found when one voxel
-/// of it is (the most lenient rule of those in use; Maier-Hein et al., Metrics reloaded, 2024).
+/// Counts of lesions: connected components with face connectivity, as in v1's postprocessing. A lesion is detected if
+/// at least one of its voxels is predicted (the most lenient of the common criteria; Maier-Hein et al., Metrics
+/// reloaded, 2024).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Lesions {
     /// Lesions of the reference.
     pub reference: usize,
-    /// Those of them that the prediction touches.
+    /// Lesions of the reference that overlap with the prediction.
     pub detected: usize,
     /// Components of the prediction.
     pub prediction: usize,
-    /// Those of them that touch the reference.
+    /// Components of the prediction that overlap with the reference.
     pub confirmed: usize,
 }
 
@@ -33,19 +34,19 @@ impl Lesions {
         }
     }
 
-    /// Share of the reference's lesions that are found; NaN without any.
+    /// Fraction of the reference lesions that are detected; NaN if there are none.
     #[must_use]
     pub fn sensitivity(&self) -> f64 {
         self.detected as f64 / self.reference as f64
     }
 
-    /// Share of the predicted lesions that are real; NaN without any.
+    /// Fraction of the predicted lesions that are in the reference; NaN if there are none.
     #[must_use]
     pub fn precision(&self) -> f64 {
         self.confirmed as f64 / self.prediction as f64
     }
 
-    /// Harmonic mean of sensitivity and precision; 0 when nothing is found, NaN when there are no lesions at all.
+    /// Harmonic mean of sensitivity and precision; 0 if nothing is detected, NaN if there are no lesions in either map.
     #[must_use]
     pub fn f1(&self) -> f64 {
         match (self.reference + self.prediction, self.detected) {

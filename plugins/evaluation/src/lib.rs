@@ -1,9 +1,9 @@
-//! Metrics of a segmentation against its reference: functions of label maps, nothing else.
+//! Metrics of a predicted label map against a reference.
 //!
-//! * [`Confusion`], [`metrics`]: counts of voxels and v1's thirteen metrics of `summary.json`.
-//! * [`extended_metrics`]: surfaces ([`Surfaces`]), volumes and lesions ([`Lesions`]), for the second summary.
+//! * [`Confusion`], [`metrics`]: voxel counts and the thirteen metrics of v1's `summary.json`.
+//! * [`extended_metrics`]: surfaces ([`Surfaces`]), volumes and lesions ([`Lesions`]), for `summary_extended.json`.
 //!
-//! Arrays and spacings are (z, y, x), mm. What is undefined is NaN, and [`nan_mean`] leaves it out.
+//! Arrays and spacings are (z, y, x), mm. Undefined metrics are NaN, and [`nan_mean`] ignores them.
 
 mod confusion;
 mod extended;

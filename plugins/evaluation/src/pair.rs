@@ -14,7 +14,7 @@ pub struct MaskPair {
 }
 
 impl MaskPair {
-    /// Of two label maps of equal shape; `None` when neither has the label.
+    /// Crops two label maps of equal shape; `None` if neither contains the label.
     #[must_use]
     pub fn of_label(
         prediction: ArrayView3<'_, u8>,

@@ -1,7 +1,7 @@
 //! Distances between the surfaces of two masks.
 //!
-//! As in MedPy and v1, the surface of a mask is its voxels with a face neighbour outside it (or outside the image), and
-//! distances run between their centres.
+//! As in MedPy and v1, the surface of a mask is its voxels with a face neighbor outside it (or outside the image), and
+//! distances run between their centers.
 
 use ndarray::{Array3, ArrayView3};
 use nnunet_numerics::distance_to;
@@ -19,7 +19,7 @@ pub struct Surfaces {
 }
 
 impl Surfaces {
-    /// Measures; `None` when one of the masks is empty.
+    /// Computes the distances; `None` if one of the masks is empty.
     #[must_use]
     pub fn between(pair: &MaskPair) -> Option<Self> {
         let prediction = border(pair.prediction.view());
@@ -31,8 +31,8 @@ impl Surfaces {
         (!measured.to_reference.is_empty() && !measured.to_prediction.is_empty()).then_some(measured)
     }
 
-    /// 95th percentile of all distances, of both surfaces together (Huttenlocher et al. 1993, made robust; MedPy `hd95`,
-    /// v1 `hausdorff_distance_95`).
+    /// 95th percentile of all distances, of both surfaces together (Huttenlocher et al. 1993, made robust; MedPy
+    /// `hd95`, v1 `hausdorff_distance_95`).
     #[must_use]
     pub fn hausdorff_95(&self) -> f64 {
         percentile(&mut [self.to_reference.as_slice(), &self.to_prediction].concat(), 95.0)
@@ -47,8 +47,8 @@ impl Surfaces {
         })
     }
 
-    /// Normalised surface Dice: the share of a surface that lies within `tolerance` mm of the other, mean of both
-    /// surfaces (Nikolov et al. 2018). Surface voxels are counted alike (v1 `normalized_surface_dice`); DeepMind's own
+    /// Normalized surface Dice: the fraction of a surface that lies within `tolerance` mm of the other, mean of both
+    /// surfaces (Nikolov et al. 2018). Surface voxels have equal weight (v1 `normalized_surface_dice`); DeepMind's own
     /// implementation weights them by the area of a fitted surface.
     #[must_use]
     pub fn dice(&self, tolerance: f64) -> f64 {
@@ -65,7 +65,7 @@ impl Surfaces {
     }
 }
 
-/// Distances of the set voxels of `from` to `to`; empty when either is.
+/// Distances from the voxels of `from` to `to`; empty if one of them is empty.
 fn distances(from: &Array3<bool>, to: &Array3<bool>, spacing: [f64; 3]) -> Vec<f32> {
     if !to.iter().any(|set| *set) {
         return Vec::new();
@@ -74,12 +74,12 @@ fn distances(from: &Array3<bool>, to: &Array3<bool>, spacing: [f64; 3]) -> Vec<f
     from.iter().zip(&distance).filter(|(set, _)| **set).map(|(_, distance)| *distance).collect()
 }
 
-/// Voxels of a mask that have a face neighbour outside it.
+/// Voxels of a mask with a face neighbor outside of it.
 fn border(mask: ArrayView3<'_, bool>) -> Array3<bool> {
     let (nz, ny, nx) = mask.dim();
     Array3::from_shape_fn((nz, ny, nx), |(z, y, x)| {
         let inside = |z: usize, y: usize, x: usize| mask.get((z, y, x)).copied().unwrap_or(false);
-        // Below the first index the subtraction wraps round, out of the mask.
+        // Below index 0 the subtraction wraps around to an index outside of the mask.
         let enclosed = || {
             inside(z.wrapping_sub(1), y, x)
                 && inside(z + 1, y, x)

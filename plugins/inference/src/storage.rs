@@ -35,9 +35,24 @@ fn in_file(folder: PathBuf, shape: &[i64], kind: Kind) -> Result<Tensor> {
     let failed = |error: std::io::Error| Error::message(format!("{}: {error}", folder.display()));
     let elements: i64 = shape.iter().product();
     let file = tempfile::Builder::new().prefix(".tmp-sums-").tempfile_in(&folder).map_err(failed)?;
-    file.as_file().set_len(elements as u64 * kind.elt_size_in_bytes() as u64).map_err(failed)?;
+    reserve(file.as_file(), elements as u64 * kind.elt_size_in_bytes() as u64).map_err(failed)?;
     let name = file.path().to_str().ok_or_else(|| Error::message("the output folder's name is not text"))?;
     Ok(Tensor::f_from_file(name, true, elements, (kind, Device::Cpu))?.f_reshape(shape)?)
+}
+
+/// Makes a file of zeros whose blocks exist: writing through a mapping to a file with holes ends the process with SIGBUS
+/// when the disk is full.
+fn reserve(file: &std::fs::File, bytes: u64) -> std::io::Result<()> {
+    match rustix::fs::fallocate(file, rustix::fs::FallocateFlags::empty(), 0, bytes.max(1)) {
+        Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => write_zeros(file, bytes),
+        done => Ok(done?),
+    }
+}
+
+/// For file systems that cannot reserve blocks.
+fn write_zeros(mut file: &std::fs::File, bytes: u64) -> std::io::Result<()> {
+    let mut zeros = std::io::Read::take(std::io::repeat(0), bytes);
+    std::io::copy(&mut zeros, &mut file).map(|_| ())
 }
 
 #[cfg(test)]
@@ -52,5 +67,20 @@ mod tests {
         let _ = tensor.get(1).f_add_scalar_(1.5).unwrap();
         let _ = tensor.f_add_scalar_(1.0).unwrap();
         assert_eq!(tensor.sum(Kind::Float).double_value(&[]), 6.0 + 4.5);
+    }
+
+    #[test]
+    fn blocks_are_reserved() {
+        use std::os::unix::fs::MetadataExt;
+
+        let folder = tempfile::tempdir().unwrap();
+        for (name, reserve) in [("a", reserve as fn(&std::fs::File, u64) -> _), ("b", write_zeros)] {
+            let file = std::fs::File::create(folder.path().join(name)).unwrap();
+            reserve(&file, 1 << 20).unwrap();
+            let metadata = file.metadata().unwrap();
+            assert_eq!(metadata.len(), 1 << 20, "{name}");
+            // A file system that compresses needs no blocks for written zeros.
+            assert!(name == "b" || metadata.blocks() * 512 >= 1 << 20, "{name} has holes");
+        }
     }
 }

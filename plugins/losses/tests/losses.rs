@@ -17,8 +17,8 @@ use nnunet_losses::{
 };
 use nnunet_plugin_api::serde_json::{Value, json};
 use nnunet_plugin_api::tch::{Kind, Tensor};
-use nnunet_plugin_api::{Factory, Loss, Registration, inventory};
-use nnunet_test_support::reference;
+use nnunet_plugin_api::{Loss, Registration, TensorFactories, inventory};
+use nnunet_test_support::golden;
 
 /// Relative difference of a value.
 const VALUE: f64 = 1e-5;
@@ -31,10 +31,10 @@ struct Reference {
 }
 
 impl Reference {
-    fn open(test: &str) -> Option<Self> {
-        let folder = reference("losses", &format!("losses::{test}"))?;
+    fn open() -> Self {
+        let folder = golden("losses");
         let all = json::load(&folder.join("losses.json")).unwrap();
-        Some(Self { folder, all })
+        Self { folder, all }
     }
 
     fn entries(&self) -> Vec<(String, Json)> {
@@ -58,7 +58,7 @@ fn tensor(file: &Path, key: &str) -> Tensor {
 
 fn component(name: &str, config: &Value) -> Box<dyn Loss> {
     let component = inventory::iter::<Registration>().map(|r| (r.0)()).find(|c| c.info.name == name).unwrap();
-    let Factory::Loss(make) = component.factory else { panic!("{name} is no loss") };
+    let make = component.factory.loss().unwrap_or_else(|| panic!("{name} is not a loss"));
     make(config.as_object().unwrap()).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
@@ -177,7 +177,7 @@ fn check(reference: &Reference, key: &str, entry: &Json) {
 
 #[test]
 fn values_and_gradients_equal_those_of_v1() {
-    let Some(reference) = Reference::open("values_and_gradients_equal_those_of_v1") else { return };
+    let reference = Reference::open();
     let mut checked = 0;
     for (key, entry) in reference.entries().iter().filter(|(_, entry)| entry.get("logits").is_some()) {
         check(&reference, key, entry);
@@ -188,7 +188,7 @@ fn values_and_gradients_equal_those_of_v1() {
 
 #[test]
 fn counts_equal_those_of_v1() {
-    let Some(reference) = Reference::open("counts_equal_those_of_v1") else { return };
+    let reference = Reference::open();
     let entries = reference.entries();
     let counts = entries.iter().filter(|(key, _)| key.contains("/get_tp_fp_fn_tn/"));
     for (key, entry) in counts {
@@ -218,7 +218,7 @@ fn flat(json: &Json) -> Vec<f64> {
 
 #[test]
 fn deep_supervision_equals_that_of_v1() {
-    let Some(reference) = Reference::open("deep_supervision_equals_that_of_v1") else { return };
+    let reference = Reference::open();
     for (variant, weights) in [("trainer_weights", [2.0 / 3.0, 1.0 / 3.0, 0.0]), ("none", [1.0; 3])] {
         let key = format!("ds/MultipleOutputLoss2/{variant}");
         let wanted = reference.all.get("entries").unwrap().get(&key).unwrap();

@@ -1,30 +1,35 @@
 //! nnU-Net's planners: from the fingerprint of a data set to plans (v1 `experiment_planning`).
 //!
-//! [`make_plans`] is the procedure; a planner is a set of values for it ([`PlannerSettings`]) and, where a value cannot
-//! say it, hooks. Those of v1 are registered by their class names ([`NAMES`]).
+//! [`make_plans`] is the procedure; a planner provides its settings ([`PlannerSettings`]) and, where settings are not
+//! enough, hooks. Those of v1 are registered by their class names ([`NAMES`]).
 
+mod grid;
 mod planners;
 mod resolve;
 mod spacing;
 mod stage;
+mod table;
 mod tables;
 mod topology;
+pub mod v2;
 mod vram;
 
-pub use nnunet_plugin_api::PlannerSettings;
+pub use nnunet_plugin_core::PlannerSettings;
 pub use planners::NAMES;
 pub use resolve::{Lookup, Resolved, resolve};
 pub use topology::{PoolAndConv, pool_and_conv_props, pool_and_conv_props_pool_late, pool_and_conv_props_v2};
 pub use vram::{generic_unet_vram, residual_unet_vram};
 
-use nnunet_numerics::stats::{median_f64, round_half_even};
-use nnunet_plugin_api::Result;
-use nnunet_plugin_api::vocabulary::{Fingerprint, Plans, Stage};
+use nnunet_numerics::stats::median_f64;
+use nnunet_plugin_core::Result;
+use nnunet_plugin_core::vocabulary::{Fingerprint, Plans, Stage};
 
-/// Share of the raw volume left after cropping below which intensities are normalised inside the mask.
+use crate::grid::{Grid, voxels};
+
+/// If cropping leaves less than this fraction of the volume, intensities are normalized inside the nonzero mask.
 const MASK_NORM_REDUCTION: f64 = 0.75;
 
-/// Where the planned data lies.
+/// Location of the data to plan for.
 #[derive(Debug, Clone, Default)]
 pub struct Places {
     /// Cropped cases, sorted.
@@ -36,7 +41,7 @@ pub struct Places {
 /// Plans for a data set.
 ///
 /// # Errors
-/// What the planner's hooks return, or a patch that cannot be planned.
+/// Returns the error of a planner's hook, or an error if no patch fits into memory.
 pub fn make_plans(planner: &Resolved, fingerprint: &Fingerprint, places: &Places) -> Result<Plans> {
     let settings = &planner.settings;
     let target = match planner.target_spacing(fingerprint)? {
@@ -69,13 +74,6 @@ pub fn make_plans(planner: &Resolved, fingerprint: &Fingerprint, places: &Places
     Ok(plans)
 }
 
-/// Spacing and size of the median case, transposed.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Grid {
-    pub spacing: [f64; 3],
-    pub shape: [f64; 3],
-}
-
 fn stages(settings: &PlannerSettings, fingerprint: &Fingerprint, grid: &Grid) -> Result<Vec<Stage>> {
     let data = stage::DataSet::of(fingerprint);
     if settings.dimensions == 2 {
@@ -91,11 +89,6 @@ fn stages(settings: &PlannerSettings, fingerprint: &Fingerprint, grid: &Grid) ->
     Ok(if 2.0 * median(&low) < median(&full) { vec![low, full] } else { vec![full] })
 }
 
-/// Number of voxels of a size.
-pub(crate) fn voxels(size: &[usize]) -> f64 {
-    size.iter().map(|len| *len as f64).product()
-}
-
 /// Per-axis median of the resampled sizes, unrounded.
 fn median_shape(fingerprint: &Fingerprint, target: [f64; 3]) -> [f64; 3] {
     std::array::from_fn(|axis| {
@@ -106,8 +99,8 @@ fn median_shape(fingerprint: &Fingerprint, target: [f64; 3]) -> [f64; 3] {
     })
 }
 
-/// The axis of largest spacing comes first.
-fn transposes(target: [f64; 3]) -> ([usize; 3], [usize; 3]) {
+/// Axis order: the axis with the largest spacing comes first.
+pub(crate) fn transposes(target: [f64; 3]) -> ([usize; 3], [usize; 3]) {
     let worst = spacing::first_largest(target);
     let others: Vec<usize> = (0..3).filter(|axis| *axis != worst).collect();
     let forward = [worst, others[0], others[1]];
@@ -115,7 +108,7 @@ fn transposes(target: [f64; 3]) -> ([usize; 3], [usize; 3]) {
     (forward, backward)
 }
 
-fn permute(values: [f64; 3], order: [usize; 3]) -> [f64; 3] {
+pub(crate) fn permute(values: [f64; 3], order: [usize; 3]) -> [f64; 3] {
     order.map(|axis| values[axis])
 }
 
@@ -130,14 +123,10 @@ fn scheme(settings: &PlannerSettings, modality: &str) -> String {
     }
 }
 
-/// Modalities called CT never use the mask; others do when cropping removed more than a quarter of the median case.
+/// CT is never normalized inside the mask only; other modalities are if cropping removed more than a quarter of the
+/// median case.
 fn use_mask_for_norm(fingerprint: &Fingerprint) -> Vec<bool> {
     let reductions: Vec<f64> = fingerprint.size_reductions.iter().map(|(_, reduction)| *reduction).collect();
     let cropped = median_f64(&reductions) < MASK_NORM_REDUCTION;
     fingerprint.modalities.iter().map(|name| !name.contains("CT") && cropped).collect()
-}
-
-/// Sizes are rounded half to even, as NumPy does.
-pub(crate) fn rounded(shape: [f64; 3]) -> [usize; 3] {
-    shape.map(|len| round_half_even(len) as usize)
 }

@@ -1,22 +1,12 @@
-//! v1's planners as components: each is a row of [`TABLES`].
+//! v1's planners as components: one row of [`TABLES`] each.
 
-use nnunet_plugin_api::{Component, Info, Kind, Planner, PlannerSettings, Registration, Result, inventory};
+use nnunet_plugin_core::{Component, Info, Kind, Planner, PlannerSettings, Registration, Result, inventory};
 
+use crate::table::Table;
 use crate::tables::TABLES;
 
-/// A planner that only changes values.
-pub(crate) struct Table {
-    /// v1's class.
-    pub name: &'static str,
-    /// The planner whose values it starts from; empty for a root.
-    pub extends: &'static str,
-    /// One line for people.
-    pub summary: &'static str,
-    /// What it changes.
-    pub change: fn(&mut PlannerSettings),
-}
-
-struct FromTable(&'static Table);
+/// The planner of a row.
+pub(crate) struct FromTable(pub(crate) &'static Table);
 
 impl Planner for FromTable {
     fn extends(&self) -> String {
@@ -55,7 +45,7 @@ submit!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25);
 
 #[cfg(test)]
 mod tests {
-    use nnunet_plugin_api::{Factory, Registration};
+    use nnunet_plugin_core::{Factory, Registration};
 
     use super::*;
 
@@ -63,7 +53,7 @@ mod tests {
     fn every_table_is_registered() {
         let registered: Vec<String> =
             inventory::iter::<Registration>().map(|r| (r.0)().info.name.into_owned()).collect();
-        assert_eq!(registered.len(), NAMES.len());
+        assert_eq!(registered.len(), NAMES.len() + crate::v2::NAMES.len());
         assert!(NAMES.iter().all(|name| registered.iter().any(|other| other == name)));
     }
 
@@ -73,7 +63,7 @@ mod tests {
             let found = inventory::iter::<Registration>().map(|r| (r.0)()).find(|c| c.info.name == name);
             match found.map(|component| component.factory) {
                 Some(Factory::Planner(make)) => make(&Default::default()),
-                _ => Err(nnunet_plugin_api::Error::message(format!("no {name}"))),
+                _ => Err(nnunet_plugin_core::Error::message(format!("no {name}"))),
             }
         };
         let settings = crate::resolve("ExperimentPlanner3D_v21_noResampling_16GB", &lookup).unwrap().settings;

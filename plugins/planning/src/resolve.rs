@@ -1,23 +1,23 @@
-//! From a planner's name to its settings: the parent chain, root first.
+//! Resolves a planner's name to its settings: those of all parents are applied first.
 
-use nnunet_plugin_api::vocabulary::Fingerprint;
-use nnunet_plugin_api::{Kind, Planner, PlannerSettings, Result, parent_chain};
+use nnunet_plugin_core::vocabulary::Fingerprint;
+use nnunet_plugin_core::{Kind, Planner, PlannerSettings, Result, parent_chain};
 
-/// Makes the planner of a name.
+/// Creates a planner by name.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Result<Box<dyn Planner>>;
 
 /// A planner with the settings of all its parents applied.
 pub struct Resolved {
-    /// What the chain of parents and the planner itself say.
+    /// The settings, with the changes of all parents and of the planner itself.
     pub settings: PlannerSettings,
-    /// Names of the planner and its parents, root first.
+    /// Names of the parents, in the order in which they are applied, and of the planner.
     pub names: Vec<String>,
-    /// The planner and its parents, root first.
+    /// The parents, in the order in which they are applied, and the planner.
     pub chain: Vec<Box<dyn Planner>>,
 }
 
 impl Resolved {
-    /// The target spacing of the planner itself or its nearest parent that has one.
+    /// The target spacing that the planner or its nearest parent determines, if one of them does.
     pub(crate) fn target_spacing(&self, fingerprint: &Fingerprint) -> Result<Option<[f64; 3]>> {
         for planner in self.chain.iter().rev() {
             if let Some(spacing) = planner.target_spacing(fingerprint)? {
@@ -37,7 +37,7 @@ impl std::fmt::Debug for Resolved {
 /// Resolves a planner.
 ///
 /// # Errors
-/// An unknown planner or parent, or a chain that comes back to itself.
+/// Returns an error if the planner or a parent is unknown, or if the parents form a cycle.
 pub fn resolve(name: &str, lookup: Lookup<'_>) -> Result<Resolved> {
     let named = parent_chain(Kind::Planner, name, lookup, |planner| planner.extends())?;
     let (names, chain): (Vec<_>, Vec<_>) = named.into_iter().unzip();

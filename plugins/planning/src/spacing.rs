@@ -1,12 +1,12 @@
 //! The spacing that cases are resampled to.
 
 use nnunet_numerics::stats::percentile_f64;
-use nnunet_plugin_api::vocabulary::Fingerprint;
-use nnunet_plugin_api::{PlannerSettings, SpacingRule};
+use nnunet_plugin_core::vocabulary::Fingerprint;
+use nnunet_plugin_core::{PlannerSettings, SpacingRule};
 
-/// Percentile of the spacings on a strongly anisotropic axis.
+/// Percentile of the spacings that is used for a strongly anisotropic axis.
 const ANISOTROPIC_PERCENTILE: f64 = 10.0;
-/// Keeps the first axis the coarsest when it would tie.
+/// Keeps the first axis the coarsest in case of a tie.
 const MARGIN: f64 = 1e-5;
 
 /// Index of the largest element; the first one on ties.
@@ -14,7 +14,7 @@ pub(crate) fn first_largest(values: [f64; 3]) -> usize {
     (0..3).fold(0, |best, axis| if values[axis] > values[best] { axis } else { best })
 }
 
-/// The target spacing by the planner's rule (v1 `get_target_spacing` of the planner family).
+/// The target spacing according to the planner's settings (v1 `get_target_spacing`).
 pub(crate) fn target_spacing(settings: &PlannerSettings, fingerprint: &Fingerprint) -> [f64; 3] {
     let spacings = |axis: usize| fingerprint.all_spacings.iter().map(|s| s[axis]).collect::<Vec<_>>();
     let sizes = |axis: usize| fingerprint.all_sizes.iter().map(|s| s[axis] as f64).collect::<Vec<_>>();

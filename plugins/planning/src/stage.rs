@@ -1,23 +1,23 @@
-//! One stage of the plans: patch, network topology and batch size (planning.md 5 and 8 of v1's behaviour).
+//! One stage of the plans: patch size, network topology and batch size.
 
 use nnunet_numerics::stats::round_half_even;
-use nnunet_plugin_api::vocabulary::{Fingerprint, Stage};
-use nnunet_plugin_api::{Error, PlannerSettings, Result, Shorten, StartPatch, VramEstimate};
+use nnunet_plugin_core::vocabulary::{Fingerprint, Stage};
+use nnunet_plugin_core::{Error, PlannerSettings, Result, Shorten, StartPatch, VramEstimate};
 
+use crate::grid::{Grid, rounded, voxels};
 use crate::topology::{PoolAndConv, topology};
 use crate::vram::{DECODER_BLOCKS, ENCODER_BLOCKS, generic_unet_vram, residual_unet_vram};
-use crate::{Grid, rounded, voxels};
 
-/// Edge of an isotropic patch to start from.
+/// Edge of the initial isotropic patch.
 const START_EDGE: f64 = 512.0;
-/// Features for which v1 makes its first estimate of a 2D patch, whatever the network has.
+/// Number of features that v1 uses in its first estimate for 2D, independent of the network.
 const FIRST_2D_FEATURES: usize = 30;
-/// Memory of the card v1's reference was measured on.
+/// Memory in GB of the GPU for which v1 measured its reference value.
 const REFERENCE_GB: f64 = 8.0;
-/// Growth of coarse spacings while a low resolution is sought.
+/// Factor by which the spacing grows in the search for the low-resolution stage.
 const LOWRES_STEP: f64 = 1.01;
 
-/// What a stage needs to know of the data set.
+/// The properties of the data set that determine a stage.
 pub(crate) struct DataSet {
     cases: usize,
     modalities: usize,
@@ -34,7 +34,7 @@ impl DataSet {
     }
 }
 
-/// A patch under construction.
+/// A patch and the network topology that follows from it.
 struct Patch<'a> {
     settings: &'a PlannerSettings,
     data: &'a DataSet,
@@ -45,7 +45,7 @@ struct Patch<'a> {
 }
 
 impl<'a> Patch<'a> {
-    /// The topology of `start`, padded, and its estimate with `features`.
+    /// Computes topology, padded patch and memory estimate of `start`, with `features`.
     fn new(
         settings: &'a PlannerSettings,
         data: &'a DataSet,
@@ -57,7 +57,7 @@ impl<'a> Patch<'a> {
         let props = topology(settings, spacing, start);
         let mut patch =
             Self { settings, data, spacing: spacing.to_vec(), median: median.to_vec(), props, vram: 0.0 };
-        // v1 makes its first estimate of a residual network with the patch before padding.
+        // v1 estimates a residual network with the patch before padding at first.
         let residual = settings.vram_estimate == VramEstimate::FabiansUNet;
         let size = if residual { start.to_vec() } else { patch.props.patch_size.clone() };
         patch.vram = patch.estimate(&size, features);
@@ -83,7 +83,7 @@ impl<'a> Patch<'a> {
         }
     }
 
-    /// Pooling kernels as the plans state them.
+    /// Pooling kernels, as in the plans.
     fn pools(&self) -> Vec<Vec<usize>> {
         let pools = &self.props.pool_op_kernel_sizes;
         match self.settings.vram_estimate {
@@ -94,7 +94,7 @@ impl<'a> Patch<'a> {
         }
     }
 
-    /// Shortens an axis at a time until the network fits into memory.
+    /// Reduces the patch, one axis at a time, until the network fits into memory.
     fn shrink_to(&mut self, reference: f64) -> Result<()> {
         let too_large = || {
             Error::message(
@@ -128,7 +128,7 @@ impl<'a> Patch<'a> {
         Some(last_largest(&measure))
     }
 
-    /// As many samples as fit, but batches never cover more than a share of the data set.
+    /// The batch size: as many samples as fit, limited to a fraction of the voxels of the data set.
     fn batch_size(&self, reference: f64, dataset_voxels: f64) -> usize {
         let (settings, least) = (self.settings, self.settings.min_batch_size);
         let times = reference / self.vram;
@@ -138,7 +138,7 @@ impl<'a> Patch<'a> {
             (times * least as f64).floor() as usize
         };
         let share = settings.max_batch_share * dataset_voxels / voxels(&self.props.patch_size);
-        // v1 keeps the smallest batch for volumes, whatever their share, but not for slices.
+        // In v1 the minimum batch size takes precedence over this limit in 3D, but not in 2D.
         let share = (round_half_even(share) as usize).max(if settings.dimensions == 3 { least } else { 0 });
         fits.min(share).max(1)
     }
@@ -170,12 +170,12 @@ fn last_largest(values: &[f64]) -> usize {
     (0..values.len()).fold(0, |best, axis| if values[axis] >= values[best] { axis } else { best })
 }
 
-/// The planner's memory, in v1's unit.
+/// The memory that the planner may use, in v1's unit.
 fn reference(settings: &PlannerSettings) -> f64 {
     settings.gpu_memory_gb.map_or(settings.vram_reference, |gb| settings.vram_reference * gb / REFERENCE_GB)
 }
 
-/// A stage of volumes at `spacing`; `full` is the full-resolution grid.
+/// A 3D stage at `spacing`; `full` is the grid at full resolution.
 pub(crate) fn plan_3d(
     settings: &PlannerSettings,
     data: &DataSet,
@@ -195,7 +195,7 @@ pub(crate) fn plan_3d(
     Ok(patch.into_stage(batch, spacing, full.spacing, median))
 }
 
-/// A patch of equal extent in mm on all axes, no axis shorter than 512 voxels, clipped to the median case.
+/// A patch of equal extent in mm along all axes, at least 512 voxels per axis, clipped to the median case.
 fn isotropic_patch(spacing: [f64; 3], median: [usize; 3]) -> [usize; 3] {
     let inverse = spacing.map(|s| 1.0 / s);
     let mean = inverse.iter().sum::<f64>() / 3.0;
@@ -206,7 +206,7 @@ fn isotropic_patch(spacing: [f64; 3], median: [usize; 3]) -> [usize; 3] {
     })
 }
 
-/// The stage of slices.
+/// The 2D stage.
 pub(crate) fn plan_2d(settings: &PlannerSettings, data: &DataSet, grid: &Grid) -> Result<Stage> {
     let median = rounded(grid.shape);
     let dataset_voxels = voxels(&median) * data.cases as f64;
@@ -218,7 +218,8 @@ pub(crate) fn plan_2d(settings: &PlannerSettings, data: &DataSet, grid: &Grid) -
     Ok(patch.into_stage(batch, grid.spacing, grid.spacing, median))
 }
 
-/// A coarser stage whose patch sees enough of the median case: coarse spacings grow by 1 % at a time, fine axes first.
+/// The low-resolution stage, whose patch covers enough of the median case: spacings grow in steps of 1 %, the finest
+/// axes first.
 pub(crate) fn plan_lowres(
     settings: &PlannerSettings,
     data: &DataSet,

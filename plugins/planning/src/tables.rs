@@ -1,11 +1,12 @@
-//! The values of v1's planners. Where v1's constructor of a class leaves its parent's out, so does the table.
+//! The settings of v1's planners. Where the constructor of a class in v1 does not call its parent's, the row has the
+//! same effect.
 
-use nnunet_plugin_api::vocabulary::SegmentationExport;
-use nnunet_plugin_api::{PlannerSettings, Shorten, SpacingRule, StartPatch, Topology, VramEstimate};
+use nnunet_plugin_core::vocabulary::SegmentationExport;
+use nnunet_plugin_core::{PlannerSettings, Shorten, SpacingRule, StartPatch, Topology, VramEstimate};
 
-use crate::planners::Table;
+use crate::table::Table;
 
-/// v1's reference for a 2D network: a batch of 50 in its unit, two at a time.
+/// v1's reference value for a 2D network.
 const VRAM_REFERENCE_2D: f64 = 19_739_648.0 * 50.0 / 2.0;
 /// v1's reference for a 3D network of 30 features in 8 GB.
 const VRAM_REFERENCE_3D: f64 = 520_000_000.0;
@@ -226,7 +227,7 @@ pub(crate) static TABLES: [Table; 26] = [
     Table {
         name: "ExperimentPlannerCT2",
         extends: "ExperimentPlanner",
-        summary: "3D: CT is clipped, then normalised case by case.",
+        summary: "3D: CT is clipped, then normalized case by case.",
         change: |settings| {
             identifiers(settings, "nnUNetPlansCT2", "nnUNet_CT2");
             settings.ct_normalization = "CT2".to_owned();
@@ -235,7 +236,7 @@ pub(crate) static TABLES: [Table; 26] = [
     Table {
         name: "ExperimentPlannernonCT",
         extends: "ExperimentPlanner",
-        summary: "3D: CT is normalised as MRI is.",
+        summary: "3D: CT is normalized as MRI is.",
         change: |settings| {
             identifiers(settings, "nnUNetPlansnonCT", "nnUNet_nonCT");
             settings.normalization = Some("nonCT".to_owned());

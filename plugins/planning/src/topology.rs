@@ -1,30 +1,30 @@
-//! Poolings and kernels of the network from spacing and patch size (v1 `experiment_planning.common_utils`).
+//! Pooling operations and kernel sizes from spacing and patch size (v1 `experiment_planning.common_utils`).
 
-use nnunet_plugin_api::{PlannerSettings, Topology};
+use nnunet_plugin_core::{PlannerSettings, Topology};
 
-/// What follows from a spacing and a patch.
+/// Network topology.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PoolAndConv {
-    /// Poolings per axis.
+    /// Number of pooling operations per axis.
     pub num_pool_per_axis: Vec<usize>,
-    /// Kernel of every pooling.
+    /// Kernel of each pooling operation.
     pub pool_op_kernel_sizes: Vec<Vec<usize>>,
-    /// Kernel of every resolution.
+    /// Convolution kernel at each resolution.
     pub conv_kernel_sizes: Vec<Vec<usize>>,
-    /// The patch, padded so that every pooling divides it.
+    /// The patch, padded to a multiple of `must_be_divisible_by`.
     pub patch_size: Vec<usize>,
-    /// What the patch must be divisible by.
+    /// Divisor of the patch size per axis.
     pub must_be_divisible_by: Vec<usize>,
 }
 
-/// Axes whose spacings differ by less than this factor are treated alike.
+/// Axes whose spacings differ by less than this factor are pooled together.
 const SAME_SPACING: f64 = 2.0;
-/// An axis left alone is pooled only while it has this many smallest edges.
+/// A single remaining axis is pooled only while its size is at least this multiple of the minimum.
 const LONE_AXIS_EDGES: f64 = 3.0;
-/// Share of the coarsest spacing at which an axis counts as isotropic with it.
+/// Ratio of spacings above which two axes count as isotropic.
 const REACHED: f64 = 0.5;
 
-/// Poolings and kernels by the planner's rule.
+/// Pooling operations and kernels according to the planner's settings.
 pub(crate) fn topology(settings: &PlannerSettings, spacing: &[f64], patch: &[usize]) -> PoolAndConv {
     let rule = match settings.topology {
         Topology::SpacingBased => pool_and_conv_props,
@@ -38,7 +38,7 @@ pub(crate) fn topology(settings: &PlannerSettings, spacing: &[f64], patch: &[usi
     props
 }
 
-/// A network under construction, from full resolution down.
+/// A topology while it is built, from full resolution to the bottleneck.
 struct Pyramid {
     spacing: Vec<f64>,
     size: Vec<f64>,
@@ -48,10 +48,10 @@ struct Pyramid {
 }
 
 impl Pyramid {
-    fn new(spacing: &[f64], patch: &[usize]) -> Self {
+    fn new(spacing: &[f64], size: &[f64]) -> Self {
         Self {
             spacing: spacing.to_vec(),
-            size: patch.iter().map(|len| *len as f64).collect(),
+            size: size.to_vec(),
             count: vec![0; spacing.len()],
             pools: Vec::new(),
             kernels: Vec::new(),
@@ -72,17 +72,22 @@ impl Pyramid {
         self.kernels.push(kernel);
     }
 
-    fn finish(mut self, patch: &[usize]) -> PoolAndConv {
+    fn finish(mut self, patch: &[f64]) -> PoolAndConv {
         self.kernels.push(vec![3; patch.len()]);
         let divisible: Vec<usize> = self.count.iter().map(|count| 1 << count).collect();
+        let padded = |len: f64, by: usize| (len / by as f64).ceil() as usize * by;
         PoolAndConv {
             num_pool_per_axis: self.count,
             pool_op_kernel_sizes: self.pools,
             conv_kernel_sizes: self.kernels,
-            patch_size: patch.iter().zip(&divisible).map(|(len, by)| len.div_ceil(*by) * by).collect(),
+            patch_size: patch.iter().zip(&divisible).map(|(len, by)| padded(*len, *by)).collect(),
             must_be_divisible_by: divisible,
         }
     }
+}
+
+fn floats(patch: &[usize]) -> Vec<f64> {
+    patch.iter().map(|len| *len as f64).collect()
 }
 
 fn least(values: impl Iterator<Item = f64>) -> f64 {
@@ -98,7 +103,8 @@ pub fn pool_and_conv_props(
     min_edge: usize,
     max_pool: usize,
 ) -> PoolAndConv {
-    let mut pyramid = Pyramid::new(spacing, patch);
+    let size = floats(patch);
+    let mut pyramid = Pyramid::new(spacing, &size);
     loop {
         let finest = least(pyramid.spacing.iter().copied());
         let group = similar_axes(&pyramid.spacing);
@@ -108,14 +114,14 @@ pub fn pool_and_conv_props(
             .filter(|axis| pyramid.size[*axis] >= 2.0 * min_edge as f64 && pyramid.count[*axis] < max_pool)
             .collect();
         if valid.is_empty() {
-            return pyramid.finish(patch);
+            return pyramid.finish(&size);
         }
         let kernel = pyramid.axes().map(|axis| if group.contains(&axis) { 3 } else { 1 }).collect();
         pyramid.pool(&valid, kernel);
     }
 }
 
-/// The largest set of axes within a factor of two of one axis; the first such set on ties.
+/// The largest set of axes whose spacing is within a factor of two of one axis; the first one in case of a tie.
 fn similar_axes(spacing: &[f64]) -> Vec<usize> {
     let near = |a: f64, b: f64| a / b < SAME_SPACING && b / a < SAME_SPACING;
     let mut best = Vec::new();
@@ -128,12 +134,22 @@ fn similar_axes(spacing: &[f64]) -> Vec<usize> {
     best
 }
 
-/// The same among the axes that are still long enough, so that a fine axis that ran out does not hold up the others;
-/// kernels stay 3 once an axis is isotropic (v1 `get_pool_and_conv_props_v2`).
+/// The same among the axes that are still large enough, so that an axis that cannot be pooled any more does not stop
+/// the others; kernels stay 3 once an axis is isotropic (v1 `get_pool_and_conv_props_v2`).
 #[must_use]
 pub fn pool_and_conv_props_v2(
     spacing: &[f64],
     patch: &[usize],
+    min_edge: usize,
+    max_pool: usize,
+) -> PoolAndConv {
+    pool_and_conv_props_of_size(spacing, &floats(patch), min_edge, max_pool)
+}
+
+/// As [`pool_and_conv_props_v2`], for a size that need not be whole: that of a median case is not.
+pub(crate) fn pool_and_conv_props_of_size(
+    spacing: &[f64],
+    patch: &[f64],
     min_edge: usize,
     max_pool: usize,
 ) -> PoolAndConv {
@@ -163,8 +179,8 @@ pub fn pool_and_conv_props_v2(
     }
 }
 
-/// As many poolings as the size of an axis allows, in the last levels; kernels are 3 on coarse axes until all are alike
-/// (v1 `get_pool_and_conv_props_poolLateV2`).
+/// As many pooling operations as the size of an axis allows, at the lowest resolutions; kernels are 3 on coarse axes
+/// until all are alike (v1 `get_pool_and_conv_props_poolLateV2`).
 #[must_use]
 pub fn pool_and_conv_props_pool_late(
     spacing: &[f64],
@@ -177,7 +193,8 @@ pub fn pool_and_conv_props_pool_late(
     let counts: Vec<usize> =
         patch.iter().map(|len| (halvings(*len).max(0.0) as usize).min(max_pool)).collect();
     let levels = counts.iter().copied().max().unwrap_or(0);
-    let mut pyramid = Pyramid::new(spacing, patch);
+    let size = floats(patch);
+    let mut pyramid = Pyramid::new(spacing, &size);
     for level in 0..levels {
         let reached: Vec<bool> = pyramid.spacing.iter().map(|spacing| spacing / reach > REACHED).collect();
         let all = reached.iter().all(|reached| *reached);
@@ -185,5 +202,5 @@ pub fn pool_and_conv_props_pool_late(
         let axes: Vec<usize> = pyramid.axes().filter(|axis| counts[*axis] + level >= levels).collect();
         pyramid.pool(&axes, kernel);
     }
-    pyramid.finish(patch)
+    pyramid.finish(&size)
 }

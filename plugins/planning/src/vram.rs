@@ -1,4 +1,6 @@
-//! Memory estimates of networks, in v1's unit: voxels times features.
+//! GPU memory estimates of networks, in v1's unit: voxels times features.
+
+use crate::grid::voxels;
 
 /// Estimate for `Generic_UNet` (v1 `compute_approx_vram_consumption`). `pools` are the pooling kernels; map sizes are
 /// truncated, as v1's integer arrays are.
@@ -10,7 +12,6 @@ pub fn generic_unet_vram(
     (modalities, classes): (usize, usize),
     conv_per_stage: usize,
 ) -> f64 {
-    let voxels = crate::voxels;
     let blocks_up_and_down = 2 * conv_per_stage + 1;
     let full = voxels(patch);
     let mut total = (blocks_up_and_down * base_features + modalities + classes) as f64 * full;
@@ -24,9 +25,9 @@ pub fn generic_unet_vram(
     total
 }
 
-/// Blocks of `FabiansUNet`'s encoder, from full resolution down (v1 `default_blocks_per_stage_encoder`).
+/// Blocks of `FabiansUNet`'s encoder, from full resolution to the bottleneck (v1 `default_blocks_per_stage_encoder`).
 pub(crate) const ENCODER_BLOCKS: [usize; 11] = [1, 2, 3, 4, 4, 4, 4, 4, 4, 4, 4];
-/// Blocks of its decoder, from the bottom up.
+/// Blocks of its decoder, from the bottleneck to full resolution.
 pub(crate) const DECODER_BLOCKS: [usize; 10] = [1; 10];
 
 /// Estimate for `FabiansUNet` (v1 `compute_approx_vram_consumption` of its encoder and decoder). `pools` start with the

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use nnunet_formats::json::{self, Json};
 use nnunet_planning::{NAMES, Places, make_plans, resolve};
-use nnunet_plugin_api::vocabulary::{Fingerprint, Plans, Stage};
-use nnunet_plugin_api::{Error, Factory, Registration, inventory};
+use nnunet_plugin_core::vocabulary::{Fingerprint, Plans, Stage};
+use nnunet_plugin_core::{Error, Factory, Registration, inventory};
 use nnunet_test_support::difference;
 
 fn fingerprint(set: &Json) -> Fingerprint {

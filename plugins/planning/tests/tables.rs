@@ -8,7 +8,7 @@ use nnunet_planning::{
     PoolAndConv, generic_unet_vram, pool_and_conv_props, pool_and_conv_props_pool_late,
     pool_and_conv_props_v2,
 };
-use nnunet_test_support::reference;
+use nnunet_test_support::golden;
 
 fn load(folder: &Path, name: &str) -> Json {
     json::load(&folder.join(name)).unwrap()
@@ -36,7 +36,7 @@ type Rule = fn(&[f64], &[usize], usize, usize) -> PoolAndConv;
 
 #[test]
 fn topologies_are_those_of_v1() {
-    let Some(folder) = reference("train_step", "topologies_are_those_of_v1") else { return };
+    let folder = golden("train_step");
     let rules: [(&str, Rule); 3] = [
         ("get_pool_and_conv_props", pool_and_conv_props),
         ("get_pool_and_conv_props_v2", pool_and_conv_props_v2),
@@ -68,7 +68,7 @@ fn topologies_are_those_of_v1() {
 
 #[test]
 fn memory_estimates_are_those_of_v1() {
-    let Some(folder) = reference("train_step", "memory_estimates_are_those_of_v1") else { return };
+    let folder = golden("train_step");
     let table = load(&folder, "vram.json");
     let cases = table.get("cases").unwrap().items().unwrap();
     assert!(!cases.is_empty());

@@ -3,7 +3,7 @@
 
 use ndarray::Array3;
 use nnunet_numerics::connected_components;
-use nnunet_plugin_api::{
+use nnunet_plugin_core::{
     Component, Info, Kind, LabelVolume, Postprocessor, Registration, Result, inventory, parse_config,
 };
 use schemars::JsonSchema;
@@ -13,25 +13,25 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LargestComponentConfig {
-    /// What to treat, in order: a class, or a list of classes that are looked at together.
+    /// Classes to process, in order: a class, or a list of classes that are treated as one.
     pub for_which_classes: Vec<Classes>,
-    /// Size in mm3 from which other components stay too; entries belong to those of `for_which_classes`. Without it only
-    /// the largest stays.
+    /// Components of at least this size in mm3 are kept as well, one entry per entry of `for_which_classes`. If absent,
+    /// only the largest is kept.
     pub min_valid_object_sizes: Option<Vec<f64>>,
 }
 
-/// One class, or several as one.
+/// One class, or several that are treated as one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Classes {
-    /// A class on its own.
+    /// A single class.
     One(u8),
-    /// Classes as one foreground.
+    /// Several classes, as one foreground.
     Joint(Vec<u8>),
 }
 
 impl Classes {
-    /// Whether a label belongs to them.
+    /// Whether a label is one of the classes.
     #[must_use]
     pub fn contain(&self, label: u8) -> bool {
         match self {
@@ -51,7 +51,7 @@ inventory::submit!(Registration(|| {
     let info = Info::new(
         Kind::Postprocessor,
         "LargestComponent",
-        "Keeps the largest connected component of classes.",
+        "Keeps the largest connected component of each class.",
     );
     Component::postprocessor(info.with_config::<LargestComponentConfig>(), |config| {
         Ok(Box::new(LargestComponent { config: parse_config(config)? }))
@@ -59,7 +59,7 @@ inventory::submit!(Registration(|| {
 }));
 
 impl LargestComponent {
-    /// With parameters.
+    /// A postprocessor with these parameters.
     #[must_use]
     pub fn new(config: LargestComponentConfig) -> Self {
         Self { config }
@@ -78,8 +78,8 @@ impl Postprocessor for LargestComponent {
     }
 }
 
-/// Removes all components of `classes` but the largest, and those of at least `least` mm3 when given. `voxel` is the volume
-/// of a voxel in mm3. Returns the size of the largest in mm3, if there is one.
+/// Removes all components of `classes` but the largest, and those of at least `least` mm3 if given. `voxel` is the
+/// volume of a voxel in mm3. Returns the size of the largest component in mm3, if there is one.
 pub fn keep_largest(
     labels: &mut Array3<u8>,
     classes: &Classes,

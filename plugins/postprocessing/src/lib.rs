@@ -1,4 +1,4 @@
-//! Postprocessors: what is changed in a label map after prediction.
+//! Postprocessors change label maps after prediction.
 
 mod largest_component;
 mod small_objects;

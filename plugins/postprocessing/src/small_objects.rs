@@ -1,7 +1,7 @@
-//! Removes small components, and fills holes: what several challenge solutions do after v1's step.
+//! Removal of small components and filling of holes, as in several challenge submissions.
 
 use nnunet_numerics::{connected_components, fill_holes};
-use nnunet_plugin_api::{
+use nnunet_plugin_core::{
     Component, Info, Kind, LabelVolume, Postprocessor, Registration, Result, inventory, parse_config,
 };
 use schemars::JsonSchema;
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MinimumSizeConfig {
-    /// Classes to treat, each on its own; all when empty.
+    /// Classes to process, each separately; all classes if empty.
     pub classes: Vec<u8>,
     /// Components smaller than this, in mm3, become background.
     pub mm3: f64,
@@ -23,7 +23,7 @@ impl Default for MinimumSizeConfig {
     }
 }
 
-/// Removes components below a size.
+/// Removes components below a minimum size.
 #[derive(Debug, Clone, Default)]
 pub struct MinimumSize(MinimumSizeConfig);
 
@@ -31,29 +31,34 @@ pub struct MinimumSize(MinimumSizeConfig);
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct FillHolesConfig {
-    /// Classes to treat, in order; all when empty.
+    /// Classes to process, in order; all classes if empty.
     pub classes: Vec<u8>,
 }
 
-/// Gives background that a class encloses to that class.
+/// Assigns background that is enclosed by a class to that class.
 #[derive(Debug, Clone, Default)]
 pub struct FillHoles(FillHolesConfig);
 
 inventory::submit!(Registration(|| {
-    let info = Info::new(Kind::Postprocessor, "MinimumSize", "Removes components smaller than some mm3.");
+    let info = Info::new(
+        Kind::Postprocessor,
+        "MinimumSize",
+        "Removes connected components smaller than a given volume.",
+    );
     Component::postprocessor(info.with_config::<MinimumSizeConfig>(), |config| {
         Ok(Box::new(MinimumSize(parse_config(config)?)))
     })
 }));
 
 inventory::submit!(Registration(|| {
-    let info = Info::new(Kind::Postprocessor, "FillHoles", "Fills background that a class encloses.");
+    let info =
+        Info::new(Kind::Postprocessor, "FillHoles", "Fills holes: background that is enclosed by a class.");
     Component::postprocessor(info.with_config::<FillHolesConfig>(), |config| {
         Ok(Box::new(FillHoles(parse_config(config)?)))
     })
 }));
 
-/// The classes to treat: those named, or all that occur.
+/// The classes to process: the given ones, or all that occur.
 fn chosen(named: &[u8], volume: &LabelVolume) -> Vec<u8> {
     if !named.is_empty() {
         return named.to_vec();

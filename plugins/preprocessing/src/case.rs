@@ -1,30 +1,30 @@
-//! Preprocessing of one case: transpose, resample, normalise (v1 `GenericPreprocessor`).
+//! Preprocessing of one case: transpose, resample, normalize (v1 `GenericPreprocessor`).
 
 use ndarray::{Array, Array3, Array4, Axis, Dimension};
 use nnunet_numerics::stats::round_half_even;
 use nnunet_numerics::{Resampling, resample, resample_labels, resampled_shape, separate_axis};
-use nnunet_plugin_api::vocabulary::{IntensityStatistics, Plans};
-use nnunet_plugin_api::{
+use nnunet_plugin_core::vocabulary::{IntensityStatistics, Plans};
+use nnunet_plugin_core::{
     CaseArrays, Error, NormalizationContext, PreprocessContext, PreprocessorSettings, Result, StageTarget,
 };
 
 use crate::resolve::{Normalizations, Resolved};
 
-/// Where a case is to go.
+/// The stage for which a case is preprocessed.
 #[derive(Debug, Clone, Copy)]
 pub struct Target<'a> {
     /// The plans.
     pub plans: &'a Plans,
     /// Index of the stage.
     pub stage: usize,
-    /// By channel: normalise inside the nonzero mask only.
+    /// By channel: normalize inside the nonzero mask only.
     pub use_mask_for_norm: &'a [bool],
 }
 
-/// Preprocesses a cropped case; `spacing` is its own, (z, y, x). The result is in transposed axis order.
+/// Preprocesses a cropped case with the given `spacing` (z, y, x). The result is in transposed axis order.
 ///
 /// # Errors
-/// What the preprocessor's hook returns; a stage or channel the plans do not know.
+/// Returns the error of a preprocessor's hook, or an error if the plans do not have the stage or channel.
 pub fn preprocess(
     preprocessor: &Resolved,
     data: Array4<f32>,
@@ -54,7 +54,7 @@ fn normalize(case: &mut CaseArrays, context: &PreprocessContext, known: &Normali
         let name = &context.normalization_schemes[channel];
         let normalization = known
             .get(name)
-            .ok_or_else(|| Error::message(format!("normalisation `{name}` has not been made")))?;
+            .ok_or_else(|| Error::message(format!("normalization `{name}` was not created")))?;
         let mut seen = NormalizationContext::new(channel, case.seg.view());
         seen.use_mask = context.use_mask_for_norm[channel];
         seen.intensities = context.intensities.as_ref().map(|all| all[channel]);
@@ -63,8 +63,8 @@ fn normalize(case: &mut CaseArrays, context: &PreprocessContext, known: &Normali
     Ok(())
 }
 
-/// The same array in C order; nothing is copied when it is already.
-fn in_order<D: Dimension>(array: Array<f32, D>) -> Array<f32, D> {
+/// The array in C order; copied only if it is not.
+pub(crate) fn in_order<D: Dimension>(array: Array<f32, D>) -> Array<f32, D> {
     if array.is_standard_layout() { array } else { array.as_standard_layout().into_owned() }
 }
 
@@ -130,7 +130,7 @@ fn resampled(settings: &PreprocessorSettings, case: CaseArrays, target: [f64; 3]
     CaseArrays { data, seg, spacing: target }
 }
 
-/// One slice whose shorter edge has `edge` pixels.
+/// One slice whose shorter side has `edge` pixels.
 fn edge_shape(slice: [usize; 2], edge: usize) -> [usize; 3] {
     let scale = edge as f64 / slice[0].min(slice[1]) as f64;
     let [y, x] = slice.map(|len| round_half_even(len as f64 * scale) as usize);

@@ -1,17 +1,17 @@
-//! Sampled positions of every class, for foreground oversampling.
+//! Sampled voxels of each class, for foreground oversampling.
 
 use ndarray::ArrayView3;
 use nnunet_numerics::RandomState;
-use nnunet_plugin_api::vocabulary::ClassLocations;
+use nnunet_plugin_core::vocabulary::ClassLocations;
 
-/// Seed of v1's draw; one generator serves all classes of a case.
+/// Random seed of v1; one generator is used for all classes of a case.
 const SEED: u32 = 1234;
-/// At most so many positions of a class,
+/// Maximum number of voxels per class,
 const MAX_LOCATIONS: usize = 10_000;
-/// but never less than this share of its voxels.
+/// but at least this fraction of the class's voxels.
 const MIN_SHARE: f64 = 0.01;
 
-/// Positions (z, y, x) of every class, drawn without replacement.
+/// Voxels (z, y, x) of each class, drawn without replacement.
 #[must_use]
 pub fn class_locations(seg: ArrayView3<'_, f32>, classes: &[i64]) -> Vec<ClassLocations> {
     let mut random = RandomState::new(SEED);

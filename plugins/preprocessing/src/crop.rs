@@ -2,7 +2,7 @@
 
 use ndarray::{Array3, Array4, ArrayView4, Axis, Zip, s};
 use nnunet_numerics::{fill_holes, stats};
-use nnunet_plugin_api::{Error, Result};
+use nnunet_plugin_core::{Error, Result};
 
 /// A cropped case.
 #[derive(Debug, Clone)]
@@ -11,17 +11,17 @@ pub struct Cropped {
     pub data: Array4<f32>,
     /// (z, y, x); -1 outside the nonzero mask where there is no label.
     pub seg: Array3<f32>,
-    /// Half-open box in the raw image, (z, y, x).
+    /// Bounding box in the raw image, (z, y, x), upper bounds excluded.
     pub bbox: [[usize; 2]; 3],
-    /// Label values that occur, ascending, before values below -1 are cleared.
+    /// Label values that occur, in ascending order, before values below -1 are set to 0.
     pub classes: Vec<f32>,
 }
 
-/// Crops to the box of voxels that are nonzero in any channel, holes filled. Without labels (prediction) the label map is
-/// 0 inside the mask and -1 outside.
+/// Crops to the bounding box of voxels that are nonzero in any channel, with holes filled. Without labels (prediction)
+/// the label map is 0 inside the mask and -1 outside.
 ///
 /// # Errors
-/// An image that is zero everywhere, or a label map of another size.
+/// Returns an error if the image is zero everywhere, or if the label map has another size.
 pub fn crop_to_nonzero(data: ArrayView4<'_, f32>, seg: Option<Array3<f32>>) -> Result<Cropped> {
     let mask = nonzero_mask(data);
     let bbox = bounding_box(&mask)

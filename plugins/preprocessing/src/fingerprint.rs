@@ -1,13 +1,13 @@
-//! The data set's fingerprint (v1 `DatasetAnalyzer`).
+//! The fingerprint of a data set (v1 `DatasetAnalyzer`).
 
 use ndarray::{ArrayView3, ArrayView4};
 use nnunet_numerics::stats::{mean_std, percentile};
-use nnunet_plugin_api::vocabulary::{Fingerprint, IntensityProperties, IntensityStatistics};
+use nnunet_plugin_core::vocabulary::{Fingerprint, IntensityProperties, IntensityStatistics};
 
-/// Every so many foreground voxels count for the intensities.
+/// One of this many foreground voxels is used for the intensity statistics.
 const VOXEL_STRIDE: usize = 10;
 
-/// What one case contributes.
+/// The contribution of one case.
 #[derive(Debug, Clone)]
 pub struct CaseSummary {
     /// Name.
@@ -16,9 +16,9 @@ pub struct CaseSummary {
     pub size: [usize; 3],
     /// Spacing, (z, y, x).
     pub spacing: [f64; 3],
-    /// Voxels after / before cropping.
+    /// Ratio of the number of voxels after and before cropping.
     pub size_reduction: f64,
-    /// Foreground intensities by channel; only needed with CT.
+    /// Foreground intensities by channel; needed for CT only.
     pub intensities: Option<Vec<Vec<f32>>>,
 }
 
@@ -33,7 +33,7 @@ pub fn foreground_intensities(data: ArrayView4<'_, f32>, seg: ArrayView3<'_, f32
     data.outer_iter().map(of_channel).collect()
 }
 
-/// The seven statistics of a set of voxels.
+/// The seven intensity statistics of a set of voxels.
 #[must_use]
 pub fn intensity_statistics(mut values: Vec<f32>) -> IntensityStatistics {
     if values.is_empty() {
@@ -63,7 +63,7 @@ pub fn intensity_statistics(mut values: Vec<f32>) -> IntensityStatistics {
     }
 }
 
-/// The fingerprint of cases in order. Intensities are there when every case brought them.
+/// The fingerprint of cases, in their order. It has intensity statistics if every case has intensities.
 #[must_use]
 pub fn assemble(cases: Vec<CaseSummary>, modalities: Vec<String>, all_classes: Vec<i64>) -> Fingerprint {
     let intensity_properties = cases

@@ -1,5 +1,5 @@
 //! From raw images to network input: cropping to the nonzero region, the data set's fingerprint, resampling and
-//! normalisation (v1 `preprocessing` and `experiment_planning.DatasetAnalyzer`).
+//! normalization (v1 `preprocessing` and `experiment_planning.DatasetAnalyzer`).
 
 mod case;
 mod class_locations;
@@ -8,6 +8,7 @@ mod fingerprint;
 mod normalizations;
 mod preprocessors;
 mod resolve;
+pub mod v2;
 
 pub use case::{Target, preprocess};
 pub use class_locations::class_locations;

@@ -1,10 +1,10 @@
-//! v1's preprocessors by class name: each is a few values on its parent.
+//! v1's preprocessors by class name: each changes a few settings of its parent.
 
-use nnunet_plugin_api::{
+use nnunet_plugin_core::{
     Component, Info, Kind, Preprocessor, PreprocessorSettings, Registration, Result, inventory,
 };
 
-/// A preprocessor that only changes values.
+/// A preprocessor that only changes settings.
 struct Table {
     name: &'static str,
     extends: &'static str,
@@ -25,7 +25,7 @@ impl Preprocessor for FromTable {
     }
 }
 
-const TABLES: [Table; 10] = [
+const TABLES: [Table; 11] = [
     Table {
         name: "GenericPreprocessor",
         extends: "",
@@ -95,6 +95,12 @@ const TABLES: [Table; 10] = [
         summary: "Slices of 8-bit images, divided by 255.",
         change: |settings| settings.normalization = Some("scale_uint8_to_0_1".to_owned()),
     },
+    Table {
+        name: "DefaultPreprocessor",
+        extends: "",
+        summary: "v2's default: normalizes, then resamples as the plans say.",
+        change: |settings| settings.remove_nan = false,
+    },
 ];
 
 /// Names of the preprocessors of this crate.
@@ -120,4 +126,4 @@ macro_rules! submit {
     ($($i:literal)*) => { $(inventory::submit!(Registration(component::<$i>));)* };
 }
 
-submit!(0 1 2 3 4 5 6 7 8 9);
+submit!(0 1 2 3 4 5 6 7 8 9 10);

@@ -1,24 +1,25 @@
-//! From a preprocessor's name to its settings (the parent chain, root first) and the normalisations it needs.
+//! Resolves a preprocessor's name to its settings (those of all parents are applied first) and the normalizations it
+//! needs.
 
 use std::collections::BTreeMap;
 
-use nnunet_plugin_api::{Kind, Normalization, Preprocessor, PreprocessorSettings, Result, parent_chain};
+use nnunet_plugin_core::{Kind, Normalization, Preprocessor, PreprocessorSettings, Result, parent_chain};
 
-/// Makes the component of a name.
+/// Creates a component by name.
 pub type Lookup<'a, T> = &'a dyn Fn(&str) -> Result<Box<T>>;
 
-/// Normalisations by name.
+/// Normalizations by name.
 pub type Normalizations = BTreeMap<String, Box<dyn Normalization>>;
 
 /// A preprocessor with the settings of all its parents applied.
 pub struct Resolved {
-    /// What the chain of parents and the preprocessor itself say.
+    /// The settings, with the changes of all parents and of the preprocessor itself.
     pub settings: PreprocessorSettings,
-    /// Names of the preprocessor and its parents, root first.
+    /// Names of the parents, in the order in which they are applied, and of the preprocessor.
     pub names: Vec<String>,
-    /// The preprocessor and its parents, root first.
+    /// The parents, in the order in which they are applied, and the preprocessor.
     pub chain: Vec<Box<dyn Preprocessor>>,
-    /// What the plans' channels are normalised with.
+    /// Normalizations of the plans' channels, by name.
     pub normalizations: Normalizations,
 }
 
@@ -28,10 +29,10 @@ impl std::fmt::Debug for Resolved {
     }
 }
 
-/// Resolves a preprocessor, without normalisations.
+/// Resolves a preprocessor, without normalizations.
 ///
 /// # Errors
-/// An unknown preprocessor or parent, or a chain that comes back to itself.
+/// Returns an error if the preprocessor or a parent is unknown, or if the parents form a cycle.
 pub fn resolve(name: &str, lookup: Lookup<'_, dyn Preprocessor>) -> Result<Resolved> {
     let named = parent_chain(Kind::Preprocessor, name, lookup, |preprocessor| preprocessor.extends())?;
     let (names, chain): (Vec<_>, Vec<_>) = named.into_iter().unzip();
@@ -42,10 +43,10 @@ pub fn resolve(name: &str, lookup: Lookup<'_, dyn Preprocessor>) -> Result<Resol
     Ok(Resolved { settings, names, chain, normalizations: Normalizations::new() })
 }
 
-/// Makes each of some normalisations once.
+/// Creates each of the named normalizations once.
 ///
 /// # Errors
-/// An unknown name.
+/// Returns an error if a name is unknown.
 pub fn normalizations(names: &[String], lookup: Lookup<'_, dyn Normalization>) -> Result<Normalizations> {
     names.iter().map(|name| Ok((name.clone(), lookup(name)?))).collect()
 }

@@ -42,7 +42,7 @@ pub(crate) fn component(row: &'static Row) -> Component {
 /// A class of v1 that cannot train: naming it gives the reason.
 pub(crate) fn unavailable(name: &'static str, reason: &'static str) -> Component {
     let info = Info::new(Kind::Trainer, name, format!("Not available: {reason}"));
-    Component::trainer(info, move |_| Err(Error::message(reason)))
+    Component::trainer(info, move |_| Err::<Box<dyn Trainer>, _>(Error::message(reason)))
 }
 
 /// Submits rows: the name, its parent in parentheses, the summary, and what changes.

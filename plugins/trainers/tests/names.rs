@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
 use nnunet_plugin_api::vocabulary::{Blueprint, Optimizer};
-use nnunet_plugin_api::{Error, Factory, Kind, Registration, Result, Trainer, TrainerContext, inventory};
+use nnunet_plugin_api::{
+    Error, Kind, Registration, Result, TensorFactories, Trainer, TrainerContext, inventory,
+};
 use nnunet_trainers::{Resolved, resolve};
 
 fn names() -> Vec<String> {
@@ -12,9 +14,9 @@ fn names() -> Vec<String> {
 
 fn lookup(name: &str) -> Result<Box<dyn Trainer>> {
     let found = inventory::iter::<Registration>().map(|r| (r.0)()).find(|c| c.info.name == name);
-    match found.map(|component| component.factory) {
-        Some(Factory::Trainer(make)) => make(&Default::default()),
-        _ => Err(Error::message(format!("no {name}"))),
+    match found.as_ref().and_then(|component| component.factory.trainer()) {
+        Some(make) => make(&Default::default()),
+        None => Err(Error::message(format!("no {name}"))),
     }
 }
 

@@ -8,7 +8,7 @@ use nnunet_losses as _;
 use nnunet_plugin_api::tch::{Device, Kind as Element, Tensor, manual_seed};
 use nnunet_plugin_api::vocabulary::ComponentChoice;
 use nnunet_plugin_api::{
-    Architecture, Component, Error, Factory, Kind, Loss, NetworkSpec, Registration, Result, Trainer,
+    Architecture, Component, Error, Kind, Loss, NetworkSpec, Registration, Result, TensorFactories, Trainer,
     TrainerContext, inventory,
 };
 use nnunet_training::{Batch, Engine, History, OnlineEvaluation, optimizer};
@@ -23,23 +23,23 @@ fn component(kind: Kind, name: &str) -> Result<Component> {
 }
 
 fn trainer(name: &str) -> Result<Box<dyn Trainer>> {
-    match component(Kind::Trainer, name)?.factory {
-        Factory::Trainer(make) => make(&Default::default()),
-        _ => Err(Error::message(format!("{name} is no trainer"))),
+    match component(Kind::Trainer, name)?.factory.trainer() {
+        Some(make) => make(&Default::default()),
+        None => Err(Error::message(format!("{name} is not a trainer"))),
     }
 }
 
 fn architecture(choice: &ComponentChoice) -> Result<Box<dyn Architecture>> {
-    match component(Kind::Architecture, &choice.name)?.factory {
-        Factory::Architecture(make) => make(&choice.parameters),
-        _ => Err(Error::message(format!("{} is no architecture", choice.name))),
+    match component(Kind::Architecture, &choice.name)?.factory.architecture() {
+        Some(make) => make(&choice.parameters),
+        None => Err(Error::message(format!("{} is not an architecture", choice.name))),
     }
 }
 
 fn loss(choice: &ComponentChoice) -> Result<Box<dyn Loss>> {
-    match component(Kind::Loss, &choice.name)?.factory {
-        Factory::Loss(make) => make(&choice.parameters),
-        _ => Err(Error::message(format!("{} is no loss", choice.name))),
+    match component(Kind::Loss, &choice.name)?.factory.loss() {
+        Some(make) => make(&choice.parameters),
+        None => Err(Error::message(format!("{} is not a loss", choice.name))),
     }
 }
 

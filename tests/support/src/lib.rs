@@ -1,13 +1,29 @@
-//! What the tests of several crates share: where the reference results of Python nnU-Net lie.
+//! What the tests of several crates share: where the results of Python nnU-Net lie, and comparisons with them.
 #![allow(clippy::panic, clippy::print_stderr, reason = "this crate exists for tests")]
 
 use std::path::{Path, PathBuf};
 
 use nnunet_formats::json::Json;
+use nnunet_formats::nifti;
 
-/// A folder of the reference data: below `NNUNET_REFERENCE`, or else below `shared/reference` beside the repository.
+/// A folder of `tests/golden`: results of Python nnU-Net that are part of the repository.
 ///
-/// `None`, with a line that names the test, when it is absent; a panic when `CI=true`.
+/// # Panics
+/// The folder does not exist.
+#[must_use]
+pub fn golden(folder: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../golden").join(folder);
+    assert!(path.is_dir(), "{} does not exist", path.display());
+    path
+}
+
+/// A folder of the results with patients' images, which are not part of the repository: below `NNUNET_REFERENCE`, or else
+/// below `shared/reference` beside the repository.
+///
+/// `None`, with a line that names the test, when it is absent.
+///
+/// # Panics
+/// The folder does not exist and `CI=true`.
 pub fn reference(folder: &str, test: &str) -> Option<PathBuf> {
     let root = std::env::var_os("NNUNET_REFERENCE").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/reference"),
@@ -17,16 +33,20 @@ pub fn reference(folder: &str, test: &str) -> Option<PathBuf> {
     if path.is_dir() {
         return Some(path);
     }
-    assert!(std::env::var("CI").as_deref() != Ok("true"), "{test}: no reference data at {}", path.display());
-    eprintln!("skipped {test}: no reference data at {}", path.display());
+    let missing =
+        format!("{} does not exist; set NNUNET_REFERENCE to the folder that has {folder}", path.display());
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "{test} cannot run: {missing}");
+    eprintln!("{test} was skipped: {missing}");
     None
 }
 
 /// Files of a folder with an ending, sorted.
+///
+/// # Panics
+/// The folder cannot be read.
 pub fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
-    let entries =
-        std::fs::read_dir(folder).map(|entries| entries.flatten().map(|entry| entry.path()).collect());
-    let mut paths: Vec<PathBuf> = entries.unwrap_or_default();
+    let entries = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     paths.retain(|path| path.to_string_lossy().ends_with(ending));
     paths.sort();
     paths
@@ -63,4 +83,19 @@ fn differ(
             _ => (a != b).then(|| format!("{path}: {a:?} and {b:?}")),
         },
     }
+}
+
+/// Compares all label maps of a folder with those of the same names in another; returns their number.
+///
+/// # Panics
+/// There are none, one is missing, or a voxel differs.
+pub fn same_labels(expected: &Path, got: &Path) -> usize {
+    let read = |path: &Path| nifti::read(path).unwrap_or_else(|error| panic!("{error}")).data;
+    let expected = files(expected, ".nii.gz");
+    assert!(!expected.is_empty(), "no label maps to compare with");
+    for file in &expected {
+        let ours = got.join(file.file_name().unwrap_or_default());
+        assert_eq!(read(file), read(&ours), "{}", file.display());
+    }
+    expected.len()
 }

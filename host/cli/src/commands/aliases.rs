@@ -1,10 +1,11 @@
-//! `aliases`: links with v1's command names, so that v1's scripts run unchanged.
+//! `aliases`: links with the command names of v1 and v2, so that their scripts run unchanged.
 
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use nnunet_data::folders;
 
+use super::v2;
 use crate::report;
 
 /// v1's console commands.
@@ -41,11 +42,12 @@ pub struct Args {
 ///
 /// # Errors
 /// Returns an I/O error.
-pub(super) fn run(args: &Args) -> Result<()> {
+pub(crate) fn run(args: &Args) -> Result<()> {
     folders::create(&args.dir)?;
     let program = std::env::current_exe()?;
-    for name in COMMANDS {
-        let link = args.dir.join(name);
+    let v2 = v2::COMMANDS.iter().map(|name| format!("{}{name}", v2::PREFIX));
+    for name in COMMANDS.iter().map(ToString::to_string).chain(v2) {
+        let link = args.dir.join(&name);
         if link.is_symlink() {
             std::fs::remove_file(&link)?;
         }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use nnunet_data::folders;
 use nnunet_data::selection::apply_to_folder;
 use nnunet_engine::session::Session;
 
@@ -26,7 +27,8 @@ pub struct Args {
 ///
 /// # Errors
 /// Returns an error for an unknown postprocessor, or one error that lists all files that cannot be processed.
-pub(super) fn run(args: &Args, session: &Session) -> Result<()> {
+pub(crate) fn run(args: &Args, session: &Session) -> Result<()> {
+    folders::keep_inputs(std::slice::from_ref(&args.output), std::slice::from_ref(&args.input))?;
     let postprocessor = args.postprocessing.postprocessor(session)?;
     let postprocessor =
         postprocessor.context("choose a postprocessing with -pp FILE, -pp NAME, or [use] in nnunet.toml")?;

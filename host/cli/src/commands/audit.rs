@@ -22,7 +22,7 @@ pub struct Args {
 ///
 /// # Errors
 /// Returns one error that lists all files that cannot be read.
-pub(super) fn run(args: &Args) -> Result<()> {
+pub(crate) fn run(args: &Args) -> Result<()> {
     let shown = args.files.iter().map(|file| show(file));
     failures::all("files cannot be read", shown.collect())?;
     Ok(())

@@ -22,7 +22,7 @@ pub struct Args {
 ///
 /// # Errors
 /// As [`exchange::change_trainer`].
-pub(super) fn run(args: &Args) -> Result<()> {
+pub(crate) fn run(args: &Args) -> Result<()> {
     for file in exchange::change_trainer(&args.model, &args.trainer)? {
         report::line(&format!("{} names {}", file.display(), args.trainer));
     }

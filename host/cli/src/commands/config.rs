@@ -5,18 +5,19 @@ use clap::Subcommand;
 use nnunet_engine::config;
 use serde_json::json;
 
-use crate::cli::Cli;
-use crate::{config_values, report};
+use crate::config_values::{self, Row};
+use crate::global_options::GlobalOptions;
+use crate::report;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
-    command: What,
+    command: Command,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
+enum Command {
     /// Print the effective configuration.
     Show {
         /// Also print where each value comes from: flag, environment, project file, user file or default.
@@ -31,28 +32,27 @@ enum What {
 ///
 /// # Errors
 /// Returns an error for a configuration file that cannot be used.
-pub(super) fn run(args: &Args, cli: &Cli) -> Result<()> {
+pub(crate) fn run(args: &Args, options: &GlobalOptions) -> Result<()> {
     match args.command {
-        What::Show { origin } => show(cli, origin),
-        What::Schema => {
+        Command::Show { origin } => show(options, origin),
+        Command::Schema => {
             report::result(&serde_json::to_string_pretty(&config::schema())?);
             Ok(())
         }
     }
 }
 
-fn show(cli: &Cli, origin: bool) -> Result<()> {
-    let files = config::files(cli.config.as_deref())?;
-    for row in config_values::rows(&files, cli.config.as_deref(), &cli.plugin)? {
-        let text = format!("{} = {}", row.key, row.value);
-        if report::is_json() {
-            let value = json!({ "key": row.key, "value": row.value, "origin": row.origin });
-            report::result(&value.to_string());
-        } else if origin {
-            report::result(&format!("{text:<60} # {}", row.origin));
-        } else {
-            report::result(&text);
+fn show(options: &GlobalOptions, origin: bool) -> Result<()> {
+    let rows = config_values::rows(&options.files, options.config.as_deref(), &options.plugin)?;
+    let text = |row: &Row| format!("{} = {}", row.key, row.value);
+    if report::is_json() {
+        for Row { key, value, origin } in &rows {
+            report::result(&json!({ "key": key, "value": value, "origin": origin }).to_string());
         }
+    } else if origin {
+        report::result(&report::table(rows.iter().map(|row| [text(row), format!("# {}", row.origin)])));
+    } else {
+        rows.iter().for_each(|row| report::result(&text(row)));
     }
     Ok(())
 }

@@ -36,9 +36,9 @@ pub struct Args {
 /// # Errors
 /// Returns an error for a folder that is not a decathlon task, or for a task that is there already, or one error that
 /// lists all images that cannot be split.
-pub(super) fn run(args: &Args) -> Result<()> {
+pub(crate) fn run(args: &Args, folders: &Folders) -> Result<()> {
     let task = task_name(&args.input, args.id)?;
-    let raw = Folders::from_environment().raw()?;
+    let raw = folders.raw()?;
     let to = raw.join(&task);
     ensure!(
         args.overwrite || may_replace(&args.input, &to),

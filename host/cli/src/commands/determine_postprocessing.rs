@@ -21,7 +21,7 @@ pub struct Args {
     #[arg(long = "tr")]
     trainer: Option<String>,
     /// Identifier of the plans.
-    #[arg(long = "pl", default_value = "nnUNetPlansv2.1")]
+    #[arg(long = "pl", default_value = crate::defaults::PLANS)]
     plans: String,
     /// Name of the validation folder.
     #[arg(long = "val", default_value = VALIDATION)]
@@ -44,10 +44,10 @@ pub struct Args {
 ///
 /// # Errors
 /// As the search for a postprocessing.
-pub(super) fn run(args: &Args) -> Result<()> {
+pub(crate) fn run(args: &Args, folders: &Folders) -> Result<()> {
     match (&args.raw, &args.gt) {
         (Some(raw), Some(references)) => of_folder(args, raw, references),
-        _ => of_model(args),
+        _ => of_model(args, folders),
     }
 }
 
@@ -66,10 +66,9 @@ fn of_folder(args: &Args, raw: &Path, references: &Path) -> Result<()> {
     Ok(())
 }
 
-fn of_model(args: &Args) -> Result<()> {
+fn of_model(args: &Args, folders: &Folders) -> Result<()> {
     let configuration =
         args.model.as_deref().context("-m CONFIGURATION and -t TASK, or --raw and --gt, are needed")?;
-    let folders = Folders::from_environment();
     let task = folders.task_name(args.task.as_deref().context("-t TASK is needed")?)?;
     let default = if configuration == CASCADE { "nnUNetTrainerV2CascadeFullRes" } else { "nnUNetTrainerV2" };
     let trainer = args.trainer.as_deref().unwrap_or(default);

@@ -9,8 +9,8 @@ use nnunet_data::memory;
 use serde::Serialize;
 
 use super::device::DeviceChoice;
-use crate::cli::Cli;
 use crate::doctor::{Driver, Libtorch, Machine, driver, free_space};
+use crate::global_options::GlobalOptions;
 use crate::report;
 use crate::tensor_commands::TensorCommands;
 
@@ -65,12 +65,12 @@ struct Plugin {
 ///
 /// # Errors
 /// Returns an error if the results cannot be printed.
-pub(super) fn run(args: &Args, cli: &Cli, tensors: &impl TensorCommands) -> Result<ExitCode> {
+pub(crate) fn run(args: &Args, options: &GlobalOptions, tensors: &impl TensorCommands) -> Result<ExitCode> {
     if args.libtorch_only {
         report::result(&serde_json::to_string(&tensors.libtorch(args.device)?)?);
         return Ok(ExitCode::SUCCESS);
     }
-    let findings = examine(args, cli, tensors);
+    let findings = examine(args, options, tensors);
     if report::is_json() {
         report::result(&serde_json::to_string(&findings)?);
     } else {
@@ -79,19 +79,19 @@ pub(super) fn run(args: &Args, cli: &Cli, tensors: &impl TensorCommands) -> Resu
     Ok(if findings.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn examine(args: &Args, cli: &Cli, tensors: &impl TensorCommands) -> Findings {
+fn examine(args: &Args, options: &GlobalOptions, tensors: &impl TensorCommands) -> Findings {
     let mut problems = Vec::new();
     let libtorch = tensors.libtorch(args.device).map_err(|error| problems.push(format!("{error:#}"))).ok();
     if let Some(libtorch) = libtorch.as_ref().filter(|libtorch| libtorch.device.is_none()) {
         problems.extend(libtorch.error.clone());
     }
-    let folders = folders();
+    let folders = folders(&options.folders());
     let unusable = |folder: &&Folder| folder.path.is_some() && !folder.is_writable;
     problems.extend(folders.iter().filter(unusable).map(|folder| {
         let path = folder.path.as_deref().unwrap_or(Path::new(""));
         format!("{}: the folder {} is missing or cannot be written", folder.name, path.display())
     }));
-    let plugins = plugins(cli, tensors, &mut problems);
+    let plugins = plugins(options, tensors, &mut problems);
     let driver = driver::find().ok();
     Findings {
         version: env!("CARGO_PKG_VERSION"),
@@ -104,8 +104,7 @@ fn examine(args: &Args, cli: &Cli, tensors: &impl TensorCommands) -> Findings {
     }
 }
 
-fn folders() -> Vec<Folder> {
-    let own = Folders::from_environment();
+fn folders(own: &Folders) -> Vec<Folder> {
     let above = |path: Result<PathBuf>| path.ok().and_then(|path| Some(path.parent()?.to_owned()));
     let v1 = [
         ("nnUNet_raw_data_base", above(own.raw())),
@@ -126,8 +125,12 @@ impl Folder {
     }
 }
 
-fn plugins(cli: &Cli, tensors: &impl TensorCommands, problems: &mut Vec<String>) -> Vec<Plugin> {
-    match cli.session(tensors.component_set()) {
+fn plugins(
+    options: &GlobalOptions,
+    tensors: &impl TensorCommands,
+    problems: &mut Vec<String>,
+) -> Vec<Plugin> {
+    match options.session(tensors.component_set()) {
         Ok(session) => {
             let active = session.plugins.iter().map(|plugin| Plugin {
                 path: plugin.path.clone(),

@@ -20,18 +20,18 @@ use crate::report;
 pub struct Args {
     /// Folders of predictions with npz and pkl files.
     #[arg(short = 'f', long = "folders", num_args = 1.., required = true)]
-    folders: Vec<PathBuf>,
+    pub(super) folders: Vec<PathBuf>,
     /// Folder for the result.
     #[arg(short = 'o', long = "output_folder", required = true)]
-    output: PathBuf,
+    pub(super) output: PathBuf,
     /// Cases at a time.
     #[arg(short = 't', long = "threads", default_value_t = 2)]
-    threads: usize,
+    pub(super) threads: usize,
     #[command(flatten)]
-    postprocessing: PostprocessingChoice,
+    pub(super) postprocessing: PostprocessingChoice,
     /// Also write the mean probabilities.
     #[arg(long, alias = "save_npz")]
-    npz: bool,
+    pub(super) npz: bool,
 }
 
 /// Runs the command.
@@ -39,7 +39,8 @@ pub struct Args {
 /// # Errors
 /// Returns an error for folders that lack files of each other's cases, or one error that lists all cases that cannot
 /// be merged.
-pub(super) fn run(args: &Args, session: &Session) -> Result<()> {
+pub(crate) fn run(args: &Args, session: &Session) -> Result<()> {
+    folders::keep_inputs(std::slice::from_ref(&args.output), &args.folders)?;
     let cases = cases(&args.folders)?;
     let postprocessor = args.postprocessing.postprocessor(session)?;
     let raw = match postprocessor {

@@ -30,7 +30,7 @@ pub struct Args {
 ///
 /// # Errors
 /// Returns an error for folders whose files do not match, or files that cannot be compared.
-pub(super) fn run(args: &Args) -> Result<()> {
+pub(crate) fn run(args: &Args) -> Result<()> {
     let pairs = pairs(&args.predictions, &args.reference)?;
     let mean =
         summary::write(&args.predictions.join("summary.json"), &pairs, &args.labels, &Head::default())?;

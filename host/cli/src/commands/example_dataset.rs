@@ -31,7 +31,7 @@ pub struct Args {
 ///
 /// # Errors
 /// Returns an error for a folder that exists already, or an I/O error.
-pub(super) fn run(args: &Args) -> Result<()> {
+pub(crate) fn run(args: &Args) -> Result<()> {
     let folder = args.output.join(&args.task);
     ensure!(!folder.exists(), "{} exists already; choose another --task or remove it", folder.display());
     ensure!(args.train >= 5, "at least 5 training cases are needed: there are 5 folds");

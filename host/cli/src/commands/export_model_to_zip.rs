@@ -21,13 +21,13 @@ pub struct Args {
     #[arg(short = 'm', num_args = 1.., default_values_t = CONFIGURATIONS.map(str::to_owned))]
     models: Vec<String>,
     /// Trainer of all but the cascade.
-    #[arg(long = "tr", default_value = "nnUNetTrainerV2")]
+    #[arg(long = "tr", default_value = crate::defaults::TRAINER)]
     trainer: String,
     /// Trainer of the cascade.
     #[arg(long = "trc", default_value = "nnUNetTrainerV2CascadeFullRes")]
     cascade_trainer: String,
     /// Identifier of the plans.
-    #[arg(long = "pl", default_value = "nnUNetPlansv2.1")]
+    #[arg(long = "pl", default_value = crate::defaults::PLANS)]
     plans: String,
     /// Leave out models that are missing, and export models without postprocessing.
     #[arg(long = "disable_strict")]
@@ -44,13 +44,12 @@ pub struct Args {
 ///
 /// # Errors
 /// Returns an error for an archive that exists already, or as [`exchange::export`].
-pub(super) fn run(args: &Args) -> Result<()> {
+pub(crate) fn run(args: &Args, folders: &Folders) -> Result<()> {
     ensure!(
         args.overwrite || !args.output.exists(),
         "{} exists already; replace it with --overwrite, or name another file",
         args.output.display()
     );
-    let folders = Folders::from_environment();
     let trainer = |configuration: &str| {
         if configuration == CASCADE { &args.cascade_trainer } else { &args.trainer }.clone()
     };

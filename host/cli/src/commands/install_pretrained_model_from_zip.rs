@@ -22,8 +22,8 @@ pub struct Args {
 ///
 /// # Errors
 /// As [`exchange::install`].
-pub(super) fn run(args: &Args) -> Result<()> {
-    let results = Folders::from_environment().results()?;
+pub(crate) fn run(args: &Args, folders: &Folders) -> Result<()> {
+    let results = folders.results()?;
     for model in exchange::install(&args.zip, &results, args.overwrite)? {
         report::line(&format!("installed {}", model.display()));
     }

@@ -1,42 +1,40 @@
-//! The commands: one file each, with its arguments and `run`. Those that need tensors have their arguments here; the work
-//! is done by [`TensorCommands`].
+//! The commands: one file each, with its arguments and `run`. Of the commands that need tensors there are only the arguments
+//! here; their work is done by an implementation of [`TensorCommands`](crate::TensorCommands).
 
-mod aliases;
-mod apply_postprocessing;
-mod audit;
-mod change_trainer_class;
-mod config;
-mod convert_decathlon_task;
-mod determine_postprocessing;
+pub(crate) mod aliases;
+pub(crate) mod apply_postprocessing;
+pub(crate) mod audit;
+pub(crate) mod change_trainer_class;
+pub(crate) mod completions;
+pub(crate) mod config;
+pub(crate) mod convert_decathlon_task;
+pub(crate) mod determine_postprocessing;
 pub mod device;
 pub mod doctor;
-mod ensemble;
-mod evaluate_folder;
-mod example_dataset;
-mod export_model_to_zip;
-mod find_best_configuration;
-mod install_pretrained_model_from_zip;
-mod picture;
-mod plan_and_preprocess;
-mod plans;
-mod plot_task_pngs;
+pub(crate) mod ensemble;
+pub(crate) mod evaluate_folder;
+pub(crate) mod example_dataset;
+pub(crate) mod export_model_to_zip;
+pub(crate) mod find_best_configuration;
+pub(crate) mod install_pretrained_model_from_zip;
+pub(crate) mod man_pages;
+pub(crate) mod picture;
+pub(crate) mod plan_and_preprocess;
+pub(crate) mod plans;
+pub(crate) mod plot_task_pngs;
 pub mod plugins;
 pub mod postprocessing_choice;
 pub mod predict;
-mod pretrained;
+pub(crate) mod pretrained;
 pub mod train;
 pub mod train_parallel;
 pub mod trainers;
-mod verify;
-
-use std::process::ExitCode;
+pub mod v2;
+pub(crate) mod verify;
 
 use anyhow::Result;
 use clap::Subcommand;
 use nnunet_engine::config::Choices;
-
-use crate::cli::Cli;
-use crate::tensor_commands::TensorCommands;
 
 /// The commands, under v1's names.
 #[derive(Debug, Subcommand)]
@@ -100,8 +98,15 @@ pub enum Command {
     Plugins(plugins::Args),
     /// Check this machine: libtorch, GPUs, memory, folders and plugins.
     Doctor(doctor::Args),
-    /// Create links with v1's command names.
+    /// Print a completion script for a shell.
+    Completions(completions::Args),
+    /// Write man pages of all commands.
+    ManPages(man_pages::Args),
+    /// Create links with the command names of v1 and v2.
     Aliases(aliases::Args),
+    /// The commands of nnU-Net v2.
+    #[command(subcommand)]
+    V2(v2::Command),
 }
 
 impl Command {
@@ -114,44 +119,4 @@ impl Command {
             _ => Ok(()),
         }
     }
-}
-
-/// Runs a command.
-///
-/// # Errors
-/// Returns the error of the command.
-pub(crate) fn run(cli: &Cli, tensors: &impl TensorCommands) -> Result<ExitCode> {
-    let session = || cli.session(tensors.component_set());
-    let done = match &cli.command {
-        Command::Train(args) => return tensors.train(args, cli),
-        Command::TrainDp(args) => return tensors.train(args.on_one_device()?, cli),
-        Command::TrainDdp(args) => return tensors.train(args.on_one_device()?, cli),
-        Command::Predict(args) => return tensors.predict(args, cli),
-        Command::Trainers(args) => return tensors.trainers(args, cli),
-        Command::PlanAndPreprocess(args) => plan_and_preprocess::run(args, &session()?),
-        Command::Audit(args) => audit::run(args),
-        Command::Plans(args) => plans::run(args),
-        Command::Verify(args) => verify::run(args),
-        Command::Ensemble(args) => ensemble::run(args, &session()?),
-        Command::DeterminePostprocessing(args) => determine_postprocessing::run(args),
-        Command::ApplyPostprocessing(args) => apply_postprocessing::run(args, &session()?),
-        Command::FindBestConfiguration(args) => find_best_configuration::run(args),
-        Command::EvaluateFolder(args) => evaluate_folder::run(args),
-        Command::ExampleDataset(args) => example_dataset::run(args),
-        Command::Picture(args) => picture::run(args),
-        Command::ConvertDecathlonTask(args) => convert_decathlon_task::run(args),
-        Command::PlotTaskPngs(args) => plot_task_pngs::run(args),
-        Command::ExportModelToZip(args) => export_model_to_zip::run(args),
-        Command::InstallPretrainedModelFromZip(args) => install_pretrained_model_from_zip::run(args),
-        Command::ChangeTrainerClass(args) => change_trainer_class::run(args),
-        Command::PrintAvailablePretrainedModels(args) => pretrained::print_available(args),
-        Command::PrintPretrainedModelInfo(args) => pretrained::print_info(args),
-        Command::DownloadPretrainedModel(args) => pretrained::download(args),
-        Command::DownloadPretrainedModelByUrl(args) => pretrained::download_by_url(args),
-        Command::Config(args) => config::run(args, cli),
-        Command::Plugins(args) => return plugins::run(args, cli, tensors),
-        Command::Doctor(args) => return doctor::run(args, cli, tensors),
-        Command::Aliases(args) => aliases::run(args),
-    };
-    done.map(|()| ExitCode::SUCCESS)
 }

@@ -35,7 +35,7 @@ pub struct Args {
 ///
 /// # Errors
 /// Returns an error for a folder without predictions, or a file that cannot be read.
-pub(super) fn run(args: &Args) -> Result<()> {
+pub(crate) fn run(args: &Args) -> Result<()> {
     let names = images::list(&args.predictions)?;
     let rows = names.iter().take(args.cases).map(|name| row(args, name)).collect::<Result<Vec<_>>>()?;
     montage(&args.output, &rows)?;

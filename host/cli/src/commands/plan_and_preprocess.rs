@@ -11,8 +11,8 @@ use nnunet_engine::provenance::{self, PluginUse};
 use nnunet_engine::registry::Registry;
 use nnunet_engine::session::Session;
 use nnunet_planning::Resolved;
-use nnunet_plugin_api::vocabulary::Plans;
-use nnunet_plugin_api::{Error as ComponentError, Kind};
+use nnunet_plugin_core::vocabulary::Plans;
+use nnunet_plugin_core::{Error as ComponentError, Kind};
 
 use super::verify;
 use crate::report;
@@ -24,10 +24,10 @@ pub struct Args {
     #[arg(short = 't', long = "task_ids", num_args = 1.., required = true)]
     tasks: Vec<String>,
     /// 3D planner; None for no 3D plans.
-    #[arg(long = "pl3d", visible_alias = "planner3d", default_value = "ExperimentPlanner3D_v21")]
+    #[arg(long = "pl3d", visible_alias = "planner3d", default_value = crate::defaults::PLANNER_3D)]
     planner_3d: String,
     /// 2D planner; None for no 2D plans.
-    #[arg(long = "pl2d", visible_alias = "planner2d", default_value = "ExperimentPlanner2D_v21")]
+    #[arg(long = "pl2d", visible_alias = "planner2d", default_value = crate::defaults::PLANNER_2D)]
     planner_2d: String,
     /// Only crop, analyze and plan.
     #[arg(long = "no_pp")]
@@ -81,9 +81,8 @@ impl Args {
 ///
 /// # Errors
 /// Returns one error that lists all tasks that failed.
-pub(super) fn run(args: &Args, session: &Session) -> Result<()> {
+pub(crate) fn run(args: &Args, folders: &Folders, session: &Session) -> Result<()> {
     args.check()?;
-    let folders = Folders::from_environment();
     let planners: Vec<Resolved> = [&args.planner_3d, &args.planner_2d]
         .into_iter()
         .filter(|name| *name != "None")
@@ -92,8 +91,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<()> {
     let names = args.tasks.iter().map(|task| folders.task_name(task)).collect::<Result<Vec<_>>>()?;
     let mut failed = Vec::new();
     for name in names {
-        let done =
-            TaskFolders::of(&folders, &name).and_then(|task| run_task(args, &task, &planners, session));
+        let done = TaskFolders::of(folders, &name).and_then(|task| run_task(args, &task, &planners, session));
         failed.extend(done.err().map(|error| format!("{name}: {error:#}")));
     }
     ensure!(failed.is_empty(), "{}", failed.join("\n"));
@@ -116,6 +114,8 @@ fn resolve_planner(session: &Session, name: &str) -> Result<Resolved> {
 
 fn run_task(args: &Args, task: &TaskFolders, planners: &[Resolved], session: &Session) -> Result<()> {
     let dataset = Dataset::load(&task.raw)?;
+    dataset.check()?;
+    let _lock = task.lock()?;
     if args.verify {
         report::line(&format!("verifying {}: {} cases", task.name, dataset.training.len()));
         let findings = integrity::check(&dataset, verify::TOLERANCE)?;

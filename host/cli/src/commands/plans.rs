@@ -7,7 +7,8 @@ use anyhow::{Context, Result};
 use nnunet_data::folders::Folders;
 use nnunet_data::records;
 use nnunet_engine::provenance;
-use nnunet_plugin_api::vocabulary::{Plans, Stage};
+use nnunet_engine::suggestion::did_you_mean;
+use nnunet_plugin_core::vocabulary::{Plans, Stage};
 use serde_json::Value;
 
 use crate::{differences, report};
@@ -34,7 +35,7 @@ struct Named {
     /// A plans file, a model folder, or a task by name or number.
     plans: String,
     /// Identifier of a task's plans.
-    #[arg(short = 'p', default_value = "nnUNetPlansv2.1")]
+    #[arg(short = 'p', default_value = crate::defaults::PLANS)]
     identifier: String,
     /// A task's plans for slices instead of those for volumes.
     #[arg(long = "2d")]
@@ -60,7 +61,7 @@ struct Diff {
     /// Second plans.
     b: String,
     /// Identifier of a task's plans.
-    #[arg(short = 'p', default_value = "nnUNetPlansv2.1")]
+    #[arg(short = 'p', default_value = crate::defaults::PLANS)]
     identifier: String,
     /// A task's plans for slices instead of those for volumes.
     #[arg(long = "2d")]
@@ -74,21 +75,21 @@ struct Diff {
 ///
 /// # Errors
 /// Returns an error for plans that cannot be read, or that the changes would break.
-pub(super) fn run(args: &Args) -> Result<()> {
+pub(crate) fn run(args: &Args, folders: &Folders) -> Result<()> {
     match &args.command {
-        Command::Show(named) => show(named),
-        Command::Edit(edit) => change(edit),
-        Command::Diff(diff) => compare(diff),
+        Command::Show(named) => show(named, folders),
+        Command::Edit(edit) => change(edit, folders),
+        Command::Diff(diff) => compare(diff, folders),
     }
 }
 
 impl Named {
-    fn file(&self) -> Result<PathBuf> {
-        file(&self.plans, &self.identifier, self.slices)
+    fn file(&self, folders: &Folders) -> Result<PathBuf> {
+        file(&self.plans, &self.identifier, self.slices, folders)
     }
 }
 
-fn file(plans: &str, identifier: &str, slices: bool) -> Result<PathBuf> {
+fn file(plans: &str, identifier: &str, slices: bool, folders: &Folders) -> Result<PathBuf> {
     let path = Path::new(plans);
     if path.is_file() {
         return Ok(path.to_owned());
@@ -96,7 +97,6 @@ fn file(plans: &str, identifier: &str, slices: bool) -> Result<PathBuf> {
     if path.join("plans.pkl").is_file() {
         return Ok(path.join("plans.pkl"));
     }
-    let folders = Folders::from_environment();
     let task =
         folders.task_name(plans).with_context(|| format!("{plans} is neither a file nor a model folder"))?;
     let dimensions = if slices { 2 } else { 3 };
@@ -107,8 +107,8 @@ fn load(path: &Path) -> Result<Plans> {
     records::load(path, records::plans_from_pickle)
 }
 
-fn show(named: &Named) -> Result<()> {
-    let path = named.file()?;
+fn show(named: &Named, folders: &Folders) -> Result<()> {
+    let path = named.file(folders)?;
     let plans = load(&path)?;
     if report::is_json() {
         report::result(&serde_json::to_string(&plans)?);
@@ -148,8 +148,8 @@ fn stage_text(index: usize, stage: &Stage) -> String {
     )
 }
 
-fn change(edit: &Edit) -> Result<()> {
-    let path = edit.named.file()?;
+fn change(edit: &Edit, folders: &Folders) -> Result<()> {
+    let path = edit.named.file(folders)?;
     let mut value = serde_json::to_value(load(&path)?)?;
     for change in &edit.changes {
         set(&mut value, change)?;
@@ -190,17 +190,16 @@ fn keys(value: &Value) -> Vec<String> {
 }
 
 fn unknown(path: &str, key: &str, known: &[String]) -> String {
-    let nearest = known.iter().max_by(|a, b| strsim::jaro(a, key).total_cmp(&strsim::jaro(b, key)));
-    match nearest {
-        Some(nearest) => format!("{path}: there is no `{key}`; did you mean `{nearest}`?"),
-        None => format!("{path}: there is nothing below `{key}`"),
+    if known.is_empty() {
+        return format!("{path}: there is nothing below `{key}`");
     }
+    format!("{path}: there is no `{key}`{}", did_you_mean(key, known.iter().map(String::as_str)))
 }
 
-fn compare(diff: &Diff) -> Result<()> {
+fn compare(diff: &Diff, folders: &Folders) -> Result<()> {
     let of_data = ["dataset_properties.", "list_of_npz_files", "preprocessed_data_folder"];
     let read = |name: &str| -> Result<BTreeMap<String, String>> {
-        let mut lines = differences::flatten(&load(&file(name, &diff.identifier, diff.slices)?)?)?;
+        let mut lines = differences::flatten(&load(&file(name, &diff.identifier, diff.slices, folders)?)?)?;
         lines.retain(|key, _| diff.all || !of_data.iter().any(|prefix| key.starts_with(prefix)));
         Ok(lines)
     };

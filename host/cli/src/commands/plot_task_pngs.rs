@@ -41,11 +41,10 @@ pub struct Args {
 ///
 /// # Errors
 /// Returns an error for a task without cases, or one error that lists all cases that cannot be drawn.
-pub(super) fn run(args: &Args) -> Result<()> {
-    let folders = Folders::from_environment();
+pub(crate) fn run(args: &Args, folders: &Folders) -> Result<()> {
     let task = folders.task_name(&args.task)?;
     let (from, cases) =
-        if args.use_raw { raw_cases(&folders, &task)? } else { preprocessed_cases(&folders, &task)? };
+        if args.use_raw { raw_cases(folders, &task)? } else { preprocessed_cases(folders, &task)? };
     ensure!(!cases.is_empty(), "there are no cases in {}", from.display());
     folders::create(&args.output)?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);

@@ -6,8 +6,8 @@ use anyhow::{Context, Result, ensure};
 use nnunet_data::folders;
 use nnunet_data::selection::Postprocessing;
 use nnunet_engine::session::Session;
-use nnunet_plugin_api::vocabulary::ComponentChoice;
-use nnunet_plugin_api::{Config, LabelVolume, Postprocessor};
+use nnunet_plugin_core::vocabulary::ComponentChoice;
+use nnunet_plugin_core::{Config, LabelVolume, Postprocessor};
 
 use crate::report;
 
@@ -38,7 +38,7 @@ pub struct PostprocessingChoice {
 struct Steps(Vec<Box<dyn Postprocessor>>);
 
 impl Postprocessor for Steps {
-    fn apply(&self, volume: &mut LabelVolume) -> nnunet_plugin_api::Result<()> {
+    fn apply(&self, volume: &mut LabelVolume) -> nnunet_plugin_core::Result<()> {
         self.0.iter().try_for_each(|step| step.apply(volume))
     }
 }

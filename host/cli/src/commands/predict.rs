@@ -28,7 +28,7 @@ pub struct Args {
     #[arg(short = 'c', long = "configuration", conflicts_with = "task")]
     pub configuration: Option<String>,
     /// Name of the trainer; with -d nnUNetTrainer by default.
-    #[arg(long = "tr", visible_alias = "trainer_class_name", default_value = "nnUNetTrainerV2")]
+    #[arg(long = "tr", visible_alias = "trainer_class_name", default_value = crate::defaults::TRAINER)]
     #[arg(default_value_if("dataset", ArgPredicate::IsPresent, "nnUNetTrainer"))]
     pub trainer: String,
     /// 2d, 3d_lowres, 3d_fullres or 3d_cascade_fullres.
@@ -36,7 +36,7 @@ pub struct Args {
     pub model: String,
     /// Identifier of the plans; with -d nnUNetPlans by default.
     #[arg(short = 'p', long = "plans_identifier")]
-    #[arg(default_value = "nnUNetPlansv2.1")]
+    #[arg(default_value = crate::defaults::PLANS)]
     #[arg(default_value_if("dataset", ArgPredicate::IsPresent, "nnUNetPlans"))]
     pub plans: String,
     /// A model's folder, of v1 or v2, or the zip archive it was exported to, instead of task, trainer, model and plans. Of

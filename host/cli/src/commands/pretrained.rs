@@ -36,7 +36,7 @@ pub struct Url {
 ///
 /// # Errors
 /// Returns an I/O error if the exported list cannot be written.
-pub(super) fn print_available(args: &Available) -> Result<()> {
+pub(crate) fn print_available(args: &Available) -> Result<()> {
     let models = published()?;
     for model in &models {
         let text = format!("{}\n  {}", model.name, model.description().replace('\n', "\n  "));
@@ -65,7 +65,7 @@ fn object(model: &Published) -> serde_json::Value {
 ///
 /// # Errors
 /// Returns an error for an unknown name.
-pub(super) fn print_info(args: &Named) -> Result<()> {
+pub(crate) fn print_info(args: &Named) -> Result<()> {
     let model = published_named(&args.task_name)?;
     let urls = model.urls().join("\n  ");
     let text = format!("{}\n{}\nArchives:\n  {urls}", model.name, model.description());
@@ -77,7 +77,7 @@ pub(super) fn print_info(args: &Named) -> Result<()> {
 ///
 /// # Errors
 /// Always returns an error: nothing is downloaded.
-pub(super) fn download(args: &Named) -> Result<()> {
+pub(crate) fn download(args: &Named) -> Result<()> {
     let model = published_named(&args.task_name)?;
     bail!(
         "{} is not installed. {}\nThe licence of the data it was trained on applies.",
@@ -90,7 +90,7 @@ pub(super) fn download(args: &Named) -> Result<()> {
 ///
 /// # Errors
 /// Always returns an error: nothing is downloaded.
-pub(super) fn download_by_url(args: &Url) -> Result<()> {
+pub(crate) fn download_by_url(args: &Url) -> Result<()> {
     bail!("nothing is installed. {}", advice(std::slice::from_ref(&args.url)))
 }
 

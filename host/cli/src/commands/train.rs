@@ -27,7 +27,7 @@ pub struct Args {
     #[arg(short = 'c', long = "continue_training")]
     pub continue_training: bool,
     /// Identifier of the plans.
-    #[arg(short = 'p', default_value = "nnUNetPlansv2.1")]
+    #[arg(short = 'p', default_value = crate::defaults::PLANS)]
     pub plans: String,
     /// Where the network is trained: auto (the first GPU that works, else the CPU), cpu, cuda or cuda:N.
     #[arg(long, default_value_t, value_name = "DEVICE")]

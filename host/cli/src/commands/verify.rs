@@ -1,4 +1,4 @@
-//! `verify`: all faults of a raw task in one table, and a repaired copy.
+//! `verify`: all issues of a raw task in one table, and a repaired copy.
 
 use std::path::{Path, PathBuf};
 
@@ -35,16 +35,16 @@ pub struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// Returns an error for a task with faults that has not been repaired.
-pub(super) fn run(args: &Args) -> Result<()> {
-    let folder = task_folder(&args.task)?;
+/// Returns an error for a task with issues that has not been repaired.
+pub(crate) fn run(args: &Args, folders: &Folders) -> Result<()> {
+    let folder = task_folder(&args.task, folders)?;
     let dataset = Dataset::load(&folder)?;
     let findings = integrity::check(&dataset, args.tolerance)?;
     let repairs = args.fix.then(|| Repairs::propose(&dataset, &findings));
     show(&dataset, &findings, repairs.as_ref());
     if let (Some(repairs), true) = (&repairs, args.yes && !findings.is_usable()) {
         let to = args.output.clone().map_or_else(|| free_folder(&folder), Ok)?;
-        repairs.write(&dataset, &to)?;
+        repairs.write(&to)?;
         report::line(&format!("repaired copy: {}", to.display()));
         if !repairs.open.is_empty() {
             bail!("{} issues need manual repair; the copy still has them", repairs.open.len());
@@ -60,7 +60,7 @@ pub(super) fn usable(dataset: &Dataset, findings: &Findings) -> Result<()> {
         report::line("Dataset OK");
         return Ok(());
     }
-    let errors = findings.faults.iter().filter(|fault| !fault.kind.is_warning()).count();
+    let errors = findings.issues.iter().filter(|issue| !issue.kind.is_warning()).count();
     bail!("{} has {errors} errors; `nnunet verify --fix` proposes repairs", dataset.folder.display())
 }
 
@@ -73,28 +73,27 @@ pub(super) fn show(dataset: &Dataset, findings: &Findings, repairs: Option<&Repa
             "cases": dataset.training.len(),
             "usable": findings.is_usable(),
             "label_values": findings.label_values,
-            "faults": findings.faults,
+            "faults": findings.issues,
             "repairs": repairs.map(texts),
         });
         return report::result(&value.to_string());
     }
     report::line(&format!("{}: {} training cases", dataset.folder.display(), dataset.training.len()));
-    if !findings.faults.is_empty() {
+    if !findings.issues.is_empty() {
         report::result(findings.table().trim_end());
     }
     for repair in repairs.iter().flat_map(|repairs| &repairs.repairs) {
         report::result(&format!("repair: {repair}"));
     }
-    for fault in repairs.iter().flat_map(|repairs| &repairs.open) {
-        report::result(&format!("open:   {}: {}", fault.file.display(), fault.detail));
+    for issue in repairs.iter().flat_map(|repairs| &repairs.open) {
+        report::result(&format!("open:   {}: {}", issue.file.display(), issue.detail));
     }
 }
 
-fn task_folder(task: &str) -> Result<PathBuf> {
+fn task_folder(task: &str, folders: &Folders) -> Result<PathBuf> {
     if Path::new(task).join("dataset.json").is_file() {
         return Ok(PathBuf::from(task));
     }
-    let folders = Folders::from_environment();
     Ok(folders.raw()?.join(folders.task_name(task)?))
 }
 

@@ -1,11 +1,20 @@
 //! Progress bars on a terminal.
 
 use std::io::IsTerminal;
+use std::sync::OnceLock;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use nnunet_engine::progress::{self, Bar, Progress};
 
-use super::{Style, bars, style};
+use super::printable::printable;
+use super::style::{Style, style};
+
+static BARS: OnceLock<MultiProgress> = OnceLock::new();
+
+/// All bars. What is printed while bars are drawn must suspend them.
+pub(super) fn bars() -> &'static MultiProgress {
+    BARS.get_or_init(MultiProgress::new)
+}
 
 /// A bar over `len` steps if standard error is a terminal; otherwise nothing is drawn.
 #[must_use]
@@ -16,7 +25,7 @@ pub fn bar(len: usize, what: &str) -> ProgressBar {
     let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {msg} {eta}")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
     let bar = bars().add(ProgressBar::new(len as u64).with_style(style));
-    bar.set_prefix(super::printable(what).into_owned());
+    bar.set_prefix(printable(what).into_owned());
     bar
 }
 

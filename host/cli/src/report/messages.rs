@@ -13,7 +13,10 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
-use super::{Style, bars, printable, style, to_stderr};
+use super::bars::bars;
+use super::printable::printable;
+use super::stderr::to_stderr;
+use super::style::{Style, style};
 
 /// All crates of this program begin with this.
 const OWN_CRATES: &str = "nnunet";

@@ -3,34 +3,25 @@
 mod bars;
 mod messages;
 mod printable;
+mod stderr;
+mod style;
+mod table;
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::path::Path;
-use std::sync::{Mutex, OnceLock};
+use std::sync::Mutex;
 
 use anyhow::{Context, Result};
-use indicatif::MultiProgress;
 use nnunet_engine::lock::lock;
 use nnunet_engine::stdout::print_line;
 use serde_json::json;
 
 pub use bars::bar;
+use bars::bars;
 use printable::printable;
-
-/// How messages and results are printed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Style {
-    /// Text, and progress bars on a terminal.
-    #[default]
-    Human,
-    /// Results and errors only.
-    Quiet,
-    /// One JSON object per line.
-    Json,
-}
-
-static STYLE: OnceLock<Style> = OnceLock::new();
-static BARS: OnceLock<MultiProgress> = OnceLock::new();
+use stderr::to_stderr;
+pub use style::{Style, is_json};
+pub use table::table;
 
 /// The first failure to print a result.
 static FAILURE: Mutex<Option<io::Error>> = Mutex::new(None);
@@ -42,24 +33,10 @@ static FAILURE: Mutex<Option<io::Error>> = Mutex::new(None);
 /// # Errors
 /// Returns an error if the log file cannot be created.
 pub fn start(style: Style, verbosity: u8, log_file: Option<&Path>) -> Result<()> {
-    let _ = STYLE.set(style);
+    style::set(style);
     messages::subscribe(verbosity, log_file)?;
     bars::show_progress_of_libraries();
     Ok(())
-}
-
-fn style() -> Style {
-    STYLE.get().copied().unwrap_or_default()
-}
-
-/// Whether to print JSON.
-#[must_use]
-pub fn is_json() -> bool {
-    style() == Style::Json
-}
-
-fn bars() -> &'static MultiProgress {
-    BARS.get_or_init(MultiProgress::new)
 }
 
 /// A message about the progress of the work.
@@ -108,9 +85,4 @@ pub fn error(error: &anyhow::Error) {
     } else {
         format!("error: {}", printable(&text))
     });
-}
-
-/// Writes a line to standard error. If nobody can read it there, it is lost: there is no other place to report that.
-fn to_stderr(text: &str) {
-    let _ = writeln!(io::stderr(), "{text}");
 }

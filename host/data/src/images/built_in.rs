@@ -4,8 +4,8 @@ use std::path::Path;
 
 use ndarray::ArrayView3;
 use nnunet_formats::{Geometry, Image, Result as FileResult};
-use nnunet_plugin_api::vocabulary::ItkGeometry;
-use nnunet_plugin_api::{Component, Error, ImageFormat, ImageHeader, ImageVolume, Info, Kind, Result};
+use nnunet_plugin_core::vocabulary::ItkGeometry;
+use nnunet_plugin_core::{Component, Error, ImageFormat, ImageHeader, ImageVolume, Info, Kind, Result};
 
 use super::geometry::{from_itk, to_itk};
 

@@ -1,7 +1,7 @@
 //! Geometries of files and of plugins' image formats.
 
 use nnunet_formats::Geometry;
-use nnunet_plugin_api::vocabulary::ItkGeometry;
+use nnunet_plugin_core::vocabulary::ItkGeometry;
 
 pub(super) fn to_itk(geometry: &Geometry) -> ItkGeometry {
     ItkGeometry { origin: geometry.origin, spacing: geometry.spacing, direction: geometry.direction }

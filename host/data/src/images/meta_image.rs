@@ -1,7 +1,7 @@
 //! MetaImage. Its component has the name of the ending: `MetaImage` is that of the example plugin.
 
 use nnunet_formats::meta_image::{read, read_geometry, write_image, write_labels};
-use nnunet_plugin_api::{Registration, inventory};
+use nnunet_plugin_core::{Registration, inventory};
 
 use super::built_in::BuiltIn;
 

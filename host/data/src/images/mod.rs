@@ -17,7 +17,7 @@ use anyhow::{Result, bail, ensure};
 use ndarray::{Array3, Array4, ArrayView3, Axis};
 use nnunet_engine::registry::{Origin, Registry, Status};
 use nnunet_formats::{Geometry, Image};
-use nnunet_plugin_api::{Component, Factory, ImageFormat, ImageHeader, ImageVolume};
+use nnunet_plugin_core::{Component, Factory, ImageFormat, ImageHeader, ImageVolume};
 
 use self::geometry::{from_itk, to_itk};
 use crate::folders::{copy_file, file_names};
@@ -90,7 +90,7 @@ fn formats() -> &'static [Known] {
 fn of(path: &Path, reads: bool) -> Result<&'static Known> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let candidates = || formats().iter().filter(|known| known.reads == reads);
-    let fits = candidates().find(|known| name.ends_with(&known.ending));
+    let fits = candidates().find(|known| ends_with(&name, &known.ending));
     let Some(known) = fits else {
         let endings: Vec<&str> = candidates().map(|known| known.ending.as_str()).collect();
         let verb = if reads { "reads" } else { "writes" };
@@ -102,11 +102,17 @@ fn of(path: &Path, reads: bool) -> Result<&'static Known> {
     Ok(known)
 }
 
+/// Whether a name has an ending, in capitals or not.
+fn ends_with(name: &str, ending: &str) -> bool {
+    let start = name.len().checked_sub(ending.len());
+    start.and_then(|start| name.get(start..)).is_some_and(|end| end.eq_ignore_ascii_case(ending))
+}
+
 /// The ending of a name that some format reads.
 #[must_use]
 pub fn ending(name: &str) -> Option<&'static str> {
     let known = formats().iter().filter(|known| known.reads);
-    known.map(|known| known.ending.as_str()).find(|ending| name.ends_with(ending))
+    known.map(|known| known.ending.as_str()).find(|ending| ends_with(name, ending))
 }
 
 /// The ending of the images in a folder: the usual one where it occurs, as pictures may stand beside images.
@@ -178,7 +184,7 @@ pub fn read_channels(path: &Path) -> Result<Array4<f32>> {
 /// As [`read`].
 pub fn for_each_slice(path: &Path, mut body: impl FnMut(usize, &[f32])) -> Result<Geometry> {
     let known = of(path, true)?;
-    if known.origin == Origin::BuiltIn && nifti::ENDINGS.contains(&&*known.ending) {
+    if is_nifti(known) {
         return Ok(nifti::for_each_slice(path, body)?);
     }
     let image = read(path)?;
@@ -205,16 +211,67 @@ pub fn write_labels(path: &Path, labels: ArrayView3<'_, u8>, geometry: &Geometry
     Ok(of(path, false)?.format.write_labels(path, labels, &to_itk(geometry))?)
 }
 
+/// Writes an image.
+///
+/// # Errors
+/// Returns an error if no format writes the ending, or if the format cannot write the image.
+pub fn write_image(path: &Path, image: ArrayView3<'_, f32>, geometry: &Geometry) -> Result<()> {
+    Ok(of(path, false)?.format.write(path, image, &to_itk(geometry))?)
+}
+
+/// Whether numbers in a file that are not finite are read as zero, as ITK's reader of NIfTI does.
+#[must_use]
+pub fn reads_nan_as_zero(path: &Path) -> bool {
+    of(path, true).is_ok_and(is_nifti)
+}
+
+fn is_nifti(known: &Known) -> bool {
+    known.origin == Origin::BuiltIn && nifti::ENDINGS.contains(&&*known.ending)
+}
+
+/// Reads an image as [`read`] does, but keeps numbers that are not finite. NIfTI's reader makes them zero otherwise.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_keeping_nan(path: &Path) -> Result<Image> {
+    let known = of(path, true)?;
+    if is_nifti(known) {
+        return Ok(nifti::read_keeping_nan(path)?);
+    }
+    read(path)
+}
+
 /// Reads a label map.
 ///
 /// # Errors
-/// As [`read`]; a value that is not a label.
+/// As [`read`]; returns an error too for a value that is not a whole number from 0 to 255.
 pub fn read_labels(path: &Path) -> Result<Array3<u8>> {
+    labels(path, None)
+}
+
+/// Reads a label map of which only the labels `asked` for matter. Other whole numbers, also those beyond 0 to 255 that
+/// some programs give to what shall be ignored, become a label that is not asked for.
+///
+/// # Errors
+/// As [`read`]; returns an error too for a value that is not a whole number.
+pub fn read_some_labels(path: &Path, asked: &[u8]) -> Result<Array3<u8>> {
+    labels(path, (0..=u8::MAX).rev().find(|label| !asked.contains(label)))
+}
+
+fn labels(path: &Path, other: Option<u8>) -> Result<Array3<u8>> {
     let (mut labels, mut odd) = (Vec::new(), None);
-    let geometry = for_each_slice(path, |_, slice| {
-        odd = odd.or_else(|| slice.iter().copied().find(|value| *value != f32::from(*value as u8)));
-        labels.extend(slice.iter().map(|value| *value as u8));
-    })?;
+    let mut label = |value: f32| {
+        let label = value as u8;
+        match other {
+            _ if value == f32::from(label) => label,
+            Some(other) if value.is_finite() && value.fract() == 0.0 => other,
+            _ => {
+                odd.get_or_insert(value);
+                label
+            }
+        }
+    };
+    let geometry = for_each_slice(path, |_, slice| labels.extend(slice.iter().map(|value| label(*value))))?;
     if let Some(value) = odd {
         bail!("{} is not a label map: it contains {value}", path.display());
     }
@@ -235,7 +292,7 @@ pub fn as_nifti(from: &Path, to: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use nnunet_plugin_api::{Info, Kind};
+    use nnunet_plugin_core::{Info, Kind};
 
     use super::*;
 

@@ -1,8 +1,8 @@
 //! NIfTI.
 
-pub(super) use nnunet_formats::nifti::{for_each_slice, write_labels};
+pub(super) use nnunet_formats::nifti::{for_each_slice, read_keeping_nan, write_labels};
 use nnunet_formats::nifti::{read, read_geometry, write_image};
-use nnunet_plugin_api::{Registration, inventory};
+use nnunet_plugin_core::{Registration, inventory};
 
 use super::built_in::BuiltIn;
 

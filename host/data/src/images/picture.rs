@@ -2,7 +2,7 @@
 
 pub(super) use nnunet_formats::picture::read_channels;
 use nnunet_formats::picture::{read, read_geometry, write_image, write_labels};
-use nnunet_plugin_api::{Registration, inventory};
+use nnunet_plugin_core::{Registration, inventory};
 
 use super::built_in::BuiltIn;
 

@@ -1,7 +1,7 @@
 //! TIFF.
 
 use nnunet_formats::tiff::{read, read_geometry, write_image, write_labels};
-use nnunet_plugin_api::{Registration, inventory};
+use nnunet_plugin_core::{Registration, inventory};
 
 use super::built_in::BuiltIn;
 

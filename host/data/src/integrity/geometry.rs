@@ -4,7 +4,7 @@ use std::path::Path;
 
 use nnunet_formats::nifti::Geometry;
 
-use super::{Fault, FaultKind};
+use super::issue::{Issue, IssueKind};
 
 /// Difference that never matters.
 const ABSOLUTE: f64 = 1e-8;
@@ -16,22 +16,25 @@ pub(super) fn compare(
     other: &Geometry,
     name: &str,
     tolerance: f64,
-) -> Vec<Fault> {
+) -> Vec<Issue> {
     if image.size != other.size {
         let detail = format!("{:?} voxels (x, y, z), but {name} has {:?}", image.size, other.size);
-        return vec![Fault::new(FaultKind::Size, file, detail)];
+        return vec![Issue::new(IssueKind::Size, file, detail)];
     }
-    let close =
-        |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| (a - b).abs() <= ABSOLUTE + tolerance * b.abs());
-    let parts: [(FaultKind, &[f64], &[f64]); 3] = [
-        (FaultKind::Spacing, &image.spacing, &other.spacing),
-        (FaultKind::Origin, &image.origin, &other.origin),
-        (FaultKind::Direction, &image.direction, &other.direction),
+    // Relative to a coordinate or to a voxel, so that an origin of zero has a tolerance too; relative to a cosine of one.
+    let voxel = other.spacing.into_iter().fold(0.0, f64::max);
+    let close = |a: &[f64], b: &[f64], unit: f64| {
+        a.iter().zip(b).all(|(a, b)| (a - b).abs() <= ABSOLUTE + tolerance * b.abs().max(unit))
+    };
+    let parts: [(IssueKind, &[f64], &[f64], f64); 3] = [
+        (IssueKind::Spacing, &image.spacing, &other.spacing, 0.0),
+        (IssueKind::Origin, &image.origin, &other.origin, voxel),
+        (IssueKind::Direction, &image.direction, &other.direction, 1.0),
     ];
     let shift = Shift::between(image, other);
-    let differing = parts.into_iter().filter(|(_, a, b)| !close(a, b));
+    let differing = parts.into_iter().filter(|(_, a, b, unit)| !close(a, b, *unit));
     differing
-        .map(|(kind, a, b)| Fault::new(kind, file, format!("{a:?}, but {name} has {b:?}: {shift}")))
+        .map(|(kind, a, b, _)| Issue::new(kind, file, format!("{a:?}, but {name} has {b:?}: {shift}")))
         .collect()
 }
 
@@ -63,6 +66,9 @@ impl Shift {
 
 impl std::fmt::Display for Shift {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.mm < 0.0005 {
+            return write!(f, "up to {:.1e} mm ({:.1e} voxels) apart", self.mm, self.voxels);
+        }
         write!(f, "up to {:.3} mm ({:.3} voxels) apart", self.mm, self.voxels)
     }
 }
@@ -102,18 +108,26 @@ mod tests {
     #[test]
     fn a_shift_is_told_in_mm_and_voxels() {
         let moved = Geometry { origin: [0.0, 0.0, 3.0], ..UNIT };
-        let faults = compare(Path::new("x"), &moved, &UNIT, "the label", 1e-5);
-        assert_eq!(faults.len(), 1);
-        assert_eq!(faults[0].kind, FaultKind::Origin);
-        assert!(faults[0].detail.ends_with("up to 3.000 mm (1.500 voxels) apart"), "{}", faults[0].detail);
+        let issues = compare(Path::new("x"), &moved, &UNIT, "the label", 1e-5);
+        assert_eq!(issues.len(), 1);
+        assert_eq!(issues[0].kind, IssueKind::Origin);
+        assert!(issues[0].detail.ends_with("up to 3.000 mm (1.500 voxels) apart"), "{}", issues[0].detail);
         assert!(compare(Path::new("x"), &UNIT, &UNIT, "the label", 0.0).is_empty());
     }
 
     #[test]
     fn a_wider_tolerance_lets_small_differences_pass() {
         let finer = Geometry { spacing: [1.001, 1.0, 2.0], ..UNIT };
-        assert_eq!(compare(Path::new("x"), &finer, &UNIT, "the label", 1e-5)[0].kind, FaultKind::Spacing);
+        assert_eq!(compare(Path::new("x"), &finer, &UNIT, "the label", 1e-5)[0].kind, IssueKind::Spacing);
         assert!(compare(Path::new("x"), &finer, &UNIT, "the label", 1e-2).is_empty());
+    }
+
+    #[test]
+    fn an_origin_of_zero_has_a_tolerance() {
+        let moved = Geometry { origin: [7e-5, 0.0, 0.0], ..UNIT };
+        let issues = compare(Path::new("x"), &moved, &UNIT, "the label", 1e-5);
+        assert!(issues[0].detail.ends_with("up to 7.0e-5 mm (7.0e-5 voxels) apart"), "{}", issues[0].detail);
+        assert!(compare(Path::new("x"), &moved, &UNIT, "the label", 1e-4).is_empty());
     }
 
     #[test]

@@ -1,35 +1,32 @@
-//! A repaired copy of a task. The original is never touched.
+//! What can be done about the issues of a task without asking its owner.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
-use nnunet_formats::json::{self, Json};
-use nnunet_formats::nifti;
-
-use super::{Fault, FaultKind, Findings};
-use crate::dataset::Dataset;
-use crate::folders;
+use super::issue::{Findings, Issue, IssueKind};
+use crate::dataset::{Dataset, Part};
 
 /// One remedy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Repair {
-    /// Label values are replaced everywhere.
+    /// Label values are replaced everywhere, in `dataset.json` too.
     RemapLabels(BTreeMap<i64, i64>),
     /// A file gets another name.
     Rename(PathBuf, PathBuf),
     /// A label gets the spacing, origin and direction of its image.
     CopyHeader(PathBuf, PathBuf),
-    /// Voxels that are no numbers become 0.
+    /// Voxels that are NaN or infinite become 0.
     ClearNotFinite(PathBuf),
-    /// A case with missing or unreadable files, or two sizes, is left out.
+    /// A case with missing or unreadable files, with two sizes, or with images that are zero everywhere is left out.
     DropCase(String),
-    /// A file that is not listed stays behind.
+    /// A file that is not listed is not copied.
     LeaveOut(PathBuf),
     /// A case that is listed twice is listed once.
     ListOnce(String),
+    /// Cases are listed without a channel.
+    ListWithoutChannel,
 }
 
 impl fmt::Display for Repair {
@@ -47,246 +44,168 @@ impl fmt::Display for Repair {
             Repair::DropCase(case) => write!(f, "leave out case {case}"),
             Repair::ListOnce(case) => write!(f, "list case {case} once"),
             Repair::LeaveOut(file) => write!(f, "leave out {}", file.display()),
+            Repair::ListWithoutChannel => write!(f, "list the cases without a channel"),
         }
     }
 }
 
-/// All remedies for a task's faults, and the faults that have none.
-#[derive(Debug, Clone, Default)]
+/// All remedies for a task's issues, and the issues that have none.
+#[derive(Debug, Clone)]
 pub struct Repairs {
     /// What will be done.
     pub repairs: Vec<Repair>,
-    /// What only a person can decide.
-    pub open: Vec<Fault>,
+    /// Issues that need a decision.
+    pub open: Vec<Issue>,
+    /// The data set with corrected names of cases.
+    pub(super) dataset: Dataset,
 }
 
 impl Repairs {
     /// Finds remedies.
     #[must_use]
     pub fn propose(dataset: &Dataset, findings: &Findings) -> Self {
-        let mut all = Self::default();
-        let map = label_map(dataset, findings);
-        let renamed = renames(findings);
-        let dropped: BTreeSet<String> = findings
-            .faults
-            .iter()
-            .filter(|fault| is_fatal(fault, &renamed))
-            .filter_map(|fault| case_of(dataset, &fault.file))
-            .collect();
-        for fault in findings.faults.iter().filter(|fault| !fault.kind.is_warning()) {
-            match remedy(dataset, fault, map.as_ref(), &renamed, &dropped) {
-                Some(repair) if all.repairs.contains(&repair) => {}
-                Some(repair) => all.repairs.push(repair),
-                None => all.open.push(fault.clone()),
-            }
-        }
-        all
+        let (dataset, _) = super::listing::corrected(dataset);
+        let files = files(&dataset);
+        let (repairs, open) = Proposal::new(&dataset, findings, &files).all();
+        Self { repairs, open, dataset }
     }
 
-    /// Writes the repaired copy of `dataset` to the new folder `to`, with `repairs.json` that keeps what was done.
-    ///
-    /// # Errors
-    /// Returns an error for a folder that exists, or for a file that cannot be copied or changed.
-    pub fn write(&self, dataset: &Dataset, to: &Path) -> Result<()> {
-        ensure!(!to.exists(), "{} exists already; name another folder with -o", to.display());
-        let parent = to.parent().context("a task needs a folder around it")?;
-        folders::create(parent)?;
-        let temporary = tempfile::Builder::new().prefix(".tmp-").tempdir_in(parent)?;
-        self.write_into(dataset, temporary.path())?;
-        std::fs::rename(temporary.keep(), to).with_context(|| to.display().to_string())
-    }
-
-    fn write_into(&self, dataset: &Dataset, to: &Path) -> Result<()> {
-        for folder in ["imagesTr", "labelsTr", "imagesTs"] {
-            for name in folders::file_names(&dataset.folder.join(folder), ".nii.gz").unwrap_or_default() {
-                self.copy(dataset, &Path::new(folder).join(name), to)?;
-            }
-        }
-        let description = json::load(&dataset.folder.join("dataset.json"))?;
-        json::save(&to.join("dataset.json"), &self.describe(description))?;
-        let done = self.repairs.iter().map(|repair| Json::Str(repair.to_string())).collect();
-        let map = self.label_map().into_iter().flatten();
-        let map = map.map(|(from, to)| (from.to_string(), Json::Int(*to))).collect();
-        let kept = vec![
-            ("original".to_owned(), Json::Str(dataset.folder.display().to_string())),
-            ("label_map".to_owned(), Json::Object(map)),
-            ("repairs".to_owned(), Json::Array(done)),
-        ];
-        Ok(json::save(&to.join("repairs.json"), &Json::Object(kept))?)
-    }
-
-    fn label_map(&self) -> Option<&BTreeMap<i64, i64>> {
+    pub(super) fn label_map(&self) -> Option<&BTreeMap<i64, i64>> {
         self.repairs.iter().find_map(|repair| match repair {
             Repair::RemapLabels(map) => Some(map),
             _ => None,
         })
     }
 
-    fn drops(&self, case: &str) -> bool {
+    pub(super) fn drops(&self, case: &str) -> bool {
         self.repairs.iter().any(|repair| matches!(repair, Repair::DropCase(dropped) if dropped == case))
     }
+}
 
-    fn copy(&self, dataset: &Dataset, file: &Path, to: &Path) -> Result<()> {
-        if case_of(dataset, file).is_some_and(|case| self.drops(&case)) {
-            return Ok(());
+/// The files that a task should have, and images without a channel in their name; with their cases.
+fn files(dataset: &Dataset) -> BTreeMap<PathBuf, (Part, String)> {
+    let mut files = BTreeMap::new();
+    for part in [Part::Training, Part::Test] {
+        for case in dataset.cases(part) {
+            files.insert(
+                Path::new(part.folder()).join(format!("{case}{}", dataset.ending)),
+                (part, case.clone()),
+            );
         }
-        let (mut target, mut header, mut clear) = (file.to_owned(), None, false);
-        for repair in &self.repairs {
-            match repair {
-                Repair::LeaveOut(left) if left == file => return Ok(()),
-                Repair::Rename(from, name) if from == file => target.clone_from(name),
-                Repair::CopyHeader(label, image) if label == file => header = Some(image.clone()),
-                Repair::ClearNotFinite(broken) if broken == file => clear = true,
-                _ => {}
+    }
+    // A case may be called like a channel of another: files that belong to a case come last and win.
+    for part in [Part::Training, Part::Test] {
+        for case in dataset.cases(part) {
+            let label = (part == Part::Training).then(|| dataset.label(case));
+            for path in dataset.images_of(part, case).into_iter().chain(label) {
+                files.insert(dataset.relative(&path), (part, case.clone()));
             }
         }
-        let (from, target) = (dataset.folder.join(file), to.join(target));
-        folders::create(target.parent().unwrap_or(to))?;
-        let map = self.label_map().filter(|_| file.starts_with("labelsTr"));
-        if header.is_none() && map.is_none() && !clear {
-            std::fs::copy(&from, &target).with_context(|| from.display().to_string())?;
-            return Ok(());
+    }
+    files
+}
+
+/// What is needed to find the remedy of an issue.
+struct Proposal<'a> {
+    dataset: &'a Dataset,
+    findings: &'a Findings,
+    files: &'a BTreeMap<PathBuf, (Part, String)>,
+    map: Option<BTreeMap<i64, i64>>,
+    /// The name that a file should have, with the name that it has.
+    renamed: BTreeMap<PathBuf, PathBuf>,
+    dropped: BTreeSet<String>,
+}
+
+impl<'a> Proposal<'a> {
+    fn new(
+        dataset: &'a Dataset,
+        findings: &'a Findings,
+        files: &'a BTreeMap<PathBuf, (Part, String)>,
+    ) -> Self {
+        let renamed = renames(dataset, findings, files);
+        let map = label_map(dataset, findings);
+        let mut all = Self { dataset, findings, files, map, renamed, dropped: BTreeSet::new() };
+        let fatal = findings.issues.iter().filter(|issue| all.is_fatal(issue));
+        all.dropped = fatal.filter_map(|issue| all.training_case(&issue.file)).collect();
+        all
+    }
+
+    fn all(&self) -> (Vec<Repair>, Vec<Issue>) {
+        let (mut repairs, mut open) = (Vec::new(), Vec::new());
+        for issue in self.findings.issues.iter().filter(|issue| !issue.kind.is_warning()) {
+            match self.remedy(issue) {
+                Some(repair) if repairs.contains(&repair) => {}
+                Some(repair) => repairs.push(repair),
+                None => open.push(issue.clone()),
+            }
         }
-        rewrite(
-            &from,
-            &target,
-            header.map(|image| dataset.folder.join(image)),
-            map,
-            file.starts_with("labelsTr"),
-        )
+        (repairs, open)
     }
 
-    /// `dataset.json` without dropped cases, each case once, with labels renumbered.
-    fn describe(&self, description: Json) -> Json {
-        let Json::Object(entries) = description else { return description };
-        let entries = entries.into_iter().map(|(key, value)| {
-            let value = match (key.as_str(), value) {
-                ("training", Json::Array(items)) => Json::Array(self.kept(items)),
-                ("numTraining", Json::Int(_)) => Json::Null,
-                ("labels", Json::Object(labels)) => Json::Object(self.renumbered(labels)),
-                (_, value) => value,
-            };
-            (key, value)
-        });
-        let mut entries: Vec<(String, Json)> = entries.collect();
-        let count =
-            entries.iter().find(|(key, _)| key == "training").and_then(|(_, list)| Some(list.items()?.len()));
-        for (_, value) in entries.iter_mut().filter(|(key, _)| key == "numTraining") {
-            *value = Json::Int(count.unwrap_or(0) as i64);
+    /// Whether a case cannot be kept.
+    fn is_fatal(&self, issue: &Issue) -> bool {
+        match issue.kind {
+            IssueKind::MissingFile => !self.renamed.contains_key(&issue.file),
+            kind => matches!(kind, IssueKind::Unreadable | IssueKind::Size | IssueKind::ZeroImage),
         }
-        Json::Object(entries)
     }
 
-    fn kept(&self, items: Vec<Json>) -> Vec<Json> {
-        let mut seen = BTreeSet::new();
-        let name = |item: &Json| {
-            let path = item.as_str().or_else(|| item.get("image")?.as_str()).unwrap_or_default();
-            path.rsplit('/').next().unwrap_or(path).trim_end_matches(".nii.gz").to_owned()
-        };
-        items.into_iter().filter(|item| !self.drops(&name(item)) && seen.insert(name(item))).collect()
+    /// The training case that a file belongs to.
+    fn training_case(&self, file: &Path) -> Option<String> {
+        let (part, case) = self.files.get(file)?;
+        (*part == Part::Training).then(|| case.clone())
     }
 
-    fn renumbered(&self, labels: Vec<(String, Json)>) -> Vec<(String, Json)> {
-        let declared: BTreeSet<i64> = labels.iter().filter_map(|(value, _)| value.parse().ok()).collect();
-        let Some(map) = self.label_map().filter(|map| map.keys().all(|from| declared.contains(from))) else {
-            return labels;
-        };
-        let new = |value: String| {
-            value.parse().ok().and_then(|old: i64| map.get(&old)).map_or(value, ToString::to_string)
-        };
-        labels.into_iter().map(|(value, name)| (new(value), name)).collect()
+    fn remedy(&self, issue: &Issue) -> Option<Repair> {
+        let file = &issue.file;
+        let case = self.training_case(file);
+        if let Some(case) = case.as_ref().filter(|case| self.dropped.contains(*case)) {
+            return Some(Repair::DropCase(case.clone()));
+        }
+        match issue.kind {
+            IssueKind::UndeclaredLabel | IssueKind::LabelsNotConsecutive => {
+                self.map.clone().map(Repair::RemapLabels)
+            }
+            IssueKind::MissingFile => {
+                self.renamed.get(file).map(|from| Repair::Rename(from.clone(), file.clone()))
+            }
+            IssueKind::NameWithoutChannel => self
+                .renamed
+                .iter()
+                .find(|(_, from)| *from == file)
+                .map(|(to, from)| Repair::Rename(from.clone(), to.clone())),
+            IssueKind::Spacing | IssueKind::Origin | IssueKind::Direction => {
+                let case = case?;
+                let first = self.dataset.images(&case).first().map(|path| self.dataset.relative(path))?;
+                let label = self.dataset.relative(&self.dataset.label(&case));
+                (*file == first).then_some(Repair::CopyHeader(label, first))
+            }
+            IssueKind::NotFinite => Some(Repair::ClearNotFinite(file.clone())),
+            IssueKind::UnlistedFile | IssueKind::TooManyChannels => Some(Repair::LeaveOut(file.clone())),
+            IssueKind::ListedTwice => Some(Repair::ListOnce(issue.detail.clone())),
+            IssueKind::ListedWithChannel => Some(Repair::ListWithoutChannel),
+            _ => None,
+        }
     }
 }
 
-fn rewrite(
-    from: &Path,
-    to: &Path,
-    header: Option<PathBuf>,
-    map: Option<&BTreeMap<i64, i64>>,
-    is_label: bool,
-) -> Result<()> {
-    let mut image = nifti::read(from)?;
-    if let Some(path) = header {
-        image.geometry = nifti::read_geometry(&path)?;
-    }
-    image.data.mapv_inplace(|value| if value.is_finite() { value } else { 0.0 });
-    if !is_label {
-        return Ok(nifti::write_image(to, image.data.view(), &image.geometry)?);
-    }
-    let new = |value: f32| map.and_then(|map| map.get(&(value as i64))).map_or(value, |new| *new as f32);
-    if let Some(bad) =
-        image.data.iter().map(|value| new(*value)).find(|v| v.fract() != 0.0 || !(0.0..256.0).contains(v))
-    {
-        bail!("{}: label value {bad} does not fit into 8 bits", from.display());
-    }
-    let labels = image.data.mapv(|value| new(value) as u8);
-    Ok(nifti::write_labels(to, labels.view(), &image.geometry)?)
-}
-
-/// Images without a channel in their name, with the name they should have.
-fn renames(findings: &Findings) -> BTreeMap<PathBuf, PathBuf> {
-    let unnamed = findings.faults.iter().filter(|fault| fault.kind == FaultKind::NameWithoutChannel);
-    let named = |file: &Path| PathBuf::from(file.to_string_lossy().replace(".nii.gz", "_0000.nii.gz"));
-    unnamed.map(|fault| (named(&fault.file), fault.file.clone())).collect()
-}
-
-/// Whether a case cannot be kept.
-fn is_fatal(fault: &Fault, renamed: &BTreeMap<PathBuf, PathBuf>) -> bool {
-    match fault.kind {
-        FaultKind::MissingFile => !renamed.contains_key(&fault.file),
-        kind => matches!(kind, FaultKind::Unreadable | FaultKind::Size),
-    }
-}
-
-fn remedy(
+/// Images without a channel in their name, with the name they should have: that of the first channel, where no file has it.
+fn renames(
     dataset: &Dataset,
-    fault: &Fault,
-    map: Option<&BTreeMap<i64, i64>>,
-    renamed: &BTreeMap<PathBuf, PathBuf>,
-    dropped: &BTreeSet<String>,
-) -> Option<Repair> {
-    let file = &fault.file;
-    let case = case_of(dataset, file);
-    if let Some(case) = case.as_ref().filter(|case| dropped.contains(*case)) {
-        return Some(Repair::DropCase(case.clone()));
-    }
-    match fault.kind {
-        FaultKind::UndeclaredLabel | FaultKind::LabelsNotConsecutive => map.cloned().map(Repair::RemapLabels),
-        FaultKind::MissingFile => renamed.get(file).map(|from| Repair::Rename(from.clone(), file.clone())),
-        FaultKind::NameWithoutChannel => renamed
-            .iter()
-            .find(|(_, from)| *from == file)
-            .map(|(to, from)| Repair::Rename(from.clone(), to.clone())),
-        FaultKind::Spacing | FaultKind::Origin | FaultKind::Direction => {
-            let first = Path::new("imagesTr").join(format!("{}_0000.nii.gz", case?));
-            (*file == first).then(|| Repair::CopyHeader(label_of(&first), first.clone()))
-        }
-        FaultKind::NotFinite => Some(Repair::ClearNotFinite(file.clone())),
-        FaultKind::UnlistedFile | FaultKind::TooManyChannels => Some(Repair::LeaveOut(file.clone())),
-        FaultKind::ListedTwice => Some(Repair::ListOnce(fault.detail.clone())),
-        _ => None,
-    }
-}
-
-fn label_of(image: &Path) -> PathBuf {
-    let name = image.file_name().map(|name| name.to_string_lossy().replace("_0000.nii.gz", ".nii.gz"));
-    Path::new("labelsTr").join(name.unwrap_or_default())
-}
-
-/// The training case a file belongs to.
-fn case_of(dataset: &Dataset, file: &Path) -> Option<String> {
-    if file.starts_with("imagesTs") {
-        return None;
-    }
-    let name = file.file_name()?.to_string_lossy().into_owned();
-    let stem = name.strip_suffix(".nii.gz")?;
-    let bare = stem.rsplit_once('_').map_or(stem, |(case, _)| case);
-    let listed = |case: &str| dataset.training.iter().any(|known| known == case);
-    [stem, bare].into_iter().find(|case| listed(case)).map(str::to_owned)
+    findings: &Findings,
+    files: &BTreeMap<PathBuf, (Part, String)>,
+) -> BTreeMap<PathBuf, PathBuf> {
+    let unnamed = findings.issues.iter().filter(|issue| issue.kind == IssueKind::NameWithoutChannel);
+    let named = |file: &PathBuf| {
+        let (part, case) = files.get(file)?;
+        let first = dataset.images_of(*part, case).into_iter().next()?;
+        (!first.exists()).then(|| (dataset.relative(&first), file.clone()))
+    };
+    unnamed.filter_map(|issue| named(&issue.file)).collect()
 }
 
 /// Occurring values in order onto declared values in order, when there are as many of both; or declared values with gaps
-/// onto 0, 1, 2, ...
+/// onto 0, 1, 2, ... The declared values become 0, 1, 2, ... in either case.
 fn label_map(dataset: &Dataset, findings: &Findings) -> Option<BTreeMap<i64, i64>> {
     let declared: BTreeSet<i64> = dataset.labels.iter().copied().collect();
     let mut occurring: BTreeSet<i64> = findings.label_values.keys().copied().collect();

@@ -13,40 +13,43 @@ use crate::folders;
 /// Bump it when the same inputs give other bytes.
 const VERSION: &str = "nnunet case 1";
 
+/// Folder of the keys of v2's cases.
+const KEYS: &str = "keys";
+
 /// A hash of everything a case follows from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Key(String);
+pub(crate) struct Key(String);
 
 /// Collects what a case follows from.
-pub(super) struct KeyBuilder(blake3::Hasher);
+pub(crate) struct KeyBuilder(blake3::Hasher);
 
 impl KeyBuilder {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut hasher = blake3::Hasher::new();
         hasher.update(VERSION.as_bytes());
         Self(hasher)
     }
 
     /// The bytes of a file.
-    pub(super) fn file(mut self, path: &Path) -> Result<Self> {
+    pub(crate) fn file(mut self, path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
         self.0.update(&(bytes.len() as u64).to_le_bytes()).update(&bytes);
         Ok(self)
     }
 
     /// A text, for example settings as JSON.
-    pub(super) fn text(mut self, text: &str) -> Self {
+    pub(crate) fn text(mut self, text: &str) -> Self {
         self.0.update(&(text.len() as u64).to_le_bytes()).update(text.as_bytes());
         self
     }
 
-    pub(super) fn finish(self) -> Key {
+    pub(crate) fn finish(self) -> Key {
         Key(self.0.finalize().to_hex().to_string())
     }
 }
 
 /// The files of a case: `path` is the folder and the case's name.
-pub(super) struct CaseFiles {
+pub(crate) struct CaseFiles {
     /// Image and label.
     pub npz: PathBuf,
     /// Properties.
@@ -55,18 +58,25 @@ pub(super) struct CaseFiles {
 }
 
 impl CaseFiles {
-    pub(super) fn new(folder: &Path, case: &str) -> Self {
+    pub(crate) fn new(folder: &Path, case: &str) -> Self {
         let with = |ending: &str| folder.join(format!("{case}.{ending}"));
         Self { npz: with("npz"), pkl: with("pkl"), key: with("key") }
     }
 
+    /// With the key in a folder of its own: v2 takes a folder whose files have several endings for broken.
+    pub(crate) fn with_key_apart(folder: &Path, case: &str) -> Result<Self> {
+        let keys = folder.join(KEYS);
+        folders::create(&keys)?;
+        Ok(Self { key: keys.join(format!("{case}.key")), ..Self::new(folder, case) })
+    }
+
     /// Whether the case is there and was made from the same.
-    pub(super) fn is_current(&self, key: &Key) -> bool {
+    pub(crate) fn is_current(&self, key: &Key) -> bool {
         self.exist() && self.stored().as_ref() == Some(key)
     }
 
     /// Whether the case is there but has no key: Python made it.
-    pub(super) fn is_foreign(&self) -> bool {
+    pub(crate) fn is_foreign(&self) -> bool {
         self.exist() && self.stored().is_none()
     }
 
@@ -79,14 +89,14 @@ impl CaseFiles {
     }
 
     /// Makes the old case invalid and notes what the new one is made from.
-    pub(super) fn begin(&self, key: &Key) -> Result<()> {
+    pub(crate) fn begin(&self, key: &Key) -> Result<()> {
         remove(&self.pkl)?;
         Ok(atomic::write_bytes(&self.key, format!("{}\n", key.0).as_bytes())?)
     }
 }
 
 /// Removes a file that may not exist.
-pub(super) fn remove(path: &Path) -> Result<()> {
+pub(crate) fn remove(path: &Path) -> Result<()> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(error).with_context(|| format!("cannot remove {}", path.display()))
@@ -96,7 +106,7 @@ pub(super) fn remove(path: &Path) -> Result<()> {
 }
 
 /// Removes what a killed run left behind under temporary names.
-pub(super) fn sweep(folder: &Path) -> Result<()> {
+pub(crate) fn sweep(folder: &Path) -> Result<()> {
     folders::create(folder)?;
     let entries = std::fs::read_dir(folder).with_context(|| folder.display().to_string())?;
     for entry in entries.flatten() {

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use ndarray::{Array3, Array4, Axis};
 use nnunet_formats::nifti::Geometry;
-use nnunet_formats::npz;
-use nnunet_plugin_api::vocabulary::{CaseProperties, ItkGeometry};
+use nnunet_formats::{Image, npz};
+use nnunet_plugin_core::vocabulary::{CaseProperties, ItkGeometry};
 use nnunet_preprocessing::{Cropped, crop_to_nonzero};
 
 use super::cache_key::{CaseFiles, KeyBuilder, sweep};
@@ -22,6 +22,7 @@ use crate::{folders, images, records};
 /// # Errors
 /// Returns one error that lists all cases that cannot be read.
 pub fn crop_task(dataset: &Dataset, task: &TaskFolders, limits: Limits) -> Result<()> {
+    dataset.check()?;
     let references = task.cropped.join("gt_segmentations");
     sweep(&task.cropped)?;
     sweep(&references)?;
@@ -108,7 +109,16 @@ impl RawCase {
     /// # Errors
     /// Returns an error for a file that is missing, unreadable, or of another size than the first channel.
     pub fn read(files: &[PathBuf], label: Option<&Path>) -> Result<Self> {
-        let (data, geometry) = read_channels(files)?;
+        let (data, geometry) = read_channels(files, images::read)?;
+        Self::with_label(data, geometry, files, label)
+    }
+
+    /// As [`RawCase::read`], but numbers that are not finite stay.
+    ///
+    /// # Errors
+    /// As [`RawCase::read`].
+    pub fn read_keeping_nan(files: &[PathBuf], label: Option<&Path>) -> Result<Self> {
+        let (data, geometry) = read_channels(files, images::read_keeping_nan)?;
         Self::with_label(data, geometry, files, label)
     }
 
@@ -164,12 +174,12 @@ impl RawCase {
     }
 }
 
-fn read_channels(files: &[PathBuf]) -> Result<(Array4<f32>, Geometry)> {
+fn read_channels(files: &[PathBuf], read: fn(&Path) -> Result<Image>) -> Result<(Array4<f32>, Geometry)> {
     let Some(first) = files.first() else { bail!("a case without images") };
     let mut channels = Vec::new();
     let mut geometry: Option<Geometry> = None;
     for path in files {
-        let image = images::read(path)?;
+        let image = read(path)?;
         let wanted = geometry.get_or_insert(image.geometry).size;
         let size = image.geometry.size;
         ensure!(

@@ -1,9 +1,9 @@
 //! The fingerprint of a cropped task, kept beside it as v1 does.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use ndarray::s;
 use nnunet_formats::npz;
-use nnunet_plugin_api::vocabulary::Fingerprint;
+use nnunet_plugin_core::vocabulary::{Fingerprint, IntensityProperties};
 use nnunet_preprocessing::{CaseSummary, assemble, foreground_intensities};
 
 use super::parallel::{CaseStep, Limits, for_each_case};
@@ -17,11 +17,12 @@ use crate::{folders, images, records};
 /// # Errors
 /// Returns one error that lists all cases that cannot be read.
 pub fn analyze(dataset: &Dataset, task: &TaskFolders, limits: Limits) -> Result<Fingerprint> {
-    let is_ct = dataset.modalities.iter().any(|name| name == "CT" || name == "ct");
+    let is_ct = dataset.has_ct();
     let cases = folders::case_names(&task.cropped)?;
     let summaries = for_each_case(&Summarize { dataset, task, is_ct }, &cases, limits)?;
     let fingerprint = assemble(summaries, dataset.modalities.clone(), dataset.classes.clone());
     if let Some(channels) = &fingerprint.intensity_properties {
+        check_contrast(channels, &dataset.modalities)?;
         records::save(
             &task.cropped.join("intensityproperties.pkl"),
             &records::intensities_to_pickle(channels),
@@ -33,6 +34,27 @@ pub fn analyze(dataset: &Dataset, task: &TaskFolders, limits: Limits) -> Result<
     records::save_with_twin(&task.preprocessed.join("dataset_properties.pkl"), &value)?;
     folders::copy_file(&dataset.folder.join("dataset.json"), &task.preprocessed.join("dataset.json"))?;
     Ok(fingerprint)
+}
+
+/// CT is normalized by the intensities of the foreground of all cases.
+///
+/// # Errors
+/// Returns an error if there is no foreground, or all of it has one intensity.
+fn check_contrast(channels: &[IntensityProperties], modalities: &[String]) -> Result<()> {
+    for (channel, name) in channels.iter().zip(modalities).filter(|(_, name)| name.eq_ignore_ascii_case("ct"))
+    {
+        let sd = channel.global.sd;
+        ensure!(
+            !sd.is_nan(),
+            "no case has foreground with finite intensities, which {name} images are normalized by; check the label maps"
+        );
+        ensure!(
+            sd > 0.0,
+            "the foreground of all {name} images has the same intensity, {}: there is no contrast to normalize",
+            channel.global.mean
+        );
+    }
+    Ok(())
 }
 
 /// Collects what the fingerprint needs of a cropped case.

@@ -1,13 +1,13 @@
 //! The steps from a raw task to preprocessed cases, over all cases of the task.
 
-mod cache_key;
+pub(crate) mod cache_key;
 mod crop;
 mod fingerprint;
-mod parallel;
+pub(crate) mod parallel;
 mod plan;
 mod preprocess;
 mod references;
-mod sizes;
+pub(crate) mod sizes;
 mod task_folders;
 
 pub use crop::{RawCase, crop_case, crop_task};

@@ -20,7 +20,7 @@ pub struct Limits {
 }
 
 /// A step of the pipeline that is done for every case.
-pub(super) trait CaseStep: Sync {
+pub(crate) trait CaseStep: Sync {
     /// The result for a case.
     type Output: Send;
 
@@ -42,7 +42,7 @@ pub(super) trait CaseStep: Sync {
 ///
 /// # Errors
 /// Returns one error that lists every case that failed.
-pub(super) fn for_each_case<S: CaseStep>(
+pub(crate) fn for_each_case<S: CaseStep>(
     step: &S,
     cases: &[String],
     limits: Limits,

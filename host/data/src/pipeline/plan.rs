@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 use nnunet_planning::{Places, Resolved, make_plans};
-use nnunet_plugin_api::vocabulary::{Fingerprint, Plans};
+use nnunet_plugin_core::vocabulary::{Fingerprint, Plans};
 
 use super::task_folders::TaskFolders;
 use crate::{folders, records};

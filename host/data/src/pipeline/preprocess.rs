@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use nnunet_formats::npz;
 use nnunet_numerics::resampled_shape;
-use nnunet_plugin_api::vocabulary::{CaseProperties, Plans};
+use nnunet_plugin_core::vocabulary::{CaseProperties, Plans};
 use nnunet_preprocessing::{Resolved, Target, class_locations, preprocess};
 
 use super::cache_key::{CaseFiles, Key, KeyBuilder, remove, sweep};

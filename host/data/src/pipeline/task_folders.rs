@@ -1,10 +1,11 @@
 //! The folders of a task.
 
+use std::fs::{File, TryLockError};
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
-use crate::folders::Folders;
+use crate::folders::{self, Folders};
 
 /// Folders of one task.
 #[derive(Debug, Clone)]
@@ -31,5 +32,53 @@ impl TaskFolders {
             cropped: folders.cropped()?.join(name),
             preprocessed: folders.preprocessed()?.join(name),
         })
+    }
+
+    /// Waits until no other process works on the cropped and preprocessed cases of this task, and keeps others out until
+    /// the result is dropped. Two processes that make the same files would remove each other's.
+    ///
+    /// # Errors
+    /// Returns an I/O error if the lock's file cannot be made.
+    pub fn lock(&self) -> Result<File> {
+        folders::create(&self.cropped)?;
+        let path = self.cropped.join(".lock");
+        let file = File::create(&path).with_context(|| path.display().to_string())?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                tracing::info!("waiting for another process that works on {}", self.name);
+                file.lock().with_context(|| path.display().to_string())?;
+            }
+            // Some network file systems have no locks.
+            Err(TryLockError::Error(error)) => tracing::warn!("{} cannot be locked: {error}", path.display()),
+        }
+        Ok(file)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_process_works_on_a_task() {
+        let folder = tempfile::tempdir().unwrap();
+        let part = |name: &str| folder.path().join(name);
+        let task = TaskFolders {
+            name: "Task001_X".to_owned(),
+            raw: part("raw"),
+            cropped: part("cropped"),
+            preprocessed: part("preprocessed"),
+        };
+        let held = task.lock().unwrap();
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let other = std::thread::spawn(move || {
+            let _lock = task.lock().unwrap();
+            sender.send(()).unwrap();
+        });
+        assert!(receiver.try_recv().is_err());
+        drop(held);
+        receiver.recv().unwrap();
+        other.join().unwrap();
     }
 }

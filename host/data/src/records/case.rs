@@ -2,10 +2,10 @@
 
 use anyhow::Result;
 use nnunet_formats::pickle::{DType, NdArray, Value};
-use nnunet_plugin_api::vocabulary::{CaseProperties, ClassLocations, ItkGeometry, Regions};
+use nnunet_plugin_core::vocabulary::{CaseProperties, ClassLocations, ItkGeometry, Regions};
 
 use super::plans::bools;
-use super::{by_number, f64x3, field, float_tuple, int_tuple, usizex3};
+use super::{by_number, f64x3, field, float_tuple, int_tuple, optional, usizex3};
 
 /// v1's case properties, in v1's order.
 #[must_use]
@@ -67,14 +67,14 @@ fn locations_to_pickle(class: &ClassLocations) -> (Value, Value) {
 /// Back from v1's case properties.
 ///
 /// # Errors
-/// Returns an error for a key that is missing or of the wrong type.
+/// Returns an error if a key is missing or of the wrong kind. Only keys that v1 does not always write may be missing or
+/// `None`.
 pub fn case_from_pickle(value: &Value) -> Result<CaseProperties> {
-    let optional = |key: &str| value.get(key).filter(|value| **value != Value::None);
     Ok(CaseProperties {
         original_size_of_raw_data: field(value, "original_size_of_raw_data", usizex3)?,
         original_spacing: field(value, "original_spacing", f64x3)?,
         list_of_data_files: field(value, "list_of_data_files", Value::to_strings)?,
-        seg_file: optional("seg_file").and_then(Value::as_str).map(str::to_owned),
+        seg_file: optional(value, "seg_file", |v| v.as_str().map(str::to_owned))?,
         itk: ItkGeometry {
             origin: field(value, "itk_origin", f64x3)?,
             spacing: field(value, "itk_spacing", f64x3)?,
@@ -92,11 +92,12 @@ pub fn case_from_pickle(value: &Value) -> Result<CaseProperties> {
             Some(v.to_f64_vec()?.into_iter().map(|label| label as f32).collect())
         })?,
         size_after_cropping: field(value, "size_after_cropping", usizex3)?,
-        use_nonzero_mask_for_norm: optional("use_nonzero_mask_for_norm")
-            .and_then(|v| by_number(v, Value::as_bool)),
-        size_after_resampling: optional("size_after_resampling").and_then(usizex3),
-        spacing_after_resampling: optional("spacing_after_resampling").and_then(f64x3),
-        class_locations: optional("class_locations").and_then(locations_from_pickle),
+        use_nonzero_mask_for_norm: optional(value, "use_nonzero_mask_for_norm", |v| {
+            by_number(v, Value::as_bool)
+        })?,
+        size_after_resampling: optional(value, "size_after_resampling", usizex3)?,
+        spacing_after_resampling: optional(value, "spacing_after_resampling", f64x3)?,
+        class_locations: optional(value, "class_locations", locations_from_pickle)?,
     })
 }
 
@@ -105,8 +106,35 @@ fn locations_from_pickle(value: &Value) -> Option<Vec<ClassLocations>> {
     entries
         .map(|(class, positions)| {
             let flat: Vec<i64> = positions.to_f64_vec()?.into_iter().map(|value| value as i64).collect();
-            let locations = flat.as_chunks::<3>().0.to_vec();
+            let (locations, rest) = flat.as_chunks::<3>();
+            let locations = locations.to_vec();
+            rest.is_empty().then_some(())?;
             Some(ClassLocations { class: class.as_i64()?, locations })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn damaged_optional_keys_are_errors() {
+        let case =
+            CaseProperties { use_nonzero_mask_for_norm: Some(vec![true]), ..CaseProperties::default() };
+        let Value::OrderedDict(entries) = case_to_pickle(&case) else { panic!("not a dictionary") };
+        let with = |key: &str, value: Value| {
+            let mut entries = entries.clone();
+            entries.retain(|(name, _)| name.as_str() != Some(key));
+            entries.push((Value::str(key), value));
+            case_from_pickle(&Value::OrderedDict(entries))
+        };
+        for key in ["use_nonzero_mask_for_norm", "class_locations", "size_after_resampling"] {
+            assert!(with(key, Value::None).is_ok(), "{key}");
+            let error = with(key, Value::str("damaged")).unwrap_err().to_string();
+            assert!(error.contains(key), "{error}");
+        }
+        let locations = Value::Dict(vec![(Value::Int(1), Value::i64_array([1, 2]))]);
+        assert!(with("class_locations", locations).is_err(), "positions have three coordinates");
+    }
 }

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use nnunet_formats::pickle::Value;
-use nnunet_plugin_api::vocabulary::{Fingerprint, IntensityProperties, IntensityStatistics};
+use nnunet_plugin_core::vocabulary::{Fingerprint, IntensityProperties, IntensityStatistics};
 
 use super::{by_number, f64x3, field, get, int_tuple, numbered, usizex3};
 

@@ -50,9 +50,10 @@ fn field<T>(value: &Value, key: &str, convert: impl FnOnce(&Value) -> Option<T>)
     convert(get(value, key)?).with_context(|| format!("the key `{key}` is of the wrong kind"))
 }
 
-/// As [`field`], of a key that may be missing.
+/// As [`field`], of a key that may be missing or `None`.
 fn optional<T>(value: &Value, key: &str, convert: impl FnOnce(&Value) -> Option<T>) -> Result<Option<T>> {
-    value.get(key).map(|_| field(value, key, convert)).transpose()
+    let present = value.get(key).filter(|value| **value != Value::None);
+    present.map(|_| field(value, key, convert)).transpose()
 }
 
 fn three<T: Copy>(values: Vec<T>) -> Option<[T; 3]> {

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use nnunet_formats::pickle::Value;
-use nnunet_plugin_api::vocabulary::{Plans, SegmentationExport, Stage};
+use nnunet_plugin_core::vocabulary::{Plans, SegmentationExport, Stage};
 
 use super::{
     by_number, f64x3, field, fingerprint_from_pickle, fingerprint_to_pickle, get, int_tuple, numbered,

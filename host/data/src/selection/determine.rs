@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use nnunet_engine::progress;
 use nnunet_evaluation::{Confusion, nan_mean};
 use nnunet_formats::json::{self, Json};
-use nnunet_plugin_api::LabelVolume;
+use nnunet_plugin_core::LabelVolume;
 use nnunet_postprocessing::{Classes, keep_largest};
 use rayon::prelude::*;
 
@@ -196,7 +196,7 @@ fn mean_dice(pairs: &[Pair], classes: &[u8], step: Step<'_>) -> Result<Vec<f64>>
         .par_iter()
         .map(|pair| {
             let mut volume = read_volume(&pair.test)?;
-            let reference = images::read_labels(&pair.reference)?;
+            let reference = images::read_some_labels(&pair.reference, classes)?;
             ensure!(
                 reference.dim() == volume.labels.dim(),
                 "{} and {} have different sizes",

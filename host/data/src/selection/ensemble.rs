@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use ndarray::{Array3, Array4};
+use nnunet_export::{labels_of, regions_of};
 use nnunet_formats::pickle::{self, Value};
 use nnunet_formats::{nifti, npz};
-use nnunet_inference::{labels_of, regions_of};
 use nnunet_numerics::{Resampling, resample, separate_axis};
-use nnunet_plugin_api::vocabulary::CaseProperties;
+use nnunet_plugin_core::vocabulary::CaseProperties;
 
 use crate::{export, images, records};
 

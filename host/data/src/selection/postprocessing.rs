@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use nnunet_engine::progress;
 use nnunet_formats::json::{self, Json};
-use nnunet_plugin_api::{LabelVolume, Postprocessor};
+use nnunet_plugin_core::{LabelVolume, Postprocessor};
 use nnunet_postprocessing::{Classes, LargestComponent, LargestComponentConfig};
 use rayon::prelude::*;
 
@@ -100,7 +100,7 @@ fn sizes_from(text: &str, classes: &[Classes]) -> Result<Option<Vec<f64>>> {
 }
 
 impl Postprocessor for Postprocessing {
-    fn apply(&self, volume: &mut LabelVolume) -> nnunet_plugin_api::Result<()> {
+    fn apply(&self, volume: &mut LabelVolume) -> nnunet_plugin_core::Result<()> {
         LargestComponent::new(self.config.clone()).apply(volume)
     }
 }

@@ -5,7 +5,7 @@ use nnunet_engine::clock;
 use nnunet_evaluation::nan_mean;
 use nnunet_formats::json::Json;
 
-use super::{Head, Pair};
+use super::pair::{Head, Pair};
 
 /// Metrics that are counts: written without a point, but for their means.
 const COUNTS: [&str; 5] = [

@@ -2,9 +2,10 @@
 
 mod document;
 mod extended;
+mod pair;
 mod regions;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use ndarray::Array3;
@@ -15,29 +16,10 @@ use rayon::prelude::*;
 use crate::{failures, images};
 
 pub use extended::{EXTENDED_FILE, write_extended};
+pub use pair::{Head, Pair};
 pub use regions::write_regions;
 
 use document::{Values, document};
-
-/// A prediction and its reference.
-#[derive(Debug, Clone)]
-pub struct Pair {
-    /// Prediction.
-    pub test: PathBuf,
-    /// Reference.
-    pub reference: PathBuf,
-}
-
-/// Names in the summary's head.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Head<'a> {
-    /// What was evaluated.
-    pub name: &'a str,
-    /// Task.
-    pub task: &'a str,
-    /// Whatever else there is to say.
-    pub description: &'a str,
-}
 
 /// Mean Dice by label.
 pub type MeanDice = Vec<(i64, f64)>;
@@ -64,7 +46,8 @@ fn compare<T: Send>(
     measure: impl Fn(u8, &Array3<u8>, &Array3<u8>, [f64; 3]) -> T + Sync,
 ) -> Result<Vec<Vec<T>>> {
     let one = |pair: &Pair| -> Result<Vec<T>> {
-        let (test, reference) = load(pair)?;
+        let asked: Vec<u8> = labels.iter().filter_map(|label| u8::try_from(*label).ok()).collect();
+        let (test, reference) = load(pair, &asked)?;
         let spacing = images::read_geometry(&pair.test)?.spacing_zyx();
         let measured = |label: &i64| {
             let label = u8::try_from(*label).context("labels lie between 0 and 255")?;
@@ -75,8 +58,10 @@ fn compare<T: Send>(
     failures::all("cases cannot be evaluated", pairs.par_iter().map(one).collect())
 }
 
-fn load(pair: &Pair) -> Result<(Array3<u8>, Array3<u8>)> {
-    let (test, reference) = (images::read_labels(&pair.test)?, images::read_labels(&pair.reference)?);
+/// Both label maps of a pair, with the labels `asked` for.
+fn load(pair: &Pair, asked: &[u8]) -> Result<(Array3<u8>, Array3<u8>)> {
+    let read = |path: &Path| images::read_some_labels(path, asked);
+    let (test, reference) = (read(&pair.test)?, read(&pair.reference)?);
     ensure!(
         test.dim() == reference.dim(),
         "{} has {:?} voxels (z, y, x) but {} has {:?}",
@@ -86,4 +71,30 @@ fn load(pair: &Pair) -> Result<(Array3<u8>, Array3<u8>)> {
         reference.dim()
     );
     Ok((test, reference))
+}
+
+#[cfg(test)]
+mod tests {
+    use nnunet_formats::{Geometry, nifti};
+
+    use super::*;
+
+    #[test]
+    fn values_that_are_not_asked_for_do_not_matter() {
+        let folder = tempfile::tempdir().unwrap();
+        let direction = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
+        let geometry = Geometry { size: [4, 1, 1], spacing: [1.0; 3], origin: [0.0; 3], direction };
+        let file = |name: &str, values: [f32; 4]| {
+            let path = folder.path().join(name);
+            let image = Array3::from_shape_vec((1, 1, 4), values.to_vec()).unwrap();
+            nifti::write_image(&path, image.view(), &geometry).unwrap();
+            path
+        };
+        let reference = file("a.nii", [-1.0, 1.0, 1.0, 1000.0]);
+        let pair = Pair { test: file("b.nii", [0.0, 1.0, 0.0, 0.0]), reference: reference.clone() };
+        let dice = write(&folder.path().join("s.json"), &[pair], &[1], &Head::default()).unwrap();
+        assert!((dice[0].1 - 2.0 / 3.0).abs() < 1e-12);
+        assert!(images::read_labels(&reference).unwrap_err().to_string().contains("it contains -1"));
+        assert!(images::read_some_labels(&file("c.nii", [0.5, 0.0, 0.0, 0.0]), &[1]).is_err());
+    }
 }

@@ -7,7 +7,7 @@ use anyhow::Result;
 use ndarray::Array3;
 use nnunet_evaluation::{Confusion, nan_mean};
 use nnunet_formats::atomic;
-use nnunet_plugin_api::vocabulary::Regions;
+use nnunet_plugin_core::vocabulary::Regions;
 use rayon::prelude::*;
 
 use super::{Pair, load};
@@ -46,7 +46,8 @@ pub fn write_regions(path: &Path, pairs: &[Pair], regions: &Regions) -> Result<(
 }
 
 fn dice(pair: &Pair, regions: &Regions) -> Result<Vec<f64>> {
-    let (test, reference) = load(pair)?;
+    let asked: Vec<u8> = regions.regions.iter().flat_map(|region| &region.labels).copied().collect();
+    let (test, reference) = load(pair, &asked)?;
     let of = |labels: &[u8]| {
         let mask = |map: &Array3<u8>| map.mapv(|label| u8::from(labels.contains(&label)));
         Confusion::count(mask(&test).view(), mask(&reference).view(), 1).dice()

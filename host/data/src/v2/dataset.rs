@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use nnunet_inference::Heads;
-use serde::Deserialize;
-use serde_json::Value;
+use nnunet_export::Heads;
+use nnunet_preprocessing::v2::Class;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
 
 use super::load;
 use crate::images;
@@ -17,17 +18,52 @@ pub struct Dataset {
     /// Names by number.
     #[serde(alias = "modality")]
     pub channel_names: BTreeMap<String, Value>,
-    labels: BTreeMap<String, Label>,
+    #[serde(deserialize_with = "labels")]
+    labels: Vec<(String, Label)>,
     regions_class_order: Option<Vec<u8>>,
     /// Of all images and label maps.
     pub file_ending: String,
+    /// Number of training cases.
+    #[serde(rename = "numTraining")]
+    pub training_cases: Option<usize>,
+    /// Reader instead of the one for the ending.
+    pub overwrite_image_reader_writer: Option<String>,
+    /// Files of the training cases, where they are not in imagesTr and labelsTr.
+    #[serde(rename = "dataset", default)]
+    pub listed: Map<String, Value>,
 }
 
-#[derive(Debug, Deserialize)]
+/// The name under `labels` whose voxels nothing is learned from.
+const IGNORE: &str = "ignore";
+
+#[derive(Debug, Clone, Deserialize)]
 #[serde(untagged)]
 enum Label {
     One(i64),
     Several(Vec<i64>),
+}
+
+impl Label {
+    fn values(&self) -> Vec<i64> {
+        match self {
+            Label::One(value) => vec![*value],
+            Label::Several(values) => values.clone(),
+        }
+    }
+
+    fn class(&self) -> Class {
+        match self {
+            Label::One(value) => Class::Label(*value),
+            Label::Several(values) => Class::Region(values.clone()),
+        }
+    }
+}
+
+/// In the order of the file, which is that of the network's outputs.
+fn labels<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(String, Label)>, D::Error> {
+    let map = Map::deserialize(deserializer)?;
+    let of = |(name, value)| Ok((name, serde_json::from_value(value).map_err(serde::de::Error::custom)?));
+    map.into_iter().map(of).collect()
 }
 
 impl Dataset {
@@ -48,13 +84,55 @@ impl Dataset {
     /// Number of labels that are neither background nor to be ignored.
     #[must_use]
     pub fn foreground_labels(&self) -> usize {
-        let values = |label: &Label| match label {
-            Label::One(value) => vec![*value],
-            Label::Several(values) => values.clone(),
-        };
-        let labels = self.labels.iter().filter(|(name, _)| *name != "ignore");
-        let all: BTreeSet<i64> = labels.flat_map(|(_, label)| values(label)).collect();
+        let labels = self.labels.iter().filter(|(name, _)| name != IGNORE);
+        let all: BTreeSet<i64> = labels.flat_map(|(_, label)| label.values()).collect();
         all.into_iter().filter(|value| *value != 0).count()
+    }
+
+    /// Names of the channels in the order of their numbers.
+    #[must_use]
+    pub fn channels(&self) -> Vec<String> {
+        let mut names: Vec<(&String, &Value)> = self.channel_names.iter().collect();
+        names.sort_by_key(|(number, _)| number.parse::<usize>().unwrap_or(usize::MAX));
+        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        names.into_iter().map(|(_, name)| text(name)).collect()
+    }
+
+    /// Number of names under `labels`, background and `ignore` among them.
+    #[must_use]
+    pub fn label_names(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// All label values, ascending; with that of `ignore`, where there is one, or without it.
+    #[must_use]
+    pub fn label_values(&self, with_ignore: bool) -> Vec<i64> {
+        let labels = self.labels.iter().filter(|(name, _)| with_ignore || name != IGNORE);
+        labels.flat_map(|(_, label)| label.values()).collect::<BTreeSet<i64>>().into_iter().collect()
+    }
+
+    /// Whether labels are overlapping regions.
+    #[must_use]
+    pub fn has_regions(&self) -> bool {
+        let learned = self.labels.iter().filter(|(name, _)| name != IGNORE);
+        learned.into_iter().any(|(_, label)| matches!(label, Label::Several(values) if values.len() > 1))
+    }
+
+    /// What positions are sampled of: every region, or every foreground label; and, with voxels to be ignored, of
+    /// everything else together.
+    #[must_use]
+    pub fn sampled_classes(&self) -> Vec<Class> {
+        let learned = self.labels.iter().filter(|(name, _)| name != IGNORE);
+        let mut classes: Vec<Class> = if self.has_regions() {
+            let foreground = learned.filter(|(_, label)| label.values().iter().any(|value| *value != 0));
+            foreground.map(|(_, label)| label.class()).collect()
+        } else {
+            self.label_values(false).into_iter().filter(|value| *value != 0).map(Class::Label).collect()
+        };
+        if self.labels.iter().any(|(name, _)| name == IGNORE) {
+            classes.push(Class::Region(std::iter::once(-1).chain(self.label_values(false)).collect()));
+        }
+        classes
     }
 
     /// What a network's outputs mean.
@@ -62,14 +140,11 @@ impl Dataset {
     /// # Errors
     /// Returns an error for regions without an order, or with one of another length.
     pub fn heads(&self) -> Result<Heads> {
-        let labels = || self.labels.iter().filter(|(name, _)| *name != "ignore").map(|(_, label)| label);
-        if !labels().any(|label| matches!(label, Label::Several(values) if values.len() > 1)) {
+        let labels = || self.labels.iter().filter(|(name, _)| name != IGNORE).map(|(_, label)| label);
+        if !self.has_regions() {
             return Ok(Heads::Labels(labels().count()));
         }
-        let is_foreground = |label: &&Label| match label {
-            Label::One(value) => *value != 0,
-            Label::Several(values) => values.iter().any(|value| *value != 0),
-        };
+        let is_foreground = |label: &&Label| label.values().iter().any(|value| *value != 0);
         let order = self
             .regions_class_order
             .clone()
@@ -85,6 +160,18 @@ impl Dataset {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn positions_are_sampled_of_regions_and_of_all_that_is_not_ignored() {
+        let plain = dataset(r#""labels":{"background":0,"b":2,"a":1}"#);
+        assert_eq!(plain.sampled_classes(), [Class::Label(1), Class::Label(2)]);
+        let ignore = dataset(r#""labels":{"background":0,"a":1,"ignore":2}"#);
+        assert_eq!(ignore.sampled_classes(), [Class::Label(1), Class::Region(vec![-1, 0, 1])]);
+        let regions = dataset(r#""labels":{"background":0,"whole":[1,2],"core":[2],"x":3}"#);
+        let wanted = [Class::Region(vec![1, 2]), Class::Region(vec![2]), Class::Label(3)];
+        assert_eq!(regions.sampled_classes(), wanted);
+        assert_eq!(ignore.label_values(true), [0, 1, 2]);
+    }
 
     fn dataset(labels: &str) -> Dataset {
         let text = format!(r#"{{"channel_names":{{"0":"MRI"}},"file_ending":".nii.gz",{labels}}}"#);

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use nnunet_export::Heads;
 use nnunet_formats::{npz, pickle};
-use nnunet_inference::Heads;
 use serde::Deserialize;
 
 use super::{Dataset, Reader, load};

@@ -1,9 +1,17 @@
-//! What nnU-Net v2 writes and this program reads without a network: `dataset.json`, the readers that `plans.json` names,
-//! and kept probabilities.
+//! nnU-Net v2 as far as it needs no network: folders, data sets, fingerprints, plans, preprocessed cases, the readers
+//! that plans name, and kept probabilities.
 
+pub mod convert;
 mod dataset;
 mod ensemble;
+mod fingerprint;
+mod folders;
 mod orientation;
+mod planning;
+mod plans;
+mod preprocessing;
+mod properties;
+mod raw;
 mod reader;
 
 use std::path::Path;
@@ -14,6 +22,13 @@ use serde_json::Value;
 
 pub use dataset::Dataset;
 pub use ensemble::Ensemble;
+pub use fingerprint::extract_fingerprint;
+pub use folders::{DatasetFolders, Folders};
+pub use planning::{move_plans, plan};
+pub use plans::{DataConfiguration, PlansFile};
+pub use preprocessing::{Job, copy_truths, preprocess};
+pub use properties::properties_to_pickle;
+pub use raw::{CaseFiles, RawDataset};
 pub use reader::Reader;
 
 /// Whether a folder is a model of v2, or has its predictions: `plans.json` with configurations, and `dataset.json`.

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use ndarray::ArrayView3;
 use nnunet_formats::nifti::Geometry;
 use nnunet_formats::pickle::{DType, NdArray, Value};
-use nnunet_plugin_api::vocabulary::CaseProperties;
+use nnunet_plugin_core::vocabulary::CaseProperties;
 use serde::Deserialize;
 
 use super::orientation::Orientation;
@@ -38,9 +38,71 @@ pub enum Reader {
     Tiff,
 }
 
+/// Endings of pictures, of what SimpleITK reads by itself, and of stacks, in v2.
+const PICTURES: [&str; 3] = [".png", ".bmp", ".tif"];
+const SIMPLE_ITK: [&str; 4] = [".nii.gz", ".nrrd", ".mha", ".gipl"];
+const STACKS: [&str; 2] = [".tif", ".tiff"];
+
 impl Reader {
+    /// The reader that v2 takes for files of an ending, by one of them; that of a name, if `dataset.json` names one it
+    /// knows.
+    ///
+    /// # Errors
+    /// An ending without a reader.
+    pub fn determine(named: Option<&str>, ending: &str, example: Option<&Path>) -> Result<Self> {
+        let named = named.filter(|name| *name != "None").map(|name| (name, Self::named(name)));
+        match named {
+            Some((_, Some(reader))) => return Ok(reader),
+            Some((name, None)) => {
+                tracing::warn!("dataset.json names the reader {name}, which is not known here")
+            }
+            None => {}
+        }
+        let lower = ending.to_lowercase();
+        let is = |endings: &[&str]| endings.contains(&lower.as_str());
+        let is_picture =
+            || example.is_none_or(|path| images::read_geometry(path).is_ok_and(|g| g.size[2] == 1));
+        if is(&PICTURES) && (!is(&STACKS) || is_picture()) {
+            return Ok(Self::Pictures);
+        }
+        if is(&SIMPLE_ITK) {
+            return Ok(Self::SimpleItk);
+        }
+        if is(&STACKS) {
+            return Ok(Self::Tiff);
+        }
+        // `.nii` is nibabel's in v2; further endings are those of formats that this program knows.
+        ensure!(
+            images::ending(ending) == Some(ending),
+            "no reader is known for files that end in {ending}; name one in dataset.json: overwrite_image_reader_writer"
+        );
+        Ok(if lower == ".nii" { Self::Nibabel } else { Self::SimpleItk })
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        serde_json::from_value(name.into()).ok()
+    }
+
+    /// The name of the class.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SimpleItk => "SimpleITKIO",
+            Self::SimpleItkTurned => "SimpleITKIOWithReorient",
+            Self::Nibabel => "NibabelIO",
+            Self::NibabelTurned => "NibabelIOWithReorient",
+            Self::Pictures => "NaturalImage2DIO",
+            Self::Tiff => "Tiff3DIO",
+        }
+    }
+
     fn turns(self) -> bool {
         matches!(self, Reader::SimpleItkTurned | Reader::NibabelTurned)
+    }
+
+    /// Whether numbers that are not finite stay, as nibabel reads them.
+    fn keeps_nan(self) -> bool {
+        matches!(self, Reader::Nibabel | Reader::NibabelTurned)
     }
 
     /// How many files the cases of a folder, or one of its images, have for their channels.
@@ -64,7 +126,11 @@ impl Reader {
         if self == Reader::Pictures {
             return RawCase::read_pictures(images, labels);
         }
-        let case = RawCase::read(images, labels)?;
+        let case = if self.keeps_nan() {
+            RawCase::read_keeping_nan(images, labels)?
+        } else {
+            RawCase::read(images, labels)?
+        };
         Ok(if self.turns() { Orientation::of(&case.geometry).turn(case) } else { case })
     }
 

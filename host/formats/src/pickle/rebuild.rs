@@ -1,10 +1,14 @@
 //! What the allowed functions of a pickle build.
 
+use super::arena::{Arena, Id, Node};
+use super::error::{PickleError, Result};
 use super::globals::Callable;
-use super::reader::{PickleError, Result};
 use super::{DType, NdArray, Value};
 
-/// Calls an allowed function.
+/// Most axes of an array: NumPy's own limit.
+pub(crate) const MAX_AXES: usize = 64;
+
+/// Calls an allowed function with copies of its arguments.
 pub(super) fn call(callable: Callable, mut arguments: Vec<Value>) -> Result<Value> {
     let mut argument = |i: usize| {
         arguments
@@ -13,21 +17,11 @@ pub(super) fn call(callable: Callable, mut arguments: Vec<Value>) -> Result<Valu
             .ok_or(PickleError::Damaged("a missing argument"))
     };
     match callable {
-        Callable::OrderedDict => match argument(0) {
-            Ok(Value::List(items)) => {
-                items.into_iter().map(|item| entry(&item)).collect::<Result<_>>().map(Value::OrderedDict)
-            }
-            _ => Ok(Value::OrderedDict(Vec::new())),
-        },
-        Callable::Set => match argument(0) {
-            Ok(Value::List(items)) => Ok(Value::Set(items)),
-            _ => Ok(Value::Set(Vec::new())),
-        },
         Callable::DType => match argument(0)? {
             Value::Str(code) => DType::from_code(&code)
                 .map(Value::DType)
                 .ok_or(PickleError::Damaged("an unsupported NumPy type")),
-            _ => Err(PickleError::Damaged("a NumPy type that is no text")),
+            _ => Err(PickleError::Damaged("a NumPy type that is not text")),
         },
         Callable::NumpyScalar => scalar(argument(0)?, argument(1)?),
         Callable::CodecsEncode => match argument(0)? {
@@ -36,22 +30,21 @@ pub(super) fn call(callable: Callable, mut arguments: Vec<Value>) -> Result<Valu
                 let bytes: Option<Vec<u8>> = text.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect();
                 bytes.map(Value::Bytes).ok_or(PickleError::Damaged("text that is not latin-1"))
             }
-            _ => Err(PickleError::Damaged("encode of something that is no text")),
+            _ => Err(PickleError::Damaged("encode of something that is not text")),
         },
-        Callable::RebuildParameter => argument(0),
         Callable::Device => Ok(Value::Global("torch.device".to_owned())),
-        Callable::NdArrayFromBuffer => from_buffer(argument(0)?, argument(1)?, argument(2)?, argument(3)?),
-        Callable::NdArrayReconstruct | Callable::RebuildTensor | Callable::Marker => {
-            Err(PickleError::Damaged("a call of a type"))
+        Callable::NdArrayFromBuffer => {
+            let (bytes, dtype, shape, order) = (argument(0)?, argument(1)?, argument(2)?, argument(3)?);
+            let (Value::Bytes(data), Value::DType(dtype)) = (bytes, dtype) else { return Err(impossible()) };
+            let shape = Shape::new(&shape, dtype, order.as_str() == Some("F"))?;
+            shape.array(data).map(Value::Array)
         }
+        _ => Err(PickleError::Damaged("a call of a type")),
     }
 }
 
-fn entry(item: &Value) -> Result<(Value, Value)> {
-    match item.items() {
-        Some([key, value]) => Ok((key.clone(), value.clone())),
-        _ => Err(PickleError::Damaged("an entry that is no pair")),
-    }
+fn impossible() -> PickleError {
+    PickleError::Damaged("an array with an impossible state")
 }
 
 fn scalar(dtype: Value, bytes: Value) -> Result<Value> {
@@ -63,56 +56,80 @@ fn scalar(dtype: Value, bytes: Value) -> Result<Value> {
     }
 }
 
-fn from_buffer(bytes: Value, dtype: Value, shape: Value, order: Value) -> Result<Value> {
-    let state = vec![Value::Int(1), shape, dtype, Value::Bool(order.as_str() == Some("F")), bytes];
-    array_from_state(Value::Tuple(state)).map(Value::Array)
+/// What is known of an array before its elements.
+struct Shape {
+    dtype: DType,
+    axes: Vec<usize>,
+    count: usize,
+    is_fortran: bool,
 }
 
-/// `(version, shape, dtype, is_fortran, data)`.
-pub(super) fn array_from_state(state: Value) -> Result<NdArray> {
-    let damaged = || PickleError::Damaged("an array with an impossible state");
-    let Value::Tuple(mut state) = state else { return Err(damaged()) };
-    if state.len() != 5 {
-        return Err(damaged());
-    }
-    let shape = state[1].to_usize_vec().ok_or_else(damaged)?;
-    let Value::DType(dtype) = state[2] else { return Err(damaged()) };
-    let fortran = state[3].as_bool().unwrap_or(false) && shape.len() > 1;
-    let count = shape.iter().try_fold(1_usize, |n, len| n.checked_mul(*len)).ok_or_else(damaged)?;
-    if count > 0 && dtype.size() == 0 {
-        // Elements without bytes: any count would fit, and walking them would never end.
-        return Err(damaged());
-    }
-    match state.swap_remove(4) {
-        Value::Bytes(data)
-            if Some(data.len()) == count.checked_mul(dtype.size()) && dtype != DType::Object =>
-        {
-            let data = if fortran { to_c_order(&data, &shape, dtype.size()) } else { data };
-            Ok(NdArray { dtype, shape, data, objects: Vec::new() })
+impl Shape {
+    fn new(axes: &Value, dtype: DType, is_fortran: bool) -> Result<Self> {
+        let axes = axes.to_usize_vec().filter(|axes| axes.len() <= MAX_AXES).ok_or_else(impossible)?;
+        let count = axes.iter().try_fold(1_usize, |n, len| n.checked_mul(*len)).ok_or_else(impossible)?;
+        if count > 0 && dtype.size() == 0 {
+            // Elements without bytes: any count would fit, and walking them would never end.
+            return Err(impossible());
         }
-        Value::List(objects) if dtype == DType::Object && objects.len() == count => {
-            Ok(NdArray { dtype, shape, data: Vec::new(), objects })
-        }
-        _ => Err(damaged()),
+        let is_fortran = is_fortran && axes.len() > 1;
+        Ok(Self { dtype, axes, count, is_fortran })
     }
+
+    fn array(self, data: Vec<u8>) -> Result<NdArray> {
+        let Self { dtype, axes, count, is_fortran } = self;
+        if dtype == DType::Object || Some(data.len()) != count.checked_mul(dtype.size()) {
+            return Err(impossible());
+        }
+        let data = if is_fortran { to_c_order(&data, &axes, dtype.size()) } else { data };
+        Ok(NdArray { dtype, shape: axes, data, objects: Vec::new() })
+    }
+}
+
+/// An array from its state: `(version, shape, dtype, is_fortran, data)`.
+pub(super) fn array_from_state<'a>(arena: &mut Arena<'a>, state: Id) -> Result<Node<'a>> {
+    let Node::Tuple(state) = arena.get(state) else { return Err(impossible()) };
+    let [_, shape, dtype, is_fortran, data] = state.as_slice() else { return Err(impossible()) };
+    let [shape, dtype, is_fortran, data] = [*shape, *dtype, *is_fortran, *data];
+    let Node::Value(Value::DType(dtype)) = arena.get(dtype) else { return Err(impossible()) };
+    let dtype = *dtype;
+    let is_fortran = arena.copy(is_fortran)?.as_bool().unwrap_or(false);
+    let shape = Shape::new(&arena.copy(shape)?, dtype, is_fortran)?;
+    if let Node::List(items) = arena.get(data) {
+        if dtype != DType::Object || items.len() != shape.count {
+            return Err(impossible());
+        }
+        let array = NdArray { dtype, shape: shape.axes, data: Vec::new(), objects: Vec::new() };
+        return Ok(Node::Objects(array, items.clone()));
+    }
+    let Value::Bytes(data) = arena.copy(data)? else { return Err(impossible()) };
+    shape.array(data).map(|array| Node::Value(Value::Array(array)))
 }
 
 /// Reorders elements from first-axis-fastest to last-axis-fastest.
 pub(crate) fn to_c_order(data: &[u8], shape: &[usize], size: usize) -> Vec<u8> {
     let count = data.len() / size.max(1);
+    let strides: Vec<usize> = shape
+        .iter()
+        .scan(1, |stride, len| {
+            let own = *stride;
+            *stride *= len;
+            Some(own)
+        })
+        .collect();
+    let (mut index, mut from) = (vec![0; shape.len()], 0);
     let mut out = Vec::with_capacity(data.len());
-    for i in 0..count {
-        let (mut rest, mut stride, mut from) = (i, 1, 0);
-        let mut index = vec![0; shape.len()];
-        for (axis, len) in shape.iter().enumerate().rev() {
-            index[axis] = rest % len;
-            rest /= len;
-        }
-        for (axis, len) in shape.iter().enumerate() {
-            from += index[axis] * stride;
-            stride *= len;
-        }
+    for _ in 0..count {
         out.extend_from_slice(&data[from * size..(from + 1) * size]);
+        for axis in (0..shape.len()).rev() {
+            index[axis] += 1;
+            from += strides[axis];
+            if index[axis] < shape[axis] {
+                break;
+            }
+            from -= strides[axis] * shape[axis];
+            index[axis] = 0;
+        }
     }
     out
 }

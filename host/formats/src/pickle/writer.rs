@@ -202,6 +202,59 @@ mod tests {
         ])
     }
 
+    /// The pickle of protocol 2 with some operations, ended.
+    fn pickle(operations: &[u8]) -> Vec<u8> {
+        [&[0x80, 2], operations, b"."].concat()
+    }
+
+    #[test]
+    fn integers_are_exact_or_refused() {
+        let long = |bytes: &[u8]| read(&pickle(&[&[0x8a, bytes.len() as u8], bytes].concat()));
+        assert_eq!(long(&[]).unwrap(), Value::Int(0));
+        assert_eq!(long(&[0xff]).unwrap(), Value::Int(-1));
+        assert_eq!(long(&i64::MIN.to_le_bytes()).unwrap(), Value::Int(i64::MIN));
+        assert_eq!(long(&[0, 0, 0, 0, 0, 0, 0, 0, 0]).unwrap(), Value::Int(0));
+        // 2^63 and -2^63 - 1 have nine bytes.
+        for bytes in [[0, 0, 0, 0, 0, 0, 0, 0x80, 0], [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 0xff]]
+        {
+            assert!(long(&bytes).unwrap_err().to_string().contains("more than 64 bits"));
+        }
+    }
+
+    #[test]
+    fn of_equal_keys_the_last_value_counts() {
+        // {"a": 1, 1: 2} with "a" set again, and 1 set again as True and 1.0.
+        let text = b"}(X\x01\0\0\0aK\x01K\x01K\x02X\x01\0\0\0aK\x03\x88K\x04G\x3f\xf0\0\0\0\0\0\0K\x05u";
+        let expected = Value::Dict(vec![(Value::str("a"), Value::Int(3)), (Value::Int(1), Value::Int(5))]);
+        assert_eq!(read(&pickle(text)).unwrap(), expected);
+    }
+
+    #[test]
+    fn shared_objects_are_copied_and_bombs_refused() {
+        // One list of 1,000 names in each of 1,000 folds.
+        let name = [b"X\x0a\0\0\0".as_slice(), b"patient_17", b"q\0"].concat();
+        let names = [b"](".as_slice(), &name, &b"h\0".repeat(999), b"eq\x01"].concat();
+        let folds = [b"](".as_slice(), &names, &b"h\x01".repeat(999), b"e"].concat();
+        let folds = read(&pickle(&folds)).unwrap();
+        let all = folds.items().unwrap();
+        assert_eq!(all.len(), 1000);
+        assert!(all.iter().all(|fold| fold.items().is_some_and(|names| names.len() == 1000)));
+        // 2^60 elements, a list that contains itself, and functions that copy their argument again and again.
+        let doubling = [b"]".as_slice(), &b"q\0]q\x01h\0ah\0a0h\x01".repeat(60)].concat();
+        let itself = b"]q\0h\0a";
+        let encode = [
+            b"c_codecs\nencode\nq\0X\0\0\x01\0".as_slice(),
+            &[b'a'; 1 << 16],
+            b"X\x06\0\0\0latin1\x86q\x01",
+            &b"h\0h\x01R0".repeat(1 << 16),
+        ]
+        .concat();
+        for (name, bomb) in [("doubling", doubling.as_slice()), ("itself", itself), ("encode", &encode)] {
+            assert!(read(&pickle(bomb)).is_err(), "{name}");
+        }
+        assert!(matches!(read(&pickle(&b"N".repeat(4 << 20))), Err(super::super::PickleError::TooLarge(_))));
+    }
+
     #[test]
     fn what_is_written_is_read_back() {
         assert_eq!(read(&to_bytes(&sample())).unwrap(), sample());

@@ -10,8 +10,10 @@ use zip::ZipArchive;
 use super::Checkpoint;
 use super::views::{Views, allowance};
 use crate::pickle::read_from;
-use crate::{Error, Result};
+use crate::{Error, Result, input};
 
+/// The pickle of the number that the older format begins with: the only one of more than 64 bits.
+const LEGACY_MAGIC: &[u8] = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.";
 /// Protocol of the older format.
 const LEGACY_PROTOCOL: i64 = 1001;
 
@@ -23,13 +25,13 @@ type Outcome<T> = std::result::Result<T, String>;
 /// A file that is no checkpoint, is damaged, or wants to run code.
 pub fn load(path: &Path) -> Result<Checkpoint> {
     let failed = |source| Error::io(path, source);
-    let mut file = BufReader::new(File::open(path).map_err(failed)?);
+    let mut file = BufReader::new(input::open(path)?);
     let is_zip = file.fill_buf().map_err(failed)?.starts_with(b"PK");
     let read = if is_zip {
         let len = file.get_ref().metadata().map_err(failed)?.len();
         from_zip(file, len)
     } else {
-        from_stream(&std::fs::read(path).map_err(failed)?)
+        from_stream(&input::read(path)?)
     };
     read.map_err(|message| Error::invalid(path, format!("not a readable checkpoint: {message}")))
 }
@@ -72,26 +74,29 @@ fn from_zip(file: BufReader<File>, len: u64) -> Outcome<Checkpoint> {
     Ok(Checkpoint { root: value, tensors: views.finish()? })
 }
 
-/// Five pickles (magic, protocol, system, object, storage keys), then per key a count and the raw data.
+/// A magic number and four pickles (protocol, system, object, storage keys), then per key a count and the raw data.
 fn from_stream(bytes: &[u8]) -> Outcome<Checkpoint> {
+    if !bytes.starts_with(LEGACY_MAGIC) {
+        return Err("neither a zip archive nor torch's older format".to_owned());
+    }
     let mut views = Views::new(bytes.len() as u64);
-    let (mut at, mut values) = (0, Vec::new());
-    for _ in 0..5 {
+    let (mut at, mut values) = (LEGACY_MAGIC.len(), Vec::new());
+    for _ in 0..4 {
         let (value, used) = read_from(&bytes[at..], &mut views).map_err(|error| error.to_string())?;
         at += used;
         values.push(value);
     }
-    if values[1].as_i64() != Some(LEGACY_PROTOCOL) {
-        return Err("neither a zip archive nor torch's older format".to_owned());
+    if values[0].as_i64() != Some(LEGACY_PROTOCOL) {
+        return Err("a version of torch's older format that is not known".to_owned());
     }
-    let keys = values[4].to_strings().ok_or("the list of storages is damaged")?;
+    let keys = values[3].to_strings().ok_or("the list of storages is damaged")?;
     for key in keys {
         let size = views.element_size(&key).ok_or("a storage of unknown type")?;
         let (storage, end) = storage_at(bytes, at, size).ok_or("truncated")?;
         views.fill(&key, storage)?;
         at = end;
     }
-    Ok(Checkpoint { root: values.swap_remove(3), tensors: views.finish()? })
+    Ok(Checkpoint { root: values.swap_remove(2), tensors: views.finish()? })
 }
 
 /// A storage of the older format, and where it ends.

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice};
-use nnunet_plugin_api::{Config as Table, Kind, PlannerSettings, PreprocessorSettings};
+use nnunet_plugin_core::vocabulary::{Blueprint, ComponentChoice};
+use nnunet_plugin_core::{Config as Table, Kind, PlannerSettings, PreprocessorSettings};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -3,6 +3,8 @@
 use anyhow::{Result, bail};
 use serde_json::{Map, Value};
 
+use crate::suggestion::did_you_mean;
+
 /// Looks for a key the schema does not know. Places where several forms are accepted are left to their reader.
 ///
 /// # Errors
@@ -32,9 +34,5 @@ fn known(schema: &Value) -> Option<Known<'_>> {
 }
 
 fn hint(key: &str, known: Option<&Map<String, Value>>) -> String {
-    let near = known
-        .into_iter()
-        .flat_map(Map::keys)
-        .max_by(|a, b| strsim::jaro_winkler(a, key).total_cmp(&strsim::jaro_winkler(b, key)));
-    near.map_or(String::new(), |near| format!("; did you mean `{near}`?"))
+    did_you_mean(key, known.into_iter().flat_map(Map::keys).map(String::as_str))
 }

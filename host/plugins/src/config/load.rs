@@ -26,7 +26,7 @@ impl File {
 
 #[cfg(test)]
 mod tests {
-    use nnunet_plugin_api::Kind;
+    use nnunet_plugin_core::Kind;
 
     use super::*;
 

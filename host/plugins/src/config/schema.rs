@@ -1,6 +1,6 @@
 //! JSON Schema of the configuration file, for editors.
 
-use nnunet_plugin_api::schema as component_schema;
+use nnunet_plugin_core::schema as component_schema;
 use serde_json::{Map, Value};
 
 use super::file::File;

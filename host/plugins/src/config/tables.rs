@@ -4,7 +4,7 @@
 //! own. A table of another kind is a name for its parent with other parameters: the registry follows it.
 
 use anyhow::{Context, Result, bail, ensure};
-use nnunet_plugin_api::{
+use nnunet_plugin_core::{
     Component, Config as Table, Info, Kind, Planner, PlannerSettings, Preprocessor, PreprocessorSettings,
     overlay,
 };
@@ -120,7 +120,7 @@ impl Planner for TablePlanner {
         self.extends.clone()
     }
 
-    fn configure(&self, settings: &mut PlannerSettings) -> nnunet_plugin_api::Result<()> {
+    fn configure(&self, settings: &mut PlannerSettings) -> nnunet_plugin_core::Result<()> {
         overlay(settings, &self.table)
     }
 }
@@ -135,7 +135,7 @@ impl Preprocessor for TablePreprocessor {
         self.extends.clone()
     }
 
-    fn configure(&self, settings: &mut PreprocessorSettings) -> nnunet_plugin_api::Result<()> {
+    fn configure(&self, settings: &mut PreprocessorSettings) -> nnunet_plugin_core::Result<()> {
         overlay(settings, &self.table)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use nnunet_plugin_api::{Component, Config, Kind};
+use nnunet_plugin_core::{Component, Config, Kind};
 use serde::Serialize;
 
 use super::origin::Origin;

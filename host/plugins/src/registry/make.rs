@@ -1,8 +1,8 @@
 //! Components by name, made from their parameters.
 
 use anyhow::Result;
-use nnunet_plugin_api::vocabulary::ComponentChoice;
-use nnunet_plugin_api::{
+use nnunet_plugin_core::vocabulary::ComponentChoice;
+use nnunet_plugin_core::{
     Config, ExperimentLogger, Factory, ImageFormat, Kind, Normalization, Planner, Postprocessor, Preprocessor,
 };
 

@@ -5,10 +5,11 @@ mod make;
 mod origin;
 
 use anyhow::{Result, anyhow, bail};
-use nnunet_plugin_api::vocabulary::ComponentChoice;
-use nnunet_plugin_api::{Component, Config, Factory, Info, Kind};
+use nnunet_plugin_core::vocabulary::ComponentChoice;
+use nnunet_plugin_core::{Component, Config, Factory, Info, Kind};
 
 use crate::section::section;
+use crate::suggestion::{did_you_mean, similar};
 
 pub use entry::{Entry, Outcome, Preset, Status};
 pub use origin::Origin;
@@ -116,9 +117,7 @@ impl Registry {
         let known = entry.component.info.parameters();
         let unknown = parameters.keys().find(|key| !known.iter().any(|known| known.name == **key));
         let Some(key) = unknown.filter(|_| !known.is_empty()) else { return Ok(()) };
-        let near = known.iter().map(|known| (strsim::jaro_winkler(&known.name, key), &known.name));
-        let near = near.max_by(|a, b| a.0.total_cmp(&b.0)).map_or("", |(_, name)| name.as_str());
-        bail!("unknown key `{key}`; did you mean `{near}`?")
+        bail!("unknown key `{key}`{}", did_you_mean(key, known.iter().map(|known| known.name.as_str())))
     }
 
     /// Whether components may be registered: only with `allow_override` may one shadow a built-in.
@@ -161,19 +160,11 @@ impl Registry {
     }
 
     fn unknown(&self, kind: Kind, name: &str) -> anyhow::Error {
-        let mut known: Vec<(f64, &str)> = self
-            .entries
-            .iter()
-            .filter(|entry| entry.component.info.kind == kind)
-            .map(|entry| {
-                (strsim::jaro_winkler(&entry.component.info.name, name), &*entry.component.info.name)
-            })
-            .collect();
-        known.sort_by(|a, b| b.0.total_cmp(&a.0));
-        let near: Vec<&str> = known.iter().take(3).map(|(_, name)| *name).collect();
+        let known = self.entries.iter().filter(|entry| entry.component.info.kind == kind);
+        let near = similar(name, known.map(|entry| &*entry.component.info.name), 3);
         let section = section(kind);
         let near =
-            if near.is_empty() { String::new() } else { format!("; nearest names: {}", near.join(", ")) };
+            if near.is_empty() { String::new() } else { format!("; similar names: {}", near.join(", ")) };
         anyhow!(
             "there is no {kind} `{name}`{near}. A {kind} may be built in (nnunet plugins list), a table \
              [{section}.{name}] in nnunet.toml, or come from a plugin (--plugin FILE, [plugins] in nnunet.toml, \
@@ -247,7 +238,7 @@ mod tests {
         let mut registry = Registry::new();
         registry.register(component("ExperimentPlanner3D_v21"), "", Origin::BuiltIn, false).unwrap();
         let error = registry.find(Kind::Planner, "ExperimentPlaner3D").unwrap_err().to_string();
-        assert!(error.contains("nearest names: ExperimentPlanner3D_v21"), "{error}");
+        assert!(error.contains("similar names: ExperimentPlanner3D_v21"), "{error}");
         assert!(error.contains("NNUNET_PLUGIN_PATH"), "{error}");
     }
 }

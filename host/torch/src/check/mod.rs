@@ -11,7 +11,9 @@ use nnunet_engine::loader;
 use nnunet_engine::plugin::Description;
 use nnunet_engine::{probe, trust};
 use nnunet_plugin_api::abi::v1::import_with_tensors;
-use nnunet_plugin_api::{Component, Config, Error, Factory, Info, Result as ComponentResult};
+use nnunet_plugin_api::{
+    Component, Config, Error, Factory, Info, Result as ComponentResult, TensorFactories,
+};
 use serde_json::json;
 
 /// What a check finds wrong.
@@ -90,14 +92,21 @@ fn check(component: &Component, report: &mut Report) {
         Factory::Augmentation(make) => samples::augmentation(make, report),
         Factory::Format(make) => samples::format(info, make, report),
         Factory::Logger(make) => samples::logger(make, report),
-        Factory::Architecture(make) => tensors::architecture(make, report),
-        Factory::Loss(make) => {
-            if let Some(loss) = report.made("is made from its defaults", make(&Config::new())) {
-                tensors::loss(&*loss, report);
-            }
-        }
-        Factory::Trainer(make) => tensors::trainer(make, report),
-        _ => {}
+        factory => check_tensors(factory, report),
+    }
+}
+
+fn check_tensors(factory: &Factory, report: &mut Report) {
+    if let Some(make) = factory.architecture() {
+        tensors::architecture(make, report);
+    }
+    if let Some(make) = factory.loss()
+        && let Some(loss) = report.made("is made from its defaults", make(&Config::new()))
+    {
+        tensors::loss(&*loss, report);
+    }
+    if let Some(make) = factory.trainer() {
+        tensors::trainer(make, report);
     }
 }
 
@@ -122,8 +131,7 @@ fn unknown_parameter(component: &Component) -> Finding {
         Factory::Postprocessor(make) => make(&config).is_ok(),
         Factory::Augmentation(make) => make(&config).is_ok(),
         Factory::Logger(make) => make(&config).is_ok(),
-        Factory::Architecture(make) => make(&config).is_ok(),
-        Factory::Loss(make) => make(&config).is_ok(),
+        Factory::Tensors(factory) => factory.create(&config).is_ok(),
         _ => false,
     };
     if accepted { Err("no_such_parameter was accepted; use deny_unknown_fields".to_owned()) } else { Ok(()) }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use nnunet_data::folders::file_names;
+use nnunet_data::folders::{file_names, keep_inputs};
 use nnunet_data::images;
 
 use crate::case::{Case, FileNaming};
@@ -19,7 +19,11 @@ pub(super) fn cases(input: &Path, naming: &FileNaming, output: &Path) -> Result<
         name,
         images,
     };
-    Ok(by_case(input, *files_per_case, ending)?.into_iter().map(case).collect())
+    let cases: Vec<Case> = by_case(input, *files_per_case, ending)?.into_iter().map(case).collect();
+    for case in &cases {
+        keep_inputs(std::slice::from_ref(&case.output), &case.images)?;
+    }
+    Ok(cases)
 }
 
 /// The ending of the images in a folder, or of the image itself.
@@ -41,7 +45,8 @@ fn by_case(input: &Path, channels: usize, ending: &str) -> Result<BTreeMap<Strin
     for name in &names {
         let stem = name.strip_suffix(ending).unwrap_or(name);
         let Some(case) = case_of(stem) else {
-            if channels == 1 {
+            // Beside the case's image with a channel number it is a label map that was predicted there.
+            if channels == 1 && !names.contains(&format!("{stem}_0000{ending}")) {
                 cases.insert(stem.to_owned(), vec![input.join(name)]);
             }
             continue;

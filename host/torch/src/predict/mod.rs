@@ -40,7 +40,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<()> {
     check(args)?;
     let device = devices::resolve(args.device)?;
     devices::set_numerics(false, precision(args))?;
-    let source = ModelSource::of(args)?;
+    let source = ModelSource::of(args, session)?;
     let folder = source.folder();
     let family = families::of(folder)?;
     if let Some(first) = family.first_stage(args, folder)? {

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use nnunet_cli::commands::predict::Args;
 use nnunet_data::exchange;
 use nnunet_data::folders::{CASCADE, Folders};
+use nnunet_engine::session::Session;
 
 /// A model's folder.
 pub(super) enum ModelSource {
@@ -18,7 +19,7 @@ pub(super) enum ModelSource {
 }
 
 impl ModelSource {
-    pub(super) fn of(args: &Args) -> Result<Self> {
+    pub(super) fn of(args: &Args, session: &Session) -> Result<Self> {
         if let Some(path) = &args.model_folder {
             return if path.is_file() { unpacked(path, args) } else { Ok(ModelSource::Folder(path.clone())) };
         }
@@ -26,7 +27,7 @@ impl ModelSource {
             let model = format!("{}__{}__{configuration}", args.trainer, args.plans);
             return Ok(ModelSource::Folder(of_dataset(&v2_results()?, dataset)?.join(model)));
         }
-        let folders = Folders::from_environment();
+        let folders = Folders::new(&session.files);
         let task = folders.task_name(args.task.as_deref().context("-t, -d or --model-folder is needed")?)?;
         let trainer = match &*args.model {
             CASCADE => &args.cascade_trainer,

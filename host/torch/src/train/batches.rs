@@ -24,7 +24,8 @@ pub(super) fn batches(job: &Job<'_>, engine: &Engine, split: &Split, session: &S
             return Ok(Arc::new(DummyCase::new(channels, labels, &stage.patch_size, blueprint.seed)));
         }
         let compressed = job.args.use_compressed_data;
-        Ok(Arc::new(StageCases::open(&job.data(), previous.as_deref(), names, compressed)?))
+        let channels = job.plans.num_modalities();
+        Ok(Arc::new(StageCases::open(&job.data(), previous.as_deref(), names, channels, compressed)?))
     };
     let augmentation = components::augmentation(&session.registry, &blueprint.augmentation)?;
     let train_plan = BatchPlan {

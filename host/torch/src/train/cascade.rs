@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
-use nnunet_data::folders::Folders;
 use nnunet_data::records::Split;
 use nnunet_engine::session::Session;
 use nnunet_inference::SlidingWindow;
@@ -26,8 +25,7 @@ pub(super) fn previous(job: &Job<'_>, blueprint: &Blueprint) -> Result<Option<Pa
 
 /// Model folder of the first stage.
 fn first_stage(job: &Job<'_>, blueprint: &Blueprint) -> Result<PathBuf> {
-    let folders = Folders::from_environment();
-    folders.model("3d_lowres", &job.task, &blueprint.previous_trainer, &job.args.plans)
+    job.folders.model("3d_lowres", &job.task, &blueprint.previous_trainer, &job.args.plans)
 }
 
 /// Checks the trainer of a second stage and predicts with the first what is missing of this split.

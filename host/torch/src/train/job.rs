@@ -15,6 +15,8 @@ use crate::v1::{network, second_stage};
 /// Folders and plans of a run.
 pub(super) struct Job<'a> {
     pub(super) args: &'a Args,
+    /// Data and models.
+    pub(super) folders: Folders,
     /// Where networks run.
     pub(super) device: Device,
     pub(super) task: String,
@@ -30,7 +32,7 @@ pub(super) struct Job<'a> {
 }
 
 impl<'a> Job<'a> {
-    pub(super) fn new(args: &'a Args, device: Device) -> Result<Self> {
+    pub(super) fn new(args: &'a Args, folders: Folders, device: Device) -> Result<Self> {
         let configuration = args.configuration.as_str();
         ensure!(
             CONFIGURATIONS.contains(&configuration),
@@ -41,7 +43,6 @@ impl<'a> Job<'a> {
             !is_second_stage || args.fold != "all",
             "3d_cascade_fullres has no fold `all`: a case's prediction by 3d_lowres comes from the fold that left it out"
         );
-        let folders = Folders::from_environment();
         let task = folders.task_name(&args.task)?;
         let preprocessed = folders.preprocessed()?.join(&task);
         let dimensions = if configuration == "2d" { 2 } else { 3 };
@@ -60,6 +61,7 @@ impl<'a> Job<'a> {
         let model = folders.model(configuration, &task, &args.trainer, &args.plans)?;
         let fold = if args.fold == "all" { "all".to_owned() } else { format!("fold_{}", args.fold) };
         Ok(Self {
+            folders,
             stage: network::stage_index(configuration, &plans),
             batch_dice: (configuration == "2d" || stages > 1) && configuration != "3d_lowres",
             output: model.join(fold),

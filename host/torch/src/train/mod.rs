@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, anyhow, ensure};
 use nnunet_cli::commands::train::Args;
 use nnunet_cli::report;
-use nnunet_data::folders;
+use nnunet_data::folders::{self, Folders};
 use nnunet_data::records::{self, Split};
 use nnunet_engine::provenance;
 use nnunet_engine::session::Session;
@@ -44,7 +44,7 @@ const NEEDED: [Kind; 4] = [Kind::Augmentation, Kind::Architecture, Kind::Loss, K
 /// Runs the command.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<ExitCode> {
     signals::listen()?;
-    let job = Job::new(args, devices::resolve(args.device)?)?;
+    let job = Job::new(args, Folders::new(&session.files), devices::resolve(args.device)?)?;
     check_plugins(&job, session)?;
     let trainer = resolved_trainer(&job, session)?;
     let split = splits::split(&job.preprocessed, &preprocessed_cases::names(&job.data())?, &args.fold)?;

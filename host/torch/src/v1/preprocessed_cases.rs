@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use ndarray::{Array4, ArrayViewMut4, Axis, s};
 use nnunet_data::records;
 use nnunet_formats::npy::{self, MappedVolume};
@@ -36,20 +36,30 @@ pub(crate) struct StageCases {
 
 impl StageCases {
     /// Opens cases, in a cascade with labels from the folder `previous`. Unless `compressed`, each npz is unpacked once
-    /// to an npy beside it, which is mapped; otherwise it is decompressed for every crop.
+    /// to an npy beside it, which is mapped; otherwise it is decompressed for every crop. Every case must have `channels`
+    /// images, as the plans say, and its labels.
     pub(crate) fn open(
         folder: &Path,
         previous: Option<&Path>,
         names: &[String],
+        channels: usize,
         compressed: bool,
     ) -> Result<Self> {
         let open = |name: &String| {
             let properties = properties(folder, name)?;
+            let volume = volume(folder, name, compressed)?;
+            let found = volume.shape()[0];
+            ensure!(
+                found == channels + 1,
+                "{}: it has {found} channels; the plans have {channels} modalities, and one channel more for the \
+                 labels. Run nnunet plan_and_preprocess again",
+                packed(folder, name).display()
+            );
             let locations =
                 properties.class_locations.unwrap_or_default().into_iter().map(|class| class.locations);
             Ok(Case {
                 name: name.clone(),
-                volume: volume(folder, name, compressed)?,
+                volume,
                 previous: previous.map(|folder| previous_labels(folder, name, compressed)).transpose()?,
                 locations: locations.collect(),
             })
@@ -121,10 +131,7 @@ impl CaseSource for StageCases {
     }
 
     fn shape(&self, case: usize) -> [usize; 4] {
-        let [channels, z, y, x] = match &self.cases[case].volume {
-            Volume::Mapped(volume) => volume.shape(),
-            Volume::Compressed(volume) => volume.shape(),
-        };
+        let [channels, z, y, x] = self.cases[case].volume.shape();
         [channels.saturating_sub(1), z, y, x]
     }
 
@@ -158,6 +165,14 @@ impl CaseSource for StageCases {
 }
 
 impl Volume {
+    /// (c, z, y, x).
+    fn shape(&self) -> [usize; 4] {
+        match self {
+            Volume::Mapped(volume) => volume.shape(),
+            Volume::Compressed(volume) => volume.shape(),
+        }
+    }
+
     /// Image channels and the labels that follow them. A compressed volume is gone through once for both.
     fn crop(
         &self,

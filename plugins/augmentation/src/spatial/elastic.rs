@@ -1,12 +1,12 @@
-//! Fields of random displacements.
+//! Random displacement fields.
 
 use ndarray::Array3;
 use nnunet_numerics::{Displacement, Ends, gaussian_blur};
-use nnunet_plugin_api::RandomStream;
+use nnunet_plugin_core::RandomStream;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
-/// How far and how smoothly voxels are moved.
+/// Amplitude and smoothness of a displacement field.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Elastic {
     /// Uniform noise, smoothed with `sigma` voxels and multiplied by `alpha` (batchgenerators `SpatialTransform`).
@@ -16,16 +16,16 @@ pub(super) enum Elastic {
 }
 
 impl Elastic {
-    /// Most that a voxel can move along each axis; none: not known before the field is made.
+    /// Largest possible displacement along each axis; `None` if it is not known before the field is computed.
     pub(super) fn reach(&self) -> Option<[f64; 3]> {
         match self {
             Elastic::Absolute { .. } => None,
-            // The mean is taken off the field, which may double its largest value.
+            // The mean is subtracted from the field, which may double its largest value.
             Elastic::Relative { magnitude, .. } => Some(magnitude.map(|most| 2.0 * most)),
         }
     }
 
-    /// The fields of z, y and x over a patch; `planar` leaves z alone and makes one field for all planes.
+    /// The displacements along z, y and x; `planar` does not move z and uses one field for all slices.
     pub(super) fn field(&self, patch: [usize; 3], planar: bool, random: &mut RandomStream) -> Displacement {
         let [nz, ny, nx] = patch;
         let shape = if planar { (1, ny, nx) } else { (nz, ny, nx) };

@@ -1,19 +1,19 @@
-//! What of space is changed, how often and how far.
+//! Parameters of the spatial transform.
 
 use std::f64::consts::PI;
 
-use nnunet_plugin_api::{AugmentationContext, RandomStream, Sample};
+use nnunet_plugin_core::{AugmentationContext, RandomStream, Sample};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::elastic::Elastic;
-use super::warp::{Warp, centre_crop, warp};
+use super::warp::{Warp, center_crop, warp};
 use crate::draw::{Interval, draw};
 use crate::patch::enlarged_patch;
 
 /// A patch longer than this factor of its shortest side is elongated.
 const ELONGATED: f64 = 1.5;
-/// Voxels around what is sampled after which the spline's memory is below single precision.
+/// Margin in voxels beyond which the spline prefilter's contribution is below single precision.
 const SPLINE_MARGIN: f64 = 12.0;
 
 /// Rotation, scaling and elastic deformation of a sample, which is cut to the network's patch.
@@ -22,27 +22,27 @@ const SPLINE_MARGIN: f64 = 12.0;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Spatial {
-    /// Rotate with this probability per sample.
+    /// Probability of rotation per sample.
     pub p_rot: f64,
-    /// Probability of each axis of such a sample of a 3D network.
+    /// Probability of each axis of a rotated sample of a 3D network.
     pub rotation_p_per_axis: f64,
     /// The same for a 2D network.
     pub rotation_p_2d: f64,
     /// Largest angle about z, y and x of a volume, radians.
     pub rotation: [f64; 3],
-    /// Largest angle within slices, radians: in 2D, and where the first axis is coarse.
+    /// Largest angle within slices, radians: for 2D networks and for strongly anisotropic patches.
     pub rotation_2d: f64,
-    /// The same for 2D patches longer than one and a half times their shorter side.
+    /// The same for 2D patches whose longer side is more than 1.5 times the shorter one.
     pub rotation_2d_elongated: f64,
-    /// Scale with this probability per sample.
+    /// Probability of scaling per sample.
     pub p_scale: f64,
-    /// Factor of the sampling grid: above one shrinks the image.
+    /// Factor of the sampling grid: values above 1 shrink the image.
     pub scale_range: Interval,
-    /// Probability that a scaled sample gets a factor of its own along every axis.
+    /// Probability that a scaled sample gets an independent factor per axis.
     pub p_independent_scale_per_axis: f64,
-    /// Smallest factor the enlarged patch has room for (v1 fixes it before it widens the range).
+    /// Smallest factor for which the enlarged patch is large enough (v1 fixes it before it widens the range).
     pub generator_scale: f64,
-    /// Deform with this probability per sample.
+    /// Probability of elastic deformation per sample.
     pub p_eldef: f64,
     /// Strength of a deformation.
     pub elastic_deform_alpha: Interval,
@@ -50,7 +50,7 @@ pub struct Spatial {
     pub elastic_deform_alpha_2d: Interval,
     /// Smoothness of a deformation, voxels.
     pub elastic_deform_sigma: Interval,
-    /// Smoothness as a share of the patch, with a strength to match; given, it replaces alpha and sigma.
+    /// Smoothness as a fraction of the patch size, with a matching strength; if set, it replaces alpha and sigma.
     pub eldef_deformation_scale: Option<Interval>,
 }
 
@@ -76,7 +76,7 @@ impl Default for Spatial {
     }
 }
 
-/// What was drawn for a sample.
+/// Parameters drawn for a sample.
 struct Drawn {
     warp: Warp,
     elastic: Option<Elastic>,
@@ -89,7 +89,7 @@ impl Drawn {
 }
 
 impl Spatial {
-    /// The box that leaves room for all rotations and scales, as many axes as the patch.
+    /// The patch size that is large enough for all rotations and scales, with as many axes as the patch.
     pub(crate) fn generator_patch(&self, context: &AugmentationContext) -> Vec<usize> {
         let patch = &context.patch;
         let within = [self.in_plane(context), 0.0, 0.0];
@@ -103,7 +103,7 @@ impl Spatial {
         }
     }
 
-    /// The part of that box which the coming draw looks at, with the same middle.
+    /// The part of it, around the same center, that the parameters drawn next need.
     pub(crate) fn crop(&self, context: &AugmentationContext, random: &RandomStream) -> Vec<usize> {
         let whole = self.generator_patch(context);
         let drawn = self.draw(context, &mut random.clone());
@@ -117,7 +117,7 @@ impl Spatial {
         whole.iter().enumerate().map(shrink).collect()
     }
 
-    /// Changes a sample of the size [`Spatial::crop`] gave.
+    /// Transforms a sample of the size that [`Spatial::crop`] returned.
     pub(crate) fn apply(
         &self,
         sample: &mut Sample,
@@ -128,7 +128,7 @@ impl Spatial {
         let patch = context.volume();
         let old = std::mem::replace(sample, Sample { data: Default::default(), seg: Default::default() });
         if drawn.is_identity() {
-            *sample = centre_crop(old, patch);
+            *sample = center_crop(old, patch);
             return;
         }
         drawn.warp.displacement =
@@ -189,12 +189,12 @@ impl Spatial {
     }
 }
 
-/// Whether slices are changed within themselves only.
+/// Whether only the plane of each slice is transformed.
 fn is_planar(context: &AugmentationContext) -> bool {
     context.is_2d() || context.dummy_2d
 }
 
-/// The box around the middle that holds everything sampled; none: not known yet.
+/// The box around the center that contains all sampling positions; `None` if it is not known yet.
 fn needed(drawn: &Drawn, patch: [usize; 3], planar: bool) -> Option<[usize; 3]> {
     let reach = drawn.elastic.map_or(Some([0.0; 3]), |elastic| elastic.reach())?;
     let matrix = drawn.warp.affine(patch, patch).matrix;
@@ -217,7 +217,7 @@ mod tests {
         AugmentationContext { patch: vec![20, 24, 22], ..Default::default() }
     }
 
-    /// What is read for a draw suffices: the whole generator patch gives the same sample.
+    /// The part that is read suffices: the whole enlarged patch gives the same sample.
     #[test]
     fn the_crop_gives_what_the_whole_patch_gives() {
         let spatial = Spatial {
@@ -257,7 +257,7 @@ mod tests {
         assert!(smaller > 10);
     }
 
-    /// Ten thousand draws of the default: how often, how far, and evenly so.
+    /// Ten thousand draws of the default parameters: frequencies and distributions.
     #[test]
     fn draws_have_the_shares_and_ranges_of_v1() {
         const DRAWS: usize = 10_000;

@@ -1,17 +1,17 @@
-//! The resampling itself.
+//! Resampling of a sample.
 
 use ndarray::{Array3, Array4, s};
 use nnunet_numerics::{Affine, Boundary, Displacement, prefilter, sample_affine, sample_affine_labels};
-use nnunet_plugin_api::Sample;
+use nnunet_plugin_core::Sample;
 
-/// Where the voxels of a patch are taken from.
+/// Maps the voxels of a patch to positions in the sample.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Warp {
-    /// Radians about z, y and x, in v1's order Rx, Ry, Rz; of a slice the first one, in its plane.
+    /// Rotation about z, y and x in radians, in v1's order Rx, Ry, Rz; for 2D, the first one, in the plane.
     pub angles: [f64; 3],
-    /// Factor of the sampling grid along z, y and x of the image: above one shrinks what is seen.
+    /// Factor of the sampling grid along z, y and x: values above 1 shrink the image.
     pub scale: [f64; 3],
-    /// Added to the patch's voxels before rotation and scaling.
+    /// Displacement of the patch's voxels before rotation and scaling.
     pub displacement: Option<Displacement>,
 }
 
@@ -21,14 +21,14 @@ impl Default for Warp {
     }
 }
 
-/// Samples the `patch` (z, y, x) in the middle of a sample: cubic for images (0 outside), strongest label for
-/// segmentations (-1 outside).
+/// Samples the central `patch` (z, y, x) of a sample: cubic spline for images (0 outside), label with the largest
+/// interpolated indicator for segmentations (-1 outside).
 #[must_use]
 pub fn warp(sample: &Sample, patch: [usize; 3], warp: &Warp) -> Sample {
     let extent = [sample.data.shape()[1], sample.data.shape()[2], sample.data.shape()[3]];
     let affine = warp.affine(extent, patch);
     let displacement = warp.displacement.as_ref();
-    // Planes that keep to themselves need no spline across them.
+    // Slices that are transformed in their plane need no spline across slices.
     let axes = if affine.is_planar() { 1..3 } else { 0..3 };
     let data = each_channel(&sample.data, patch, |mut image| {
         prefilter(image.view_mut(), Boundary::Mirror, axes.clone());
@@ -56,11 +56,11 @@ impl Warp {
     /// Row vectors times Rx Ry Rz, then a factor per axis: the matrix is transposed for our column vectors.
     pub(super) fn affine(&self, extent: [usize; 3], patch: [usize; 3]) -> Affine {
         let turn = self.rotation();
-        let centre = |size: [usize; 3]| size.map(|len| len as f64 / 2.0 - 0.5);
+        let center = |size: [usize; 3]| size.map(|len| len as f64 / 2.0 - 0.5);
         Affine {
             matrix: std::array::from_fn(|i| std::array::from_fn(|j| turn[j][i] * self.scale[i])),
-            output_centre: centre(patch),
-            input_centre: centre(extent),
+            output_centre: center(patch),
+            input_centre: center(extent),
         }
     }
 
@@ -79,7 +79,7 @@ fn product(a: &[[f64; 3]; 3], b: &[[f64; 3]; 3]) -> [[f64; 3]; 3] {
 
 /// The central box of a sample.
 #[must_use]
-pub(crate) fn centre_crop(sample: Sample, patch: [usize; 3]) -> Sample {
+pub(crate) fn center_crop(sample: Sample, patch: [usize; 3]) -> Sample {
     if sample.data.shape()[1..] == patch {
         return sample;
     }

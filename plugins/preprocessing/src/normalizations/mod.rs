@@ -4,8 +4,8 @@ mod v1;
 mod v2;
 
 use ndarray::{ArrayViewMut3, Zip};
-use nnunet_plugin_api::vocabulary::IntensityStatistics;
-use nnunet_plugin_api::{Component, Error, Info, Kind, Normalization, NormalizationContext, Result};
+use nnunet_plugin_core::vocabulary::IntensityStatistics;
+use nnunet_plugin_core::{Component, Error, Info, Kind, Normalization, NormalizationContext, Result};
 
 /// Changes the intensities of a channel in place.
 type Scheme = fn(&mut ArrayViewMut3<'_, f32>, &NormalizationContext<'_>) -> Result<()>;
@@ -52,7 +52,7 @@ fn clip_range(found: &IntensityStatistics) -> (f32, f32) {
     (found.percentile_00_5 as f32, found.percentile_99_5 as f32)
 }
 
-/// As `numpy.clip`: a value that is not a number stays one, and bounds in the wrong order are no panic.
+/// As `numpy.clip`: NaN stays NaN, and bounds in the wrong order do not panic.
 fn clipped(value: f32, low: f32, high: f32) -> f32 {
     if value < low {
         low

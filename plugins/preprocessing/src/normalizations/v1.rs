@@ -2,7 +2,7 @@
 
 use ndarray::ArrayViewMut3;
 use nnunet_numerics::stats::mean_std;
-use nnunet_plugin_api::{NormalizationContext, Registration, Result, inventory};
+use nnunet_plugin_core::{NormalizationContext, Registration, Result, inventory};
 
 use super::{clear_outside, clip_range, clipped, component, divide_by_255, intensities, unchanged, values};
 
@@ -15,7 +15,7 @@ inventory::submit!(Registration(|| {
 inventory::submit!(Registration(|| {
     component(
         "CT2",
-        "Clips to the data set's percentiles; the case's own mean and deviation within them.",
+        "Clips to the data set's percentiles, then normalizes with the mean and standard deviation of the case.",
         ct2,
     )
 }));

@@ -1,9 +1,9 @@
-//! v2's normalization schemes (`default_normalization_schemes`), under the class names that its plans hold. v2 normalizes
-//! before it resamples.
+//! v2's normalization schemes (`default_normalization_schemes`), under the class names that its plans hold. v2
+//! normalizes before it resamples.
 
 use ndarray::{ArrayViewMut3, Zip};
 use nnunet_numerics::stats::mean_std;
-use nnunet_plugin_api::{Error, NormalizationContext, Registration, Result, inventory};
+use nnunet_plugin_core::{Error, NormalizationContext, Registration, Result, inventory};
 
 use super::{clip_range, clipped, component, divide_by_255, intensities, unchanged, values};
 
@@ -80,7 +80,7 @@ fn range(channel: &ArrayViewMut3<'_, f32>) -> (f32, f32) {
 #[cfg(test)]
 mod tests {
     use ndarray::{Array3, array};
-    use nnunet_plugin_api::vocabulary::IntensityStatistics;
+    use nnunet_plugin_core::vocabulary::IntensityStatistics;
 
     use super::*;
     use crate::normalizations::Scheme;

@@ -27,13 +27,13 @@ pub struct Args {
     #[arg(short = 't', long = "task_ids", num_args = 1.., required = true)]
     tasks: Vec<String>,
     /// Trainer of all but the cascade.
-    #[arg(long = "tr", default_value = "nnUNetTrainerV2")]
+    #[arg(long = "tr", default_value = crate::defaults::TRAINER)]
     trainer: String,
     /// Trainer of the cascade.
     #[arg(long = "ctr", default_value = "nnUNetTrainerV2CascadeFullRes")]
     cascade_trainer: String,
     /// Identifier of the plans.
-    #[arg(long = "pl", default_value = "nnUNetPlansv2.1")]
+    #[arg(long = "pl", default_value = crate::defaults::PLANS)]
     plans: String,
     /// Folds.
     #[arg(short = 'f', long = "folds", num_args = 1.., default_values_t = [0, 1, 2, 3, 4])]
@@ -65,11 +65,10 @@ struct Candidate {
 ///
 /// # Errors
 /// Returns an error for models or folds that are missing.
-pub(super) fn run(args: &Args) -> Result<()> {
-    let folders = Folders::from_environment();
+pub(crate) fn run(args: &Args, folders: &Folders) -> Result<()> {
     for task in &args.tasks {
         let name = folders.task_name(task)?;
-        Search { args, folders: &folders, task: &name }.run().with_context(|| name.clone())?;
+        Search { args, folders, task: &name }.run().with_context(|| name.clone())?;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use nnunet_engine::reference;
 use nnunet_engine::session::Session;
-use nnunet_plugin_api::Info;
+use nnunet_plugin_core::Info;
 
 use crate::report;
 

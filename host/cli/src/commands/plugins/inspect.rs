@@ -4,8 +4,9 @@ use anyhow::{Result, ensure};
 use nnunet_engine::plugin::Plugin;
 use nnunet_engine::registry::Entry;
 use nnunet_engine::session::Session;
+use nnunet_engine::suggestion::did_you_mean;
 use nnunet_engine::{inline_toml, reference};
-use nnunet_plugin_api::Kind;
+use nnunet_plugin_core::Kind;
 use serde_json::json;
 
 use crate::report;
@@ -23,7 +24,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<()> {
         return show_plugin(plugin);
     }
     let (kinds, name) = match args.name.split_once(':') {
-        Some((word, name)) => (vec![super::kind(word)?], name),
+        Some((word, name)) => (vec![super::kind::kind(word)?], name),
         None => (Kind::ALL.to_vec(), args.name.as_str()),
     };
     let found: Vec<&Entry> =
@@ -40,9 +41,8 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<()> {
 }
 
 fn near(name: &str, session: &Session) -> String {
-    let names = session.registry.entries().iter().map(|entry| &entry.component.info.name);
-    let best = names.max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
-    best.map_or(String::new(), |best| format!("; did you mean `{best}`?"))
+    let names = session.registry.entries().iter().map(|entry| &*entry.component.info.name);
+    did_you_mean(name, names)
 }
 
 fn show_plugin(plugin: &Plugin) -> Result<()> {

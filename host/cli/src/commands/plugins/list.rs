@@ -3,7 +3,7 @@
 use anyhow::Result;
 use nnunet_engine::registry::{Entry, Status};
 use nnunet_engine::session::Session;
-use nnunet_plugin_api::Kind;
+use nnunet_plugin_core::Kind;
 use serde::Serialize;
 
 use crate::report;
@@ -12,7 +12,7 @@ use crate::report;
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Only this kind.
-    #[arg(long, value_parser = super::kind)]
+    #[arg(long, value_parser = super::kind::kind)]
     kind: Option<Kind>,
     /// Also components that are hidden behind others of their name.
     #[arg(long)]
@@ -48,20 +48,12 @@ impl Row {
         }
     }
 
-    fn print(&self) -> Result<()> {
-        if report::is_json() {
-            report::result(&serde_json::to_string(self)?);
-            return Ok(());
-        }
+    fn cells(self) -> [String; 6] {
         let version = match (&self.version, &self.abi) {
             (Some(version), Some(abi)) => format!("{version} (ABI {abi})"),
             _ => String::new(),
         };
-        report::result(&format!(
-            "{:<14} {:<46} {:<12} {:<10} {:<16} {}",
-            self.kind, self.name, self.status, self.origin, version, self.summary
-        ));
-        Ok(())
+        [self.kind, self.name, self.status, self.origin, version, self.summary]
     }
 }
 
@@ -83,5 +75,13 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<()> {
         status: rejected.status.to_owned(),
         summary: format!("{:#}", rejected.error),
     });
-    entries.iter().map(|entry| Row::of(entry, session)).chain(rejected).try_for_each(|row| row.print())
+    let rows = entries.iter().map(|entry| Row::of(entry, session)).chain(rejected);
+    if !report::is_json() {
+        report::result(&report::table(rows.map(Row::cells)));
+        return Ok(());
+    }
+    for row in rows {
+        report::result(&serde_json::to_string(&row)?);
+    }
+    Ok(())
 }

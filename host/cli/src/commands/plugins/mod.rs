@@ -4,6 +4,7 @@ pub mod check;
 mod docs;
 mod inspect;
 mod install;
+mod kind;
 mod list;
 mod new;
 mod pin;
@@ -11,11 +12,10 @@ mod probe;
 
 use std::process::ExitCode;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use clap::Subcommand;
-use nnunet_plugin_api::Kind;
 
-use crate::cli::Cli;
+use crate::global_options::GlobalOptions;
 use crate::tensor_commands::TensorCommands;
 
 /// Arguments.
@@ -47,8 +47,8 @@ enum Command {
 }
 
 /// Runs the command.
-pub(super) fn run(args: &Args, cli: &Cli, tensors: &impl TensorCommands) -> Result<ExitCode> {
-    let session = || cli.session(tensors.component_set());
+pub(crate) fn run(args: &Args, options: &GlobalOptions, tensors: &impl TensorCommands) -> Result<ExitCode> {
+    let session = || options.session(tensors.component_set());
     let done = match &args.command {
         Command::List(args) => list::run(args, &session()?),
         Command::Inspect(args) => inspect::run(args, &session()?),
@@ -56,14 +56,8 @@ pub(super) fn run(args: &Args, cli: &Cli, tensors: &impl TensorCommands) -> Resu
         Command::Check(args) => return tensors.check_plugin(args),
         Command::New(args) => new::run(args),
         Command::Install(args) => install::run(args),
-        Command::Pin(args) => pin::run(args, cli),
+        Command::Pin(args) => pin::run(args, options),
         Command::Probe(args) => probe::run(args),
     };
     done.map(|()| ExitCode::SUCCESS)
-}
-
-/// Parses the name of a kind.
-fn kind(word: &str) -> Result<Kind> {
-    let kinds = || Kind::ALL.map(Kind::as_str).join(", ");
-    Kind::from_word(word).ok_or_else(|| anyhow!("there is no kind `{word}`; kinds: {}", kinds()))
 }

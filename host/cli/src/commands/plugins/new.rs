@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use nnunet_engine::build;
 use nnunet_engine::scaffold::Scaffold;
-use nnunet_plugin_api::Kind;
+use nnunet_plugin_core::Kind;
 
 use crate::report;
 
@@ -13,7 +13,7 @@ use crate::report;
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// format, planner, preprocessor, normalization, augmentation, architecture, loss, trainer, logger or postprocessor.
-    #[arg(value_parser = super::kind)]
+    #[arg(value_parser = super::kind::kind)]
     kind: Kind,
     /// Name of the crate, such as my-trainer; the component is then called MyTrainer.
     name: String,

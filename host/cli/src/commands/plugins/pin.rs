@@ -4,7 +4,7 @@ use anyhow::Result;
 use nnunet_engine::config::{self, FILE};
 use nnunet_engine::pin;
 
-use crate::cli::Cli;
+use crate::global_options::GlobalOptions;
 use crate::report;
 
 /// Arguments.
@@ -15,8 +15,8 @@ pub(super) struct Args {
 }
 
 /// Runs the command.
-pub(super) fn run(args: &Args, cli: &Cli) -> Result<()> {
-    let file = config::project_file(cli.config.as_deref()).unwrap_or_else(|| FILE.into());
+pub(super) fn run(args: &Args, options: &GlobalOptions) -> Result<()> {
+    let file = config::project_file(options.config.as_deref()).unwrap_or_else(|| FILE.into());
     for pinned in pin::pin(&file, &args.names)? {
         report::line(&format!("{} {} sha256 {}", pinned.name, pinned.version, pinned.sha256));
     }

@@ -1,0 +1,17 @@
+//! Commands of v2 that do not exist here yet.
+
+use anyhow::{Result, bail};
+
+/// Whatever is given.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Anything.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    words: Vec<String>,
+}
+
+pub(super) fn refuse(name: &str) -> Result<()> {
+    bail!(
+        "nnUNetv2_{name} is not there yet; use the original's, which reads the data and plans that are made here"
+    )
+}

@@ -1,0 +1,55 @@
+//! `nnUNetv2_plan_and_preprocess`.
+
+use anyhow::Result;
+use nnunet_data::v2::Folders;
+use nnunet_engine::session::Session;
+
+use super::extract_fingerprint::{EXTRACTOR, check_extractor, extract};
+use super::plan_experiment::{Planning, plan_one};
+use super::preprocess::{Chosen, preprocess_one};
+use super::{Effort, for_each};
+
+/// Arguments of v2's command.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Data sets, by number or name.
+    #[arg(short = 'd', num_args = 1.., required = true, value_name = "DATASET")]
+    datasets: Vec<String>,
+    /// Name of the fingerprint extractor; there is one.
+    #[arg(long = "fpe", default_value = EXTRACTOR, value_name = "NAME")]
+    extractor: String,
+    /// Cases at a time for the fingerprint.
+    #[arg(long = "npfp", default_value_t = 8, value_name = "N")]
+    fingerprint_processes: usize,
+    /// Check the data sets first.
+    #[arg(long = "verify_dataset_integrity")]
+    verify: bool,
+    /// Only fingerprints and plans.
+    #[arg(long = "no_pp")]
+    no_preprocessing: bool,
+    /// Extract fingerprints again that are there already.
+    #[arg(long)]
+    clean: bool,
+    #[command(flatten)]
+    planning: Planning,
+    #[command(flatten)]
+    chosen: Chosen,
+    #[command(flatten)]
+    effort: Effort,
+}
+
+pub(super) fn run(args: &Args, session: &Session) -> Result<()> {
+    check_extractor(&args.extractor)?;
+    let folders = Folders::from_environment();
+    let planner = args.planning.planner(session)?;
+    let plans =
+        planner.settings.v2.as_ref().map(|settings| settings.plans_identifier.clone()).unwrap_or_default();
+    for_each(&args.datasets, |dataset| {
+        extract(dataset, &folders, args.verify, args.clean, args.fingerprint_processes, &args.effort)?;
+        plan_one(dataset, &folders, &planner, session)?;
+        if args.no_preprocessing {
+            return Ok(());
+        }
+        preprocess_one(dataset, &folders, &plans, &args.chosen, &args.effort, session)
+    })
+}

@@ -1,0 +1,205 @@
+//! `nnUNetv2_predict` and `nnUNetv2_predict_from_modelfolder`.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use nnunet_data::memory;
+use nnunet_formats::json::{self, Json};
+
+use crate::commands::device::DeviceChoice;
+use crate::commands::postprocessing_choice::PostprocessingChoice;
+use crate::commands::predict::{self as common, AllInGpu, Mode, Precision};
+use crate::global_options::GlobalOptions;
+use crate::tensor_commands::TensorCommands;
+
+/// Arguments of `nnUNetv2_predict`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    shared: Shared,
+    /// Data set, by number or name, in nnUNet_results.
+    #[arg(short = 'd', required = true, value_name = "DATASET")]
+    dataset: String,
+    /// Name of the plans.
+    #[arg(short = 'p', default_value = "nnUNetPlans", value_name = "NAME")]
+    plans: String,
+    /// Name of the trainer.
+    #[arg(long = "tr", default_value = "nnUNetTrainer", value_name = "NAME")]
+    trainer: String,
+    /// Configuration of the plans.
+    #[arg(short = 'c', required = true, value_name = "NAME")]
+    configuration: String,
+    /// Number of jobs that share the cases.
+    #[arg(long = "num_parts", default_value_t = 1, value_name = "N")]
+    num_parts: usize,
+    /// Number of this job, from 0.
+    #[arg(long = "part_id", default_value_t = 0, value_name = "N")]
+    part_id: usize,
+}
+
+/// Arguments of `nnUNetv2_predict_from_modelfolder`.
+#[derive(Debug, clap::Args)]
+pub struct FromModelFolder {
+    #[command(flatten)]
+    shared: Shared,
+    /// Folder of the model, with its fold_X folders, or the zip archive it was exported to.
+    #[arg(short = 'm', required = true, value_name = "FOLDER")]
+    model: PathBuf,
+}
+
+/// What both commands have.
+#[derive(Debug, clap::Args)]
+struct Shared {
+    /// Folder of images, `CASE_0000.nii.gz` and so on; their ending must be that of the training data.
+    #[arg(short = 'i', required = true, value_name = "FOLDER")]
+    input: PathBuf,
+    /// Folder for the label maps.
+    #[arg(short = 'o', required = true, value_name = "FOLDER")]
+    output: PathBuf,
+    /// Folds to average, or all; by default every fold there is.
+    #[arg(short = 'f', num_args = 1.., value_name = "FOLD")]
+    folds: Vec<String>,
+    /// Step of the tiles, as a share of the patch.
+    #[arg(long = "step_size", default_value_t = 0.5, value_name = "SHARE")]
+    step_size: f64,
+    /// No mirroring.
+    #[arg(long)]
+    disable_tta: bool,
+    /// Write probabilities too, to merge them with those of other models.
+    #[arg(long)]
+    save_probabilities: bool,
+    /// Keep predictions that are there already; without it they are made again.
+    #[arg(long, alias = "c")]
+    continue_prediction: bool,
+    /// Name of the checkpoint.
+    #[arg(long = "chk", default_value = "checkpoint_final.pth", value_name = "NAME")]
+    checkpoint: String,
+    /// Cases that are preprocessed at a time, where memory allows it.
+    #[arg(long = "npp", default_value_t = 3, value_name = "N")]
+    preprocessing: usize,
+    /// Cases that are resampled and written at a time.
+    #[arg(long = "nps", default_value_t = 3, value_name = "N")]
+    export: usize,
+    /// Label maps of a cascade's previous stage; predicted first when not given.
+    #[arg(long, value_name = "FOLDER")]
+    prev_stage_predictions: Option<PathBuf>,
+    /// Where the network runs: auto (the first GPU that works, else the CPU), cpu, cuda or cuda:N.
+    #[arg(long, default_value_t, value_name = "DEVICE")]
+    device: DeviceChoice,
+    /// No progress bar; there is none either where output is not a terminal.
+    #[arg(long)]
+    disable_progress_bar: bool,
+    /// Add probabilities up in the machine's memory and not on the GPU.
+    #[arg(long)]
+    not_on_device: bool,
+    /// Memory to use, for example 8G; most of what is free by default.
+    #[arg(long = "max_ram", value_name = "SIZE", value_parser = memory::parse_size)]
+    max_ram: Option<u64>,
+    /// Memory of the GPU to use, for example 10G; by default all of it.
+    #[arg(long = "max_vram", value_name = "SIZE", value_parser = memory::parse_size)]
+    max_vram: Option<u64>,
+    /// Number format of the network: bfloat16 on a GPU and single precision on the CPU by default.
+    #[arg(long, value_enum, default_value_t)]
+    precision: Precision,
+}
+
+pub(super) fn run(args: &Args, options: &GlobalOptions, tensors: &impl TensorCommands) -> Result<ExitCode> {
+    let all = common::Args {
+        dataset: Some(args.dataset.clone()),
+        configuration: Some(args.configuration.clone()),
+        trainer: args.trainer.clone(),
+        plans: args.plans.clone(),
+        num_parts: args.num_parts,
+        part_id: args.part_id,
+        ..args.shared.for_predict()
+    };
+    predict(&args.shared, &all, options, tensors)
+}
+
+pub(super) fn run_from_model_folder(
+    args: &FromModelFolder,
+    options: &GlobalOptions,
+    tensors: &impl TensorCommands,
+) -> Result<ExitCode> {
+    let all = common::Args { model_folder: Some(args.model.clone()), ..args.shared.for_predict() };
+    predict(&args.shared, &all, options, tensors)
+}
+
+fn predict(
+    shared: &Shared,
+    all: &common::Args,
+    options: &GlobalOptions,
+    tensors: &impl TensorCommands,
+) -> Result<ExitCode> {
+    // The program without tensors is replaced here by the one with them.
+    let done = tensors.predict(all, options);
+    if shared.output.is_dir() {
+        let file = shared.output.join("predict_from_raw_data_args.json");
+        json::save(&file, &shared.record(all))?;
+    }
+    done
+}
+
+impl Shared {
+    fn for_predict(&self) -> common::Args {
+        let at_least_one = |n: usize| NonZeroUsize::new(n).unwrap_or(NonZeroUsize::MIN);
+        common::Args {
+            input: self.input.clone(),
+            output: self.output.clone(),
+            task: None,
+            dataset: None,
+            configuration: None,
+            trainer: String::new(),
+            model: String::new(),
+            plans: String::new(),
+            model_folder: None,
+            folds: self.folds.clone(),
+            save_npz: self.save_probabilities,
+            disable_tta: self.disable_tta,
+            overwrite_existing: !self.continue_prediction,
+            step_size: self.step_size,
+            checkpoint: Some(self.checkpoint.clone()),
+            part_id: 0,
+            num_parts: 1,
+            mode: Mode::Normal,
+            max_ram: self.max_ram,
+            max_vram: self.max_vram,
+            num_threads_preprocessing: at_least_one(self.preprocessing),
+            num_threads_nifti_save: at_least_one(self.export),
+            all_in_gpu: AllInGpu::None,
+            cascade_trainer: String::new(),
+            lowres: self.prev_stage_predictions.clone(),
+            postprocessing: PostprocessingChoice::default(),
+            overlay: false,
+            continue_prediction: self.continue_prediction,
+            not_on_device: self.not_on_device,
+            disable_progress_bar: self.disable_progress_bar,
+            device: self.device,
+            precision: self.precision,
+            disable_mixed_precision: false,
+        }
+    }
+
+    /// What v2 keeps of the arguments beside the predictions.
+    fn record(&self, all: &common::Args) -> Json {
+        let path = |path: &PathBuf| Json::Str(path.display().to_string());
+        let count = |n: usize| Json::Int(n as i64);
+        let entries = [
+            ("list_of_lists_or_source_folder", path(&self.input)),
+            ("output_folder_or_list_of_truncated_output_files", path(&self.output)),
+            ("save_probabilities", Json::Bool(self.save_probabilities)),
+            ("overwrite", Json::Bool(!self.continue_prediction)),
+            ("num_processes_preprocessing", count(self.preprocessing)),
+            ("num_processes_segmentation_export", count(self.export)),
+            (
+                "folder_with_segs_from_prev_stage",
+                self.prev_stage_predictions.as_ref().map_or(Json::Null, path),
+            ),
+            ("num_parts", count(all.num_parts)),
+            ("part_id", count(all.part_id)),
+        ];
+        Json::Object(entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+    }
+}

@@ -1,0 +1,104 @@
+//! `nnUNetv2_preprocess`.
+
+use anyhow::{Context, Result, ensure};
+use nnunet_data::components;
+use nnunet_data::v2::{Folders, Job, PlansFile, RawDataset, copy_truths, preprocess};
+use nnunet_engine::session::Session;
+
+use super::{Effort, for_each};
+use crate::report;
+
+/// Arguments of v2's command.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Data sets, by number or name.
+    #[arg(short = 'd', num_args = 1.., required = true, value_name = "DATASET")]
+    datasets: Vec<String>,
+    /// Name of the plans.
+    #[arg(long = "plans_name", default_value = "nnUNetPlans", value_name = "NAME")]
+    plans_name: String,
+    #[command(flatten)]
+    chosen: Chosen,
+    #[command(flatten)]
+    effort: Effort,
+}
+
+/// Which configurations, and how many cases at a time.
+#[derive(Debug, clap::Args)]
+pub(super) struct Chosen {
+    /// Configurations; those that a data set does not have are skipped.
+    #[arg(short = 'c', num_args = 1.., default_values = ["2d", "3d_fullres", "3d_lowres"], value_name = "NAME")]
+    configurations: Vec<String>,
+    /// Cases at a time: one number, or one for each configuration; by default 8 for 2d and 3d_lowres, 4 for others.
+    #[arg(long = "np", num_args = 1.., value_name = "N")]
+    processes: Vec<usize>,
+}
+
+impl Chosen {
+    fn with_processes(&self) -> Result<Vec<(&str, usize)>> {
+        let names = self.configurations.iter().map(String::as_str);
+        let usual = |name: &str| if matches!(name, "2d" | "3d_lowres") { 8 } else { 4 };
+        Ok(match self.processes[..] {
+            [] => names.map(|name| (name, usual(name))).collect(),
+            [one] => names.map(|name| (name, one)).collect(),
+            ref several => {
+                let (wanted, found) = (self.configurations.len(), several.len());
+                ensure!(
+                    wanted == found,
+                    "-np needs one number, or {wanted} for {wanted} configurations; not {found}"
+                );
+                names.zip(several.iter().copied()).collect()
+            }
+        })
+    }
+}
+
+pub(super) fn run(args: &Args, session: &Session) -> Result<()> {
+    let folders = Folders::from_environment();
+    for_each(&args.datasets, |dataset| {
+        preprocess_one(dataset, &folders, &args.plans_name, &args.chosen, &args.effort, session)
+    })
+}
+
+/// Preprocesses a data set for some configurations of its plans.
+pub(super) fn preprocess_one(
+    dataset: &str,
+    folders: &Folders,
+    plans_name: &str,
+    chosen: &Chosen,
+    effort: &Effort,
+    session: &Session,
+) -> Result<()> {
+    let chosen = chosen.with_processes()?;
+    let places = folders.dataset(dataset)?;
+    let raw = RawDataset::load(&places.raw)?;
+    let file = places.preprocessed.join(format!("{plans_name}.json"));
+    ensure!(file.is_file(), "{} is missing; run nnUNetv2_plan_experiment first", file.display());
+    let plans = PlansFile::load(&file)?;
+    for (name, processes) in chosen {
+        if !plans.has(name) {
+            report::line(&format!("{} has no configuration {name}: skipped", file.display()));
+            continue;
+        }
+        let configuration = plans.configuration(name)?;
+        let preprocessor_name = &configuration.preprocessor_name;
+        let preprocessor = components::preprocessor_of(
+            &session.registry,
+            preprocessor_name,
+            &configuration.normalization_schemes,
+        )
+        .with_context(|| format!("{}: configuration {name}", file.display()))?;
+        let libraries = components::libraries_of(&session.registry, preprocessor_name, &preprocessor)?;
+        let job = Job {
+            dataset: &raw,
+            plans: &plans,
+            configuration: &configuration,
+            preprocessor: &preprocessor,
+            libraries: &libraries,
+        };
+        let folder = places.preprocessed.join(&configuration.data_identifier);
+        report::line(&format!("preprocessing {} for {name} into {}", places.name, folder.display()));
+        preprocess(&job, &folder, effort.limits(processes))?;
+    }
+    copy_truths(&raw, &places.preprocessed)
+}

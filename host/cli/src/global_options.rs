@@ -1,0 +1,73 @@
+//! Options of all commands, and what follows from them.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use nnunet_data::folders::Folders;
+use nnunet_data::images;
+use nnunet_engine::component_set::ComponentSet;
+use nnunet_engine::config::File;
+use nnunet_engine::session::Session;
+
+use crate::report::{self, Style};
+
+/// Options of all commands.
+#[derive(Debug, clap::Args)]
+#[command(rename_all = "snake_case")]
+pub struct GlobalOptions {
+    /// Print results and errors only.
+    #[arg(long, global = true)]
+    pub quiet: bool,
+    /// Print one JSON object per line.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Print more messages; -vv prints all of them.
+    #[arg(short = 'v', long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Also write all messages to a file, with times.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub log_file: Option<PathBuf>,
+    /// Configuration file to use instead of ./nnunet.toml.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Plugin to load; may be given several times.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub plugin: Vec<PathBuf>,
+    /// Do not flush files to the disk; a power failure may then leave empty files.
+    #[arg(long, global = true)]
+    pub no_fsync: bool,
+    /// The configuration files.
+    #[arg(skip)]
+    pub files: Vec<File>,
+}
+
+impl GlobalOptions {
+    /// Starts printing messages, progress and results in the chosen style.
+    ///
+    /// # Errors
+    /// Returns an error if the log file cannot be created.
+    pub(crate) fn start_report(&self) -> Result<()> {
+        let style = match (self.json, self.quiet) {
+            (true, _) => Style::Json,
+            (false, true) => Style::Quiet,
+            (false, false) => Style::Human,
+        };
+        report::start(style, self.verbose, self.log_file.as_deref())
+    }
+
+    /// The folders of data and models.
+    #[must_use]
+    pub fn folders(&self) -> Folders {
+        Folders::new(&self.files)
+    }
+
+    /// Opens a session with the configuration files and plugins of this command line.
+    ///
+    /// # Errors
+    /// Returns an error if a configuration file is invalid or a named plugin cannot be used.
+    pub fn session(&self, set: ComponentSet) -> Result<Session> {
+        let session = Session::open(set, self.config.as_deref(), &self.plugin)?;
+        images::install(&session.registry);
+        Ok(session)
+    }
+}

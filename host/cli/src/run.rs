@@ -1,0 +1,82 @@
+//! Runs the command line of a process.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::CommandFactory;
+use nnunet_formats::atomic;
+
+use crate::cli::Cli;
+use crate::commands::{self, Command};
+use crate::report;
+use crate::tensor_commands::TensorCommands;
+
+/// Runs the command line of this process and prints its error, if there is one.
+pub fn main(tensors: &impl TensorCommands) -> ExitCode {
+    let outcome = run(tensors).and_then(|code| report::finish().map(|()| code));
+    outcome.unwrap_or_else(|error| {
+        report::error(&error);
+        ExitCode::FAILURE
+    })
+}
+
+fn run(tensors: &impl TensorCommands) -> Result<ExitCode> {
+    let cli = Cli::from_process()?;
+    cli.options.start_report()?;
+    atomic::set_durable(!cli.options.no_fsync);
+    dispatch(&cli, tensors)
+}
+
+/// Runs a command.
+///
+/// # Errors
+/// Returns the error of the command.
+fn dispatch(cli: &Cli, tensors: &impl TensorCommands) -> Result<ExitCode> {
+    let options = &cli.options;
+    let session = || options.session(tensors.component_set());
+    let done = match &cli.command {
+        Command::Train(args) => return tensors.train(args, options),
+        Command::TrainDp(args) => return tensors.train(args.on_one_device()?, options),
+        Command::TrainDdp(args) => return tensors.train(args.on_one_device()?, options),
+        Command::Predict(args) => return tensors.predict(args, options),
+        Command::Trainers(args) => return tensors.trainers(args, options),
+        Command::PlanAndPreprocess(args) => {
+            commands::plan_and_preprocess::run(args, &options.folders(), &session()?)
+        }
+        Command::Audit(args) => commands::audit::run(args),
+        Command::Plans(args) => commands::plans::run(args, &options.folders()),
+        Command::Verify(args) => commands::verify::run(args, &options.folders()),
+        Command::Ensemble(args) => commands::ensemble::run(args, &session()?),
+        Command::DeterminePostprocessing(args) => {
+            commands::determine_postprocessing::run(args, &options.folders())
+        }
+        Command::ApplyPostprocessing(args) => commands::apply_postprocessing::run(args, &session()?),
+        Command::FindBestConfiguration(args) => {
+            commands::find_best_configuration::run(args, &options.folders())
+        }
+        Command::EvaluateFolder(args) => commands::evaluate_folder::run(args),
+        Command::ExampleDataset(args) => commands::example_dataset::run(args),
+        Command::Picture(args) => commands::picture::run(args),
+        Command::ConvertDecathlonTask(args) => {
+            commands::convert_decathlon_task::run(args, &options.folders())
+        }
+        Command::PlotTaskPngs(args) => commands::plot_task_pngs::run(args, &options.folders()),
+        Command::ExportModelToZip(args) => commands::export_model_to_zip::run(args, &options.folders()),
+        Command::InstallPretrainedModelFromZip(args) => {
+            commands::install_pretrained_model_from_zip::run(args, &options.folders())
+        }
+        Command::ChangeTrainerClass(args) => commands::change_trainer_class::run(args),
+        Command::PrintAvailablePretrainedModels(args) => commands::pretrained::print_available(args),
+        Command::PrintPretrainedModelInfo(args) => commands::pretrained::print_info(args),
+        Command::DownloadPretrainedModel(args) => commands::pretrained::download(args),
+        Command::DownloadPretrainedModelByUrl(args) => commands::pretrained::download_by_url(args),
+        Command::Config(args) => commands::config::run(args, options),
+        Command::Plugins(args) => return commands::plugins::run(args, options, tensors),
+        Command::Doctor(args) => return commands::doctor::run(args, options, tensors),
+        Command::Completions(args) => commands::completions::run(args, Cli::command()),
+        Command::ManPages(args) => commands::man_pages::run(args, Cli::command()),
+        Command::Aliases(args) => commands::aliases::run(args),
+        Command::V2(command) => return command.run(options, tensors),
+    };
+    done.map(|()| ExitCode::SUCCESS)
+}

@@ -1,0 +1,160 @@
+//! A plans file of v2, as far as data is made by it.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use nnunet_plugin_core::vocabulary::IntensityStatistics;
+use nnunet_preprocessing::v2::{Function, Kwargs, Resampler};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::{Reader, load};
+
+/// A plans file.
+#[derive(Debug, Deserialize)]
+pub struct PlansFile {
+    #[serde(skip)]
+    path: PathBuf,
+    /// Axis order of preprocessed arrays.
+    pub transpose_forward: [usize; 3],
+    /// What reads images.
+    #[serde(default, rename = "image_reader_writer")]
+    pub reader: Reader,
+    #[serde(default)]
+    foreground_intensity_properties_per_channel: Map<String, Value>,
+    configurations: Map<String, Value>,
+}
+
+/// What the data of a configuration follow from, with what it inherits.
+#[derive(Debug, Clone, Deserialize)]
+pub struct DataConfiguration {
+    /// Folder of the data.
+    pub data_identifier: String,
+    /// Class that makes it.
+    #[serde(default = "default_preprocessor")]
+    pub preprocessor_name: String,
+    /// Two or three axes; slices keep their distance.
+    pub spacing: Vec<f64>,
+    /// Normalization by channel.
+    pub normalization_schemes: Vec<String>,
+    /// By channel: only inside the nonzero mask.
+    pub use_mask_for_norm: Vec<bool>,
+    resampling_fn_data: Function,
+    #[serde(default)]
+    resampling_fn_seg: Function,
+    #[serde(default)]
+    resampling_fn_data_kwargs: Kwargs,
+    #[serde(default = "Kwargs::of_labels")]
+    resampling_fn_seg_kwargs: Kwargs,
+}
+
+fn default_preprocessor() -> String {
+    "DefaultPreprocessor".to_owned()
+}
+
+#[derive(Deserialize)]
+struct Intensities {
+    mean: f64,
+    std: f64,
+    median: Option<f64>,
+    min: Option<f64>,
+    max: Option<f64>,
+    percentile_00_5: f64,
+    percentile_99_5: f64,
+}
+
+impl PlansFile {
+    /// Reads plans.
+    ///
+    /// # Errors
+    /// As [`load`].
+    pub fn load(path: &Path) -> Result<Self> {
+        Ok(Self { path: path.to_owned(), ..load(path)? })
+    }
+
+    /// Names of the configurations.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.configurations.keys().map(String::as_str)
+    }
+
+    /// Whether there is a configuration of a name.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.configurations.contains_key(name)
+    }
+
+    /// A configuration with everything it inherits.
+    ///
+    /// # Errors
+    /// A configuration that is not there, inherits from itself, or lacks something.
+    pub fn configuration(&self, name: &str) -> Result<DataConfiguration> {
+        let place = || format!("{}: configuration {name}", self.path.display());
+        let merged = self.merged(name, 0).with_context(place)?;
+        let found: DataConfiguration = serde_json::from_value(Value::Object(merged)).with_context(place)?;
+        ensure!((2..=3).contains(&found.spacing.len()), "{}: spacing needs 2 or 3 numbers", place());
+        Ok(found)
+    }
+
+    fn merged(&self, name: &str, depth: usize) -> Result<Map<String, Value>> {
+        ensure!(depth <= self.configurations.len(), "it inherits from itself");
+        let own = self.configurations.get(name).and_then(Value::as_object);
+        let own = own.with_context(|| format!("there is no configuration {name}"))?;
+        let mut merged = match own.get("inherits_from").and_then(Value::as_str) {
+            Some(parent) => self.merged(parent, depth + 1)?,
+            None => Map::new(),
+        };
+        merged.extend(own.iter().map(|(key, value)| (key.clone(), value.clone())));
+        Ok(merged)
+    }
+
+    /// Foreground intensities of the channels in the order of their numbers.
+    #[must_use]
+    pub fn intensities(&self) -> Option<Vec<IntensityStatistics>> {
+        let all = &self.foreground_intensity_properties_per_channel;
+        let of = |channel: usize| {
+            let found: Intensities = serde_json::from_value(all.get(&channel.to_string())?.clone()).ok()?;
+            Some(IntensityStatistics {
+                median: found.median.unwrap_or(f64::NAN) as f32,
+                mean: found.mean as f32,
+                sd: found.std as f32,
+                mn: found.min.unwrap_or(f64::NAN) as f32,
+                mx: found.max.unwrap_or(f64::NAN) as f32,
+                percentile_99_5: found.percentile_99_5,
+                percentile_00_5: found.percentile_00_5,
+            })
+        };
+        if all.is_empty() { None } else { (0..all.len()).map(of).collect() }
+    }
+}
+
+impl DataConfiguration {
+    /// Resamples images.
+    #[must_use]
+    pub fn data(&self) -> Resampler {
+        Resampler { function: self.resampling_fn_data, kwargs: self.resampling_fn_data_kwargs }
+    }
+
+    /// Resamples labels.
+    #[must_use]
+    pub fn labels(&self) -> Resampler {
+        Resampler { function: self.resampling_fn_seg, kwargs: self.resampling_fn_seg_kwargs }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn configurations_inherit() {
+        let text = r#"{"transpose_forward":[0,1,2],"configurations":{
+            "a":{"data_identifier":"x_a","spacing":[1.0,1.0],"normalization_schemes":["NoNormalization"],
+                "use_mask_for_norm":[false],"resampling_fn_data":"resample_data_or_seg_to_shape"},
+            "b":{"inherits_from":"a","data_identifier":"x_b"},"c":{"inherits_from":"c"}}}"#;
+        let plans: PlansFile = serde_json::from_str(text).unwrap();
+        let found = plans.configuration("b").unwrap();
+        assert_eq!((found.data_identifier.as_str(), found.spacing.len()), ("x_b", 2));
+        assert!(format!("{:#}", plans.configuration("c").unwrap_err()).contains("inherits from itself"));
+        assert!(format!("{:#}", plans.configuration("d").unwrap_err()).contains("no configuration d"));
+    }
+}

@@ -1,0 +1,180 @@
+//! Raw cases of v2 to network input, for one configuration.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use nnunet_formats::npz;
+use nnunet_preprocessing::Resolved;
+use nnunet_preprocessing::v2::{Recipe, class_locations, preprocess as preprocess_case};
+
+use super::properties::{add_class_locations, properties_to_pickle};
+use super::{CaseFiles, DataConfiguration, PlansFile, RawDataset};
+use crate::folders::copy_file;
+use crate::pipeline::Limits;
+use crate::pipeline::cache_key::{CaseFiles as Files, Key, KeyBuilder, remove, sweep};
+use crate::pipeline::parallel::{CaseStep, for_each_case};
+use crate::pipeline::sizes::{f32_bytes, voxels};
+use crate::{folders, images, records};
+
+/// What preprocessing a configuration follows from.
+#[derive(Debug)]
+pub struct Job<'a> {
+    /// The raw data.
+    pub dataset: &'a RawDataset,
+    /// The plans.
+    pub plans: &'a PlansFile,
+    /// The configuration.
+    pub configuration: &'a DataConfiguration,
+    /// The preprocessor it names, with the normalizations.
+    pub preprocessor: &'a Resolved,
+    /// Shared libraries the preprocessor comes from; a case is made again when they change.
+    pub libraries: &'a [PathBuf],
+}
+
+/// Preprocesses all training cases into `folder`. Cases that would come out the same are kept; files of other cases,
+/// and cases that Python stored in another way, are removed, as v2 removes the whole folder.
+///
+/// # Errors
+/// All cases that cannot be preprocessed, together.
+pub fn preprocess(job: &Job<'_>, folder: &Path, limits: Limits) -> Result<()> {
+    sweep(folder)?;
+    remove_others(folder, &job.dataset.names())?;
+    let recipe = job.recipe();
+    let settings = job.settings_key(&recipe)?;
+    for_each_case(&Step { job, recipe, settings, folder }, &job.dataset.names(), limits)?;
+    Ok(())
+}
+
+/// The work over all cases.
+struct Step<'a> {
+    job: &'a Job<'a>,
+    recipe: Recipe<'a>,
+    settings: String,
+    folder: &'a Path,
+}
+
+impl CaseStep for Step<'_> {
+    type Output = ();
+
+    fn name(&self) -> String {
+        "preprocessing".to_owned()
+    }
+
+    fn memory(&self, case: &str) -> u64 {
+        self.job.dataset.case(case).map_or(0, |case| self.job.memory(&self.recipe, case))
+    }
+
+    fn run(&self, case: &str) -> Result<()> {
+        let files = Files::with_key_apart(self.folder, case)?;
+        self.job.run(&self.recipe, self.job.dataset.case(case)?, &files, &self.settings)
+    }
+}
+
+/// Copies the label maps of the training cases into `gt_segmentations`, where validation looks for them.
+///
+/// # Errors
+/// What the system says.
+pub fn copy_truths(dataset: &RawDataset, preprocessed: &Path) -> Result<()> {
+    let folder = preprocessed.join("gt_segmentations");
+    folders::create(&folder)?;
+    let ending = &dataset.description.file_ending;
+    dataset
+        .cases
+        .iter()
+        .try_for_each(|case| copy_file(&case.label, &folder.join(format!("{}{ending}", case.name))))
+}
+
+/// Endings of a case's files here.
+const OWN: [&str; 4] = ["_seg.npy", ".npy", ".npz", ".pkl"];
+
+fn remove_others(folder: &Path, cases: &[String]) -> Result<()> {
+    let cases: BTreeSet<&str> = cases.iter().map(String::as_str).collect();
+    let is_own = |name: &str| {
+        OWN.iter().any(|ending| name.strip_suffix(ending).is_some_and(|case| cases.contains(case)))
+    };
+    let entries = std::fs::read_dir(folder).with_context(|| folder.display().to_string())?;
+    for entry in entries.flatten().filter(|entry| entry.path().is_file()) {
+        if !is_own(&entry.file_name().to_string_lossy()) {
+            remove(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+impl Job<'_> {
+    fn recipe(&self) -> Recipe<'_> {
+        let Self { plans, configuration, .. } = self;
+        Recipe {
+            preprocessor: self.preprocessor,
+            transpose_forward: plans.transpose_forward,
+            spacing: &configuration.spacing,
+            schemes: &configuration.normalization_schemes,
+            use_mask_for_norm: &configuration.use_mask_for_norm,
+            intensities: plans.intensities(),
+            data: configuration.data(),
+            labels: configuration.labels(),
+        }
+    }
+
+    /// Everything but the case that its preprocessed form follows from.
+    fn settings_key(&self, recipe: &Recipe<'_>) -> Result<String> {
+        let relevant = serde_json::json!({
+            "preprocessor": self.configuration.preprocessor_name,
+            "settings": recipe.preprocessor.settings,
+            "reader": self.plans.reader.name(),
+            "spacing": recipe.spacing,
+            "transpose": recipe.transpose_forward,
+            "schemes": recipe.schemes,
+            "masks": recipe.use_mask_for_norm,
+            "intensities": recipe.intensities,
+            "data": recipe.data,
+            "labels": recipe.labels,
+            "classes": format!("{:?}", self.dataset.description.sampled_classes()),
+        });
+        let libraries = self.libraries.iter().try_fold(KeyBuilder::new(), |key, path| key.file(path))?;
+        Ok(format!("v2 {relevant}{:?}", libraries.finish()))
+    }
+
+    fn run(&self, recipe: &Recipe<'_>, case: &CaseFiles, to: &Files, settings: &str) -> Result<()> {
+        let key = key(case, settings)?;
+        if to.is_current(&key) {
+            return Ok(());
+        }
+        let (cropped, properties) = self.plans.reader.read(&case.images, Some(&case.label))?.crop()?;
+        let arrays = preprocess_case(recipe, cropped, properties.original_spacing)?;
+        let locations = class_locations(arrays.seg.view(), &self.dataset.description.sampled_classes());
+        let mut kept = properties_to_pickle(&properties, recipe.transpose_forward, self.plans.reader)?;
+        add_class_locations(&mut kept, &locations);
+        to.begin(&key)?;
+        // Unpacked copies of an older case would be trained on instead.
+        let base = to.npz.with_extension("").display().to_string();
+        remove(Path::new(&format!("{base}.npy")))?;
+        remove(Path::new(&format!("{base}_seg.npy")))?;
+        npz::save_case_v2(&to.npz, arrays.data.view(), arrays.seg.view())?;
+        records::save(&to.pkl, &kept)
+    }
+
+    /// The raw case and its crop, the resampled form with as much again for the passes over it, and positions of
+    /// foreground voxels.
+    fn memory(&self, recipe: &Recipe<'_>, case: &CaseFiles) -> u64 {
+        images::read_geometry(&case.label).map_or(0, |geometry| {
+            let geometry = self.plans.reader.geometry(&geometry);
+            let channels = recipe.schemes.len() as u64;
+            let order = recipe.transpose_forward;
+            let (size, spacing) = (geometry.size_zyx(), geometry.spacing_zyx());
+            let after = recipe.shape(order.map(|axis| size[axis]), order.map(|axis| spacing[axis]));
+            let (before, after) = (voxels(size), voxels(after));
+            f32_bytes(before) * 2 * (channels + 1)
+                + f32_bytes(after) * (channels + 4)
+                + f32_bytes(before.max(after)) * 2
+        })
+    }
+}
+
+fn key(case: &CaseFiles, settings: &str) -> Result<Key> {
+    let inputs = case.images.iter().chain([&case.label]);
+    let key = inputs.clone().try_fold(KeyBuilder::new(), |key, path| key.file(path))?;
+    let names = inputs.map(|path| path.display().to_string()).collect::<Vec<_>>().join("\n");
+    Ok(key.text(&names).text(settings).finish())
+}

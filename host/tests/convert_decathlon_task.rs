@@ -1,0 +1,52 @@
+//! `convert_decathlon_task` and `plot_task_pngs`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+
+use nnunet_formats::nifti;
+use nnunet_test_support::files;
+use nnunet_tests::World;
+
+/// A task of phantoms as the decathlon would publish it: images without channel numbers.
+fn decathlon(world: &World) {
+    world.succeed("example-dataset -o . --task Task07_Ball --train 5 --test 1");
+    for folder in ["imagesTr", "imagesTs"] {
+        for image in files(&world.path("Task07_Ball").join(folder), "_0000.nii.gz") {
+            let name = image.to_string_lossy().replace("_0000.nii.gz", ".nii.gz");
+            std::fs::rename(&image, name).unwrap();
+        }
+    }
+    // What macOS leaves in the decathlon's archives.
+    world.write("Task07_Ball/imagesTr/._phantom_000.nii.gz", "junk");
+}
+
+#[test]
+fn decathlon_tasks_are_converted_and_drawn() {
+    let world = World::new();
+    decathlon(&world);
+    world.succeed("convert_decathlon_task -i Task07_Ball/ -p 2");
+    let task = world.path("raw/nnUNet_raw_data/Task007_Ball");
+    assert_eq!(files(&task.join("imagesTr"), ".nii.gz").len(), 5);
+    assert_eq!(files(&task.join("imagesTs"), "_0000.nii.gz").len(), 1);
+    let [before, after] = [
+        world.path("Task07_Ball/imagesTr/phantom_001.nii.gz"),
+        task.join("imagesTr/phantom_001_0000.nii.gz"),
+    ]
+    .map(|path| nifti::read(&path).unwrap());
+    assert_eq!(before.data, after.data);
+    assert_eq!(before.geometry, after.geometry);
+    // Again: the same input may be converted again, another task is not overwritten.
+    world.succeed("convert_decathlon_task -i Task07_Ball -output_task_id 507");
+    world.succeed("convert_decathlon_task -i Task07_Ball -output_task_id 507");
+    world.write("raw/nnUNet_raw_data/Task507_Ball/dataset.json", "{}");
+    let refused = world.run("convert_decathlon_task -i Task07_Ball -output_task_id 507");
+    assert_eq!(refused.code, 1);
+    assert!(refused.text.contains("was not made of this task"), "{}", refused.text);
+    world.succeed("plot_task_pngs -t 7 -o raw_pictures --use_raw -num_processes 2");
+    assert_eq!(files(&world.path("raw_pictures"), ".png").len(), 5);
+    let early = world.run("plot_task_pngs -t 7 -o pictures");
+    assert!(early.text.contains("run nnunet plan_and_preprocess"), "{}", early.text);
+    world.succeed("plan_and_preprocess -t 7 -pl2d None");
+    world.succeed("plot_task_pngs -t Task007_Ball -o pictures -modality_idx 0");
+    assert_eq!(files(&world.path("pictures"), ".png").len(), 5);
+    let channel = world.run("plot_task_pngs -t 7 -o pictures -modality_idx 3");
+    assert!(channel.text.contains("there is no channel 3; channels: 0 to 0"), "{}", channel.text);
+}

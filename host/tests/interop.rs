@@ -1,0 +1,251 @@
+//! Models that go back and forth between this program and Python nnU-Net v1, and models of v2.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "tests fail by panicking"
+)]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use nnunet_formats::pickle::Value;
+use nnunet_formats::{nifti, npz, torch_zip};
+use nnunet_test_support::{files, reference};
+use nnunet_tests::{World, copy_folder, repository};
+
+/// A trainer in TOML that soon finds the foreground: Dice counts most, and nothing is augmented.
+const TRAINER: &str = r#"
+[trainers.Mine]
+extends = "Short"
+max_num_epochs = 6
+num_batches_per_epoch = 25
+oversample_foreground_percent = 1.0
+initial_lr = 0.05
+optimizer = { name = "SGD", momentum = 0.9 }
+augmentation = { name = "noDA" }
+loss = { name = "DC_and_CE_loss", weight_ce = 0.3, weight_dice = 1.0 }
+"#;
+
+/// The folder with v1's commands, from `NNUNET_V1`.
+fn v1(test: &str) -> Option<PathBuf> {
+    python("NNUNET_V1", "nnunet==1.7.1", test)
+}
+
+fn python(variable: &str, package: &str, test: &str) -> Option<PathBuf> {
+    let found = std::env::var_os(variable).map(PathBuf::from);
+    if found.is_none() {
+        let missing = format!("{variable} does not name the bin folder of an environment with {package}");
+        assert!(
+            std::env::var("CI").as_deref() != Ok("true"),
+            "interop::{test} cannot run: {missing}; `cargo interop` installs one"
+        );
+        eprintln!("interop::{test} was skipped: {missing}; `cargo interop` installs one");
+    }
+    found
+}
+
+fn script(name: &str) -> PathBuf {
+    repository().join("tests/interop").join(name)
+}
+
+fn run_v1(world: &World, command: &mut Command) -> String {
+    let output = command
+        .current_dir(world.path(""))
+        .env("nnUNet_raw_data_base", world.path("raw"))
+        .env("nnUNet_preprocessed", world.path("preprocessed"))
+        .env("RESULTS_FOLDER", world.path("results"))
+        .env("nnUNet_n_proc_DA", "2")
+        .output()
+        .unwrap();
+    let text =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {text}");
+    text
+}
+
+fn trained() -> World {
+    let world = World::with_phantoms();
+    world.configure(TRAINER);
+    world.succeed("train 3d_fullres Mine 900 0 -p nnUNetPlansSmall --disable_validation_inference");
+    world
+}
+
+/// Share of equal voxels, and whether there is any foreground.
+fn agreement(a: &Path, b: &Path) -> (f64, bool) {
+    let (a, b) = (nifti::read(a).unwrap().data, nifti::read(b).unwrap().data);
+    let equal = a.iter().zip(&b).filter(|(a, b)| a == b).count();
+    (equal as f64 / a.len() as f64, a.iter().any(|label| *label > 0.0))
+}
+
+/// Python v1 finds the nearest class it knows in the checkpoint, predicts the same labels, and trains on.
+#[test]
+fn python_predicts_with_our_models_and_trains_on() {
+    let Some(python) = v1("python_predicts_with_our_models_and_trains_on") else { return };
+    let world = trained();
+    let arguments = "-i raw/nnUNet_raw_data/Task900_Phantom/imagesTs -t 900 -m 3d_fullres -tr Mine -p nnUNetPlansSmall -f 0";
+    world.succeed(&format!("predict {arguments} -o ours"));
+    let mut command = Command::new(python.join("nnUNet_predict"));
+    run_v1(&world, command.args(arguments.split(' ')).args(["-o", "theirs"]));
+    for case in ["phantom_006.nii.gz", "phantom_007.nii.gz"] {
+        let (share, foreground) = agreement(&world.path("ours").join(case), &world.path("theirs").join(case));
+        assert!(
+            share >= 0.999 && foreground,
+            "{case}: {share} of the voxels agree; foreground: {foreground}"
+        );
+    }
+    let script = script("continue_training.py");
+    let fold = world.path("results/nnUNet/3d_fullres/Task900_Phantom/Mine__nnUNetPlansSmall/fold_0");
+    let text = run_v1(&world, Command::new(python.join("python")).arg(script).arg(fold));
+    let line = text.lines().find_map(|line| line.strip_prefix("losses ")).unwrap();
+    let losses: Vec<f64> = line.split(' ').map(|loss| loss.parse().unwrap()).collect();
+    let [.., before, after] = losses[..] else { panic!("{losses:?}") };
+    assert_eq!(losses.len(), 7);
+    // v1's trainer has v1's loss and augmentation; Dice, the larger part here, is in both.
+    assert!(
+        after < losses[0] && (after - before).abs() < 0.5,
+        "the loss jumps from {before} to {after}: {losses:?}"
+    );
+}
+
+/// A network with running statistics, a residual one, and regions: v1's class, a short trainer of ours, the plans.
+const KINDS: [(&str, &str, &str); 3] = [
+    ("nnUNetTrainerV2_BN", "ShortBatchNorm", "nnUNetPlansSmall"),
+    ("nnUNetTrainerV2_ResencUNet", "ShortResidual", "nnUNetPlansSmallResidual"),
+    ("nnUNetTrainerV2BraTSRegions", "ShortRegions", "nnUNetPlansSmall"),
+];
+
+/// One epoch each.
+fn of_all_kinds() -> World {
+    let world = World::with_phantoms();
+    world.configure(
+        "[planners.SmallResidual]\nextends = \"ExperimentPlanner3DFabiansResUNet_v21\"\n\
+         base_num_features = 4\nplans_identifier = \"nnUNetPlansSmallResidual\"\n",
+    );
+    for (class, trainer, _) in KINDS {
+        let short = "max_num_epochs = 1\nnum_batches_per_epoch = 12\nnum_val_batches_per_epoch = 1\n";
+        world.configure(&format!("[trainers.{trainer}]\nextends = \"{class}\"\nbatch_size = 2\n{short}"));
+    }
+    world.succeed("plan_and_preprocess -t 900 -pl3d SmallResidual -pl2d None -tl 2 -tf 2");
+    world
+}
+
+/// Models that v1 made predict here what they predict there, and ours predict there what they predict here.
+#[test]
+fn other_networks_and_regions_predict_the_same_in_both() {
+    let Some(python) = v1("other_networks_and_regions_predict_the_same_in_both") else { return };
+    let world = of_all_kinds();
+    let (task, images) = ("Task900_Phantom", "raw/nnUNet_raw_data/Task900_Phantom/imagesTs");
+    let models = || {
+        let mut command = Command::new(python.join("python"));
+        command.arg(script("models.py"));
+        command
+    };
+    run_v1(&world, models().args(["make", task]).args(KINDS.iter().flat_map(|kind| [kind.0, kind.2])));
+    let mut folders = Vec::new();
+    for (class, trainer, plans) in KINDS {
+        world.succeed(&format!("train 3d_fullres {trainer} 900 0 -p {plans} --disable_validation_inference"));
+        for name in [class, trainer] {
+            let out = format!("{name}__{plans}");
+            world.succeed(&format!(
+                "predict -i {images} -o ours/{out} -t 900 -m 3d_fullres -tr {name} -p {plans} -f 0 --save_npz --disable_tta"
+            ));
+            folders.push(out);
+        }
+    }
+    let of = |folder: &String| format!("results/nnUNet/3d_fullres/{task}/{folder}");
+    run_v1(&world, models().args(["predict", images, "theirs"]).args(folders.iter().map(of)));
+    for folder in folders {
+        let [ours, theirs] = ["ours", "theirs"].map(|side| world.path(side).join(&folder));
+        let cases = files(&theirs, ".nii.gz");
+        assert_eq!(cases.len(), 2, "{folder}");
+        for case in cases {
+            let name = case.file_name().unwrap().to_string_lossy().into_owned();
+            let (share, _) = agreement(&case, &ours.join(&name));
+            assert!(share >= 0.999, "{folder}/{name}: {share} of the voxels agree");
+            let array = name.replace(".nii.gz", ".npz");
+            let worst = worst(&ours.join(&array), &theirs.join(&array));
+            assert!(worst <= 2e-3, "{folder}/{array}: probabilities differ by {worst}");
+        }
+    }
+}
+
+/// Largest difference between probabilities, which must not be the same everywhere.
+fn worst(a: &Path, b: &Path) -> f32 {
+    let [a, b] = [a, b].map(|path| npz::load_f32(path, "softmax").unwrap());
+    assert_eq!(a.dim(), b.dim());
+    let range = a.iter().fold([1.0_f32, 0.0], |[low, high], p| [low.min(*p), high.max(*p)]);
+    assert!(range[1] - range[0] > 0.1, "the network says the same everywhere: {range:?}");
+    a.iter().zip(&b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}
+
+/// A checkpoint of Python v1 goes on here where it stopped.
+#[test]
+fn a_checkpoint_of_python_trains_on_here() {
+    let name = "interop::a_checkpoint_of_python_trains_on_here";
+    let Some(raw) = reference("hippocampus/Task004_Hippocampus", name) else { return };
+    let Some(model) = reference("model_v1/results", name) else { return };
+    let world = World::new();
+    copy_folder(&raw, &world.path("raw/nnUNet_raw_data/Task004_Hippocampus"));
+    copy_folder(&model, &world.path("results"));
+    world.write("nnunet.toml", HIPPOCAMPUS);
+    world.succeed("plan_and_preprocess -t 4 -pl3d Small -pl2d None -tl 2 -tf 2");
+    let fold = "results/nnUNet/3d_fullres/Task004_Hippocampus/nnUNetTrainerV2_tiny__nnUNetPlansSmall/fold_0";
+    let checkpoint = world.path(fold).join("model_final_checkpoint.model");
+    let before = train_losses(&checkpoint);
+    world.succeed(
+        "train 3d_fullres nnUNetTrainerV2_tiny 4 0 -p nnUNetPlansSmall -c --disable_validation_inference",
+    );
+    let after = train_losses(&checkpoint);
+    assert_eq!(after[..before.len()], before, "the past has changed");
+    assert_eq!(after.len(), before.len() + 1);
+    let (last, next) = (before[before.len() - 1], after[before.len()]);
+    assert!((last - next).abs() < 0.1, "the loss jumps from {last} to {next}");
+}
+
+/// The trainer and planner that made the reference model; one epoch more, of few batches.
+const HIPPOCAMPUS: &str = r#"
+[planners.Small]
+extends = "ExperimentPlanner3D_v21"
+base_num_features = 8
+plans_identifier = "nnUNetPlansSmall"
+
+[trainers.nnUNetTrainerV2_tiny]
+extends = "nnUNetTrainerV2"
+max_num_epochs = 13
+num_batches_per_epoch = 6
+num_val_batches_per_epoch = 1
+"#;
+
+fn train_losses(checkpoint: &Path) -> Vec<f64> {
+    let checkpoint = torch_zip::load(checkpoint).unwrap();
+    let curves = checkpoint.root.get("plot_stuff").and_then(Value::items).unwrap();
+    curves[0].to_f64_vec().unwrap()
+}
+
+/// Random models of each version, with seeds up to 16.
+fn random_models(python: &Path, version: &str) {
+    let mut command = Command::new(python.join("python"));
+    let output = command
+        .arg(script("random_models.py"))
+        .args([version, "0", "16"])
+        .arg(nnunet_tests::programs().join("nnunet"))
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn random_models_of_v1_predict_as_there() {
+    let Some(python) = v1("random_models_of_v1_predict_as_there") else { return };
+    random_models(&python, "v1");
+}
+
+#[test]
+fn random_models_of_v2_predict_as_there() {
+    let test = "random_models_of_v2_predict_as_there";
+    let Some(python) = python("NNUNET_V2", "nnunetv2==2.8.1", test) else { return };
+    random_models(&python, "v2");
+}

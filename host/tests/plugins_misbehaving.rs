@@ -1,0 +1,200 @@
+//! The misbehaving plugin: every way to go wrong, and what the user reads, word for word.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "tests fail by panicking"
+)]
+
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use nnunet_tests::{Outcome, World, author_shell, plugin};
+
+const LOSS: &str = "plugin misbehaving, trainer Misbehaving: forward: ";
+const NETWORK: &str = "plugin misbehaving, architecture Pointwise: forward: ";
+
+fn line() -> String {
+    format!(
+        "--plugin {} train 3d_fullres Misbehaving Task900_Phantom 0 -p nnUNetPlansSmall --disable_validation_inference",
+        plugin("misbehaving").display()
+    )
+}
+
+fn train(world: &World, fault: &str) -> Outcome {
+    world.run_with(&line(), &[("NNUNET_MISBEHAVE", fault)])
+}
+
+/// Every fault ends the run with code 1 and an error that names plugin, component, method and cause.
+#[test]
+fn faults_at_run_time_are_contained_and_named() {
+    let world = World::with_phantoms();
+    let faults = [
+        ("panic", LOSS, "panicked: the loss panics as requested at "),
+        ("nan", LOSS, "loss NaN is not finite"),
+        ("shape", LOSS, "loss: expected a scalar, got ["),
+        ("dtype", LOSS, "loss: expected a floating-point scalar, got Int64"),
+        ("no_gradient", LOSS, "the loss does not depend on the network (no gradient)"),
+        ("tensor_allocation", LOSS, "libtorch: "),
+        ("panic_in_create", "plugin misbehaving, trainer Misbehaving: ", "panicked: "),
+        ("architecture_panic", NETWORK, "panicked: the network panics as requested at "),
+        ("architecture_shape", NETWORK, "output: expected ["),
+        ("architecture_dtype", NETWORK, "output: expected floating-point tensors, got Int64"),
+    ];
+    for (fault, who, what) in faults {
+        let outcome = train(&world, fault);
+        assert_eq!(outcome.code, 1, "{fault}: {}", outcome.text);
+        let message = format!("{who}{what}");
+        assert!(outcome.text.contains(&message), "{fault}: `{message}` is missing in: {}", outcome.text);
+    }
+}
+
+#[test]
+fn a_tensor_on_another_device_is_refused() {
+    let world = World::with_phantoms();
+    let outcome = train(&world, "device");
+    assert_eq!(outcome.code, 1, "{}", outcome.text);
+    let on_gpu = std::path::Path::new("/dev/nvidia0").exists();
+    // With a GPU the network is on it too; without one libtorch cannot make such a tensor.
+    let message = if on_gpu { LOSS.to_owned() } else { format!("{LOSS}libtorch: ") };
+    assert!(outcome.text.contains(&message), "{}", outcome.text);
+}
+
+#[test]
+fn what_does_no_harm_is_borne() {
+    let world = World::with_phantoms();
+    for fault in ["panic_in_drop", "leaked_no_grad"] {
+        let outcome = train(&world, fault);
+        assert_eq!(outcome.code, 0, "{fault}: {}", outcome.text);
+    }
+}
+
+/// What a plugin prints does not get among the results.
+#[test]
+fn a_plugins_prints_go_to_standard_error() {
+    let world = World::with_phantoms();
+    let output =
+        world.command(&format!("--json {}", line())).env("NNUNET_MISBEHAVE", "stdout").output().unwrap();
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{err}");
+    assert!(err.contains("the loss prints as requested"), "{err}");
+    for line in out.lines() {
+        assert!(line.starts_with('{'), "not JSON: {line}");
+    }
+}
+
+/// An abort cannot be contained, but it is said whose it was.
+#[test]
+fn memory_that_is_not_there_ends_the_process_with_a_name() {
+    let world = World::with_phantoms();
+    let output = world.command(&line()).env("NNUNET_MISBEHAVE", "allocation").output().unwrap();
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.signal(), Some(6), "{err}");
+    assert!(err.contains("memory allocation of 140737488355328 bytes failed"), "{err}");
+    assert!(err.contains(&format!("error: {LOSS}ended the process (SIGABRT)")), "{err}");
+}
+
+/// Starts a training that never comes back from the loss, and signals it once its epoch has begun, again after a while
+/// when it is still there. Returns the exit code.
+fn interrupted(world: &World, fault: &str, signals: usize) -> Option<i32> {
+    let mut child =
+        world.command(&line()).env("NNUNET_MISBEHAVE", fault).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    assert!(lines.any(|line| line.starts_with("epoch:  0")), "{fault}: no epoch began");
+    for _ in 0..signals {
+        std::thread::sleep(Duration::from_millis(300));
+        Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    }
+    lines.for_each(drop);
+    child.wait().unwrap().code()
+}
+
+#[test]
+fn an_endless_loop_ends_when_the_user_asks() {
+    let world = World::with_phantoms();
+    assert_eq!(interrupted(&world, "endless", 1), Some(3), "it looks whether the user wants to stop");
+    assert_eq!(interrupted(&world, "deaf", 2), Some(130), "it never looks; the second signal ends it");
+}
+
+/// Place of the handshake in a plugin's file.
+fn handshake(bytes: &[u8]) -> usize {
+    let head: Vec<u8> = b"NNUNETPL".iter().copied().chain(152_u32.to_le_bytes()).collect();
+    bytes.windows(head.len()).position(|window| window == head).expect("a handshake")
+}
+
+/// A copy of the plugin with other bytes at an offset of its handshake.
+fn patched(world: &World, name: &str, patch: impl Fn(&mut [u8], usize)) -> String {
+    let mut bytes = std::fs::read(plugin("misbehaving")).unwrap();
+    let start = handshake(&bytes);
+    patch(&mut bytes, start);
+    std::fs::write(world.path(name), bytes).unwrap();
+    let outcome = world.run(&format!("--plugin {name} plugins list"));
+    assert_eq!(outcome.code, 1, "{}", outcome.text);
+    outcome.text
+}
+
+#[test]
+fn every_fault_of_the_handshake_is_refused_in_its_own_words() {
+    let world = World::new();
+    let put = |offset: usize, value: u32| {
+        move |bytes: &mut [u8], start: usize| {
+            bytes[start + offset..start + offset + 4].copy_from_slice(&value.to_le_bytes());
+        }
+    };
+    let text = patched(&world, "magic.so", put(0, 0x5858_5858));
+    let message = "plugin magic.so: handshake magic: found [88, 88, 88, 88, 69, 84, 80, 76], wanted [78, 78, 85, 78, 69, 84, 80, 76]; the file is not a plugin of nnunet";
+    assert!(text.contains(message), "{text}");
+    let text = patched(&world, "size.so", put(8, 8));
+    let message = "plugin size.so: handshake size: found 8 bytes, wanted at least 152; rebuild the plugin";
+    assert!(text.contains(message), "{text}");
+    let text = patched(&world, "major.so", put(12, 2));
+    let message =
+        "plugin major.so: ABI major: found 2, wanted 1; rebuild the plugin with nnunet-plugin-api 0.1.0";
+    assert!(text.contains(message), "{text}");
+    let text = patched(&world, "minor.so", put(16, 99));
+    let message =
+        "plugin minor.so: ABI minor: found 1.99, wanted at most 1.2; update nnunet or rebuild the plugin";
+    assert!(text.contains(message), "{text}");
+}
+
+/// A plugin built as its author built it; without tensors, since everything it depends on is compiled again.
+#[test]
+fn a_build_whose_panics_abort_is_refused_and_the_program_lives() {
+    let world = World::new();
+    let script = "nnunet plugins new postprocessor aborting
+        printf '\n[profile.release]\npanic = \"abort\"\nopt-level = 0\n' >> aborting/Cargo.toml
+        nnunet plugins install aborting";
+    let output = author_shell(&world.path("."), script).output().unwrap();
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{err}");
+    let message = "libaborting.so: panic strategy: found abort, wanted unwind; remove `panic = \"abort\"` from the plugin's profile";
+    assert!(err.contains(message), "{err}");
+    assert!(!world.path("data/nnunet/plugins/libaborting.so").exists());
+
+    let folder = world.path("aborting/target/release").display().to_string();
+    let found = world.run_with("plugins list", &[("NNUNET_PLUGIN_PATH", &folder)]);
+    assert_eq!(found.code, 0, "{}", found.text);
+    let row = found.text.lines().find(|line| line.starts_with("plugin ")).unwrap();
+    assert!(row.contains(" incompatible ") && row.contains("panic strategy: found abort"), "{row}");
+    assert!(found.text.contains(" ExperimentPlanner3D_v21 "), "{}", found.text);
+    let named = world.run(&format!("--plugin {folder}/libaborting.so plugins list"));
+    assert_eq!(named.code, 1);
+    assert!(named.text.contains(message), "{}", named.text);
+}
+
+#[test]
+fn a_plugin_for_another_libtorch_is_refused() {
+    let world = World::new();
+    let text = patched(&world, "torch.so", |bytes, _| {
+        let wanted = b"2.11.0";
+        let places: Vec<usize> = (0..bytes.len() - 6).filter(|i| bytes[*i..].starts_with(wanted)).collect();
+        assert!(!places.is_empty());
+        places.into_iter().for_each(|place| bytes[place..place + 6].copy_from_slice(b"2.10.9"));
+    });
+    let message =
+        "plugin torch.so: libtorch: found 2.10.9, wanted 2.11.0; rebuild the plugin against libtorch 2.11.0";
+    assert!(text.contains(message), "{text}");
+}

@@ -1,0 +1,218 @@
+//! The main job and what can be wrong with its input.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "tests fail by panicking"
+)]
+
+use nnunet_formats::pickle::{self, Value};
+use nnunet_formats::torch_zip;
+use nnunet_formats::{json, nifti, npz};
+use nnunet_tests::{World, copy_folder, repository};
+
+const RAW: &str = "raw/nnUNet_raw_data/Task900_Phantom";
+const PREPROCESSED: &str = "preprocessed/Task900_Phantom";
+
+#[test]
+fn plan_train_predict_evaluate_with_a_trainer_in_toml() {
+    let world = World::with_phantoms();
+    world.succeed("train 3d_fullres Short Task900_Phantom 0 -p nnUNetPlansSmall --npz");
+    let model = "results/nnUNet/3d_fullres/Task900_Phantom/Short__nnUNetPlansSmall";
+    for file in ["debug.json", "progress.png", "model_final_checkpoint.model", "validation_raw/summary.json"]
+    {
+        assert!(world.path(&format!("{model}/fold_0/{file}")).is_file(), "{file} is missing");
+    }
+    assert!(world.path(&format!("{model}/plans.pkl")).is_file());
+    check_formats(&world, model);
+
+    let again =
+        world.succeed("train 3d_fullres Short 900 0 -p nnUNetPlansSmall -c --disable_validation_inference");
+    assert!(!again.contains("epoch:  0"), "a finished training was trained again:\n{again}");
+
+    let images = format!("{RAW}/imagesTs");
+    world.succeed(&format!("predict -i {images} -o out -t 900 -tr Short -p nnUNetPlansSmall -f 0 -z"));
+    let text = world.succeed(&format!("evaluate_folder -ref {RAW}/labelsTs -pred out -l 1 2"));
+    assert!(text.contains("foreground: mean Dice"), "{text}");
+    world.succeed(&format!("picture -i {images} -ref {RAW}/labelsTs -pred out -o cases.png"));
+    assert!(world.path("cases.png").is_file());
+    for mode in ["fast", "fastest"] {
+        let images = format!("{RAW}/imagesTs");
+        world.succeed(&format!(
+            "predict -i {images} -o {mode} -t 900 -tr Short -p nnUNetPlansSmall -f 0 --mode {mode} --all_in_gpu None"
+        ));
+        assert!(world.path(&format!("{mode}/phantom_006.nii.gz")).is_file(), "{mode}");
+    }
+    let refused =
+        world.run(&format!("predict -i {RAW}/imagesTs -o no --model-folder {model} --mode fast -z"));
+    assert!(refused.text.contains("only there in --mode normal"), "{}", refused.text);
+    let by_folder = format!("predict -i {images} -o out2 --model-folder {model} --disable_tta --overlay");
+    world.succeed(&format!("{by_folder} -pp MinimumSize --parameters mm3=1e9"));
+    assert!(world.path("out2/phantom_006.png").is_file());
+    let labels = nifti::read(&world.path("out2/phantom_006.nii.gz")).unwrap().data;
+    assert!(labels.iter().all(|label| *label == 0.0), "the postprocessor was not applied");
+    check_bounded(&world, &images, model);
+    let text = world.succeed(&format!(
+        "predict -i {images} -o threads --model-folder {model} -npp 2 -nps 2 --max-vram 1G --device cpu"
+    ));
+    assert!(text.contains("no GPU is used"), "{text}");
+    same_labels(&world, ["out", "threads"]);
+    let refused = world.run(&format!("predict -i {images} -o none --model-folder {model} -npp 0"));
+    assert!(refused.code == 2 && refused.text.contains("--num_threads_preprocessing"), "{}", refused.text);
+}
+
+fn same_labels(world: &World, folders: [&str; 2]) {
+    for case in ["phantom_006", "phantom_007"] {
+        let [a, b] =
+            folders.map(|folder| nifti::read(&world.path(&format!("{folder}/{case}.nii.gz"))).unwrap().data);
+        assert_eq!(a, b, "{case}");
+    }
+}
+
+/// Regions, and v2's logits in half precision: the labels in next to no memory are those in plenty.
+#[test]
+fn models_of_regions_and_of_v2_need_little_memory() {
+    let world = World::with_phantoms();
+    let toml = std::fs::read_to_string(world.path("nnunet.toml")).unwrap();
+    world.write("nnunet.toml", &(toml + REGIONS));
+    world.succeed("train 3d_fullres Overlapping 900 0 -p nnUNetPlansSmall --disable_validation_inference");
+    let images = format!("{RAW}/imagesTs");
+    let model = "results/nnUNet/3d_fullres/Task900_Phantom/Overlapping__nnUNetPlansSmall";
+    let predict = format!("predict -i {images} --model-folder {model} --disable_tta -z");
+    world.succeed(&format!("{predict} -o plenty"));
+    let text = world.succeed(&format!("{predict} -o little --max-ram 1M"));
+    assert!(text.contains("in temporary files"), "{text}");
+    same_labels(&world, ["plenty", "little"]);
+    let [plenty, little] = ["plenty", "little"]
+        .map(|folder| npz::load_f32(&world.path(&format!("{folder}/phantom_006.npz")), "softmax").unwrap());
+    assert!(plenty == little && plenty.shape()[0] == 2, "{:?}", plenty.shape());
+
+    let stored = repository().join("tests/stored/v2_cascade");
+    copy_folder(&stored, &world.path("v2"));
+    let model = "v2/nnUNetTrainer__nnUNetPlans__3d_lowres";
+    for (flags, reason) in [
+        ("--mode fast", "--mode fast and fastest are v1's"),
+        ("--step_size 1.5", "--step_size must be"),
+        ("-f 3", "fold_3/checkpoint_final.pth; is that fold trained"),
+    ] {
+        let refused = world.run(&format!("predict -i v2/images --model-folder {model} -o no {flags}"));
+        assert!(refused.code == 1 && refused.text.contains(reason), "{}", refused.text);
+    }
+    for labels in [r#"{"background": 0, "a": 1, "b": 2}"#, OVERLAPPING] {
+        let json = format!(
+            r#"{{"channel_names": {{"0": "MRI"}}, "file_ending": ".nii.gz", "regions_class_order": [1, 2, 1], "labels": {labels}}}"#
+        );
+        world.write(&format!("{model}/dataset.json"), &json);
+        let predict =
+            format!("predict -i v2/images --model-folder {model} --overwrite_existing --save_probabilities");
+        world.succeed(&format!("{predict} -o v2/plenty"));
+        let text = world.succeed(&format!("{predict} -o v2/little --max-ram 1M"));
+        assert!(text.contains("in temporary files"), "{text}");
+        let [a, b] = ["plenty", "little"].map(|folder| {
+            let file = |ending: &str| world.path(&format!("v2/{folder}/case.{ending}"));
+            (
+                nifti::read(&file("nii.gz")).unwrap().data,
+                npz::load_f32(&file("npz"), "probabilities").unwrap(),
+            )
+        });
+        assert!(a == b && a.0.iter().any(|label| *label > 0.0), "{labels}");
+    }
+}
+
+/// A trainer of two regions.
+const REGIONS: &str = r#"
+[trainers.Overlapping]
+extends = "Short"
+loss = { name = "DC_and_BCE_loss", batch_dice = false, do_bg = true, smooth = 0.0 }
+
+[trainers.Overlapping.regions]
+regions = [{ name = "all", labels = [1, 2] }, { name = "head", labels = [2] }]
+class_order = [1, 2]
+"#;
+/// Three regions, for a network of three outputs.
+const OVERLAPPING: &str = r#"{"background": 0, "all": [1, 2], "b": [2], "rest": [1]}"#;
+
+/// In next to no memory, with sums in files, the labels and probabilities are the same; what was done is recorded.
+fn check_bounded(world: &World, images: &str, model: &str) {
+    let text =
+        world.succeed(&format!("predict -i {images} -o bounded --model-folder {model} -z --max-ram 1M"));
+    assert!(text.contains("planned peak memory") && text.contains("in temporary files"), "{text}");
+    for case in ["phantom_006", "phantom_007"] {
+        let labels =
+            |folder: &str| nifti::read(&world.path(&format!("{folder}/{case}.nii.gz"))).unwrap().data;
+        assert_eq!(labels("out"), labels("bounded"));
+        let scores =
+            |folder: &str| npz::load_f32(&world.path(&format!("{folder}/{case}.npz")), "softmax").unwrap();
+        assert_eq!(scores("out"), scores("bounded"));
+    }
+    let record = json::load(&world.path("bounded/predictions.json")).unwrap();
+    let planned = record.get("planned_peak_bytes").and_then(json::Json::as_f64);
+    assert!(planned > Some(1e6), "{planned:?}");
+    let case = record.get("cases").and_then(|cases| cases.get("phantom_006")).unwrap();
+    assert!(case.get("error").is_none() && case.get("tiles").and_then(json::Json::as_f64) >= Some(1.0));
+    assert_eq!(record.get("checkpoints").and_then(json::Json::items).map(<[_]>::len), Some(1));
+    let left: Vec<_> =
+        std::fs::read_dir(world.path("bounded")).unwrap().flatten().map(|e| e.file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().starts_with(".tmp")), "{left:?}");
+}
+
+/// The files have v1's keys and their JSON twins.
+fn check_formats(world: &World, model: &str) {
+    let plans = pickle::load(&world.path(&format!("{PREPROCESSED}/nnUNetPlansSmall_plans_3D.pkl"))).unwrap();
+    for key in ["num_stages", "plans_per_stage", "transpose_forward", "dataset_properties", "conv_per_stage"]
+    {
+        assert!(plans.get(key).is_some(), "plans lack {key}");
+    }
+    let twin = json::load(&world.path(&format!("{PREPROCESSED}/nnUNetPlansSmall_plans_3D.json"))).unwrap();
+    assert_eq!(twin.get("base_num_features").and_then(json::Json::as_f64), Some(4.0));
+    let case =
+        pickle::load(&world.path(&format!("{PREPROCESSED}/nnUNetData_plans_v2.1_stage0/phantom_000.pkl")))
+            .unwrap();
+    assert!(case.get("class_locations").is_some() && case.get("itk_direction").is_some());
+    let file = world.path(&format!("{model}/fold_0/model_final_checkpoint.model"));
+    let checkpoint = torch_zip::load(&file).unwrap();
+    for key in
+        ["epoch", "state_dict", "optimizer_state_dict", "lr_scheduler_state_dict", "plot_stuff", "best_stuff"]
+    {
+        assert!(checkpoint.root.get(key).is_some(), "the checkpoint lacks {key}");
+    }
+    let beside = pickle::load(&file.with_extension("model.pkl")).unwrap();
+    assert_eq!(beside.get("name").and_then(Value::as_str), Some("nnUNetTrainerV2"));
+    assert_eq!(beside.get("init").and_then(Value::items).map(<[Value]>::len), Some(9));
+}
+
+#[test]
+fn missing_tasks_and_plans_are_one_clear_error() {
+    let world = World::new();
+    let outcome = world.run("plan_and_preprocess -t Task777_Nothing");
+    assert_eq!(outcome.code, 1);
+    assert!(outcome.text.contains("there is no raw task at"), "{}", outcome.text);
+    let outcome = world.run("train 3d_fullres nnUNetTrainerV2 Task777_Nothing 0");
+    assert!(outcome.text.contains("there are no plans at"), "{}", outcome.text);
+}
+
+/// All faults of a data set are reported together, and nothing half-written stays.
+#[test]
+fn all_faults_of_a_data_set_are_reported_together() {
+    let world = World::new();
+    world.succeed("example-dataset -o raw/nnUNet_raw_data --train 6 --test 0");
+    std::fs::remove_file(world.path(&format!("{RAW}/labelsTr/phantom_001.nii.gz"))).unwrap();
+    std::fs::write(world.path(&format!("{RAW}/imagesTr/phantom_002_0000.nii.gz")), b"no image").unwrap();
+    let other = world.path(&format!("{RAW}/labelsTr/phantom_003.nii.gz"));
+    std::fs::copy(world.path(&format!("{RAW}/labelsTr/phantom_004.nii.gz")), other).unwrap();
+    for line in ["plan_and_preprocess -t 900 --verify_dataset_integrity", "plan_and_preprocess -t 900"] {
+        let outcome = world.run(line);
+        assert_eq!(outcome.code, 1, "{}", outcome.text);
+        for part in ["phantom_001.nii.gz", "phantom_002_0000.nii.gz", "phantom_003"] {
+            assert!(outcome.text.contains(part), "{part} is missing in: {}", outcome.text);
+        }
+        assert!(!outcome.text.contains("panicked"), "{}", outcome.text);
+    }
+    let cropped = world.path("raw/nnUNet_cropped_data/Task900_Phantom");
+    for entry in std::fs::read_dir(cropped).unwrap().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        assert!(!name.starts_with(".tmp"), "{name} was left behind");
+    }
+    assert!(!world.path(PREPROCESSED).exists(), "something was planned");
+}

@@ -1,0 +1,170 @@
+//! Models of nnU-Net v2 against v2's own predictions. v2's trainers saved them, untrained.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use nnunet_formats::pickle::{self, Value};
+use nnunet_formats::{nifti, npz};
+use nnunet_tests::{World, copy_folder, repository};
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
+
+/// Share of voxels whose label must be that of v2.
+const LABELS: f64 = 0.999;
+/// Largest difference of a probability; v2's are stored in half precision.
+const PROBABILITIES: f32 = 2e-3;
+
+fn stored(folder: &str) -> PathBuf {
+    repository().join("tests/stored").join(folder)
+}
+
+#[track_caller]
+fn assert_labels(ours: &Path, v2: &Path) {
+    let [ours, v2] = [ours, v2].map(|path| nifti::read(path).unwrap());
+    assert_eq!(ours.geometry.size, v2.geometry.size);
+    let place = |image: &nifti::Image| {
+        let geometry = image.geometry;
+        [geometry.spacing.as_slice(), &geometry.origin, &geometry.direction].concat()
+    };
+    assert!(place(&ours).iter().zip(place(&v2)).all(|(a, b)| (a - b).abs() < 1e-5));
+    let equal = ours.data.iter().zip(&v2.data).filter(|(a, b)| a == b).count();
+    assert!(equal as f64 >= LABELS * v2.data.len() as f64, "{equal} of {} labels are equal", v2.data.len());
+}
+
+#[track_caller]
+fn assert_probabilities<'a>(ours: impl Iterator<Item = &'a f32>, v2: impl Iterator<Item = &'a f32>) {
+    let worst = ours.zip(v2).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(worst <= PROBABILITIES, "{worst}");
+}
+
+/// Every reader, every way of resampling, and the norm of `nnUNetTrainerBN` (`tests/stored/make_v2_variants.py`).
+#[test]
+fn readers_resampling_and_norms_are_v2s() {
+    let world = World::new();
+    let all = stored("v2_variants");
+    for (variant, weights, ending) in [
+        ("nibabel", "instance", ".nii"),
+        ("nibabel_turned", "instance", ".nii.gz"),
+        ("sitk_turned", "instance", ".nii.gz"),
+        ("linear", "instance", ".nii.gz"),
+        ("linear_separate", "instance", ".nii.gz"),
+        ("kept", "instance", ".nii.gz"),
+        ("batch_norm", "batch", ".nii.gz"),
+    ] {
+        let model = world.path(variant);
+        copy_folder(&all.join(variant), &model);
+        std::fs::create_dir(model.join("fold_0")).unwrap();
+        let checkpoint = model.join("fold_0/checkpoint_final.pth");
+        std::fs::copy(all.join(format!("{weights}.pth")), checkpoint).unwrap();
+        let image = all.join(format!("case_0000{ending}"));
+        world.succeed(&format!(
+            "predict -i {} --model-folder {variant} --disable_tta --save_probabilities -o out/{variant}",
+            image.display()
+        ));
+        let [ours, v2] = [world.path("out").join(variant), model];
+        println!("{variant}");
+        assert_labels(&ours.join(format!("case{ending}")), &v2.join(format!("case{ending}")));
+        let probabilities = |folder: &Path| npz::load_f32(&folder.join("case.npz"), "probabilities").unwrap();
+        let (found, expected) = (probabilities(&ours), probabilities(&v2));
+        assert_probabilities(found.slice(ndarray::s![1..2, .., .., ..]).iter(), expected.iter());
+        assert_kept(&ours.join("case.pkl"), &v2.join("case.pkl"));
+        world.succeed(&format!("ensemble -f out/{variant} out/{variant} -o merged/{variant} --save_npz"));
+        let merged = world.path("merged").join(variant);
+        assert_labels(&merged.join(format!("case{ending}")), &v2.join(format!("case{ending}")));
+        assert_probabilities(found.iter(), probabilities(&merged).iter());
+    }
+}
+
+/// What v2 needs to write label maps from probabilities is the same.
+#[track_caller]
+fn assert_kept(ours: &Path, v2: &Path) {
+    let [ours, v2] = [ours, v2].map(|path| pickle::load(path).unwrap());
+    for (key, expected) in v2.entries().unwrap() {
+        let key = key.as_str().unwrap();
+        let found = ours.get(key).unwrap_or_else(|| panic!("{key} is missing"));
+        assert!(is_close(found, expected), "{key}: {found:?} instead of {expected:?}");
+    }
+}
+
+fn is_close(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Array(a), Value::Array(b)) => {
+            let near = |a: Vec<f64>, b: Vec<f64>| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5);
+            a.shape == b.shape && near(a.to_f64().unwrap(), b.to_f64().unwrap())
+        }
+        _ => match (a.entries(), b.entries(), a.items(), b.items(), a.as_f64(), b.as_f64()) {
+            (Some(a), Some(b), ..) => {
+                a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.0 == b.0 && is_close(&a.1, &b.1))
+            }
+            (_, _, Some(a), Some(b), ..) => {
+                a.len() == b.len() && a.iter().zip(b).all(|(a, b)| is_close(a, b))
+            }
+            (.., Some(a), Some(b)) => (a - b).abs() < 1e-5,
+            _ => a == b,
+        },
+    }
+}
+
+/// Both stages were saved by v2's trainer, and v2 has predicted with them (`tests/stored/make_v2_cascade.py`).
+#[test]
+fn a_cascade_of_v2_predicts_as_v2() {
+    let world = World::new();
+    copy_folder(&stored("v2_cascade"), &world.path("v2"));
+    let predict = "predict -i v2/images --model-folder v2/nnUNetTrainer__nnUNetPlans__3d_cascade_fullres \
+                   --disable_tta --save_probabilities";
+    world.succeed(&format!("{predict} -o given -prev_stage_predictions v2/first"));
+    assert!(!world.path("given/3d_lowres_predictions").exists());
+    world.succeed(&format!("{predict} -o both"));
+    for (ours, v2) in [("both/3d_lowres_predictions", "first"), ("both", "expected"), ("given", "expected")] {
+        let file = |folder: &str| world.path(folder).join("case.nii.gz");
+        assert_labels(&file(ours), &file(&format!("v2/{v2}")));
+    }
+    let read = |folder: &str| npz::load_f32(&world.path(folder).join("case.npz"), "probabilities").unwrap();
+    let (ours, v2) = (read("given"), read("v2/expected"));
+    assert_probabilities(ours.iter(), v2.iter());
+
+    std::fs::remove_dir_all(world.path("v2/nnUNetTrainer__nnUNetPlans__3d_lowres")).unwrap();
+    let alone = world.run(&format!("{predict} -o alone"));
+    assert!(alone.text.contains("needs label maps of 3d_lowres"), "{}", alone.text);
+    std::fs::remove_file(world.path("v2/first/case.nii.gz")).unwrap();
+    let without = world.run(&format!("{predict} -o without -l v2/first"));
+    assert!(
+        without.code != 0 && without.text.contains("no label map v2/first/case.nii.gz"),
+        "{}",
+        without.text
+    );
+}
+
+/// An archive as `nnUNetv2_export_model_to_zip` makes it of several configurations.
+fn archive(folder: &Path, models: &[&str], to: &Path) {
+    let mut zip = ZipWriter::new(File::create(to).unwrap());
+    for model in models {
+        for name in ["plans.json", "dataset.json", "fold_0/checkpoint_final.pth"] {
+            let file = format!("Dataset900_Phantom/{model}/{name}");
+            zip.start_file(file, SimpleFileOptions::default()).unwrap();
+            zip.write_all(&std::fs::read(folder.join(model).join(name)).unwrap()).unwrap();
+        }
+    }
+    zip.finish().unwrap();
+}
+
+#[test]
+fn an_archive_with_both_stages_predicts_with_either() {
+    let world = World::new();
+    let all = stored("v2_cascade");
+    let models = ["nnUNetTrainer__nnUNetPlans__3d_lowres", "nnUNetTrainer__nnUNetPlans__3d_cascade_fullres"];
+    archive(&all, &models, &world.path("both.zip"));
+    let predict =
+        format!("predict -i {} --model-folder both.zip --disable_tta", all.join("images").display());
+    for (configuration, expected) in [("3d_lowres", "first"), ("3d_cascade_fullres", "expected")] {
+        world.succeed(&format!("{predict} -c {configuration} -o {configuration}"));
+        assert_labels(
+            &world.path(configuration).join("case.nii.gz"),
+            &all.join(expected).join("case.nii.gz"),
+        );
+    }
+    let neither = world.run(&format!("{predict} -c 2d -o 2d"));
+    assert!(neither.code != 0 && neither.text.contains("holds 2 models"), "{}", neither.text);
+}

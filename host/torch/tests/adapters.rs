@@ -1,0 +1,76 @@
+//! Every built-in component does the same behind both adapters of the stable ABI as when it is called directly: what
+//! holds for a plugin's component holds for ours.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+
+#[path = "adapters/observe.rs"]
+mod observe;
+
+use std::collections::BTreeMap;
+
+// All built-ins of both programs.
+use nnunet_host_torch as _;
+use nnunet_plugin_api::abi::v1::through_adapters;
+use nnunet_plugin_api::{Factory, Kind, Make, Registration, Result, TensorFactory, inventory};
+use observe as see;
+
+/// What a component does with made-up data, as text; or its error.
+fn observed<T: ?Sized>(made: Result<Box<T>>, observe: fn(Box<T>) -> Result<String>) -> String {
+    made.and_then(observe).unwrap_or_else(|error| format!("error: {error}"))
+}
+
+/// The constructor in a factory of a kind with tensors.
+fn opened<T: ?Sized + 'static>(factory: &TensorFactory) -> &Make<T> {
+    factory.downcast().expect("its kind's")
+}
+
+/// Errors from the other side have component and method in front.
+fn same(direct: &str, crossed: &str) -> bool {
+    match direct.strip_prefix("error: ") {
+        Some(message) => crossed.starts_with("error: plugin itself, ") && crossed.ends_with(message),
+        None => direct == crossed,
+    }
+}
+
+#[test]
+fn all_built_ins_pass_both_adapters_unchanged() {
+    let mut counts: BTreeMap<Kind, usize> = BTreeMap::new();
+    for registration in inventory::iter::<Registration>() {
+        let (direct, crossed) = ((registration.0)(), through_adapters((registration.0)(), "itself"));
+        assert_eq!(direct.info, crossed.info);
+        let config = direct.info.defaults.clone();
+        macro_rules! both {
+            ($a:expr, $b:expr, $observe:path) => {
+                (observed($a(&config), $observe), observed($b(&config), $observe))
+            };
+        }
+        let (a, b) = match (&direct.factory, &crossed.factory) {
+            (Factory::Planner(a), Factory::Planner(b)) => both!(a, b, see::planner),
+            (Factory::Preprocessor(a), Factory::Preprocessor(b)) => both!(a, b, see::preprocessor),
+            (Factory::Normalization(a), Factory::Normalization(b)) => both!(a, b, see::normalization),
+            (Factory::Format(a), Factory::Format(b)) => both!(a, b, see::format),
+            (Factory::Augmentation(a), Factory::Augmentation(b)) => both!(a, b, see::augmentation),
+            (Factory::Postprocessor(a), Factory::Postprocessor(b)) => both!(a, b, see::postprocessor),
+            (Factory::Logger(a), Factory::Logger(b)) => both!(a, b, see::logger),
+            (Factory::Tensors(a), Factory::Tensors(b)) => match direct.info.kind {
+                Kind::Architecture => both!(opened(a), opened(b), see::architecture),
+                Kind::Loss => both!(opened(a), opened(b), see::loss),
+                _ => both!(opened(a), opened(b), see::trainer),
+            },
+            _ => panic!("{} {} does not cross", direct.info.kind, direct.info.name),
+        };
+        assert!(same(&a, &b), "{} {}\ndirect:  {a}\ncrossed: {b}", direct.info.kind, direct.info.name);
+        *counts.entry(direct.info.kind).or_default() += 1;
+    }
+    let least = [
+        (Kind::Planner, 10),
+        (Kind::Preprocessor, 10),
+        (Kind::Normalization, 5),
+        (Kind::Format, 5),
+        (Kind::Augmentation, 2),
+    ];
+    let tensors = [(Kind::Architecture, 3), (Kind::Loss, 9), (Kind::Trainer, 60), (Kind::Postprocessor, 3)];
+    for (kind, count) in least.into_iter().chain(tensors) {
+        let seen = counts.get(&kind).copied().unwrap_or(0);
+        assert!(seen >= count, "{seen} components of kind {kind} were seen, at least {count} are built in");
+    }
+}

@@ -1,0 +1,57 @@
+//! Version 1 of the stable ABI.
+//!
+//! Every kind is one file with the same anatomy: the trait as it crosses, `Exported` (around the author's object, in
+//! the plugin) and `Imported` (around the received one, in the host).
+
+// What sabi_trait generates is public, in unnameable places.
+#![allow(unreachable_pub, non_local_definitions)]
+
+mod architecture;
+mod augmentation;
+mod created;
+mod epoch;
+mod format;
+mod guard;
+mod host;
+mod json;
+mod later;
+mod logger;
+mod loss;
+mod normalization;
+mod planner;
+mod postprocessor;
+mod preprocessor;
+mod received;
+mod root;
+mod tensor;
+mod trainer;
+
+/// What the adapters of both crates (this one and nnunet-plugin-torch) are made of. Not for authors, and not stable.
+#[doc(hidden)]
+pub mod adapter {
+    pub use super::architecture::{
+        ArchitectureAbi, ArchitectureAbi_TO, ArchitectureObject, NetworkAbi, NetworkAbi_TO, NetworkObject,
+        VarFactoryAbi,
+    };
+    pub use super::created::{Create, another_kind, calling, created, creating, label};
+    pub use super::epoch::EpochReportAbi;
+    pub use super::guard::{Guarded, contain, from_abi};
+    pub use super::json::{apply_change, decode, decode_settings, encode, encode_change};
+    pub use super::loss::{LossAbi, LossAbi_TO, LossObject};
+    pub use super::received::{Received, ThreadModes, restore_modes_with, surrounded};
+    pub use super::tensor::TensorHandle;
+    pub use super::trainer::{TrainerAbi, TrainerAbi_TO, TrainerObject};
+}
+
+pub use created::{Created, Import, import, through_adapters};
+pub use guard::{AbiError, ErrorCode, to_abi};
+pub(crate) use guard::{contain, from_abi};
+pub use host::{HostServices, HostServicesRef, Rounds};
+pub(crate) use host::{parallel_for as parallel_rounds, services};
+pub use later::LaterObject;
+pub(crate) use received::surrounded;
+pub use received::with_running;
+pub use root::{ManifestEntry, PluginRoot, PluginRootRef, root_module};
+
+/// Result of every call across the boundary.
+pub type AbiResult<T> = abi_stable::std_types::RResult<T, AbiError>;

@@ -1,0 +1,55 @@
+//! The part of nnunet-plugin-api that needs no tensors. Authors of plugins depend on nnunet-plugin-api, which re-exports
+//! everything here; the program `nnunet`, which does not link libtorch, depends on this crate.
+//!
+//! * [`vocabulary`]: the data that the steps exchange (fingerprint, plans, case properties, blueprint).
+//! * The traits that authors implement: [`ImageFormat`], [`Planner`], [`Preprocessor`], [`Normalization`],
+//!   [`Augmentation`], [`ExperimentLogger`] and [`Postprocessor`].
+//! * [`Component`] and [`Registration`]: how a component enters the registry, built-in or not.
+//! * [`host`]: what a component can ask of the program that runs it.
+//! * [`abi`]: the stable binary interface, which [`export_plugin!`] takes care of.
+
+pub mod abi;
+mod augmentation;
+mod chain;
+mod component;
+mod config;
+mod error;
+mod format;
+pub mod host;
+mod info;
+mod kind;
+mod logger;
+mod normalization;
+mod planner;
+mod planner_v2;
+mod postprocessor;
+mod preprocessor;
+mod random;
+pub mod schema;
+pub mod tensors;
+pub mod vocabulary;
+
+pub use augmentation::{Augmentation, AugmentationContext, Sample};
+pub use chain::parent_chain;
+pub use component::{Component, Factory, Make, Registration};
+pub use config::{Config, overlay, parse_config};
+pub use error::{Error, Result};
+pub use format::{ImageFormat, ImageHeader, ImageVolume};
+pub use info::Info;
+pub use kind::Kind;
+pub use logger::{EpochLog, ExperimentLogger, RunEnd, RunInfo};
+pub use normalization::{Normalization, NormalizationContext};
+pub use planner::{Planner, PlannerSettings, Shorten, SpacingRule, StartPatch, Topology, VramEstimate};
+pub use planner_v2::{V2Network, V2PlannerSettings, V2Resampling};
+pub use postprocessor::{LabelVolume, Postprocessor};
+pub use preprocessor::{CaseArrays, PreprocessContext, Preprocessor, PreprocessorSettings, StageTarget};
+pub use random::RandomStream;
+pub use tensors::TensorFactory;
+pub use vocabulary::EpochReport;
+
+/// Re-exported so that a plugin uses exactly the host's versions.
+pub use inventory;
+pub use ndarray;
+pub use schemars;
+pub use serde;
+pub use serde_json;

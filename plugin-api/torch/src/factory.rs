@@ -1,0 +1,78 @@
+//! Factories of architectures, losses and trainers.
+
+use std::any::Any;
+
+use nnunet_plugin_core::abi::v1::Created;
+use nnunet_plugin_core::tensors::{ArchitectureOf, IntoFactory, LossOf, TensorFactory, TrainerOf};
+use nnunet_plugin_core::{Config, Error, Factory, Make, Result};
+
+use crate::abi::{architecture, loss, trainer};
+use crate::{Architecture, Loss, Trainer};
+
+/// Marks this crate's implementations of [`IntoFactory`].
+#[derive(Debug)]
+pub enum Torch {}
+
+/// The factories of the kinds that need tensors.
+///
+/// ```no_run
+/// use nnunet_plugin_core::{Component, Config, Result};
+/// use nnunet_plugin_torch::{Loss, TensorFactories};
+///
+/// fn make(component: &Component) -> Result<Option<Box<dyn Loss>>> {
+///     component.factory.loss().map(|make| make(&Config::new())).transpose()
+/// }
+/// ```
+pub trait TensorFactories {
+    /// How an architecture is made; `None` for other kinds.
+    fn architecture(&self) -> Option<&Make<dyn Architecture>>;
+    /// How a loss is made; `None` for other kinds.
+    fn loss(&self) -> Option<&Make<dyn Loss>>;
+    /// How a trainer is made; `None` for other kinds.
+    fn trainer(&self) -> Option<&Make<dyn Trainer>>;
+}
+
+macro_rules! kinds {
+    ($($trait:ident, $fn:ident, $of:ident;)*) => {
+        impl TensorFactories for Factory {
+            $(
+                fn $fn(&self) -> Option<&Make<dyn $trait>> {
+                    match self {
+                        Factory::Tensors(factory) => factory.downcast(),
+                        _ => None,
+                    }
+                }
+            )*
+        }
+
+        $(
+            impl<T: $trait + 'static> IntoFactory<Torch> for $of<T> {
+                type Made = T;
+
+                fn factory(make: Make<T>) -> TensorFactory {
+                    $of::<dyn $trait>::factory(Box::new(move |config| Ok(make(config)?)))
+                }
+            }
+
+            impl IntoFactory<Torch> for $of<dyn $trait> {
+                type Made = dyn $trait;
+
+                fn factory(make: Make<dyn $trait>) -> TensorFactory {
+                    TensorFactory::new(make, $fn)
+                }
+            }
+
+            fn $fn(make: &(dyn Any + Send + Sync), config: &Config) -> Result<Created> {
+                let make = make.downcast_ref::<Make<dyn $trait>>();
+                let make = make.ok_or_else(|| Error::message("a factory of another kind"))?;
+                Ok(Created::$trait($fn::export(make(config)?)))
+            }
+        )*
+    };
+}
+
+kinds! {
+    Architecture, architecture, ArchitectureOf;
+    Loss, loss, LossOf;
+    Trainer, trainer, TrainerOf;
+}

@@ -1,0 +1,35 @@
+//! The part of nnunet-plugin-api with tensors: the traits [`Architecture`], [`Loss`] and [`Trainer`], and how their
+//! objects cross the stable ABI. Authors of plugins depend on nnunet-plugin-api with the feature `torch`.
+
+pub mod abi;
+mod architecture;
+mod factory;
+mod loss;
+mod trainer;
+
+pub use architecture::{Architecture, Init, Network, NetworkSpec, VarFactory};
+pub use factory::TensorFactories;
+pub use loss::{Loss, LossContext};
+pub use trainer::{Flow, Trainer, TrainerContext};
+
+/// Re-exported so that a plugin uses exactly the host's versions.
+pub use nnunet_plugin_core;
+pub use tch;
+
+use nnunet_plugin_core::{Error, Result, vocabulary};
+
+/// Makes a crate with tensors a plugin: as `export_plugin!` of nnunet-plugin-core, and the handshake names libtorch.
+#[macro_export]
+macro_rules! export_plugin {
+    () => {
+        $crate::nnunet_plugin_core::__export_plugin!(
+            $crate::nnunet_plugin_core::abi::Handshake::new(
+                env!("CARGO_PKG_NAME"),
+                env!("CARGO_PKG_VERSION"),
+                env!("CARGO_PKG_LICENSE"),
+                cfg!(panic = "unwind"),
+            )
+            .with_tensors()
+        );
+    };
+}

@@ -1,0 +1,8 @@
+//! From a network's probabilities to a label map on the grid of the original image (v1 `segmentation_export`, v2
+//! `export_prediction`). It needs no tensors: ensembling and postprocessing of saved probabilities use it too.
+
+mod labels;
+mod way_back;
+
+pub use labels::{Heads, labels_of, labels_to_cropped_grid, paste, regions_of};
+pub use way_back::{Slab, SlabReturn, WayBack};

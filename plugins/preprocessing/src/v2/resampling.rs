@@ -1,0 +1,164 @@
+//! The resampling functions that v2's plans name.
+
+use ndarray::{Array3, Array4, ArrayView4, Axis, Zip};
+use nnunet_numerics::{Resampling, resample, resample_labels, resampled_shape, separate_axis};
+use serde::{Deserialize, Serialize};
+
+/// Functions by v2's names.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Function {
+    /// Splines, as v1's.
+    #[default]
+    #[serde(rename = "resample_data_or_seg_to_shape")]
+    Spline,
+    /// libtorch's linear interpolation; nearest along an axis of its own.
+    #[serde(rename = "resample_torch_fornnunet")]
+    Linear,
+    /// Nothing: networks see images in their own spacing.
+    #[serde(rename = "no_resampling_hack")]
+    Keep,
+}
+
+/// Arguments of the functions.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Kwargs {
+    /// Of the splines.
+    pub order: u32,
+    /// Of the splines along an axis of its own.
+    pub order_z: u32,
+    /// Whether the axis of largest spacing is resampled on its own; by rule when absent.
+    pub force_separate_z: Option<bool>,
+}
+
+impl Default for Kwargs {
+    fn default() -> Self {
+        Self { order: 3, order_z: 0, force_separate_z: None }
+    }
+}
+
+impl Kwargs {
+    /// What v2's planners write for labels.
+    #[must_use]
+    pub fn of_labels() -> Self {
+        Self { order: 1, ..Self::default() }
+    }
+}
+
+/// A function with its arguments.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Resampler {
+    /// By name.
+    pub function: Function,
+    /// Its arguments.
+    pub kwargs: Kwargs,
+}
+
+impl Resampler {
+    /// Size on the other grid.
+    #[must_use]
+    pub fn shape(&self, shape: [usize; 3], from: [f64; 3], to: [f64; 3]) -> [usize; 3] {
+        if self.function == Function::Keep { shape } else { resampled_shape(shape, from, to) }
+    }
+
+    /// The same function among the program's own.
+    #[must_use]
+    pub fn how(&self, from: [f64; 3], to: [f64; 3]) -> Resampling {
+        let Kwargs { order, order_z, force_separate_z } = self.kwargs;
+        let separate = separate_axis(from, to, force_separate_z);
+        match self.function {
+            Function::Spline => Resampling { order, order_z, separate },
+            Function::Linear | Function::Keep => Resampling { order: 1, order_z: 0, separate },
+        }
+    }
+
+    /// Whether scores can only be resampled whole.
+    #[must_use]
+    pub fn is_cubic(&self) -> bool {
+        self.function == Function::Spline && self.kwargs.order > 1
+    }
+
+    /// Whether scores stay in the half precision that the network's come in.
+    #[must_use]
+    pub fn keeps_half_precision(&self) -> bool {
+        self.function != Function::Linear
+    }
+
+    /// An image, (channels, z, y, x).
+    #[must_use]
+    pub fn image(&self, image: Array4<f32>, from: [f64; 3], to: [f64; 3]) -> Array4<f32> {
+        let (_, z, y, x) = image.dim();
+        let shape = self.shape([z, y, x], from, to);
+        if shape == [z, y, x] { image } else { resample(image.view(), shape, self.how(from, to)) }
+    }
+
+    /// A label map, (z, y, x).
+    #[must_use]
+    pub fn labels(&self, labels: Array3<f32>, from: [f64; 3], to: [f64; 3]) -> Array3<f32> {
+        let (z, y, x) = labels.dim();
+        let shape = self.shape([z, y, x], from, to);
+        if shape == [z, y, x] {
+            return labels;
+        }
+        match self.function {
+            Function::Linear => most_likely(&labels, shape, self.how(from, to)),
+            Function::Spline | Function::Keep => resample_labels(labels.view(), shape, self.how(from, to)),
+        }
+    }
+}
+
+/// The label whose mask, resampled in half precision, is largest; the lowest of equals.
+fn most_likely(labels: &Array3<f32>, shape: [usize; 3], how: Resampling) -> Array3<f32> {
+    let mut likelihood = Array3::from_elem(shape, f32::NEG_INFINITY);
+    let mut found = Array3::zeros(shape);
+    for label in nnunet_numerics::stats::unique(labels.iter().copied()) {
+        let mask = labels.mapv(|value| f32::from(value == label)).insert_axis(Axis(0));
+        let mask: Array4<f32> = resample(ArrayView4::from(&mask), shape, how);
+        Zip::from(&mut likelihood).and(&mut found).and(&mask.index_axis(Axis(0), 0)).for_each(
+            |best, found, value| {
+                let value = half::f16::from_f32(*value * SCALE).to_f32();
+                if value > *best {
+                    (*best, *found) = (value, label);
+                }
+            },
+        );
+    }
+    found
+}
+
+/// By which v2 makes the best of half precision.
+const SCALE: f32 = 1000.0;
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+
+    use super::*;
+
+    fn linear() -> Resampler {
+        Resampler { function: Function::Linear, kwargs: Kwargs::default() }
+    }
+
+    /// Values by `torch.nn.functional.interpolate`.
+    #[test]
+    fn linear_is_libtorchs() {
+        let image = array![[[[0.0_f32, 1.0, 4.0]]]];
+        let made = linear().image(image, [1.0; 3], [1.0, 1.0, 0.5]);
+        assert_eq!(made, array![[[[0.0, 0.25, 0.75, 1.75, 3.25, 4.0]]]]);
+    }
+
+    #[test]
+    fn labels_that_meet_become_the_most_likely() {
+        // Where three labels meet none has half of a voxel: splines would leave background.
+        let labels = array![[[1.0_f32, 2.0], [3.0, 3.0]]];
+        let made = linear().labels(labels, [1.0; 3], [1.0, 1.0 / 3.0, 1.0 / 3.0]);
+        assert_eq!(made.index_axis(Axis(0), 0).row(3), array![3.0, 3.0, 3.0, 3.0, 3.0, 3.0]);
+        assert!(made.iter().all(|label| *label >= 1.0));
+    }
+
+    #[test]
+    fn keeping_changes_nothing() {
+        let keep = Resampler { function: Function::Keep, kwargs: Kwargs::default() };
+        assert_eq!(keep.shape([3, 4, 5], [1.0; 3], [2.0; 3]), [3, 4, 5]);
+    }
+}
