@@ -6,8 +6,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use nnunet_formats::pickle::{self, Value};
-use nnunet_formats::{nifti, npz};
-use nnunet_tests::{World, copy_folder, repository};
+use nnunet_formats::torch_zip::{self, Checkpoint, TensorData};
+use nnunet_formats::{Geometry, nifti, npz};
+use nnunet_tests::{World, copy_folder, plugin, repository};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
@@ -167,4 +168,60 @@ fn an_archive_with_both_stages_predicts_with_either() {
     }
     let neither = world.run(&format!("{predict} -c 2d -o 2d"));
     assert!(neither.code != 0 && neither.text.contains("holds 2 models"), "{}", neither.text);
+}
+
+/// A network and a normalization that only plugins have, named in the `plans.json` of a v2 model.
+#[test]
+fn plugins_serve_models_of_v2() {
+    let world = World::new();
+    std::fs::create_dir_all(world.path("model/fold_0")).unwrap();
+    std::fs::create_dir(world.path("images")).unwrap();
+    let function = serde_json::json!("resample_data_or_seg_to_shape");
+    let plans = serde_json::json!({
+        "transpose_forward": [0, 1, 2], "transpose_backward": [0, 1, 2], "label_manager": "LabelManager",
+        "configurations": { "3d_fullres": {
+            "patch_size": [8, 8, 8], "spacing": [1.0, 1.0, 1.0], "preprocessor_name": "DefaultPreprocessor",
+            "normalization_schemes": ["Percentiles"], "use_mask_for_norm": [false],
+            "resampling_fn_data": function, "resampling_fn_data_kwargs": { "order": 3 },
+            "resampling_fn_probabilities": function, "resampling_fn_probabilities_kwargs": { "order": 1 },
+            "architecture": { "network_class_name": "somebodys_networks.Pointwise", "arch_kwargs": {} },
+        } },
+    });
+    world.write("model/plans.json", &plans.to_string());
+    world.write(
+        "model/dataset.json",
+        r#"{"channel_names": {"0": "MRI"}, "labels": {"background": 0, "a": 1}, "file_ending": ".nii.gz"}"#,
+    );
+    // The network's two outputs are -x and x: label 1 is where the normalized image is above 0.
+    let configuration = Value::dict(vec![("configuration", Value::str("3d_fullres"))]);
+    let root = Value::dict(vec![
+        ("network_weights", Value::dict(vec![("weight", Value::Tensor(0))])),
+        ("init_args", configuration),
+        ("trainer_name", Value::str("nnUNetTrainer")),
+        ("inference_allowed_mirroring_axes", Value::Tuple(vec![Value::Int(0)])),
+    ]);
+    let weight = TensorData::from_f32(vec![2, 1, 1, 1, 1], &[-1.0, 1.0]);
+    torch_zip::save(
+        &world.path("model/fold_0/checkpoint_final.pth"),
+        &Checkpoint { root, tensors: vec![weight] },
+    )
+    .unwrap();
+    let image = ndarray::Array3::from_shape_fn((10, 11, 12), |(z, y, x)| (1 + x + 12 * y + 132 * z) as f32);
+    let geometry = Geometry {
+        size: [12, 11, 10],
+        spacing: [1.0; 3],
+        origin: [0.0; 3],
+        direction: [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
+    };
+    nifti::write_image(&world.path("images/a_0000.nii.gz"), image.view(), &geometry).unwrap();
+    let predict = "predict -i images -o out --model-folder model";
+    let without = world.run(predict);
+    assert_ne!(without.code, 0);
+    assert!(without.text.contains("Percentiles") || without.text.contains("Pointwise"), "{}", without.text);
+    let plugins = ["misbehaving", "my_imaging"].map(|name| format!("--plugin {}", plugin(name).display()));
+    world.succeed(&format!("{predict} {}", plugins.join(" ")));
+    let labels = nifti::read(&world.path("out/a.nii.gz")).unwrap().data;
+    // The 1st percentile of 1320 voxels with the values 1 to 1320 is that of the 14th.
+    let expected = image.mapv(|value| f32::from(u8::from(value > 14.0)));
+    assert_eq!(labels, expected);
 }

@@ -49,7 +49,7 @@ fn of_augmentation(factory: &Factory) -> Option<&Make<dyn Augmentation>> {
     }
 }
 
-macro_rules! maker {
+macro_rules! factory {
     ($(#[$meta:meta])* $fn:ident, $kind:ident, $make:expr) => {
         $(#[$meta])*
         pub(crate) fn $fn(registry: &Registry, choice: &ComponentChoice) -> Result<Box<dyn $kind>> {
@@ -63,19 +63,19 @@ macro_rules! maker {
     };
 }
 
-maker!(
+factory!(
     /// Makes an architecture.
     architecture, Architecture, TensorFactories::architecture
 );
-maker!(
+factory!(
     /// Makes an augmentation.
     augmentation, Augmentation, of_augmentation
 );
-maker!(
+factory!(
     /// Makes a loss.
     loss, Loss, TensorFactories::loss
 );
-maker!(
+factory!(
     /// Makes a trainer.
     trainer, Trainer, TensorFactories::trainer
 );

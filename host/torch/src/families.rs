@@ -17,12 +17,24 @@ const FAMILIES: [&dyn ModelFamily; 2] = [&v2::V2, &v1::V1];
 pub(crate) fn of(folder: &Path) -> Result<&'static dyn ModelFamily> {
     ensure!(folder.is_dir(), "there is no model at {}; train it first (nnunet train)", folder.display());
     FAMILIES.into_iter().find(|family| family.detects(folder)).with_context(|| {
+        if has_checkpoint(folder) {
+            let model = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+            let model = model.parent().unwrap_or(folder).display().to_string();
+            return format!("{} is one fold of a model; name the model's folder {model}", folder.display());
+        }
         format!(
             "{} is not a model's folder: nnU-Net v1 has fold_*/*.model there, nnU-Net v2 plans.json, dataset.json and \
              fold_*/checkpoint_*.pth",
             folder.display()
         )
     })
+}
+
+/// Whether a checkpoint lies in the folder itself.
+fn has_checkpoint(folder: &Path) -> bool {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut endings = entries.filter_map(|entry| Some(entry.path().extension()?.to_owned()));
+    endings.any(|ending| ending == "model" || ending == "pth")
 }
 
 #[cfg(test)]
@@ -52,6 +64,13 @@ mod tests {
         assert_eq!(detected(&["fold_all/checkpoint_best.pth"]), [true, false]);
         assert_eq!(detected(&["plans.json", "dataset.json"]), [true, false]);
         assert_eq!(detected(&["readme.txt"]), [false, false]);
+    }
+
+    #[test]
+    fn a_fold_in_place_of_a_model_is_told() {
+        let folder = folder(&["m/fold_0/checkpoint_final.pth"]);
+        let error = of(&folder.path().join("m/fold_0")).err().map(|error| error.to_string()).unwrap();
+        assert!(error.contains("one fold of a model") && error.ends_with("/m"), "{error}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod cascade;
 mod case;
 mod check;
+mod checkpoints;
 mod components;
 mod devices;
 mod export;
@@ -12,6 +13,7 @@ mod network;
 mod predict;
 mod train;
 mod trainers;
+mod unknown_trainer;
 mod v1;
 mod v2;
 
@@ -41,6 +43,8 @@ impl TensorCommands for WithTensors {
     }
 
     fn train(&self, args: &train_args::Args, options: &GlobalOptions) -> Result<ExitCode> {
+        // Before plugins are loaded: threads inherit the blocked signals.
+        train::signals::listen()?;
         train::run(args, &options.session(self.component_set())?)
     }
 

@@ -1,4 +1,4 @@
-//! `trainers`: what a trainer's name means.
+//! `trainers`: lists trainers, and shows the settings that a trainer resolves to.
 
 use anyhow::Result;
 use nnunet_cli::commands::trainers::{Args, Command, For};
@@ -53,10 +53,10 @@ fn show(session: &Session, name: &str, for_: &For) -> Result<()> {
         return Ok(());
     }
     let root = trainer.names.first().cloned().unwrap_or_default();
-    let usual = flatten(&resolve(session, &root, for_)?.blueprint)?;
+    let defaults = flatten(&resolve(session, &root, for_)?.blueprint)?;
     report::result(&trainer.names.join(" > "));
     for (key, value) in flatten(&trainer.blueprint)? {
-        let note = match usual.get(&key) {
+        let note = match defaults.get(&key) {
             Some(same) if *same == value => String::new(),
             Some(other) => format!("   ({root}: {other})"),
             None => format!("   (not in {root})"),

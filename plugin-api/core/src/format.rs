@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ndarray::{Array3, ArrayView3};
+use ndarray::{Array3, Array4, ArrayView3, Axis};
 
 use crate::vocabulary::ItkGeometry;
 use crate::{Error, Info, Result};
@@ -20,14 +20,44 @@ pub trait ImageFormat: Send + Sync {
         Err(Error::message(format!("{}: this format cannot be read", path.display())))
     }
 
+    /// The image with all channels of the file, (channel, z, y, x). By default there is one.
+    ///
+    /// # Errors
+    /// As [`ImageFormat::read`].
+    fn read_channels(&self, path: &Path) -> Result<Array4<f32>> {
+        Ok(self.read(path)?.voxels.insert_axis(Axis(0)))
+    }
+
+    /// Calls `body` with the number and the voxels, in the order y, x, of every slice. By default the whole image is read
+    /// first; a format that can read slice by slice needs less memory.
+    ///
+    /// # Errors
+    /// As [`ImageFormat::read`].
+    fn for_each_slice(&self, path: &Path, body: &mut dyn FnMut(usize, &[f32])) -> Result<ImageHeader> {
+        let image = self.read(path)?;
+        image.for_each_slice(body);
+        Ok(image.header())
+    }
+
+    /// Whether [`ImageFormat::read`] gives 0 where the file has a number that is not finite, as ITK's reader of NIfTI does.
+    fn reads_nan_as_zero(&self) -> bool {
+        false
+    }
+
+    /// The image with the numbers of the file that are not finite. By default as [`ImageFormat::read`].
+    ///
+    /// # Errors
+    /// As [`ImageFormat::read`].
+    fn read_keeping_nan(&self, path: &Path) -> Result<ImageVolume> {
+        self.read(path)
+    }
+
     /// Size and place of the image in a file. By default the whole file is read.
     ///
     /// # Errors
     /// As [`ImageFormat::read`].
     fn read_header(&self, path: &Path) -> Result<ImageHeader> {
-        let image = self.read(path)?;
-        let (z, y, x) = image.voxels.dim();
-        Ok(ImageHeader { size: [z, y, x], geometry: image.geometry })
+        Ok(self.read(path)?.header())
     }
 
     /// Writes an image to a file that does not exist yet.
@@ -54,6 +84,25 @@ pub struct ImageVolume {
     pub voxels: Array3<f32>,
     /// In ITK's convention: (x, y, z) order, LPS world, mm.
     pub geometry: ItkGeometry,
+}
+
+impl ImageVolume {
+    /// Size and place.
+    #[must_use]
+    pub fn header(&self) -> ImageHeader {
+        let (z, y, x) = self.voxels.dim();
+        ImageHeader { size: [z, y, x], geometry: self.geometry }
+    }
+
+    /// Calls `body` with the number and the voxels, in the order y, x, of every slice.
+    pub fn for_each_slice(&self, body: &mut dyn FnMut(usize, &[f32])) {
+        for (number, slice) in self.voxels.outer_iter().enumerate() {
+            match slice.as_slice() {
+                Some(voxels) => body(number, voxels),
+                None => body(number, &slice.iter().copied().collect::<Vec<f32>>()),
+            }
+        }
+    }
 }
 
 /// Size and place of an image.

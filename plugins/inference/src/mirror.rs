@@ -29,8 +29,8 @@ pub(crate) fn mirrored(
 
 /// Whether an allocation failed, on a GPU or on the CPU.
 #[must_use]
-pub fn is_out_of_memory(error: &Error) -> bool {
-    let text = error.to_string();
+pub fn is_out_of_memory(error: &impl std::fmt::Display) -> bool {
+    let text = format!("{error:#}");
     ["out of memory", "can't allocate memory"].iter().any(|words| text.contains(words))
 }
 

@@ -2,21 +2,28 @@
 
 use std::path::Path;
 
-use ndarray::ArrayView3;
+use ndarray::{Array4, ArrayView3, Axis};
 use nnunet_formats::{Geometry, Image, Result as FileResult};
 use nnunet_plugin_core::vocabulary::ItkGeometry;
 use nnunet_plugin_core::{Component, Error, ImageFormat, ImageHeader, ImageVolume, Info, Kind, Result};
 
 use super::geometry::{from_itk, to_itk};
 
-/// A format by its functions.
+/// A format by its functions; those that may be missing have the default of [`ImageFormat`].
 #[derive(Clone, Copy)]
 pub(super) struct BuiltIn {
     pub(super) read: fn(&Path) -> FileResult<Image>,
     pub(super) read_geometry: fn(&Path) -> FileResult<Geometry>,
     pub(super) write_image: fn(&Path, ArrayView3<'_, f32>, &Geometry) -> FileResult<()>,
     pub(super) write_labels: fn(&Path, ArrayView3<'_, u8>, &Geometry) -> FileResult<()>,
+    pub(super) read_channels: Option<fn(&Path) -> FileResult<Array4<f32>>>,
+    pub(super) for_each_slice: Option<ForEachSlice>,
+    /// For formats that otherwise read 0 where a number is not finite.
+    pub(super) read_keeping_nan: Option<fn(&Path) -> FileResult<Image>>,
 }
+
+/// Calls a function with the number and the voxels of every slice.
+type ForEachSlice = fn(&Path, &mut dyn FnMut(usize, &[f32])) -> FileResult<Geometry>;
 
 impl BuiltIn {
     /// The component, which reads and writes files with these endings.
@@ -27,15 +34,47 @@ impl BuiltIn {
     }
 }
 
+fn volume(image: FileResult<Image>) -> Result<ImageVolume> {
+    let image = image.map_err(said)?;
+    Ok(ImageVolume { voxels: image.data, geometry: to_itk(&image.geometry) })
+}
+
+fn header(geometry: FileResult<Geometry>) -> Result<ImageHeader> {
+    let geometry = geometry.map_err(said)?;
+    Ok(ImageHeader { size: geometry.size_zyx(), geometry: to_itk(&geometry) })
+}
+
 impl ImageFormat for BuiltIn {
     fn read(&self, path: &Path) -> Result<ImageVolume> {
-        let image = (self.read)(path).map_err(said)?;
-        Ok(ImageVolume { voxels: image.data, geometry: to_itk(&image.geometry) })
+        volume((self.read)(path))
+    }
+
+    fn read_channels(&self, path: &Path) -> Result<Array4<f32>> {
+        match self.read_channels {
+            Some(read) => read(path).map_err(said),
+            None => Ok(self.read(path)?.voxels.insert_axis(Axis(0))),
+        }
+    }
+
+    fn for_each_slice(&self, path: &Path, body: &mut dyn FnMut(usize, &[f32])) -> Result<ImageHeader> {
+        if let Some(for_each) = self.for_each_slice {
+            return header(for_each(path, body));
+        }
+        let image = self.read(path)?;
+        image.for_each_slice(body);
+        Ok(image.header())
+    }
+
+    fn reads_nan_as_zero(&self) -> bool {
+        self.read_keeping_nan.is_some()
+    }
+
+    fn read_keeping_nan(&self, path: &Path) -> Result<ImageVolume> {
+        volume(self.read_keeping_nan.unwrap_or(self.read)(path))
     }
 
     fn read_header(&self, path: &Path) -> Result<ImageHeader> {
-        let geometry = (self.read_geometry)(path).map_err(said)?;
-        Ok(ImageHeader { size: geometry.size_zyx(), geometry: to_itk(&geometry) })
+        header((self.read_geometry)(path))
     }
 
     fn write(&self, path: &Path, voxels: ArrayView3<'_, f32>, geometry: &ItkGeometry) -> Result<()> {

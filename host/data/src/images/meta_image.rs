@@ -6,6 +6,14 @@ use nnunet_plugin_core::{Registration, inventory};
 use super::built_in::BuiltIn;
 
 inventory::submit!(Registration(|| {
-    let functions = BuiltIn { read, read_geometry, write_image, write_labels };
+    let functions = BuiltIn {
+        read,
+        read_geometry,
+        write_image,
+        write_labels,
+        read_channels: None,
+        for_each_slice: None,
+        read_keeping_nan: None,
+    };
     functions.component("MHA", "MetaImages, plain or compressed, as SimpleITK reads them.", &[".mha"])
 }));

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use anyhow::{Result, bail, ensure};
-use ndarray::{Array3, Array4, ArrayView3, Axis};
+use ndarray::{Array3, Array4, ArrayView3};
 use nnunet_engine::registry::{Origin, Registry, Status};
 use nnunet_formats::{Geometry, Image};
 use nnunet_plugin_core::{Component, Factory, ImageFormat, ImageHeader, ImageVolume};
@@ -171,27 +171,16 @@ pub fn read(path: &Path) -> Result<Image> {
 /// # Errors
 /// As [`read`]; a TIFF of several pages.
 pub fn read_channels(path: &Path) -> Result<Array4<f32>> {
-    let known = of(path, true)?;
-    if known.origin == Origin::BuiltIn && picture::WITH_CHANNELS.contains(&&*known.ending) {
-        return Ok(picture::read_channels(path)?);
-    }
-    Ok(read(path)?.data.insert_axis(Axis(0)))
+    Ok(of(path, true)?.format.read_channels(path)?)
 }
 
-/// Gives every slice (number, voxels in the order y, x) of an image to `body`. Of a NIfTI file one slice is in memory.
+/// Calls `body` with the number and the voxels, in the order y, x, of every slice. Of a NIfTI file one slice is in memory.
 ///
 /// # Errors
 /// As [`read`].
 pub fn for_each_slice(path: &Path, mut body: impl FnMut(usize, &[f32])) -> Result<Geometry> {
-    let known = of(path, true)?;
-    if is_nifti(known) {
-        return Ok(nifti::for_each_slice(path, body)?);
-    }
-    let image = read(path)?;
-    for (z, slice) in image.data.outer_iter().enumerate() {
-        body(z, slice.as_standard_layout().as_slice().unwrap_or_default());
-    }
-    Ok(image.geometry)
+    let ImageHeader { size: [z, y, x], geometry } = of(path, true)?.format.for_each_slice(path, &mut body)?;
+    Ok(from_itk((z, y, x), &geometry))
 }
 
 /// Reads size and place of an image.
@@ -222,11 +211,7 @@ pub fn write_image(path: &Path, image: ArrayView3<'_, f32>, geometry: &Geometry)
 /// Whether numbers in a file that are not finite are read as zero, as ITK's reader of NIfTI does.
 #[must_use]
 pub fn reads_nan_as_zero(path: &Path) -> bool {
-    of(path, true).is_ok_and(is_nifti)
-}
-
-fn is_nifti(known: &Known) -> bool {
-    known.origin == Origin::BuiltIn && nifti::ENDINGS.contains(&&*known.ending)
+    of(path, true).is_ok_and(|known| known.format.reads_nan_as_zero())
 }
 
 /// Reads an image as [`read`] does, but keeps numbers that are not finite. NIfTI's reader makes them zero otherwise.
@@ -234,11 +219,8 @@ fn is_nifti(known: &Known) -> bool {
 /// # Errors
 /// As [`read`].
 pub fn read_keeping_nan(path: &Path) -> Result<Image> {
-    let known = of(path, true)?;
-    if is_nifti(known) {
-        return Ok(nifti::read_keeping_nan(path)?);
-    }
-    read(path)
+    let ImageVolume { voxels, geometry } = of(path, true)?.format.read_keeping_nan(path)?;
+    Ok(Image { geometry: from_itk(voxels.dim(), &geometry), data: voxels })
 }
 
 /// Reads a label map.
@@ -287,7 +269,7 @@ pub fn as_nifti(from: &Path, to: &Path) -> Result<()> {
         return copy_file(from, to);
     }
     let labels: Array3<u8> = read_labels(from)?;
-    Ok(nifti::write_labels(to, labels.view(), &read_geometry(from)?)?)
+    Ok(nnunet_formats::nifti::write_labels(to, labels.view(), &read_geometry(from)?)?)
 }
 
 #[cfg(test)]

@@ -1,15 +1,33 @@
 //! NIfTI.
 
-pub(super) use nnunet_formats::nifti::{for_each_slice, read_keeping_nan, write_labels};
-use nnunet_formats::nifti::{read, read_geometry, write_image};
+use std::path::Path;
+
+use nnunet_formats::nifti::{
+    for_each_slice, read, read_geometry, read_keeping_nan, write_image, write_labels,
+};
+use nnunet_formats::{Geometry, Result as FileResult};
 use nnunet_plugin_core::{Registration, inventory};
 
 use super::built_in::BuiltIn;
 
-/// Endings of its files.
-pub(super) const ENDINGS: [&str; 2] = [".nii.gz", ".nii"];
-
 inventory::submit!(Registration(|| {
-    let functions = BuiltIn { read, read_geometry, write_image, write_labels };
-    functions.component("NIfTI", "NIfTI-1 images, plain or gzipped, as SimpleITK reads them.", &ENDINGS)
+    let functions = BuiltIn {
+        read,
+        read_geometry,
+        write_image,
+        write_labels,
+        read_channels: None,
+        for_each_slice: Some(slices),
+        read_keeping_nan: Some(read_keeping_nan),
+    };
+    functions.component(
+        "NIfTI",
+        "NIfTI-1 images, plain or gzipped, as SimpleITK reads them.",
+        &[".nii.gz", ".nii"],
+    )
 }));
+
+/// One slice is in memory at a time.
+fn slices(path: &Path, body: &mut dyn FnMut(usize, &[f32])) -> FileResult<Geometry> {
+    for_each_slice(path, body)
+}

@@ -6,7 +6,15 @@ use nnunet_plugin_core::{Registration, inventory};
 use super::built_in::BuiltIn;
 
 inventory::submit!(Registration(|| {
-    let functions = BuiltIn { read, read_geometry, write_image, write_labels };
+    let functions = BuiltIn {
+        read,
+        read_geometry,
+        write_image,
+        write_labels,
+        read_channels: None,
+        for_each_slice: None,
+        read_keeping_nan: None,
+    };
     functions.component(
         "NRRD",
         "NRRD images with an attached header, raw or gzipped, as SimpleITK reads them.",

@@ -1,7 +1,7 @@
 //! `*_plans_2D.pkl` and `*_plans_3D.pkl`.
 
 use anyhow::{Result, bail};
-use nnunet_formats::pickle::Value;
+use nnunet_formats::pickle::{DType, Value};
 use nnunet_plugin_core::vocabulary::{Plans, SegmentationExport, Stage};
 
 use super::{
@@ -97,7 +97,10 @@ pub fn plans_from_pickle(value: &Value) -> Result<Plans> {
     let stages = field(value, "plans_per_stage", |v| by_number(v, |stage| Some(stage_from_pickle(stage))))?;
     let plans_per_stage = stages.into_iter().collect::<Result<Vec<_>>>()?;
     let is_3d = plans_per_stage.first().is_some_and(|stage| stage.patch_size.len() == 3);
-    let order = |key: &str| value.get(key).map_or(Ok([0, 1, 2]), |_| field(value, key, usizex3));
+    let order = |key: &str| match value.get(key) {
+        None | Some(Value::None) => Ok([0, 1, 2]),
+        Some(_) => field(value, key, usizex3),
+    };
     Ok(Plans {
         modalities: field(value, "modalities", texts)?,
         normalization_schemes: field(value, "normalization_schemes", texts)?,
@@ -105,7 +108,7 @@ pub fn plans_from_pickle(value: &Value) -> Result<Plans> {
         list_of_npz_files: optional(value, "list_of_npz_files", Value::to_strings)?.unwrap_or_default(),
         preprocessed_data_folder: optional(value, "preprocessed_data_folder", text)?.unwrap_or_default(),
         num_classes: field(value, "num_classes", |v| v.as_i64().map(|n| n as usize))?,
-        all_classes: field(value, "all_classes", |v| v.items()?.iter().map(Value::as_i64).collect())?,
+        all_classes: field(value, "all_classes", integers)?,
         base_num_features: field(value, "base_num_features", |v| v.as_i64().map(|n| n as usize))?,
         use_mask_for_norm: field(value, "use_mask_for_norm", |v| by_number(v, Value::as_bool))?,
         transpose_forward: order("transpose_forward")?,
@@ -122,26 +125,60 @@ pub fn plans_from_pickle(value: &Value) -> Result<Plans> {
 }
 
 fn stage_from_pickle(value: &Value) -> Result<Stage> {
-    let kernels = |v: &Value| v.items()?.iter().map(Value::to_usize_vec).collect::<Option<Vec<_>>>();
     let patch_size = field(value, "patch_size", Value::to_usize_vec)?;
     if !(2..=3).contains(&patch_size.len()) {
         bail!("`patch_size` has {} axes instead of 2 or 3", patch_size.len());
     }
+    let num_pool_per_axis = field(value, "num_pool_per_axis", Value::to_usize_vec)?;
+    let [pools, kernels] = default_kernels(&num_pool_per_axis);
     let blocks = |key: &str| value.get(key).and_then(Value::to_usize_vec);
     Ok(Stage {
         batch_size: field(value, "batch_size", |v| v.as_i64().map(|n| n as usize))?,
-        num_pool_per_axis: field(value, "num_pool_per_axis", Value::to_usize_vec)?,
         median_patient_size_in_voxels: field(value, "median_patient_size_in_voxels", usizex3)?,
         current_spacing: field(value, "current_spacing", f64x3)?,
         original_spacing: field(value, "original_spacing", f64x3)?,
         do_dummy_2d_data_aug: field(value, "do_dummy_2D_data_aug", Value::as_bool)?,
-        pool_op_kernel_sizes: field(value, "pool_op_kernel_sizes", kernels)?,
-        conv_kernel_sizes: field(value, "conv_kernel_sizes", kernels)?,
+        pool_op_kernel_sizes: optional(value, "pool_op_kernel_sizes", vectors)?.unwrap_or(pools),
+        conv_kernel_sizes: optional(value, "conv_kernel_sizes", vectors)?.unwrap_or(kernels),
+        num_pool_per_axis,
         num_blocks_encoder: blocks("num_blocks_encoder"),
         num_blocks_decoder: blocks("num_blocks_decoder"),
         patch_size,
     })
 }
+
+/// Whole numbers of any sequence, an array included.
+fn integers(value: &Value) -> Option<Vec<i64>> {
+    let is_whole = |number: &f64| number.fract() == 0.0;
+    value.to_f64_vec()?.into_iter().map(|number| is_whole(&number).then_some(number as i64)).collect()
+}
+
+/// A list of vectors, or a two-dimensional array.
+fn vectors(value: &Value) -> Option<Vec<Vec<usize>>> {
+    match value {
+        Value::Array(array) if array.dtype != DType::Object => {
+            let [_, len] = array.shape[..] else { return None };
+            Some(value.to_usize_vec()?.chunks(len.max(1)).map(<[usize]>::to_vec).collect())
+        }
+        _ => value.items()?.iter().map(Value::to_usize_vec).collect(),
+    }
+}
+
+/// Poolings and kernels of plans before v1 wrote them: an axis with fewer poolings than others leaves out the first ones;
+/// kernels are 3.
+fn default_kernels(num_pool_per_axis: &[usize]) -> [Vec<Vec<usize>>; 2] {
+    let most = num_pool_per_axis.iter().copied().max().unwrap_or(0).min(MOST_POOLINGS);
+    let pool = |level: usize| {
+        num_pool_per_axis
+            .iter()
+            .map(|count| if most.saturating_sub(*count) <= level { 2 } else { 1 })
+            .collect()
+    };
+    [(0..most).map(pool).collect(), vec![vec![3; num_pool_per_axis.len()]; most + 1]]
+}
+
+/// More halvings than any image has voxels for.
+const MOST_POOLINGS: usize = 32;
 
 fn export_from_pickle(value: &Value) -> Option<SegmentationExport> {
     let order = |key: &str| value.get(key)?.as_i64().map(|order| order as u32);
@@ -150,4 +187,27 @@ fn export_from_pickle(value: &Value) -> Option<SegmentationExport> {
         interpolation_order: order("interpolation_order")?,
         interpolation_order_z: order("interpolation_order_z")?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use nnunet_formats::pickle::NdArray;
+
+    use super::*;
+
+    #[test]
+    fn axes_with_fewer_poolings_leave_out_the_first() {
+        let [pools, kernels] = default_kernels(&[2, 3]);
+        assert_eq!(pools, [vec![1, 2], vec![2, 2], vec![2, 2]]);
+        assert_eq!(kernels, vec![vec![3, 3]; 4]);
+    }
+
+    #[test]
+    fn arrays_stand_for_lists() {
+        let data = [1_i64, 2, 2, 2, 2, 2].iter().flat_map(|value| value.to_le_bytes()).collect();
+        let array = NdArray { dtype: DType::I64, shape: vec![2, 3], data, objects: Vec::new() };
+        assert_eq!(vectors(&Value::Array(array)), Some(vec![vec![1, 2, 2], vec![2, 2, 2]]));
+        assert_eq!(integers(&Value::i64_array([1, -2])), Some(vec![1, -2]));
+        assert_eq!(integers(&Value::f64_array([0.5])), None);
+    }
 }

@@ -4,7 +4,7 @@ mod probabilities;
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use ndarray::{Array3, Axis};
 use nnunet_data::records;
 use nnunet_inference::{
@@ -17,7 +17,7 @@ use self::probabilities::Probabilities;
 use crate::case::{Case, ResampledData};
 use crate::family::CaseExport;
 
-/// The way of a case's scores to its label map. Rows come in order; only what is needed of them stays.
+/// Turns a case's scores into its label map. Rows come in order; only those that are still needed are kept.
 pub(crate) struct Export<'a> {
     processing: &'a dyn CaseExport,
     resampler: WayBack,
@@ -32,7 +32,7 @@ enum Route {
     Slabs(Box<SlabReturn>),
     /// Scores are resampled class by class, because splines need the whole: kept in `sums` until all rows are there.
     Classes { sums: Tensor, storage: Storage },
-    /// Labels of the network's grid are resampled, as scores would be or by the nearest voxel.
+    /// Labels of the network's grid are resampled, by linear weights or by nearest neighbor.
     Labels { labels: Array3<u8>, nearest: bool },
 }
 
@@ -66,6 +66,7 @@ impl<'a> Export<'a> {
     /// The next rows, (classes, n, y, x) in the network's order; `first` is the first one's index.
     pub(crate) fn push(&mut self, first: usize, rows: &Tensor) -> Result<()> {
         let count = rows.size()[1] as usize;
+        ensure_finite(rows)?;
         if self.reduces_on_device(rows) {
             return self.put_labels(first, &labels_on_device(rows)?);
         }
@@ -122,7 +123,7 @@ impl<'a> Export<'a> {
         self.processing.write_labels(self.labels, properties, &case.output)
     }
 
-    /// What can only be done when all rows are there.
+    /// Resampling that needs all rows.
     fn close(&mut self) -> Result<()> {
         match &self.route {
             Route::Slabs(_) => Ok(()),
@@ -150,7 +151,19 @@ fn labels_on_device(rows: &Tensor) -> Result<Array3<u8>> {
     Ok(Array3::from_shape_vec((z, y, x), Vec::try_from(labels.f_reshape([-1])?)?)?)
 }
 
-/// Rows that are reduced together after resampling by classes.
+/// Scores that are not finite would silently become background.
+fn ensure_finite(rows: &Tensor) -> Result<()> {
+    // A sum needs no memory, and is not finite if one of its terms is not.
+    let sum = f64::try_from(rows.f_sum(Kind::Float)?)?;
+    ensure!(
+        sum.is_finite(),
+        "the network's scores are not finite (NaN or infinite); look for such values in the images, or for a checkpoint \
+         whose training diverged"
+    );
+    Ok(())
+}
+
+/// Rows that become labels together after resampling by classes.
 const ROWS: usize = 8;
 
 /// (classes, z, y, x) of the network's grid to the cropped grid.

@@ -20,9 +20,9 @@ pub(super) fn cases(input: &Path, naming: &FileNaming, output: &Path) -> Result<
         images,
     };
     let cases: Vec<Case> = by_case(input, *files_per_case, ending)?.into_iter().map(case).collect();
-    for case in &cases {
-        keep_inputs(std::slice::from_ref(&case.output), &case.images)?;
-    }
+    let outputs: Vec<PathBuf> = cases.iter().map(|case| case.output.clone()).collect();
+    let images: Vec<PathBuf> = cases.iter().flat_map(|case| case.images.clone()).collect();
+    keep_inputs(&outputs, &images)?;
     Ok(cases)
 }
 
@@ -41,16 +41,19 @@ fn by_case(input: &Path, channels: usize, ending: &str) -> Result<BTreeMap<Strin
     let names = file_names(input, ending)?;
     ensure!(!names.is_empty(), "there are no {ending} files in {}", input.display());
     let mut cases = BTreeMap::new();
-    let mut missing = Vec::new();
+    let (mut missing, mut further) = (Vec::new(), Vec::new());
     for name in &names {
         let stem = name.strip_suffix(ending).unwrap_or(name);
-        let Some(case) = case_of(stem) else {
+        let Some((case, channel)) = case_of(stem) else {
             // Beside the case's image with a channel number it is a label map that was predicted there.
             if channels == 1 && !names.contains(&format!("{stem}_0000{ending}")) {
                 cases.insert(stem.to_owned(), vec![input.join(name)]);
             }
             continue;
         };
+        if channel >= channels {
+            further.push(name.as_str());
+        }
         let files: Vec<String> =
             (0..channels).map(|channel| format!("{case}_{channel:04}{ending}")).collect();
         missing.extend(files.iter().filter(|file| !names.contains(file)).cloned());
@@ -59,21 +62,29 @@ fn by_case(input: &Path, channels: usize, ending: &str) -> Result<BTreeMap<Strin
     missing.sort();
     missing.dedup();
     ensure!(missing.is_empty(), "{} lacks {}", input.display(), missing.join(", "));
+    ensure!(
+        further.is_empty(),
+        "{} has images of more channels than the model, which takes {channels}: {}; take them out, or choose the model of \
+         these channels",
+        input.display(),
+        further.join(", ")
+    );
     ensure!(!cases.is_empty(), "{} has no image whose name ends in _0000{ending}", input.display());
     Ok(cases)
 }
 
-/// The case of a name that ends in a channel number.
-fn case_of(stem: &str) -> Option<&str> {
+/// The case and the channel of a name that ends in a channel number.
+fn case_of(stem: &str) -> Option<(&str, usize)> {
     let (case, channel) = stem.rsplit_once('_')?;
-    (channel.len() == 4 && channel.bytes().all(|byte| byte.is_ascii_digit())).then_some(case)
+    let is_number = channel.len() == 4 && channel.bytes().all(|byte| byte.is_ascii_digit());
+    Some((case, channel.parse().ok().filter(|_| is_number)?))
 }
 
 fn one_image(input: &Path, channels: usize, ending: &str) -> Result<BTreeMap<String, Vec<PathBuf>>> {
     let name = input.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let stem =
         name.strip_suffix(ending).with_context(|| format!("{} does not end in {ending}", input.display()))?;
-    let case = case_of(stem).unwrap_or(stem);
+    let case = case_of(stem).map_or(stem, |(case, _)| case);
     if channels == 1 {
         return Ok(BTreeMap::from([(case.to_owned(), vec![input.to_owned()])]));
     }
@@ -82,4 +93,36 @@ fn one_image(input: &Path, channels: usize, ending: &str) -> Result<BTreeMap<Str
     let missing = files.iter().find(|file| !file.is_file());
     ensure!(missing.is_none(), "the model wants {channels} channels; {missing:?} is missing");
     Ok(BTreeMap::from([(case.to_owned(), files)]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(files: &[&str], channels: usize, elsewhere: bool) -> Result<Vec<String>> {
+        let (folder, other) = (tempfile::tempdir()?, tempfile::tempdir()?);
+        files.iter().try_for_each(|name| std::fs::write(folder.path().join(name), ""))?;
+        let naming = FileNaming {
+            files_per_case: channels,
+            input_ending: Some(".nii.gz".to_owned()),
+            output_ending: ".nii.gz".to_owned(),
+        };
+        let output = if elsewhere { other.path() } else { folder.path() };
+        Ok(cases(folder.path(), &naming, output)?.into_iter().map(|case| case.name).collect())
+    }
+
+    #[test]
+    fn images_of_further_channels_are_an_error() {
+        let files = ["a_0000.nii.gz", "a_0001.nii.gz"];
+        assert_eq!(found(&files, 2, true).unwrap(), ["a"]);
+        let error = found(&files, 1, true).unwrap_err().to_string();
+        assert!(error.contains("takes 1: a_0001.nii.gz"), "{error}");
+    }
+
+    #[test]
+    fn a_label_map_never_replaces_an_image() {
+        assert_eq!(found(&["scan.nii.gz"], 1, true).unwrap(), ["scan"]);
+        assert!(found(&["scan.nii.gz"], 1, false).unwrap_err().to_string().contains("would be overwritten"));
+        assert_eq!(found(&["scan_0000.nii.gz"], 1, false).unwrap(), ["scan"]);
+    }
 }

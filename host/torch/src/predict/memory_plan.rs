@@ -1,4 +1,4 @@
-//! How much memory a prediction takes, and where its large parts are kept so that it stays within what there is.
+//! How much memory a prediction takes, and which large arrays are kept in files so that it stays within the budget.
 
 use std::path::Path;
 

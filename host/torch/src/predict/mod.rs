@@ -90,6 +90,14 @@ fn predict_cases(
     let on_device = place_on_device(args, model, &sizes)?;
     let mine: Vec<&Case> = cases.iter().skip(args.part_id).step_by(args.num_parts).collect();
     let open: Vec<&Case> = mine.iter().filter(|case| is_open(case, args)).copied().collect();
+    let left = mine.len() - open.len();
+    if left > 0 {
+        report::line(&format!(
+            "{left} of {} label maps are in {} already and are left as they are; --overwrite_existing predicts them again",
+            mine.len(),
+            args.output.display()
+        ));
+    }
     let max_ram = args.max_ram.unwrap_or_else(memory::default_budget);
     let threads = Threads::of(args);
     let base = memory::resident().0;
@@ -113,6 +121,8 @@ fn predict_cases(
         plan,
         threads,
         folder: &args.output,
+        available: memory::default_budget(),
+        channels: model.input_channels,
         least_device_bytes: on_device.map(|plan| plan.least),
     };
     let networks: Vec<&dyn Network> = model.networks.iter().map(|network| &**network).collect();

@@ -1,4 +1,4 @@
-//! Where the model is: in the folder of results, in a folder of its own, or in an archive.
+//! Finds the model: in the results folder, in a folder that the user names, or in an archive.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use nnunet_engine::session::Session;
 /// A model's folder.
 pub(super) enum ModelSource {
     Folder(PathBuf),
-    /// Unpacked from an archive into a folder that goes when prediction is over.
+    /// Unpacked from an archive into a temporary folder.
     Unpacked {
         folder: PathBuf,
         _all: tempfile::TempDir,

@@ -2,6 +2,7 @@
 //! queues between them, and a share of the memory for each case from its beginning to its end, hold a stage back that is
 //! ahead of the next one.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::slice::Iter;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -9,12 +10,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::ScopedJoinHandle;
 use std::time::Instant;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, ensure};
 use indicatif::ProgressBar;
 use nnunet_cli::commands::predict::Args;
 use nnunet_cli::report;
-use nnunet_data::memory;
-use nnunet_data::memory::{Budget, Share};
+use nnunet_data::images;
+use nnunet_data::memory::{self, Budget, Share};
 use nnunet_inference::{SlidingWindow, is_out_of_memory, predict_rows, tile_count, to_tensor};
 use nnunet_plugin_api::tch::Tensor;
 use nnunet_plugin_api::vocabulary::CaseProperties;
@@ -60,6 +61,10 @@ pub(crate) struct Pipeline<'a> {
     pub(crate) threads: Threads,
     /// Where temporary files go.
     pub(crate) folder: &'a Path,
+    /// Bytes that the machine has free.
+    pub(crate) available: u64,
+    /// Channels of the network's input.
+    pub(crate) channels: usize,
     /// Bytes of a GPU that are needed at least; none on the CPU.
     pub(crate) least_device_bytes: Option<u64>,
 }
@@ -83,7 +88,7 @@ struct Leaving<'a> {
     _share: Share<'a>,
 }
 
-/// What the network says to the export.
+/// Sent from the network to the export.
 enum Message {
     /// Rows, the first of this index.
     Rows(usize, Tensor),
@@ -94,7 +99,7 @@ enum Message {
 }
 
 impl Pipeline<'_> {
-    /// Predicts the cases. What becomes of each is in the records.
+    /// Predicts the cases; the records hold the outcome of each.
     pub(crate) fn run(&self, cases: &[&Case], networks: &[&dyn Network]) -> Result<()> {
         let budget = Budget::new(self.plan.budget);
         let bar = report::bar(cases.len(), "predicting");
@@ -133,7 +138,7 @@ impl Pipeline<'_> {
         while let Some(case) = following(waiting) {
             let share = budget.take(self.plan.case);
             let start = Instant::now();
-            match self.processing.preprocess(case) {
+            match catching(|| self.preprocess(case)) {
                 Ok(prepared) => {
                     let seconds = Seconds { preprocess: since(start), ..Seconds::default() };
                     if next.send(Ready { case, prepared, seconds, share }).is_err() {
@@ -146,6 +151,23 @@ impl Pipeline<'_> {
         Ok(())
     }
 
+    /// Preprocesses a case, unless its grid cannot fit into memory.
+    fn preprocess(&self, case: &Case) -> Result<PreparedCase> {
+        if let Some(geometry) = case.images.first().and_then(|image| images::read_geometry(image).ok()) {
+            let size = self.processing.network_size(&geometry);
+            let bytes = bytes_of_grid(size, self.channels);
+            ensure!(
+                bytes <= self.available,
+                "on the network's grid it has {size:?} voxels (z, y, x), which takes {}, and {} are free; its spacing is {:?} \
+                 mm (z, y, x): is that right?",
+                memory::readable(bytes),
+                memory::readable(self.available),
+                geometry.spacing_zyx()
+            );
+        }
+        self.processing.preprocess(case)
+    }
+
     fn run_networks<'a>(
         &'a self,
         ready: Receiver<Ready<'a>>,
@@ -155,8 +177,9 @@ impl Pipeline<'_> {
         for Ready { case, prepared, seconds, share } in ready {
             let PreparedCase { image, properties, resampler } = prepared;
             let tiles = tile_count(resampler.network, &self.window.patch, self.window.step);
-            let export =
-                Export::new(self.processing, resampler, &properties, &self.window.folds, self.folder);
+            let export = catching(|| {
+                Export::new(self.processing, resampler, &properties, &self.window.folds, self.folder)
+            });
             let export = match export {
                 Ok(export) => export,
                 Err(error) => {
@@ -184,10 +207,11 @@ impl Pipeline<'_> {
     ) {
         let start = Instant::now();
         let gone = |_| ComponentError::message("the export of the case ended early");
-        let done = image.and_then(|image| {
-            predict_rows(networks, &image, self.window, &mut |first, rows| {
+        let done = catching(|| {
+            predict_rows(networks, &image?, self.window, &mut |first, rows| {
                 to.send(Message::Rows(first, rows)).map_err(gone)
             })
+            .map_err(anyhow::Error::from)
         });
         let last = match done {
             Ok(()) => Message::End(since(start)),
@@ -197,16 +221,16 @@ impl Pipeline<'_> {
     }
 
     /// What to do where even one tile did not fit on the GPU.
-    fn explained(&self, error: &ComponentError) -> String {
+    fn explained(&self, error: &anyhow::Error) -> String {
         match self.least_device_bytes.filter(|_| is_out_of_memory(error)) {
             Some(bytes) => {
                 let needed = memory::readable(bytes);
                 format!(
                     "the GPU's memory does not suffice for one tile: {needed} are needed, as --max-vram {needed}; free \
-                     memory there, or use --device cpu ({error})"
+                     memory there, or use --device cpu ({error:#})"
                 )
             }
-            None => error.to_string(),
+            None => format!("{error:#}"),
         }
     }
 
@@ -221,7 +245,7 @@ impl Pipeline<'_> {
     fn export(&self, leaving: Leaving<'_>) -> Result<()> {
         let Leaving { case, properties, mut export, rows, mut seconds, tiles, _share } = leaving;
         let mut busy = 0.0;
-        let result = (|| {
+        let result = catching(|| {
             for message in rows {
                 let start = Instant::now();
                 match message {
@@ -237,7 +261,7 @@ impl Pipeline<'_> {
                 busy += since(start);
             }
             Err(anyhow!("the network ended early"))
-        })();
+        });
         match result {
             Ok(()) => {
                 report::line(&format!("predicted {}", case.output.display()));
@@ -251,6 +275,21 @@ impl Pipeline<'_> {
         report::line(&format!("{} failed: {error}", case.name));
         self.records.add(&case.name, Some(error.to_owned()), seconds, tiles)
     }
+}
+
+/// Runs a stage of one case. A panic is that case's error, and the other cases go on.
+fn catching<T>(stage: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(stage)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        Err(anyhow!("a fault of the program: {}", text.unwrap_or_else(|| "it panicked".to_owned())))
+    })
+}
+
+/// The least that a case takes in memory: its channels on the network's grid, a mask, and labels.
+fn bytes_of_grid(size: [usize; 3], channels: usize) -> u64 {
+    let voxels = size.iter().map(|len| *len as f64).product::<f64>();
+    (voxels * 4.0 * (channels + 1) as f64) as u64
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -273,4 +312,22 @@ fn joined(thread: ScopedJoinHandle<'_, Result<()>>) -> Result<()> {
 
 fn since(start: Instant) -> f64 {
     start.elapsed().as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_an_error() {
+        let message = |stage: fn() -> Result<()>| catching(stage).unwrap_err().to_string();
+        assert!(message(|| panic!("as requested")).contains("as requested"));
+        assert_eq!(message(|| Err(anyhow!("plain"))), "plain");
+    }
+
+    #[test]
+    fn an_absurd_grid_is_larger_than_any_memory() {
+        assert_eq!(bytes_of_grid([10, 10, 10], 1), 8000);
+        assert!(bytes_of_grid([usize::MAX; 3], 4) == u64::MAX);
+    }
 }

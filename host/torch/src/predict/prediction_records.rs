@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use nnunet_data::memory;
 use nnunet_engine::session::Session;
 use serde::Serialize;
+use serde_json::Value;
 
 /// Seconds by stage.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
@@ -50,13 +51,15 @@ struct Content {
     /// The same for the GPU, if one is used.
     #[serde(skip_serializing_if = "Option::is_none")]
     planned_device_bytes: Option<u64>,
-    cases: BTreeMap<String, Done>,
+    cases: BTreeMap<String, Value>,
 }
 
 /// The record of a run; it is written anew, atomically, after every case.
 pub(crate) struct Records {
     path: PathBuf,
     content: Mutex<Content>,
+    /// Cases of this run that failed, with the error.
+    failed: Mutex<BTreeMap<String, String>>,
 }
 
 /// What all cases have in common.
@@ -82,7 +85,9 @@ impl Records {
             planned_device_bytes: common.planned_device_bytes,
             cases: BTreeMap::new(),
         };
-        Ok(Self { path, content: Mutex::new(content) })
+        let cases = earlier_cases(&path, &serde_json::to_value(&content.checkpoints)?);
+        let content = Content { cases, ..content };
+        Ok(Self { path, content: Mutex::new(content), failed: Mutex::default() })
     }
 
     /// A case that is done, or failed.
@@ -95,18 +100,31 @@ impl Records {
     ) -> Result<()> {
         let mut content = self.content.lock().unwrap_or_else(PoisonError::into_inner);
         let (device, peak_memory_bytes) = (content.device.clone(), memory::resident().1);
+        if let Some(error) = &error {
+            let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+            failed.insert(case.to_owned(), error.clone());
+        }
         let done = Done { error, seconds, tiles, device, peak_memory_bytes };
-        content.cases.insert(case.to_owned(), done);
+        content.cases.insert(case.to_owned(), serde_json::to_value(done)?);
         let text = serde_json::to_vec_pretty(&*content)?;
         Ok(nnunet_formats::atomic::write_bytes(&self.path, &text)?)
     }
 
-    /// Cases that failed, a line each.
+    /// Cases of this run that failed, a line each.
     pub(crate) fn failures(&self) -> Vec<String> {
-        let content = self.content.lock().unwrap_or_else(PoisonError::into_inner);
-        let failed = |(case, done): (&String, &Done)| Some(format!("  {case}: {}", done.error.as_ref()?));
-        content.cases.iter().filter_map(failed).collect()
+        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        failed.iter().map(|(case, error)| format!("  {case}: {error}")).collect()
     }
+}
+
+/// The cases that an earlier run with the same checkpoints has recorded in the same file; none where it cannot be read.
+fn earlier_cases(path: &Path, checkpoints: &Value) -> BTreeMap<String, Value> {
+    let read = || -> Option<BTreeMap<String, Value>> {
+        let content: Value = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
+        let is_same = content.get("checkpoints")? == checkpoints;
+        serde_json::from_value(content.get("cases")?.clone()).ok().filter(|_| is_same)
+    };
+    read().unwrap_or_default()
 }
 
 fn hashed(path: &Path) -> Result<Hashed> {

@@ -1,4 +1,4 @@
-//! What a cascade asks of training: predictions from the first stage, and predictions for the second.
+//! Cascades in training: predictions of the first stage, made before the second is trained.
 
 use std::path::PathBuf;
 

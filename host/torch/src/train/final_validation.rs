@@ -62,7 +62,8 @@ pub(super) fn window(job: &Job<'_>, engine: &Engine) -> SlidingWindow {
     window
 }
 
-/// Leaves the truths with the model, where the folds are put together later, and finds the postprocessing of this fold.
+/// Copies the reference labels to the model's folder, where folds are evaluated together later, and determines the
+/// postprocessing of this fold.
 fn postprocess_fold(job: &Job<'_>) -> Result<()> {
     let truths = job.model.join("gt_niftis");
     pipeline::copy_references(&job.preprocessed.join("gt_segmentations"), &truths)?;

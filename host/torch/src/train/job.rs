@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use nnunet_cli::commands::train::Args;
 use nnunet_data::folders::{CONFIGURATIONS, Folders};
 use nnunet_data::records;
@@ -53,6 +53,7 @@ impl<'a> Job<'a> {
             plans_file.display()
         );
         let plans = records::load(&plans_file, records::plans_from_pickle)?;
+        records::check_plans(&plans).with_context(|| plans_file.display().to_string())?;
         let stages = plans.plans_per_stage.len();
         ensure!(
             (configuration != "3d_lowres" && !is_second_stage) || stages > 1,

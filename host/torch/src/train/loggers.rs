@@ -8,11 +8,14 @@ use nnunet_training::{Engine, EpochOutcome, Stopped};
 
 use super::job::Job;
 
-/// Loggers by name. One that fails is reported and told nothing more; training goes on.
+/// Loggers by name. One that fails is reported and not called again; training continues.
 pub(super) struct Loggers(Vec<(String, Box<dyn ExperimentLogger>)>);
 
 impl Loggers {
-    /// Makes the loggers of the configuration.
+    /// Makes the loggers that the configuration files name.
+    ///
+    /// # Errors
+    /// Returns an error if a logger is not known or cannot be made.
     pub(super) fn of(session: &Session) -> Result<Self> {
         let mut all = Vec::new();
         for (name, config) in session.loggers() {
@@ -22,7 +25,7 @@ impl Loggers {
         Ok(Self(all))
     }
 
-    /// Tells of the run.
+    /// Passes on the beginning of the run.
     pub(super) fn begin(&mut self, job: &Job<'_>, engine: &Engine) {
         let mut run = RunInfo::default();
         run.folder.clone_from(&job.output);
@@ -33,32 +36,32 @@ impl Loggers {
         run.fold.clone_from(&job.args.fold);
         run.first_epoch = engine.epoch;
         run.blueprint.clone_from(&engine.trainer.blueprint);
-        self.tell(|logger| logger.run_begins(&run));
+        self.call(|logger| logger.run_begins(&run));
     }
 
-    /// Tells of an epoch.
+    /// Passes on an epoch.
     pub(super) fn epoch(&mut self, outcome: &EpochOutcome) {
         let mut epoch = EpochLog::new(outcome.report, &outcome.dice);
         epoch.waited = outcome.times.data.as_secs_f64();
         epoch.best = outcome.best;
-        self.tell(|logger| logger.epoch_ends(&epoch));
+        self.call(|logger| logger.epoch_ends(&epoch));
     }
 
-    /// Tells of the end.
+    /// Passes on the end of the run.
     pub(super) fn end(&mut self, ended: &ComponentResult<Stopped>) {
         let end = match ended {
             Ok(Stopped::Cancelled) => RunEnd::Stopped,
             Ok(_) => RunEnd::Finished,
             Err(error) => RunEnd::Failed(error.to_string()),
         };
-        self.tell(|logger| logger.run_ends(&end));
+        self.call(|logger| logger.run_ends(&end));
     }
 
-    fn tell(&mut self, mut what: impl FnMut(&mut dyn ExperimentLogger) -> ComponentResult<()>) {
+    fn call(&mut self, mut what: impl FnMut(&mut dyn ExperimentLogger) -> ComponentResult<()>) {
         self.0.retain_mut(|(name, logger)| match what(&mut **logger) {
             Ok(()) => true,
             Err(error) => {
-                report::line(&format!("logger {name} is left out from now on: {error}"));
+                report::line(&format!("logger {name} is not used any more: {error}"));
                 false
             }
         });

@@ -10,7 +10,7 @@ mod loggers;
 mod lr_finder;
 mod progress_log;
 mod run_recorder;
-mod signals;
+pub(crate) mod signals;
 mod validation;
 
 use std::io::ErrorKind;
@@ -43,7 +43,6 @@ const NEEDED: [Kind; 4] = [Kind::Augmentation, Kind::Architecture, Kind::Loss, K
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<ExitCode> {
-    signals::listen()?;
     let job = Job::new(args, Folders::new(&session.files), devices::resolve(args.device)?)?;
     check_plugins(&job, session)?;
     let trainer = resolved_trainer(&job, session)?;

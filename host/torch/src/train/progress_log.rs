@@ -1,4 +1,4 @@
-//! The numbers of a run for programs: `training_log_*.jsonl`, and TensorBoard's event file.
+//! The numbers of a run in machine-readable form: `training_log_*.jsonl`, and TensorBoard's event file.
 
 use std::fs::File;
 use std::io::Write;
@@ -10,7 +10,7 @@ use nnunet_formats::tfevents::EventFile;
 use nnunet_training::{EpochOutcome, History};
 use serde_json::{Value, json};
 
-/// Both files.
+/// Both files of a run.
 pub(super) struct ProgressLog {
     lines: File,
     events: EventFile,
@@ -24,7 +24,7 @@ impl ProgressLog {
         Ok(Self { lines, events: EventFile::create(output, now())? })
     }
 
-    /// A line that is no epoch.
+    /// A line about something other than an epoch.
     pub(super) fn note(&mut self, event: &str, what: Value) {
         self.line(json!({ "event": event, "time": now(), "what": what }));
     }

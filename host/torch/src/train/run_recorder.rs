@@ -1,4 +1,4 @@
-//! What a run leaves behind while it goes: bar, logs, picture, checkpoints.
+//! Records a run while it goes on: progress bar, logs, picture, checkpoints.
 
 use std::time::Instant;
 
@@ -18,7 +18,7 @@ use crate::v1::checkpoint;
 use crate::v1::model_info::ModelInfo;
 use crate::v1::training_log::TrainingLog;
 
-/// Writes what happens.
+/// Called by the engine for each event of a run.
 pub(super) struct RunRecorder<'a> {
     job: &'a Job<'a>,
     info: &'a ModelInfo,
@@ -108,7 +108,7 @@ impl Observer for RunRecorder<'_> {
     }
 }
 
-/// Only a bar, for steps that are no training.
+/// A progress bar alone, for the learning-rate finder.
 pub(super) struct Bar(ProgressBar);
 
 impl Bar {

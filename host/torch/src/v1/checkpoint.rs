@@ -154,7 +154,7 @@ fn put_weights(path: &Path, checkpoint: &Checkpoint, store: &mut ParameterStore)
     let mut missing: Vec<String> = firsts.map(|parameter| parameter.name.clone()).collect();
     for (name, value) in state {
         let (Value::Str(name), Value::Tensor(index)) = (name, value) else {
-            bail!("{}: an odd state_dict", path.display())
+            bail!("{}: unexpected entry in `state_dict`: expected a name and a tensor", path.display())
         };
         let name = name.strip_prefix("module.").unwrap_or(name);
         let tensor = &checkpoint.tensors[*index];

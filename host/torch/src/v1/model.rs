@@ -6,6 +6,7 @@ use anyhow::{Result, bail, ensure};
 
 use nnunet_engine::provenance;
 use nnunet_engine::session::Session;
+use nnunet_formats::pickle::Value;
 use nnunet_inference::{Scores, SlidingWindow};
 use nnunet_plugin_api::tch::Device;
 use nnunet_plugin_api::vocabulary::Precision;
@@ -14,6 +15,7 @@ use nnunet_plugin_api::{Kind, Network, NetworkSpec};
 use super::checkpoint::load_weights;
 use super::model_info::ModelInfo;
 use super::{network as v1_network, second_stage};
+use crate::checkpoints;
 use crate::network;
 
 /// Kinds of components that take part in prediction: no trainer is needed.
@@ -44,8 +46,7 @@ impl Model {
         provenance::require("the model was", &info.plugins, session, &NEEDED)?;
         let configuration =
             folder.ancestors().nth(2).and_then(Path::file_name).map(|name| name.to_string_lossy());
-        // v1's constructor arguments carry the stage at index 5.
-        let stored = info.init.items().and_then(|init| init.get(5)?.as_i64()).map(|stage| stage as usize);
+        let stored = stored_stage(&info.init, &info.v1_trainer);
         let stage = stored
             .unwrap_or_else(|| v1_network::stage_index(&configuration.unwrap_or_default(), &info.plans));
         let Some(plan) = info.plans.plans_per_stage.get(stage) else {
@@ -87,6 +88,15 @@ impl Model {
     }
 }
 
+/// The stage among v1's constructor arguments: the sixth, or the seventh of `_DDP` trainers, which take `local_rank` too.
+fn stored_stage(init: &Value, v1_trainer: &str) -> Option<usize> {
+    let index = if v1_trainer.contains("_DDP") { 6 } else { 5 };
+    match init.items()?.get(index)? {
+        Value::Int(stage) => usize::try_from(*stage).ok(),
+        _ => None,
+    }
+}
+
 /// Names of the folders of folds in a model's folder: `fold_0`, `all` and so on, sorted.
 fn fold_names(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
@@ -121,8 +131,25 @@ fn checkpoints(folder: &Path, folds: &[String], checkpoint: &str) -> Result<Vec<
     );
     let files: Vec<PathBuf> =
         names.iter().map(|name| folder.join(name).join(format!("{checkpoint}.model"))).collect();
-    for file in &files {
-        ensure!(file.is_file(), "there is no checkpoint {}; is that fold trained?", file.display());
+    match files.iter().find(|file| !file.is_file()) {
+        Some(missing) => bail!(checkpoints::missing(missing)),
+        None => Ok(files),
     }
-    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stage_is_a_number_where_the_trainer_takes_it() {
+        let init = |values: Vec<Value>| Value::Tuple(values);
+        let (none, number) = (|| Value::None, |stage| Value::Int(stage));
+        let plain = init(vec![none(), number(0), none(), none(), Value::Bool(true), number(1)]);
+        assert_eq!(stored_stage(&plain, "nnUNetTrainerV2"), Some(1));
+        let ddp = vec![none(), number(0), number(0), none(), none(), Value::Bool(true), number(0)];
+        assert_eq!(stored_stage(&init(ddp.clone()), "nnUNetTrainerV2_DDP"), Some(0));
+        // A truth value is no stage.
+        assert_eq!(stored_stage(&init(ddp), "nnUNetTrainerV2"), None);
+    }
 }

@@ -1,9 +1,8 @@
-//! `NAME.model.pkl`: what a checkpoint is of.
+//! `NAME.model.pkl`: what a v1 checkpoint belongs to.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use nnunet_cli::report;
 use nnunet_data::records;
 use nnunet_engine::provenance::PluginUse;
 use nnunet_engine::registry::Registry;
@@ -11,9 +10,9 @@ use nnunet_formats::pickle::{self, Value};
 use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice, Plans, Regions};
 use nnunet_plugin_api::{Kind, TrainerContext};
 
-use crate::components;
+use crate::{components, unknown_trainer};
 
-/// Our own values in v1's files: v1 ignores the key.
+/// The key of our own values in v1's files, which v1 ignores.
 pub(crate) const OWN: &str = "nnunet";
 
 /// What `NAME.model.pkl` says of a model.
@@ -67,6 +66,7 @@ impl ModelInfo {
         let missing = |key: &str| format!("the key `{key}` is missing");
         let name = value.get("name").and_then(Value::as_str).with_context(|| missing("name"))?.to_owned();
         let plans = records::plans_from_pickle(value.get("plans").with_context(|| missing("plans"))?)?;
+        records::check_plans(&plans).context("its plans")?;
         let own = |key: &str| value.get(OWN).and_then(|own| own.get(key));
         let text = |key: &str| own(key).and_then(Value::as_str);
         let (architecture, mirror_axes, regions) = match text("architecture") {
@@ -96,10 +96,9 @@ impl ModelInfo {
 /// The blueprint of v1's class of a name. A class of somebody else most likely has the default's network.
 fn v1_blueprint(name: &str, plans: &Plans, registry: &Registry) -> Result<Blueprint> {
     if registry.find(Kind::Trainer, name).is_err() {
-        report::line(&format!(
-            "the trainer {name} is not known here; its network is taken for the default one"
-        ));
-        return Ok(Blueprint::default());
+        let found = unknown_trainer::by_name(name)?;
+        let mirror_axes = found.without_mirroring.then(Vec::new);
+        return Ok(Blueprint { mirror_axes, ..Blueprint::default() });
     }
     let slices = plans.plans_per_stage.first().is_some_and(|stage| stage.patch_size.len() == 2);
     let configuration = if slices { "2d" } else { "3d_fullres" };

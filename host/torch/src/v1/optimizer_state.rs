@@ -1,4 +1,4 @@
-//! The optimiser in a checkpoint: torch's `optimizer.state_dict()`.
+//! The optimizer in a checkpoint: torch's `optimizer.state_dict()`.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use nnunet_formats::torch_zip::Checkpoint;
 use nnunet_plugin_api::tch::Tensor;
 use nnunet_training::{Optimize, Setting, StateValue};
 
-/// The state dict of an optimiser; `keep` stores a tensor and names it.
+/// The state dict of an optimizer; `keep` stores a tensor and names it.
 pub(crate) fn to_pickle(
     optimizer: &dyn Optimize,
     store: &ParameterStore,
@@ -48,7 +48,7 @@ fn setting_value(setting: Setting) -> Value {
     }
 }
 
-/// Gives an optimiser the state a checkpoint has.
+/// Gives an optimizer the state of a checkpoint.
 pub(crate) fn restore(
     path: &Path,
     checkpoint: &Checkpoint,
@@ -60,7 +60,7 @@ pub(crate) fn restore(
     for (index, state) in states.into_iter().flatten() {
         let index = index.as_i64().and_then(|index| usize::try_from(index).ok());
         let (Some(index), Some(entries)) = (index, state.entries()) else {
-            return Err(anyhow!("{}: an odd optimiser state", path.display()));
+            return Err(anyhow!("{}: unexpected entry in `optimizer_state_dict`", path.display()));
         };
         let mut values = Vec::new();
         for (name, value) in entries {
@@ -72,7 +72,7 @@ pub(crate) fn restore(
         }
         optimizer
             .restore(index, values)
-            .map_err(|error| anyhow!("{}: {error}; it was trained with another optimiser", path.display()))?;
+            .map_err(|error| anyhow!("{}: {error}; it was trained with another optimizer", path.display()))?;
     }
     Ok(())
 }
@@ -82,7 +82,7 @@ fn state_value(value: &Value, checkpoint: &Checkpoint, store: &ParameterStore) -
     let Value::Tensor(index) = value else { return Ok(value.as_i64().map(StateValue::Count)) };
     let data = &checkpoint.tensors[*index];
     let shape: Vec<i64> = data.shape.iter().map(|len| *len as i64).collect();
-    let values = data.to_f32().context("an optimiser state that is not floating point")?;
+    let values = data.to_f32().context("a tensor of the optimizer's state is not floating point")?;
     let tensor = Tensor::f_from_slice(&values)?.f_reshape(&shape)?.f_to_device(store.device())?;
     Ok(Some(StateValue::Tensor(tensor)))
 }

@@ -8,6 +8,8 @@ use nnunet_architectures::ParameterStore;
 use nnunet_formats::pickle::Value;
 use nnunet_formats::torch_zip;
 
+use crate::checkpoints;
+
 /// Name of the last checkpoint.
 const FINAL: &str = "checkpoint_final.pth";
 
@@ -34,6 +36,11 @@ impl Checkpoint {
         let arguments = self.content.root.get("init_args");
         let name = arguments.and_then(|arguments| arguments.get("configuration")?.as_str());
         name.with_context(|| format!("{}: it names no configuration", self.path.display()))
+    }
+
+    /// The class of the trainer, where it is named.
+    pub(super) fn trainer(&self) -> Option<&str> {
+        self.content.root.get("trainer_name")?.as_str()
     }
 
     /// Axes that are mirrored in prediction, all below `axes`.
@@ -129,7 +136,7 @@ pub(super) fn files(folder: &Path, folds: &[String], name: Option<&str>) -> Resu
         let files = folds.iter().map(|fold| folder.join(format!("fold_{fold}")).join(name));
         let files: Vec<PathBuf> = files.collect();
         if let Some(missing) = files.iter().find(|file| !file.is_file()) {
-            bail!("there is no checkpoint {}; is that fold trained?", missing.display());
+            bail!(checkpoints::missing(missing));
         }
         return Ok(files);
     }

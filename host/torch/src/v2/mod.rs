@@ -3,9 +3,11 @@
 mod case_processing;
 mod checkpoint;
 mod first_stage;
+mod known_trainers;
 mod model;
 mod network_plan;
 mod plans;
+mod plans_check;
 mod preprocess;
 mod resampling;
 

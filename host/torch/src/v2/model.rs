@@ -4,13 +4,15 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use nnunet_data::v2::Dataset;
+use nnunet_engine::session::Session;
 use nnunet_inference::Heads;
-use nnunet_plugin_api::Network;
+use nnunet_plugin_api::{Kind, Network};
 
 use super::checkpoint::{self, Checkpoint};
+use super::known_trainers;
 use super::plans::{Configuration, Plans};
 use crate::family::LoadRequest;
-use crate::network;
+use crate::{network, unknown_trainer};
 
 /// Features of a network's first resolution in most plans, for the memory of networks that do not say.
 const DEFAULT_FEATURES: usize = 32;
@@ -38,6 +40,7 @@ impl Model {
         let first = Checkpoint::read(&files[0])?;
         let configuration = plans.configuration(first.configuration()?)?;
         let mirror_axes = first.mirror_axes(configuration.patch_size.len())?;
+        check_trainer(&first, session)?;
         let output_head = dataset.heads()?;
         let axes = configuration.patch_size.len();
         let mut planned = configuration.network.network(axes)?;
@@ -63,4 +66,13 @@ impl Model {
         }
         Ok(Self { plans, dataset, configuration, output_head, networks, mirror_axes, features, files })
     }
+}
+
+/// Tells the user of a trainer that is not known here.
+fn check_trainer(checkpoint: &Checkpoint, session: &Session) -> Result<()> {
+    let Some(trainer) = checkpoint.trainer() else { return Ok(()) };
+    if !known_trainers::is_known(trainer) && session.registry.find(Kind::Trainer, trainer).is_err() {
+        unknown_trainer::by_name(trainer)?;
+    }
+    Ok(())
 }

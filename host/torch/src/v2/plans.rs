@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::network_plan::NetworkPlan;
+use super::plans_check;
 use super::resampling::{Function, Kwargs, Resampler};
 
 /// `plans.json`.
@@ -21,6 +22,7 @@ pub(super) struct Plans {
     pub(super) reader: Reader,
     #[serde(default)]
     foreground_intensity_properties_per_channel: BTreeMap<String, Intensities>,
+    pub(super) label_manager: Option<String>,
     configurations: BTreeMap<String, Map<String, Value>>,
 }
 
@@ -45,10 +47,11 @@ pub(super) struct Configuration {
     pub(super) spacing: Vec<f64>,
     pub(super) normalization_schemes: Vec<String>,
     pub(super) use_mask_for_norm: Vec<bool>,
-    resampling_fn_data: Function,
+    pub(super) preprocessor_name: Option<String>,
+    pub(super) resampling_fn_data: Function,
     #[serde(default)]
     resampling_fn_seg: Function,
-    resampling_fn_probabilities: Function,
+    pub(super) resampling_fn_probabilities: Function,
     resampling_fn_data_kwargs: Kwargs,
     resampling_fn_probabilities_kwargs: Kwargs,
     /// Of labels, which only a cascade resamples.
@@ -62,7 +65,10 @@ pub(super) struct Configuration {
 
 impl Plans {
     pub(super) fn load(folder: &Path) -> Result<Self> {
-        load(&folder.join("plans.json"))
+        let path = folder.join("plans.json");
+        let plans: Self = load(&path)?;
+        plans_check::plans(&plans).with_context(|| path.display().to_string())?;
+        Ok(plans)
     }
 
     /// Foreground intensities of a channel, in the terms of normalizations.
@@ -89,7 +95,8 @@ impl Plans {
         let merged = self.merged(name, 0)?;
         let configuration: Configuration = serde_json::from_value(Value::Object(merged))
             .with_context(|| format!("plans.json, configuration {name}"))?;
-        configuration.check().with_context(|| format!("plans.json, configuration {name}"))?;
+        plans_check::configuration(&configuration)
+            .with_context(|| format!("plans.json, configuration {name}"))?;
         Ok(configuration)
     }
 
@@ -107,24 +114,6 @@ impl Plans {
 }
 
 impl Configuration {
-    fn check(&self) -> Result<()> {
-        let is_kept = |function: Function| function == Function::Keep;
-        ensure!(
-            is_kept(self.resampling_fn_data) == is_kept(self.resampling_fn_probabilities),
-            "images and probabilities must both be resampled, or none"
-        );
-        let axes = self.patch_size.len();
-        ensure!(
-            (2..=3).contains(&axes) && self.spacing.len() == axes,
-            "patch_size and spacing need 2 or 3 axes"
-        );
-        ensure!(
-            self.normalization_schemes.len() == self.use_mask_for_norm.len(),
-            "normalization_schemes and use_mask_for_norm need one entry for each channel"
-        );
-        Ok(())
-    }
-
     /// Resamples images.
     pub(super) fn data(&self) -> Resampler {
         Resampler { function: self.resampling_fn_data, kwargs: self.resampling_fn_data_kwargs }

@@ -14,7 +14,7 @@ pub(super) enum Function {
     /// libtorch's linear interpolation; nearest along an axis of its own.
     #[serde(rename = "resample_torch_fornnunet")]
     Linear,
-    /// Nothing: networks see images in their own spacing.
+    /// No resampling: networks see images in their own spacing.
     #[serde(rename = "no_resampling_hack")]
     Keep,
 }
@@ -114,7 +114,7 @@ fn most_likely(labels: &Array3<f32>, shape: [usize; 3], how: Resampling) -> Arra
     found
 }
 
-/// By which v2 makes the best of half precision.
+/// v2 scales masks by this before it rounds them to half precision.
 const SCALE: f32 = 1000.0;
 
 #[cfg(test)]

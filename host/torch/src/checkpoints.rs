@@ -1,0 +1,39 @@
+//! Checkpoint files that are missing.
+
+use std::path::Path;
+
+/// The message about a checkpoint that is not there: names those of the same fold that are.
+pub(crate) fn missing(file: &Path) -> String {
+    let others = others(file);
+    let hint = match &others[..] {
+        [] => "is that fold trained?".to_owned(),
+        names => format!("the fold has {}: name one of them with --chk", names.join(", ")),
+    };
+    format!("there is no checkpoint {}; {hint}", file.display())
+}
+
+/// Checkpoints beside a file, by the name that --chk takes.
+fn others(file: &Path) -> Vec<String> {
+    let entries = file.parent().and_then(|fold| std::fs::read_dir(fold).ok()).into_iter().flatten().flatten();
+    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let of_v1 = |name: &String| name.strip_suffix(".model").map(str::to_owned);
+    let of_v2 = |name: &String| name.ends_with(".pth").then(|| name.clone());
+    let mut names: Vec<String> = names.filter_map(|name| of_v1(&name).or_else(|| of_v2(&name))).collect();
+    names.sort();
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_checkpoints_of_the_fold_are_named() {
+        let fold = tempfile::tempdir().unwrap();
+        let message = |name: &str| missing(&fold.path().join(name));
+        assert!(message("model_final_checkpoint.model").ends_with("is that fold trained?"));
+        std::fs::write(fold.path().join("model_best.model"), "").unwrap();
+        std::fs::write(fold.path().join("model_best.model.pkl"), "").unwrap();
+        assert!(message("model_final_checkpoint.model").contains("the fold has model_best: name"));
+    }
+}

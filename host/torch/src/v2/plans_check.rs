@@ -1,0 +1,113 @@
+//! What v2's plans must keep to. It is checked where they are read, before anything is computed.
+
+use anyhow::{Result, bail, ensure};
+
+use super::plans::{Configuration, Plans};
+use super::resampling::Function;
+
+/// The class of v2 that preprocesses.
+const PREPROCESSOR: &str = "DefaultPreprocessor";
+/// The class of v2 that knows what labels mean.
+const LABEL_MANAGER: &str = "LabelManager";
+/// The longest axis of a patch, in voxels.
+const LONGEST_AXIS: usize = 1 << 14;
+/// The largest patch, in voxels.
+const LARGEST_PATCH: usize = 1 << 30;
+
+/// Checks what all configurations share.
+///
+/// # Errors
+/// Returns an error that names the first value that contradicts another, or that nothing here can serve.
+pub(super) fn plans(plans: &Plans) -> Result<()> {
+    let (forward, backward) = (plans.transpose_forward, plans.transpose_backward);
+    let undone = (0..3).all(|axis| backward.get(axis).and_then(|at| forward.get(*at)) == Some(&axis));
+    ensure!(
+        undone,
+        "transpose_forward {forward:?} and transpose_backward {backward:?} do not undo each other"
+    );
+    match plans.label_manager.as_deref() {
+        None | Some(LABEL_MANAGER) => Ok(()),
+        Some(other) => bail!("label_manager {other} is not known here; {LABEL_MANAGER} is"),
+    }
+}
+
+/// Checks one configuration.
+///
+/// # Errors
+/// As [`plans`].
+pub(super) fn configuration(configuration: &Configuration) -> Result<()> {
+    let Configuration { patch_size, spacing, .. } = configuration;
+    if let Some(other) = configuration.preprocessor_name.as_deref().filter(|name| *name != PREPROCESSOR) {
+        bail!("preprocessor_name {other} is not known here; {PREPROCESSOR} is");
+    }
+    let axes = patch_size.len();
+    ensure!((2..=3).contains(&axes) && spacing.len() == axes, "patch_size and spacing need 2 or 3 axes");
+    ensure!(
+        patch_size.iter().all(|len| (1..=LONGEST_AXIS).contains(len))
+            && patch_size.iter().product::<usize>() <= LARGEST_PATCH,
+        "patch_size {patch_size:?} is not a size of a patch"
+    );
+    ensure!(
+        spacing.iter().all(|length| length.is_finite() && *length > 0.0),
+        "spacing {spacing:?} must be positive"
+    );
+    let is_kept = |function: Function| function == Function::Keep;
+    ensure!(
+        is_kept(configuration.resampling_fn_data) == is_kept(configuration.resampling_fn_probabilities),
+        "images and probabilities must both be resampled, or none"
+    );
+    let (schemes, masks) = (&configuration.normalization_schemes, &configuration.use_mask_for_norm);
+    ensure!(
+        !schemes.is_empty() && schemes.len() == masks.len(),
+        "normalization_schemes and use_mask_for_norm need one entry for each channel"
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn message(changes: Value) -> String {
+        let mut one = json!({
+            "patch_size": [8, 8], "spacing": [1.0, 1.0], "normalization_schemes": ["ZScoreNormalization"],
+            "use_mask_for_norm": [false], "resampling_fn_data": "resample_data_or_seg_to_shape",
+            "resampling_fn_probabilities": "resample_data_or_seg_to_shape", "resampling_fn_data_kwargs": {},
+            "resampling_fn_probabilities_kwargs": {}, "preprocessor_name": "DefaultPreprocessor",
+        });
+        let mut plans_json = json!({ "transpose_forward": [2, 0, 1], "transpose_backward": [1, 2, 0] });
+        for (key, value) in changes.as_object().unwrap() {
+            let target = if key.starts_with("transpose") || key == "label_manager" {
+                &mut plans_json
+            } else {
+                &mut one
+            };
+            target[key] = value.clone();
+        }
+        plans_json["configurations"] = json!({ "2d": one });
+        let read: Plans = serde_json::from_value(plans_json).unwrap();
+        let checked = plans(&read).and_then(|()| read.configuration("2d").map(|_| ()));
+        checked.err().map(|error| format!("{error:#}")).unwrap_or_default()
+    }
+
+    #[test]
+    fn plans_that_contradict_themselves_are_refused_by_name() {
+        assert_eq!(message(json!({})), "");
+        for (changes, part) in [
+            (json!({"transpose_backward": [2, 0, 1]}), "do not undo each other"),
+            (json!({"transpose_forward": [7, 0, 1]}), "do not undo each other"),
+            (json!({"label_manager": "MyLabels"}), "label_manager MyLabels"),
+            (json!({"preprocessor_name": "MyPreprocessor"}), "preprocessor_name MyPreprocessor"),
+            (json!({"patch_size": [0, 8]}), "patch_size [0, 8]"),
+            (json!({"patch_size": [1_000_000, 8]}), "patch_size"),
+            (json!({"spacing": [1.0, 0.0]}), "spacing"),
+            (json!({"spacing": [1.0]}), "2 or 3 axes"),
+            (json!({"use_mask_for_norm": []}), "one entry for each channel"),
+        ] {
+            let found = message(changes);
+            assert!(found.contains(part), "{found:?} lacks {part:?}");
+        }
+    }
+}
