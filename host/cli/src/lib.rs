@@ -8,6 +8,7 @@ mod defaults;
 pub mod differences;
 pub mod doctor;
 mod global_options;
+mod help;
 pub mod pictures;
 pub mod report;
 mod run;
