@@ -6,6 +6,7 @@ pub mod commands;
 mod config_values;
 mod defaults;
 pub mod differences;
+pub mod doctor;
 mod global_options;
 mod help;
 pub mod pictures;
