@@ -7,7 +7,7 @@ mod needs;
 mod packages;
 
 pub(crate) use facts::facts;
-pub(crate) use needs::needs;
+pub(crate) use needs::{Needs, needs};
 
 use std::sync::Once;
 

@@ -6,10 +6,17 @@ use nnunet_plugin_api::Network;
 use nnunet_plugin_api::tch::Device;
 use nnunet_torch_ops::device_memory;
 
-use crate::predict::Needs;
-
 /// Share of the device's memory that is planned with: pieces that are too small for anything are lost.
 const USABLE: f64 = 0.9;
+
+/// Bytes that were found or estimated.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Needs {
+    /// What is on the device in any case: the networks.
+    pub(crate) base: u64,
+    /// One tile on its way through a network.
+    pub(crate) tile: u64,
+}
 
 /// What a network needs on its GPU, and how many bytes there are for it. If a tile does not fit, `estimate` is taken for its
 /// need.

@@ -26,7 +26,6 @@ use rayon::prelude::*;
 
 use memory_plan::{Plan, Sizes};
 use model_source::ModelSource;
-pub(crate) use on_device::Needs;
 use on_device::OnDevice;
 use pipeline::{Pipeline, Threads};
 use prediction_records::{Common, Records};

@@ -5,6 +5,7 @@ use nnunet_data::memory;
 use nnunet_inference::SlidingWindow;
 
 use super::memory_plan::Sizes;
+use crate::devices::Needs;
 
 /// Groups of rows between the sums and the export: being made, waiting, being taken.
 const ROWS_UNDER_WAY: u64 = 3;
@@ -20,15 +21,6 @@ pub(crate) struct OnDevice {
     pub(crate) bytes: u64,
     /// The bytes that are needed at least: one tile, with the sums in main memory.
     pub(crate) least: u64,
-}
-
-/// Bytes that were found or estimated.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Needs {
-    /// What is on the device in any case: the networks.
-    pub(crate) base: u64,
-    /// One tile on its way through a network.
-    pub(crate) tile: u64,
 }
 
 impl OnDevice {
