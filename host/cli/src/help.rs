@@ -46,7 +46,7 @@ pub(crate) const TASKS: [(&str, &str, &[&str]); 7] = [
     (
         "Plugins and configuration",
         "nnunet plugins new trainer my-trainer",
-        &["plugins", "config", "aliases", "completions", "man_pages", "v2"],
+        &["plugins", "config", "doctor", "aliases", "completions", "man_pages", "v2"],
     ),
 ];
 
