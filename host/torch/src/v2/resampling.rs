@@ -1,7 +1,9 @@
 //! The resampling functions that v2's plans name.
 
-use ndarray::{Array3, Array4, ArrayView4, Axis, Zip};
-use nnunet_numerics::{Resampling, resample, resample_labels, resampled_shape, separate_axis};
+use ndarray::{Array3, Array4};
+use nnunet_numerics::{
+    Resampling, resample, resample_labels, resample_most_likely, resampled_shape, separate_axis,
+};
 use serde::Deserialize;
 
 /// Functions by v2's names.
@@ -89,37 +91,15 @@ impl Resampler {
             return labels;
         }
         match self.function {
-            Function::Linear => most_likely(&labels, shape, self.how(from, to)),
+            Function::Linear => resample_most_likely(labels.view(), shape, self.how(from, to)),
             Function::Spline | Function::Keep => resample_labels(labels.view(), shape, self.how(from, to)),
         }
     }
 }
 
-/// The label whose mask, resampled in half precision, is largest; the lowest of equals.
-fn most_likely(labels: &Array3<f32>, shape: [usize; 3], how: Resampling) -> Array3<f32> {
-    let mut likelihood = Array3::from_elem(shape, f32::NEG_INFINITY);
-    let mut found = Array3::zeros(shape);
-    for label in nnunet_numerics::stats::unique(labels.iter().copied()) {
-        let mask = labels.mapv(|value| f32::from(value == label)).insert_axis(Axis(0));
-        let mask: Array4<f32> = resample(ArrayView4::from(&mask), shape, how);
-        Zip::from(&mut likelihood).and(&mut found).and(&mask.index_axis(Axis(0), 0)).for_each(
-            |best, found, value| {
-                let value = half::f16::from_f32(*value * SCALE).to_f32();
-                if value > *best {
-                    (*best, *found) = (value, label);
-                }
-            },
-        );
-    }
-    found
-}
-
-/// v2 scales masks by this before it rounds them to half precision.
-const SCALE: f32 = 1000.0;
-
 #[cfg(test)]
 mod tests {
-    use ndarray::array;
+    use ndarray::{Axis, array};
 
     use super::*;
 
