@@ -40,7 +40,10 @@ fn built_in(kind: Kind, name: &str, crossed: bool) -> Component {
 fn loaded(file: &str, name: &str) -> Component {
     let bench = std::env::current_exe().unwrap();
     let path: PathBuf = bench.ancestors().nth(2).unwrap().join(format!("lib{file}.so"));
-    let components = nnunet_engine::loader::load(&path, import_with_tensors).unwrap().1;
+    let components =
+        nnunet_engine::loader::load(nnunet_engine::trust::OpenFile::new(&path).unwrap(), import_with_tensors)
+            .unwrap()
+            .1;
     components.into_iter().find(|component| component.info.name == name).unwrap()
 }
 

@@ -15,10 +15,10 @@ use crate::{Error, Geometry, Image, Result, atomic};
 
 const FORMAT: &str = "MetaImage";
 
-/// Reads an image as float32. A plain slice becomes a volume of one slice, as thick as v2 takes it to be.
+/// Reads an image as float32. A slice of two axes becomes a volume of one slice, with v2's thickness.
 ///
 /// # Errors
-/// A file that is no MetaImage with its voxels in it, is truncated, or has several values for a voxel.
+/// Returns an error if the file is not a MetaImage with its voxels in it, is truncated, or has several values a voxel.
 pub fn read(path: &Path) -> Result<Image> {
     open(path)?.read(path)
 }
@@ -34,7 +34,7 @@ pub fn read_geometry(path: &Path) -> Result<Geometry> {
 /// Writes labels of (z, y, x) as uint8.
 ///
 /// # Errors
-/// A shape that is not the geometry's; what the system says.
+/// Returns an error if the shape is not the geometry's or the file cannot be written.
 pub fn write_labels(path: &Path, labels: ArrayView3<'_, u8>, geometry: &Geometry) -> Result<()> {
     geometry.check_shape(path, labels.shape())?;
     write(path, geometry, "MET_UCHAR", |out| voxels::write_labels(out, labels))
@@ -43,7 +43,7 @@ pub fn write_labels(path: &Path, labels: ArrayView3<'_, u8>, geometry: &Geometry
 /// Writes an image of (z, y, x) as float32.
 ///
 /// # Errors
-/// A shape that is not the geometry's; what the system says.
+/// Returns an error if the shape is not the geometry's or the file cannot be written.
 pub fn write_image(path: &Path, image: ArrayView3<'_, f32>, geometry: &Geometry) -> Result<()> {
     geometry.check_shape(path, image.shape())?;
     write(path, geometry, "MET_FLOAT", |out| crate::npy::write_f32(out, image.iter().copied()))
@@ -54,7 +54,7 @@ fn open(path: &Path) -> Result<Stored<Box<dyn Read>>> {
     let header = TextHeader::read(&mut file, "=", |line| line.starts_with("ElementDataFile"))
         .map_err(|why| unreadable(path, FORMAT, why))?;
     let parsed =
-        check(&header).and_then(|()| Ok((geometry(&header)?, kind(header.need(&["ElementType"])?)?)));
+        check(&header).and_then(|()| Ok((geometry(&header)?, kind(header.require(&["ElementType"])?)?)));
     let (geometry, kind) = parsed.map_err(|message| Error::invalid(path, message))?;
     let compressed = is_true(&header, &["CompressedData"]);
     let stream: Box<dyn Read> = if compressed { Box::new(ZlibDecoder::new(file)) } else { Box::new(file) };
@@ -67,9 +67,9 @@ fn is_true(header: &TextHeader, names: &[&str]) -> bool {
     header.get(names).is_some_and(|value| value.starts_with(['T', 't', '1']))
 }
 
-/// Refuses what other programs may write and nobody does.
+/// Refuses variants of the format that are not supported.
 fn check(header: &TextHeader) -> Result<(), String> {
-    let file = header.need(&["ElementDataFile"])?;
+    let file = header.require(&["ElementDataFile"])?;
     let says = |name: &str, usual: &str| header.get(&[name]).is_none_or(|value| value == usual);
     if !file.eq_ignore_ascii_case("LOCAL") {
         Err(format!("its voxels are in another file, {file}; save it anew as one file"))
@@ -78,14 +78,14 @@ fn check(header: &TextHeader) -> Result<(), String> {
     } else if header.get(&["BinaryData"]).is_some() && !is_true(header, &["BinaryData"]) {
         Err("its voxels are written as text; save it anew with binary voxels".to_owned())
     } else if !says("HeaderSize", "0") {
-        Err("its voxels begin at a place of their own (HeaderSize); save it anew".to_owned())
+        Err("its voxels begin at a separate offset (HeaderSize); save it anew".to_owned())
     } else {
         Ok(())
     }
 }
 
 fn geometry(header: &TextHeader) -> Result<Geometry, String> {
-    let size: Vec<usize> = numbers(header.need(&["DimSize"])?)?;
+    let size: Vec<usize> = numbers(header.require(&["DimSize"])?)?;
     let list = |names: &[&str]| header.get(names).map(numbers::<f64>).transpose();
     let spacing = list(&["ElementSpacing", "ElementSize"])?;
     let origin = list(&["Origin", "Position", "Offset"])?;

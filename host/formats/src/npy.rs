@@ -12,7 +12,7 @@ use crate::{Error, Result, atomic};
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 
-/// What an npy header says.
+/// The content of an npy header.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Header {
     /// Element type.
@@ -37,7 +37,7 @@ impl Header {
 /// Parses the header at the start of `bytes`.
 ///
 /// # Errors
-/// In words, when it is no npy header or of an unsupported type.
+/// Returns a message if it is not an npy header, or the type is not supported.
 pub fn parse_header(bytes: &[u8]) -> std::result::Result<Header, String> {
     let short = || "the npy header is truncated".to_owned();
     if bytes.get(..6) != Some(MAGIC) {
@@ -100,7 +100,7 @@ pub fn header_bytes(dtype: DType, shape: &[usize]) -> Vec<u8> {
 /// Writes a float32 array of (c, z, y, x).
 ///
 /// # Errors
-/// What the system says.
+/// Returns an I/O error if the file cannot be written.
 pub fn save(path: &Path, array: ArrayView4<'_, f32>) -> Result<()> {
     atomic::write(path, |out| {
         out.write_all(&header_bytes(DType::F32, array.shape()))?;
@@ -111,7 +111,7 @@ pub fn save(path: &Path, array: ArrayView4<'_, f32>) -> Result<()> {
 /// Writes labels of (z, y, x) as bytes.
 ///
 /// # Errors
-/// What the system says.
+/// Returns an I/O error if the file cannot be written.
 pub fn save_u8(path: &Path, array: ArrayView3<'_, u8>) -> Result<()> {
     atomic::write(path, |out| {
         out.write_all(&header_bytes(DType::U8, array.shape()))?;

@@ -10,7 +10,7 @@ use crate::npy::{Header, header_bytes, parse_header, write_f32};
 use crate::pickle::{DType, NdArray};
 use crate::{Error, Result, atomic};
 
-pub use crate::spool::{Spool, SpoolType};
+pub use crate::temp_array::{TempArray, TempArrayType};
 
 /// Deflate never shrinks by more than this.
 const DEFLATE_LIMIT: u64 = 1032;
@@ -51,7 +51,7 @@ pub(crate) fn to_f32(dtype: DType, data: &[u8]) -> Option<Vec<f32>> {
 /// Writes a compressed archive with one float32 array of (c, z, y, x).
 ///
 /// # Errors
-/// What the system says.
+/// Returns an I/O error if the file cannot be written.
 pub fn save_f32(path: &Path, key: &str, array: ArrayView4<'_, f32>) -> Result<()> {
     write_archive(path, key, DType::F32, array.shape(), |out| write_f32(out, array.iter().copied()))
 }
@@ -59,7 +59,7 @@ pub fn save_f32(path: &Path, key: &str, array: ArrayView4<'_, f32>) -> Result<()
 /// Writes an image (c, z, y, x) and its label (z, y, x) as one array, the label last, as v1 keeps a case.
 ///
 /// # Errors
-/// Shapes that differ; what the system says.
+/// Returns an error if the shapes differ or the file cannot be written.
 pub fn save_case(path: &Path, image: ArrayView4<'_, f32>, label: ArrayView3<'_, f32>) -> Result<()> {
     let (channels, z, y, x) = image.dim();
     if label.dim() != (z, y, x) {
@@ -74,7 +74,7 @@ pub fn save_case(path: &Path, image: ArrayView4<'_, f32>, label: ArrayView3<'_, 
 /// Writes a compressed archive with one float16 array of (c, z, y, x): v1's softmax.
 ///
 /// # Errors
-/// What the system says.
+/// Returns an I/O error if the file cannot be written.
 pub fn save_f16(path: &Path, key: &str, array: ArrayView4<'_, f32>) -> Result<()> {
     write_archive(path, key, DType::F16, array.shape(), |out| {
         let bytes: Vec<u8> =
@@ -86,7 +86,7 @@ pub fn save_f16(path: &Path, key: &str, array: ArrayView4<'_, f32>) -> Result<()
 /// Writes a compressed archive with one array of bytes, (z, y, x): labels, as v1 hands them to the next stage.
 ///
 /// # Errors
-/// What the system says.
+/// Returns an I/O error if the file cannot be written.
 pub fn save_u8(path: &Path, key: &str, array: ArrayView3<'_, u8>) -> Result<()> {
     write_archive(path, key, DType::U8, array.shape(), |out| {
         out.write_all(&array.iter().copied().collect::<Vec<u8>>())
@@ -176,7 +176,7 @@ pub(crate) fn write_archive(
 /// Reads what [`save_case`] writes: image (c, z, y, x) and label (z, y, x).
 ///
 /// # Errors
-/// As [`load_f32`]; an array without channels.
+/// As [`load_f32`].
 pub fn load_case(path: &Path) -> Result<(Array4<f32>, Array3<f32>)> {
     let array = load_f32(path, "data")?;
     let (channels, z, y, x) = array.dim();
@@ -194,7 +194,7 @@ pub fn load_case(path: &Path) -> Result<(Array4<f32>, Array3<f32>)> {
 /// Names of the arrays of an archive.
 ///
 /// # Errors
-/// A damaged archive.
+/// Returns an error if the archive is damaged.
 pub fn names(path: &Path) -> Result<Vec<String>> {
     let file = crate::input::open(path)?;
     let archive = zip::ZipArchive::new(std::io::BufReader::new(file))
@@ -231,7 +231,7 @@ pub(crate) fn member<T>(
 /// Reads one array of an archive.
 ///
 /// # Errors
-/// A missing key, a damaged archive, an unsupported type.
+/// Returns an error if the key is missing, the archive is damaged, or the type is not supported.
 pub fn load(path: &Path, key: &str) -> Result<Member> {
     let (header, mut data) = member(path, key, |header, mut data, rest| {
         let wanted = header.bytes().unwrap_or(0);
@@ -253,7 +253,7 @@ pub fn load(path: &Path, key: &str) -> Result<Member> {
 /// Reads an array of four axes as float32.
 ///
 /// # Errors
-/// As [`load`]; another number of axes or a type that is not numeric.
+/// As [`load`]; returns an error too if the array is empty, not numeric, or has another number of axes.
 pub fn load_f32(path: &Path, key: &str) -> Result<Array4<f32>> {
     let member = load(path, key)?;
     let shape: [usize; 4] = member.header.shape.as_slice().try_into().map_err(|_| {

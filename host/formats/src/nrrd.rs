@@ -14,10 +14,10 @@ use crate::{Error, Geometry, Image, Result, atomic};
 
 const FORMAT: &str = "NRRD image";
 
-/// Reads an image as float32. A plain slice becomes a volume of one slice, as thick as v2 takes it to be.
+/// Reads an image as float32. A slice of two axes becomes a volume of one slice, with v2's thickness.
 ///
 /// # Errors
-/// A file that is no NRRD image with its voxels in it, is truncated, or has several values for a voxel.
+/// Returns an error if the file is not an NRRD image with its voxels in it, is truncated, or has several values a voxel.
 pub fn read(path: &Path) -> Result<Image> {
     open(path)?.read(path)
 }
@@ -33,7 +33,7 @@ pub fn read_geometry(path: &Path) -> Result<Geometry> {
 /// Writes labels of (z, y, x) as uint8.
 ///
 /// # Errors
-/// A shape that is not the geometry's; what the system says.
+/// Returns an error if the shape is not the geometry's or the file cannot be written.
 pub fn write_labels(path: &Path, labels: ArrayView3<'_, u8>, geometry: &Geometry) -> Result<()> {
     geometry.check_shape(path, labels.shape())?;
     write(path, geometry, "uint8", |out| voxels::write_labels(out, labels))
@@ -42,7 +42,7 @@ pub fn write_labels(path: &Path, labels: ArrayView3<'_, u8>, geometry: &Geometry
 /// Writes an image of (z, y, x) as float32.
 ///
 /// # Errors
-/// A shape that is not the geometry's; what the system says.
+/// Returns an error if the shape is not the geometry's or the file cannot be written.
 pub fn write_image(path: &Path, image: ArrayView3<'_, f32>, geometry: &Geometry) -> Result<()> {
     geometry.check_shape(path, image.shape())?;
     write(path, geometry, "float", |out| crate::npy::write_f32(out, image.iter().copied()))
@@ -58,9 +58,9 @@ fn open(path: &Path) -> Result<Stored<Box<dyn Read>>> {
     let header = TextHeader::read(&mut file, ": ", str::is_empty);
     let header = header.map_err(|why| unreadable(path, FORMAT, why))?;
     let parsed = check(&header).and_then(|()| {
-        let kind = kind(header.need(&["type"])?)?;
-        let big_endian = kind.size() > 1 && header.need(&["endian"])?.eq_ignore_ascii_case("big");
-        Ok((geometry(&header)?, kind, big_endian, is_zipped(header.need(&["encoding"])?)?))
+        let kind = kind(header.require(&["type"])?)?;
+        let big_endian = kind.size() > 1 && header.require(&["endian"])?.eq_ignore_ascii_case("big");
+        Ok((geometry(&header)?, kind, big_endian, is_zipped(header.require(&["encoding"])?)?))
     });
     let (geometry, kind, big_endian, compressed) = parsed.map_err(|message| Error::invalid(path, message))?;
     let stream: Box<dyn Read> = if compressed { Box::new(MultiGzip::new(file)) } else { Box::new(file) };
@@ -68,7 +68,7 @@ fn open(path: &Path) -> Result<Stored<Box<dyn Read>>> {
     Ok(Stored { geometry, kind, big_endian, stream, format: FORMAT, scale, not_finite, compressed })
 }
 
-/// Refuses what is rare.
+/// Refuses variants of the format that are not supported.
 fn check(header: &TextHeader) -> Result<(), String> {
     let is_axis =
         |kind: &str| ["domain", "space", "time", "???", "none"].contains(&kind.to_lowercase().as_str());
@@ -79,11 +79,11 @@ fn check(header: &TextHeader) -> Result<(), String> {
     } else if !kinds.split_whitespace().all(is_axis) {
         Err(format!("it has several values for a voxel (kinds {kinds}); save one file for each"))
     } else if skipped.iter().any(|names| header.get(names).is_some_and(|count| count != "0")) {
-        Err("its voxels begin at a place of their own (line skip, byte skip); save it anew".to_owned())
+        Err("its voxels begin at a separate offset (line skip, byte skip); save it anew".to_owned())
     } else if let Some(space) = header.get(&["space"]).filter(|space| !is_space(space)) {
         Err(format!("its space `{space}` is not one of three axes; save it anew in left-posterior-superior"))
     } else if header.get(&["axis mins", "axismins"]).is_some() {
-        Err("its place is that of its axes (axis mins); save it anew with a space origin".to_owned())
+        Err("its position is given by axis (axis mins); save it anew with a space origin".to_owned())
     } else {
         Ok(())
     }
@@ -106,8 +106,8 @@ fn is_zipped(encoding: &str) -> Result<bool, String> {
 }
 
 fn geometry(header: &TextHeader) -> Result<Geometry, String> {
-    let size: Vec<usize> = numbers(header.need(&["sizes"])?)?;
-    if numbers::<usize>(header.need(&["dimension"])?)? != [size.len()] {
+    let size: Vec<usize> = numbers(header.require(&["sizes"])?)?;
+    if numbers::<usize>(header.require(&["dimension"])?)? != [size.len()] {
         return Err(format!("it has sizes for {} axes and another dimension", size.len()));
     }
     let list = |name: &str| header.get(&[name]).map(numbers::<f64>).transpose();

@@ -15,7 +15,7 @@ use crate::{Error, Geometry, Image, Result, atomic};
 /// Reads a gray picture as float32, a slice of v2's thickness.
 ///
 /// # Errors
-/// A damaged file; colours.
+/// Returns an error if the file is damaged or has colors.
 pub fn read(path: &Path) -> Result<Image> {
     let picture = decode(path)?;
     picture.check_gray(path)?;
@@ -25,7 +25,7 @@ pub fn read(path: &Path) -> Result<Image> {
 /// The size, which is all that is known of a picture, of gray or of colours.
 ///
 /// # Errors
-/// A damaged file.
+/// Returns an error if the file is damaged.
 pub fn read_geometry(path: &Path) -> Result<Geometry> {
     let picture = decode(path)?;
     Ok(Geometry::picture(picture.width, picture.height))
@@ -34,7 +34,7 @@ pub fn read_geometry(path: &Path) -> Result<Geometry> {
 /// Reads all channels, one of gray, three or four of colours: (channel, 1, y, x).
 ///
 /// # Errors
-/// A damaged file; another number of channels; a TIFF of several pages.
+/// Returns an error if the file is damaged, has another number of channels, or is a TIFF of several pages.
 pub fn read_channels(path: &Path) -> Result<Array4<f32>> {
     let Picture { width, height, channels, values } = decode(path)?;
     if !matches!(channels, 1 | 3 | 4) {
@@ -48,7 +48,7 @@ pub fn read_channels(path: &Path) -> Result<Array4<f32>> {
 /// Writes labels of (1, y, x) as gray values.
 ///
 /// # Errors
-/// Several slices; a shape that is not the geometry's; what the system says.
+/// Returns an error if there are several slices, the shape is not the geometry's, or the file cannot be written.
 pub fn write_labels(path: &Path, labels: ArrayView3<'_, u8>, geometry: &Geometry) -> Result<()> {
     geometry.check_shape(path, labels.shape())?;
     let [width, height, slices] = geometry.size;
@@ -67,7 +67,7 @@ pub fn write_labels(path: &Path, labels: ArrayView3<'_, u8>, geometry: &Geometry
 /// Writes an image of (1, y, x) whose values are those of 8 bits.
 ///
 /// # Errors
-/// Other values; as [`write_labels`].
+/// Returns an error if there are other values, or as [`write_labels`].
 pub fn write_image(path: &Path, image: ArrayView3<'_, f32>, geometry: &Geometry) -> Result<()> {
     if let Some(value) = image.iter().find(|value| **value != f32::from(**value as u8)) {
         return Err(Error::invalid(path, format!("a picture has whole values up to 255, not {value}")));

@@ -1,11 +1,11 @@
-//! The pixels of a picture of any format.
+//! What pictures and TIFF stacks have in common.
 
 use std::fs::File;
 use std::path::Path;
 
 use crate::{Error, Result};
 
-/// No compression makes more of one byte: LZW's has 4096 words, of 12 bits.
+/// No compression expands one byte further: LZW's has 4096 words, of 12 bits.
 const LARGEST_RATIO: u64 = 4096;
 
 /// A picture: the values of a pixel stand together.
@@ -20,7 +20,7 @@ impl Picture {
     /// Whether it has one channel.
     ///
     /// # Errors
-    /// It has several.
+    /// Returns an error if it has several.
     pub(crate) fn check_gray(&self, path: &Path) -> Result<()> {
         if self.channels == 1 {
             return Ok(());

@@ -3,7 +3,7 @@
 use std::io::{BufRead, Read};
 use std::str::FromStr;
 
-/// Longest header that is read; some programs copy everything DICOM says into it.
+/// Longest header that is read; some programs copy a whole DICOM header into it.
 const LONGEST: u64 = 16 << 20;
 
 /// Names and values, in the order of the file.
@@ -13,7 +13,7 @@ impl TextHeader {
     /// Reads up to the line that is the last, which is read too.
     ///
     /// # Errors
-    /// In words: there is no such line.
+    /// Returns a message if there is no such line.
     pub(crate) fn read(
         stream: &mut dyn BufRead,
         separator: &str,
@@ -48,17 +48,21 @@ impl TextHeader {
     /// As [`TextHeader::get`].
     ///
     /// # Errors
-    /// In words: none of them is there.
-    pub(crate) fn need(&self, names: &[&str]) -> Result<&str, String> {
-        self.get(names).ok_or_else(|| format!("its header does not say {}", names.join(" or ")))
+    /// Returns a message if none of them is there.
+    pub(crate) fn require(&self, names: &[&str]) -> Result<&str, String> {
+        self.get(names).ok_or_else(|| format!("its header lacks {}", names.join(" or ")))
     }
 }
 
 /// Numbers between spaces, brackets and commas.
 ///
 /// # Errors
-/// In words: something else stands there.
+/// Returns a message if the text holds anything else.
 pub(crate) fn numbers<T: FromStr>(text: &str) -> Result<Vec<T>, String> {
     let words = text.split(|c: char| c.is_whitespace() || "(),".contains(c)).filter(|word| !word.is_empty());
-    words.map(|word| word.parse().map_err(|_| format!("`{word}` in `{text}` is no such number"))).collect()
+    words
+        .map(|word| {
+            word.parse().map_err(|_| format!("`{word}` in `{text}` is not a number of the expected kind"))
+        })
+        .collect()
 }

@@ -28,7 +28,7 @@ impl EventFile {
     /// A new `events.out.tfevents.SECONDS.nnunet` in a folder; `seconds` since 1970.
     ///
     /// # Errors
-    /// What the system says.
+    /// Returns an I/O error if the file cannot be written.
     pub fn create(folder: &Path, seconds: f64) -> Result<Self> {
         let path = folder.join(format!("events.out.tfevents.{seconds:.0}.nnunet"));
         let file = OpenOptions::new().create(true).append(true).open(&path);
@@ -42,7 +42,7 @@ impl EventFile {
     /// One value for each name at a step.
     ///
     /// # Errors
-    /// What the system says.
+    /// Returns an I/O error if the file cannot be written.
     pub fn scalars(&mut self, seconds: f64, step: u64, values: &[(&str, f64)]) -> Result<()> {
         let mut summary = Vec::new();
         for (name, value) in values {

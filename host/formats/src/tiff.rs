@@ -27,7 +27,8 @@ const WHITE_IS_ZERO: u16 = 0;
 /// 1, and a picture is a slice of v2's thickness.
 ///
 /// # Errors
-/// A damaged file; colours; pages of several sizes; a file beside it that has no spacing.
+/// Returns an error if the file is damaged or has colors, its pages have several sizes, or the file beside it has no
+/// spacing.
 pub fn read(path: &Path) -> Result<Image> {
     let mut values = Vec::new();
     let size = Pages::open(path)?.for_each(|pages| {
@@ -51,7 +52,7 @@ pub fn read_geometry(path: &Path) -> Result<Geometry> {
 /// Writes labels of (z, y, x) as uint8, and beside a stack its spacing.
 ///
 /// # Errors
-/// A shape that is not the geometry's; what the system says.
+/// Returns an error if the shape is not the geometry's or the file cannot be written.
 pub fn write_labels(path: &Path, labels: ArrayView3<'_, u8>, geometry: &Geometry) -> Result<()> {
     write::<Gray8>(path, labels, geometry)
 }
@@ -59,7 +60,7 @@ pub fn write_labels(path: &Path, labels: ArrayView3<'_, u8>, geometry: &Geometry
 /// Writes an image of (z, y, x) as float32, and beside a stack its spacing.
 ///
 /// # Errors
-/// A shape that is not the geometry's; what the system says.
+/// Returns an error if the shape is not the geometry's or the file cannot be written.
 pub fn write_image(path: &Path, image: ArrayView3<'_, f32>, geometry: &Geometry) -> Result<()> {
     write::<Gray32Float>(path, image, geometry)
 }
@@ -67,7 +68,7 @@ pub fn write_image(path: &Path, image: ArrayView3<'_, f32>, geometry: &Geometry)
 /// A picture with all its channels.
 ///
 /// # Errors
-/// A damaged file; several pages.
+/// Returns an error if the file is damaged or has several pages.
 pub(crate) fn picture(path: &Path) -> Result<Picture> {
     let mut pages = Pages::open(path)?;
     if pages.decoder.more_images() {
@@ -196,7 +197,7 @@ fn place(path: &Path, size: [usize; 3]) -> Result<Geometry> {
     }
 }
 
-/// The file that says the spacing of a stack: named as a label map is, without an image's channel.
+/// The file with the spacing of a stack: named as a label map is, without an image's channel.
 fn beside(path: &Path) -> Option<PathBuf> {
     let stem = path.file_stem()?.to_str()?;
     let is_channel = |end: &str| end.len() == 4 && end.bytes().all(|byte| byte.is_ascii_digit());

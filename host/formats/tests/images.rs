@@ -222,7 +222,7 @@ fn what_is_not_read_is_said() {
     assert!(nrrd("encoding: bzip2").contains("encoding bzip2 is not read"));
     assert!(nrrd("data file: a.raw").contains("in another file, a.raw"));
     assert!(nrrd("kinds: vector domain").contains("several values"));
-    assert!(nrrd("byte skip: -1").contains("a place of their own"));
+    assert!(nrrd("byte skip: -1").contains("a separate offset"));
     assert!(nrrd("axis mins: 1 2").contains("axis mins"));
     assert!(nrrd("space directions: none (1,0)").contains("`none`"));
     // Sizes that no file has are not allocated.

@@ -11,6 +11,7 @@ use std::path::Path;
 
 use ndarray::Array3;
 use nnunet_engine::loader;
+use nnunet_engine::trust::OpenFile;
 use nnunet_plugin_core::abi::v1::import;
 use nnunet_plugin_core::vocabulary::{EpochReport, Fingerprint, ItkGeometry, Plans};
 use nnunet_plugin_core::{
@@ -21,7 +22,7 @@ use nnunet_plugin_core::{
 fn main() {
     let folder = tempfile::tempdir().unwrap();
     for file in std::env::args_os().skip(1) {
-        let (about, components) = loader::load(Path::new(&file), import).unwrap();
+        let (about, components) = loader::load(OpenFile::new(Path::new(&file)).unwrap(), import).unwrap();
         for component in &components {
             for _ in 0..3 {
                 call(component, folder.path()).unwrap();

@@ -8,8 +8,9 @@ use nnunet_formats::atomic;
 use serde::Deserialize;
 
 use crate::plugin::{self, Description};
+use crate::probe;
+use crate::trust::{self, OpenFile};
 use crate::user_folders::{cache_folder, user_folder};
-use crate::{probe, trust};
 
 /// The user's libtorch, or the one this program was built with, if that is still there. Always the same words for the
 /// same folder: cargo builds the bindings again when they change.
@@ -107,15 +108,15 @@ struct Artifact {
 /// Returns an error for a file that is not a usable plugin, or an I/O error.
 pub fn install(library: &Path) -> Result<(Description, PathBuf)> {
     let shown = || format!("plugin {}", library.display());
-    let sha256 = trust::sha256(library).with_context(shown)?;
-    let about = probe::probe(&library.canonicalize()?, &sha256)?.usable().map_err(|(_, error)| error);
+    let open = OpenFile::new(library).with_context(shown)?;
+    let about = probe::probe(&open)?.usable().map_err(|(_, error)| error);
     let about = about.with_context(shown)?;
     let Some(folder) = user_folder() else { bail!("neither XDG_DATA_HOME nor HOME is set") };
     std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
     trust::private(&folder)?;
     let to = folder.join(plugin::library_name(&about.name));
     atomic::replace(&to, |temporary| -> Result<()> {
-        std::fs::copy(library, temporary).with_context(|| temporary.display().to_string())?;
+        std::fs::copy(open.descriptor(), temporary).with_context(|| temporary.display().to_string())?;
         Ok(())
     })?;
     Ok((about, to))

@@ -16,6 +16,7 @@ use crate::lock::lock;
 use crate::plugin::Description;
 use crate::services::services;
 use crate::stdout;
+use crate::trust::OpenFile;
 
 pub use crate::services::cancel;
 
@@ -27,12 +28,14 @@ pub fn describe(path: &Path) -> Result<Description> {
     Image::open(path)?.describe()
 }
 
-/// Loads a plugin and makes registry entries of its components.
+/// Loads a plugin from the descriptor that was hashed, and makes registry entries of its components.
 ///
 /// # Errors
 /// As [`describe`].
-pub fn load(path: &Path, import: Import) -> Result<(Description, Vec<Component>)> {
-    let image = Image::open(path)?;
+pub fn load(open: OpenFile, import: Import) -> Result<(Description, Vec<Component>)> {
+    let image = Image::open(&open.descriptor())?;
+    // The descriptor's number is the image's name from now on: no other file may get it.
+    lock(&OPEN).push(open);
     let description = image.describe()?;
     let components = description.components.iter();
     let components = components.map(|info| image.component(info, import, &description.name));
@@ -48,6 +51,9 @@ struct Image {
     handshake: &'static Handshake,
     entry: Entry,
 }
+
+/// The files of the images.
+static OPEN: Mutex<Vec<OpenFile>> = Mutex::new(Vec::new());
 
 /// The way into an image.
 enum Entry {

@@ -10,7 +10,7 @@ use crate::config::{self, File};
 use crate::discovery::{beside, candidates};
 use crate::plugin::Description;
 use crate::probe;
-use crate::trust::{self, Pin};
+use crate::trust::{OpenFile, Pin};
 
 /// A plugin that was pinned.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,10 +77,9 @@ fn implicit_table() -> Item {
 
 fn look(path: &Path) -> Result<(Description, String)> {
     let in_file = || format!("plugin {}", path.display());
-    let place = trust::private(path).with_context(in_file)?;
-    let sha256 = trust::sha256(&place)?;
-    let about = probe::probe(&place, &sha256)?.usable().map_err(|(_, error)| error).with_context(in_file)?;
-    Ok((about, sha256))
+    let open = OpenFile::new(path).with_context(in_file)?;
+    let about = probe::probe(&open)?.usable().map_err(|(_, error)| error).with_context(in_file)?;
+    Ok((about, open.sha256))
 }
 
 /// The file of a plugin that is found without being listed.

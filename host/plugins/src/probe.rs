@@ -2,6 +2,7 @@
 //! one. The result is cached under the file's hash.
 
 use std::fs::File;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -13,11 +14,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::loader;
 use crate::plugin::{Description, program_with_tensors};
+use crate::trust::OpenFile;
 use crate::user_folders::cache_folder;
 
 /// Time limit for loading.
 const TIME_LIMIT: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(5);
+/// The child's plugin: its standard input.
+const STDIN: &str = "/proc/self/fd/0";
+/// SIGILL, SIGABRT, SIGBUS, SIGFPE and SIGSEGV.
+const CRASHES: [i32; 5] = [4, 6, 7, 8, 11];
 
 /// The result of loading a file in a child process.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,7 +35,7 @@ pub enum ProbeResult {
     Incompatible(String),
     /// It cannot be loaded, for the reason given.
     Rejected(String),
-    /// It ended the process that loaded it.
+    /// It crashed the process that loaded it.
     Crashes(String),
 }
 
@@ -66,16 +72,21 @@ impl ProbeResult {
 ///
 /// # Errors
 /// Returns an error if the child process cannot be started.
-pub fn probe(path: &Path, sha256: &str) -> Result<ProbeResult> {
-    let kept = cache_file(sha256);
+pub fn probe(open: &OpenFile) -> Result<ProbeResult> {
+    let kept = cache_file(&open.sha256);
     let read = |file: &PathBuf| serde_json::from_slice(&std::fs::read(file).ok()?).ok();
     if let Some(result) = kept.as_ref().and_then(read) {
         return Ok(result);
     }
-    let result = in_child(path)?;
-    if let Some(file) = kept.filter(|_| result.is_permanent()) {
-        keep(&file, &result);
-    }
+    let result = in_child(open)?;
+    let Some(file) = kept.filter(|_| result.is_permanent()) else { return Ok(result) };
+    let result = match result {
+        ProbeResult::Crashes(why) => {
+            ProbeResult::Crashes(format!("{why}; to try it again, remove {}", file.display()))
+        }
+        other => other,
+    };
+    keep(&file, &result);
     Ok(result)
 }
 
@@ -93,16 +104,21 @@ fn keep(file: &Path, result: &ProbeResult) {
     }
 }
 
-fn in_child(path: &Path) -> Result<ProbeResult> {
+/// Name of the empty file beside the answer that the child makes before it loads the plugin.
+#[must_use]
+pub fn started(answer: &Path) -> PathBuf {
+    answer.with_extension("started")
+}
+
+/// The child gets the descriptor that was hashed as its standard input.
+fn in_child(open: &OpenFile) -> Result<ProbeResult> {
     let folder = tempfile::tempdir().context("no temporary folder")?;
     let (answer, errors) = (folder.path().join("answer"), folder.path().join("errors"));
     let program = program_with_tensors()?;
     let mut child = Command::new(&program)
-        .args(["plugins", "probe"])
-        .arg(path)
-        .arg("--to")
+        .args(["plugins", "probe", STDIN, "--to"])
         .arg(&answer)
-        .stdin(Stdio::null())
+        .stdin(Stdio::from(open.for_child()?))
         .stdout(Stdio::null())
         .stderr(File::create(&errors).context("no temporary file")?)
         .spawn()
@@ -120,13 +136,24 @@ fn in_child(path: &Path) -> Result<ProbeResult> {
         std::thread::sleep(POLL);
     };
     let said = std::fs::read(&answer).ok().and_then(|text| serde_json::from_slice(&text).ok());
-    Ok(said.unwrap_or_else(|| crashed(status, &std::fs::read_to_string(&errors).unwrap_or_default())))
+    let has_started = started(&answer).exists();
+    let errors = std::fs::read_to_string(&errors).unwrap_or_default();
+    Ok(said.unwrap_or_else(|| ended(status, has_started, &errors)))
 }
 
-fn crashed(status: ExitStatus, errors: &str) -> ProbeResult {
+/// The result of a child that ended without an answer. Only signals that come from the code itself, after loading began,
+/// are the plugin's fault: a process may also be killed from outside, or lack memory or a library.
+fn ended(status: ExitStatus, has_started: bool, errors: &str) -> ProbeResult {
     let last = errors.lines().rev().find(|line| !line.trim().is_empty());
     let last = last.map_or(String::new(), |line| format!(": {}", line.trim()));
-    ProbeResult::Crashes(format!("ends the process that loads it ({status}){last}"))
+    if !has_started {
+        return ProbeResult::Rejected(format!(
+            "could not be tried: the child process ended ({status}){last}"
+        ));
+    }
+    let why = format!("ends the process that loads it ({status}){last}");
+    let is_crash = status.signal().is_some_and(|signal| CRASHES.contains(&signal));
+    if is_crash { ProbeResult::Crashes(why) } else { ProbeResult::Rejected(why) }
 }
 
 #[cfg(test)]
@@ -135,8 +162,7 @@ mod tests {
 
     #[test]
     fn crashes_are_cached_and_rejections_are_not() {
-        use std::os::unix::process::ExitStatusExt;
-        let crash = crashed(ExitStatus::from_raw(6), "one\nlast words\n\n");
+        let crash = ended(ExitStatus::from_raw(6), true, "one\nlast words\n\n");
         assert!(crash.is_permanent());
         let (status, error) = crash.usable().unwrap_err();
         assert_eq!(status, "broken");
@@ -144,6 +170,10 @@ mod tests {
             error.to_string().contains("signal: 6") && error.to_string().contains("last words"),
             "{error}"
         );
-        assert!(!ProbeResult::Rejected(String::new()).is_permanent());
+        // Killed from outside, ended by exit, and ended before the plugin was loaded.
+        for (status, has_started) in [(9, true), (15, true), (127 << 8, true), (6, false), (127 << 8, false)]
+        {
+            assert!(!ended(ExitStatus::from_raw(status), has_started, "").is_permanent(), "{status}");
+        }
     }
 }

@@ -11,8 +11,9 @@ use crate::config::{self, Choices, File};
 use crate::discovery::{self, Candidate};
 use crate::loader;
 use crate::plugin::{Description, Plugin, RejectedPlugin};
+use crate::probe;
 use crate::registry::{Outcome, Registry};
-use crate::{probe, trust};
+use crate::trust::OpenFile;
 
 /// The components and plugins a program works with.
 #[derive(Debug)]
@@ -89,23 +90,23 @@ type Rejection = (&'static str, anyhow::Error);
 /// its hash, the result of loading it in a child process, and its version have been checked.
 fn admit(candidate: &Candidate, set: ComponentSet, registry: &mut Registry) -> Result<Plugin, Rejection> {
     let broken = |error| ("broken", error);
-    let path = trust::private(&candidate.path).map_err(broken)?;
-    let sha256 = trust::sha256(&path).map_err(broken)?;
-    candidate.pin.check_hash(&sha256).map_err(broken)?;
-    let about = probe::probe(&path, &sha256).map_err(broken)?.usable()?;
+    let open = OpenFile::new(&candidate.path).map_err(broken)?;
+    candidate.pin.check_hash(&open.sha256).map_err(broken)?;
+    let about = probe::probe(&open).map_err(broken)?.usable()?;
     candidate.pin.check_version(&about.version).map_err(broken)?;
     registry.consent(&about.components, &candidate.origin, candidate.allow_override).map_err(broken)?;
-    let components = components(&path, &about, set).map_err(broken)?;
+    let sha256 = open.sha256.clone();
+    let components = components(open, &about, set).map_err(broken)?;
     register(components, &about, candidate, registry).map_err(broken)?;
     Ok(Plugin { about, path: candidate.path.clone(), sha256 })
 }
 
 /// The components of a plugin. A plugin with no component that this program can make is not loaded; its components are
 /// registered by their descriptions.
-fn components(path: &Path, about: &Description, set: ComponentSet) -> Result<Vec<Component>> {
+fn components(open: OpenFile, about: &Description, set: ComponentSet) -> Result<Vec<Component>> {
     let usable = |info: &Info| set.tensors || !info.kind.needs_tensors();
     if about.components.iter().any(usable) {
-        return Ok(loader::load(path, set.import)?.1);
+        return Ok(loader::load(open, set.import)?.1);
     }
     about.components.iter().map(|info| description_only(info.clone(), Table::new())).collect()
 }

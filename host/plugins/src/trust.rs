@@ -1,6 +1,8 @@
-//! Whether a plugin file may be loaded: who can write to it, and whether it is the one that was pinned.
+//! Whether a plugin or configuration file may be used: who owns it, who can write to it, and whether it is the one that
+//! was pinned.
 
 use std::fs::File;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -11,13 +13,41 @@ use sha2::{Digest, Sha256};
 const WRITABLE_BY_ALL: u32 = 0o002;
 const STICKY: u32 = 0o1000;
 
-/// A path that only its owner and group can change: the place itself, its folder, and every folder above. Above, a
-/// folder with the sticky bit (`/tmp`) will do: others cannot rename what is in it.
+/// Users, by number, whose files are used beside one's own and root's; separated by commas.
+const TRUSTED_OWNERS: &str = "NNUNET_TRUSTED_OWNERS";
+
+/// The canonical path of a file that no user but this one, root, and those in `NNUNET_TRUSTED_OWNERS` can replace: they
+/// own the file and every folder above.
 ///
 /// # Errors
-/// Returns an error if the file does not exist, or with the path that everybody may write to.
-pub fn private(path: &Path) -> Result<PathBuf> {
+/// Returns an error if the file does not exist, or with the path that another user owns.
+pub fn owned(path: &Path) -> Result<PathBuf> {
     let path = path.canonicalize().context("there is no such file")?;
+    let others = std::env::var(TRUSTED_OWNERS).unwrap_or_default();
+    let is_trusted = |owner: u32| {
+        owner == 0
+            || owner == rustix::process::geteuid().as_raw()
+            || others.split(',').any(|other| other.trim().parse() == Ok(owner))
+    };
+    for place in path.ancestors() {
+        let owner = place.metadata().with_context(|| place.display().to_string())?.uid();
+        ensure!(
+            is_trusted(owner),
+            "{} belongs to another user (number {owner}), whose files are not used; copy it, or, if you trust that user \
+             with all you can do, set {TRUSTED_OWNERS}={owner}",
+            place.display()
+        );
+    }
+    Ok(path)
+}
+
+/// As [`owned`], and only owner and group can write to the file, its folder, and every folder above. Above, a folder with
+/// the sticky bit (`/tmp`) will do: others cannot rename what is in it.
+///
+/// # Errors
+/// As [`owned`], or with the path that everybody may write to.
+pub fn private(path: &Path) -> Result<PathBuf> {
+    let path = owned(path)?;
     for (depth, place) in path.ancestors().enumerate() {
         let mode = place.metadata().with_context(|| place.display().to_string())?.mode();
         let open = mode & WRITABLE_BY_ALL != 0 && (depth < 2 || mode & STICKY == 0);
@@ -26,14 +56,55 @@ pub fn private(path: &Path) -> Result<PathBuf> {
     Ok(path)
 }
 
+/// An open plugin file. Hash and load of its descriptor are those of one file, even if another gets its name in between.
+#[derive(Debug)]
+pub struct OpenFile {
+    file: File,
+    /// The file's own path.
+    pub path: PathBuf,
+    /// Its hash.
+    pub sha256: String,
+}
+
+impl OpenFile {
+    /// Opens and hashes a file.
+    ///
+    /// # Errors
+    /// As [`private`]; an I/O error if the file cannot be read.
+    pub fn new(path: &Path) -> Result<Self> {
+        let path = private(path)?;
+        let file = nnunet_formats::input::open(&path)?;
+        let sha256 = hash(&file).with_context(|| path.display().to_string())?;
+        Ok(Self { file, path, sha256 })
+    }
+
+    /// A path of the descriptor, for this process, while this value exists.
+    #[must_use]
+    pub fn descriptor(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}", self.file.as_raw_fd()))
+    }
+
+    /// The descriptor for a child process.
+    ///
+    /// # Errors
+    /// Returns an I/O error if the system has no more descriptors.
+    pub fn for_child(&self) -> Result<File> {
+        self.file.try_clone().with_context(|| self.path.display().to_string())
+    }
+}
+
 /// The hash of a file, as `sha256sum` prints it.
 ///
 /// # Errors
 /// Returns an I/O error.
 pub fn sha256(path: &Path) -> Result<String> {
-    let mut file = File::open(path).with_context(|| path.display().to_string())?;
+    let file = nnunet_formats::input::open(path)?;
+    hash(&file).with_context(|| path.display().to_string())
+}
+
+fn hash(mut file: &File) -> std::io::Result<String> {
     let mut hasher = Sha256::new();
-    std::io::copy(&mut file, &mut hasher).with_context(|| path.display().to_string())?;
+    std::io::copy(&mut file, &mut hasher)?;
     Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
@@ -89,6 +160,36 @@ mod tests {
         let pin = Pin { version: None, sha256: Some(hash.to_uppercase()) };
         pin.check_hash(&hash).unwrap();
         assert!(pin.check_hash("00").unwrap_err().to_string().contains("found 00"));
+    }
+
+    #[test]
+    fn a_descriptor_stays_the_file_that_was_hashed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, other) = (folder.path().join("p.so"), folder.path().join("q.so"));
+        std::fs::write(&path, "abc").unwrap();
+        let open = OpenFile::new(&path).unwrap();
+        std::fs::write(&other, "swapped").unwrap();
+        std::fs::rename(&other, &path).unwrap();
+        assert_eq!(std::fs::read(open.descriptor()).unwrap(), b"abc");
+        assert_ne!(sha256(&path).unwrap(), open.sha256);
+    }
+
+    /// Only root can give files away.
+    #[test]
+    fn files_of_other_users_are_refused() {
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("nnunet.toml");
+        std::fs::write(&path, "").unwrap();
+        owned(&path).unwrap();
+        std::os::unix::fs::chown(&path, Some(65534), None).unwrap();
+        let error = owned(&path).unwrap_err().to_string();
+        assert!(error.contains("belongs to another user (number 65534)"), "{error}");
+        std::os::unix::fs::chown(&path, Some(0), None).unwrap();
+        std::os::unix::fs::chown(folder.path(), Some(65534), None).unwrap();
+        assert!(private(&path).is_err());
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub enum Value {
     DType(DType),
     /// A tensor of a checkpoint, by index into the checkpoint's list.
     Tensor(usize),
-    /// An allowed name that stands for itself (`torch.device('cpu')`, storage types).
+    /// An allowed name that is not called (`torch.device('cpu')`, storage types).
     Global(String),
 }
 

@@ -45,7 +45,7 @@ impl TensorData {
         Self { storage: "Long".to_owned(), shape, data }
     }
 
-    /// Elements as f32; `None` for types that are no numbers used in networks.
+    /// Elements as f32; `None` for types that networks do not use.
     #[must_use]
     pub fn to_f32(&self) -> Option<Vec<f32>> {
         let data = &self.data;

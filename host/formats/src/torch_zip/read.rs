@@ -22,7 +22,7 @@ type Outcome<T> = std::result::Result<T, String>;
 /// Reads a checkpoint.
 ///
 /// # Errors
-/// A file that is no checkpoint, is damaged, or wants to run code.
+/// Returns an error if the file is not a checkpoint, is damaged, or would run code.
 pub fn load(path: &Path) -> Result<Checkpoint> {
     let failed = |source| Error::io(path, source);
     let mut file = BufReader::new(input::open(path)?);
@@ -52,7 +52,7 @@ impl Members {
         let read = file.take(size + 1).read_to_end(&mut content);
         match read.map_err(|error| format!("{name}: {error}"))? {
             found if found as u64 == size => Ok(content),
-            _ => Err(format!("{name} has not the size that the archive says")),
+            _ => Err(format!("{name} does not have the size that the archive states")),
         }
     }
 }

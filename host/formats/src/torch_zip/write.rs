@@ -18,7 +18,7 @@ const ALIGNMENT: u16 = 64;
 /// Writes a checkpoint.
 ///
 /// # Errors
-/// What the system says.
+/// Returns an I/O error if the file cannot be written.
 pub fn save(path: &Path, checkpoint: &Checkpoint) -> Result<()> {
     let pickle = to_bytes_protocol2(&checkpoint.root, &|out, index| {
         if let Some(tensor) = checkpoint.tensors.get(index) {

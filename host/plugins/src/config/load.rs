@@ -8,14 +8,17 @@ use serde_json::Value;
 use super::file::{File, Scope};
 use super::keys;
 use super::schema::schema;
+use crate::trust;
 
 impl File {
     /// Reads a file.
     ///
     /// # Errors
-    /// Returns an error if the file is not valid TOML or has an unknown key, for which a similar one is suggested.
+    /// Returns an error if the file belongs to another user, is not valid TOML, or has an unknown key, for which a similar
+    /// one is suggested.
     pub fn load(path: &Path, scope: Scope) -> Result<Self> {
         let shown = || path.display().to_string();
+        trust::owned(path).with_context(shown)?;
         let text = std::fs::read_to_string(path).with_context(shown)?;
         let table: Value = toml::from_str(&text).with_context(shown)?;
         keys::check(&table, &schema(), "").with_context(shown)?;

@@ -9,7 +9,8 @@ use nnunet_cli::commands::plugins::check::Args;
 use nnunet_cli::report;
 use nnunet_engine::loader;
 use nnunet_engine::plugin::Description;
-use nnunet_engine::{probe, trust};
+use nnunet_engine::probe;
+use nnunet_engine::trust::OpenFile;
 use nnunet_plugin_api::abi::v1::import_with_tensors;
 use nnunet_plugin_api::{
     Component, Config, Error, Factory, Info, Result as ComponentResult, TensorFactories,
@@ -56,12 +57,11 @@ impl Report {
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let mut report = Report { component: args.file.display().to_string(), failed: 0 };
-    let path = trust::private(&args.file)?;
-    let sha256 = trust::sha256(&path)?;
-    report.note(&format!("only its owner can write to it; sha256 {sha256}"), Ok(()));
-    probe::probe(&path, &sha256)?.usable().map_err(|(_, error)| error)?;
+    let open = OpenFile::new(&args.file)?;
+    report.note(&format!("only its owner can write to it; sha256 {}", open.sha256), Ok(()));
+    probe::probe(&open)?.usable().map_err(|(_, error)| error)?;
     report.note("loads in a child process; handshake, layout and manifest fit", Ok(()));
-    let (about, components) = loader::load(&path, import_with_tensors)?;
+    let (about, components) = loader::load(open, import_with_tensors)?;
     report.note("has a licence and components", described(&about));
     for component in &components {
         report.component = format!("{} {}", component.info.kind, component.info.name);

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use nnunet_formats::npz::{Spool, SpoolType};
+use nnunet_formats::npz::{TempArray, TempArrayType};
 use nnunet_inference::{Heads, Slab};
 use nnunet_plugin_api::vocabulary::CaseProperties;
 
@@ -11,7 +11,7 @@ use crate::case::ProbabilityFormat;
 
 /// Slabs of probabilities in a temporary file.
 pub(crate) struct Probabilities {
-    spool: Spool,
+    array: TempArray,
     format: ProbabilityFormat,
     offset: [usize; 3],
 }
@@ -24,26 +24,26 @@ impl Probabilities {
         case: &CaseProperties,
     ) -> Result<Self> {
         let (kind, size, offset) = match format {
-            ProbabilityFormat::Cropped => (SpoolType::Half, case.size_after_cropping, [0; 3]),
+            ProbabilityFormat::Cropped => (TempArrayType::Half, case.size_after_cropping, [0; 3]),
             ProbabilityFormat::WholeImage => {
-                (SpoolType::Single, case.original_size_of_raw_data, case.crop_bbox.map(|[low, _]| low))
+                (TempArrayType::Single, case.original_size_of_raw_data, case.crop_bbox.map(|[low, _]| low))
             }
         };
-        let mut spool = Spool::new(folder, kind, [head.count(), size[0], size[1], size[2]])?;
+        let mut array = TempArray::new(folder, kind, [head.count(), size[0], size[1], size[2]])?;
         if size != case.size_after_cropping && matches!(head, Heads::Labels(_)) {
-            spool.fill(0, 1.0)?;
+            array.fill(0, 1.0)?;
         }
-        Ok(Self { spool, format, offset })
+        Ok(Self { array, format, offset })
     }
 
     pub(crate) fn put(&mut self, slab: &Slab) -> Result<()> {
         let mut at = self.offset;
         at[slab.axis] += slab.first;
-        Ok(self.spool.put(at, slab.scores.view())?)
+        Ok(self.array.put(at, slab.scores.view())?)
     }
 
     pub(crate) fn save(self, path: &Path) -> Result<()> {
         let key = if self.format == ProbabilityFormat::Cropped { "softmax" } else { "probabilities" };
-        Ok(self.spool.save(path, key)?)
+        Ok(self.array.save(path, key)?)
     }
 }

@@ -34,6 +34,10 @@ pub(crate) fn split(preprocessed: &Path, cases: &[String], fold: &str) -> Result
     let unknown: Vec<&String> =
         split.train.iter().chain(&split.val).filter(|case| !cases.contains(case)).collect();
     ensure!(unknown.is_empty(), "{} names cases that are not preprocessed: {unknown:?}", path.display());
+    for (kind, cases) in [("training", &split.train), ("validation", &split.val)] {
+        let path = path.display();
+        ensure!(!cases.is_empty(), "fold {fold} of {path} has no {kind} cases; list some, or use fold all");
+    }
     Ok(split)
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use nnunet_engine::probe::ProbeResult;
+use nnunet_engine::probe::{self, ProbeResult};
 use nnunet_formats::atomic;
 
 /// Arguments.
@@ -18,6 +18,7 @@ pub(super) struct Args {
 
 /// Runs the command.
 pub(super) fn run(args: &Args) -> Result<()> {
+    atomic::write_bytes(&probe::started(&args.to), b"")?;
     let result = serde_json::to_vec(&ProbeResult::here(&args.file))?;
     Ok(atomic::write_bytes(&args.to, &result)?)
 }

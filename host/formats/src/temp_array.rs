@@ -11,9 +11,9 @@ use crate::npz::write_archive;
 use crate::pickle::DType;
 use crate::{Error, Result};
 
-/// Elements of a [`Spool`].
+/// Elements of a [`TempArray`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SpoolType {
+pub enum TempArrayType {
     /// float16
     Half,
     /// float32
@@ -22,34 +22,34 @@ pub enum SpoolType {
 
 /// An array (classes, z, y, x) in a file.
 #[derive(Debug)]
-pub struct Spool {
+pub struct TempArray {
     file: std::fs::File,
     folder: PathBuf,
-    kind: SpoolType,
+    kind: TempArrayType,
     shape: [usize; 4],
 }
 
-impl Spool {
+impl TempArray {
     /// Zeros; the file lies in `folder`.
     ///
     /// # Errors
-    /// What the system says.
-    pub fn new(folder: &Path, kind: SpoolType, shape: [usize; 4]) -> Result<Self> {
+    /// Returns an I/O error if the file cannot be written.
+    pub fn new(folder: &Path, kind: TempArrayType, shape: [usize; 4]) -> Result<Self> {
         let file = tempfile::tempfile_in(folder).map_err(|error| Error::io(folder, error))?;
-        let spool = Self { file, folder: folder.to_owned(), kind, shape };
-        let bytes = shape.iter().product::<usize>() as u64 * spool.element();
-        spool.file.set_len(bytes).map_err(|error| Error::io(folder, error))?;
-        Ok(spool)
+        let stored = Self { file, folder: folder.to_owned(), kind, shape };
+        let bytes = shape.iter().product::<usize>() as u64 * stored.element();
+        stored.file.set_len(bytes).map_err(|error| Error::io(folder, error))?;
+        Ok(stored)
     }
 
     fn element(&self) -> u64 {
-        if self.kind == SpoolType::Half { 2 } else { 4 }
+        if self.kind == TempArrayType::Half { 2 } else { 4 }
     }
 
     /// One value for a whole class.
     ///
     /// # Errors
-    /// What the system says.
+    /// Returns an I/O error if the file cannot be written.
     pub fn fill(&mut self, class: usize, value: f32) -> Result<()> {
         let [_, z, y, x] = self.shape;
         let plane = vec![value; y * x];
@@ -59,7 +59,7 @@ impl Spool {
     /// Writes a box (classes, z, y, x) whose first voxel is `at`.
     ///
     /// # Errors
-    /// A box that reaches outside; what the system says.
+    /// Returns an error if the box reaches outside or the file cannot be written.
     pub fn put(&mut self, at: [usize; 3], values: ArrayView4<'_, f32>) -> Result<()> {
         let fits = (0..3).all(|axis| at[axis] + values.shape()[axis + 1] <= self.shape[axis + 1]);
         if values.shape()[0] != self.shape[0] || !fits {
@@ -93,8 +93,10 @@ impl Spool {
 
     fn write_at(&self, index: u64, values: impl Iterator<Item = f32>) -> Result<()> {
         let bytes: Vec<u8> = match self.kind {
-            SpoolType::Half => values.flat_map(|value| half::f16::from_f32(value).to_le_bytes()).collect(),
-            SpoolType::Single => values.flat_map(f32::to_le_bytes).collect(),
+            TempArrayType::Half => {
+                values.flat_map(|value| half::f16::from_f32(value).to_le_bytes()).collect()
+            }
+            TempArrayType::Single => values.flat_map(f32::to_le_bytes).collect(),
         };
         let written = self.file.write_all_at(&bytes, index * self.element());
         written.map_err(|error| Error::io(&self.folder, error))
@@ -103,9 +105,9 @@ impl Spool {
     /// Writes the compressed archive with the array under `key`.
     ///
     /// # Errors
-    /// What the system says.
+    /// Returns an I/O error if the file cannot be written.
     pub fn save(mut self, path: &Path, key: &str) -> Result<()> {
-        let dtype = if self.kind == SpoolType::Half { DType::F16 } else { DType::F32 };
+        let dtype = if self.kind == TempArrayType::Half { DType::F16 } else { DType::F32 };
         self.file.rewind().map_err(|error| Error::io(path, error))?;
         let mut values = BufReader::with_capacity(1 << 20, self.file);
         write_archive(path, key, dtype, &self.shape, |mut out: &mut dyn Write| {
@@ -126,20 +128,20 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.npz");
         let array = Array4::from_shape_fn((2, 3, 4, 5), |(c, z, y, x)| (c * 60 + z * 20 + y * 5 + x) as f32);
-        for (kind, axis) in [(SpoolType::Half, 0), (SpoolType::Single, 1), (SpoolType::Half, 2)] {
-            let mut spool = Spool::new(folder.path(), kind, [2, 3, 4, 5]).unwrap();
+        for (kind, axis) in [(TempArrayType::Half, 0), (TempArrayType::Single, 1), (TempArrayType::Half, 2)] {
+            let mut stored = TempArray::new(folder.path(), kind, [2, 3, 4, 5]).unwrap();
             for row in (0..array.shape()[axis + 1]).rev() {
                 let mut at = [0; 3];
                 at[axis] = row;
-                spool.put(at, array.slice_axis(ndarray::Axis(axis + 1), (row..row + 1).into())).unwrap();
+                stored.put(at, array.slice_axis(ndarray::Axis(axis + 1), (row..row + 1).into())).unwrap();
             }
-            assert!(spool.put([1, 0, 0], array.view()).is_err());
-            spool.save(&path, "softmax").unwrap();
+            assert!(stored.put([1, 0, 0], array.view()).is_err());
+            stored.save(&path, "softmax").unwrap();
             assert_eq!(load_f32(&path, "softmax").unwrap(), array);
         }
-        let mut spool = Spool::new(folder.path(), SpoolType::Single, [2, 3, 4, 5]).unwrap();
-        spool.fill(1, 1.0).unwrap();
-        spool.save(&path, "p").unwrap();
+        let mut stored = TempArray::new(folder.path(), TempArrayType::Single, [2, 3, 4, 5]).unwrap();
+        stored.fill(1, 1.0).unwrap();
+        stored.save(&path, "p").unwrap();
         let filled = load_f32(&path, "p").unwrap();
         assert!(filled.slice(s![1, .., .., ..]).iter().all(|value| *value == 1.0) && filled.sum() == 60.0);
     }
