@@ -12,6 +12,7 @@ mod tiles;
 mod weights;
 mod window;
 
+pub use mirror::{is_out_of_memory, try_tile};
 pub use nnunet_export::*;
 pub use predict_rows::predict_rows;
 pub use storage::Storage;

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, ensure};
 use nnunet_data::v2::{Dataset, Reader};
 use nnunet_plugin_api::vocabulary::IntensityStatistics;
+use nnunet_preprocessing::v2::{Function, Kwargs, Resampler};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::network_plan::NetworkPlan;
-use super::resampling::{Function, Kwargs, Resampler};
 
 /// `plans.json`.
 #[derive(Debug, Deserialize)]

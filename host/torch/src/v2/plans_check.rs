@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use nnunet_data::v2;
 
 use super::plans::{Configuration, Plans};
-use super::resampling::Function;
+use nnunet_preprocessing::v2::Function;
 
 /// The class of v2 that preprocesses.
 const PREPROCESSOR: &str = "DefaultPreprocessor";
