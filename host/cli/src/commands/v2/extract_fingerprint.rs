@@ -5,7 +5,7 @@ use nnunet_data::integrity;
 use nnunet_data::v2::{Folders, RawDataset, extract_fingerprint};
 use nnunet_engine::session::Session;
 
-use super::{Effort, default_processes, for_each};
+use super::effort::{Effort, default_processes, for_each};
 use crate::commands::verify;
 use crate::report;
 
@@ -14,6 +14,7 @@ pub(super) const EXTRACTOR: &str = "DatasetFingerprintExtractor";
 
 /// Arguments of v2's command.
 #[derive(Debug, clap::Args)]
+#[command(rename_all = "snake_case")]
 pub struct Args {
     /// Data sets, by number or name.
     #[arg(short = 'd', num_args = 1.., required = true, value_name = "DATASET")]

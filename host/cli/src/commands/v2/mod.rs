@@ -1,12 +1,19 @@
 //! The commands of nnU-Net v2, `nnunet v2 NAME` or, through a link, `nnUNetv2_NAME`.
 
+mod apply_postprocessing;
+#[cfg(test)]
+mod callers;
 mod convert;
+mod effort;
 mod ensemble;
+mod evaluate;
+mod export;
 mod extract_fingerprint;
 mod later;
 mod link;
 mod models;
 mod move_plans;
+mod overlays;
 mod plan_and_preprocess;
 mod plan_experiment;
 mod predict;
@@ -14,9 +21,7 @@ mod preprocess;
 
 use std::process::ExitCode;
 
-use anyhow::{Result, ensure};
-use nnunet_data::memory;
-use nnunet_data::pipeline::Limits;
+use anyhow::Result;
 
 use crate::global_options::GlobalOptions;
 use crate::tensor_commands::TensorCommands;
@@ -53,22 +58,22 @@ pub enum Command {
     DeterminePostprocessing(later::Args),
     /// Not there yet.
     AccumulateCrossvalResults(later::Args),
-    /// Not there yet.
-    ApplyPostprocessing(later::Args),
+    /// Apply a postprocessing to a folder of label maps.
+    ApplyPostprocessing(apply_postprocessing::Args),
     /// Show how to get and install the model of an address.
     DownloadPretrainedModelByUrl(models::Download),
     /// Average the predicted probabilities of several models.
     Ensemble(ensemble::Args),
-    /// Not there yet.
-    EvaluateFolder(later::Args),
-    /// Not there yet.
-    EvaluateSimple(later::Args),
-    /// Not there yet.
-    ExportModelToZip(later::Args),
+    /// Compute metrics of a folder of predictions of a data set.
+    EvaluateFolder(evaluate::Folder),
+    /// Compute metrics of a folder of predictions for some labels.
+    EvaluateSimple(evaluate::Simple),
+    /// Export trained models to a zip archive.
+    ExportModelToZip(export::Args),
     /// Install an exported model.
     InstallPretrainedModelFromZip(models::Install),
-    /// Not there yet.
-    PlotOverlayPngs(later::Args),
+    /// Draw the slice with most foreground of every case.
+    PlotOverlayPngs(overlays::Args),
     /// Predict a folder of images with a model in nnUNet_results.
     Predict(Box<predict::Args>),
     /// Predict a folder of images with the model of a folder or archive.
@@ -95,14 +100,14 @@ impl Command {
             Self::FindBestConfiguration(_) => later::refuse("find_best_configuration"),
             Self::DeterminePostprocessing(_) => later::refuse("determine_postprocessing"),
             Self::AccumulateCrossvalResults(_) => later::refuse("accumulate_crossval_results"),
-            Self::ApplyPostprocessing(_) => later::refuse("apply_postprocessing"),
+            Self::ApplyPostprocessing(args) => apply_postprocessing::run(args),
             Self::DownloadPretrainedModelByUrl(args) => models::download(args),
             Self::Ensemble(args) => ensemble::run(args, &session()?),
-            Self::EvaluateFolder(_) => later::refuse("evaluate_folder"),
-            Self::EvaluateSimple(_) => later::refuse("evaluate_simple"),
-            Self::ExportModelToZip(_) => later::refuse("export_model_to_zip"),
+            Self::EvaluateFolder(args) => evaluate::run_folder(args),
+            Self::EvaluateSimple(args) => evaluate::run_simple(args),
+            Self::ExportModelToZip(args) => export::run(args),
             Self::InstallPretrainedModelFromZip(args) => models::install(args),
-            Self::PlotOverlayPngs(_) => later::refuse("plot_overlay_pngs"),
+            Self::PlotOverlayPngs(args) => overlays::run(args),
             Self::Predict(args) => return predict::run(args, options, tensors),
             Self::PredictFromModelfolder(args) => {
                 return predict::run_from_model_folder(args, options, tensors);
@@ -110,37 +115,4 @@ impl Command {
         };
         done.map(|()| ExitCode::SUCCESS)
     }
-}
-
-/// What all commands that take long say and use.
-#[derive(Debug, Clone, clap::Args)]
-pub struct Effort {
-    /// No progress bar; there is none either where output is not a terminal.
-    #[arg(long = "no_pbar")]
-    no_progress_bar: bool,
-    /// Memory to use, for example 8G; most of what is free by default.
-    #[arg(long = "max_ram", alias = "max_ram", value_name = "SIZE", value_parser = memory::parse_size)]
-    max_ram: Option<u64>,
-}
-
-impl Effort {
-    /// Cases at a time, no more than there are cores.
-    fn limits(&self, processes: usize) -> Limits {
-        let machine = std::thread::available_parallelism().map_or(1, usize::from);
-        let max_ram = self.max_ram.unwrap_or_else(memory::default_budget);
-        Limits { threads: processes.clamp(1, machine), max_ram }
-    }
-}
-
-/// Number of processes where none is given, as in v2.
-fn default_processes() -> usize {
-    std::env::var("nnUNet_def_n_proc").ok().and_then(|text| text.parse().ok()).unwrap_or(8)
-}
-
-/// Does something with every data set. One that fails does not stop the others.
-fn for_each(datasets: &[String], work: impl Fn(&str) -> Result<()>) -> Result<()> {
-    let one = |dataset: &String| work(dataset).err().map(|error| format!("{dataset}: {error:#}"));
-    let failed: Vec<String> = datasets.iter().filter_map(one).collect();
-    ensure!(failed.is_empty(), "{}", failed.join("\n"));
-    Ok(())
 }

@@ -4,13 +4,14 @@ use anyhow::Result;
 use nnunet_data::v2::Folders;
 use nnunet_engine::session::Session;
 
+use super::effort::{Effort, for_each};
 use super::extract_fingerprint::{EXTRACTOR, check_extractor, extract};
 use super::plan_experiment::{Planning, plan_one};
 use super::preprocess::{Chosen, preprocess_one};
-use super::{Effort, for_each};
 
 /// Arguments of v2's command.
 #[derive(Debug, clap::Args)]
+#[command(rename_all = "snake_case")]
 pub struct Args {
     /// Data sets, by number or name.
     #[arg(short = 'd', num_args = 1.., required = true, value_name = "DATASET")]

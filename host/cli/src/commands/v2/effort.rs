@@ -1,0 +1,38 @@
+//! Options and helpers of commands that work over many cases or data sets.
+
+use anyhow::{Result, ensure};
+use nnunet_data::memory;
+use nnunet_data::pipeline::Limits;
+
+/// Options of commands that work over many cases.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct Effort {
+    /// No progress bar; there is none either where output is not a terminal.
+    #[arg(long = "no_pbar")]
+    no_progress_bar: bool,
+    /// Memory to use, for example 8G; most of what is free by default.
+    #[arg(long = "max_ram", value_name = "SIZE", value_parser = memory::parse_size)]
+    max_ram: Option<u64>,
+}
+
+impl Effort {
+    /// Cases at a time, no more than there are cores.
+    pub(super) fn limits(&self, processes: usize) -> Limits {
+        let machine = std::thread::available_parallelism().map_or(1, usize::from);
+        let max_ram = self.max_ram.unwrap_or_else(memory::default_budget);
+        Limits { threads: processes.clamp(1, machine), max_ram }
+    }
+}
+
+/// Number of processes where none is given, as in v2.
+pub(super) fn default_processes() -> usize {
+    std::env::var("nnUNet_def_n_proc").ok().and_then(|text| text.parse().ok()).unwrap_or(8)
+}
+
+/// Does something with every data set. One that fails does not stop the others.
+pub(super) fn for_each(datasets: &[String], work: impl Fn(&str) -> Result<()>) -> Result<()> {
+    let one = |dataset: &String| work(dataset).err().map(|error| format!("{dataset}: {error:#}"));
+    let failed: Vec<String> = datasets.iter().filter_map(one).collect();
+    ensure!(failed.is_empty(), "{}", failed.join("\n"));
+    Ok(())
+}
