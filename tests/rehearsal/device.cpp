@@ -9,6 +9,11 @@ using namespace rehearsal;
 
 thread_local c10::StreamId stream = 0;
 
+void* this_event() {
+  static char event;
+  return &event;
+}
+
 // Streams are numbers and events nothing: everything runs at once, in order.
 struct Guard final : c10::impl::DeviceGuardImplInterface {
   c10::DeviceType type() const override { return c10::DeviceType::CUDA; }
@@ -38,14 +43,16 @@ struct Guard final : c10::impl::DeviceGuardImplInterface {
   }
   c10::DeviceIndex deviceCount() const noexcept override { return static_cast<c10::DeviceIndex>(devices()); }
   void record(void** event, const c10::Stream&, const c10::DeviceIndex, const c10::EventFlag) const override {
-    *event = nullptr;
+    // Not null: an event that has been recorded.
+    *event = this_event();
   }
   void block(void*, const c10::Stream&) const override {}
   bool queryEvent(void*) const override { return true; }
   void destroyEvent(void*, const c10::DeviceIndex) const noexcept override {}
   bool queryStream(const c10::Stream&) const override { return true; }
   void synchronizeStream(const c10::Stream&) const override { wait("synchronize_stream"); }
-  void synchronizeEvent(void*) const override { wait("synchronize_event"); }
+  // Of a step that has been started before the one that runs: no wait inside of a step.
+  void synchronizeEvent(void*) const override {}
   void synchronizeDevice(const c10::DeviceIndex) const override { wait("synchronize_device"); }
   void recordDataPtrOnStream(const c10::DataPtr&, const c10::Stream&) const override {}
 };

@@ -6,8 +6,8 @@ use nnunet_engine::config::{choices, files};
 
 use crate::arguments::process_arguments;
 use crate::commands::{Command, v2};
-use crate::defaults;
 use crate::global_options::GlobalOptions;
+use crate::{defaults, help};
 
 /// nnU-Net as one program: configures, trains, selects and applies segmentation pipelines.
 #[derive(Debug, Parser)]
@@ -32,7 +32,7 @@ impl Cli {
         v2::check(&words);
         let files = files(defaults::named_file(&words).as_deref())?;
         let choices = choices(&files);
-        let command = defaults::with_choices(Self::command(), &choices);
+        let command = help::by_task(defaults::with_choices(Self::command(), &choices));
         let matches = command.get_matches_from(words);
         let mut cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
         cli.command.complete(&choices)?;
@@ -48,5 +48,25 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_is_listed_once_with_its_description() {
+        let text = help::by_task(Cli::command()).render_help().to_string();
+        for sub in Cli::command().get_subcommands().filter(|sub| !sub.is_hide_set()) {
+            let lines: Vec<&str> =
+                text.lines().filter(|line| line.split_whitespace().next() == Some(sub.get_name())).collect();
+            let about = sub.get_about().map(ToString::to_string).unwrap_or_default();
+            assert!(lines.len() == 1 && lines[0].ends_with(&about), "{}: {lines:?}", sub.get_name());
+        }
+        assert!(text.contains("--config") && text.contains("Usage:"), "{text}");
+    }
+
+    #[test]
+    fn tasks_name_commands_that_exist() {
+        let command = Cli::command();
+        let names: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
+        let listed = help::TASKS.iter().flat_map(|(_, _, listed)| listed.iter());
+        assert_eq!(listed.filter(|name| !names.contains(name)).collect::<Vec<_>>(), Vec::<&&str>::new());
     }
 }

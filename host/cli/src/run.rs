@@ -72,6 +72,7 @@ fn dispatch(cli: &Cli, tensors: &impl TensorCommands) -> Result<ExitCode> {
         Command::DownloadPretrainedModelByUrl(args) => commands::pretrained::download_by_url(args),
         Command::Config(args) => commands::config::run(args, options),
         Command::Plugins(args) => return commands::plugins::run(args, options, tensors),
+        Command::Doctor(args) => return commands::doctor::run(args, options, tensors),
         Command::Completions(args) => commands::completions::run(args, Cli::command()),
         Command::ManPages(args) => commands::man_pages::run(args, Cli::command()),
         Command::Aliases(args) => commands::aliases::run(args),

@@ -5,8 +5,10 @@ use std::process::ExitCode;
 use anyhow::Result;
 use nnunet_engine::component_set::ComponentSet;
 
+use crate::commands::device::DeviceChoice;
 use crate::commands::plugins::check;
 use crate::commands::{predict, train, trainers};
+use crate::doctor::Libtorch;
 use crate::global_options::GlobalOptions;
 
 /// The commands that need tensors. The program with libtorch runs them; the one without hands them over to it.
@@ -37,4 +39,10 @@ pub trait TensorCommands {
     /// # Errors
     /// Returns an error if the plugin cannot be loaded or a check fails.
     fn check_plugin(&self, args: &check::Args) -> Result<ExitCode>;
+
+    /// Describes the libtorch of the program with tensors, and whether it can use a device.
+    ///
+    /// # Errors
+    /// Returns an error if that program cannot be started.
+    fn libtorch(&self, device: DeviceChoice) -> Result<Libtorch>;
 }

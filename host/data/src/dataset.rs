@@ -50,6 +50,8 @@ pub struct Dataset {
     pub ending: String,
     /// Images and label map of training cases that do not lie in imagesTr and labelsTr (only in v2).
     pub listed: BTreeMap<String, (Vec<PathBuf>, PathBuf)>,
+    /// Images may be pictures that hold several channels each (only in v2).
+    pub has_colors: bool,
     /// Label files that are not called as their case is: by case, without the ending.
     pub(crate) label_names: BTreeMap<String, String>,
 }
@@ -90,6 +92,7 @@ impl Dataset {
                 .with_context(|| format!("{}: `test`", path.display()))?,
             ending,
             listed: BTreeMap::new(),
+            has_colors: false,
         })
     }
 

@@ -2,10 +2,13 @@
 //! handed to the sibling program.
 
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
-use nnunet_cli::commands::{plugins, predict, train, trainers};
+use nnunet_cli::commands::device::DeviceChoice;
+use nnunet_cli::commands::{doctor, plugins, predict, train, trainers};
+use nnunet_cli::doctor::Libtorch;
 use nnunet_cli::{GlobalOptions, TensorCommands, process_arguments};
 use nnunet_engine::component_set::{ComponentSet, WITHOUT_TENSORS};
 
@@ -49,12 +52,19 @@ impl TensorCommands for HandOver {
     fn check_plugin(&self, _args: &plugins::check::Args) -> Result<ExitCode> {
         hand_over()
     }
+
+    fn libtorch(&self, device: DeviceChoice) -> Result<Libtorch> {
+        doctor::ask(&sibling()?, device)
+    }
+}
+
+fn sibling() -> Result<PathBuf> {
+    Ok(std::env::current_exe().context("cannot find this program's own path")?.with_file_name(SIBLING))
 }
 
 /// Replaces this process by the sibling program with the same arguments; returns only if that fails.
 fn hand_over() -> Result<ExitCode> {
-    let sibling =
-        std::env::current_exe().context("cannot find this program's own path")?.with_file_name(SIBLING);
+    let sibling = sibling()?;
     let mut command = Command::new(&sibling);
     command.args(process_arguments().into_iter().skip(1));
     if std::env::var_os(TUNABLES).is_none() {

@@ -20,9 +20,11 @@ mod v2;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use nnunet_cli::commands::device::DeviceChoice;
 use nnunet_cli::commands::{
     plugins, predict as predict_args, train as train_args, trainers as trainers_args,
 };
+use nnunet_cli::doctor::Libtorch;
 use nnunet_cli::{GlobalOptions, TensorCommands};
 use nnunet_engine::component_set::ComponentSet;
 
@@ -56,5 +58,9 @@ impl TensorCommands for WithTensors {
 
     fn check_plugin(&self, args: &plugins::check::Args) -> Result<ExitCode> {
         check::run(args).map(|()| ExitCode::SUCCESS)
+    }
+
+    fn libtorch(&self, device: DeviceChoice) -> Result<Libtorch> {
+        Ok(devices::facts(device))
     }
 }

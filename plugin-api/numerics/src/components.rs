@@ -1,4 +1,5 @@
-//! Connected components, `scipy.ndimage.label` with its default structure (face neighbours).
+//! Connected components: of face neighbours, as `scipy.ndimage.label` finds them by default, or of all 26 neighbours, as
+//! `skimage.measure.label` does.
 
 use ndarray::{Array3, ArrayView3};
 
@@ -11,18 +12,49 @@ pub struct Components {
     pub sizes: Vec<usize>,
 }
 
-/// Labels the components of a mask (two passes, union-find over voxels).
+/// Face neighbours that come before a voxel in scan order, as steps back along z, y and x.
+const FACES: [[isize; 3]; 3] = [[1, 0, 0], [0, 1, 0], [0, 0, 1]];
+
+/// All neighbours that come before a voxel.
+const ALL: [[isize; 3]; 13] = [
+    [1, 1, 1],
+    [1, 1, 0],
+    [1, 1, -1],
+    [1, 0, 1],
+    [1, 0, 0],
+    [1, 0, -1],
+    [1, -1, 1],
+    [1, -1, 0],
+    [1, -1, -1],
+    [0, 1, 1],
+    [0, 1, 0],
+    [0, 1, -1],
+    [0, 0, 1],
+];
+
+/// Labels the components of a mask whose voxels touch at faces.
 #[must_use]
 pub fn connected_components(mask: ArrayView3<'_, bool>) -> Components {
+    label(mask, &FACES)
+}
+
+/// Labels the components of a mask whose voxels touch at faces, edges or corners.
+#[must_use]
+pub fn connected_components_26(mask: ArrayView3<'_, bool>) -> Components {
+    label(mask, &ALL)
+}
+
+/// Two passes, union-find over voxels.
+fn label(mask: ArrayView3<'_, bool>, steps: &[[isize; 3]]) -> Components {
     let [nz, ny, nx] = [mask.shape()[0], mask.shape()[1], mask.shape()[2]];
     let mut labels = Array3::<u32>::zeros((nz, ny, nx));
     let mut parent = vec![0_u32];
     for ((z, y, x), _) in mask.indexed_iter().filter(|(_, set)| **set) {
-        let before = [
-            if z > 0 { labels[[z - 1, y, x]] } else { 0 },
-            if y > 0 { labels[[z, y - 1, x]] } else { 0 },
-            if x > 0 { labels[[z, y, x - 1]] } else { 0 },
-        ];
+        let before = |[dz, dy, dx]: &[isize; 3]| {
+            let place = [z.checked_add_signed(-dz)?, y.checked_add_signed(-dy)?, x.checked_add_signed(-dx)?];
+            labels.get(place).copied()
+        };
+        let before: Vec<u32> = steps.iter().filter_map(before).collect();
         let mut mine = 0;
         for neighbour in before.into_iter().filter(|label| *label != 0) {
             mine = if mine == 0 { root(&mut parent, neighbour) } else { union(&mut parent, mine, neighbour) };

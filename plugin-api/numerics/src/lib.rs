@@ -29,7 +29,7 @@ mod spline;
 pub mod stats;
 
 pub use affine::{Affine, Displacement, sample_affine, sample_affine_labels};
-pub use components::{Components, connected_components};
+pub use components::{Components, connected_components, connected_components_26};
 pub use distance::distance_to;
 pub use fill_holes::fill_holes;
 pub use gaussian::{Ends, gaussian_blur, gaussian_importance_map};

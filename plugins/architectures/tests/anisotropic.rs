@@ -6,8 +6,9 @@ use nnunet_plugin_api::tch::{Device, Tensor, no_grad};
 use nnunet_plugin_api::{Architecture, NetworkSpec};
 use nnunet_test_support::golden;
 
-/// Largest difference of a logit; logits reach 5.
-const TOLERANCE: f64 = 1e-4;
+/// Largest difference of a logit; logits reach 5. Ten times what v1 differs from itself on other processors, 7.9e-6
+/// (`tests/golden/recompute.py`).
+const TOLERANCE: f64 = 8e-5;
 
 /// Of the outputs every seventh value is stored.
 const STRIDE: i64 = 7;

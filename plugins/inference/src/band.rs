@@ -2,10 +2,10 @@
 //! tiles begins below them they are final and leave. The order of additions is that of a sum over the whole volume, so
 //! the result is the same to the bit.
 
-use nnunet_plugin_api::tch::Tensor;
+use nnunet_plugin_api::tch::{Device, Tensor};
 use nnunet_plugin_api::{Error, Network, Result};
 
-use crate::mirror::mirrored;
+use crate::mirror::{is_out_of_memory, mirrored};
 use crate::tiles::tile_starts;
 use crate::weights::weights;
 use crate::window::{Sink, SlidingWindow};
@@ -25,6 +25,8 @@ pub(crate) struct Bands<'a> {
     sum: Tensor,
     /// (patch rows, rest...).
     total: Tensor,
+    /// Mirror images that go through the network together.
+    batch: usize,
 }
 
 impl<'a> Bands<'a> {
@@ -37,9 +39,15 @@ impl<'a> Bands<'a> {
         shape.extend(extent.iter().map(|len| *len as i64));
         shape[1] = how.patch[0] as i64;
         let sum = how.sums.zeros(&shape, how.scores.kind())?;
-        let total = Tensor::f_zeros(&shape[1..], (how.scores.kind(), sum.device()))?;
-        let weights = weights(how, starts.iter().map(Vec::len).product())?.f_to_device(sum.device())?;
-        Ok(Self { how, padded, before, size: space(image), starts, weights, sum, total })
+        let weights = weights(how, starts.iter().map(Vec::len).product())?;
+        let (size, total, batch) = (space(image), Tensor::new(), how.batch.max(1));
+        let mut bands = Self { how, padded, before, size, starts, weights, sum, total, batch };
+        bands.or_in_main_memory(|bands| {
+            bands.total = Tensor::f_zeros(&shape[1..], (how.scores.kind(), bands.sum.device()))?;
+            bands.weights = bands.weights.f_to_device(bands.sum.device())?;
+            Ok(())
+        })?;
+        Ok(bands)
     }
 
     /// Runs all tiles; finished rows go to `sink`.
@@ -48,7 +56,7 @@ impl<'a> Bands<'a> {
         let end = self.padded.size()[1] as usize;
         for (i, start) in rows.iter().enumerate() {
             for corner in corners(&self.starts[1..]) {
-                self.add_tile(network, *start, &corner)?;
+                self.or_in_main_memory(|bands| bands.add_tile(network, *start, &corner))?;
             }
             let next = rows.get(i + 1).copied().unwrap_or(end);
             self.hand_on(*start, next - start, sink)?;
@@ -62,26 +70,47 @@ impl<'a> Bands<'a> {
     fn add_tile(&mut self, network: &dyn Network, row: usize, corner: &[usize]) -> Result<()> {
         let patch = &self.how.patch;
         let tile = part(&self.padded.f_narrow(1, row as i64, patch[0] as i64)?, corner, &patch[1..], 2)?;
-        let mut scores = mirrored(network, &tile, self.how)?.f_to_device(self.sum.device())?;
+        let scores = mirrored(network, &tile, self.how, &mut self.batch)?;
+        let mut scores = scores.f_to_device(self.sum.device())?;
         let scores = scores.f_mul_(&self.weights)?;
         let _ = part(&self.sum, corner, &patch[1..], 2)?.f_add_(&scores)?;
         let _ = part(&self.total, corner, &patch[1..], 1)?.f_add_(&self.weights)?;
         Ok(())
     }
 
+    /// Does something; where a device has no memory for it, again with the sums in main memory.
+    fn or_in_main_memory<T>(&mut self, mut action: impl FnMut(&mut Self) -> Result<T>) -> Result<T> {
+        match action(self) {
+            Err(error) if self.sum.device() != Device::Cpu && is_out_of_memory(&error) => {
+                let all = [&mut self.sum, &mut self.total, &mut self.weights];
+                for tensor in all.into_iter().filter(|tensor| tensor.defined()) {
+                    *tensor = tensor.f_to_device(Device::Cpu)?;
+                }
+                action(self)
+            }
+            done => done,
+        }
+    }
+
     /// Hands the first `count` rows of the band, row `start` of the padded image and on, to `sink`, without padding.
-    fn hand_on(&self, start: usize, count: usize, sink: &mut Sink<'_>) -> Result<()> {
+    fn hand_on(&mut self, start: usize, count: usize, sink: &mut Sink<'_>) -> Result<()> {
         let (low, high) = (self.before[0], self.before[0] + self.size[0]);
         let inside = start.max(low)..(start + count).min(high);
         for first in inside.clone().step_by(self.how.rows.max(1)) {
             let len = self.how.rows.min(inside.end - first) as i64;
-            let here = |tensor: &Tensor, axis: i64| -> Result<Tensor> {
-                let rows = tensor.f_narrow(axis, (first - start) as i64, len)?;
-                part(&rows, &self.before[1..], &self.size[1..], axis + 1)
-            };
-            sink(first - low, here(&self.sum, 1)?.f_div(&here(&self.total, 0)?)?)?;
+            let rows = self.or_in_main_memory(|bands| bands.mean((first - start) as i64, len))?;
+            sink(first - low, rows)?;
         }
         Ok(())
+    }
+
+    /// Mean scores of rows of the band, without padding.
+    fn mean(&self, first: i64, len: i64) -> Result<Tensor> {
+        let here = |tensor: &Tensor, axis: i64| -> Result<Tensor> {
+            let rows = tensor.f_narrow(axis, first, len)?;
+            part(&rows, &self.before[1..], &self.size[1..], axis + 1)
+        };
+        Ok(here(&self.sum, 1)?.f_div(&here(&self.total, 0)?)?)
     }
 
     /// Moves the band on by `count` rows.

@@ -11,6 +11,7 @@ mod tiles;
 mod weights;
 mod window;
 
+pub use mirror::{is_out_of_memory, try_tile};
 pub use nnunet_export::*;
 pub use storage::Storage;
 pub use tensors::{from_tensor, to_tensor};

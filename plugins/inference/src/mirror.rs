@@ -9,14 +9,41 @@ use crate::window::{Scores, SlidingWindow};
 ///
 /// # Shapes
 /// (channels, patch...) to (classes, patch...), on the network's device, in single precision.
-pub(crate) fn mirrored(network: &dyn Network, tile: &Tensor, how: &SlidingWindow) -> Result<Tensor> {
+///
+/// `batch` is the number of mirror images that go through the network together; it is halved, for the tiles to come too,
+/// while the device has no memory for so many.
+pub(crate) fn mirrored(
+    network: &dyn Network,
+    tile: &Tensor,
+    how: &SlidingWindow,
+    batch: &mut usize,
+) -> Result<Tensor> {
     let tile = tile.f_unsqueeze(0)?.f_to_device(how.device)?.f_to_kind(how.kind)?;
-    let sum = match sum(network, &tile, how, how.batch) {
-        // Perhaps the device has room for one copy at a time.
-        Err(Error::Torch(_)) if how.batch > 1 => sum(network, &tile, how, 1)?,
-        done => done?,
-    };
-    Ok((sum / variants(how).len() as f64).f_squeeze_dim(0)?)
+    loop {
+        match sum(network, &tile, how, *batch) {
+            Err(error) if is_out_of_memory(&error) && *batch > 1 => *batch /= 2,
+            sum => return Ok((sum? / variants(how).len() as f64).f_squeeze_dim(0)?),
+        }
+    }
+}
+
+/// Whether an allocation failed, on a GPU or on the CPU.
+#[must_use]
+pub fn is_out_of_memory(error: &impl std::fmt::Display) -> bool {
+    let text = format!("{error:#}");
+    ["out of memory", "can't allocate memory"].iter().any(|words| text.contains(words))
+}
+
+/// Runs the network on a tile of zeros and on its mirror image, one after the other: to find how much memory that takes.
+///
+/// # Errors
+/// What the network returns.
+pub fn try_tile(network: &dyn Network, channels: usize, how: &SlidingWindow) -> Result<()> {
+    let mut shape = vec![channels as i64];
+    shape.extend(how.patch.iter().map(|len| *len as i64));
+    let how = SlidingWindow { mirror_axes: how.mirror_axes.iter().copied().take(1).collect(), ..how.clone() };
+    let tile = Tensor::f_zeros(&shape, (Kind::Float, how.device))?;
+    mirrored(network, &tile, &how, &mut 1).map(|_| ())
 }
 
 /// Axes of the tile to flip, in v1's order: none, the first, the second, both, and so on.

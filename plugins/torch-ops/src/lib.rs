@@ -4,7 +4,11 @@
 mod backend;
 mod call;
 mod fused;
+mod later;
 pub mod lists;
+mod memory;
 
-pub use backend::cuda_is_registered;
+pub use backend::{cuda_is_registered, set_cuda_numerics};
 pub use fused::{AdamState, AdamStep, SgdStep, adam, sgd};
+pub use later::ReadLater;
+pub use memory::{DeviceMemory, device_memory, pinned};

@@ -1,10 +1,15 @@
 // Calls of libtorch that tch has none for. Tensors come as pointers to at::Tensor, which is what tch's C_tensor is; those
 // that are returned belong to the caller. A function that may fail returns null, or a message for nnunet_free_message.
 #include <ATen/ATen.h>
+#include <ATen/Context.h>
 #include <ATen/detail/CUDAHooksInterface.h>
+#include <c10/core/CachingDeviceAllocator.h>
+#include <c10/core/Event.h>
 #include <c10/core/GradMode.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <vector>
 
 namespace {
@@ -48,6 +53,58 @@ void nnunet_free_message(char* message) { std::free(message); }
 
 // Whether the process has a CUDA backend already: linked, loaded or preloaded. Asks for no device.
 int nnunet_cuda_is_registered() { return at::CUDAHooksRegistry()->Has("CUDAHooks"); }
+
+struct DeviceMemory {
+  uint64_t allocated, peak, free, total;
+};
+
+// Bytes of a CUDA device: of this process's tensors now and at most, and of the device.
+char* nnunet_device_memory(int index, bool reset_peak, DeviceMemory* memory) {
+  return guarded([&] {
+    auto allocator = c10::getDeviceAllocator(c10::DeviceType::CUDA);
+    auto device = static_cast<c10::DeviceIndex>(index);
+    auto all = static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE);
+    auto bytes = allocator->getDeviceStats(device).allocated_bytes[all];
+    auto [free, total] = allocator->getMemoryInfo(device);
+    *memory = {static_cast<uint64_t>(bytes.current), static_cast<uint64_t>(bytes.peak), free, total};
+    if (reset_peak) allocator->resetPeakStats(device);
+  });
+}
+
+// A copy in memory from which a GPU reads by itself.
+char* nnunet_pin(const at::Tensor* tensor, at::Tensor** pinned) {
+  return guarded([&] { *pinned = new at::Tensor(tensor->pin_memory()); });
+}
+
+// Copies values into main memory without waiting, and records an event behind the copy; the event is null on the CPU.
+char* nnunet_read_later(const at::Tensor* values, at::Tensor** host, void** event) {
+  return guarded([&] {
+    auto there = values->to(at::kCPU, /*non_blocking=*/true);
+    *event = nullptr;
+    if (!values->is_cpu()) {
+      auto made = std::make_unique<c10::Event>(values->device().type());
+      c10::impl::VirtualGuardImpl device(values->device().type());
+      made->record(device.getStream(values->device()));
+      *event = made.release();
+    }
+    *host = new at::Tensor(there);
+  });
+}
+
+char* nnunet_wait_for_event(void* event) {
+  return guarded([&] { static_cast<c10::Event*>(event)->synchronize(); });
+}
+
+void nnunet_free_event(void* event) { delete static_cast<c10::Event*>(event); }
+
+// cuDNN's search for the fastest convolution, and TF32 for convolutions and products of matrices.
+char* nnunet_set_cuda_numerics(bool search, bool tf32) {
+  return guarded([&] {
+    at::globalContext().setBenchmarkCuDNN(search);
+    at::globalContext().setAllowTF32CuDNN(tf32);
+    at::globalContext().setAllowTF32CuBLAS(tf32);
+  });
+}
 
 char* nnunet_forget_gradients(Tensors tensors) {
   return guarded([&] {

@@ -10,6 +10,7 @@ use nnunet_inference::to_tensor;
 use nnunet_numerics::stats::round_half_even;
 use nnunet_plugin_api::tch::{Device, Kind, Tensor};
 use nnunet_plugin_api::{Augmentation, AugmentationContext, Error, RandomStream, Result, Sample};
+use nnunet_torch_ops::pinned;
 
 use crate::regions::region_masks;
 
@@ -93,13 +94,29 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// The same batch in pinned memory, for a GPU; otherwise as it is.
+    ///
+    /// # Errors
+    /// What libtorch says.
+    pub(crate) fn pinned_for(self, device: Device) -> Result<Self> {
+        if device == Device::Cpu {
+            return Ok(self);
+        }
+        let targets = self.targets.iter().map(|target| Ok(pinned(target)?)).collect::<Result<_>>()?;
+        Ok(Self { targets, data: pinned(&self.data)?, ..self })
+    }
+
     /// The same batch on a device.
     ///
     /// # Errors
     /// What libtorch says.
     pub fn on(self, device: Device) -> Result<Self> {
-        let targets = self.targets.iter().map(|target| Ok(target.f_to_device(device)?));
-        Ok(Self { targets: targets.collect::<Result<_>>()?, data: self.data.f_to_device(device)?, ..self })
+        // From pinned memory the copy runs while earlier kernels do.
+        let on = |tensor: &Tensor| -> Result<Tensor> {
+            Ok(tensor.f_to_device_(device, tensor.kind(), true, false)?)
+        };
+        let targets = self.targets.iter().map(on).collect::<Result<_>>()?;
+        Ok(Self { targets, data: on(&self.data)?, ..self })
     }
 
     /// One sample as a batch of its own.

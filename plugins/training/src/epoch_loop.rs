@@ -3,24 +3,27 @@
 
 use std::time::Instant;
 
-use nnunet_plugin_api::tch::{self, Kind, Tensor, no_grad};
+use nnunet_plugin_api::tch::{self, Kind, no_grad};
 use nnunet_plugin_api::{EpochReport, Error, Flow, Result};
 
 use crate::batch::Batch;
 use crate::epoch_retry::EpochRetry;
 use crate::evaluation::OnlineEvaluation;
-use crate::gradients::{clip_gradients, forget_gradients, unscale_gradients};
 use crate::non_finite;
 use crate::observer::{EpochOutcome, Observer};
 use crate::pool::{BatchPool, Pools};
 use crate::snapshot::Snapshot;
 use crate::state::{Engine, Run, Stopped};
 use crate::step_times::{StepTimes, timed};
+use crate::training_step::StartedStep;
 
 /// Epoch index at which a training that has learned nothing starts over.
 const FALLBACK_EPOCH: usize = 100;
 /// Its momentum from then on.
 const FALLBACK_MOMENTUM: f64 = 0.95;
+
+/// The number of a step, its batch, and what is read of it later.
+type StepUnderWay = (usize, Batch, StartedStep);
 
 /// Why an epoch was left before its end.
 enum EpochError {
@@ -121,6 +124,8 @@ impl Engine {
     ) -> Result<(f64, StepTimes), EpochError> {
         let steps = self.trainer.blueprint.num_batches_per_epoch;
         let (mut losses, mut times) = (Vec::new(), StepTimes::default());
+        // On a GPU the values of a step are read when the next one has been started, so that the device never waits.
+        let mut under_way: Option<StepUnderWay> = None;
         for step in 0..steps {
             if observer.cancelled() {
                 return Err(EpochError::Cancelled);
@@ -130,50 +135,41 @@ impl Engine {
                 continue;
             }
             let batch = timed(&mut times.copies, || batch.on(self.store.device()))?;
-            let loss = timed(&mut times.compute, || self.train_step(&batch, learning_rate));
-            let loss = loss.map_err(|error| {
-                let (finite, at) = (!error.is_not_finite(), format!("step {step}"));
-                if finite {
-                    return error.within(format!("{at}, cases {}", batch.cases.join(" "))).into();
-                }
-                EpochError::NotFinite { step, error: non_finite::locate(self, &batch, error).within(at) }
-            })?;
-            losses.push(loss);
-            observer.step(step, steps, loss);
+            let started = timed(&mut times.compute, || self.start_step(&batch, learning_rate));
+            let started = started.map_err(|error| self.step_error(step, &batch, error))?;
+            let mut ready = under_way.replace((step, batch, started));
+            if !self.reads_late() {
+                std::mem::swap(&mut ready, &mut under_way);
+            }
+            if let Some(ready) = ready {
+                losses.push(timed(&mut times.compute, || self.end_step(ready, steps, observer))?);
+            }
+        }
+        if let Some(last) = under_way {
+            losses.push(timed(&mut times.compute, || self.end_step(last, steps, observer))?);
         }
         Ok((losses.iter().sum::<f64>() / losses.len() as f64, times))
     }
 
-    /// One optimizer step; returns the loss. In half precision a step whose gradients overflow changes nothing but the
-    /// loss scale.
-    ///
-    /// # Errors
-    /// Returns an error if the loss or a gradient is not finite, or if network or loss fail.
-    pub fn train_step(&mut self, batch: &Batch, learning_rate: f64) -> Result<f64> {
-        forget_gradients(&self.store)?;
-        let loss = self.loss_of(&self.forward(batch, true)?, batch)?;
-        let value = f64::try_from(loss.detach().f_to_kind(Kind::Double)?)?;
-        if !value.is_finite() {
-            return Err(Error::NotFinite(format!("training loss {value}")));
-        }
-        self.backward(&loss)?;
-        let clipped = clip_gradients(&self.store, self.trainer.blueprint.gradient_clipping);
-        let overflowed = clipped.as_ref().is_err_and(Error::is_not_finite);
-        if let Some(scaler) = &mut self.scaler {
-            scaler.update(overflowed);
-            if overflowed {
-                return Ok(value);
-            }
-        }
-        clipped?;
-        self.optimizer.step(&self.store, learning_rate)?;
-        Ok(value)
+    /// Reads the loss of a step.
+    fn end_step(
+        &mut self,
+        (step, batch, started): StepUnderWay,
+        steps: usize,
+        observer: &mut dyn Observer,
+    ) -> Result<f64, EpochError> {
+        let loss = started.loss().map_err(|error| self.step_error(step, &batch, error))?;
+        observer.step(step, steps, loss);
+        Ok(loss)
     }
 
-    fn backward(&self, loss: &Tensor) -> Result<()> {
-        let Some(scaler) = &self.scaler else { return Ok(loss.f_backward()?) };
-        (loss * scaler.scale).f_backward()?;
-        unscale_gradients(&self.store, scaler.scale)
+    /// Names the step of an error, and the cases or, for a value that is not finite, its place.
+    fn step_error(&self, step: usize, batch: &Batch, error: Error) -> EpochError {
+        let at = format!("step {step}");
+        if error.is_not_finite() {
+            return EpochError::NotFinite { step, error: non_finite::locate(self, batch, error).within(at) };
+        }
+        error.within(format!("{at}, cases {}", batch.cases.join(" "))).into()
     }
 
     /// The validation steps of an epoch: mean loss and the online evaluation.

@@ -5,6 +5,7 @@ use nnunet_plugin_api::tch::{Kind, Tensor, no_grad};
 use nnunet_plugin_api::{Error, Result};
 
 use crate::batch::Batch;
+use crate::gradients::forget_gradients;
 use crate::state::Engine;
 
 /// Names the cases and the first layer that an error of a step is about.
@@ -23,6 +24,11 @@ fn place(engine: &Engine, batch: &Batch) -> Result<String> {
         if let Some(layer) = no_grad(|| first_in_sample(engine, &batch.sample(i)?))? {
             return Ok(format!("case {case}: first in {layer}"));
         }
+    }
+    if engine.reads_late() {
+        // The gradients are those of a later step.
+        forget_gradients(&engine.store)?;
+        engine.loss_of(&engine.forward(batch, true)?, batch)?.f_backward()?;
     }
     let gradient = first_parameter(engine, Tensor::grad)?;
     Ok(gradient.map_or_else(

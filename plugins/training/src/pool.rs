@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 
+use nnunet_plugin_api::tch::Device;
 use nnunet_plugin_api::{Error, Result};
 
 use crate::batch::{Batch, BatchPlan, CaseSource};
@@ -21,13 +22,20 @@ pub(crate) struct Pools {
 impl Pools {
     pub(crate) fn new(run: &Run, engine: &Engine) -> Self {
         let blueprint = &engine.trainer.blueprint;
+        let device = engine.store.device();
         let (steps, checks) = (blueprint.num_batches_per_epoch, blueprint.num_val_batches_per_epoch);
         let plan =
             BatchPlan { seed: run.validation_plan.seed ^ VALIDATION_SEED, ..run.validation_plan.clone() };
         let (train, validation) = (Arc::clone(&run.train), Arc::clone(&run.validation));
         Self {
-            training: BatchPool::new(run.train_plan.clone(), train, (engine.epoch, steps), run.threads),
-            validation: BatchPool::new(plan, validation, (engine.epoch, checks.max(1)), 1),
+            training: BatchPool::new(
+                run.train_plan.clone(),
+                train,
+                (engine.epoch, steps),
+                run.threads,
+                device,
+            ),
+            validation: BatchPool::new(plan, validation, (engine.epoch, checks.max(1)), 1, device),
         }
     }
 }
@@ -45,12 +53,13 @@ pub(crate) struct BatchPool {
 
 impl BatchPool {
     /// Starts threads that make batch 0, 1, 2, ... where batch n is batch `n % per_epoch` of epoch
-    /// `first_epoch + n / per_epoch`.
+    /// `first_epoch + n / per_epoch`, in memory from which it gets to the device without waiting.
     pub(crate) fn new(
         plan: BatchPlan,
         source: Arc<dyn CaseSource>,
         (first_epoch, per_epoch): (usize, usize),
         threads: usize,
+        device: Device,
     ) -> Self {
         let (plan, per_epoch) = (Arc::new(plan), per_epoch.max(1));
         let start = |thread: usize| {
@@ -59,6 +68,7 @@ impl BatchPool {
             let work = move || {
                 for n in (thread..).step_by(threads) {
                     let batch = plan.make(&*source, first_epoch + n / per_epoch, n % per_epoch);
+                    let batch = batch.and_then(|batch| batch.pinned_for(device));
                     // Nobody listens any more: the run is over.
                     if sender.send(batch).is_err() {
                         return;

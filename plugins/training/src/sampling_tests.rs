@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use ndarray::ArrayViewMut4;
 use nnunet_augmentation::Pipeline;
+use nnunet_plugin_api::tch::Device;
 use nnunet_plugin_api::{AugmentationContext, Config, Result};
 
 use crate::batch::{Batch, BatchPlan, CaseSource};
@@ -72,7 +73,7 @@ fn values(batch: &Batch) -> Vec<f32> {
 #[test]
 fn a_batch_is_the_same_for_one_and_for_four_threads() {
     let made = |threads: usize| -> Vec<(Vec<f32>, Vec<i64>, Vec<String>)> {
-        let mut pool = BatchPool::new(plan("DA3", 2, 16), Arc::new(OneVoxel), (3, 4), threads);
+        let mut pool = BatchPool::new(plan("DA3", 2, 16), Arc::new(OneVoxel), (3, 4), threads, Device::Cpu);
         let mut next = || {
             let batch = pool.next().unwrap();
             let target = Vec::try_from(batch.targets[0].flatten(0, -1)).unwrap();

@@ -10,6 +10,7 @@ pub(crate) mod config;
 pub(crate) mod convert_decathlon_task;
 pub(crate) mod determine_postprocessing;
 pub mod device;
+pub mod doctor;
 pub(crate) mod ensemble;
 pub(crate) mod evaluate_folder;
 pub(crate) mod example_dataset;
@@ -95,6 +96,8 @@ pub enum Command {
     Config(config::Args),
     /// List, inspect, create, check and install plugins.
     Plugins(plugins::Args),
+    /// Check this machine: libtorch, GPUs, memory, folders and plugins.
+    Doctor(doctor::Args),
     /// Print a completion script for a shell.
     Completions(completions::Args),
     /// Write man pages of all commands.

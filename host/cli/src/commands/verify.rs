@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use nnunet_data::dataset::Dataset;
 use nnunet_data::folders::Folders;
 use nnunet_data::integrity::{self, Findings, Repairs};
+use nnunet_data::v2;
 use serde_json::json;
 
 use crate::report;
@@ -38,7 +39,7 @@ pub struct Args {
 /// Returns an error for a task with issues that has not been repaired.
 pub(crate) fn run(args: &Args, folders: &Folders) -> Result<()> {
     let folder = task_folder(&args.task, folders)?;
-    let dataset = Dataset::load(&folder)?;
+    let dataset = load(&folder)?;
     let findings = integrity::check(&dataset, args.tolerance)?;
     let repairs = args.fix.then(|| Repairs::propose(&dataset, &findings));
     show(&dataset, &findings, repairs.as_ref());
@@ -90,17 +91,26 @@ pub(super) fn show(dataset: &Dataset, findings: &Findings, repairs: Option<&Repa
     }
 }
 
+/// The task of v1 or the data set of v2 in a folder.
+fn load(folder: &Path) -> Result<Dataset> {
+    if v2::is_dataset(folder) { v2::RawDataset::load(folder)?.as_task() } else { Dataset::load(folder) }
+}
+
 fn task_folder(task: &str, folders: &Folders) -> Result<PathBuf> {
     if Path::new(task).join("dataset.json").is_file() {
         return Ok(PathBuf::from(task));
     }
+    if task.starts_with("Dataset") {
+        return Ok(v2::Folders::from_environment().raw()?.join(task));
+    }
     Ok(folders.raw()?.join(folders.task_name(task)?))
 }
 
-/// `TaskNNN_Name` with the next number that no task beside it has.
+/// `TaskNNN_Name` or `DatasetNNN_Name` with the next number that nothing beside it has.
 fn free_folder(original: &Path) -> Result<PathBuf> {
     let name = original.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let parts = name.strip_prefix("Task").and_then(|rest| rest.split_once('_'));
+    let prefix = if name.starts_with("Dataset") { "Dataset" } else { "Task" };
+    let parts = name.strip_prefix(prefix).and_then(|rest| rest.split_once('_'));
     let (number, title) =
         parts.with_context(|| format!("{name} is not a task name; choose a folder with -o"))?;
     let number: u32 =
@@ -110,7 +120,7 @@ fn free_folder(original: &Path) -> Result<PathBuf> {
         .flatten()
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
         .collect();
-    let is_free = |id: &u32| !taken.iter().any(|name| name.starts_with(&format!("Task{id:03}_")));
+    let is_free = |id: &u32| !taken.iter().any(|name| name.starts_with(&format!("{prefix}{id:03}_")));
     let id = (number + 1..1000).find(is_free).context("no task number is free; name a folder with -o")?;
-    Ok(beside.join(format!("Task{id:03}_{title}Repaired")))
+    Ok(beside.join(format!("{prefix}{id:03}_{title}Repaired")))
 }

@@ -102,15 +102,20 @@ impl Export {
 /// Returns an error for models or folds that are missing, or an I/O error.
 pub fn export(what: &Export, to: &Path) -> Result<usize> {
     let files = what.files()?;
+    write(&files, &what.results, to)?;
+    Ok(files.len())
+}
+
+/// Writes an archive of files whose names are relative to `root`.
+pub(super) fn write(files: &[PathBuf], root: &Path, to: &Path) -> Result<()> {
     atomic::replace(to, |temporary| -> Result<()> {
         let file = std::fs::File::create(temporary)?;
         let mut archive = ZipWriter::new(BufWriter::with_capacity(1 << 20, file));
-        for name in &files {
-            add(&mut archive, &what.results, name).with_context(|| name.display().to_string())?;
+        for name in files {
+            add(&mut archive, root, name).with_context(|| name.display().to_string())?;
         }
         Ok(archive.finish()?.flush()?)
-    })?;
-    Ok(files.len())
+    })
 }
 
 fn add(archive: &mut ZipWriter<BufWriter<std::fs::File>>, root: &Path, name: &Path) -> Result<()> {

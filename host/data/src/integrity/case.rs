@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use anyhow::{Result, ensure};
+use ndarray::Axis;
 use nnunet_formats::nifti::{Geometry, Image};
 use nnunet_numerics::stats;
 
@@ -134,8 +136,8 @@ impl CaseFindings {
             self.issues.push(missing(&file));
             return None;
         }
-        images::read_keeping_nan(path)
-            .map_err(|error| self.issues.push(Issue::new(IssueKind::Unreadable, file, error.to_string())))
+        let read = if dataset.has_colors { first_channel(path) } else { images::read_keeping_nan(path) };
+        read.map_err(|error| self.issues.push(Issue::new(IssueKind::Unreadable, file, error.to_string())))
             .ok()
     }
 
@@ -170,6 +172,13 @@ impl CaseFindings {
         self.label_values =
             values.iter().filter(|value| value.fract() == 0.0).map(|value| *value as i64).collect();
     }
+}
+
+/// A picture by its first channel; the others share its grid.
+fn first_channel(path: &Path) -> Result<Image> {
+    let channels = images::read_channels(path)?;
+    ensure!(channels.dim().0 > 0, "it has no channels");
+    Ok(Image { data: channels.index_axis_move(Axis(0), 0), geometry: images::read_geometry(path)? })
 }
 
 fn missing(file: &Path) -> Issue {

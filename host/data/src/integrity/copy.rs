@@ -19,6 +19,10 @@ impl Repairs {
         ensure!(!to.exists(), "{} exists already; name another folder with -o", to.display());
         let kept = self.dataset.training.iter().any(|case| !self.drops(case));
         ensure!(kept, "no training case can be kept; nothing was written");
+        ensure!(
+            self.dataset.listed.is_empty(),
+            "the files of this data set lie elsewhere, as `dataset` in its dataset.json says; repair them there"
+        );
         let parent = to.parent().context("a task needs a folder around it")?;
         folders::create(parent)?;
         let temporary = tempfile::Builder::new().prefix(".tmp-").tempdir_in(parent)?;
@@ -126,10 +130,13 @@ impl Repairs {
             (key, value)
         });
         let mut entries: Vec<(String, Json)> = entries.collect();
-        let count =
+        let listed =
             entries.iter().find(|(key, _)| key == "training").and_then(|(_, list)| Some(list.items()?.len()));
+        // v2 lists no cases.
+        let cases: BTreeSet<&String> =
+            self.dataset.training.iter().filter(|case| !self.drops(case)).collect();
         for (_, value) in entries.iter_mut().filter(|(key, _)| key == "numTraining") {
-            *value = Json::Int(count.unwrap_or(0) as i64);
+            *value = Json::Int(listed.unwrap_or(cases.len()) as i64);
         }
         Json::Object(entries)
     }
@@ -150,7 +157,18 @@ impl Repairs {
         let renumber = |value: String| {
             value.parse().ok().and_then(|old: i64| new.get(&old)).map_or(value, ToString::to_string)
         };
-        labels.into_iter().map(|(value, name)| (renumber(value), name)).collect()
+        labels.into_iter().map(|(key, value)| (renumber(key), renumbered_value(value, &new))).collect()
+    }
+}
+
+/// The values that stand behind v2's names: a number, or a list of them. v1's names stay.
+fn renumbered_value(value: Json, new: &BTreeMap<i64, i64>) -> Json {
+    match value {
+        Json::Int(old) => Json::Int(new.get(&old).copied().unwrap_or(old)),
+        Json::Array(items) => {
+            Json::Array(items.into_iter().map(|item| renumbered_value(item, new)).collect())
+        }
+        other => other,
     }
 }
 

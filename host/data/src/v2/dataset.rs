@@ -118,18 +118,30 @@ impl Dataset {
         learned.into_iter().any(|(_, label)| matches!(label, Label::Several(values) if values.len() > 1))
     }
 
+    /// Label of the voxels that nothing is learned from.
+    #[must_use]
+    pub fn ignore_label(&self) -> Option<i64> {
+        let found = self.labels.iter().find(|(name, _)| name == IGNORE)?;
+        found.1.values().first().copied()
+    }
+
+    /// Every region, or every foreground label.
+    #[must_use]
+    pub fn foreground(&self) -> Vec<Class> {
+        if !self.has_regions() {
+            let labels = self.label_values(false).into_iter();
+            return labels.filter(|value| *value != 0).map(Class::Label).collect();
+        }
+        let regions = self.labels.iter().filter(|(name, _)| name != IGNORE).map(|(_, label)| label);
+        regions.filter(|label| label.values().iter().any(|value| *value != 0)).map(Label::class).collect()
+    }
+
     /// What positions are sampled of: every region, or every foreground label; and, with voxels to be ignored, of
     /// everything else together.
     #[must_use]
     pub fn sampled_classes(&self) -> Vec<Class> {
-        let learned = self.labels.iter().filter(|(name, _)| name != IGNORE);
-        let mut classes: Vec<Class> = if self.has_regions() {
-            let foreground = learned.filter(|(_, label)| label.values().iter().any(|value| *value != 0));
-            foreground.map(|(_, label)| label.class()).collect()
-        } else {
-            self.label_values(false).into_iter().filter(|value| *value != 0).map(Class::Label).collect()
-        };
-        if self.labels.iter().any(|(name, _)| name == IGNORE) {
+        let mut classes = self.foreground();
+        if self.ignore_label().is_some() {
             classes.push(Class::Region(std::iter::once(-1).chain(self.label_values(false)).collect()));
         }
         classes

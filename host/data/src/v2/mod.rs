@@ -4,11 +4,13 @@
 pub mod convert;
 mod dataset;
 mod ensemble;
+mod evaluation;
 mod fingerprint;
 mod folders;
 mod orientation;
 mod planning;
 mod plans;
+mod postprocessing;
 mod preprocessing;
 mod properties;
 mod raw;
@@ -22,10 +24,13 @@ use serde_json::Value;
 
 pub use dataset::Dataset;
 pub use ensemble::Ensemble;
+pub use evaluation::{Evaluation, evaluate};
 pub use fingerprint::extract_fingerprint;
 pub use folders::{DatasetFolders, Folders};
+pub use nnunet_preprocessing::v2::Class;
 pub use planning::{move_plans, plan};
 pub use plans::{DataConfiguration, PlansFile};
+pub use postprocessing::Postprocessing;
 pub use preprocessing::{Job, copy_truths, preprocess};
 pub use properties::properties_to_pickle;
 pub use raw::{CaseFiles, RawDataset};
@@ -39,6 +44,16 @@ pub fn is_v2(folder: &Path) -> bool {
         Some(serde_json::from_slice::<Value>(&text).ok()?.get("configurations").is_some())
     };
     folder.join("dataset.json").is_file() && has_configurations() == Some(true)
+}
+
+/// Whether a folder has a raw data set of v2: `dataset.json` with `channel_names`, or with numbers behind the names of
+/// labels.
+#[must_use]
+pub fn is_dataset(folder: &Path) -> bool {
+    let Ok(Value::Object(found)) = load(&folder.join("dataset.json")) else { return false };
+    let labels = found.get("labels").and_then(Value::as_object);
+    found.contains_key("channel_names")
+        || labels.is_some_and(|labels| labels.values().any(|value| !value.is_string()))
 }
 
 /// Reads a JSON file.

@@ -100,6 +100,7 @@ impl RawDataset {
             test: if tests.is_dir() { names(&tests, file_ending)? } else { Vec::new() },
             ending: file_ending.clone(),
             label_names: BTreeMap::new(),
+            has_colors: self.reader == Reader::Pictures,
             listed: if is_listed { self.cases.iter().map(files).collect() } else { BTreeMap::new() },
         })
     }

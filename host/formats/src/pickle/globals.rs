@@ -34,6 +34,12 @@ pub(super) fn lookup(module: &str, name: &str) -> Option<Callable> {
         ("torch", _, "device") => Some(Callable::Device),
         ("torch", _, name) if is_storage(name) => Some(Callable::Marker),
         ("torch.storage", _, "UntypedStorage") => Some(Callable::Marker),
+        // v2's postprocessing.pkl mentions its function.
+        (
+            "nnunetv2.postprocessing.remove_connected_components",
+            _,
+            "remove_all_but_largest_component_from_segmentation",
+        ) => Some(Callable::Marker),
         _ => None,
     }
 }

@@ -9,7 +9,8 @@ use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_LAZY};
 use nnunet_plugin_api::tch;
 use thiserror::Error;
 
-use super::driver::{self, Driver, NoDriver};
+use nnunet_cli::doctor::driver::{self, Driver, NoDriver};
+
 use super::packages;
 
 /// The link of the chain that is missing.
@@ -69,6 +70,15 @@ impl NoCuda {
     }
 }
 
+/// Version of the cuDNN that libtorch_cuda has brought, as its number: 91900 for 9.19.0.
+pub(crate) fn cudnn_version() -> Option<usize> {
+    // SAFETY: the function takes nothing and returns a number (cudnn.h).
+    unsafe {
+        let function = Library::this().get::<unsafe extern "C" fn() -> usize>(b"cudnnGetVersion").ok()?;
+        Some(function())
+    }
+}
+
 /// Whether `cargo setup` has installed it.
 fn is_own(libtorch: &Path) -> bool {
     let libtorch = libtorch.canonicalize().unwrap_or_else(|_| libtorch.to_owned());
@@ -121,7 +131,7 @@ pub(crate) fn load(libtorch: &Path) -> Result<(), NoCuda> {
     }
     // SAFETY: the library belongs to the libtorch that is loaded; its initializers register operators.
     let library = unsafe { Library::open(Some(&file), RTLD_GLOBAL | RTLD_LAZY) };
-    let library = library.map_err(|error| loader_error(&super::reason(&error), libtorch))?;
+    let library = library.map_err(|error| loader_error(&driver::reason(&error), libtorch))?;
     std::mem::forget(library);
     Ok(())
 }

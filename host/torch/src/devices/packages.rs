@@ -25,8 +25,13 @@ const PACKAGES: [(&str, &str); 15] = [
 pub(crate) fn package(library: &str, libtorch: &Path) -> Option<String> {
     let (_, name) = PACKAGES.iter().find(|(start, _)| library.starts_with(start))?;
     let metadata = metadata(libtorch).and_then(|file| std::fs::read_to_string(file).ok()).unwrap_or_default();
-    let wanted = metadata.lines().find_map(|line| line.strip_prefix("Requires-Dist: ")?.strip_prefix(name));
-    let wanted = wanted.and_then(|rest| rest.split(';').next()).map(|version| version.trim().to_owned());
+    let of_name = |line: &'_ str| -> Option<String> {
+        let version = line.strip_prefix("Requires-Dist: ")?.strip_prefix(name)?;
+        // Not of a package whose name only begins like this.
+        version.starts_with('=').then(|| version.to_owned())
+    };
+    let wanted = metadata.lines().find_map(of_name);
+    let wanted = wanted.and_then(|rest| Some(rest.split(';').next()?.trim().to_owned()));
     let toolkit = || cuda_version(libtorch).map(|version| format!("=={version}.*"));
     Some(format!("{name}{}", wanted.or_else(toolkit).unwrap_or_default()))
 }
@@ -45,6 +50,12 @@ fn metadata(libtorch: &Path) -> Option<std::path::PathBuf> {
 /// The CUDA version that torch was built with, as its `version.py` says: `13.0`.
 pub(crate) fn cuda_version(libtorch: &Path) -> Option<String> {
     line_of_version(libtorch, "cuda")
+}
+
+/// torch's own version.
+pub(crate) fn torch_version(libtorch: &Path) -> Option<String> {
+    let of_archive = || std::fs::read_to_string(libtorch.join("build-version")).ok();
+    line_of_version(libtorch, "__version__").or_else(|| Some(of_archive()?.trim().to_owned()))
 }
 
 fn line_of_version(libtorch: &Path, name: &str) -> Option<String> {
@@ -66,13 +77,15 @@ mod tests {
         for path in [&torch, &wheel] {
             std::fs::create_dir(path).unwrap();
         }
-        let lines = "Requires-Dist: nvidia-cudnn-cu13==9.19.0.56; platform_system == \"Linux\"\n";
+        let lines = "Requires-Dist: nvidia-cudnn-cu13==9.19.0.56; platform_system == \"Linux\"\n\
+                     Requires-Dist: nvidia-cusparselt-cu13==0.8.0\n";
         std::fs::write(wheel.join("METADATA"), lines).unwrap();
         let version =
             "__all__ = ['__version__', 'cuda']\n__version__ = '2.11.0+cu130'\ncuda: Optional[str] = '13.0'\n";
         std::fs::write(torch.join("version.py"), version).unwrap();
         assert_eq!(package("libcudnn.so.9", &torch).as_deref(), Some("nvidia-cudnn-cu13==9.19.0.56"));
         assert_eq!(package("libcublasLt.so.13", &torch).as_deref(), Some("nvidia-cublas==13.0.*"));
+        assert_eq!(package("libcusparse.so.12", &torch).as_deref(), Some("nvidia-cusparse==13.0.*"));
         assert_eq!(package("libfoo.so", &torch), None);
         assert_eq!(cuda_version(&torch).as_deref(), Some("13.0"));
     }

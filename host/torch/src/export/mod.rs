@@ -7,8 +7,10 @@ use std::path::Path;
 use anyhow::{Result, ensure};
 use ndarray::{Array3, Axis};
 use nnunet_data::records;
-use nnunet_inference::{Slab, SlabReturn, Storage, WayBack, from_tensor, labels_to_cropped_grid, to_tensor};
-use nnunet_plugin_api::tch::{Kind, Tensor};
+use nnunet_inference::{
+    Heads, Slab, SlabReturn, Storage, WayBack, from_tensor, labels_to_cropped_grid, to_tensor,
+};
+use nnunet_plugin_api::tch::{Device, Kind, Tensor};
 use nnunet_plugin_api::vocabulary::CaseProperties;
 
 use self::probabilities::Probabilities;
@@ -65,6 +67,9 @@ impl<'a> Export<'a> {
     pub(crate) fn push(&mut self, first: usize, rows: &Tensor) -> Result<()> {
         let count = rows.size()[1] as usize;
         ensure_finite(rows)?;
+        if self.reduces_on_device(rows) {
+            return self.put_labels(first, &labels_on_device(rows)?);
+        }
         match &mut self.route {
             Route::Slabs(slabs) => {
                 if let Some(slab) = slabs.push(from_tensor(rows)?)? {
@@ -79,6 +84,24 @@ impl<'a> Export<'a> {
                 labels.slice_axis_mut(Axis(0), (first..first + count).into()).assign(&found);
             }
         }
+        Ok(())
+    }
+
+    /// Whether rows on a GPU can become labels there: they are not resampled, and scores are only compared. The label
+    /// maps then are all that leaves the GPU.
+    fn reduces_on_device(&self, rows: &Tensor) -> bool {
+        rows.device() != Device::Cpu
+            && matches!(self.route, Route::Slabs(_))
+            && matches!(self.processing.output_head(), Heads::Labels(_))
+            && self.probabilities.is_none()
+            && !self.resampler.resamples()
+    }
+
+    /// Labels of rows, (n, y, x) in the network's order.
+    fn put_labels(&mut self, first: usize, labels: &Array3<u8>) -> Result<()> {
+        let rows = first..first + labels.shape()[0];
+        let labels = labels.view().permuted_axes(self.resampler.transpose_backward);
+        self.labels.slice_axis_mut(Axis(self.resampler.axis()), rows.into()).assign(&labels);
         Ok(())
     }
 
@@ -120,11 +143,20 @@ impl<'a> Export<'a> {
     }
 }
 
+/// The class with the highest score of every voxel, the first one on ties.
+fn labels_on_device(rows: &Tensor) -> Result<Array3<u8>> {
+    let labels = rows.f_argmax(0, false)?.f_to_kind(Kind::Uint8)?.f_to_device(Device::Cpu)?;
+    let size = labels.size();
+    let [z, y, x] = std::array::from_fn(|axis| size.get(axis).map_or(0, |len| *len as usize));
+    Ok(Array3::from_shape_vec((z, y, x), Vec::try_from(labels.f_reshape([-1])?)?)?)
+}
+
 /// Scores that are not finite would silently become background.
 fn ensure_finite(rows: &Tensor) -> Result<()> {
-    let all = rows.f_isfinite()?.f_all()?.f_to_kind(Kind::Double)?;
+    // A sum needs no memory, and is not finite if one of its terms is not.
+    let sum = f64::try_from(rows.f_sum(Kind::Float)?)?;
     ensure!(
-        f64::try_from(all)? == 1.0,
+        sum.is_finite(),
         "the network's scores are not finite (NaN or infinite); look for such values in the images, or for a checkpoint \
          whose training diverged"
     );

@@ -159,6 +159,13 @@ impl Sizes {
         (rows * y * x * (window.num_classes + 1)) as u64 * element(window.scores)
     }
 
+    /// A group of finished rows, as the sums have them.
+    pub(super) fn rows_on_device(&self, window: &SlidingWindow) -> u64 {
+        let [rows, y, x] = self.network;
+        let all = (rows * y * x * window.num_classes) as u64 * element(window.scores);
+        all.min(SLAB)
+    }
+
     /// Scores of the whole volume: the sum over folds, and, for splines, both grids.
     fn folds(&self, window: &SlidingWindow) -> u64 {
         let classes = window.num_classes as u64;

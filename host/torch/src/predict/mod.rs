@@ -18,7 +18,7 @@ use nnunet_cli::commands::predict::{AllInGpu, Args, Mode, Precision as Format};
 use nnunet_cli::{pictures, report};
 use nnunet_data::{failures, folders, memory};
 use nnunet_engine::session::Session;
-use nnunet_inference::Storage;
+use nnunet_inference::{SlidingWindow, Storage};
 use nnunet_plugin_api::Network;
 use nnunet_plugin_api::tch::Device;
 use nnunet_plugin_api::vocabulary::Precision;
@@ -26,6 +26,7 @@ use rayon::prelude::*;
 
 use memory_plan::{Plan, Sizes};
 use model_source::ModelSource;
+pub(crate) use on_device::Needs;
 use on_device::OnDevice;
 use pipeline::{Pipeline, Threads};
 use prediction_records::{Common, Records};
@@ -38,6 +39,7 @@ use crate::{devices, families};
 pub(crate) fn run(args: &Args, session: &Session) -> Result<()> {
     check(args)?;
     let device = devices::resolve(args.device)?;
+    devices::set_numerics(false, precision(args))?;
     let source = ModelSource::of(args, session)?;
     let folder = source.folder();
     let family = families::of(folder)?;
@@ -85,7 +87,7 @@ fn predict_cases(
     cases: &[Case],
 ) -> Result<()> {
     let sizes = Sizes::of(model, cases);
-    let planned_device_bytes = place_on_device(args, model, &sizes)?;
+    let on_device = place_on_device(args, model, &sizes)?;
     let mine: Vec<&Case> = cases.iter().skip(args.part_id).step_by(args.num_parts).collect();
     let open: Vec<&Case> = mine.iter().filter(|case| is_open(case, args)).copied().collect();
     let left = mine.len() - open.len();
@@ -109,7 +111,7 @@ fn predict_cases(
         device: devices::name(model.window.device),
         precision: format!("{:?}", model.window.kind),
         planned_peak_bytes: plan.peak(open.len()),
-        planned_device_bytes,
+        planned_device_bytes: on_device.map(|plan| plan.bytes),
     };
     let records = Records::new(args.output.join(record_name(args)), &common, session)?;
     let pipeline = Pipeline {
@@ -121,6 +123,7 @@ fn predict_cases(
         folder: &args.output,
         available: memory::default_budget(),
         channels: model.input_channels,
+        least_device_bytes: on_device.map(|plan| plan.least),
     };
     let networks: Vec<&dyn Network> = model.networks.iter().map(|network| &**network).collect();
     pipeline.run(&open, &networks)?;
@@ -137,23 +140,24 @@ fn is_open(case: &Case, args: &Args) -> bool {
 }
 
 /// Chooses what lies on the GPU; gives the bytes that are planned there, if there is one.
-fn place_on_device(args: &Args, model: &mut LoadedModel, sizes: &Sizes) -> Result<Option<u64>> {
+fn place_on_device(args: &Args, model: &mut LoadedModel, sizes: &Sizes) -> Result<Option<OnDevice>> {
     if model.window.device == Device::Cpu {
         if args.max_vram.is_some() || args.all_in_gpu() != AllInGpu::None {
             report::line("no GPU is used: --max-vram and --all_in_gpu change nothing");
         }
         return Ok(None);
     }
-    let bytes = model.checkpoints.iter().map(|file| Ok(std::fs::metadata(file)?.len()));
-    let weights = bytes.sum::<Result<u64>>()?;
-    let max = args.max_vram.unwrap_or(u64::MAX);
-    let plan = OnDevice::new(sizes, &model.window, weights, max, args.all_in_gpu());
+    let estimate = sizes.activations(&SlidingWindow { batch: 1, ..model.window.clone() });
+    let network = model.networks.first().context("the model has no network")?;
+    let (needs, available) = devices::needs(&**network, model.input_channels, &model.window, estimate)?;
+    let max = args.max_vram.unwrap_or(available);
+    let plan = OnDevice::new(sizes, &model.window, needs, max, args.all_in_gpu());
     report::line(&plan.describe(args.max_vram));
     model.window.batch = plan.batch;
     if plan.sums {
         model.window.sums = Storage::Device(model.window.device);
     }
-    Ok(Some(plan.bytes))
+    Ok(Some(plan))
 }
 
 /// Draws every case that has a label map.

@@ -6,6 +6,9 @@ use nnunet_inference::SlidingWindow;
 
 use super::memory_plan::Sizes;
 
+/// Groups of rows between the sums and the export: being made, waiting, being taken.
+const ROWS_UNDER_WAY: u64 = 3;
+
 /// What lies on the GPU, and how many bytes it takes there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct OnDevice {
@@ -15,20 +18,37 @@ pub(crate) struct OnDevice {
     pub(crate) batch: usize,
     /// Bytes, weights included.
     pub(crate) bytes: u64,
+    /// The bytes that are needed at least: one tile, with the sums in main memory.
+    pub(crate) least: u64,
+}
+
+/// Bytes that were found or estimated.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Needs {
+    /// What is on the device in any case: the networks.
+    pub(crate) base: u64,
+    /// One tile on its way through a network.
+    pub(crate) tile: u64,
 }
 
 impl OnDevice {
-    /// For a device of `max` bytes and networks of `weights` bytes. The sums come before a larger batch: on the machine's
-    /// side every tile would have to leave the device.
-    pub(crate) fn new(sizes: &Sizes, window: &SlidingWindow, weights: u64, max: u64, wish: AllInGpu) -> Self {
-        let tile = sizes.activations(&SlidingWindow { batch: 1, ..window.clone() });
-        let sums = sizes.sums(window);
-        let has_sums = wish != AllInGpu::False && weights + tile + sums <= max;
-        let base = weights + if has_sums { sums } else { 0 };
+    /// For a device of `max` bytes. The sums come before a larger batch: in main memory every tile would have to leave the
+    /// device.
+    pub(crate) fn new(
+        sizes: &Sizes,
+        window: &SlidingWindow,
+        Needs { base, tile }: Needs,
+        max: u64,
+        wish: AllInGpu,
+    ) -> Self {
+        // Rows that are done are on the device until the export takes them.
+        let (sums, least) = (sizes.sums(window) + ROWS_UNDER_WAY * sizes.rows_on_device(window), base + tile);
+        let has_sums = wish != AllInGpu::False && least + sums <= max;
+        let base = base + if has_sums { sums } else { 0 };
         let variants = 1_u64 << window.mirror_axes.len();
         let fits = (max.saturating_sub(base) / tile.max(1)).clamp(1, variants);
         let batch = 1 << fits.ilog2();
-        Self { sums: has_sums, batch: batch as usize, bytes: base + batch * tile }
+        Self { sums: has_sums, batch: batch as usize, bytes: base + batch * tile, least }
     }
 
     /// One line for the user.
@@ -56,7 +76,8 @@ mod tests {
             features: 32,
             is_cubic: false,
         };
-        OnDevice::new(&sizes, &SlidingWindow::new(vec![64, 128, 128], 25), 100 << 20, max, wish)
+        let window = SlidingWindow::new(vec![64, 128, 128], 25);
+        OnDevice::new(&sizes, &window, Needs { base: 100 << 20, tile: 1400 << 20 }, max, wish)
     }
 
     #[test]

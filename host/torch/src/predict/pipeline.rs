@@ -16,7 +16,7 @@ use nnunet_cli::commands::predict::Args;
 use nnunet_cli::report;
 use nnunet_data::images;
 use nnunet_data::memory::{self, Budget, Share};
-use nnunet_inference::{SlidingWindow, predict_rows, tile_count, to_tensor};
+use nnunet_inference::{SlidingWindow, is_out_of_memory, predict_rows, tile_count, to_tensor};
 use nnunet_plugin_api::tch::Tensor;
 use nnunet_plugin_api::vocabulary::CaseProperties;
 use nnunet_plugin_api::{Error as ComponentError, Network};
@@ -65,6 +65,8 @@ pub(crate) struct Pipeline<'a> {
     pub(crate) available: u64,
     /// Channels of the network's input.
     pub(crate) channels: usize,
+    /// Bytes of a GPU that are needed at least; none on the CPU.
+    pub(crate) least_device_bytes: Option<u64>,
 }
 
 /// A preprocessed case.
@@ -213,9 +215,23 @@ impl Pipeline<'_> {
         });
         let last = match done {
             Ok(()) => Message::End(since(start)),
-            Err(error) => Message::Failed(format!("{error:#}")),
+            Err(error) => Message::Failed(self.explained(&error)),
         };
         let _ = to.send(last);
+    }
+
+    /// What to do where even one tile did not fit on the GPU.
+    fn explained(&self, error: &anyhow::Error) -> String {
+        match self.least_device_bytes.filter(|_| is_out_of_memory(error)) {
+            Some(bytes) => {
+                let needed = memory::readable(bytes);
+                format!(
+                    "the GPU's memory does not suffice for one tile: {needed} are needed, as --max-vram {needed}; free \
+                     memory there, or use --device cpu ({error:#})"
+                )
+            }
+            None => format!("{error:#}"),
+        }
     }
 
     fn export_all(&self, leaving: &Mutex<Receiver<Leaving<'_>>>, bar: &ProgressBar) -> Result<()> {

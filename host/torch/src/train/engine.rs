@@ -19,15 +19,6 @@ use crate::v1::model_info::ModelInfo;
 use crate::v1::network as v1_network;
 use crate::{components, network};
 
-/// What `--deterministic` adds: one thread in libtorch, so that sums do not depend on the number of cores, and no search
-/// for the fastest convolution on CUDA. Batches never depend on anything but the seed.
-pub(super) fn make_deterministic(deterministic: bool) {
-    if deterministic {
-        tch::set_num_threads(1);
-    }
-    tch::Cuda::cudnn_set_benchmark(!deterministic);
-}
-
 /// Puts the project's components into a blueprint, and what names of its configuration file stand for: the model must
 /// be usable without that file.
 pub(super) fn choose(blueprint: &mut Blueprint, session: &Session) -> Result<()> {

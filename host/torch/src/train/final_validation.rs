@@ -5,7 +5,8 @@ use nnunet_cli::report;
 use nnunet_data::pipeline;
 use nnunet_data::records::Split;
 use nnunet_data::selection::{Determination, determine};
-use nnunet_inference::{Scores, SlidingWindow};
+use nnunet_inference::{Scores, SlidingWindow, Storage};
+use nnunet_plugin_api::tch::Device;
 use nnunet_training::Engine;
 
 use super::job::Job;
@@ -53,6 +54,11 @@ pub(super) fn window(job: &Job<'_>, engine: &Engine) -> SlidingWindow {
     }
     window.kind = engine.kind;
     window.device = engine.store.device();
+    if window.device != Device::Cpu {
+        // As much as fits: what does not is done in smaller parts, or in main memory.
+        window.batch = 1 << window.mirror_axes.len();
+        window.sums = Storage::Device(window.device);
+    }
     window
 }
 

@@ -47,7 +47,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<ExitCode> {
     check_plugins(&job, session)?;
     let trainer = resolved_trainer(&job, session)?;
     let split = splits::split(&job.preprocessed, &preprocessed_cases::names(&job.data())?, &args.fold)?;
-    engine::make_deterministic(args.deterministic);
+    devices::set_numerics(args.deterministic, trainer.blueprint.precision)?;
     cascade::prepare(&job, &trainer, &split, session)?;
     let mut engine = engine::build(&job, trainer, session)?;
     folders::create(&job.output)?;

@@ -6,7 +6,7 @@ use anyhow::Result;
 use ndarray::{Array3, Array4, Axis};
 use nnunet_data::export;
 use nnunet_data::folders::copy_file;
-use nnunet_data::v2::Dataset;
+use nnunet_data::v2::{Dataset, properties_to_pickle};
 use nnunet_formats::Geometry;
 use nnunet_formats::pickle::Value;
 use nnunet_inference::{Heads, paste};
@@ -105,7 +105,7 @@ impl CaseExport for V2Processing {
     }
 
     fn probability_properties(&self, case: &CaseProperties) -> Result<Value> {
-        properties_to_pickle(case, &self.plans)
+        properties_to_pickle(case, self.plans.transpose_forward, self.plans.reader)
     }
 
     fn write_labels(&self, labels: Array3<u8>, case: &CaseProperties, output: &Path) -> Result<()> {
@@ -121,22 +121,4 @@ fn softmax(logits: &mut Array4<f32>) {
         let sum = voxel.sum();
         voxel.mapv_inplace(|value| value / sum);
     }
-}
-
-/// The properties that v2 keeps beside probabilities; sizes and boxes are in transposed order there.
-fn properties_to_pickle(case: &CaseProperties, plans: &Plans) -> Result<Value> {
-    let order = plans.transpose_forward;
-    let sizes = |size: [usize; 3]| Value::Tuple(size.iter().map(|len| Value::Int(*len as i64)).collect());
-    let bbox = order.map(|axis| Value::ints(case.crop_bbox[axis]));
-    let spacing = case.original_spacing.iter().map(|value| Value::Float(*value)).collect();
-    let own = [
-        ("spacing", Value::List(spacing)),
-        ("shape_before_cropping", sizes(order.map(|axis| case.original_size_of_raw_data[axis]))),
-        ("bbox_used_for_cropping", Value::List(bbox.into_iter().collect())),
-        (
-            "shape_after_cropping_and_before_resampling",
-            sizes(order.map(|axis| case.size_after_cropping[axis])),
-        ),
-    ];
-    Ok(Value::dict(plans.reader.keeps(case)?.into_iter().chain(own).collect()))
 }

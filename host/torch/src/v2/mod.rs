@@ -9,7 +9,6 @@ mod network_plan;
 mod plans;
 mod plans_check;
 mod preprocess;
-mod resampling;
 
 use std::path::Path;
 

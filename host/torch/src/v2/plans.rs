@@ -6,12 +6,12 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use nnunet_data::v2::{Dataset, Reader, load};
 use nnunet_plugin_api::vocabulary::IntensityStatistics;
+use nnunet_preprocessing::v2::{Function, Kwargs, Resampler};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::network_plan::NetworkPlan;
 use super::plans_check;
-use super::resampling::{Function, Kwargs, Resampler};
 
 /// `plans.json`.
 #[derive(Debug, Deserialize)]

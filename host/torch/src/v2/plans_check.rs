@@ -3,7 +3,7 @@
 use anyhow::{Result, bail, ensure};
 
 use super::plans::{Configuration, Plans};
-use super::resampling::Function;
+use nnunet_preprocessing::v2::Function;
 
 /// The class of v2 that preprocesses.
 const PREPROCESSOR: &str = "DefaultPreprocessor";

@@ -13,6 +13,7 @@ use crate::report;
 
 /// Arguments of `nnUNetv2_convert_old_nnUNet_dataset`.
 #[derive(Debug, clap::Args)]
+#[command(rename_all = "snake_case")]
 pub struct Old {
     /// Folder of the task, with imagesTr, labelsTr and dataset.json.
     #[arg(value_name = "TASK_FOLDER")]
@@ -24,6 +25,7 @@ pub struct Old {
 
 /// Arguments of `nnUNetv2_convert_MSD_dataset`.
 #[derive(Debug, clap::Args)]
+#[command(rename_all = "snake_case")]
 pub struct Msd {
     /// The decathlon's folder, TaskXX_NAME.
     #[arg(short = 'i', required = true, value_name = "FOLDER")]
@@ -38,6 +40,7 @@ pub struct Msd {
 
 /// Arguments of `convert_to_task`, which v2 does not have.
 #[derive(Debug, clap::Args)]
+#[command(rename_all = "snake_case")]
 pub struct ToTask {
     /// Data set, by number or name.
     #[arg(short = 'd', required = true, value_name = "DATASET")]

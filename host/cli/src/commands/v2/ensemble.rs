@@ -11,6 +11,7 @@ use crate::commands::postprocessing_choice::PostprocessingChoice;
 
 /// Arguments of v2's command.
 #[derive(Debug, clap::Args)]
+#[command(rename_all = "snake_case")]
 pub struct Args {
     /// Folders of predictions with npz and pkl files, made with --save_probabilities.
     #[arg(short = 'i', num_args = 1.., required = true, value_name = "FOLDER")]

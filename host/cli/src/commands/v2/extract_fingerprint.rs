@@ -14,6 +14,7 @@ pub(super) const EXTRACTOR: &str = "DatasetFingerprintExtractor";
 
 /// Arguments of v2's command.
 #[derive(Debug, clap::Args)]
+#[command(rename_all = "snake_case")]
 pub struct Args {
     /// Data sets, by number or name.
     #[arg(short = 'd', num_args = 1.., required = true, value_name = "DATASET")]

@@ -4,6 +4,7 @@ use anyhow::{Result, bail};
 
 /// Whatever is given.
 #[derive(Debug, clap::Args)]
+#[command(rename_all = "snake_case")]
 pub struct Args {
     /// Anything.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

@@ -37,18 +37,21 @@ pub const COMMANDS: [&str; 21] = [
 ];
 
 /// Long flags that v2 writes with one dash.
-const ONE_DASH: [&str; 32] = [
+const ONE_DASH: [&str; 33] = [
+    "--cfg",
+    "--channel_idx",
     "--chk",
+    "--dataset_json",
     "--device",
     "--djfile",
     "--ep",
     "--fpe",
     "--gpu_memory_target",
-    "--max_ram",
+    "--il",
     "--np",
     "--npfp",
-    "--nps",
     "--npp",
+    "--nps",
     "--num_gpus",
     "--num_parts",
     "--overlay_intensity",
@@ -68,8 +71,6 @@ const ONE_DASH: [&str; 32] = [
     "--step_size",
     "--tp",
     "--tr",
-    "--il",
-    "--cfg",
 ];
 
 /// Checks the words of a program that was called through a link, already rewritten to `v2 NAME …`: help is printed, and

@@ -1,13 +1,19 @@
 //! The commands of nnU-Net v2, `nnunet v2 NAME` or, through a link, `nnUNetv2_NAME`.
 
+mod apply_postprocessing;
+#[cfg(test)]
+mod callers;
 mod convert;
 mod effort;
 mod ensemble;
+mod evaluate;
+mod export;
 mod extract_fingerprint;
 mod later;
 mod link;
 mod models;
 mod move_plans;
+mod overlays;
 mod plan_and_preprocess;
 mod plan_experiment;
 mod predict;
@@ -52,22 +58,22 @@ pub enum Command {
     DeterminePostprocessing(later::Args),
     /// Not there yet.
     AccumulateCrossvalResults(later::Args),
-    /// Not there yet.
-    ApplyPostprocessing(later::Args),
+    /// Apply a postprocessing to a folder of label maps.
+    ApplyPostprocessing(apply_postprocessing::Args),
     /// Show how to get and install the model of an address.
     DownloadPretrainedModelByUrl(models::Download),
     /// Average the predicted probabilities of several models.
     Ensemble(ensemble::Args),
-    /// Not there yet.
-    EvaluateFolder(later::Args),
-    /// Not there yet.
-    EvaluateSimple(later::Args),
-    /// Not there yet.
-    ExportModelToZip(later::Args),
+    /// Compute metrics of a folder of predictions of a data set.
+    EvaluateFolder(evaluate::Folder),
+    /// Compute metrics of a folder of predictions for some labels.
+    EvaluateSimple(evaluate::Simple),
+    /// Export trained models to a zip archive.
+    ExportModelToZip(export::Args),
     /// Install an exported model.
     InstallPretrainedModelFromZip(models::Install),
-    /// Not there yet.
-    PlotOverlayPngs(later::Args),
+    /// Draw the slice with most foreground of every case.
+    PlotOverlayPngs(overlays::Args),
     /// Predict a folder of images with a model in nnUNet_results.
     Predict(Box<predict::Args>),
     /// Predict a folder of images with the model of a folder or archive.
@@ -94,14 +100,14 @@ impl Command {
             Self::FindBestConfiguration(_) => later::refuse("find_best_configuration"),
             Self::DeterminePostprocessing(_) => later::refuse("determine_postprocessing"),
             Self::AccumulateCrossvalResults(_) => later::refuse("accumulate_crossval_results"),
-            Self::ApplyPostprocessing(_) => later::refuse("apply_postprocessing"),
+            Self::ApplyPostprocessing(args) => apply_postprocessing::run(args),
             Self::DownloadPretrainedModelByUrl(args) => models::download(args),
             Self::Ensemble(args) => ensemble::run(args, &session()?),
-            Self::EvaluateFolder(_) => later::refuse("evaluate_folder"),
-            Self::EvaluateSimple(_) => later::refuse("evaluate_simple"),
-            Self::ExportModelToZip(_) => later::refuse("export_model_to_zip"),
+            Self::EvaluateFolder(args) => evaluate::run_folder(args),
+            Self::EvaluateSimple(args) => evaluate::run_simple(args),
+            Self::ExportModelToZip(args) => export::run(args),
             Self::InstallPretrainedModelFromZip(args) => models::install(args),
-            Self::PlotOverlayPngs(_) => later::refuse("plot_overlay_pngs"),
+            Self::PlotOverlayPngs(args) => overlays::run(args),
             Self::Predict(args) => return predict::run(args, options, tensors),
             Self::PredictFromModelfolder(args) => {
                 return predict::run_from_model_folder(args, options, tensors);

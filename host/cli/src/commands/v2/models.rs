@@ -12,6 +12,7 @@ use crate::report;
 
 /// Arguments of `nnUNetv2_install_pretrained_model_from_zip`.
 #[derive(Debug, clap::Args)]
+#[command(rename_all = "snake_case")]
 pub struct Install {
     /// The archive.
     #[arg(value_name = "ZIP")]
@@ -23,6 +24,7 @@ pub struct Install {
 
 /// Arguments of `nnUNetv2_download_pretrained_model_by_url`.
 #[derive(Debug, clap::Args)]
+#[command(rename_all = "snake_case")]
 pub struct Download {
     /// Address of the archive.
     url: String,

@@ -8,6 +8,7 @@ use crate::report;
 
 /// Arguments of v2's command.
 #[derive(Debug, clap::Args)]
+#[command(rename_all = "snake_case")]
 pub struct Args {
     /// Data set whose plans are taken, by number or name.
     #[arg(short = 's', required = true, value_name = "DATASET")]

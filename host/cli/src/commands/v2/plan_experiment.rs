@@ -12,6 +12,7 @@ use crate::report;
 
 /// Arguments of v2's command.
 #[derive(Debug, clap::Args)]
+#[command(rename_all = "snake_case")]
 pub struct Args {
     /// Data sets, by number or name.
     #[arg(short = 'd', num_args = 1.., required = true, value_name = "DATASET")]
@@ -22,6 +23,7 @@ pub struct Args {
 
 /// How data sets are planned.
 #[derive(Debug, clap::Args)]
+#[command(rename_all = "snake_case")]
 pub(super) struct Planning {
     /// Planner: of the program, of nnunet.toml or of a plugin.
     #[arg(long = "pl", default_value = "ExperimentPlanner", value_name = "NAME")]

@@ -16,6 +16,7 @@ use crate::tensor_commands::TensorCommands;
 
 /// Arguments of `nnUNetv2_predict`.
 #[derive(Debug, clap::Args)]
+#[command(rename_all = "snake_case")]
 pub struct Args {
     #[command(flatten)]
     shared: Shared,
@@ -41,6 +42,7 @@ pub struct Args {
 
 /// Arguments of `nnUNetv2_predict_from_modelfolder`.
 #[derive(Debug, clap::Args)]
+#[command(rename_all = "snake_case")]
 pub struct FromModelFolder {
     #[command(flatten)]
     shared: Shared,
@@ -51,6 +53,7 @@ pub struct FromModelFolder {
 
 /// What both commands have.
 #[derive(Debug, clap::Args)]
+#[command(rename_all = "snake_case")]
 struct Shared {
     /// Folder of images, `CASE_0000.nii.gz` and so on; their ending must be that of the training data.
     #[arg(short = 'i', required = true, value_name = "FOLDER")]

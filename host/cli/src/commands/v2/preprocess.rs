@@ -10,6 +10,7 @@ use crate::report;
 
 /// Arguments of v2's command.
 #[derive(Debug, clap::Args)]
+#[command(rename_all = "snake_case")]
 pub struct Args {
     /// Data sets, by number or name.
     #[arg(short = 'd', num_args = 1.., required = true, value_name = "DATASET")]
@@ -25,6 +26,7 @@ pub struct Args {
 
 /// Which configurations, and how many cases at a time.
 #[derive(Debug, clap::Args)]
+#[command(rename_all = "snake_case")]
 pub(super) struct Chosen {
     /// Configurations; those that a data set does not have are skipped.
     #[arg(short = 'c', num_args = 1.., default_values = ["2d", "3d_fullres", "3d_lowres"], value_name = "NAME")]

@@ -4,6 +4,7 @@
 use std::ffi::{CStr, c_char, c_int, c_uint};
 
 use libloading::os::unix::Library;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 const LIBRARY: &str = "libcuda.so.1";
@@ -11,26 +12,28 @@ const LIBRARY: &str = "libcuda.so.1";
 const NO_DEVICE: c_int = 100;
 
 /// A GPU as the driver describes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Gpu {
-    pub(crate) name: String,
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gpu {
+    /// The product's name.
+    pub name: String,
     /// Bytes.
-    pub(crate) memory: u64,
+    pub memory: u64,
 }
 
 /// A driver that answers.
-#[derive(Debug)]
-pub(crate) struct Driver {
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Driver {
     /// The newest CUDA version it can run, (major, minor).
-    pub(crate) cuda: (i32, i32),
+    pub cuda: (i32, i32),
     /// Its own version.
-    pub(crate) version: Option<String>,
-    pub(crate) gpus: Vec<Gpu>,
+    pub version: Option<String>,
+    /// The GPUs it shows to this process.
+    pub gpus: Vec<Gpu>,
 }
 
 /// Why there is no driver to work with.
 #[derive(Debug, Error)]
-pub(crate) enum NoDriver {
+pub enum NoDriver {
     /// Its library cannot be loaded.
     #[error("there is no NVIDIA driver ({0})")]
     NotThere(String),
@@ -49,10 +52,9 @@ pub(crate) enum NoDriver {
 ///
 /// # Errors
 /// No driver, or none that works.
-pub(crate) fn find() -> Result<Driver, NoDriver> {
+pub fn find() -> Result<Driver, NoDriver> {
     // SAFETY: the driver's library may be loaded at any time.
-    let library =
-        unsafe { Library::new(LIBRARY) }.map_err(|error| NoDriver::NotThere(super::reason(&error)))?;
+    let library = unsafe { Library::new(LIBRARY) }.map_err(|error| NoDriver::NotThere(reason(&error)))?;
     let start: unsafe extern "C" fn(c_uint) -> c_int = function(&library, "cuInit")?;
     // SAFETY: cuInit takes flags, which must be 0.
     match unsafe { start(0) } {
@@ -70,6 +72,12 @@ pub(crate) fn find() -> Result<Driver, NoDriver> {
         return Err(NoDriver::NoGpu);
     }
     Ok(Driver { cuda: (cuda / 1000, cuda % 1000 / 10), version: own_version(), gpus })
+}
+
+/// What the loader says; libloading keeps it in the cause.
+#[must_use]
+pub fn reason(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 /// A function of the library with the type of its declaration in `cuda.h`.

@@ -1,10 +1,10 @@
 //! Reads damaged files for as long as one likes: no reader may panic, or take more memory than the file justifies.
 //!
 //! ```sh
-//! cargo run --release -p nnunet-data --example fuzz -- nifti 10      # minutes; mha, nrrd, tif, png, bmp, npz, pickle, ...
+//! cargo run --release -p nnunet-fuzz -- nifti 10      # minutes; mha, nrrd, tif, png, bmp, npz, pickle, ...
 //! ```
 //!
-//! Files are made by the program's own writers, and taken from the reference data where there is some; then bytes are
+//! Files are made by the program's own writers, and taken from `tests/golden` and `tests/stored`; then bytes are
 //! changed, cut, repeated, and set to extreme numbers, inside the compression and the archive's members as well as outside.
 //! A failure prints the seed of its round: give it as the third argument to see the round again.
 #![allow(

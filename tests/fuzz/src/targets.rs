@@ -10,7 +10,7 @@ use nnunet_formats::nifti::{self, Geometry};
 use nnunet_formats::pickle::{self, Value};
 use nnunet_formats::torch_zip::{self, Checkpoint, TensorData};
 use nnunet_formats::{meta_image, npz, nrrd, picture, tiff};
-use nnunet_test_support::{files, reference};
+use nnunet_test_support::{files, golden};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
@@ -24,7 +24,7 @@ const PER_PICTURE_BYTE: usize = 4096 * 6;
 const TIFF_TAGS: usize = 256 << 20;
 /// Larger files make rounds slow.
 const LARGEST_SEED_FILE: usize = 300_000;
-/// Files of a folder of the reference data.
+/// Most files that are taken from a folder.
 const SEED_FILES: usize = 60;
 
 /// One kind of file.
@@ -136,17 +136,16 @@ fn small_archive() -> Vec<u8> {
     archive.finish().unwrap().into_inner()
 }
 
-/// Real files of the reference data.
+/// Files of the golden data, which are the corpus to start from.
 fn found(name: &str) -> Vec<PathBuf> {
     let all = |folder: &str, ending: &str| {
-        reference(folder, "fuzz")
-            .map_or(Vec::new(), |folder| files(&folder, ending).into_iter().take(SEED_FILES).collect())
+        files(&golden(folder), ending).into_iter().take(SEED_FILES).collect::<Vec<_>>()
     };
     match name {
-        "nifti" => all("hippocampus/Task004_Hippocampus/imagesTr", ".nii.gz"),
-        "pickle" => {
-            ["hippocampus_v1", "torch_zip/v1", "torch_zip/hostile"].map(|folder| all(folder, ".pkl")).concat()
-        }
+        "nifti" => all("synthetic/twod/seed1/raw/Task504_SynTwoD/imagesTr", ".nii.gz"),
+        "pickle" => ["synthetic/ct_aniso/seed1", "torch_zip/v1", "torch_zip/hostile"]
+            .map(|folder| all(folder, ".pkl"))
+            .concat(),
         "checkpoint" => {
             [all("torch_zip/v1", ".model"), all("torch_zip/v1", ".pt"), all("torch_zip/hostile", ".pt")]
                 .concat()
@@ -157,9 +156,9 @@ fn found(name: &str) -> Vec<PathBuf> {
             found.retain(|path| !path.ends_with("zipbomb_model.zip"));
             found
         }
-        "dataset" => all("hippocampus/Task004_Hippocampus", ".json"),
+        "dataset" => all("synthetic/ct_aniso/seed1/raw/Task501_SynCtAniso", ".json"),
         "mha" | "nrrd" | "tif" | "png" | "bmp" => {
-            files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/stored/formats"), name)
+            files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../stored/formats"), name)
         }
         _ => Vec::new(),
     }

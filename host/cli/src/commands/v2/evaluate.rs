@@ -1,0 +1,95 @@
+//! `nnUNetv2_evaluate_folder` and `nnUNetv2_evaluate_simple`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use nnunet_data::images;
+use nnunet_data::v2::{Class, Dataset, Evaluation, evaluate, load};
+
+use super::effort::default_processes;
+use crate::report;
+
+/// What both commands have.
+#[derive(Debug, clap::Args)]
+#[command(rename_all = "snake_case")]
+struct Shared {
+    /// Folder of the references.
+    #[arg(value_name = "GT_FOLDER")]
+    references: PathBuf,
+    /// Folder of the predictions.
+    #[arg(value_name = "PRED_FOLDER")]
+    predictions: PathBuf,
+    /// The file to write; summary.json in the folder of predictions by default.
+    #[arg(short = 'o', value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Cases at a time; 8 by default, or nnUNet_def_n_proc.
+    #[arg(long = "np", value_name = "N")]
+    processes: Option<usize>,
+    /// Pass over references without a prediction.
+    #[arg(long)]
+    chill: bool,
+}
+
+/// Arguments of `nnUNetv2_evaluate_folder`.
+#[derive(Debug, clap::Args)]
+#[command(rename_all = "snake_case")]
+pub struct Folder {
+    #[command(flatten)]
+    shared: Shared,
+    /// dataset.json of the data set.
+    #[arg(long = "djfile", required = true, value_name = "FILE")]
+    dataset: PathBuf,
+    /// plans.json of the model; accepted as v2's, nothing in it is needed.
+    #[arg(long = "pfile", value_name = "FILE")]
+    plans: Option<PathBuf>,
+}
+
+/// Arguments of `nnUNetv2_evaluate_simple`.
+#[derive(Debug, clap::Args)]
+#[command(rename_all = "snake_case")]
+pub struct Simple {
+    #[command(flatten)]
+    shared: Shared,
+    /// Labels to evaluate.
+    #[arg(short = 'l', num_args = 1.., required = true, value_name = "LABEL")]
+    labels: Vec<i64>,
+    /// Label of the references whose voxels do not count.
+    #[arg(long = "il", value_name = "LABEL")]
+    ignore: Option<i64>,
+}
+
+pub(super) fn run_folder(args: &Folder) -> Result<()> {
+    let dataset: Dataset = load(&args.dataset)?;
+    args.shared.evaluate(dataset.file_ending.clone(), dataset.foreground(), dataset.ignore_label())
+}
+
+pub(super) fn run_simple(args: &Simple) -> Result<()> {
+    let ending = ending(&args.shared.references)?;
+    args.shared.evaluate(ending, args.labels.iter().copied().map(Class::Label).collect(), args.ignore)
+}
+
+/// The ending of the first image of a folder.
+fn ending(folder: &Path) -> Result<String> {
+    let names = images::list(folder)?;
+    let ending = names.first().and_then(|name| images::ending(name));
+    Ok(ending.with_context(|| format!("{} has no label maps", folder.display()))?.to_owned())
+}
+
+impl Shared {
+    fn evaluate(&self, file_ending: String, classes: Vec<Class>, ignore: Option<i64>) -> Result<()> {
+        let evaluation = Evaluation {
+            references: self.references.clone(),
+            predictions: self.predictions.clone(),
+            file_ending,
+            classes,
+            ignore,
+            chill: self.chill,
+        };
+        let output = self.output.clone().unwrap_or_else(|| self.predictions.join("summary.json"));
+        let threads = self.processes.unwrap_or_else(default_processes).max(1);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
+        let dice = pool.install(|| evaluate(&evaluation, &output))?;
+        report::line(&format!("foreground: mean Dice {dice:.4}; {}", output.display()));
+        Ok(())
+    }
+}

@@ -1,0 +1,154 @@
+//! A zip of trained models of v2 (v2 `export_pretrained_model`).
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, ensure};
+
+use super::archive::write;
+
+/// Files of a model without which it cannot predict.
+const NEEDED: [&str; 2] = ["plans.json", "dataset.json"];
+/// Files of a fold that tell how it came about.
+const OF_FOLD: [&str; 4] =
+    ["debug.json", "progress.png", "network_architecture.pdf", "validation/summary.json"];
+/// Results of the cross-validation.
+const OF_CROSS_VALIDATION: [&str; 3] = ["summary.json", "postprocessing.pkl", "postprocessing.json"];
+
+/// What to export.
+#[derive(Debug, Clone)]
+pub struct ExportV2 {
+    /// `nnUNet_results`; names in the archive are relative to it.
+    pub results: PathBuf,
+    /// Name of the data set.
+    pub dataset: String,
+    /// Start of the models' names, `TRAINER__PLANS`.
+    pub model: String,
+    /// Configurations.
+    pub configurations: Vec<String>,
+    /// Folds: numbers, or `all`.
+    pub folds: Vec<String>,
+    /// Names of the checkpoints.
+    pub checkpoints: Vec<String>,
+    /// A configuration that is missing is an error.
+    pub strict: bool,
+    /// Label maps of the cross-validation too.
+    pub cross_validation: bool,
+}
+
+impl ExportV2 {
+    fn files(&self) -> Result<Vec<PathBuf>> {
+        let mut files = Vec::new();
+        for configuration in &self.configurations {
+            let model = Path::new(&self.dataset).join(format!("{}__{configuration}", self.model));
+            if self.results.join(&model).is_dir() {
+                self.model_files(&model, &mut files)?;
+            } else {
+                ensure!(
+                    !self.strict,
+                    "there is no model at {}; name the configurations with -c, or leave missing ones out with \
+                     --not_strict",
+                    self.results.join(&model).display()
+                );
+                tracing::info!("{configuration} has no model and is left out");
+            }
+        }
+        ensure!(!files.is_empty(), "there is no model of {} to export", self.dataset);
+        let of_dataset = ["inference_information.json", "inference_information.txt"];
+        files.extend(self.there(Path::new(&self.dataset), &of_dataset));
+        Ok(files)
+    }
+
+    fn model_files(&self, model: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+        for fold in &self.folds {
+            let fold = model.join(format!("fold_{fold}"));
+            for checkpoint in &self.checkpoints {
+                let path = self.results.join(&fold).join(checkpoint);
+                ensure!(
+                    path.is_file(),
+                    "{} is missing; train that fold, or name others with -f",
+                    path.display()
+                );
+                files.push(fold.join(checkpoint));
+            }
+            files.extend(self.there(&fold, &OF_FOLD));
+            if self.cross_validation {
+                files.extend(self.label_maps(&fold.join("validation"))?);
+            }
+        }
+        let folds = self.folds.join("_");
+        files
+            .extend(self.there(&model.join(format!("crossval_results_folds_{folds}")), &OF_CROSS_VALIDATION));
+        for name in NEEDED {
+            let path = self.results.join(model).join(name);
+            ensure!(path.is_file(), "{} is missing", path.display());
+            files.push(model.join(name));
+        }
+        files.extend(self.there(model, &["dataset_fingerprint.json"]));
+        Ok(())
+    }
+
+    /// Those files of a folder that exist.
+    fn there(&self, folder: &Path, names: &[&str]) -> Vec<PathBuf> {
+        names.iter().map(|name| folder.join(name)).filter(|file| self.results.join(file).is_file()).collect()
+    }
+
+    /// The label maps of a folder: everything but probabilities and the summary, which is listed already.
+    fn label_maps(&self, folder: &Path) -> Result<Vec<PathBuf>> {
+        let from = self.results.join(folder);
+        if !from.is_dir() {
+            return Ok(Vec::new());
+        }
+        let is_label_map = |name: &String| {
+            let other = name.ends_with(".npz") || name.ends_with(".pkl") || name == "summary.json";
+            !other && from.join(name).is_file()
+        };
+        let names = crate::folders::file_names(&from, "")?;
+        Ok(names.into_iter().filter(is_label_map).map(|name| folder.join(name)).collect())
+    }
+}
+
+/// Writes the archive; returns how many files it holds.
+///
+/// # Errors
+/// Returns an error for models, folds or checkpoints that are missing, or an I/O error.
+pub fn export_v2(what: &ExportV2, to: &Path) -> Result<usize> {
+    let files = what.files()?;
+    write(&files, &what.results, to)?;
+    Ok(files.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange::install;
+
+    #[test]
+    fn what_is_exported_can_be_installed() {
+        let results = tempfile::tempdir().unwrap();
+        let model = "Dataset004_X/nnUNetTrainer__nnUNetPlans__2d";
+        for file in
+            ["plans.json", "dataset.json", "fold_0/checkpoint_final.pth", "fold_0/validation/summary.json"]
+        {
+            let path = results.path().join(model).join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, file).unwrap();
+        }
+        let what = ExportV2 {
+            results: results.path().into(),
+            dataset: "Dataset004_X".into(),
+            model: "nnUNetTrainer__nnUNetPlans".into(),
+            configurations: vec!["2d".into(), "3d_fullres".into()],
+            folds: vec!["0".into()],
+            checkpoints: vec!["checkpoint_final.pth".into()],
+            strict: false,
+            cross_validation: false,
+        };
+        let zip = results.path().join("x.zip");
+        assert_eq!(export_v2(&what, &zip).unwrap(), 4);
+        let other = tempfile::tempdir().unwrap();
+        let installed = install(&zip, other.path(), false).unwrap();
+        assert_eq!(installed, [other.path().join(model)]);
+        assert!(export_v2(&ExportV2 { strict: true, ..what.clone() }, &zip).is_err());
+        assert!(export_v2(&ExportV2 { folds: vec!["1".into()], ..what }, &zip).is_err());
+    }
+}

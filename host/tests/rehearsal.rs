@@ -1,0 +1,208 @@
+//! Prediction and training on the CUDA device of the tests, which computes on the CPU: everything runs there, results are
+//! those of the CPU, and operators, copies and waiting reads stay below ceilings.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+
+use std::path::{Path, PathBuf};
+
+use nnunet_formats::{json, torch_zip};
+use nnunet_test_support::reference;
+use nnunet_tests::rehearsal::Counts;
+use nnunet_tests::{World, copy_folder, repository};
+
+const FOLD: &str = "results/nnUNet/3d_fullres/Task900_Phantom/Short__nnUNetPlansSmall/fold_0";
+const PREDICT: &str =
+    "predict -i raw/nnUNet_raw_data/Task900_Phantom/imagesTs -t 900 --tr Short -p nnUNetPlansSmall -f 0";
+
+/// Files of label maps of a folder, and what is in them.
+fn labels(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let entries = std::fs::read_dir(folder).unwrap().flatten().map(|entry| entry.path());
+    let mut maps: Vec<PathBuf> = entries.filter(|path| path.to_string_lossy().ends_with(".nii.gz")).collect();
+    maps.sort();
+    assert!(!maps.is_empty(), "no label maps in {}", folder.display());
+    let name = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
+    maps.iter().map(|path| (name(path), std::fs::read(path).unwrap())).collect()
+}
+
+fn assert_same_labels(world: &World, a: &str, b: &str) {
+    assert!(labels(&world.path(a)) == labels(&world.path(b)), "{a} and {b} differ");
+}
+
+fn all_values(checkpoint: &Path) -> Vec<f32> {
+    torch_zip::load(checkpoint)
+        .unwrap()
+        .tensors
+        .iter()
+        .filter_map(|tensor| tensor.to_f32())
+        .flatten()
+        .collect()
+}
+
+#[test]
+fn training_and_prediction_give_what_the_cpu_gives() {
+    let world = World::with_phantoms();
+    let train = "train 3d_fullres Short 900 0 -p nnUNetPlansSmall --fp32";
+    world.succeed(&format!("{train} --device cpu"));
+    std::fs::rename(world.path(FOLD), world.path("cpu")).unwrap();
+    // On the second of two devices: nothing may be left on the first.
+    let two = [("REHEARSAL_GPUS", "2")];
+    let (text, counts) = world.succeed_on_gpu(&format!("{train} --device cuda:1"), &two);
+    assert!(text.contains("device: cuda:1"), "{text}");
+    assert!(counts.peak_bytes[0] == 0 && counts.peak_bytes[1] > 0, "{counts:?}");
+    let file = "model_final_checkpoint.model";
+    let (ours, cpus) = (all_values(&world.path(FOLD).join(file)), all_values(&world.path("cpu").join(file)));
+    assert!(ours.len() == cpus.len() && ours.len() > 1000, "{} and {} values", ours.len(), cpus.len());
+    let largest = ours.iter().zip(&cpus).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(largest <= 1e-6, "parameters or momentum differ by {largest}");
+    assert_same_labels(&world, "cpu/validation_raw", &format!("{FOLD}/validation_raw"));
+
+    for flags in ["", "--disable_tta", "--all_in_gpu False", "--precision bf16"] {
+        let folder = |device: &str| format!("{device}{}", flags.replace([' ', '-'], ""));
+        let (cpu, gpu) = (folder("out_cpu"), folder("out_gpu"));
+        world.succeed(
+            &format!("{PREDICT} {flags} --precision fp32 -o {cpu} --device cpu")
+                .replace("--precision bf16 --precision fp32", "--precision bf16"),
+        );
+        let precision = if flags.contains("bf16") { "" } else { "--precision fp32" };
+        world.succeed_on_gpu(&format!("{PREDICT} {flags} {precision} -o {gpu} --device cuda"), &[]);
+        assert_same_labels(&world, &cpu, &gpu);
+    }
+    world.succeed_on_gpu(&format!("{PREDICT} --precision fp16 -o half --device cuda"), &[]);
+    world.succeed_on_gpu(&format!("{train} -c --device cuda"), &[]);
+    let (none, _) = world.run_on_gpu(&format!("{PREDICT} -o none --device cuda:2"), &two);
+    assert!(none.code != 0 && none.text.contains("the last of 2 is cuda:1"), "{}", none.text);
+}
+
+#[test]
+fn training_in_half_precision_runs_and_resumes() {
+    let world = World::with_phantoms();
+    for format in ["bf16", "fp16"] {
+        world.configure(&format!(
+            "\n[trainers.{format}]\nextends = \"Short\"\nprecision = \"{format}\"\nsave_every = 1\n"
+        ));
+        let train = format!("train 3d_fullres {format} 900 0 -p nnUNetPlansSmall --device cuda");
+        let (text, _) = world.succeed_on_gpu(&train, &[]);
+        assert!(!text.to_lowercase().contains("nan"), "{text}");
+        // The state goes back to the device.
+        world.configure(&format!(
+            "\n[trainers.{format}_longer]\nextends = \"{format}\"\nmax_num_epochs = 3\n"
+        ));
+        let folder = |name: &str| world.path(&FOLD.replace("Short__", &format!("{name}__")));
+        copy_folder(&folder(format), &folder(&format!("{format}_longer")));
+        for file in ["model_final_checkpoint.model", "model_final_checkpoint.model.pkl"] {
+            let longer = folder(&format!("{format}_longer"));
+            std::fs::rename(longer.join(file), longer.join(file.replace("final_checkpoint", "latest")))
+                .unwrap();
+        }
+        let again = train.replace(&format!("3d_fullres {format} "), &format!("3d_fullres {format}_longer "));
+        let (text, _) = world.succeed_on_gpu(&format!("{again} -c"), &[]);
+        assert!(text.contains("epoch:  2"), "{text}");
+    }
+}
+
+#[test]
+fn a_cascade_of_v2_runs_there() {
+    let world = World::new();
+    copy_folder(&repository().join("tests/stored/v2_cascade"), &world.path("v2"));
+    let predict =
+        "predict -i v2/images --model-folder v2/nnUNetTrainer__nnUNetPlans__3d_cascade_fullres --disable_tta";
+    world.succeed(&format!("{predict} -o cpu -device cpu"));
+    world.succeed_on_gpu(&format!("{predict} -o gpu -device cuda --precision fp32"), &[]);
+    assert_same_labels(&world, "cpu", "gpu");
+    assert_same_labels(&world, "cpu/3d_lowres_predictions", "gpu/3d_lowres_predictions");
+}
+
+/// The plan is close to what is used, and with a third of it everything still gives the same labels.
+#[test]
+fn memory_that_is_short_costs_time_and_not_results() {
+    let world = World::with_phantoms();
+    let train = "train 3d_fullres Short 900 0 -p nnUNetPlansSmall --fp32";
+    world.succeed(&format!("{train} --device cpu"));
+    std::fs::rename(world.path(FOLD).join("validation_raw"), world.path("validation_cpu")).unwrap();
+    let predict = format!("{PREDICT} --precision fp32 --device cuda");
+    let (_, counts) = world.succeed_on_gpu(&format!("{predict} -o plenty"), &[]);
+    let planned = planned_bytes(&world.path("plenty/predictions.json"));
+    let used = counts.peak_bytes[0];
+    let ratio = planned as f64 / used as f64;
+    assert!((1.0 / 1.3..=1.3).contains(&ratio), "{planned} bytes are planned and {used} used");
+
+    let third = (planned / 3).to_string();
+    let limit = [("REHEARSAL_BYTES", third.as_str())];
+    world.succeed_on_gpu(&format!("{predict} -o planned"), &limit);
+    // A plan for more memory than there is: what does not fit is done in smaller parts.
+    world.succeed_on_gpu(&format!("{predict} -o surprised --max-vram 100G"), &limit);
+    for folder in ["planned", "surprised"] {
+        assert_same_labels(&world, "plenty", folder);
+    }
+    world.succeed_on_gpu(&format!("{train} --device cuda --val"), &limit);
+    assert_same_labels(&world, "validation_cpu", &format!("{FOLD}/validation_raw"));
+
+    let (none, _) = world.run_on_gpu(&format!("{predict} -o none"), &[("REHEARSAL_BYTES", "3000000")]);
+    assert!(none.code != 0 && none.text.contains("as --max-vram"), "{}", none.text);
+}
+
+fn planned_bytes(record: &Path) -> u64 {
+    let record = json::load(record).unwrap();
+    record.get("planned_device_bytes").unwrap().as_f64().unwrap() as u64
+}
+
+/// The models that Python trained.
+#[test]
+fn reference_models_predict_what_they_predict_on_the_cpu() {
+    let name = "rehearsal::reference_models";
+    let Some(images) = reference("hippocampus/Task004_Hippocampus/imagesTs", name) else { return };
+    let world = World::new();
+    std::fs::create_dir(world.path("images")).unwrap();
+    let first = labels(&images).into_iter().next().unwrap();
+    std::fs::write(world.path("images").join(&first.0), first.1).unwrap();
+    let models = [
+        "model_v1/results/nnUNet/3d_fullres/Task004_Hippocampus/nnUNetTrainerV2_tiny__nnUNetPlansSmall",
+        "model_v2/results/Dataset004_Hippocampus/nnUNetTrainer__nnUNetPlansSmall__3d_fullres",
+        "model_v2/results/Dataset004_Hippocampus/nnUNetTrainer__nnUNetResEncSmallPlans__3d_fullres",
+        "model_v2/results/Dataset005_HippoRegions/nnUNetTrainer__nnUNetPlansSmall__3d_fullres",
+    ];
+    for (i, model) in models.iter().enumerate() {
+        let Some(model) = reference(model, name) else { continue };
+        for flags in ["", "--disable_tta"] {
+            let (cpu, gpu) = (format!("cpu{i}{flags}"), format!("gpu{i}{flags}"));
+            let predict = format!("predict -i images --model-folder {} -f 0 {flags}", model.display());
+            world.succeed(&format!("{predict} -o {cpu} --device cpu"));
+            world.succeed_on_gpu(&format!("{predict} -o {gpu} --device cuda --precision fp32"), &[]);
+            assert_same_labels(&world, &cpu, &gpu);
+        }
+    }
+}
+
+/// Operators and waiting reads of one training step: what three steps have more than one, halved.
+#[test]
+fn a_training_step_has_few_kernels() {
+    let world = World::with_phantoms();
+    let count = |name: &str, steps: usize| -> Counts {
+        world.configure(&format!(
+            "\n[trainers.{name}]\nextends = \"Short\"\nmax_num_epochs = 1\nnum_batches_per_epoch = {steps}\n"
+        ));
+        let line = format!(
+            "train 3d_fullres {name} 900 0 -p nnUNetPlansSmall --fp32 --device cuda --disable_validation_inference"
+        );
+        world.succeed_on_gpu(&line, &[]).1
+    };
+    let (one, three) = (count("One", 1), count("Three", 3));
+    let kernels = (three.kernels - one.kernels) / 2;
+    let waits = (three.waits - one.waits) / 2;
+    assert!(kernels <= KERNELS, "{kernels} operators in a training step");
+    assert!(waits <= WAITS, "{waits} reads in a training step that wait for the device");
+}
+
+/// Of the small plan of the tests.
+const KERNELS: u64 = 420;
+const WAITS: u64 = 0;
+
+#[test]
+fn a_device_that_is_not_there_is_said_to_be_missing() {
+    let world = World::new();
+    let outcome = world.run("doctor --device cuda:7");
+    assert_eq!(outcome.code, 1, "{}", outcome.text);
+    assert!(outcome.text.contains("PROBLEM: --device cuda:7"), "{}", outcome.text);
+    let (outcome, _) = world.run_on_gpu("doctor --device cuda:1 --json", &[("REHEARSAL_GPUS", "2")]);
+    assert_eq!(outcome.code, 0, "{}", outcome.text);
+    assert!(outcome.text.contains(r#""device":"cuda:1""#), "{}", outcome.text);
+}

@@ -1,0 +1,43 @@
+//! What `nnunet doctor` says of libtorch.
+
+use nnunet_cli::commands::device::DeviceChoice;
+use nnunet_cli::doctor::{Cuda, Libtorch};
+use nnunet_plugin_api::tch;
+
+use super::{cuda, name, packages, select};
+
+/// Describes this process's libtorch, and loads its part for CUDA whether there is a driver or not.
+pub(crate) fn facts(device: DeviceChoice) -> Libtorch {
+    // The device comes first: once libtorch has been asked for devices, a backend loaded later is not seen.
+    let chosen = select(device);
+    let folder = cuda::libtorch_folder();
+    let (device, error) = match chosen {
+        Ok((device, why)) => (Some(name(device)), why),
+        Err(error) => (None, Some(format!("{error:#}"))),
+    };
+    Libtorch {
+        version: folder.as_deref().and_then(packages::torch_version),
+        cuda: cuda_facts(folder.as_deref()),
+        folder,
+        threads: usize::try_from(tch::get_num_threads()).unwrap_or(0),
+        onednn: tch::utils::has_mkldnn(),
+        device,
+        error,
+    }
+}
+
+fn cuda_facts(folder: Option<&std::path::Path>) -> Cuda {
+    let loaded = match folder {
+        _ if nnunet_torch_ops::cuda_is_registered() => Ok(()),
+        Some(folder) => cuda::load(folder),
+        None => Err(cuda::NoCuda::Loader("libtorch_cpu.so is nowhere".to_owned())),
+    };
+    Cuda {
+        version: folder.and_then(packages::cuda_version),
+        is_loaded: loaded.is_ok(),
+        remedy: loaded.as_ref().err().map(cuda::NoCuda::remedy),
+        error: loaded.err().map(|error| error.to_string()),
+        cudnn: cuda::cudnn_version()
+            .map(|version| format!("{}.{}.{}", version / 10_000, version % 10_000 / 100, version % 100)),
+    }
+}
