@@ -19,6 +19,13 @@ static void *create(const char *config, const struct NnunetHost *host, struct Nn
     (void)host;
     long margin = 1;
     const char *given = strstr(config, "\"margin\":");
+    size_t keys = 0;
+    for (const char *c = config; *c; c++)
+        keys += *c == ':';
+    if (keys > (given ? 1 : 0)) {
+        snprintf(error->text, sizeof error->text, "unknown parameter in %.200s; `margin` is known", config);
+        return NULL;
+    }
     if (given && sscanf(given + strlen("\"margin\":"), "%ld", &margin) != 1)
         margin = -1;
     if (margin < 0) {
@@ -54,7 +61,9 @@ static int32_t apply(void *object, struct NnunetLabels *labels, struct NnunetErr
 static const struct NnunetComponent clear_border = {
     .size = sizeof(struct NnunetComponent),
     .info = "{\"kind\": \"postprocessor\", \"name\": \"ClearBorder\","
-            " \"summary\": \"Background within some voxels of the border.\", \"defaults\": {\"margin\": 1}}",
+            " \"summary\": \"Background within some voxels of the border.\", \"defaults\": {\"margin\": 1},"
+            " \"schema\": {\"properties\": {\"margin\": {\"type\": \"integer\", \"minimum\": 0,"
+            " \"description\": \"Labels within this many voxels of the border are removed.\"}}}}",
     .create = create,
     .destroy = free,
     .apply = apply,

@@ -27,7 +27,7 @@ const TRAILER: &str = r##"
 /* Write it once: name, version and licence are literals, the last is an array of pointers to components. */
 #define NNUNET_PLUGIN(name, version, licence, components)                                                  \
   const struct NnunetHandshake NNUNET_PLUGIN_HANDSHAKE = {                                                 \
-      {'N', 'N', 'U', 'N', 'E', 'T', 'P', 'L'}, sizeof(struct NnunetHandshake), NNUNET_ABI_MAJOR, 0,       \
+      {'N', 'N', 'U', 'N', 'E', 'T', 'P', 'L'}, sizeof(struct NnunetHandshake), NNUNET_ABI_MAJOR, 2,       \
       NNUNET_FLAGS_OF_C, NNUNET_TEXT(name), NNUNET_TEXT(version), NNUNET_TEXT(licence), NNUNET_TEXT("C"),  \
       NNUNET_TEXT(__VERSION__), NNUNET_TEXT(NNUNET_TARGET), NNUNET_TEXT(""), NNUNET_TEXT("")};             \
   const struct NnunetPlugin NNUNET_PLUGIN_C_V1 = {sizeof(struct NnunetPlugin),                             \
@@ -103,10 +103,14 @@ fn the_header_is_up_to_date() {
 }
 
 fn compile(world: &World) -> PathBuf {
+    compile_with(world, "plugin-api/include")
+}
+
+fn compile_with(world: &World, include: &str) -> PathBuf {
     let to = world.path("libclear_border.so");
     let status = Command::new("cc")
         .args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-O2", "-shared", "-fPIC", "-I"])
-        .arg(repository().join("plugin-api/include"))
+        .arg(repository().join(include))
         .arg("-o")
         .arg(&to)
         .arg(repository().join("examples/c-postprocessor/clear_border.c"))
@@ -159,7 +163,7 @@ fn a_postprocessor_in_c_treats_predictions() {
     let own = "results/nnUNet/3d_fullres/Task900_Phantom/Short__nnUNetPlansSmall/postprocessing.json";
     world.write(own, "{\"for_which_classes\": [1, 2], \"min_valid_object_sizes\": \"None\"}");
     let text = predict("chosen", "");
-    assert!(text.contains("ClearBorder of [use] in nnunet.toml takes the place of "), "{text}");
+    assert!(text.contains("ClearBorder of [use] in nnunet.toml is used instead of "), "{text}");
     assert_eq!(predictions(&world, "chosen"), wanted);
     assert!(!world.path("chosen/postprocessing.json").exists());
     predict("none", "-pp None");
@@ -167,9 +171,27 @@ fn a_postprocessor_in_c_treats_predictions() {
 }
 
 #[test]
-fn a_postprocessor_in_c_is_listed_and_used() {
+fn the_example_passes_our_own_check() {
     let world = World::new();
     compile(&world);
+    let text = world.succeed("plugins check libclear_border.so");
+    assert!(text.contains("all checks passed"), "{text}");
+}
+
+#[test]
+fn a_postprocessor_in_c_is_listed_and_used() {
+    is_listed_and_used("plugin-api/include");
+}
+
+/// The header of ABI 1.1, in which structs have no size.
+#[test]
+fn a_postprocessor_with_the_header_of_1_1_works_as_before() {
+    is_listed_and_used("tests/stored/c-interface-1.1");
+}
+
+fn is_listed_and_used(include: &str) {
+    let world = World::new();
+    compile_with(&world, include);
     let list = world.succeed("--plugin libclear_border.so plugins list --kind postprocessor");
     let row = list.lines().find(|line| line.contains(" ClearBorder ")).expect("it is listed");
     assert!(row.contains("loaded"), "{row}");

@@ -1,4 +1,4 @@
-/* The C interface of nnunet's plugins. Generated from plugin-api/src/abi; do not edit. */
+/* The C interface of nnunet's plugins. Generated from plugin-api/core/src/abi; do not edit. */
 
 #ifndef NNUNET_PLUGIN_H
 #define NNUNET_PLUGIN_H
@@ -43,6 +43,8 @@ struct NnunetHandshake {
 
 // Where a function that fails leaves its message: UTF-8 with an end mark.
 struct NnunetError {
+  // Bytes of this struct.
+  size_t size;
   // The message.
   char text[NNUNET_ERROR_CAPACITY];
 };
@@ -63,6 +65,8 @@ struct NnunetHost {
 
 // A label map, changed in place. Arrays are in C order, (z, y, x).
 struct NnunetLabels {
+  // Bytes of this struct.
+  size_t size;
   // One byte a voxel.
   uint8_t *voxels;
   // Voxels, (z, y, x).
@@ -73,6 +77,8 @@ struct NnunetLabels {
 
 // Foreground intensities of the data set in one channel.
 struct NnunetIntensities {
+  // Bytes of this struct.
+  size_t size;
   // Mean.
   double mean;
   // Standard deviation.
@@ -91,13 +97,15 @@ struct NnunetIntensities {
 
 // One channel of an image, normalised in place.
 struct NnunetChannel {
+  // Bytes of this struct.
+  size_t size;
   // Intensities, (z, y, x).
   float *voxels;
   // Labels on the same grid; -1 outside the nonzero mask.
   const float *seg;
   // Voxels, (z, y, x).
   size_t shape[3];
-  // The channel's number.
+  // Index of the channel, from 0.
   size_t channel;
   // Look only where `seg` is not negative, and set the rest to 0.
   bool use_mask;
@@ -107,6 +115,8 @@ struct NnunetChannel {
 
 // A training sample, changed in place.
 struct NnunetSample {
+  // Bytes of this struct.
+  size_t size;
   // Intensities, (channels, z, y, x).
   float *data;
   // Labels, (channels, z, y, x); -1 outside the nonzero mask.
@@ -117,12 +127,20 @@ struct NnunetSample {
   size_t shape[3];
   // Random bits: equal ones must give equal results.
   uint64_t random;
+  // 2 when the network sees slices, else 3. Since 1.2, like what follows.
+  size_t dimensions;
+  // The first axis is coarse: rotate, scale and deform within slices only.
+  bool dummy_2d;
+  // Foreground labels: 1 to this.
+  size_t num_labels;
 };
 
 // Size and place of an image: (x, y, z) order, LPS world, mm, as ITK has them.
 struct NnunetGeometry {
-  // Voxels; x runs fastest in memory.
-  size_t size[3];
+  // Bytes of this struct.
+  size_t size;
+  // Number of voxels along each axis; x runs fastest in memory.
+  size_t voxels[3];
   // Voxel size.
   double spacing[3];
   // World position of the first voxel.
@@ -133,6 +151,8 @@ struct NnunetGeometry {
 
 // Takes an image that is read.
 struct NnunetSink {
+  // Bytes of this struct.
+  size_t size;
   // The host's; handed back to `allocate`.
   void *context;
   // Memory of the host for an image of this geometry, all zero; null when there is not enough. Called once.
@@ -194,7 +214,7 @@ struct NnunetPlugin {
 /* Write it once: name, version and licence are literals, the last is an array of pointers to components. */
 #define NNUNET_PLUGIN(name, version, licence, components)                                                  \
   const struct NnunetHandshake NNUNET_PLUGIN_HANDSHAKE = {                                                 \
-      {'N', 'N', 'U', 'N', 'E', 'T', 'P', 'L'}, sizeof(struct NnunetHandshake), NNUNET_ABI_MAJOR, 0,       \
+      {'N', 'N', 'U', 'N', 'E', 'T', 'P', 'L'}, sizeof(struct NnunetHandshake), NNUNET_ABI_MAJOR, 2,       \
       NNUNET_FLAGS_OF_C, NNUNET_TEXT(name), NNUNET_TEXT(version), NNUNET_TEXT(licence), NNUNET_TEXT("C"),  \
       NNUNET_TEXT(__VERSION__), NNUNET_TEXT(NNUNET_TARGET), NNUNET_TEXT(""), NNUNET_TEXT("")};             \
   const struct NnunetPlugin NNUNET_PLUGIN_C_V1 = {sizeof(struct NnunetPlugin),                             \

@@ -8,6 +8,7 @@ use nnunet_plugin_api::{
     Augmentation, AugmentationContext, CaseArrays, Component, Config, EpochLog, Error, ExperimentLogger,
     Factory, ImageFormat, ImageVolume, Info, Kind, LabelVolume, Normalization, NormalizationContext, Planner,
     Postprocessor, PreprocessContext, Preprocessor, RandomStream, Result, Sample, StageTarget,
+    normalize_channel,
 };
 
 /// Goes wrong in the way of its word.
@@ -127,6 +128,24 @@ fn numbers_that_are_none_are_refused() {
     let planner = crossed!(Planner, planner, "");
     let error = planner.target_spacing(&Fingerprint::default()).unwrap_err().to_string();
     assert_eq!(error, "plugin p, planner Odd: target_spacing: spacing [1.0, NaN, 1.0] is not finite");
+}
+
+/// What an image that is not finite becomes is left to the normalization.
+#[test]
+fn a_channel_that_is_not_finite_is_not_checked() {
+    let (odd, seg) = (crossed!(Normalization, normalization, "nan"), Array3::zeros((1, 2, 3)));
+    let mut channel = Array3::from_elem((1, 2, 3), f32::NEG_INFINITY);
+    let context = NormalizationContext::new(0, seg.view());
+    normalize_channel(&*odd, channel.view_mut(), &context).unwrap();
+    assert!(channel.iter().all(|value| value.is_nan()));
+}
+
+#[test]
+fn a_built_in_normalization_is_checked_alike() {
+    let seg = Array3::zeros((1, 2, 3));
+    let (context, mut channel) = (NormalizationContext::new(0, seg.view()), Array3::zeros((1, 2, 3)));
+    let error = normalize_channel(&Odd("nan"), channel.view_mut(), &context).unwrap_err().to_string();
+    assert_eq!(error, "intensity NaN is not finite");
 }
 
 #[test]

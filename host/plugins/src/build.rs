@@ -12,18 +12,31 @@ use crate::probe;
 use crate::trust::{self, OpenFile};
 use crate::user_folders::{cache_folder, user_folder};
 
-/// The user's libtorch, or the one this program was built with, if that is still there. Always the same words for the
+/// The user's libtorch, or that of this program's checkout, or the one it was built with, if that is still there. Always the same words for the
 /// same folder: cargo builds the bindings again when they change.
 fn libtorch() -> Option<PathBuf> {
+    let of_checkout = || checkout()?.join(".libtorch").canonicalize().ok();
     let built_with = || Path::new(option_env!("LIBTORCH")?).canonicalize().ok();
-    std::env::var_os("LIBTORCH").map(PathBuf::from).or_else(built_with)
+    std::env::var_os("LIBTORCH").map(PathBuf::from).or_else(of_checkout).or_else(built_with)
 }
 
-/// The sources of `nnunet-plugin-api` this program was built from, if they are still there.
+/// The checkout of nnunet that this program lies in (`target/release/nnunet`), else the one around the current folder. Where
+/// the program was compiled does not matter: a checkout may have been moved together with its `target`.
+fn checkout() -> Option<PathBuf> {
+    let program = std::env::current_exe().and_then(|path| path.canonicalize()).ok();
+    let current = std::env::current_dir().ok();
+    [program, current].into_iter().flatten().find_map(|place| checkout_around(&place))
+}
+
+fn checkout_around(place: &Path) -> Option<PathBuf> {
+    let is_checkout = |folder: &&Path| folder.join("plugin-api/core/Cargo.toml").is_file();
+    place.ancestors().find(is_checkout).map(Path::to_owned)
+}
+
+/// The sources of `nnunet-plugin-api` in this program's checkout, if there is one.
 #[must_use]
 pub fn api_sources() -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugin-api");
-    path.join("Cargo.toml").is_file().then_some(path)
+    Some(checkout()?.join("plugin-api"))
 }
 
 /// Where cargo keeps what several plugin crates share: dependencies are compiled once.
@@ -120,4 +133,23 @@ pub fn install(library: &Path) -> Result<(Description, PathBuf)> {
         Ok(())
     })?;
     Ok((about, to))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Wherever it is now.
+    #[test]
+    fn a_checkout_is_found_from_a_program_in_its_target_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let (old, new) = (folder.path().join("old"), folder.path().join("new"));
+        std::fs::create_dir_all(old.join("plugin-api/core")).unwrap();
+        std::fs::write(old.join("plugin-api/core/Cargo.toml"), "").unwrap();
+        std::fs::create_dir_all(old.join("target/release")).unwrap();
+        assert_eq!(checkout_around(&old.join("target/release/nnunet")), Some(old.clone()));
+        std::fs::rename(&old, &new).unwrap();
+        assert_eq!(checkout_around(&new.join("target/release/nnunet")), Some(new));
+        assert_eq!(checkout_around(Path::new("/usr/bin/nnunet")), None);
+    }
 }

@@ -102,7 +102,7 @@ impl Image {
             Entry::C(components) => {
                 let found = components.iter().find(|(known, _)| known == info);
                 let (info, component) = found.ok_or_else(|| anyhow!("it has no {} any more", info.name))?;
-                Ok(c::import(info.clone(), component, plugin)?)
+                Ok(c::import(info.clone(), component, plugin, self.handshake.has_sized_structs())?)
             }
         }
     }

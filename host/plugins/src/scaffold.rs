@@ -29,11 +29,17 @@ struct Template {
 const LOCK: &str = include_str!("../../../Cargo.lock");
 
 impl Scaffold {
-    /// Name of the component: `MyTrainer` of `my-trainer`.
+    /// Name of the component: `MyTrainer` of `my-trainer`. A name that the template uses for something else, such as the
+    /// trait `Planner` for a crate `planner`, gets `My` in front.
     #[must_use]
     pub fn component(&self) -> String {
         let words = self.name.split(['-', '_']).filter(|word| !word.is_empty());
-        words.map(|word| word[..1].to_uppercase() + &word[1..]).collect()
+        let name: String = words.map(|word| word[..1].to_uppercase() + &word[1..]).collect();
+        let is_taken =
+            |source: &str| source.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == name);
+        let taken =
+            template(self.kind).is_ok_and(|template| name != template.word && is_taken(template.source));
+        if taken { format!("My{name}") } else { name }
     }
 
     /// Writes the crate into a new folder.
@@ -230,6 +236,20 @@ mod tests {
         let source = std::fs::read_to_string(to.join("src/lib.rs")).unwrap();
         assert!(source.contains("struct FastPlanner;") && !source.contains("MyPlanner"), "{source}");
         assert!(scaffold("fast-planner").write(&to).unwrap_err().to_string().contains("is there already"));
+    }
+
+    /// `struct Planner` beside `use nnunet_plugin_core::Planner` would not compile (E0255).
+    #[test]
+    fn a_component_is_not_called_like_what_its_source_imports() {
+        for (kind, name, component) in [
+            (Kind::Planner, "planner", "MyPlanner"),
+            (Kind::Loss, "loss", "MyLoss"),
+            (Kind::Trainer, "result", "MyResult"),
+            (Kind::Trainer, "planner", "Planner"),
+            (Kind::Planner, "my-planner", "MyPlanner"),
+        ] {
+            assert_eq!(Scaffold { kind, ..scaffold(name) }.component(), component, "{kind} {name}");
+        }
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub use format::{ImageFormat, ImageHeader, ImageVolume};
 pub use info::Info;
 pub use kind::Kind;
 pub use logger::{EpochLog, ExperimentLogger, RunEnd, RunInfo};
-pub use normalization::{Normalization, NormalizationContext};
+pub use normalization::{Normalization, NormalizationContext, normalize_channel};
 pub use planner::{Planner, PlannerSettings, Shorten, SpacingRule, StartPatch, Topology, VramEstimate};
 pub use planner_v2::{V2Network, V2PlannerSettings, V2Resampling};
 pub use postprocessor::{LabelVolume, Postprocessor};

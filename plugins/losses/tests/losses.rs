@@ -20,9 +20,9 @@ use nnunet_plugin_api::tch::{Kind, Tensor};
 use nnunet_plugin_api::{Loss, Registration, TensorFactories, inventory};
 use nnunet_test_support::golden;
 
-/// Relative difference of a value. Ten times what v1 differs from itself on other processors, 1.2e-7
-/// (`tests/golden/recompute.py`).
-const VALUE: f64 = 1.2e-6;
+/// Relative difference of a value. v1 differs from itself by 1.2e-7 on other processors (`tests/golden/recompute.py`); the
+/// formulas here add single-precision numbers in another order.
+const VALUE: f64 = 1e-5;
 /// Absolute difference of a gradient, or relative to the largest one above 1; gradients are of the order of 1e-3. v1
 /// differs from itself by 4e-9, but here the derivatives are those of other formulas, summed in another order.
 const GRADIENT: f64 = 1e-6;

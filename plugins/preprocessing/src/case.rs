@@ -6,6 +6,7 @@ use nnunet_numerics::{Resampling, resample, resample_labels, resampled_shape, se
 use nnunet_plugin_core::vocabulary::{IntensityStatistics, Plans};
 use nnunet_plugin_core::{
     CaseArrays, Error, NormalizationContext, PreprocessContext, PreprocessorSettings, Result, StageTarget,
+    normalize_channel,
 };
 
 use crate::resolve::{Normalizations, Resolved};
@@ -58,7 +59,8 @@ fn normalize(case: &mut CaseArrays, context: &PreprocessContext, known: &Normali
         let mut seen = NormalizationContext::new(channel, case.seg.view());
         seen.use_mask = context.use_mask_for_norm[channel];
         seen.intensities = context.intensities.as_ref().map(|all| all[channel]);
-        normalization.normalize(data, &seen)?;
+        normalize_channel(&**normalization, data, &seen)
+            .map_err(|error| error.within(format!("normalization {name} of channel {channel}")))?;
     }
     Ok(())
 }

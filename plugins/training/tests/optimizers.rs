@@ -11,9 +11,9 @@ use nnunet_plugin_api::{Init, VarFactory, serde_json};
 use nnunet_training::{Optimize, Plateau, StateValue, optimizer};
 
 const SIZES: [i64; 2] = [5, 3];
-/// Relative to the largest value, or to 1. Ten times what torch differs from itself on other processors, 6e-8
-/// (`fixtures/make_optimizers.py` with AVX-512, AVX2, SSE4.1 and libtorch's default kernels).
-const TOLERANCE: f64 = 6e-7;
+/// Relative to the largest value, or to 1. torch differs from itself by 6e-8 on other processors
+/// (`fixtures/make_optimizers.py`); 20 steps of the fused operators round in another order.
+const TOLERANCE: f64 = 2e-6;
 
 fn fixture(key: &str) -> Json {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/optimizers.json");

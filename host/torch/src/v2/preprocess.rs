@@ -3,8 +3,8 @@
 use anyhow::{Context, Result, ensure};
 use ndarray::{Array4, Axis};
 use nnunet_inference::WayBack;
-use nnunet_plugin_api::NormalizationContext;
 use nnunet_plugin_api::vocabulary::CaseProperties;
+use nnunet_plugin_api::{NormalizationContext, normalize_channel};
 use nnunet_preprocessing::{Cropped, Normalizations};
 
 use super::plans::{Configuration, Plans};
@@ -51,7 +51,8 @@ impl Case {
             let mut context = NormalizationContext::new(channel, seg.view());
             context.use_mask = *use_mask;
             context.intensities = plans.intensities(channel);
-            normalization.normalize(data, &context)?;
+            normalize_channel(&**normalization, data, &context)
+                .with_context(|| format!("normalization {scheme} of channel {channel}"))?;
         }
         let (_, z, y, x) = image.dim();
         let image = configuration.data().image(image, spacing, target);

@@ -28,16 +28,61 @@ pub fn name_culprits() {
 }
 
 fn listen(signal: c_int, before: &AtomicPtr<libc::sigaction>) {
-    // SAFETY: a zeroed `sigaction` is a valid one; the handler does only what a handler may.
+    // SAFETY: a zeroed `sigaction` is a valid one; the handler does only what a handler may. The old action is stored before
+    // the handler can run, which puts it back.
     unsafe {
+        let old = Box::into_raw(Box::new(MaybeUninit::<libc::sigaction>::zeroed().assume_init()));
+        if libc::sigaction(signal, ptr::null(), old) != 0 {
+            drop(Box::from_raw(old));
+            return;
+        }
+        before.store(old, Ordering::Release);
         let mut action = MaybeUninit::<libc::sigaction>::zeroed().assume_init();
         action.sa_sigaction = report as extern "C" fn(c_int) as usize;
         action.sa_flags = libc::SA_ONSTACK;
-        let old = Box::into_raw(Box::new(MaybeUninit::<libc::sigaction>::zeroed().assume_init()));
-        if libc::sigaction(signal, &action, old) == 0 {
-            before.store(old, Ordering::Release);
+        libc::sigaction(signal, &action, ptr::null_mut());
+    }
+}
+
+/// Memory for a handler when a thread's own stack is used up. Threads of Rust have it; those that libtorch starts do not.
+const STACK: usize = 64 * 1024;
+
+/// A thread's stack for signal handlers, if it had none of its own.
+struct HandlerStack(Option<Box<[u8]>>);
+
+impl HandlerStack {
+    fn ensure() -> Self {
+        // SAFETY: a zeroed `stack_t` is a valid one; the memory stays until `drop` has disabled the stack.
+        unsafe {
+            let mut current = MaybeUninit::<libc::stack_t>::zeroed().assume_init();
+            if libc::sigaltstack(ptr::null(), &mut current) != 0 || current.ss_flags & libc::SS_DISABLE == 0 {
+                return Self(None);
+            }
+            let mut memory = vec![0_u8; STACK].into_boxed_slice();
+            let stack = libc::stack_t { ss_sp: memory.as_mut_ptr().cast(), ss_flags: 0, ss_size: STACK };
+            Self((libc::sigaltstack(&stack, ptr::null_mut()) == 0).then_some(memory))
         }
     }
+}
+
+impl Drop for HandlerStack {
+    fn drop(&mut self) {
+        if self.0.is_some() {
+            let none = libc::stack_t { ss_sp: ptr::null_mut(), ss_flags: libc::SS_DISABLE, ss_size: STACK };
+            // SAFETY: from here on the thread has no such stack, so its memory can go.
+            unsafe { libc::sigaltstack(&none, ptr::null_mut()) };
+        }
+    }
+}
+
+thread_local! {
+    static HANDLER_STACK: HandlerStack = HandlerStack::ensure();
+}
+
+/// Gives this thread a stack for signal handlers. Called before every call into a plugin.
+pub(crate) fn ensure_handler_stack() {
+    // A thread that is ending has lost its thread-locals, and nothing can be done.
+    let _ = HANDLER_STACK.try_with(|_| ());
 }
 
 /// Writes the message and puts the old handler back; the signal comes again when this one returns.
@@ -52,4 +97,36 @@ extern "C" fn report(signal: c_int) {
     });
     // SAFETY: the stored action was filled in by the system and is never freed.
     unsafe { libc::sigaction(signal, BEFORE[index].load(Ordering::Acquire), ptr::null_mut()) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A thread that libc starts, as libtorch's are.
+    extern "C" fn foreign(_: *mut libc::c_void) -> *mut libc::c_void {
+        let enabled = || {
+            // SAFETY: a getter.
+            unsafe {
+                let mut current = MaybeUninit::<libc::stack_t>::zeroed().assume_init();
+                libc::sigaltstack(ptr::null(), &mut current) == 0 && current.ss_flags & libc::SS_DISABLE == 0
+            }
+        };
+        let before = enabled();
+        ensure_handler_stack();
+        if !before && enabled() { ptr::without_provenance_mut(1) } else { ptr::null_mut() }
+    }
+
+    #[test]
+    fn a_thread_of_another_library_gets_a_stack_for_handlers() {
+        // SAFETY: the thread runs `foreign`, which needs no argument, and is joined here.
+        let result = unsafe {
+            let mut thread = MaybeUninit::<libc::pthread_t>::uninit();
+            assert_eq!(libc::pthread_create(thread.as_mut_ptr(), ptr::null(), foreign, ptr::null_mut()), 0);
+            let mut result = ptr::null_mut();
+            assert_eq!(libc::pthread_join(thread.assume_init(), &mut result), 0);
+            result
+        };
+        assert!(!result.is_null());
+    }
 }

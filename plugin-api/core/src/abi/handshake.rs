@@ -273,6 +273,12 @@ impl Handshake {
         self.abi_minor < ABI_MINOR
     }
 
+    /// Whether the structs of a plugin in C begin with their size: since ABI 1.2.
+    #[must_use]
+    pub fn has_sized_structs(&self) -> bool {
+        self.abi_minor >= 2
+    }
+
     /// The plugin's crate name.
     #[must_use]
     pub fn name(&self) -> &'static str {

@@ -2,7 +2,9 @@
 
 use ndarray::Axis;
 use nnunet_plugin_core::vocabulary::IntensityStatistics;
-use nnunet_plugin_core::{CaseArrays, Error, NormalizationContext, PreprocessContext, Result, StageTarget};
+use nnunet_plugin_core::{
+    CaseArrays, Error, NormalizationContext, PreprocessContext, Result, StageTarget, normalize_channel,
+};
 
 use super::Resampler;
 use crate::Cropped;
@@ -105,7 +107,8 @@ fn normalize(recipe: &Recipe<'_>, case: &mut CaseArrays, context: &PreprocessCon
         let mut seen = NormalizationContext::new(channel, case.seg.view());
         seen.use_mask = context.use_mask_for_norm[channel];
         seen.intensities = context.intensities.as_ref().and_then(|all| all.get(channel).copied());
-        normalization.normalize(data, &seen)?;
+        normalize_channel(&**normalization, data, &seen)
+            .map_err(|error| error.within(format!("normalization {name} of channel {channel}")))?;
     }
     Ok(())
 }

@@ -20,7 +20,8 @@ pub(super) struct Args {
     /// Language of the crate.
     #[arg(long, value_enum, default_value_t)]
     lang: Language,
-    /// Sources of nnunet-plugin-api; by default those this program was built from, else the published version.
+    /// Sources of nnunet-plugin-api. By default those of the checkout that this program or the current folder is in; without
+    /// one the crate asks for the version of this program from crates.io.
     #[arg(long, value_name = "FOLDER")]
     api: Option<PathBuf>,
 }
@@ -39,6 +40,12 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let scaffold = Scaffold { kind: args.kind, name: args.name.clone(), api };
     scaffold.write(Path::new(&args.name))?;
     report::line(&format!("wrote {} {} in {}/", args.kind, scaffold.component(), args.name));
+    if scaffold.api.is_none() {
+        report::warning(&format!(
+            "Cargo.toml asks crates.io for nnunet-plugin-api {}; if that is not published, use --api with the folder plugin-api of a checkout of nnunet",
+            env!("CARGO_PKG_VERSION")
+        ));
+    }
     report::line("edit src/lib.rs there, then:");
     scaffold.next()?.lines().for_each(|line| report::line(&format!("  {line}")));
     Ok(())

@@ -16,6 +16,7 @@ pub(super) struct CObject {
     component: &'static CComponent,
     object: *mut c_void,
     label: String,
+    sized: bool,
 }
 
 // SAFETY: the interface demands objects that any thread may use, several at once.
@@ -24,7 +25,12 @@ unsafe impl Send for CObject {}
 unsafe impl Sync for CObject {}
 
 impl CObject {
-    pub(super) fn create(component: &'static CComponent, config: &Config, label: &str) -> Result<Self> {
+    pub(super) fn create(
+        component: &'static CComponent,
+        sized: bool,
+        config: &Config,
+        label: &str,
+    ) -> Result<Self> {
         let named = |error: Error| error.within("create").within(label);
         let missing = |what: &str| Error::message(format!("the component has no function `{what}`"));
         let create = component.create.ok_or_else(|| named(missing("create")))?;
@@ -33,11 +39,11 @@ impl CObject {
         let mut error = no_message();
         let object = surrounded(label, "create", || {
             // SAFETY: a function of the plugin with the arguments its interface wants; all outlive the call.
-            let object = unsafe { create(text.as_ptr(), &HOST, &mut error) };
+            let object = unsafe { create(text.as_ptr(), &HOST, seen(sized, &raw mut error)) };
             to_abi(if object.is_null() { Err(message(&error)) } else { Ok(Pointer(object)) })
         })
         .map_err(named)?;
-        Ok(Self { component, object: object.0, label: label.to_owned() })
+        Ok(Self { component, object: object.0, label: label.to_owned(), sized })
     }
 
     /// Calls a function of the component that returns 0 or leaves a message.
@@ -51,11 +57,21 @@ impl CObject {
         let done = match function(self.component) {
             None => Err(Error::message("the component has no such function")),
             Some(function) => surrounded(&self.label, method, || {
-                let code = body(function, self.object, &mut error);
+                let code = body(function, self.object, self.seen(&raw mut error));
                 to_abi(if code == 0 { Ok(()) } else { Err(message(&error)) })
             }),
         };
         done.map_err(|error| self.named(method, error))
+    }
+
+    /// A struct as the plugin sees it.
+    pub(super) fn seen<T>(&self, value: *mut T) -> *mut T {
+        seen(self.sized, value)
+    }
+
+    /// Whether the plugin's structs begin with their size.
+    pub(super) fn is_sized(&self) -> bool {
+        self.sized
     }
 
     /// An error with component and method in front.
@@ -73,10 +89,20 @@ impl Drop for CObject {
     }
 }
 
+/// A struct as a plugin sees it: plugins before ABI 1.2 know it without the size that it begins with.
+fn seen<T>(sized: bool, value: *mut T) -> *mut T {
+    if sized {
+        value
+    } else {
+        // SAFETY: every struct of the interface is larger than the size it begins with.
+        unsafe { value.byte_add(size_of::<usize>()) }
+    }
+}
+
 struct Pointer(*mut c_void);
 
 fn no_message() -> CError {
-    CError { text: [0; ERROR_CAPACITY] }
+    CError { size: size_of::<CError>(), text: [0; ERROR_CAPACITY] }
 }
 
 fn message(error: &CError) -> Error {

@@ -2,7 +2,9 @@
 //! this file and the handshake.
 //!
 //! A plugin in C has the same handshake, with the flag `C_TABLE`, and a table of components instead of the root module.
-//! Structs only ever grow at their end; whoever reads one looks at its `size` first.
+//! Every struct begins with its size in bytes and grows at its end only. Whoever reads a struct of the other side compares
+//! `size` before it reads a field that a later minor added. Before ABI 1.2 only the structs of the table and `CHost` had a
+//! size: plugins with an older handshake get pointers behind it.
 
 use core::ffi::{c_char, c_void};
 
@@ -12,6 +14,8 @@ pub const ERROR_CAPACITY: usize = 1024;
 /// Where a function that fails leaves its message: UTF-8 with an end mark.
 #[repr(C)]
 pub struct CError {
+    /// Bytes of this struct.
+    pub size: usize,
     /// The message.
     pub text: [c_char; ERROR_CAPACITY],
 }
@@ -34,6 +38,8 @@ pub struct CHost {
 /// A label map, changed in place. Arrays are in C order, (z, y, x).
 #[repr(C)]
 pub struct CLabels {
+    /// Bytes of this struct.
+    pub size: usize,
     /// One byte a voxel.
     pub voxels: *mut u8,
     /// Voxels, (z, y, x).
@@ -45,6 +51,8 @@ pub struct CLabels {
 /// Foreground intensities of the data set in one channel.
 #[repr(C)]
 pub struct CIntensities {
+    /// Bytes of this struct.
+    pub size: usize,
     /// Mean.
     pub mean: f64,
     /// Standard deviation.
@@ -64,13 +72,15 @@ pub struct CIntensities {
 /// One channel of an image, normalised in place.
 #[repr(C)]
 pub struct CChannel {
+    /// Bytes of this struct.
+    pub size: usize,
     /// Intensities, (z, y, x).
     pub voxels: *mut f32,
     /// Labels on the same grid; -1 outside the nonzero mask.
     pub seg: *const f32,
     /// Voxels, (z, y, x).
     pub shape: [usize; 3],
-    /// The channel's number.
+    /// Index of the channel, from 0.
     pub channel: usize,
     /// Look only where `seg` is not negative, and set the rest to 0.
     pub use_mask: bool,
@@ -81,6 +91,8 @@ pub struct CChannel {
 /// A training sample, changed in place.
 #[repr(C)]
 pub struct CSample {
+    /// Bytes of this struct.
+    pub size: usize,
     /// Intensities, (channels, z, y, x).
     pub data: *mut f32,
     /// Labels, (channels, z, y, x); -1 outside the nonzero mask.
@@ -91,14 +103,22 @@ pub struct CSample {
     pub shape: [usize; 3],
     /// Random bits: equal ones must give equal results.
     pub random: u64,
+    /// 2 when the network sees slices, else 3. Since 1.2, like what follows.
+    pub dimensions: usize,
+    /// The first axis is coarse: rotate, scale and deform within slices only.
+    pub dummy_2d: bool,
+    /// Foreground labels: 1 to this.
+    pub num_labels: usize,
 }
 
 /// Size and place of an image: (x, y, z) order, LPS world, mm, as ITK has them.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct CGeometry {
-    /// Voxels; x runs fastest in memory.
-    pub size: [usize; 3],
+    /// Bytes of this struct.
+    pub size: usize,
+    /// Number of voxels along each axis; x runs fastest in memory.
+    pub voxels: [usize; 3],
     /// Voxel size.
     pub spacing: [f64; 3],
     /// World position of the first voxel.
@@ -110,6 +130,8 @@ pub struct CGeometry {
 /// Takes an image that is read.
 #[repr(C)]
 pub struct CSink {
+    /// Bytes of this struct.
+    pub size: usize,
     /// The host's; handed back to `allocate`.
     pub context: *mut c_void,
     /// Memory of the host for an image of this geometry, all zero; null when there is not enough. Called once.

@@ -9,6 +9,7 @@ use ndarray::{ArrayView3, ArrayViewMut3};
 use super::AbiResult;
 use super::guard::Guarded;
 use super::received::Received;
+use crate::normalization::{all_finite, still_finite};
 use crate::vocabulary::IntensityStatistics;
 use crate::{Error, Normalization, NormalizationContext, Result};
 
@@ -75,7 +76,7 @@ impl Normalization for Imported {
         context: &NormalizationContext<'_>,
     ) -> Result<()> {
         let (z, y, x) = channel.dim();
-        let was_finite = channel.iter().all(|value| value.is_finite());
+        let was_finite = all_finite(channel.view());
         let mut voxels: Vec<f32> = channel.iter().copied().collect();
         let seg = context.seg.as_standard_layout();
         let context = ChannelAbi {
@@ -86,9 +87,7 @@ impl Normalization for Imported {
             intensities: context.intensities.map(IntensitiesAbi::from).into(),
         };
         self.0.call("normalize", |object| object.normalize(voxels.as_mut_slice().into(), context))?;
-        if let Some(odd) = voxels.iter().find(|value| was_finite && !value.is_finite()) {
-            return Err(self.0.named("normalize", Error::NotFinite(format!("intensity {odd}"))));
-        }
+        still_finite(was_finite, &voxels).map_err(|error| self.0.named("normalize", error))?;
         channel.iter_mut().zip(voxels).for_each(|(to, from)| *to = from);
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use super::AbiResult;
 use super::guard::from_abi;
+use crate::abi::crash::ensure_handler_stack;
 use crate::{Error, Result};
 
 /// An object that came from a plugin, and the words that errors about it begin with.
@@ -48,6 +49,7 @@ impl<O> Received<O> {
 
 /// Runs a plugin's code; afterwards libtorch's thread-wide modes are as before.
 pub fn surrounded<T>(label: &str, method: &'static str, body: impl FnOnce() -> AbiResult<T>) -> Result<T> {
+    ensure_handler_stack();
     let _running = Running::enter(label, method);
     let before = MODES.get().map(|modes| (modes.restore, (modes.read)()));
     let result = from_abi(body());

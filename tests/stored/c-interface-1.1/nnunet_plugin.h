@@ -1,0 +1,201 @@
+/* The C interface of nnunet's plugins. Generated from plugin-api/src/abi; do not edit. */
+
+#ifndef NNUNET_PLUGIN_H
+#define NNUNET_PLUGIN_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+// Plugins of another major cannot be used.
+#define NNUNET_ABI_MAJOR 1
+
+// Flags of a plugin in C: nothing unwinds out of it, and it has a table instead of a root module.
+#define NNUNET_FLAGS_OF_C 9
+
+// Room for the message of an error, its end mark included.
+#define NNUNET_ERROR_CAPACITY 1024
+
+// Text in the plugin's image: pointer and length of UTF-8 that lives as long as the image.
+struct NnunetText {
+  const uint8_t *data;
+  size_t len;
+};
+
+// What a plugin says of itself before it is used. Frozen: fields are only ever added at the end.
+struct NnunetHandshake {
+  uint8_t magic[8];
+  uint32_t size;
+  uint32_t abi_major;
+  uint32_t abi_minor;
+  uint32_t flags;
+  struct NnunetText name;
+  struct NnunetText version;
+  struct NnunetText licence;
+  struct NnunetText api_version;
+  struct NnunetText rustc;
+  struct NnunetText target;
+  struct NnunetText libtorch;
+  struct NnunetText libtorch_cxx_abi;
+};
+
+// Where a function that fails leaves its message: UTF-8 with an end mark.
+struct NnunetError {
+  // The message.
+  char text[NNUNET_ERROR_CAPACITY];
+};
+
+// What the host does for a plugin. Valid as long as the process.
+struct NnunetHost {
+  // Bytes of this struct.
+  size_t size;
+  // Writes a line to the run's log.
+  void (*log)(const char *message);
+  // Shows how far something is.
+  void (*progress)(const char *what, uint64_t done, uint64_t of);
+  // Whether the user asked to stop.
+  bool (*cancelled)(void);
+  // Start of all random numbers of the run.
+  uint64_t (*seed)(void);
+};
+
+// A label map, changed in place. Arrays are in C order, (z, y, x).
+struct NnunetLabels {
+  // One byte a voxel.
+  uint8_t *voxels;
+  // Voxels, (z, y, x).
+  size_t shape[3];
+  // Voxel size, mm, (z, y, x).
+  double spacing[3];
+};
+
+// Foreground intensities of the data set in one channel.
+struct NnunetIntensities {
+  // Mean.
+  double mean;
+  // Standard deviation.
+  double sd;
+  // Minimum.
+  double minimum;
+  // Maximum.
+  double maximum;
+  // Median.
+  double median;
+  // 0.5th percentile.
+  double percentile_00_5;
+  // 99.5th percentile.
+  double percentile_99_5;
+};
+
+// One channel of an image, normalised in place.
+struct NnunetChannel {
+  // Intensities, (z, y, x).
+  float *voxels;
+  // Labels on the same grid; -1 outside the nonzero mask.
+  const float *seg;
+  // Voxels, (z, y, x).
+  size_t shape[3];
+  // The channel's number.
+  size_t channel;
+  // Look only where `seg` is not negative, and set the rest to 0.
+  bool use_mask;
+  // Of the data set; null when they are not known.
+  const struct NnunetIntensities *intensities;
+};
+
+// A training sample, changed in place.
+struct NnunetSample {
+  // Intensities, (channels, z, y, x).
+  float *data;
+  // Labels, (channels, z, y, x); -1 outside the nonzero mask.
+  float *seg;
+  // Channels of `data` and of `seg`.
+  size_t channels[2];
+  // Voxels, (z, y, x).
+  size_t shape[3];
+  // Random bits: equal ones must give equal results.
+  uint64_t random;
+};
+
+// Size and place of an image: (x, y, z) order, LPS world, mm, as ITK has them.
+struct NnunetGeometry {
+  // Voxels; x runs fastest in memory.
+  size_t size[3];
+  // Voxel size.
+  double spacing[3];
+  // World position of the first voxel.
+  double origin[3];
+  // Direction cosines, row-major.
+  double direction[9];
+};
+
+// Takes an image that is read.
+struct NnunetSink {
+  // The host's; handed back to `allocate`.
+  void *context;
+  // Memory of the host for an image of this geometry, all zero; null when there is not enough. Called once.
+  float *(*allocate)(void *context, const struct NnunetGeometry *geometry);
+};
+
+// A component. Functions of other kinds are null. An object may be used by several threads at once. Functions return 0,
+// or another number after they have left a message.
+struct NnunetComponent {
+  // Bytes of this struct.
+  size_t size;
+  // JSON: `kind` (`postprocessor`, `normalization`, `augmentation` or `format`), `name`, `summary`; also
+  // `description`, `defaults`, `schema`, `example`, `capabilities`.
+  const char *info;
+  // Makes an object from its parameters (JSON object); null after a message was left.
+  void *(*create)(const char *config, const struct NnunetHost *host, struct NnunetError *error);
+  // Ends an object.
+  void (*destroy)(void *object);
+  // Postprocessors.
+  int32_t (*apply)(void *object, struct NnunetLabels *labels, struct NnunetError *error);
+  // Normalisations.
+  int32_t (*normalize)(void *object, struct NnunetChannel *channel, struct NnunetError *error);
+  // Augmentations: the sample keeps its size.
+  int32_t (*augment)(void *object, struct NnunetSample *sample, struct NnunetError *error);
+  // Formats with the capability `reads .ENDING`.
+  int32_t (*read)(void *object,
+                  const char *path,
+                  const struct NnunetSink *sink,
+                  struct NnunetError *error);
+  // Formats with the capability `writes .ENDING`.
+  int32_t (*write)(void *object,
+                   const char *path,
+                   const float *voxels,
+                   const struct NnunetGeometry *geometry,
+                   struct NnunetError *error);
+};
+
+// All components of a plugin: the symbol `NNUNET_PLUGIN_C_V1`.
+struct NnunetPlugin {
+  // Bytes of this struct.
+  size_t size;
+  // How many there are.
+  size_t count;
+  // The components.
+  const struct NnunetComponent *const *components;
+};
+
+#endif  /* NNUNET_PLUGIN_H */
+
+
+#if defined(__x86_64__) && defined(__linux__)
+#define NNUNET_TARGET "x86_64-unknown-linux-gnu"
+#elif defined(__aarch64__) && defined(__linux__)
+#define NNUNET_TARGET "aarch64-unknown-linux-gnu"
+#endif
+
+#define NNUNET_TEXT(text) { (const uint8_t *)(text), sizeof(text) - 1 }
+
+/* Write it once: name, version and licence are literals, the last is an array of pointers to components. */
+#define NNUNET_PLUGIN(name, version, licence, components)                                                  \
+  const struct NnunetHandshake NNUNET_PLUGIN_HANDSHAKE = {                                                 \
+      {'N', 'N', 'U', 'N', 'E', 'T', 'P', 'L'}, sizeof(struct NnunetHandshake), NNUNET_ABI_MAJOR, 0,       \
+      NNUNET_FLAGS_OF_C, NNUNET_TEXT(name), NNUNET_TEXT(version), NNUNET_TEXT(licence), NNUNET_TEXT("C"),  \
+      NNUNET_TEXT(__VERSION__), NNUNET_TEXT(NNUNET_TARGET), NNUNET_TEXT(""), NNUNET_TEXT("")};             \
+  const struct NnunetPlugin NNUNET_PLUGIN_C_V1 = {sizeof(struct NnunetPlugin),                             \
+                                                  sizeof(components) / sizeof(*(components)), (components)};
