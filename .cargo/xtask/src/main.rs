@@ -66,8 +66,11 @@ fn test(arguments: &[String]) -> Result<()> {
     if arguments.is_empty() {
         numeric::test(&libtorch)?;
     }
-    // Examples in the documentation run from a temporary folder, where the rpath leads nowhere: without tensors.
-    cargo(&libtorch, &["test", "--release", "--package", "nnunet-plugin-api", "--doc"])
+    cargo(&libtorch, &["test", "--release", "--package", "nnunet-plugin-core", "--doc"])?;
+    // Examples in the documentation are run from a temporary folder, where the rpath leads nowhere.
+    let library = libtorch.join("lib").display().to_string();
+    let examples = ["test", "--release", "--package", "nnunet-plugin-torch", "--doc"];
+    cargo_with(&libtorch, &examples, &[("LD_LIBRARY_PATH", &library)])
 }
 
 /// Writes what is made from the components' own words: what the light program knows of those with tensors, and the

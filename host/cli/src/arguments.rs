@@ -41,7 +41,8 @@ pub(crate) fn normalize(arguments: impl IntoIterator<Item = OsString>) -> Vec<Os
         } else if has_subcommand || is_value {
             all.push(argument);
         } else {
-            has_subcommand = true;
+            // The commands of v2 are subcommands of `v2`.
+            has_subcommand = argument != "v2";
             all.push(map_text(argument, snake_case));
         }
     }
@@ -122,6 +123,7 @@ mod tests {
             ("nnunet predict --disable-t", "nnunet predict --disable_t"),
             ("nnunet --config a-b.toml plan-and-preprocess", "nnunet --config a-b.toml plan_and_preprocess"),
             ("nnunet --json --plugin=a-b.so train-dp", "nnunet --json --plugin=a-b.so train_dp"),
+            ("nnunet v2 plan-and-preprocess -d a-b", "nnunet v2 plan_and_preprocess -d a-b"),
             ("nnunet audit -- --a-b", "nnunet audit -- --a-b"),
         ] {
             assert_eq!(normalized(line), wanted);

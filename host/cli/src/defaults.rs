@@ -55,7 +55,10 @@ fn with_choice(arg: Arg, choices: &Choices) -> Arg {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
+    use crate::cli::Cli;
 
     #[test]
     fn the_file_is_found_in_both_forms() {
@@ -67,15 +70,21 @@ mod tests {
     }
 
     #[test]
-    fn only_arguments_with_a_default_take_the_projects() {
-        let choices = Choices { trainer: Some("Mine".to_owned()), ..Choices::default() };
-        let sub = Command::new("predict")
-            .arg(Arg::new("trainer").long("tr").default_value("nnUNetTrainerV2"))
-            .arg(Arg::new("plans").long("plans").default_value("nnUNetPlansv2.1"));
-        let command = with_choices(Command::new("nnunet").subcommand(sub), &choices);
-        let matches = command.get_matches_from(["nnunet", "predict"]);
-        let predict = matches.subcommand_matches("predict").unwrap();
+    fn arguments_with_a_default_take_the_projects() {
+        let mine = |name: &str| Some(name.to_owned());
+        let choices = Choices { planner_3d: mine("Mine3D"), trainer: mine("Mine"), ..Choices::default() };
+        let parsed = |line: &str| {
+            let command = with_choices(Cli::command(), &choices);
+            let (_, matches) = command.get_matches_from(line.split(' ')).remove_subcommand().unwrap();
+            matches
+        };
+        let plan = parsed("nnunet plan_and_preprocess -t 1");
+        assert_eq!(plan.get_one::<String>("planner_3d").unwrap(), "Mine3D");
+        assert_eq!(plan.get_one::<String>("planner_2d").unwrap(), PLANNER_2D);
+        let predict = parsed("nnunet predict -i a -o b -t 1");
         assert_eq!(predict.get_one::<String>("trainer").unwrap(), "Mine");
-        assert_eq!(predict.get_one::<String>("plans").unwrap(), "nnUNetPlansv2.1");
+        // A trainer that must be named is not the project's.
+        let train = parsed("nnunet train 3d_fullres Named 1 0");
+        assert_eq!(train.get_one::<String>("trainer").unwrap(), "Named");
     }
 }

@@ -71,7 +71,9 @@ fn listed(command: &Command) -> String {
             return;
         }
         let _ = writeln!(text, "{heading}");
-        commands.for_each(|(name, about)| drop(writeln!(text, "  {name:width$}  {about}")));
+        commands.for_each(|(name, about)| {
+            let _ = writeln!(text, "  {name:width$}  {about}");
+        });
         text.push('\n');
     };
     for (task, example, names) in TASKS {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use nnunet_formats::json::{self, Json};
 
+use crate::folders::without_ending;
 use crate::images;
 
 /// Label maps are written with one byte a voxel.
@@ -119,7 +120,7 @@ impl Dataset {
         }
         let folder = self.folder.join(part.folder());
         (0..self.modalities.len())
-            .map(|channel| folder.join(format!("{case}_{channel:04}{}", self.ending)))
+            .map(|channel| self.file(&folder, &format!("{case}_{channel:04}")))
             .collect()
     }
 
@@ -130,7 +131,14 @@ impl Dataset {
             return label.clone();
         }
         let name = self.label_names.get(case).map_or(case, String::as_str);
-        self.folder.join("labelsTr").join(format!("{name}{}", self.ending))
+        self.file(&self.folder.join("labelsTr"), name)
+    }
+
+    /// A file of a folder; its ending may be in capitals.
+    fn file(&self, folder: &Path, stem: &str) -> PathBuf {
+        let path = folder.join(format!("{stem}{}", self.ending));
+        let capitals = folder.join(format!("{stem}{}", self.ending.to_uppercase()));
+        if !path.exists() && capitals.exists() { capitals } else { path }
     }
 
     /// Cases whose label file is not called as they are, with its name without the ending.
@@ -186,7 +194,7 @@ fn cases(json: &Json, ending: &str) -> Result<Vec<String>> {
             let path =
                 item.as_str().or_else(|| item.get("image")?.as_str()).context("an entry without an image")?;
             let name = path.rsplit('/').next().unwrap_or(path);
-            name.strip_suffix(ending)
+            without_ending(name, ending)
                 .map(str::to_owned)
                 .with_context(|| format!("{path} is not a {ending} file"))
         })
@@ -197,7 +205,7 @@ fn cases(json: &Json, ending: &str) -> Result<Vec<String>> {
 fn label_names(json: &Json, cases: &[String], ending: &str) -> BTreeMap<String, String> {
     let named = |(item, case): (&Json, &String)| {
         let path = item.get("label")?.as_str()?;
-        let label = path.rsplit('/').next().unwrap_or(path).strip_suffix(ending)?;
+        let label = without_ending(path.rsplit('/').next().unwrap_or(path), ending)?;
         (label != case && !is_channel_of(case, label)).then(|| (case.clone(), label.to_owned()))
     };
     json.items().unwrap_or_default().iter().zip(cases).filter_map(named).collect()

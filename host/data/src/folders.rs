@@ -156,7 +156,7 @@ pub(crate) fn subfolders(root: &Path) -> Vec<String> {
         .collect()
 }
 
-/// Names of the files of a folder that end in `ending`, sorted. Hidden files are left out.
+/// Names of the files of a folder that end in `ending`, in capitals or not, sorted. Hidden files are left out.
 ///
 /// # Errors
 /// Returns an error if the folder does not exist or cannot be read.
@@ -165,12 +165,25 @@ pub fn file_names(folder: &Path, ending: &str) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in std::fs::read_dir(folder).with_context(unreadable)? {
         let name = entry.with_context(unreadable)?.file_name().to_string_lossy().into_owned();
-        if name.ends_with(ending) && !name.starts_with('.') {
+        if has_ending(&name, ending) && !name.starts_with('.') {
             names.push(name);
         }
     }
     names.sort();
     Ok(names)
+}
+
+/// Whether a name has an ending, in capitals or not.
+#[must_use]
+pub fn has_ending(name: &str, ending: &str) -> bool {
+    without_ending(name, ending).is_some()
+}
+
+/// A name without its ending, in capitals or not.
+#[must_use]
+pub fn without_ending<'a>(name: &'a str, ending: &str) -> Option<&'a str> {
+    let (stem, end) = name.split_at_checked(name.len().checked_sub(ending.len())?)?;
+    end.eq_ignore_ascii_case(ending).then_some(stem)
 }
 
 /// Names of the cases of a folder: its npz files without their ending, sorted.
@@ -218,6 +231,14 @@ pub fn copy_file(from: &Path, to: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn endings_may_be_in_capitals() {
+        assert_eq!(without_ending("a.NII.GZ", ".nii.gz"), Some("a"));
+        assert_eq!(without_ending("a.nii", ".nii.gz"), None);
+        assert_eq!(without_ending("gz", ".nii.gz"), None);
+        assert!(!has_ending("\u{fc}\u{fc}", "\u{fc}x."));
+    }
 
     #[test]
     fn inputs_are_not_overwritten() {

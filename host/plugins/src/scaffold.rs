@@ -238,7 +238,7 @@ mod tests {
         assert!(scaffold("fast-planner").write(&to).unwrap_err().to_string().contains("is there already"));
     }
 
-    /// `struct Planner` beside `use nnunet_plugin_core::Planner` would not compile (E0255).
+    /// `struct Planner` beside `use nnunet_plugin_api::Planner` would not compile (E0255).
     #[test]
     fn a_component_is_not_called_like_what_its_source_imports() {
         for (kind, name, component) in [

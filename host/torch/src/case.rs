@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ndarray::Array4;
-use nnunet_inference::WayBack;
+use nnunet_inference::ExportResampler;
 use nnunet_plugin_api::vocabulary::CaseProperties;
 
 /// A case to predict.
@@ -40,7 +40,7 @@ pub(crate) struct PreparedCase {
     pub(crate) image: Array4<f32>,
     pub(crate) properties: CaseProperties,
     /// How scores return to the grid of the cropped case.
-    pub(crate) resampler: WayBack,
+    pub(crate) resampler: ExportResampler,
 }
 
 /// How image files are named, and the label maps written for them.

@@ -20,7 +20,7 @@ pub(crate) fn of(folder: &Path) -> Result<&'static dyn ModelFamily> {
         if has_checkpoint(folder) {
             let model = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
             let model = model.parent().unwrap_or(folder).display().to_string();
-            return format!("{} is one fold of a model; name the model's folder {model}", folder.display());
+            return format!("{} is one fold of a model; name the folder above it, {model}, instead", folder.display());
         }
         format!(
             "{} is not a model's folder: nnU-Net v1 has fold_*/*.model there, nnU-Net v2 plans.json, dataset.json and \
@@ -70,7 +70,7 @@ mod tests {
     fn a_fold_in_place_of_a_model_is_told() {
         let folder = folder(&["m/fold_0/checkpoint_final.pth"]);
         let error = of(&folder.path().join("m/fold_0")).err().map(|error| error.to_string()).unwrap();
-        assert!(error.contains("one fold of a model") && error.ends_with("/m"), "{error}");
+        assert!(error.contains("one fold of a model") && error.contains("/m, instead"), "{error}");
     }
 
     #[test]

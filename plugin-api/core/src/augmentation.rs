@@ -51,7 +51,36 @@ pub(crate) fn in_3d(patch: &[usize]) -> [usize; 3] {
     volume
 }
 
-/// Changes samples at random. Works on arrays only, on several threads at once.
+/// Changes training samples at random. It works on arrays, not on tensors, and is called by several threads at once.
+///
+/// ```
+/// use nnunet_plugin_api::ndarray::Array4;
+/// use nnunet_plugin_api::{Augmentation, AugmentationContext, RandomStream, Result, Sample};
+///
+/// /// Multiplies each channel by a factor of its own.
+/// struct Brightness { low: f64, high: f64 }
+///
+/// impl Augmentation for Brightness {
+///     fn augment(
+///         &self,
+///         mut sample: Sample,
+///         _: &AugmentationContext,
+///         random: &mut RandomStream,
+///     ) -> Result<Sample> {
+///         for mut channel in sample.data.outer_iter_mut() {
+///             let factor = random.uniform(self.low, self.high) as f32;
+///             channel.mapv_inplace(|value| value * factor);
+///         }
+///         Ok(sample)
+///     }
+/// }
+///
+/// let context = AugmentationContext { patch: vec![4, 4, 4], num_labels: 1, ..AugmentationContext::default() };
+/// let sample = Sample { data: Array4::ones((1, 4, 4, 4)), seg: Array4::zeros((1, 4, 4, 4)) };
+/// let brighter = Brightness { low: 2.0, high: 3.0 };
+/// let sample = brighter.augment(sample, &context, &mut RandomStream::from_seed(1)).unwrap();
+/// assert!(sample.data.iter().all(|value| (2.0..3.0).contains(value)));
+/// ```
 ///
 /// Source: v1's transform lists (`get_moreDA_augmentation` and the like).
 pub trait Augmentation: Send + Sync {

@@ -2,11 +2,29 @@
 
 use crate::{Error, Kind, Result};
 
-/// A component and its parents, root first, each with its name. `lookup` makes the component of a name, `extends` names
-/// its parent; empty ends the chain.
+/// Resolves a component and its ancestors, the root first, each with its name. `lookup` makes the component of a name;
+/// `extends` returns the name of its parent, or an empty string for a root.
+///
+/// ```
+/// use nnunet_plugin_api::{Kind, Planner, Result, parent_chain};
+///
+/// struct Root;
+/// impl Planner for Root {
+///     fn extends(&self) -> String { String::new() }
+/// }
+/// struct Child;
+/// impl Planner for Child {
+///     fn extends(&self) -> String { "Root".to_owned() }
+/// }
+/// let lookup = |name: &str| -> Result<Box<dyn Planner>> {
+///     Ok(if name == "Root" { Box::new(Root) } else { Box::new(Child) })
+/// };
+/// let chain = parent_chain(Kind::Planner, "Child", &lookup, |planner| planner.extends()).unwrap();
+/// assert_eq!(chain.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["Root", "Child"]);
+/// ```
 ///
 /// # Errors
-/// An unknown name, or a chain that comes back to itself.
+/// Returns the error of `lookup`, or an error if a component is its own ancestor.
 pub fn parent_chain<T: ?Sized>(
     kind: Kind,
     name: &str,

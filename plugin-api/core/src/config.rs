@@ -14,8 +14,25 @@ pub type Config = serde_json::Map<String, serde_json::Value>;
 /// Give the struct `#[serde(default, deny_unknown_fields)]`: a missing key then takes its default and a misspelled one
 /// is an error that lists the accepted keys.
 ///
+/// ```
+/// use nnunet_plugin_api::serde::Deserialize;
+/// use nnunet_plugin_api::{Config, parse_config, serde_json};
+///
+/// #[derive(Debug, Deserialize, PartialEq)]
+/// #[serde(crate = "nnunet_plugin_api::serde", default, deny_unknown_fields)]
+/// struct Settings { k: u32 }
+/// impl Default for Settings {
+///     fn default() -> Self { Self { k: 10 } }
+/// }
+///
+/// let table = |json| serde_json::from_str::<Config>(json).unwrap();
+/// assert_eq!(parse_config::<Settings>(&table("{}")).unwrap(), Settings { k: 10 });
+/// assert_eq!(parse_config::<Settings>(&table(r#"{"k": 5}"#)).unwrap(), Settings { k: 5 });
+/// assert!(parse_config::<Settings>(&table(r#"{"q": 5}"#)).is_err());
+/// ```
+///
 /// # Errors
-/// The first key that is unknown or has the wrong type.
+/// Returns an error for the first key that is unknown or has a value of the wrong type.
 pub fn parse_config<T: DeserializeOwned>(config: &Config) -> Result<T> {
     serde_json::from_value(serde_json::Value::Object(config.clone()))
         .map_err(|error| Error::message(error.to_string()))
@@ -24,12 +41,23 @@ pub fn parse_config<T: DeserializeOwned>(config: &Config) -> Result<T> {
 /// Changes the values of a settings struct that a table names. Tables are merged into tables, unless they bring a
 /// `name`: naming another component starts from that component's defaults.
 ///
+/// ```
+/// use nnunet_plugin_api::vocabulary::Blueprint;
+/// use nnunet_plugin_api::{Config, overlay, serde_json};
+///
+/// let mut blueprint = Blueprint::default();
+/// let changes: Config = serde_json::from_str(r#"{"max_num_epochs": 250}"#).unwrap();
+/// overlay(&mut blueprint, &changes).unwrap();
+/// assert_eq!(blueprint.max_num_epochs, 250);
+/// assert_eq!(blueprint.num_batches_per_epoch, 250, "as before");
+/// ```
+///
 /// # Errors
-/// An unknown key (the nearest known one is offered) or a value of the wrong type.
+/// Returns an error for an unknown key, with the most similar known one, or for a value of the wrong type.
 pub fn overlay<T: Serialize + DeserializeOwned>(settings: &mut T, table: &Config) -> Result<()> {
     let failed = |error: serde_json::Error| Error::message(error.to_string());
     let Value::Object(mut values) = serde_json::to_value(&*settings).map_err(failed)? else {
-        return Err(Error::message("settings that are no table"));
+        return Err(Error::message("settings are not a table"));
     };
     for (key, value) in table {
         let Some(slot) = values.get_mut(key) else { return Err(unknown_key(key, &values)) };

@@ -10,6 +10,34 @@ use crate::{Error, Info, Result};
 /// Reads and writes the files of one format. A format says which endings it reads and writes when it is registered
 /// ([`Info::reads`], [`Info::writes`]); the host picks it by the ending of a file's name.
 ///
+/// ```
+/// use std::path::Path;
+/// use nnunet_plugin_api::ndarray::Array3;
+/// use nnunet_plugin_api::vocabulary::ItkGeometry;
+/// use nnunet_plugin_api::{Component, ImageFormat, ImageVolume, Info, Kind, Result};
+///
+/// /// Reads cubes of bytes with voxels of 1 mm.
+/// struct Cube;
+///
+/// impl ImageFormat for Cube {
+///     fn read(&self, path: &Path) -> Result<ImageVolume> {
+///         let bytes = std::fs::read(path).map_err(|error| {
+///             nnunet_plugin_api::Error::message(format!("{}: {error}", path.display()))
+///         })?;
+///         let edge = (bytes.len() as f64).cbrt() as usize;
+///         let voxels = Array3::from_shape_fn((edge, edge, edge), |(z, y, x)| {
+///             f32::from(bytes[(z * edge + y) * edge + x])
+///         });
+///         let direction = [1., 0., 0., 0., 1., 0., 0., 0., 1.];
+///         Ok(ImageVolume { voxels, geometry: ItkGeometry { origin: [0.0; 3], spacing: [1.0; 3], direction } })
+///     }
+/// }
+///
+/// let info = Info::new(Kind::Format, "Cube", "Cubes of bytes.").reads(".cube");
+/// let component = Component::format(info, |_config| Ok(Box::new(Cube)));
+/// assert_eq!(component.info.endings("reads").collect::<Vec<_>>(), [".cube"]);
+/// ```
+///
 /// Source: `SimpleITKIO` and the other `BaseReaderWriter` of v2.
 pub trait ImageFormat: Send + Sync {
     /// The image in a file.
@@ -63,7 +91,7 @@ pub trait ImageFormat: Send + Sync {
     /// Writes an image to a file that does not exist yet.
     ///
     /// # Errors
-    /// What the system says, or an image the format cannot hold.
+    /// Returns an I/O error if the file cannot be written, or an error if the format cannot hold the image.
     fn write(&self, path: &Path, _voxels: ArrayView3<'_, f32>, _geometry: &ItkGeometry) -> Result<()> {
         Err(Error::message(format!("{}: this format cannot be written", path.display())))
     }

@@ -1,4 +1,4 @@
-//! Experiment loggers: are told what happens in a training.
+//! Experiment loggers: they record what happens in a training.
 
 use std::path::PathBuf;
 
@@ -7,8 +7,28 @@ use serde::{Deserialize, Serialize};
 use crate::Result;
 use crate::vocabulary::{Blueprint, EpochReport};
 
-/// Takes down a training, wherever it likes: a file, a service, a screen. It cannot change the training; an error of
-/// its own ends only the logging.
+/// Records a training, for example in a file or in a tracking service. It cannot change the training, and an error of the
+/// logger ends the logging only.
+///
+/// ```
+/// use nnunet_plugin_api::vocabulary::EpochReport;
+/// use nnunet_plugin_api::{EpochLog, ExperimentLogger, Result};
+///
+/// /// Keeps the best metric.
+/// struct Best(f64);
+///
+/// impl ExperimentLogger for Best {
+///     fn epoch_ends(&mut self, epoch: &EpochLog<'_>) -> Result<()> {
+///         self.0 = self.0.max(epoch.report.metric);
+///         Ok(())
+///     }
+/// }
+///
+/// let mut best = Best(0.0);
+/// let report = EpochReport { metric: 0.8, ..EpochReport::default() };
+/// best.epoch_ends(&EpochLog::new(report, &[0.7, 0.9])).unwrap();
+/// assert_eq!(best.0, 0.8);
+/// ```
 pub trait ExperimentLogger: Send {
     /// Called once, before the first epoch.
     ///

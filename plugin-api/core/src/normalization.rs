@@ -1,18 +1,43 @@
-//! Normalisation: the intensities of one channel.
+//! Normalizations: they bring the intensities of one channel into the range a network learns from.
 
 use ndarray::{ArrayView3, ArrayViewMut3};
 
 use crate::vocabulary::IntensityStatistics;
 use crate::{Error, Result};
 
-/// Brings the intensities of a channel into the range a network learns from. Plans name one for every channel.
+/// Brings the intensities of a channel into the range a network learns from, for example to mean 0 and standard deviation 1.
+/// Plans name one for every channel. It runs after resampling, on several cases at once, so it takes `&self`.
 ///
-/// Source: the schemes of v1's `GenericPreprocessor.resample_and_normalize`.
+/// ```
+/// use nnunet_plugin_api::ndarray::ArrayViewMut3;
+/// use nnunet_plugin_api::{Component, Info, Kind, Normalization, NormalizationContext, Registration, Result, inventory};
+///
+/// /// Scales the intensities of a channel to 0 to 1.
+/// struct MinMax;
+///
+/// impl Normalization for MinMax {
+///     fn normalize(&self, mut channel: ArrayViewMut3<'_, f32>, _: &NormalizationContext<'_>) -> Result<()> {
+///         let low = channel.iter().copied().fold(f32::INFINITY, f32::min);
+///         let high = channel.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+///         channel.mapv_inplace(|value| (value - low) / (high - low).max(1e-8));
+///         Ok(())
+///     }
+/// }
+///
+/// inventory::submit!(Registration(|| {
+///     let info = Info::new(Kind::Normalization, "MinMax", "Scales intensities to 0 to 1.");
+///     Component::normalization(info, |_config| Ok(Box::new(MinMax)))
+/// }));
+/// ```
+///
+/// Source: the schemes of v1's `GenericPreprocessor.resample_and_normalize` and v2's `ImageNormalization` classes.
 pub trait Normalization: Send + Sync {
-    /// Changes the channel in place, (z, y, x), after resampling.
+    /// Changes the intensities of a channel in place. `channel` has the axes (z, y, x) of the resampled case, in transposed
+    /// order, and any memory layout.
     ///
     /// # Errors
-    /// A channel it cannot handle, or knowledge of the data set that is missing.
+    /// Returns an error if the channel cannot be normalized, or if it needs [`NormalizationContext::intensities`] and
+    /// they are `None`.
     fn normalize(&self, channel: ArrayViewMut3<'_, f32>, context: &NormalizationContext<'_>) -> Result<()>;
 }
 
@@ -58,7 +83,7 @@ pub(crate) fn still_finite<'a>(was_finite: bool, after: impl IntoIterator<Item =
 ///
 /// ```
 /// use ndarray::{Array3, ArrayViewMut3};
-/// use nnunet_plugin_core::{Normalization, NormalizationContext, Result, normalize_channel};
+/// use nnunet_plugin_api::{Normalization, NormalizationContext, Result, normalize_channel};
 ///
 /// /// Divides by the largest intensity.
 /// struct ByMaximum;

@@ -6,7 +6,34 @@ use serde::{Deserialize, Serialize};
 use crate::vocabulary::{Fingerprint, Plans, SegmentationExport};
 use crate::{Result, V2PlannerSettings};
 
-/// A planner is its parent's settings with some changed, and hooks for what a setting cannot say.
+/// Decides patch size, batch size, spacing and network topology for a data set. A planner starts from the settings of its
+/// parent, changes some of them, and has hooks for what no setting covers.
+///
+/// ```
+/// use nnunet_plugin_api::vocabulary::Fingerprint;
+/// use nnunet_plugin_api::{Planner, PlannerSettings, Result};
+///
+/// /// Larger networks, on voxels of 1 mm.
+/// struct Large;
+///
+/// impl Planner for Large {
+///     fn configure(&self, settings: &mut PlannerSettings) -> Result<()> {
+///         settings.base_num_features = 48;
+///         settings.plans_identifier = "nnUNetPlansLarge".to_owned();
+///         settings.data_identifier = "nnUNetData_large".to_owned();
+///         Ok(())
+///     }
+///
+///     fn target_spacing(&self, _fingerprint: &Fingerprint) -> Result<Option<[f64; 3]>> {
+///         Ok(Some([1.0; 3]))
+///     }
+/// }
+///
+/// let mut settings = PlannerSettings::default();
+/// Large.configure(&mut settings).unwrap();
+/// assert_eq!(settings.base_num_features, 48);
+/// assert_eq!(Large.extends(), "ExperimentPlanner3D_v21");
+/// ```
 ///
 /// Source: v1's `ExperimentPlanner` family.
 pub trait Planner: Send + Sync {

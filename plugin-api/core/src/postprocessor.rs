@@ -1,4 +1,4 @@
-//! Postprocessors: change a label map after prediction.
+//! Postprocessors: they change a label map after prediction.
 
 use ndarray::Array3;
 
@@ -13,11 +13,39 @@ pub struct LabelVolume {
     pub spacing: [f64; 3],
 }
 
-/// Changes a label map in place.
+/// Changes a label map after prediction and ensembling, on the grid of the original image. Several label maps may be
+/// processed at once, so it takes `&self`.
+///
+/// ```
+/// use nnunet_plugin_api::ndarray::Array3;
+/// use nnunet_plugin_api::{LabelVolume, Postprocessor, Result};
+///
+/// /// Removes a label that occupies less than a given volume in mm^3.
+/// struct RemoveSmall { label: u8, mm3: f64 }
+///
+/// impl Postprocessor for RemoveSmall {
+///     fn apply(&self, volume: &mut LabelVolume) -> Result<()> {
+///         let voxels = volume.labels.iter().filter(|label| **label == self.label).count();
+///         if voxels as f64 * volume.spacing.iter().product::<f64>() < self.mm3 {
+///             volume.labels.mapv_inplace(|label| if label == self.label { 0 } else { label });
+///         }
+///         Ok(())
+///     }
+/// }
+///
+/// let mut volume = LabelVolume { labels: Array3::zeros((1, 2, 2)), spacing: [3.0, 1.0, 1.0] };
+/// volume.labels[[0, 0, 0]] = 1;
+/// RemoveSmall { label: 1, mm3: 3.0 }.apply(&mut volume).unwrap();
+/// assert_eq!(volume.labels.sum(), 1, "one voxel of 3 mm^3 is not less than 3 mm^3");
+/// RemoveSmall { label: 1, mm3: 3.5 }.apply(&mut volume).unwrap();
+/// assert_eq!(volume.labels.sum(), 0);
+/// ```
+///
+/// Source: v1's `connected_components.remove_all_but_the_largest_connected_component` is a built-in one.
 pub trait Postprocessor: Send + Sync {
-    /// Changes `labels`; the shape stays.
+    /// Changes the labels of `labels` in place. Its shape must stay as it is.
     ///
     /// # Errors
-    /// A label map this postprocessor cannot handle.
+    /// Returns an error if the label map cannot be processed; the program then reports the case as failed.
     fn apply(&self, labels: &mut LabelVolume) -> Result<()>;
 }

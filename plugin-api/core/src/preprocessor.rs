@@ -7,7 +7,27 @@ use serde::{Deserialize, Serialize};
 use crate::Result;
 use crate::vocabulary::IntensityStatistics;
 
-/// A preprocessor is its parent's settings with some changed, and a hook that replaces the whole step.
+/// Resamples and normalizes a cropped case. A preprocessor starts from the settings of its parent, changes some of them, and
+/// has a hook that replaces the whole step.
+///
+/// ```
+/// use nnunet_plugin_api::{Preprocessor, PreprocessorSettings, Result};
+///
+/// /// Linear instead of cubic interpolation of images.
+/// struct Linear;
+///
+/// impl Preprocessor for Linear {
+///     fn configure(&self, settings: &mut PreprocessorSettings) -> Result<()> {
+///         settings.order_data = 1;
+///         Ok(())
+///     }
+/// }
+///
+/// let mut settings = PreprocessorSettings::default();
+/// assert_eq!(settings.order_data, 3);
+/// Linear.configure(&mut settings).unwrap();
+/// assert_eq!(settings.order_data, 1);
+/// ```
 ///
 /// Source: v1's `GenericPreprocessor` family.
 pub trait Preprocessor: Send + Sync {

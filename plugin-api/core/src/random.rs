@@ -1,9 +1,19 @@
-//! Random numbers that are told apart by what they are for, not by who draws first.
+//! Random numbers that depend on what they are for, not on which thread draws first.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// The random numbers of one sample of a batch. Threads and their order do not matter.
+/// The random numbers of one sample of a batch (ChaCha8). The same seed, epoch, batch and sample give the same numbers for any
+/// number of threads.
+///
+/// ```
+/// use nnunet_plugin_api::RandomStream;
+///
+/// let mut random = RandomStream::new(1, 0, 4, 0);
+/// let factor = random.uniform(0.7, 1.4);
+/// assert!((0.7..1.4).contains(&factor));
+/// assert_eq!(RandomStream::new(1, 0, 4, 0).uniform(0.7, 1.4), factor);
+/// ```
 #[derive(Debug, Clone)]
 pub struct RandomStream(ChaCha8Rng);
 

@@ -25,7 +25,10 @@ pub fn resize(array: ArrayView3<'_, f32>, shape: [usize; 3], order: u32) -> Arra
     }
     if order > 1 {
         let (low, high) = range(&array);
-        values.par_iter_mut().with_min_len(1 << 16).for_each(|value| *value = value.clamp(low, high));
+        // An array without a finite value has no range.
+        if low <= high {
+            values.par_iter_mut().with_min_len(1 << 16).for_each(|value| *value = value.clamp(low, high));
+        }
     }
     // The passes end with exactly this many values.
     Array3::from_shape_vec(shape, values).unwrap_or_default()
@@ -175,6 +178,12 @@ mod tests {
     fn order_zero_takes_the_odd_samples_when_halving() {
         let line = Array3::from_shape_vec((1, 1, 6), (0..6).map(|i| i as f32).collect()).unwrap();
         assert_eq!(resize(line.view(), [1, 1, 3], 0).into_raw_vec_and_offset().0, [1.0, 3.0, 5.0]);
+    }
+
+    #[test]
+    fn an_array_without_a_finite_value_is_no_panic() {
+        let array = Array3::from_elem((2, 2, 2), f32::NAN);
+        assert!(resize(array.view(), [3, 3, 3], 3).iter().all(|value| value.is_nan()));
     }
 
     #[test]

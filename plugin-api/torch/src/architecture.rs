@@ -5,25 +5,56 @@ use tch::Tensor;
 
 use crate::Result;
 
-/// Builds a network for plans.
+/// Builds a network for the plans of a data set.
+///
+/// ```no_run
+/// use nnunet_plugin_api::tch::Tensor;
+/// use nnunet_plugin_api::{Architecture, Error, Init, Network, NetworkSpec, Result, VarFactory};
+///
+/// /// One convolution of one voxel, for volumes.
+/// struct Pointwise;
+///
+/// impl Architecture for Pointwise {
+///     fn build(&self, vars: &mut dyn VarFactory, spec: &NetworkSpec) -> Result<Box<dyn Network>> {
+///         if spec.patch_size.len() != 3 {
+///             return Err(Error::message("Pointwise is for volumes"));
+///         }
+///         let shape = [spec.num_classes as i64, spec.num_input_channels as i64, 1, 1, 1];
+///         let weight = vars.parameter("weight", &shape, Init::KaimingNormal { negative_slope: 0.01 })?;
+///         Ok(Box::new(PointwiseNetwork { weight }))
+///     }
+/// }
+///
+/// struct PointwiseNetwork {
+///     weight: Tensor,
+/// }
+///
+/// impl Network for PointwiseNetwork {
+///     fn forward(&self, input: &Tensor, _deep_supervision: bool) -> Result<Vec<Tensor>> {
+///         let none: Option<&Tensor> = None;
+///         Ok(vec![input.f_conv3d(&self.weight, none, [1, 1, 1], [0, 0, 0], [1, 1, 1], 1)?])
+///     }
+/// }
+/// ```
 pub trait Architecture: Send {
-    /// Creates the network's parameters through `vars` and returns the network.
-    ///
-    /// The order of creation is the order of the state dict.
+    /// Creates the parameters of the network through `vars` and returns the network. Parameters are saved in the order in
+    /// which they are created, as in a `state_dict` of PyTorch.
     ///
     /// # Errors
-    /// A specification this architecture cannot serve.
+    /// Returns an error if the architecture cannot be built for this specification.
     fn build(&self, vars: &mut dyn VarFactory, spec: &NetworkSpec) -> Result<Box<dyn Network>>;
 }
 
 /// A network that maps images to logits.
 pub trait Network: Send {
+    /// Computes the logits of a batch of patches.
+    ///
     /// # Shapes
-    /// `input`: (batch, channels, patch...), float. Returns logits (batch, classes, ...) at full resolution first, then
-    /// the lower ones. With `deep_supervision` off one output is enough.
+    /// `input`: (batch, channels, patch...), float. Returns logits (batch, classes, ...) at full resolution first, then at
+    /// the lower ones. Without `deep_supervision` the first output is enough.
     ///
     /// # Errors
-    /// An input of the wrong shape.
+    /// Returns an error if `input` has another shape.
     fn forward(&self, input: &Tensor, deep_supervision: bool) -> Result<Vec<Tensor>>;
 
     /// Switches between training (statistics of the batch, dropout) and prediction, where a network starts. Networks
@@ -67,7 +98,7 @@ pub struct NetworkSpec {
     pub num_blocks_decoder: Option<Vec<usize>>,
 }
 
-/// How a parameter starts.
+/// How a parameter is initialized.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "snake_case")]
 pub enum Init {
@@ -102,12 +133,12 @@ pub enum Init {
     },
 }
 
-/// Creates the host's parameters for a network. The host owns, saves, loads and optimises them.
+/// Creates the parameters of a network. The host owns, saves, loads and optimizes them.
 pub trait VarFactory {
-    /// A trainable parameter. The handle shares its storage with the host's.
+    /// Creates a trainable parameter. The returned tensor shares its storage with the host's.
     ///
     /// # Errors
-    /// A name used twice, or a shape libtorch refuses.
+    /// Returns an error if `name` is used already, or if libtorch cannot make a tensor of this shape.
     fn parameter(&mut self, name: &str, shape: &[i64], init: Init) -> Result<Tensor>;
 
     /// A saved tensor that is not trained (running statistics).

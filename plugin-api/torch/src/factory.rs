@@ -16,8 +16,7 @@ pub enum Torch {}
 /// The factories of the kinds that need tensors.
 ///
 /// ```no_run
-/// use nnunet_plugin_core::{Component, Config, Result};
-/// use nnunet_plugin_torch::{Loss, TensorFactories};
+/// use nnunet_plugin_api::{Component, Config, Loss, Result, TensorFactories};
 ///
 /// fn make(component: &Component) -> Result<Option<Box<dyn Loss>>> {
 ///     component.factory.loss().map(|make| make(&Config::new())).transpose()

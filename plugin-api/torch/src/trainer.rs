@@ -5,8 +5,33 @@ use serde::{Deserialize, Serialize};
 use crate::vocabulary::{Blueprint, EpochReport, Plans};
 use crate::{Loss, LossContext, Result};
 
-/// A trainer is its parent's blueprint with some values changed, and hooks for what a value cannot say.
-/// Every method's default is the parent's behaviour.
+/// How a network is trained. A trainer starts from the blueprint (all values of a training) of its parent, changes some of
+/// them, and has hooks for what no value covers. The default of every method is the parent's behavior.
+///
+/// ```no_run
+/// use nnunet_plugin_api::vocabulary::Blueprint;
+/// use nnunet_plugin_api::{Component, Info, Kind, Registration, Result, Trainer, TrainerContext, inventory};
+///
+/// /// `nnUNetTrainerV2` with 250 epochs and a cosine learning rate.
+/// struct Cosine;
+///
+/// impl Trainer for Cosine {
+///     fn configure(&self, blueprint: &mut Blueprint, _context: &TrainerContext) -> Result<()> {
+///         blueprint.max_num_epochs = 250;
+///         Ok(())
+///     }
+///
+///     fn learning_rate(&self, epoch: usize, blueprint: &Blueprint) -> Result<Option<f64>> {
+///         let done = epoch as f64 / blueprint.max_num_epochs as f64;
+///         Ok(Some(blueprint.initial_lr * 0.5 * (1.0 + (std::f64::consts::PI * done).cos())))
+///     }
+/// }
+///
+/// inventory::submit!(Registration(|| {
+///     let info = Info::new(Kind::Trainer, "Cosine", "250 epochs, cosine learning rate.");
+///     Component::trainer(info, |_config| Ok(Box::new(Cosine)))
+/// }));
+/// ```
 ///
 /// Source: v1's `nnUNetTrainer` family.
 pub trait Trainer: Send {

@@ -4,7 +4,7 @@ use ndarray::{Array3, ArrayView3, ArrayView4, s};
 use nnunet_numerics::{Resampling, resample_labels};
 use nnunet_plugin_core::vocabulary::{CaseProperties, Regions};
 
-use crate::way_back::WayBack;
+use crate::resampler::ExportResampler;
 
 /// What the network's outputs mean.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,17 +78,21 @@ pub fn regions_of(probabilities: ArrayView4<'_, f32>, order: &[u8]) -> Array3<u8
 /// resampled as scores would be, or by the nearest voxel (v1's modes `fast` and `fastest`). The nearest voxel is that of all
 /// axes together.
 #[must_use]
-pub fn labels_to_cropped_grid(labels: ArrayView3<'_, u8>, way: &WayBack, nearest: bool) -> Array3<u8> {
-    let labels = labels.permuted_axes(way.transpose_backward);
-    if labels.shape() == way.cropped {
+pub fn labels_to_cropped_grid(
+    labels: ArrayView3<'_, u8>,
+    grids: &ExportResampler,
+    nearest: bool,
+) -> Array3<u8> {
+    let labels = labels.permuted_axes(grids.transpose_backward);
+    if labels.shape() == grids.cropped {
         return labels.as_standard_layout().into_owned();
     }
-    let how = match way.how {
+    let how = match grids.how {
         how if nearest || how.order == 0 => Resampling { order: 0, separate: None, ..how },
         how => how,
     };
     let values = labels.mapv(f32::from);
-    resample_labels(values.view(), way.cropped, how).mapv(|label| label as u8)
+    resample_labels(values.view(), grids.cropped, how).mapv(|label| label as u8)
 }
 
 /// Puts labels of the cropped case back into the raw image; outside is background.
@@ -130,8 +134,13 @@ mod tests {
             Array3::from_shape_fn((5, 6, 7), |(z, y, x)| ((5 * z + y * y + x * y + 7 * x) % 4) as u8);
         let grid = |order, order_z, nearest| {
             let how = Resampling { order, order_z, separate: Some(0) };
-            let way = WayBack { transpose_backward: [0, 1, 2], network: [5, 6, 7], cropped: [8, 9, 5], how };
-            labels_to_cropped_grid(labels.view(), &way, nearest)
+            let grids = ExportResampler {
+                transpose_backward: [0, 1, 2],
+                network: [5, 6, 7],
+                cropped: [8, 9, 5],
+                how,
+            };
+            labels_to_cropped_grid(labels.view(), &grids, nearest)
         };
         // The nearest voxel is that of all axes together, whatever the plans say.
         assert_eq!(grid(1, 0, true), grid(3, 1, true));

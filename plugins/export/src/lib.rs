@@ -1,8 +1,10 @@
 //! From a network's probabilities to a label map on the grid of the original image (v1 `segmentation_export`, v2
 //! `export_prediction`). It needs no tensors: ensembling and postprocessing of saved probabilities use it too.
 
+mod activations;
 mod labels;
-mod way_back;
+mod resampler;
 
+pub use activations::{sigmoid, softmax};
 pub use labels::{Heads, labels_of, labels_to_cropped_grid, paste, regions_of};
-pub use way_back::{Slab, SlabReturn, WayBack};
+pub use resampler::{ExportResampler, Slab, SlabResampler};

@@ -4,6 +4,7 @@
 
 mod band;
 mod mirror;
+mod predict_rows;
 mod slices;
 mod storage;
 mod tensors;
@@ -13,7 +14,8 @@ mod window;
 
 pub use mirror::{is_out_of_memory, try_tile};
 pub use nnunet_export::*;
+pub use predict_rows::predict_rows;
 pub use storage::Storage;
 pub use tensors::{from_tensor, to_tensor};
 pub use tiles::{tile_count, tile_starts};
-pub use window::{Scores, Sink, SlidingWindow, predict_rows};
+pub use window::{Scores, Sink, SlidingWindow};

@@ -20,7 +20,7 @@ use nnunet_formats::{Geometry, Image};
 use nnunet_plugin_core::{Component, Factory, ImageFormat, ImageHeader, ImageVolume};
 
 use self::geometry::{from_itk, to_itk};
-use crate::folders::{copy_file, file_names};
+use crate::folders::{copy_file, file_names, has_ending, without_ending};
 
 /// The format in which label maps are written by default.
 pub const DEFAULT_ENDING: &str = ".nii.gz";
@@ -90,7 +90,7 @@ fn formats() -> &'static [Known] {
 fn of(path: &Path, reads: bool) -> Result<&'static Known> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let candidates = || formats().iter().filter(|known| known.reads == reads);
-    let fits = candidates().find(|known| ends_with(&name, &known.ending));
+    let fits = candidates().find(|known| has_ending(&name, &known.ending));
     let Some(known) = fits else {
         let endings: Vec<&str> = candidates().map(|known| known.ending.as_str()).collect();
         let verb = if reads { "reads" } else { "writes" };
@@ -102,17 +102,11 @@ fn of(path: &Path, reads: bool) -> Result<&'static Known> {
     Ok(known)
 }
 
-/// Whether a name has an ending, in capitals or not.
-fn ends_with(name: &str, ending: &str) -> bool {
-    let start = name.len().checked_sub(ending.len());
-    start.and_then(|start| name.get(start..)).is_some_and(|end| end.eq_ignore_ascii_case(ending))
-}
-
 /// The ending of a name that some format reads.
 #[must_use]
 pub fn ending(name: &str) -> Option<&'static str> {
     let known = formats().iter().filter(|known| known.reads);
-    known.map(|known| known.ending.as_str()).find(|ending| ends_with(name, ending))
+    known.map(|known| known.ending.as_str()).find(|ending| has_ending(name, ending))
 }
 
 /// The ending of the images in a folder: the usual one where it occurs, as pictures may stand beside images.
@@ -120,7 +114,7 @@ pub fn ending(name: &str) -> Option<&'static str> {
 pub fn ending_in(folder: &Path) -> &'static str {
     let names = file_names(folder, "").unwrap_or_default();
     let others = || names.iter().find_map(|name| ending(name));
-    if names.iter().any(|name| name.ends_with(DEFAULT_ENDING)) {
+    if names.iter().any(|name| has_ending(name, DEFAULT_ENDING)) {
         DEFAULT_ENDING
     } else {
         others().unwrap_or(DEFAULT_ENDING)
@@ -130,7 +124,7 @@ pub fn ending_in(folder: &Path) -> &'static str {
 /// A file name without an ending that some format reads.
 #[must_use]
 pub fn stem(name: &str) -> &str {
-    ending(name).and_then(|ending| name.strip_suffix(ending)).unwrap_or(name)
+    ending(name).and_then(|ending| without_ending(name, ending)).unwrap_or(name)
 }
 
 /// Names of the images or label maps of a folder, sorted. They all have the same ending, see [`ending_in`]. Drawings of

@@ -16,7 +16,7 @@ use crate::images;
 #[derive(Debug, Deserialize)]
 pub struct Dataset {
     /// Names by number.
-    #[serde(alias = "modality")]
+    #[serde(alias = "modality", deserialize_with = "channels")]
     pub channel_names: BTreeMap<String, Value>,
     #[serde(deserialize_with = "labels")]
     labels: Vec<(String, Label)>,
@@ -36,14 +36,21 @@ pub struct Dataset {
 /// The name under `labels` whose voxels nothing is learned from.
 const IGNORE: &str = "ignore";
 
-#[derive(Debug, Clone, Deserialize)]
-#[serde(untagged)]
+#[derive(Debug, Clone)]
 enum Label {
     One(i64),
     Several(Vec<i64>),
 }
 
 impl Label {
+    /// A number or a list of numbers, of which each may be written as text or as a float, as v2's `int()` takes them.
+    fn from_json(value: &Value) -> Option<Self> {
+        match value.as_array() {
+            Some(all) => all.iter().map(whole).collect::<Option<Vec<i64>>>().map(Label::Several),
+            None => whole(value).map(Label::One),
+        }
+    }
+
     fn values(&self) -> Vec<i64> {
         match self {
             Label::One(value) => vec![*value],
@@ -62,9 +69,37 @@ impl Label {
 /// In the order of the file, which is that of the network's outputs.
 fn labels<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(String, Label)>, D::Error> {
     let map = Map::deserialize(deserializer)?;
-    let of = |(name, value)| Ok((name, serde_json::from_value(value).map_err(serde::de::Error::custom)?));
+    let wrong = |name: &str, value: &Value| {
+        serde::de::Error::custom(format!("labels: {name} = {value} is not a number or a list of numbers"))
+    };
+    let of = |(name, value): (String, Value)| match Label::from_json(&value) {
+        Some(label) => Ok((name, label)),
+        None => Err(wrong(&name, &value)),
+    };
     map.into_iter().map(of).collect()
 }
+
+fn whole(value: &Value) -> Option<i64> {
+    let is_whole = |number: &f64| number.fract() == 0.0 && number.abs() < f64::from(i32::MAX);
+    match value {
+        Value::String(text) => text.trim().parse().ok(),
+        _ => value.as_i64().or_else(|| value.as_f64().filter(is_whole).map(|number| number as i64)),
+    }
+}
+
+/// Names by number, or in a list.
+fn channels<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, Value>, D::Error> {
+    match Value::deserialize(deserializer)? {
+        Value::Object(map) => Ok(map.into_iter().collect()),
+        Value::Array(names) => {
+            Ok(names.into_iter().enumerate().map(|(number, name)| (number.to_string(), name)).collect())
+        }
+        other => Err(serde::de::Error::custom(format!("channel_names = {other} are not names by number"))),
+    }
+}
+
+/// Label maps are written with one byte a voxel.
+const MOST_LABELS: usize = 256;
 
 impl Dataset {
     /// Reads a folder's `dataset.json`.
@@ -154,7 +189,13 @@ impl Dataset {
     pub fn heads(&self) -> Result<Heads> {
         let labels = || self.labels.iter().filter(|(name, _)| name != IGNORE).map(|(_, label)| label);
         if !self.has_regions() {
-            return Ok(Heads::Labels(labels().count()));
+            // Two names of one value are one output.
+            let count = self.label_values(false).len();
+            ensure!(
+                count <= MOST_LABELS,
+                "dataset.json has {count} labels; label maps are written with one byte a voxel, for labels up to 255"
+            );
+            return Ok(Heads::Labels(count));
         }
         let is_foreground = |label: &&Label| label.values().iter().any(|value| *value != 0);
         let order = self
@@ -172,6 +213,25 @@ impl Dataset {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_are_read_as_people_write_them() {
+        let heads = |labels: &str| dataset(labels).heads().unwrap();
+        assert_eq!(heads(r#""labels":{"background":"0","a":"1","b":"2"}"#), Heads::Labels(3));
+        assert_eq!(heads(r#""labels":{"background":0,"a":1.0,"b":2.0}"#), Heads::Labels(3));
+        assert_eq!(heads(r#""labels":{"background":0,"a":1,"b":2,"tail":2}"#), Heads::Labels(3));
+        let text = r#"{"channel_names":["T1","T2"],"file_ending":".nii.gz","labels":{"background":0,"a":1}}"#;
+        assert_eq!(serde_json::from_str::<Dataset>(text).unwrap().channels(), ["T1", "T2"]);
+        let error = serde_json::from_str::<Dataset>(&text.replace("\"a\":1", "\"a\":0.5")).unwrap_err();
+        assert!(error.to_string().contains("a = 0.5"), "{error}");
+    }
+
+    #[test]
+    fn more_labels_than_a_byte_holds_are_refused() {
+        let many: Vec<String> = (0..300).map(|label| format!("\"l{label}\":{label}")).collect();
+        let error = dataset(&format!("\"labels\":{{{}}}", many.join(","))).heads().unwrap_err();
+        assert!(error.to_string().contains("300 labels"), "{error}");
+    }
 
     #[test]
     fn positions_are_sampled_of_regions_and_of_all_that_is_not_ignored() {

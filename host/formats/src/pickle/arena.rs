@@ -11,8 +11,8 @@ use super::{NdArray, Value};
 /// Deepest nesting of containers: the tree is walked by recursion.
 const MAX_DEPTH: usize = 500;
 /// Objects that any pickle may have, beside one for [`BYTES_PER_NODE`] bytes.
-const MAX_NODES: usize = 1 << 19;
-const BYTES_PER_NODE: usize = 8;
+const MAX_NODES: usize = 1 << 18;
+const BYTES_PER_NODE: usize = 16;
 /// Bytes that copies of shared objects, or data made by functions, may take in any pickle, ...
 const MAX_COPIED: usize = 128 << 20;
 /// ... or so many times the length of the pickle.
@@ -61,14 +61,35 @@ pub(super) struct Arena<'a> {
     len: usize,
     /// Bytes that copies took.
     copied: usize,
+    /// Objects of `None`, the truth values and small integers: there is one of each, as in Python.
+    constants: HashMap<Constant, Id>,
+}
+
+/// A value of which many are in a pickle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Constant {
+    None,
+    Bool(bool),
+    Int(u16),
+}
+
+impl Constant {
+    fn of(value: &Value) -> Option<Self> {
+        match value {
+            Value::None => Some(Self::None),
+            Value::Bool(value) => Some(Self::Bool(*value)),
+            Value::Int(value) => u16::try_from(*value).ok().map(Self::Int),
+            _ => None,
+        }
+    }
 }
 
 impl<'a> Arena<'a> {
     pub(super) fn new(len: usize) -> Self {
-        Self { nodes: Vec::new(), len, copied: 0 }
+        Self { nodes: Vec::new(), len, copied: 0, constants: HashMap::new() }
     }
 
-    /// Most objects, and most entries of tables that grow by one with every operation.
+    /// Most objects, marks, and entries of the memo.
     pub(super) fn most(&self) -> usize {
         MAX_NODES + self.len / BYTES_PER_NODE
     }
@@ -79,6 +100,17 @@ impl<'a> Arena<'a> {
         }
         self.nodes.push(node);
         Ok((self.nodes.len() - 1) as Id)
+    }
+
+    /// The object of a value.
+    pub(super) fn value(&mut self, value: Value) -> Result<Id> {
+        let Some(constant) = Constant::of(&value) else { return self.add(Node::Value(value)) };
+        if let Some(id) = self.constants.get(&constant) {
+            return Ok(*id);
+        }
+        let id = self.add(Node::Value(value))?;
+        self.constants.insert(constant, id);
+        Ok(id)
     }
 
     pub(super) fn get(&self, id: Id) -> &Node<'a> {
@@ -184,7 +216,11 @@ impl<'a> Arena<'a> {
     }
 
     fn trees(&mut self, items: Vec<Id>, depth: usize, uses: &mut Uses) -> Result<Vec<Value>> {
-        items.into_iter().map(|item| self.tree(item, depth + 1, uses)).collect()
+        let mut trees = Vec::with_capacity(items.len());
+        for item in items {
+            trees.push(self.tree(item, depth + 1, uses)?);
+        }
+        Ok(trees)
     }
 
     /// Of entries with equal keys the last value counts, in the place of the first.

@@ -71,7 +71,7 @@ impl<'a> Machine<'a, '_> {
                 return self.pop();
             }
             self.step(op)?;
-            if self.stack.len() > most || self.marks.len() > most || self.memo.len() > most {
+            if self.marks.len() > most || self.memo.len() > most {
                 return Err(PickleError::TooLarge("too many objects"));
             }
         }
@@ -149,7 +149,9 @@ impl<'a> Machine<'a, '_> {
     }
 
     fn push(&mut self, value: Value) -> Result<()> {
-        self.push_node(Node::Value(value))
+        let id = self.arena.value(value)?;
+        self.stack.push(id);
+        Ok(())
     }
 
     fn push_node(&mut self, node: Node<'a>) -> Result<()> {

@@ -252,7 +252,7 @@ mod tests {
         for (name, bomb) in [("doubling", doubling.as_slice()), ("itself", itself), ("encode", &encode)] {
             assert!(read(&pickle(bomb)).is_err(), "{name}");
         }
-        assert!(matches!(read(&pickle(&b"N".repeat(4 << 20))), Err(super::super::PickleError::TooLarge(_))));
+        assert!(matches!(read(&pickle(&b"]".repeat(4 << 20))), Err(super::super::PickleError::TooLarge(_))));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use nnunet_plugin_api::{
     Postprocessor, PreprocessContext, Preprocessor, PreprocessorSettings, StageTarget,
 };
 
-use super::{Finding, Report, same, text};
+use super::findings::{Finding, Report, same, text};
 
 const SHAPE: (usize, usize, usize) = (6, 8, 10);
 const SPACING: [f64; 3] = [2.0, 1.0, 1.0];

@@ -1,6 +1,7 @@
 //! `plugins check`: a plugin against everything the host relies on.
 
 mod arrays;
+mod findings;
 mod samples;
 mod tensors;
 
@@ -12,47 +13,9 @@ use nnunet_engine::plugin::Description;
 use nnunet_engine::probe;
 use nnunet_engine::trust::OpenFile;
 use nnunet_plugin_api::abi::v1::import_with_tensors;
-use nnunet_plugin_api::{
-    Component, Config, Error, Factory, Info, Result as ComponentResult, TensorFactories,
-};
-use serde_json::json;
+use nnunet_plugin_api::{Component, Config, Factory, Info, TensorFactories};
 
-/// What a check finds wrong.
-type Finding = Result<(), String>;
-
-/// Prints findings and counts the bad ones.
-#[derive(Default)]
-struct Report {
-    component: String,
-    failed: usize,
-}
-
-impl Report {
-    fn note(&mut self, what: &str, finding: Finding) {
-        let error = finding.err();
-        self.failed += usize::from(error.is_some());
-        let object = json!({ "component": self.component, "check": what, "error": error });
-        let text = match error {
-            None => format!("ok   {}: {what}", self.component),
-            Some(error) => format!("FAIL {}: {what}: {error}", self.component),
-        };
-        report::record(&object, &text);
-    }
-
-    /// A step that others need: its value, if it went well.
-    fn made<T>(&mut self, what: &str, made: ComponentResult<T>) -> Option<T> {
-        match made {
-            Ok(value) => {
-                self.note(what, Ok(()));
-                Some(value)
-            }
-            Err(error) => {
-                self.note(what, Err(error.to_string()));
-                None
-            }
-        }
-    }
-}
+use findings::{Finding, Report};
 
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result<()> {
@@ -135,13 +98,4 @@ fn unknown_parameter(component: &Component) -> Finding {
         _ => false,
     };
     if accepted { Err("no_such_parameter was accepted; use deny_unknown_fields".to_owned()) } else { Ok(()) }
-}
-
-/// Whether two results of the same input are the same.
-fn same<T: PartialEq>(a: &T, b: &T) -> Finding {
-    if a == b { Ok(()) } else { Err("the same input gave another result".to_owned()) }
-}
-
-fn text(error: Error) -> String {
-    error.to_string()
 }

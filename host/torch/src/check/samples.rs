@@ -9,7 +9,7 @@ use nnunet_plugin_api::{
     RandomStream, Result, RunEnd, RunInfo, Sample,
 };
 
-use super::{Report, same, text};
+use super::findings::{Report, same, text};
 
 pub(super) fn augmentation(make: &Make<dyn Augmentation>, report: &mut Report) {
     let Some(augmentation) = report.made("is made from its defaults", make(&Config::new())) else { return };

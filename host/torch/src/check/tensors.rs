@@ -9,7 +9,7 @@ use nnunet_plugin_api::{
     Architecture, Config, Error, Loss, LossContext, Make, Network, NetworkSpec, Trainer, TrainerContext,
 };
 
-use super::{Finding, Report, same, text};
+use super::findings::{Finding, Report, same, text};
 
 const CLASSES: i64 = 3;
 /// Logits of a network that has lost its way.

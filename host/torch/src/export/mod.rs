@@ -8,7 +8,7 @@ use anyhow::{Result, ensure};
 use ndarray::{Array3, Axis};
 use nnunet_data::records;
 use nnunet_inference::{
-    Heads, Slab, SlabReturn, Storage, WayBack, from_tensor, labels_to_cropped_grid, to_tensor,
+    ExportResampler, Heads, Slab, SlabResampler, Storage, from_tensor, labels_to_cropped_grid, to_tensor,
 };
 use nnunet_plugin_api::tch::{Device, Kind, Tensor};
 use nnunet_plugin_api::vocabulary::CaseProperties;
@@ -20,7 +20,7 @@ use crate::family::CaseExport;
 /// Turns a case's scores into its label map. Rows come in order; only those that are still needed are kept.
 pub(crate) struct Export<'a> {
     processing: &'a dyn CaseExport,
-    resampler: WayBack,
+    resampler: ExportResampler,
     route: Route,
     /// Labels of the cropped case.
     labels: Array3<u8>,
@@ -29,7 +29,7 @@ pub(crate) struct Export<'a> {
 
 enum Route {
     /// Scores are resampled slab by slab.
-    Slabs(Box<SlabReturn>),
+    Slabs(Box<SlabResampler>),
     /// Scores are resampled class by class, because splines need the whole: kept in `sums` until all rows are there.
     Classes { sums: Tensor, storage: Storage },
     /// Labels of the network's grid are resampled, by linear weights or by nearest neighbor.
@@ -40,13 +40,13 @@ impl<'a> Export<'a> {
     /// `storage`: where whole scores are kept if there is no other way. `folder`: for temporary files.
     pub(crate) fn new(
         processing: &'a dyn CaseExport,
-        resampler: WayBack,
+        resampler: ExportResampler,
         properties: &CaseProperties,
         storage: &Storage,
         folder: &Path,
     ) -> Result<Self> {
         let head = processing.output_head();
-        let route = match (processing.resampled_data(), SlabReturn::new(resampler)) {
+        let route = match (processing.resampled_data(), SlabResampler::new(resampler)) {
             (ResampledData::Labels { nearest }, _) => {
                 Route::Labels { labels: Array3::zeros(resampler.network), nearest }
             }
@@ -167,7 +167,7 @@ fn ensure_finite(rows: &Tensor) -> Result<()> {
 const ROWS: usize = 8;
 
 /// (classes, z, y, x) of the network's grid to the cropped grid.
-fn class_by_class(way: &WayBack, sums: &Tensor, storage: &Storage) -> Result<Tensor> {
+fn class_by_class(way: &ExportResampler, sums: &Tensor, storage: &Storage) -> Result<Tensor> {
     let classes = sums.size()[0];
     let resampled = storage.zeros(&shape(classes as usize, way.cropped), Kind::Float)?;
     for class in 0..classes {

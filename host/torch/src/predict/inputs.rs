@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use nnunet_data::folders::{file_names, keep_inputs};
+use nnunet_data::folders::{file_names, keep_inputs, without_ending};
 use nnunet_data::images;
 
 use crate::case::{Case, FileNaming};
@@ -40,14 +40,20 @@ fn by_case(input: &Path, channels: usize, ending: &str) -> Result<BTreeMap<Strin
     ensure!(input.is_dir(), "there is no folder {}", input.display());
     let names = file_names(input, ending)?;
     ensure!(!names.is_empty(), "there are no {ending} files in {}", input.display());
+    // Endings may be in capitals.
+    let names: BTreeMap<String, String> = names
+        .into_iter()
+        .filter_map(|name| Some((format!("{}{ending}", without_ending(&name, ending)?), name)))
+        .collect();
     let mut cases = BTreeMap::new();
     let (mut missing, mut further) = (Vec::new(), Vec::new());
-    for name in &names {
+    let path = |name: &String| input.join(names.get(name).unwrap_or(name));
+    for name in names.keys() {
         let stem = name.strip_suffix(ending).unwrap_or(name);
         let Some((case, channel)) = case_of(stem) else {
             // Beside the case's image with a channel number it is a label map that was predicted there.
-            if channels == 1 && !names.contains(&format!("{stem}_0000{ending}")) {
-                cases.insert(stem.to_owned(), vec![input.join(name)]);
+            if channels == 1 && !names.contains_key(&format!("{stem}_0000{ending}")) {
+                cases.insert(stem.to_owned(), vec![path(name)]);
             }
             continue;
         };
@@ -56,8 +62,8 @@ fn by_case(input: &Path, channels: usize, ending: &str) -> Result<BTreeMap<Strin
         }
         let files: Vec<String> =
             (0..channels).map(|channel| format!("{case}_{channel:04}{ending}")).collect();
-        missing.extend(files.iter().filter(|file| !names.contains(file)).cloned());
-        cases.insert(case.to_owned(), files.iter().map(|file| input.join(file)).collect());
+        missing.extend(files.iter().filter(|file| !names.contains_key(*file)).cloned());
+        cases.insert(case.to_owned(), files.iter().map(path).collect());
     }
     missing.sort();
     missing.dedup();
@@ -82,8 +88,8 @@ fn case_of(stem: &str) -> Option<(&str, usize)> {
 
 fn one_image(input: &Path, channels: usize, ending: &str) -> Result<BTreeMap<String, Vec<PathBuf>>> {
     let name = input.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let stem =
-        name.strip_suffix(ending).with_context(|| format!("{} does not end in {ending}", input.display()))?;
+    let stem = without_ending(&name, ending)
+        .with_context(|| format!("{} does not end in {ending}", input.display()))?;
     let case = case_of(stem).map_or(stem, |(case, _)| case);
     if channels == 1 {
         return Ok(BTreeMap::from([(case.to_owned(), vec![input.to_owned()])]));

@@ -9,7 +9,7 @@ use nnunet_data::summary::{self, Head, Pair};
 use nnunet_data::{export, folders, records};
 use nnunet_formats::json::{self, Json};
 use nnunet_formats::pickle::Value;
-use nnunet_inference::{Heads, SlidingWindow, WayBack, predict_rows, to_tensor};
+use nnunet_inference::{ExportResampler, Heads, SlidingWindow, predict_rows, to_tensor};
 use nnunet_plugin_api::vocabulary::{CaseProperties, Plans, Regions};
 use nnunet_plugin_api::{Error as ComponentError, Network};
 use serde_json::json;
@@ -117,7 +117,7 @@ impl Stored<'_> {
         let mut properties = preprocessed_cases::properties(self.data, &case.name)?;
         let (channels, z, y, x) = array.dim();
         properties.size_after_resampling = Some([z, y, x]);
-        let resampler = WayBack::of_v1(self.plans, &properties)?;
+        let resampler = ExportResampler::of_v1(self.plans, &properties)?;
         let mut image = array.slice_move(s![..channels - 1, .., .., ..]);
         if let Some(folder) = self.previous {
             let labels = second_stage::load(folder, &case.name)?.mapv(f32::from);

@@ -10,7 +10,7 @@ use nnunet_data::pipeline::crop_case;
 use nnunet_data::{components, export, images, records};
 use nnunet_formats::pickle::Value;
 use nnunet_formats::{Geometry, atomic};
-use nnunet_inference::{Heads, WayBack};
+use nnunet_inference::{ExportResampler, Heads};
 use nnunet_numerics::resampled_shape;
 use nnunet_plugin_api::Postprocessor;
 use nnunet_plugin_api::vocabulary::{CaseProperties, Plans, Regions};
@@ -93,7 +93,7 @@ impl CaseProcessing for V1Processing {
         if let Some(low_resolution) = &self.low_resolution {
             case.data = low_resolution.append(which, case.data.view(), &properties, plans)?;
         }
-        let resampler = WayBack::of_v1(plans, &properties)?;
+        let resampler = ExportResampler::of_v1(plans, &properties)?;
         Ok(PreparedCase { image: case.data, properties, resampler })
     }
 

@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use ndarray::{Array3, Array4, Axis};
+use ndarray::{Array3, Array4};
 use nnunet_data::export;
 use nnunet_data::folders::copy_file;
 use nnunet_data::v2::{Dataset, properties_to_pickle};
 use nnunet_formats::Geometry;
 use nnunet_formats::pickle::Value;
-use nnunet_inference::{Heads, paste};
+use nnunet_inference::{Heads, paste, sigmoid, softmax};
 use nnunet_plugin_api::Postprocessor;
 use nnunet_plugin_api::vocabulary::CaseProperties;
 use nnunet_preprocessing::Normalizations;
@@ -77,7 +77,7 @@ impl CaseProcessing for V2Processing {
             &self.normalizations,
             labels,
         )?;
-        let resampler = case.way_back(&self.plans, &self.configuration);
+        let resampler = case.resampler(&self.plans, &self.configuration);
         Ok(PreparedCase { resampler, image: case.image, properties })
     }
 }
@@ -98,7 +98,7 @@ impl CaseExport for V2Processing {
             scores.mapv_inplace(|value| half::f16::from_f32(value).to_f32());
         }
         match &self.output_head {
-            Heads::Regions(_) => scores.mapv_inplace(|value| 1.0 / (1.0 + (-value).exp())),
+            Heads::Regions(_) => sigmoid(scores),
             Heads::Labels(_) if self.save_probabilities => softmax(scores),
             Heads::Labels(_) => {}
         }
@@ -111,14 +111,5 @@ impl CaseExport for V2Processing {
     fn write_labels(&self, labels: Array3<u8>, case: &CaseProperties, output: &Path) -> Result<()> {
         let labels = export::postprocessed(labels, case, self.postprocessor.as_deref())?;
         self.plans.reader.write(output, paste(labels.view(), case).view(), case)
-    }
-}
-
-fn softmax(logits: &mut Array4<f32>) {
-    for mut voxel in logits.lanes_mut(Axis(0)) {
-        let highest = voxel.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        voxel.mapv_inplace(|value| (value - highest).exp());
-        let sum = voxel.sum();
-        voxel.mapv_inplace(|value| value / sum);
     }
 }

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use nnunet_cli::commands::predict::Args;
 
 use super::checkpoint::{self, Checkpoint};
-use super::plans::Plans;
+use super::plans_check;
 use crate::cascade;
 use crate::case::Case;
 
@@ -19,12 +19,12 @@ pub(super) fn first_stage(args: &Args, folder: &Path) -> Result<Option<Args>> {
     if args.lowres.is_some() {
         return Ok(None);
     }
-    let plans = Plans::load(folder)?;
+    let plans = plans_check::load(folder)?;
     if !plans.has_cascade() {
         return Ok(None);
     }
     let files = checkpoint::files(folder, &args.folds, args.checkpoint.as_deref())?;
-    let configuration = plans.configuration(Checkpoint::read(&files[0])?.configuration()?)?;
+    let configuration = plans_check::configuration(&plans, Checkpoint::read(&files[0])?.configuration()?)?;
     let Some(stage) = &configuration.previous_stage else { return Ok(None) };
     Ok(Some(Args {
         model_folder: Some(beside(folder, stage)?),

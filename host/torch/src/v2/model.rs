@@ -11,6 +11,7 @@ use nnunet_plugin_api::{Kind, Network};
 use super::checkpoint::{self, Checkpoint};
 use super::known_trainers;
 use super::plans::{Configuration, Plans};
+use super::plans_check;
 use crate::family::LoadRequest;
 use crate::{network, unknown_trainer};
 
@@ -35,10 +36,10 @@ impl Model {
     /// Loads a checkpoint of every fold.
     pub(super) fn load(request: &LoadRequest<'_>) -> Result<Self> {
         let LoadRequest { folder, args, session, device, .. } = request;
-        let (plans, dataset) = (Plans::load(folder)?, Dataset::load(folder)?);
+        let (plans, dataset) = (plans_check::load(folder)?, Dataset::load(folder)?);
         let files = checkpoint::files(folder, &args.folds, args.checkpoint.as_deref())?;
         let first = Checkpoint::read(&files[0])?;
-        let configuration = plans.configuration(first.configuration()?)?;
+        let configuration = plans_check::configuration(&plans, first.configuration()?)?;
         let mirror_axes = first.mirror_axes(configuration.patch_size.len())?;
         check_trainer(&first, session)?;
         let output_head = dataset.heads()?;

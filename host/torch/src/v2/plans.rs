@@ -1,17 +1,15 @@
 //! `plans.json` of v2.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use nnunet_data::v2::{Dataset, Reader, load};
+use nnunet_data::v2::{Dataset, Reader};
 use nnunet_plugin_api::vocabulary::IntensityStatistics;
 use nnunet_preprocessing::v2::{Function, Kwargs, Resampler};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::network_plan::NetworkPlan;
-use super::plans_check;
 
 /// `plans.json`.
 #[derive(Debug, Deserialize)]
@@ -64,13 +62,6 @@ pub(super) struct Configuration {
 }
 
 impl Plans {
-    pub(super) fn load(folder: &Path) -> Result<Self> {
-        let path = folder.join("plans.json");
-        let plans: Self = load(&path)?;
-        plans_check::plans(&plans).with_context(|| path.display().to_string())?;
-        Ok(plans)
-    }
-
     /// Foreground intensities of a channel, in the terms of normalizations.
     pub(super) fn intensities(&self, channel: usize) -> Option<IntensityStatistics> {
         let found = self.foreground_intensity_properties_per_channel.get(&channel.to_string())?;
@@ -94,8 +85,6 @@ impl Plans {
     pub(super) fn configuration(&self, name: &str) -> Result<Configuration> {
         let merged = self.merged(name, 0)?;
         let configuration: Configuration = serde_json::from_value(Value::Object(merged))
-            .with_context(|| format!("plans.json, configuration {name}"))?;
-        plans_check::configuration(&configuration)
             .with_context(|| format!("plans.json, configuration {name}"))?;
         Ok(configuration)
     }

@@ -1,6 +1,9 @@
-//! What v2's plans must keep to. It is checked where they are read, before anything is computed.
+//! Reads v2's plans, and checks them before anything is computed.
 
-use anyhow::{Result, bail, ensure};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+use nnunet_data::v2;
 
 use super::plans::{Configuration, Plans};
 use nnunet_preprocessing::v2::Function;
@@ -14,11 +17,30 @@ const LONGEST_AXIS: usize = 1 << 14;
 /// The largest patch, in voxels.
 const LARGEST_PATCH: usize = 1 << 30;
 
-/// Checks what all configurations share.
+/// Reads a model's `plans.json`.
 ///
 /// # Errors
-/// Returns an error that names the first value that contradicts another, or that nothing here can serve.
-pub(super) fn plans(plans: &Plans) -> Result<()> {
+/// Returns an error if the file cannot be read; it names the first value that contradicts another, or that is not supported
+/// here.
+pub(super) fn load(folder: &Path) -> Result<Plans> {
+    let path = folder.join("plans.json");
+    let plans: Plans = v2::load(&path)?;
+    check_plans(&plans).with_context(|| path.display().to_string())?;
+    Ok(plans)
+}
+
+/// A configuration with everything that it inherits.
+///
+/// # Errors
+/// As [`load`].
+pub(super) fn configuration(plans: &Plans, name: &str) -> Result<Configuration> {
+    let configuration = plans.configuration(name)?;
+    check_configuration(&configuration).with_context(|| format!("plans.json, configuration {name}"))?;
+    Ok(configuration)
+}
+
+/// Checks what all configurations share.
+fn check_plans(plans: &Plans) -> Result<()> {
     let (forward, backward) = (plans.transpose_forward, plans.transpose_backward);
     let undone = (0..3).all(|axis| backward.get(axis).and_then(|at| forward.get(*at)) == Some(&axis));
     ensure!(
@@ -31,11 +53,7 @@ pub(super) fn plans(plans: &Plans) -> Result<()> {
     }
 }
 
-/// Checks one configuration.
-///
-/// # Errors
-/// As [`plans`].
-pub(super) fn configuration(configuration: &Configuration) -> Result<()> {
+fn check_configuration(configuration: &Configuration) -> Result<()> {
     let Configuration { patch_size, spacing, .. } = configuration;
     if let Some(other) = configuration.preprocessor_name.as_deref().filter(|name| *name != PREPROCESSOR) {
         bail!("preprocessor_name {other} is not known here; {PREPROCESSOR} is");
@@ -88,7 +106,7 @@ mod tests {
         }
         plans_json["configurations"] = json!({ "2d": one });
         let read: Plans = serde_json::from_value(plans_json).unwrap();
-        let checked = plans(&read).and_then(|()| read.configuration("2d").map(|_| ()));
+        let checked = check_plans(&read).and_then(|()| configuration(&read, "2d").map(|_| ()));
         checked.err().map(|error| format!("{error:#}")).unwrap_or_default()
     }
 

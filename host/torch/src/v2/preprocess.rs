@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use ndarray::{Array4, Axis};
-use nnunet_inference::WayBack;
+use nnunet_inference::ExportResampler;
 use nnunet_plugin_api::vocabulary::CaseProperties;
 use nnunet_plugin_api::{NormalizationContext, normalize_channel};
 use nnunet_preprocessing::{Cropped, Normalizations};
@@ -65,13 +65,13 @@ impl Case {
         Ok(Self { image, cropped: [z, y, x], spacing, target })
     }
 
-    /// The way back. Axes of the resampling are those of the raw image there.
-    pub(super) fn way_back(&self, plans: &Plans, configuration: &Configuration) -> WayBack {
+    /// The resampler of scores; the axes of its resampling are those of the raw image.
+    pub(super) fn resampler(&self, plans: &Plans, configuration: &Configuration) -> ExportResampler {
         let (_, z, y, x) = self.image.dim();
         let mut how = configuration.probabilities().how(self.target, self.spacing);
         how.separate = how.separate.map(|axis| plans.transpose_forward[axis]);
         let back = plans.transpose_backward;
-        WayBack {
+        ExportResampler {
             transpose_backward: back,
             network: [z, y, x],
             cropped: back.map(|axis| self.cropped[axis]),

@@ -81,13 +81,13 @@ pub struct Blueprint {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
-    /// Half precision on CUDA, single on the CPU.
+    /// bfloat16 on CUDA, single precision on the CPU.
     Auto,
     /// Single precision.
     Fp32,
     /// bfloat16 where the operation allows it.
     Bf16,
-    /// Half precision with a loss scaler.
+    /// Half precision (float16) with a loss scaler.
     Fp16,
 }
 

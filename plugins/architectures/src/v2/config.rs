@@ -4,8 +4,16 @@ use nnunet_plugin_api::{Error, NetworkSpec, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::EncoderKind;
 use crate::norm::Norm;
+
+/// What the encoder is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EncoderKind {
+    /// Convolutions.
+    Plain,
+    /// A stem, then residual blocks (ResNet-D).
+    Residual,
+}
 
 /// Parameters of v2's U-Nets, by v2's names; the `arch_kwargs` of v2's plans are accepted as they are. Lists have one
 /// entry for each resolution, the highest first; where they are empty they follow from the plans.

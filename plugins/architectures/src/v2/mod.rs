@@ -11,18 +11,10 @@ use nnunet_plugin_api::{
 };
 
 use builder::Builder;
+pub(crate) use config::EncoderKind;
 pub use config::V2UnetConfig;
 
 use crate::unet::Unet;
-
-/// What the encoder is made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum EncoderKind {
-    /// Convolutions.
-    Plain,
-    /// A stem, then residual blocks (ResNet-D).
-    Residual,
-}
 
 /// U-Net of v2.
 #[derive(Debug, Clone)]

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use ndarray::{Array4, Axis, concatenate, s};
-use nnunet_export::{SlabReturn, WayBack};
+use nnunet_export::{ExportResampler, SlabResampler};
 use nnunet_numerics::{Resampling, resample};
 
 fn scores(network: [usize; 3]) -> Array4<f32> {
@@ -12,26 +12,26 @@ fn scores(network: [usize; 3]) -> Array4<f32> {
     })
 }
 
-fn whole(scores: &Array4<f32>, way: &WayBack) -> Array4<f32> {
-    let back = way.transpose_backward;
+fn whole(scores: &Array4<f32>, grids: &ExportResampler) -> Array4<f32> {
+    let back = grids.transpose_backward;
     let untransposed = scores.view().permuted_axes([0, back[0] + 1, back[1] + 1, back[2] + 1]);
-    resample(untransposed.as_standard_layout().view(), way.cropped, way.how)
+    resample(untransposed.as_standard_layout().view(), grids.cropped, grids.how)
 }
 
-fn in_slabs(scores: &Array4<f32>, way: WayBack, rows: usize) -> Array4<f32> {
-    let mut slabs = SlabReturn::new(way).unwrap();
+fn in_slabs(scores: &Array4<f32>, grids: ExportResampler, rows: usize) -> Array4<f32> {
+    let mut slabs = SlabResampler::new(grids).unwrap();
     let mut parts = Vec::new();
-    for first in (0..way.network[0]).step_by(rows) {
-        let here = scores.slice(s![.., first..(first + rows).min(way.network[0]), .., ..]).to_owned();
+    for first in (0..grids.network[0]).step_by(rows) {
+        let here = scores.slice(s![.., first..(first + rows).min(grids.network[0]), .., ..]).to_owned();
         parts.extend(slabs.push(here).unwrap());
     }
     let mut next = 0;
     for part in &parts {
         assert_eq!(part.first, next);
-        next += part.scores.shape()[way.axis() + 1];
+        next += part.scores.shape()[grids.axis() + 1];
     }
     let views: Vec<_> = parts.iter().map(|part| part.scores.view()).collect();
-    concatenate(Axis(way.axis() + 1), &views).unwrap()
+    concatenate(Axis(grids.axis() + 1), &views).unwrap()
 }
 
 /// Transposed plans, a separate axis and none, grids that grow and shrink.
@@ -43,10 +43,10 @@ fn slabs_equal_the_whole() {
         for cropped in [[14, 9, 20], [5, 30, 11], [31, 6, 10]] {
             for separate in [None, Some(0), Some(1), Some(2)] {
                 let how = Resampling { order: 1, order_z: 0, separate };
-                let way = WayBack { transpose_backward, network, cropped, how };
-                let expected = whole(&scores, &way);
+                let grids = ExportResampler { transpose_backward, network, cropped, how };
+                let expected = whole(&scores, &grids);
                 for rows in [1, 4, 100] {
-                    assert_eq!(in_slabs(&scores, way, rows), expected, "{way:?} {rows}");
+                    assert_eq!(in_slabs(&scores, grids, rows), expected, "{grids:?} {rows}");
                 }
             }
         }
@@ -59,10 +59,10 @@ fn the_same_grid_and_splines() {
     let network = [4, 6, 5];
     let scores = scores(network);
     let how = Resampling { order: 3, order_z: 0, separate: None };
-    let same = WayBack { transpose_backward: [1, 2, 0], network, cropped: [6, 5, 4], how };
+    let same = ExportResampler { transpose_backward: [1, 2, 0], network, cropped: [6, 5, 4], how };
     assert_eq!(in_slabs(&scores, same, 3), whole(&scores, &same));
-    let splines = WayBack { cropped: [7, 9, 8], ..same };
-    assert!(SlabReturn::new(splines).is_none());
+    let splines = ExportResampler { cropped: [7, 9, 8], ..same };
+    assert!(SlabResampler::new(splines).is_none());
     let class = splines.whole(scores.index_axis(Axis(0), 1));
     assert_eq!(class, whole(&scores, &splines).index_axis(Axis(0), 1));
 }

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 /// How the network's grid lies on the cropped case's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct WayBack {
+pub struct ExportResampler {
     /// For each axis of the case, the network's axis.
     pub transpose_backward: [usize; 3],
     /// Size of the network's grid, in its own order.
@@ -19,8 +19,8 @@ pub struct WayBack {
     pub how: Resampling,
 }
 
-impl WayBack {
-    /// v1's way back.
+impl ExportResampler {
+    /// The resampler of a v1 case.
     ///
     /// # Errors
     /// Properties without what preprocessing adds.
@@ -79,8 +79,8 @@ pub struct Slab {
 
 /// Brings rows to the cropped grid as they arrive.
 #[derive(Debug)]
-pub struct SlabReturn {
-    way: WayBack,
+pub struct SlabResampler {
+    grids: ExportResampler,
     axis: usize,
     /// None: both grids are the same.
     resampling: Option<SlabResampling>,
@@ -90,17 +90,17 @@ pub struct SlabReturn {
     done: usize,
 }
 
-impl SlabReturn {
+impl SlabResampler {
     /// `None` where every slab depends on the whole: cubic splines.
     #[must_use]
-    pub fn new(way: WayBack) -> Option<Self> {
-        let axis = way.axis();
-        let resampling = SlabResampling::new(way.untransposed(), way.cropped, way.how, axis);
-        if way.resamples() && resampling.is_none() {
+    pub fn new(grids: ExportResampler) -> Option<Self> {
+        let axis = grids.axis();
+        let resampling = SlabResampling::new(grids.untransposed(), grids.cropped, grids.how, axis);
+        if grids.resamples() && resampling.is_none() {
             return None;
         }
-        let resampling = resampling.filter(|_| way.resamples());
-        Some(Self { way, axis, resampling, window: None, first: 0, done: 0 })
+        let resampling = resampling.filter(|_| grids.resamples());
+        Some(Self { grids, axis, resampling, window: None, first: 0, done: 0 })
     }
 
     /// The next rows of the network's grid, (classes, n, y, x) in its order; gives what has become known.
@@ -108,7 +108,7 @@ impl SlabReturn {
     /// # Errors
     /// Rows of another size than the ones before.
     pub fn push(&mut self, rows: Array4<f32>) -> Result<Option<Slab>> {
-        let back = self.way.transpose_backward;
+        let back = self.grids.transpose_backward;
         let rows = rows.permuted_axes([0, back[0] + 1, back[1] + 1, back[2] + 1]);
         let (axis, first) = (self.axis, self.done);
         let Some(resampling) = &self.resampling else {
@@ -130,7 +130,7 @@ impl SlabReturn {
     /// Keeps the rows that later outputs need.
     fn keep(&mut self, window: Array4<f32>) {
         let (axis, rows) = (Axis(self.axis + 1), window.shape()[self.axis + 1]);
-        let Some(resampling) = self.resampling.as_ref().filter(|_| self.done < self.way.cropped[self.axis])
+        let Some(resampling) = self.resampling.as_ref().filter(|_| self.done < self.grids.cropped[self.axis])
         else {
             return;
         };
