@@ -26,7 +26,7 @@ pub struct Args {
     #[arg(long, default_value_t, value_name = "DEVICE")]
     device: DeviceChoice,
     /// Describe libtorch only, as JSON; for the program without tensors.
-    #[arg(long, hide = true)]
+    #[arg(long = "libtorch_only", hide = true)]
     libtorch_only: bool,
 }
 
