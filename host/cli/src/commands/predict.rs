@@ -150,10 +150,10 @@ pub enum AllInGpu {
 /// Number formats of a network.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Precision {
-    /// Half on the GPU, single on the CPU.
+    /// bfloat16 on a GPU, single precision on the CPU.
     #[default]
     Auto,
-    /// Single.
+    /// Single precision.
     Fp32,
     /// bfloat16.
     Bf16,

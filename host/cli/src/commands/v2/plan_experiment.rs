@@ -35,12 +35,7 @@ pub(super) struct Planning {
     #[arg(long = "preprocessor_name", value_name = "NAME")]
     preprocessor: Option<String>,
     /// Target spacing in mm for all configurations, in the order of the images' axes (z, y, x), instead of the rule.
-    #[arg(
-        long = "overwrite_target_spacing",
-        alias = "overwrite-target-spacing",
-        num_args = 3,
-        value_name = "MM"
-    )]
+    #[arg(long = "overwrite_target_spacing", num_args = 3, value_name = "MM")]
     spacing: Option<Vec<f64>>,
     /// Name of the plans, instead of the planner's.
     #[arg(long = "overwrite_plans_name", value_name = "NAME")]
