@@ -30,13 +30,22 @@ pub struct Counts {
 impl World {
     /// Runs `nnunet-torch` with the device preloaded. `variables` may set `REHEARSAL_GPUS` and `REHEARSAL_BYTES`.
     #[must_use]
+    pub fn run_beside_gpu(&self, line: &str, variables: &[(&str, &str)]) -> Outcome {
+        let library = library().display().to_string();
+        let mut all = vec![("LD_PRELOAD", library.as_str())];
+        all.extend_from_slice(variables);
+        self.run_program(&programs().join("nnunet-torch"), line, &all)
+    }
+
+    /// As [`World::run_beside_gpu`], for commands that use the device, with what they did there.
+    #[must_use]
     pub fn run_on_gpu(&self, line: &str, variables: &[(&str, &str)]) -> (Outcome, Counts) {
         let report = self.path("rehearsal.json");
         let _ = std::fs::remove_file(&report);
-        let (library, report_path) = (library().display().to_string(), report.display().to_string());
-        let mut all = vec![("LD_PRELOAD", library.as_str()), ("REHEARSAL_REPORT", report_path.as_str())];
+        let report_path = report.display().to_string();
+        let mut all = vec![("REHEARSAL_REPORT", report_path.as_str())];
         all.extend_from_slice(variables);
-        let outcome = self.run_program(&programs().join("nnunet-torch"), line, &all);
+        let outcome = self.run_beside_gpu(line, &all);
         let text = std::fs::read_to_string(&report).unwrap_or_else(|_| panic!("{line}\n{}", outcome.text));
         // Processes that the program starts report too, before it.
         let counts = counts(text.lines().last().unwrap_or_default());

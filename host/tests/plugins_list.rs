@@ -110,7 +110,7 @@ fn a_version_requirement_is_met_or_named() {
     let outcome = table(">=2");
     assert_eq!(outcome.code, 1);
     assert!(outcome.text.contains("version: found 0.1.0, wanted >=2"), "{}", outcome.text);
-    assert!(table("soon").text.contains("[plugins.mine]: version is no requirement"));
+    assert!(table("soon").text.contains("version must be a requirement"));
 }
 
 /// A library that ends the process in an initialiser harms only the child that loads it first.

@@ -46,7 +46,7 @@ fn plan_train_predict_evaluate_with_a_trainer_in_toml() {
     }
     let refused =
         world.run(&format!("predict -i {RAW}/imagesTs -o no --model-folder {model} --mode fast -z"));
-    assert!(refused.text.contains("only there in --mode normal"), "{}", refused.text);
+    assert!(refused.text.contains("only written in --mode normal"), "{}", refused.text);
     let by_folder = format!("predict -i {images} -o out2 --model-folder {model} --disable_tta --overlay");
     world.succeed(&format!("{by_folder} -pp MinimumSize --parameters mm3=1e9"));
     assert!(world.path("out2/phantom_006.png").is_file());
@@ -92,7 +92,7 @@ fn models_of_regions_and_of_v2_need_little_memory() {
     copy_folder(&stored, &world.path("v2"));
     let model = "v2/nnUNetTrainer__nnUNetPlans__3d_lowres";
     for (flags, reason) in [
-        ("--mode fast", "--mode fast and fastest are v1's"),
+        ("--mode fast", "--mode fast is for models of nnU-Net v1"),
         ("--step_size 1.5", "--step_size must be"),
         ("-f 3", "fold_3/checkpoint_final.pth; is that fold trained"),
     ] {

@@ -75,7 +75,8 @@ fn sum(network: &dyn Network, tile: &Tensor, how: &SlidingWindow, batch: usize) 
 
 fn score(logits: &Tensor, scores: Scores) -> Result<Tensor> {
     Ok(match scores {
-        Scores::Softmax => logits.f_softmax(1, Kind::Float)?,
+        // libtorch's CPU kernels cannot widen float16 in a softmax.
+        Scores::Softmax => logits.f_to_kind(Kind::Float)?.f_softmax(1, Kind::Float)?,
         Scores::Sigmoid => logits.f_to_kind(Kind::Float)?.f_sigmoid()?,
         Scores::Logits => logits.f_to_kind(Kind::Float)?,
     })

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::counts::{Counts, foreground};
-use crate::precision::precision;
+use crate::precision::{precision, softmax};
 use crate::target::{ignoring, one_hot, summed_axes};
 
 /// Keeps the slope of a square root finite where a class is absent; v1 ends in NaN there.
@@ -59,7 +59,7 @@ impl MatthewsCorrelation {
     /// Shapes that do not fit.
     pub fn masked(&self, logits: &Tensor, target: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
         let MccConfig { batch_dice, do_bg, smooth, .. } = self.config;
-        let p = logits.f_softmax(1, precision(logits))?;
+        let p = softmax(logits)?;
         let axes = summed_axes(&p, batch_dice);
         let counts = Counts::new(&p, &one_hot(target, &p, 0)?, &axes, mask, false)?;
         // Shares of one case's voxels, whether or not the batch is summed.

@@ -1,6 +1,6 @@
 //! Cross entropy over voxels (v1 `RobustCrossEntropyLoss`).
 
-use crate::precision::precision;
+use crate::precision::log_softmax;
 use nnunet_plugin_api::tch::{Reduction, Tensor};
 use nnunet_plugin_api::{Component, Info, Kind, Loss, Registration, Result, inventory, parse_config};
 use schemars::JsonSchema;
@@ -34,7 +34,7 @@ inventory::submit!(Registration(|| {
 
 impl Loss for CrossEntropy {
     fn forward(&self, logits: &Tensor, target: &Tensor) -> Result<Tensor> {
-        let log_probabilities = logits.f_log_softmax(1, precision(logits))?;
+        let log_probabilities = log_softmax(logits)?;
         voxelwise(&log_probabilities, target, &self.config, Reduction::Mean)
     }
 }

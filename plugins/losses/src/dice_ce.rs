@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cross_entropy::{CrossEntropyConfig, voxelwise};
 use crate::dice::{DiceConfig, soft_dice, squared_dice};
-use crate::precision::precision;
+use crate::precision::{log_softmax, precision};
 use crate::target::ignoring;
 
 /// Parameters of [`DiceCe`].
@@ -100,7 +100,7 @@ impl Loss for DiceCe {
     fn forward(&self, logits: &Tensor, target: &Tensor) -> Result<Tensor> {
         let DiceCeConfig { weight_ce, weight_dice, .. } = self.config;
         let (target, mask) = ignoring(target, self.config.ignore_label)?;
-        let log_probabilities = logits.f_log_softmax(1, precision(logits))?;
+        let log_probabilities = log_softmax(logits)?;
         let entropy = || self.entropy(&log_probabilities, &target, mask.as_ref());
         let dice = || self.dice(&log_probabilities.f_exp()?, &target, mask.as_ref());
         Ok(match (weight_ce != 0.0, weight_dice != 0.0) {

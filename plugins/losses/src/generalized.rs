@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::counts::Counts;
 use crate::cross_entropy::{CrossEntropyConfig, voxelwise};
-use crate::precision::precision;
+use crate::precision::{log_softmax, precision, softmax};
 use crate::target::{ignoring, one_hot, summed_axes};
 
 /// Keeps the weights of absent classes finite.
@@ -75,7 +75,7 @@ impl GeneralizedDice {
     /// # Errors
     /// Shapes that do not fit.
     pub fn masked(&self, logits: &Tensor, target: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
-        self.dice(&logits.f_softmax(1, precision(logits))?, target, mask)
+        self.dice(&softmax(logits)?, target, mask)
     }
 
     fn dice(&self, p: &Tensor, target: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
@@ -99,7 +99,7 @@ impl GeneralizedDice {
 
 impl Loss for GeneralizedDice {
     fn forward(&self, logits: &Tensor, target: &Tensor) -> Result<Tensor> {
-        let log_p = logits.f_log_softmax(1, precision(logits))?;
+        let log_p = log_softmax(logits)?;
         let (target, mask) = ignoring(target, self.config.ignore_label)?;
         let loss = self.dice(&log_p.f_exp()?, &target, mask.as_ref())?;
         if !self.with_cross_entropy {

@@ -1,6 +1,6 @@
 //! Targets: labels or masks of classes, and voxels that do not count.
 
-use crate::precision::precision;
+use crate::precision::{precision, softmax};
 use nnunet_plugin_api::tch::Tensor;
 use nnunet_plugin_api::{Error, Result};
 use schemars::JsonSchema;
@@ -23,11 +23,10 @@ impl Nonlinearity {
     /// # Shapes
     /// Unchanged; the result is in single precision, or in double precision for double logits.
     pub(crate) fn apply(self, logits: &Tensor) -> Result<Tensor> {
-        let kind = precision(logits);
         Ok(match self {
-            Nonlinearity::Softmax => logits.f_softmax(1, kind)?,
-            Nonlinearity::Sigmoid => logits.f_to_kind(kind)?.f_sigmoid()?,
-            Nonlinearity::None => logits.f_to_kind(kind)?,
+            Nonlinearity::Softmax => softmax(logits)?,
+            Nonlinearity::Sigmoid => logits.f_to_kind(precision(logits))?.f_sigmoid()?,
+            Nonlinearity::None => logits.f_to_kind(precision(logits))?,
         })
     }
 }

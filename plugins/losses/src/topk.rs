@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cross_entropy::{CrossEntropyConfig, voxelwise};
 use crate::dice::{DiceConfig, soft_dice, squared_dice};
-use crate::precision::precision;
+use crate::precision::{log_softmax, precision};
 
 /// Parameters of [`DiceTopK`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -52,7 +52,7 @@ inventory::submit!(Registration(|| {
 impl Loss for DiceTopK {
     fn forward(&self, logits: &Tensor, target: &Tensor) -> Result<Tensor> {
         let DiceTopKConfig { k, batch_dice, do_bg, smooth, .. } = self.config;
-        let log_probabilities = logits.f_log_softmax(1, precision(logits))?;
+        let log_probabilities = log_softmax(logits)?;
         let hardest = hardest(&log_probabilities, target, self.config.weight.clone(), k)?;
         let config = DiceConfig { batch_dice, do_bg, smooth, ..DiceConfig::default() };
         let dice = if self.config.square_dice { squared_dice } else { soft_dice };
@@ -93,7 +93,7 @@ inventory::submit!(Registration(|| {
 
 impl Loss for TopK {
     fn forward(&self, logits: &Tensor, target: &Tensor) -> Result<Tensor> {
-        let log_probabilities = logits.f_log_softmax(1, precision(logits))?;
+        let log_probabilities = log_softmax(logits)?;
         hardest(&log_probabilities, target, self.config.weight.clone(), self.config.k)
     }
 }

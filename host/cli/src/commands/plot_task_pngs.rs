@@ -69,7 +69,9 @@ fn raw_cases(folders: &Folders, task: &str) -> Result<(PathBuf, Vec<String>)> {
 /// The last stage of v1's default planner.
 fn preprocessed_cases(folders: &Folders, task: &str) -> Result<(PathBuf, Vec<String>)> {
     let folder = folders.preprocessed()?.join(task);
-    let stage = file_names(&folder, "")?.into_iter().rfind(|name| name.starts_with(STAGES));
+    // A task that was never preprocessed has no folder at all.
+    let names = if folder.is_dir() { file_names(&folder, "")? } else { Vec::new() };
+    let stage = names.into_iter().rfind(|name| name.starts_with(STAGES));
     let stage = stage.with_context(|| {
         format!(
             "{} has no {STAGES}*; run nnunet plan_and_preprocess with the default planner, or draw raw images with \

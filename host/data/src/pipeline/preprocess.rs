@@ -38,7 +38,10 @@ pub fn preprocess_task(
     task: &TaskFolders,
     limits: impl Fn(usize) -> Limits,
 ) -> Result<()> {
-    copy_references(&task.cropped.join("gt_segmentations"), &task.preprocessed.join("gt_segmentations"))?;
+    let references = task.preprocessed.join("gt_segmentations");
+    sweep(&task.preprocessed)?;
+    sweep(&references)?;
+    copy_references(&task.cropped.join("gt_segmentations"), &references)?;
     let cases = folders::case_names(&task.cropped)?;
     for stage in 0..recipe.plans.plans_per_stage.len() {
         let folder = task.preprocessed.join(format!("{}_stage{stage}", recipe.plans.data_identifier));
