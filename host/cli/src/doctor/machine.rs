@@ -52,7 +52,7 @@ impl Machine {
         Self {
             processor: entry("model name"),
             vectors: VECTORS.iter().filter(|flag| has(flag)).map(|flag| (*flag).to_owned()).collect(),
-            native_bf16: BF16.iter().any(|flag| has(&flag)),
+            native_bf16: BF16.iter().any(has),
             processors: processor.lines().filter(|line| line.starts_with("processor")).count(),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             processor_quota: processor_quota(),

@@ -16,11 +16,14 @@ pub(super) struct BuiltIn {
     pub(super) read_geometry: fn(&Path) -> FileResult<Geometry>,
     pub(super) write_image: fn(&Path, ArrayView3<'_, f32>, &Geometry) -> FileResult<()>,
     pub(super) write_labels: fn(&Path, ArrayView3<'_, u8>, &Geometry) -> FileResult<()>,
-    pub(super) read_channels: Option<fn(&Path) -> FileResult<Array4<f32>>>,
+    pub(super) read_channels: Option<ReadChannels>,
     pub(super) for_each_slice: Option<ForEachSlice>,
     /// For formats that otherwise read 0 where a number is not finite.
     pub(super) read_keeping_nan: Option<fn(&Path) -> FileResult<Image>>,
 }
+
+/// All channels of a file.
+type ReadChannels = fn(&Path) -> FileResult<Array4<f32>>;
 
 /// Calls a function with the number and the voxels of every slice.
 type ForEachSlice = fn(&Path, &mut dyn FnMut(usize, &[f32])) -> FileResult<Geometry>;

@@ -39,8 +39,8 @@ pub fn check_plans(plans: &Plans) -> Result<()> {
     within("base_num_features", plans.base_num_features, &FEATURES)?;
     plans.conv_per_stage.map_or(Ok(()), |count| within("conv_per_stage", count, &SMALL))?;
     ensure!(!plans.plans_per_stage.is_empty(), "plans_per_stage has no stage");
-    let numbered = plans.plans_per_stage.iter().enumerate();
-    numbered.map(|(i, stage)| check_stage(stage).with_context(|| format!("plans_per_stage {i}"))).collect()
+    let mut numbered = plans.plans_per_stage.iter().enumerate();
+    numbered.try_for_each(|(i, stage)| check_stage(stage).with_context(|| format!("plans_per_stage {i}")))
 }
 
 fn check_stage(stage: &Stage) -> Result<()> {
@@ -111,6 +111,8 @@ mod tests {
         }
     }
 
+    type Change = dyn Fn(&mut Plans);
+
     #[test]
     fn plans_that_contradict_themselves_are_refused_by_name() {
         check_plans(&plans()).unwrap();
@@ -119,7 +121,7 @@ mod tests {
             change(&mut changed);
             check_plans(&changed).err().map(|error| format!("{error:#}")).unwrap_or_default()
         };
-        let cases: [(&dyn Fn(&mut Plans), &str); 9] = [
+        let cases: [(&Change, &str); 9] = [
             (&|plans| plans.transpose_backward = [2, 0, 1], "do not undo each other"),
             (&|plans| plans.transpose_forward = [9, 0, 1], "do not undo each other"),
             (&|plans| plans.num_classes = usize::MAX, "num_classes is"),

@@ -78,7 +78,7 @@ impl CaseProcessing for V1Processing {
     }
 
     fn write_model_files(&self, output: &Path) -> Result<()> {
-        Ok(records::save(&output.join("plans.pkl"), &records::plans_to_pickle(&self.plans))?)
+        records::save(&output.join("plans.pkl"), &records::plans_to_pickle(&self.plans))
     }
 
     fn preprocess(&self, which: &Case) -> Result<PreparedCase> {

@@ -166,13 +166,13 @@ fn resolve(modules: &Modules, names: &[Names], from: usize, path: &[String], dep
             (own[..own.len().saturating_sub(levels)].to_vec(), &path[levels..])
         }
         // A child, or a name that another `use` of this file brings in.
-        _ if modules.by_path.contains_key(&[own.as_slice(), &[first.clone()]].concat()) => {
+        _ if modules.by_path.contains_key(&[own.as_slice(), std::slice::from_ref(first)].concat()) => {
             (own.clone(), path)
         }
         _ => return None,
     };
     for part in rest {
-        let next = [at.as_slice(), &[part.clone()]].concat();
+        let next = [at.as_slice(), std::slice::from_ref(part)].concat();
         if modules.by_path.contains_key(&next) {
             at = next;
             continue;
