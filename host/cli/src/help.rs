@@ -27,6 +27,7 @@ pub(crate) const TASKS: [(&str, &str, &[&str]); 7] = [
             "determine_postprocessing",
             "picture",
             "plot_task_pngs",
+            "report",
         ],
     ),
     (

@@ -57,6 +57,7 @@ fn dispatch(cli: &Cli, tensors: &impl TensorCommands) -> Result<ExitCode> {
         Command::EvaluateFolder(args) => commands::evaluate_folder::run(args),
         Command::ExampleDataset(args) => commands::example_dataset::run(args),
         Command::Picture(args) => commands::picture::run(args),
+        Command::Report(args) => commands::report::run(args, &options.folders()),
         Command::ConvertDecathlonTask(args) => {
             commands::convert_decathlon_task::run(args, &options.folders())
         }

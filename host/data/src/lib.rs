@@ -8,6 +8,7 @@ pub mod failures;
 pub mod folders;
 pub mod images;
 pub mod integrity;
+pub mod label_names;
 pub mod memory;
 pub mod phantom;
 pub mod pipeline;

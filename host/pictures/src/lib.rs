@@ -2,6 +2,7 @@
 
 mod architecture;
 mod chart;
+mod labels;
 mod learning_rates;
 mod montage;
 mod overlay;
@@ -10,6 +11,7 @@ mod progress;
 mod text;
 
 pub use architecture::{Diagram, Level, architecture};
+pub use labels::{Gray, labels_over};
 pub use learning_rates::learning_rates;
 pub use montage::{MontageRow, montage};
 pub use overlay::overlay;

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use image::{Rgb, RgbImage};
+use image::RgbImage;
 use ndarray::{Array3, ArrayView2, Axis};
 use nnunet_formats::Result;
 use plotters::style::WHITE;
 
+use crate::labels::{Gray, blended};
 use crate::{png, text};
 
 /// Shortest side of a tile, pixels.
@@ -19,20 +20,6 @@ const LINE: u32 = 20;
 const HEADER: u32 = 2 * LINE + GAP / 2;
 /// Room for captions above narrow tiles.
 const NARROWEST: u32 = 320;
-/// Weight of the label's color in a pixel.
-const OPACITY: f32 = 0.45;
-/// Colors of the labels 1, 2, ...
-const COLORS: [[u8; 3]; 8] = [
-    [230, 60, 60],
-    [70, 160, 250],
-    [80, 200, 90],
-    [240, 190, 40],
-    [180, 90, 220],
-    [250, 130, 40],
-    [60, 210, 210],
-    [240, 120, 180],
-];
-
 /// One case.
 #[derive(Debug, Clone)]
 pub struct MontageRow {
@@ -77,15 +64,13 @@ fn draw_row(picture: &mut RgbImage, row: &MontageRow, top: u32, size: (u32, u32)
     text::write(picture, &row.caption, (GAP, top), &style);
     let slice = fullest_slice(&row.reference);
     let image = row.image.index_axis(Axis(0), slice);
-    let (low, high) =
-        image.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(l, h), v| (l.min(*v), h.max(*v)));
-    let gray = image.mapv(|value| 255.0 * (value - low) / (high - low).max(f32::MIN_POSITIVE));
+    let gray = Gray::of(image.iter());
     let background = Array3::zeros(row.reference.dim());
     let tiles = [("image", &background), ("reference", &row.reference), ("prediction", &row.prediction)];
     for (column, (title, labels)) in (0..).zip(tiles) {
         let left = GAP + column * (size.0 + GAP);
         text::write(picture, title, (left, top + LINE), &style);
-        draw_tile(picture, (left, top + HEADER), size, gray.view(), labels.index_axis(Axis(0), slice));
+        draw_tile(picture, (left, top + HEADER), size, (image, &gray), labels.index_axis(Axis(0), slice));
     }
 }
 
@@ -93,22 +78,14 @@ fn draw_tile(
     picture: &mut RgbImage,
     (left, top): (u32, u32),
     (width, height): (u32, u32),
-    gray: ArrayView2<'_, f32>,
+    (image, gray): (ArrayView2<'_, f32>, &Gray),
     labels: ArrayView2<'_, u8>,
 ) {
-    let (rows, columns) = gray.dim();
+    let (rows, columns) = image.dim();
     for y in 0..height {
         for x in 0..width {
             let at = (y as usize * rows / height as usize, x as usize * columns / width as usize);
-            let value = gray[at];
-            let pixel = match labels[at] {
-                0 => [value as u8; 3],
-                label => {
-                    let color = COLORS[(usize::from(label) - 1) % COLORS.len()];
-                    color.map(|part| (OPACITY * f32::from(part) + (1.0 - OPACITY) * value) as u8)
-                }
-            };
-            picture.put_pixel(left + x, top + y, Rgb(pixel));
+            picture.put_pixel(left + x, top + y, blended(gray.level(image[at]), labels[at]));
         }
     }
 }

@@ -11,8 +11,16 @@ use nnunet_formats::{Error, Result, atomic};
 /// # Errors
 /// Returns an I/O error if the file cannot be written.
 pub(crate) fn write(path: &Path, image: &RgbImage) -> Result<()> {
+    atomic::write_bytes(path, &encode(image).map_err(|error| Error::io(path, error))?)
+}
+
+/// The bytes of a PNG.
+///
+/// # Errors
+/// Returns an error if the picture cannot be encoded.
+pub(crate) fn encode(image: &RgbImage) -> io::Result<Vec<u8>> {
     let mut bytes = Cursor::new(Vec::new());
     let encoded = image.write_to(&mut bytes, ImageFormat::Png);
-    encoded.map_err(|error| Error::io(path, io::Error::other(error)))?;
-    atomic::write_bytes(path, bytes.get_ref())
+    encoded.map_err(io::Error::other)?;
+    Ok(bytes.into_inner())
 }

@@ -1,9 +1,12 @@
 //! `evaluate_folder`: metrics of a folder of predictions.
 
+mod table;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 use nnunet_data::images;
+use nnunet_data::label_names::LabelNames;
 use nnunet_data::summary::{self, EXTENDED_FILE, Head, Pair};
 use serde_json::json;
 
@@ -24,6 +27,9 @@ pub struct Args {
     /// Tolerance of the normalized surface Dice, mm.
     #[arg(long, default_value_t = 1.0, value_name = "MM")]
     tolerance: f64,
+    /// Also write all metrics as a table, with the names of the labels and volumes in ml.
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
 }
 
 /// Runs the command: writes both summaries beside the predictions and prints the mean Dice.
@@ -35,9 +41,14 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let mean =
         summary::write(&args.predictions.join("summary.json"), &pairs, &args.labels, &Head::default())?;
     summary::write_extended(&args.predictions.join(EXTENDED_FILE), &pairs, &args.labels, args.tolerance)?;
+    let names = LabelNames::near(&[&args.reference, &args.predictions]);
     for (label, dice) in &mean {
-        let object = json!({ "label": label, "mean_dice": dice });
-        report::record(&object, &format!("label {label}: mean Dice {dice:.4}"));
+        let key = label.to_string();
+        let object = json!({ "label": label, "name": names.get(&key), "mean_dice": dice });
+        report::record(&object, &format!("label {}: mean Dice {dice:.4}", names.shown(&key)));
+    }
+    if let Some(file) = &args.csv {
+        table::write(file, &args.predictions, &names)?;
     }
     let foreground =
         nnunet_evaluation::nan_mean(mean.iter().filter(|(label, _)| *label != 0).map(|(_, dice)| *dice));

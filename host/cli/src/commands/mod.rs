@@ -26,6 +26,7 @@ pub mod plugins;
 pub mod postprocessing_choice;
 pub mod predict;
 pub(crate) mod pretrained;
+pub(crate) mod report;
 pub mod train;
 pub mod train_parallel;
 pub mod trainers;
@@ -90,6 +91,8 @@ pub enum Command {
     ExampleDataset(example_dataset::Args),
     /// Draw image, reference and prediction of cases side by side.
     Picture(picture::Args),
+    /// Write a report of predictions or of a trained model as one HTML page.
+    Report(report::Args),
     /// Inspect an untrusted file without executing any of it.
     Audit(audit::Args),
     /// Show the effective configuration and where each value comes from.

@@ -4,6 +4,7 @@ mod document;
 mod extended;
 mod pair;
 mod regions;
+mod scores;
 
 use std::path::Path;
 
@@ -18,6 +19,7 @@ use crate::{failures, images};
 pub use extended::{EXTENDED_FILE, write_extended};
 pub use pair::{Head, Pair};
 pub use regions::write_regions;
+pub use scores::{CaseScores, LabelScores, read};
 
 use document::{Values, document};
 

@@ -1,0 +1,63 @@
+//! What the files beside the results say about how they were made.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+/// Files with settings: `predictions.json` of a prediction, `debug.json` of a training, and v2's record of a prediction.
+const FILES: [&str; 3] = ["predictions.json", "debug.json", "predict_from_raw_data_args.json"];
+/// Longer values are cut, characters.
+const LONGEST: usize = 400;
+
+/// Settings by name. A file that is missing or damaged gives none.
+pub(crate) fn of(folder: &Path) -> Vec<(String, String)> {
+    FILES.iter().filter_map(|name| read(&folder.join(name))).flatten().collect()
+}
+
+fn read(path: &Path) -> Option<Vec<(String, String)>> {
+    let text = std::fs::read_to_string(path).ok()?;
+    let Value::Object(entries) = serde_json::from_str(&text).ok()? else { return None };
+    // `cases` has its own table.
+    let settings = entries.into_iter().filter(|(key, value)| key != "cases" && !value.is_null());
+    Some(settings.map(|(key, value)| (key, shown(&value))).collect())
+}
+
+fn shown(value: &Value) -> String {
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+/// Seconds of a case by stage, from `predictions.json`.
+pub(crate) fn timings(folder: &Path) -> Vec<(String, Vec<Option<f64>>)> {
+    let text = std::fs::read_to_string(folder.join("predictions.json")).unwrap_or_default();
+    let document: Value = serde_json::from_str(&text).unwrap_or_default();
+    let Some(cases) = document.get("cases").and_then(Value::as_object) else { return Vec::new() };
+    let seconds = |case: &Value| -> Vec<Option<f64>> {
+        let stage = |name: &str| case.get("seconds")?.get(name)?.as_f64();
+        STAGES.iter().map(|name| stage(name)).collect()
+    };
+    cases.iter().map(|(name, case)| (name.clone(), seconds(case))).collect()
+}
+
+/// The stages of a prediction.
+pub(crate) const STAGES: [&str; 3] = ["preprocess", "network", "export"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_and_seconds_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(of(folder.path()).is_empty() && timings(folder.path()).is_empty());
+        let text = r#"{"device": "cpu", "checkpoints": [1], "cases": {"a": {"seconds": {"network": 1.5}}}}"#;
+        std::fs::write(folder.path().join("predictions.json"), text).unwrap();
+        let settings = of(folder.path());
+        assert_eq!(settings[0], ("device".to_owned(), "cpu".to_owned()));
+        assert_eq!(settings.len(), 2);
+        assert_eq!(timings(folder.path()), [("a".to_owned(), vec![None, Some(1.5), None])]);
+    }
+}
