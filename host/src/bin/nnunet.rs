@@ -49,7 +49,7 @@ impl TensorCommands for HandOver {
         hand_over()
     }
 
-    fn check_plugin(&self, _args: &plugins::check::Args) -> Result<ExitCode> {
+    fn check_plugin(&self, _file: &Path) -> Result<ExitCode> {
         hand_over()
     }
 

@@ -12,7 +12,7 @@ use crate::commands::device::DeviceChoice;
 use crate::commands::postprocessing_choice::PostprocessingChoice;
 use crate::commands::predict::{self as common, AllInGpu, Mode, Precision};
 use crate::global_options::GlobalOptions;
-use crate::tensor_commands::TensorCommands;
+use crate::commands::TensorCommands;
 
 /// Arguments of `nnUNetv2_predict`.
 #[derive(Debug, clap::Args)]
