@@ -16,6 +16,6 @@ pub mod report;
 mod run;
 
 pub use arguments::process_arguments;
+pub use commands::TensorCommands;
 pub use global_options::GlobalOptions;
 pub use run::main;
-pub use commands::TensorCommands;

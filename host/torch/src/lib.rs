@@ -22,9 +22,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use nnunet_cli::commands::device::DeviceChoice;
-use nnunet_cli::commands::{
-    predict as predict_args, train as train_args, trainers as trainers_args,
-};
+use nnunet_cli::commands::{predict as predict_args, train as train_args, trainers as trainers_args};
 use nnunet_cli::doctor::Libtorch;
 use nnunet_cli::{GlobalOptions, TensorCommands};
 use nnunet_engine::component_set::ComponentSet;

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use crate::{
-    Augmentation, Config, ExperimentLogger, ImageFormat, Info, Kind, Make, Normalization, Planner, Postprocessor,
-    Preprocessor, Result, TensorFactory,
+    Augmentation, Config, ExperimentLogger, ImageFormat, Info, Kind, Make, Normalization, Planner,
+    Postprocessor, Preprocessor, Result, TensorFactory,
 };
 
 /// Makes a component of its kind from parameters.
@@ -14,7 +14,7 @@ pub enum Factory {
     Planner(Make<dyn Planner>),
     /// Makes a preprocessor.
     Preprocessor(Make<dyn Preprocessor>),
-    /// Makes a normalisation.
+    /// Makes a normalization.
     Normalization(Make<dyn Normalization>),
     /// Makes an image format.
     Format(Make<dyn ImageFormat>),
@@ -66,7 +66,7 @@ constructors! {
     planner, Planner, Planner;
     /// A preprocessor and how to make it.
     preprocessor, Preprocessor, Preprocessor;
-    /// A normalisation and how to make it.
+    /// A normalization and how to make it.
     normalization, Normalization, Normalization;
     /// An image format and how to make it; say what it reads and writes with [`Info::reads`] and [`Info::writes`].
     format, Format, ImageFormat;

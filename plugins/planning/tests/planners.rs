@@ -106,7 +106,7 @@ fn every_planner_plans_as_v1() {
             let plans = make_plans(&planner, &fingerprint, &Places::default()).unwrap();
             let settings = &planner.settings;
             let file = format!("{}_plans_{}D.pkl", settings.plans_identifier, settings.dimensions);
-            // v1's CT2 planner normalises channels that were declared `noNorm`; ours leaves them (docs/decisions.md).
+            // v1's CT2 planner normalizes channels that were declared `noNorm`; ours leaves them (docs/decisions.md).
             let excused = |key: &str| name == "ExperimentPlannerCT2" && key == "normalization_schemes";
             let differs = difference(want, &plans_json(&plans, file), 1e-12, &excused);
             assert_eq!(differs, None, "{name} for {:?}", set.get("title"));

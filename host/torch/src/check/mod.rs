@@ -26,7 +26,7 @@ pub(crate) fn run(file: &Path) -> Result<()> {
     probe::probe(&open)?.usable().map_err(|(_, error)| error)?;
     report.note("loads in a child process; handshake, layout and manifest fit", Ok(()));
     let (about, components) = loader::load(open, import_with_tensors)?;
-    report.note("has a licence and components", described(&about));
+    report.note("has a license and components", described(&about));
     for component in &components {
         report.component = format!("{} {}", component.info.kind, component.info.name);
         check(component, &mut report);
@@ -37,7 +37,7 @@ pub(crate) fn run(file: &Path) -> Result<()> {
 }
 
 fn described(about: &Description) -> Finding {
-    match (about.licence.is_empty(), about.components.is_empty()) {
+    match (about.license.is_empty(), about.components.is_empty()) {
         (_, true) => Err("nothing is registered; is inventory::submit! missing?".to_owned()),
         (true, _) => Err("Cargo.toml has no license".to_owned()),
         _ => Ok(()),

@@ -12,7 +12,7 @@ trainers! {
         |b, _| b.batch_dice = Some(false);
     "nnUNetTrainerV2_Loss_CE" ("nnUNetTrainerV2") "Cross entropy."
         |b, _| b.loss = choice("RobustCrossEntropyLoss", json!({}));
-    "nnUNetTrainerV2_Loss_CEGDL" ("nnUNetTrainerV2") "Generalised Dice and cross entropy."
+    "nnUNetTrainerV2_Loss_CEGDL" ("nnUNetTrainerV2") "Generalized Dice and cross entropy."
         |b, _| b.loss = choice("GDL_and_CE_loss", json!({}));
     "nnUNetTrainerV2_Loss_Dice" ("nnUNetTrainerV2") "Dice."
         |b, _| b.loss = choice("SoftDiceLoss", json!({}));

@@ -1,4 +1,4 @@
-//! Other optimisers and schedules.
+//! Other optimizers and schedules.
 
 use nnunet_plugin_api::vocabulary::{Blueprint, LearningRateSchedule, MomentumSchedule, Optimizer, Patience};
 

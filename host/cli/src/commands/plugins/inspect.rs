@@ -66,7 +66,7 @@ fn facts(plugin: &Plugin) {
     for (what, value) in [
         ("file", plugin.path.display().to_string()),
         ("sha256", plugin.sha256.clone()),
-        ("license", about.licence.clone()),
+        ("license", about.license.clone()),
         ("ABI", about.abi.clone()),
         ("built by", about.rustc.clone()),
         ("libtorch", torch.to_owned()),

@@ -15,8 +15,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Subcommand;
 
-use crate::global_options::GlobalOptions;
 use crate::commands::TensorCommands;
+use crate::global_options::GlobalOptions;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]

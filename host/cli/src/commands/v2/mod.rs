@@ -21,8 +21,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use crate::global_options::GlobalOptions;
 use crate::commands::TensorCommands;
+use crate::global_options::GlobalOptions;
 
 pub use link::{COMMANDS, PREFIX, check};
 

@@ -31,7 +31,7 @@ pub enum Created {
     Loss(LossObject),
     /// A trainer.
     Trainer(TrainerObject),
-    /// A normalisation.
+    /// A normalization.
     Normalization(NormalizationObject),
     /// An augmentation.
     Augmentation(AugmentationObject),

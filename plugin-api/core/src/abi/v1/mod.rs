@@ -35,7 +35,7 @@ pub mod adapter {
         ArchitectureAbi, ArchitectureAbi_TO, ArchitectureObject, NetworkAbi, NetworkAbi_TO, NetworkObject,
         VarFactoryAbi,
     };
-        pub use super::epoch::EpochReportAbi;
+    pub use super::epoch::EpochReportAbi;
     pub use super::guard::{Guarded, contain, from_abi};
     pub use super::import::{Create, another_kind, calling, created, creating, label};
     pub use super::json::{apply_change, decode, decode_settings, encode, encode_change};
