@@ -26,8 +26,11 @@ mod postprocessor;
 mod preprocessor;
 mod random;
 pub mod schema;
+#[doc(hidden)]
+pub mod suggestion;
 mod tensor_factory;
 pub mod tensors;
+mod variant;
 pub mod vocabulary;
 
 pub use augmentation::{Augmentation, AugmentationContext, Sample};
@@ -46,6 +49,7 @@ pub use postprocessor::{LabelVolume, Postprocessor};
 pub use preprocessor::{CaseArrays, PreprocessContext, Preprocessor, PreprocessorSettings, StageTarget};
 pub use random::RandomStream;
 pub use tensor_factory::{Make, TensorFactory};
+pub use variant::Variant;
 pub use vocabulary::EpochReport;
 
 /// Re-exported so that a plugin uses exactly the host's versions.
