@@ -1,14 +1,11 @@
-//! A component as the registry sees it: what it says of itself, and how to make one.
+//! A component as an entry of the registry: its description, and how to create one.
 
 use std::fmt;
 
 use crate::{
-    Augmentation, Config, ExperimentLogger, ImageFormat, Info, Kind, Normalization, Planner, Postprocessor,
-    Preprocessor, Result, TensorFactory,
+    Augmentation, Config, ExperimentLogger, ImageFormat, Info, Kind, Make, Normalization, Planner,
+    Postprocessor, Preprocessor, Result, TensorFactory,
 };
-
-/// Makes a `T` from parameters.
-pub type Make<T> = Box<dyn Fn(&Config) -> Result<Box<T>> + Send + Sync>;
 
 /// Makes a component of its kind from parameters.
 #[non_exhaustive]
@@ -42,9 +39,9 @@ impl fmt::Debug for Factory {
 /// An entry of the registry: description and factory.
 #[derive(Debug)]
 pub struct Component {
-    /// What it says of itself.
+    /// Name, kind, description and parameters.
     pub info: Info,
-    /// How to make one.
+    /// How to create one.
     pub factory: Factory,
 }
 
