@@ -3,21 +3,23 @@
 
 use std::fs;
 
+use ndarray::Array3;
+use nnunet_formats::nifti;
 use nnunet_tests::{World, copy_folder};
 
-/// Predictions of two cases of the phantom task, one of which is the other's.
+/// Predictions of the phantom task; that of the first case is empty.
 fn predictions() -> World {
     let world = World::new();
-    world.succeed("example-dataset -o raw/nnUNet_raw_data --train 2 --test 0");
-    let labels = world.path("raw/nnUNet_raw_data/Task900_Phantom/labelsTr");
-    copy_folder(&labels, &world.path("predictions"));
-    let mut names: Vec<_> = fs::read_dir(&labels).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    names.sort();
-    fs::copy(labels.join(&names[1]), world.path("predictions").join(&names[0])).unwrap();
+    world.succeed("example-dataset -o raw/nnUNet_raw_data --train 5 --test 0");
+    copy_folder(&world.path("raw/nnUNet_raw_data/Task900_Phantom/labelsTr"), &world.path("predictions"));
+    let first = world.path("predictions/phantom_000.nii.gz");
+    let image = nifti::read(&first).unwrap();
+    nifti::write_labels(&first, Array3::zeros(image.data.dim()).view(), &image.geometry).unwrap();
     world
 }
 
-const EVALUATE: &str = "evaluate_folder -ref raw/nnUNet_raw_data/Task900_Phantom/labelsTr -pred predictions -l 1 2";
+const EVALUATE: &str =
+    "evaluate_folder -ref raw/nnUNet_raw_data/Task900_Phantom/labelsTr -pred predictions -l 1 2";
 
 #[test]
 fn a_report_of_predictions_has_tables_and_overlays() {
@@ -32,10 +34,11 @@ fn a_report_of_predictions_has_tables_and_overlays() {
     fs::write(&data_set, document.to_string()).unwrap();
     world.succeed("report predictions -o page.html");
     let page = fs::read_to_string(world.path("page.html")).unwrap();
-    assert_eq!(page.matches("class=\"overlay\"").count(), 2);
+    assert_eq!(page.matches("class=\"overlay\"").count(), 5);
     assert!(page.contains("1 (&lt;script&gt;organ)") && !page.contains("<script>organ"));
     let first = page.find("<table class=\"sortable\">").unwrap();
-    let (wrong, right) = (page[first..].find("phantom_000").unwrap(), page[first..].find("phantom_001").unwrap());
+    let (wrong, right) =
+        (page[first..].find("phantom_000").unwrap(), page[first..].find("phantom_001").unwrap());
     assert!(wrong < right, "the wrong case comes first");
     assert!(!page.contains("http"), "the page loads nothing");
 }
@@ -48,10 +51,11 @@ fn the_table_has_names_and_volumes() {
     let table = fs::read_to_string(world.path("table.csv")).unwrap();
     let mut lines = table.lines();
     let header: Vec<&str> = lines.next().unwrap().split(',').collect();
-    assert_eq!(lines.clone().count(), 4, "two labels of two cases");
+    assert_eq!(lines.clone().count(), 10, "two labels of five cases");
     let column = |name: &str| header.iter().position(|found| *found == name).unwrap();
     let (dice, reference) = (column("Dice"), column("Volume Reference (ml)"));
-    let right: Vec<&str> = lines.find(|line| line.starts_with("phantom_001,1,")).unwrap().split(',').collect();
+    let right: Vec<&str> =
+        lines.find(|line| line.starts_with("phantom_001,1,")).unwrap().split(',').collect();
     assert_eq!(right[dice], "1");
     let volume = |column: usize| right[column].parse::<f64>().unwrap();
     assert!(volume(reference) > 0.0 && volume(reference) == volume(column("Volume Test (ml)")));

@@ -53,7 +53,11 @@ pub(crate) fn blended(level: f32, label: u8) -> Rgb<u8> {
 ///
 /// # Errors
 /// Returns an error if the picture cannot be encoded.
-pub fn labels_over(image: ArrayView2<'_, f32>, labels: ArrayView2<'_, u8>, gray: &Gray) -> std::io::Result<Vec<u8>> {
+pub fn labels_over(
+    image: ArrayView2<'_, f32>,
+    labels: ArrayView2<'_, u8>,
+    gray: &Gray,
+) -> std::io::Result<Vec<u8>> {
     let (height, width) = image.dim();
     let at = |x: u32, y: u32| {
         let at = (y as usize, x as usize);

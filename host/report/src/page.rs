@@ -9,11 +9,11 @@ use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment};
 use serde::Serialize;
 
+use crate::Sources;
 use crate::folder::Section;
 use crate::settings::{self, STAGES};
 use crate::slices::{self, Overlay};
 use crate::tables::{self, Case, Table};
-use crate::Sources;
 
 /// Everything on the page.
 #[derive(Debug, Serialize)]

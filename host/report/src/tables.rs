@@ -68,8 +68,10 @@ fn foreground(scores: &CaseScores) -> impl Iterator<Item = &LabelScores> {
 
 fn table(scores: &[CaseScores], names: &LabelNames) -> Table {
     let first = scores.iter().flat_map(|case| &case.labels).next();
-    let metrics: Vec<String> =
+    let mut metrics: Vec<String> =
         first.map(|label| label.metrics.iter().map(|(name, _)| name.clone()).collect()).unwrap_or_default();
+    // A stable sort: Dice is what people look for first, the others keep their order.
+    metrics.sort_by_key(|name| name != "Dice");
     let value = |label: &LabelScores, metric: &String| label.get(metric).filter(|value| value.is_finite());
     let row = |case: &CaseScores, label: &LabelScores| Row {
         case: name(&case.prediction),
@@ -99,7 +101,8 @@ fn means(rows: &[Row]) -> Vec<Row> {
     });
     let of_label = |label: &String| {
         let rows: Vec<&Row> = rows.iter().filter(|row| row.label == *label).collect();
-        let column = |i: usize| Some(mean(rows.iter().filter_map(|row| row.values[i]))).filter(|m| m.is_finite());
+        let column =
+            |i: usize| Some(mean(rows.iter().filter_map(|row| row.values[i]))).filter(|m| m.is_finite());
         let width = rows.first().map_or(0, |row| row.values.len());
         Row { case: "mean".to_owned(), label: label.clone(), values: (0..width).map(column).collect() }
     };
@@ -121,7 +124,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("summary.json");
         let case = |name: &str, dice: &str| {
-            format!(r#"{{"0": {{"Dice": 0.1}}, "1": {{"Dice": {dice}}}, "reference": "r/{name}.nii.gz", "test": "p/{name}.nii.gz"}}"#)
+            format!(
+                r#"{{"0": {{"Dice": 0.1}}, "1": {{"Dice": {dice}}}, "reference": "r/{name}.nii.gz", "test": "p/{name}.nii.gz"}}"#
+            )
         };
         let cases = [case("a", "0.9"), case("b", "NaN"), case("c", "0.5")].join(",");
         std::fs::write(&path, format!(r#"{{"results": {{"all": [{cases}]}}}}"#)).unwrap();

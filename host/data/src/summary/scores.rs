@@ -46,9 +46,7 @@ pub fn read(path: &Path) -> Result<Vec<CaseScores>> {
         (None, Some(cases)) => cases.iter().map(v2_case).collect(),
         (None, None) => None,
     };
-    cases.with_context(|| {
-        format!("{}: not a summary of evaluate_folder or of a validation", path.display())
-    })
+    cases.with_context(|| format!("{}: not a summary of evaluate_folder or of a validation", path.display()))
 }
 
 fn v1_case(case: &Json) -> Option<CaseScores> {

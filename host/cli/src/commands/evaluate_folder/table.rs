@@ -9,10 +9,8 @@ use nnunet_data::summary::{self, CaseScores, EXTENDED_FILE, LabelScores};
 use nnunet_formats::atomic;
 
 /// Columns of volumes, and the counts of voxels that they are computed from.
-const VOLUMES: [(&str, &str); 2] = [
-    ("Volume Reference (ml)", "Total Positives Reference"),
-    ("Volume Test (ml)", "Total Positives Test"),
-];
+const VOLUMES: [(&str, &str); 2] =
+    [("Volume Reference (ml)", "Total Positives Reference"), ("Volume Test (ml)", "Total Positives Test")];
 
 /// Writes the metrics of both summaries in the folder of the predictions; metrics that are not defined are empty.
 pub(super) fn write(file: &Path, predictions: &Path, names: &LabelNames) -> Result<()> {
@@ -46,8 +44,8 @@ fn row(
     milliliters: f64,
 ) -> Vec<String> {
     let name = case.prediction.file_name().unwrap_or_default().to_string_lossy();
-    let texts =
-        [images::stem(&name), label.label.as_str(), names.get(&label.label).unwrap_or_default()].map(str::to_owned);
+    let texts = [images::stem(&name), label.label.as_str(), names.get(&label.label).unwrap_or_default()]
+        .map(str::to_owned);
     let metrics = label.metrics.iter().chain(&more.metrics).map(|(_, value)| *value);
     let volumes = VOLUMES.iter().map(|(_, count)| label.get(count).unwrap_or(f64::NAN) * milliliters);
     let number = |value: f64| if value.is_finite() { value.to_string() } else { String::new() };
