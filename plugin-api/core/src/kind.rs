@@ -15,7 +15,7 @@ macro_rules! kinds {
         }
 
         impl Kind {
-            /// All kinds, in the order in which data meets them.
+/// All kinds, in the order in which the pipeline uses them.
             pub const ALL: [Kind; $count] = [$(Kind::$variant,)*];
 
             /// The word used on the command line and in configuration files.
@@ -36,24 +36,24 @@ kinds! { 10:
     Planner = "planner",
     /// Resamples and normalizes a case.
     Preprocessor = "preprocessor",
-    /// Brings the intensities of a channel into the network's range.
+/// Normalizes the intensities of a channel.
     Normalization = "normalization",
     /// Changes training samples at random.
     Augmentation = "augmentation",
-    /// A network.
+/// Builds a network.
     Architecture = "architecture",
-    /// A loss of one output against one target.
+/// Computes the loss of one network output and its target.
     Loss = "loss",
-    /// Blueprint and hooks of a training.
+/// Determines how a network is trained.
     Trainer = "trainer",
-    /// Is told what happens in a training.
+/// Records a training.
     Logger = "logger",
     /// Changes a label map after prediction.
     Postprocessor = "postprocessor",
 }
 
 impl Kind {
-    /// The kind a word names, if any.
+    /// The kind with this name (see [`Kind::as_str`]).
     #[must_use]
     pub fn from_word(word: &str) -> Option<Kind> {
         Kind::ALL.into_iter().find(|kind| kind.as_str() == word)

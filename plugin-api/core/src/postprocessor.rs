@@ -7,7 +7,7 @@ use crate::Result;
 /// A label map and the size of its voxels.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LabelVolume {
-    /// (z, y, x).
+    /// Labels, (z, y, x).
     pub labels: Array3<u8>,
     /// Voxel size, mm, (z, y, x).
     pub spacing: [f64; 3],
@@ -41,7 +41,7 @@ pub struct LabelVolume {
 /// assert_eq!(volume.labels.sum(), 0);
 /// ```
 ///
-/// Source: v1's `connected_components.remove_all_but_the_largest_connected_component` is a built-in one.
+/// Built-in example: `remove_all_but_the_largest_connected_component` of v1's `connected_components`.
 pub trait Postprocessor: Send + Sync {
     /// Changes the labels of `labels` in place. Its shape must stay as it is.
     ///

@@ -1,10 +1,10 @@
-//! Random numbers that depend on what they are for, not on which thread draws first.
+//! Random numbers that do not depend on the number of threads.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// The random numbers of one sample of a batch (ChaCha8). The same seed, epoch, batch and sample give the same numbers for any
-/// number of threads.
+/// The random numbers of one sample of a batch (ChaCha8). The same seed, epoch, batch and sample give the same
+/// numbers for any number of threads.
 ///
 /// ```
 /// use nnunet_plugin_api::RandomStream;
@@ -18,7 +18,7 @@ use rand_chacha::ChaCha8Rng;
 pub struct RandomStream(ChaCha8Rng);
 
 impl RandomStream {
-    /// Numbers that depend on these four alone.
+    /// The random numbers of a sample, determined by these four numbers.
     #[must_use]
     pub fn new(seed: u64, epoch: usize, batch: usize, sample: usize) -> Self {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
@@ -26,18 +26,18 @@ impl RandomStream {
         Self(random)
     }
 
-    /// Numbers that depend on one number.
+    /// Random numbers of a seed.
     #[must_use]
     pub fn from_seed(seed: u64) -> Self {
         Self(ChaCha8Rng::seed_from_u64(seed))
     }
 
-    /// Key, stream, and place in it.
+    /// Key, stream and position of the generator.
     pub(crate) fn state(&self) -> ([u8; 32], u64, u128) {
         (self.0.get_seed(), self.0.get_stream(), self.0.get_word_pos())
     }
 
-    /// A stream at a place.
+    /// A generator with this key, stream and position.
     pub(crate) fn at(key: [u8; 32], stream: u64, place: u128) -> Self {
         let mut random = ChaCha8Rng::from_seed(key);
         random.set_stream(stream);
@@ -71,7 +71,7 @@ impl RandomStream {
         (-2.0 * (1.0 - a).ln()).sqrt() * (std::f64::consts::TAU * b).cos()
     }
 
-    /// Below or above one with equal chance: uniform in [low, 1) or [1, high); all of [low, high) when 1 is not inside.
+    /// With equal probability uniform in [low, 1) or in [1, high); uniform in [low, high) if 1 is not inside.
     pub fn around_one(&mut self, low: f64, high: f64) -> f64 {
         if low >= 1.0 || high <= 1.0 {
             self.uniform(low, high)

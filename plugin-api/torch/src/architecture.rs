@@ -37,8 +37,8 @@ use crate::Result;
 /// }
 /// ```
 pub trait Architecture: Send {
-    /// Creates the parameters of the network through `vars` and returns the network. Parameters are saved in the order in
-    /// which they are created, as in a `state_dict` of PyTorch.
+    /// Creates the parameters of the network through `vars` and returns the network. Parameters are saved in the
+    /// order in which they are created, as in a `state_dict` of PyTorch.
     ///
     /// # Errors
     /// Returns an error if the architecture cannot be built for this specification.
@@ -50,45 +50,45 @@ pub trait Network: Send {
     /// Computes the logits of a batch of patches.
     ///
     /// # Shapes
-    /// `input`: (batch, channels, patch...), float. Returns logits (batch, classes, ...) at full resolution first, then at
-    /// the lower ones. Without `deep_supervision` the first output is enough.
+    /// `input`: (batch, channels, patch...), float. Returns logits (batch, classes, ...) at full resolution first,
+    /// then at the lower ones. Without `deep_supervision` the first output is enough.
     ///
     /// # Errors
     /// Returns an error if `input` has another shape.
     fn forward(&self, input: &Tensor, deep_supervision: bool) -> Result<Vec<Tensor>>;
 
-    /// Switches between training (statistics of the batch, dropout) and prediction, where a network starts. Networks
-    /// without such layers need not tell them apart.
+    /// Sets training mode (statistics of the batch, dropout) or evaluation mode, as `Module.train` of PyTorch does. A
+    /// new network is in evaluation mode. Networks without layers that depend on the mode need not implement this.
     ///
     /// # Errors
-    /// A network that cannot be switched.
+    /// Returns an error if the mode cannot be set.
     fn set_training(&mut self, _training: bool) -> Result<()> {
         Ok(())
     }
 
-    /// Whether the network computes in its input's number format when that is bfloat16 or half. Parameters are always
+    /// Whether the network accepts input in bfloat16 or float16 and computes in that data type. Parameters are always
     /// in single precision.
     fn supports_half_precision(&self) -> bool {
         false
     }
 }
 
-/// What an architecture must fit: from the plans, with v1's names.
+/// Input, output and topology of a network, from the plans. Field names follow v1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NetworkSpec {
     /// Channels of the input.
     pub num_input_channels: usize,
     /// Channels of the output, background included.
     pub num_classes: usize,
-    /// Features of the first stage.
+    /// Feature maps of the first stage.
     pub base_num_features: usize,
     /// Convolutions per stage.
     pub conv_per_stage: usize,
-    /// 2 or 3 axes, voxels.
+    /// Patch size, 2 or 3 axes, voxels.
     pub patch_size: Vec<usize>,
-    /// Pooling kernels; their length is the number of poolings.
+    /// Kernel of every pooling.
     pub pool_op_kernel_sizes: Vec<Vec<usize>>,
-    /// Convolution kernels, one more than poolings.
+    /// Convolution kernel of every resolution: one more than poolings.
     pub conv_kernel_sizes: Vec<Vec<usize>>,
     /// Residual blocks per encoder stage, for residual plans.
     #[serde(default)]
@@ -102,12 +102,12 @@ pub struct NetworkSpec {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "snake_case")]
 pub enum Init {
-    /// One value everywhere.
+    /// A constant.
     Constant {
         /// The value.
         value: f64,
     },
-    /// Normal with the given deviation and mean 0.
+    /// Normal distribution with mean 0.
     Normal {
         /// Standard deviation.
         std: f64,
@@ -117,14 +117,14 @@ pub enum Init {
         /// Slope of the leaky rectifier.
         negative_slope: f64,
     },
-    /// A 64-bit whole number that starts at 0 (batches seen).
+    /// A 64-bit integer that starts at 0 (as `num_batches_tracked` of PyTorch's batch norm).
     Counter,
-    /// A second name of a parameter that exists already: both are the same tensor, saved under both names.
+    /// A second name of an existing parameter: both names refer to the same tensor, and both are saved.
     Same {
         /// The first name.
         of: String,
     },
-    /// Uniform between two bounds.
+    /// Uniform distribution.
     Uniform {
         /// Lower bound.
         low: f64,
@@ -141,7 +141,7 @@ pub trait VarFactory {
     /// Returns an error if `name` is used already, or if libtorch cannot make a tensor of this shape.
     fn parameter(&mut self, name: &str, shape: &[i64], init: Init) -> Result<Tensor>;
 
-    /// A saved tensor that is not trained (running statistics).
+    /// Creates a tensor that is saved but not trained (a buffer of PyTorch, for example running statistics).
     ///
     /// # Errors
     /// As for [`VarFactory::parameter`].

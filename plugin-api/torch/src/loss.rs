@@ -34,8 +34,8 @@ pub trait Loss: Send {
     /// The value of the loss: a finite scalar (no axes, or one value) that depends on `logits`, on the same device.
     ///
     /// # Shapes
-    /// `logits`: (batch, classes, space...), float, before softmax. `target`: (batch, 1, space...), int64 label values; for
-    /// models of regions (batch, regions, space...), float, 0 or 1. `space` is (z, y, x) or (y, x).
+    /// `logits`: (batch, classes, space...), float, before softmax. `target`: (batch, 1, space...), int64 label
+    /// values; for models of regions (batch, regions, space...), float, 0 or 1. `space` is (z, y, x) or (y, x).
     ///
     /// # Errors
     /// Returns an error if the shapes do not fit.
@@ -50,7 +50,7 @@ pub trait Loss: Send {
     }
 }
 
-/// What a trainer knows when it makes a loss ([`Trainer::loss`](crate::Trainer::loss)).
+/// What a trainer may need to create a loss ([`Trainer::loss`](crate::Trainer::loss)).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LossContext {
     /// Output channels, background included.

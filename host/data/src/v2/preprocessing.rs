@@ -75,7 +75,7 @@ impl CaseStep for Step<'_> {
 ///
 /// # Errors
 /// What the system says.
-pub fn copy_truths(dataset: &RawDataset, preprocessed: &Path) -> Result<()> {
+pub fn copy_reference_labels(dataset: &RawDataset, preprocessed: &Path) -> Result<()> {
     let folder = preprocessed.join("gt_segmentations");
     folders::create(&folder)?;
     let ending = &dataset.description.file_ending;

@@ -42,8 +42,8 @@ pub fn components(table: &'static CPlugin) -> Result<Vec<(Info, &'static CCompon
         .collect()
 }
 
-/// Turns an entry of a plugin's table into an entry of the registry. `sized` says whether the plugin is of ABI 1.2 or later,
-/// where every struct begins with its size.
+/// Turns an entry of a plugin's table into an entry of the registry. `sized` says whether the plugin is of ABI 1.2 or
+/// later, where every struct begins with its size.
 ///
 /// # Errors
 /// A kind that does not cross here.
@@ -227,7 +227,7 @@ struct Placed {
 impl CObject {
     fn finite(&self, method: &'static str, values: &[f32]) -> Result<()> {
         match values.iter().find(|value| !value.is_finite()) {
-            Some(odd) => Err(self.named(method, Error::NotFinite(format!("intensity {odd}")))),
+            Some(value) => Err(self.named(method, Error::NotFinite(format!("intensity {value}")))),
             None => Ok(()),
         }
     }

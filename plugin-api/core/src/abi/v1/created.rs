@@ -61,7 +61,7 @@ pub(super) fn create(factory: &Factory, config: &Config) -> Result<Created> {
         Factory::Postprocessor(make) => Ok(Created::Postprocessor(postprocessor::export(make(config)?))),
         Factory::Augmentation(make) => Ok(Created::Augmentation(augmentation::export(make(config)?))),
         Factory::Tensors(factory) => factory.create(config),
-        Factory::Elsewhere => Err(Error::message("needs tensors, which this program does not have")),
+        Factory::DescriptionOnly => Err(Error::message("needs tensors, which this program does not have")),
     }
 }
 
@@ -106,7 +106,7 @@ pub fn import(root: PluginRootRef, info: Info, plugin: &str) -> Component {
 /// and measurements. Components that need tensors are left as they are: nnunet-plugin-torch has this function for them.
 #[must_use]
 pub fn through_adapters(component: Component, plugin: &str) -> Component {
-    if matches!(component.factory, Factory::Elsewhere | Factory::Tensors(_)) {
+    if matches!(component.factory, Factory::DescriptionOnly | Factory::Tensors(_)) {
         return component;
     }
     let (info, create) = creating(component);
@@ -146,7 +146,7 @@ fn without_tensors(create: Create, info: Info, plugin: &str) -> Component {
         Kind::Logger => factory!(Logger, logger::import, create, label),
         Kind::Postprocessor => factory!(Postprocessor, postprocessor::import, create, label),
         Kind::Augmentation => factory!(Augmentation, augmentation::import, create, label),
-        Kind::Architecture | Kind::Loss | Kind::Trainer => Factory::Elsewhere,
+        Kind::Architecture | Kind::Loss | Kind::Trainer => Factory::DescriptionOnly,
     };
     Component { info, factory }
 }
