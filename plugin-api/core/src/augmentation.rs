@@ -15,6 +15,14 @@ pub struct Sample {
 }
 
 /// What an augmentation needs to know about the task and the network.
+///
+/// ```
+/// use nnunet_plugin_api::AugmentationContext;
+///
+/// let slices = AugmentationContext { patch: vec![256, 224], num_labels: 2, ..Default::default() };
+/// assert!(slices.is_2d());
+/// assert_eq!(slices.volume(), [1, 256, 224]);
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct AugmentationContext {
     /// Patch size of the network, (z, y, x) or (y, x), voxels.

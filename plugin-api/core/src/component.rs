@@ -40,6 +40,21 @@ impl fmt::Debug for Factory {
 }
 
 /// An entry of the registry: description and factory.
+///
+/// ```
+/// use nnunet_plugin_api::{Component, Config, Factory, Info, Kind, LabelVolume, Postprocessor, Result};
+///
+/// struct Keep;
+/// impl Postprocessor for Keep {
+///     fn apply(&self, _labels: &mut LabelVolume) -> Result<()> { Ok(()) }
+/// }
+///
+/// let info = Info::new(Kind::Postprocessor, "Keep", "Leaves the labels as they are.");
+/// let component = Component::postprocessor(info, |_config| Ok(Box::new(Keep)));
+/// assert_eq!(component.info.kind, Kind::Postprocessor);
+/// let Factory::Postprocessor(make) = &component.factory else { panic!("another kind") };
+/// assert!(make(&Config::new()).is_ok());
+/// ```
 #[derive(Debug)]
 pub struct Component {
     /// Name, kind, description and parameters.

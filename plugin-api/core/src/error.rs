@@ -1,6 +1,16 @@
 //! The error type of components.
 
 /// An error of a component. The host adds the component's name and the method before it shows the error.
+///
+/// ```
+/// use nnunet_plugin_api::Error;
+///
+/// let error = Error::parameter("k", "must be between 0 and 100").within("loss DC_and_topk_loss");
+/// assert_eq!(error.to_string(), "loss DC_and_topk_loss: parameter `k`: must be between 0 and 100");
+///
+/// let error = Error::shape("forward", "(2, 3, 8, 8, 8)", "(2, 4, 8, 8, 8)");
+/// assert_eq!(error.to_string(), "forward: expected (2, 3, 8, 8, 8), got (2, 4, 8, 8, 8)");
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -68,6 +78,14 @@ impl Error {
     }
 
     /// Whether this error, or the one it adds context to, is [`Error::NotFinite`].
+    ///
+    /// ```
+    /// use nnunet_plugin_api::Error;
+    ///
+    /// let error = Error::NotFinite("loss NaN".to_owned()).within("epoch 3");
+    /// assert!(error.is_not_finite());
+    /// assert_eq!(error.to_string(), "epoch 3: loss NaN is not finite");
+    /// ```
     #[must_use]
     pub fn is_not_finite(&self) -> bool {
         match self {
@@ -78,6 +96,13 @@ impl Error {
     }
 
     /// Whether this error, or the one it adds context to, is [`Error::Cancelled`].
+    ///
+    /// ```
+    /// use nnunet_plugin_api::Error;
+    ///
+    /// assert!(Error::Cancelled.within("case 7").is_cancelled());
+    /// assert!(!Error::message("the file is damaged").is_cancelled());
+    /// ```
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         match self {

@@ -106,6 +106,24 @@ pub trait ImageFormat: Send + Sync {
 }
 
 /// An image with its geometry.
+///
+/// ```
+/// use nnunet_plugin_api::ImageVolume;
+/// use nnunet_plugin_api::ndarray::Array3;
+/// use nnunet_plugin_api::vocabulary::ItkGeometry;
+///
+/// let geometry = ItkGeometry { spacing: [0.5, 0.5, 3.0], ..ItkGeometry::default() };
+/// let image = ImageVolume { voxels: Array3::zeros((2, 4, 4)), geometry };
+/// assert_eq!(image.header().size, [2, 4, 4], "(z, y, x)");
+/// assert_eq!(image.header().geometry.spacing[2], 3.0, "(x, y, z), as ITK has it");
+///
+/// let mut slices = 0;
+/// image.for_each_slice(&mut |index, voxels| {
+///     assert_eq!((index, voxels.len()), (slices, 16));
+///     slices += 1;
+/// });
+/// assert_eq!(slices, 2);
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct ImageVolume {
     /// (z, y, x).
@@ -144,6 +162,14 @@ pub struct ImageHeader {
 
 impl Info {
     /// Declares that the format reads files with this ending, for example `.nrrd`.
+    ///
+    /// ```
+    /// use nnunet_plugin_api::{Info, Kind};
+    ///
+    /// let info = Info::new(Kind::Format, "Minc", "MINC images.").reads(".mnc").reads(".mnc.gz").writes(".mnc");
+    /// assert_eq!(info.endings("reads").collect::<Vec<_>>(), [".mnc", ".mnc.gz"]);
+    /// assert_eq!(info.endings("writes").collect::<Vec<_>>(), [".mnc"]);
+    /// ```
     #[must_use]
     pub fn reads(self, ending: &str) -> Self {
         self.with_capability(format!("reads {ending}"))

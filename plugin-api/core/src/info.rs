@@ -82,6 +82,17 @@ impl Info {
     }
 
     /// Sets the defaults of the parameters from a struct, without types and ranges.
+    ///
+    /// ```
+    /// use nnunet_plugin_api::{Info, Kind, serde};
+    ///
+    /// #[derive(serde::Serialize)]
+    /// #[serde(crate = "nnunet_plugin_api::serde")]
+    /// struct Settings { sigma: f64 }
+    ///
+    /// let info = Info::new(Kind::Normalization, "Smooth", "Blurs and scales.").with_defaults(&Settings { sigma: 1.0 });
+    /// assert_eq!(info.defaults["sigma"], 1.0);
+    /// ```
     #[must_use]
     pub fn with_defaults<T: Serialize>(mut self, defaults: &T) -> Self {
         if let Ok(Value::Object(map)) = serde_json::to_value(defaults) {
@@ -114,6 +125,13 @@ impl Info {
     }
 
     /// Whether the component has a capability.
+    ///
+    /// ```
+    /// use nnunet_plugin_api::{Info, Kind};
+    ///
+    /// let info = Info::new(Kind::Format, "Minc", "MINC images.").with_capability("reads .mnc");
+    /// assert!(info.can("reads .mnc") && !info.can("writes .mnc"));
+    /// ```
     #[must_use]
     pub fn can(&self, word: &str) -> bool {
         self.capabilities.iter().any(|known| known == word)

@@ -19,6 +19,14 @@ macro_rules! kinds {
             pub const ALL: [Kind; $count] = [$(Kind::$variant,)*];
 
             /// The word used on the command line and in configuration files.
+            ///
+            /// ```
+            /// use nnunet_plugin_api::Kind;
+            ///
+            /// assert_eq!(Kind::Postprocessor.as_str(), "postprocessor");
+            /// assert_eq!(Kind::from_word("loss"), Some(Kind::Loss));
+            /// assert!(Kind::ALL.iter().all(|kind| Kind::from_word(kind.as_str()) == Some(*kind)));
+            /// ```
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
@@ -60,6 +68,13 @@ impl Kind {
     }
 
     /// Whether its components work on tensors, so that only a program with libtorch can make them.
+    ///
+    /// ```
+    /// use nnunet_plugin_api::Kind;
+    ///
+    /// let with_tensors = Kind::ALL.into_iter().filter(|kind| kind.needs_tensors());
+    /// assert_eq!(with_tensors.collect::<Vec<_>>(), [Kind::Architecture, Kind::Loss, Kind::Trainer]);
+    /// ```
     #[must_use]
     pub const fn needs_tensors(self) -> bool {
         matches!(self, Kind::Architecture | Kind::Loss | Kind::Trainer)

@@ -99,6 +99,17 @@ impl<'a> EpochLog<'a> {
 }
 
 /// How a training ended.
+///
+/// ```
+/// use nnunet_plugin_api::RunEnd;
+///
+/// let line = |end: &RunEnd| match end {
+///     RunEnd::Finished => "finished".to_owned(),
+///     RunEnd::Failed(message) => format!("failed: {message}"),
+///     _ => "stopped".to_owned(),
+/// };
+/// assert_eq!(line(&RunEnd::Failed("loss NaN is not finite".to_owned())), "failed: loss NaN is not finite");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]

@@ -43,6 +43,25 @@ pub trait Normalization: Send + Sync {
 }
 
 /// What a normalization may need besides the intensities.
+///
+/// ```
+/// use nnunet_plugin_api::NormalizationContext;
+/// use nnunet_plugin_api::ndarray::{Array3, Zip};
+///
+/// // The mean inside the nonzero mask.
+/// let seg = Array3::from_shape_vec((1, 1, 3), vec![-1.0, 0.0, 1.0]).unwrap();
+/// let mut context = NormalizationContext::new(0, seg.view());
+/// context.use_mask = true;
+/// let channel = Array3::from_shape_vec((1, 1, 3), vec![9.0_f32, 1.0, 3.0]).unwrap();
+/// let (mut sum, mut count) = (0.0, 0);
+/// Zip::from(&channel).and(context.seg).for_each(|value, label| {
+///     if !context.use_mask || *label >= 0.0 {
+///         sum += value;
+///         count += 1;
+///     }
+/// });
+/// assert_eq!(sum / count as f32, 2.0);
+/// ```
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct NormalizationContext<'a> {

@@ -60,6 +60,21 @@ pub trait Planner: Send + Sync {
 
     /// Changes or rejects the finished plans.
     ///
+    /// ```
+    /// use nnunet_plugin_api::vocabulary::Plans;
+    /// use nnunet_plugin_api::{Planner, Result};
+    ///
+    /// /// Halves the batch size of every stage.
+    /// struct SmallBatches;
+    ///
+    /// impl Planner for SmallBatches {
+    ///     fn finish(&self, plans: &mut Plans) -> Result<()> {
+    ///         plans.plans_per_stage.iter_mut().for_each(|stage| stage.batch_size = (stage.batch_size / 2).max(1));
+    ///         Ok(())
+    ///     }
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// Returns an error to reject the plans.
     fn finish(&self, _plans: &mut Plans) -> Result<()> {

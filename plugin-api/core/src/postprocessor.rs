@@ -5,6 +5,16 @@ use ndarray::Array3;
 use crate::Result;
 
 /// A label map and the size of its voxels.
+///
+/// ```
+/// use nnunet_plugin_api::LabelVolume;
+/// use nnunet_plugin_api::ndarray::Array3;
+///
+/// let volume = LabelVolume { labels: Array3::ones((2, 3, 4)), spacing: [5.0, 1.0, 1.0] };
+/// let voxel: f64 = volume.spacing.iter().product();
+/// let foreground = volume.labels.iter().filter(|label| **label != 0).count();
+/// assert_eq!(foreground as f64 * voxel, 120.0, "mm^3");
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct LabelVolume {
     /// Labels, (z, y, x).

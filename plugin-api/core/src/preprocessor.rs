@@ -48,6 +48,31 @@ pub trait Preprocessor: Send + Sync {
     /// normalize as the settings say. The arrays of the result have the same size (z, y, x), and `data` has as many
     /// channels as before.
     ///
+    /// ```
+    /// use nnunet_plugin_api::{CaseArrays, PreprocessContext, Preprocessor, PreprocessorSettings, Result};
+    ///
+    /// /// Keeps the grid, and divides by the largest intensity.
+    /// struct Scale;
+    ///
+    /// impl Preprocessor for Scale {
+    ///     fn configure(&self, settings: &mut PreprocessorSettings) -> Result<()> {
+    ///         settings.keep_spacing = true;
+    ///         Ok(())
+    ///     }
+    ///
+    ///     fn resample_and_normalize(
+    ///         &self,
+    ///         case: &CaseArrays,
+    ///         _context: &PreprocessContext,
+    ///     ) -> Result<Option<CaseArrays>> {
+    ///         let mut result = case.clone();
+    ///         let largest = case.data.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
+    ///         result.data.mapv_inplace(|value| value / largest);
+    ///         Ok(Some(result))
+    ///     }
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// Returns an error if the case cannot be preprocessed.
     fn resample_and_normalize(
@@ -120,6 +145,16 @@ pub struct PreprocessorSettings {
 
 impl PreprocessorSettings {
     /// Names of the normalization of every channel: the one of these settings, or else those of the plans.
+    ///
+    /// ```
+    /// use nnunet_plugin_api::PreprocessorSettings;
+    ///
+    /// let plans = ["CT".to_owned(), "nonCT".to_owned()];
+    /// let mut settings = PreprocessorSettings::default();
+    /// assert_eq!(settings.normalization_names(&plans), ["CT", "nonCT"]);
+    /// settings.normalization = Some("noNorm".to_owned());
+    /// assert_eq!(settings.normalization_names(&plans), ["noNorm", "noNorm"]);
+    /// ```
     #[must_use]
     pub fn normalization_names(&self, plans: &[String]) -> Vec<String> {
         plans.iter().map(|name| self.normalization.as_ref().unwrap_or(name).clone()).collect()

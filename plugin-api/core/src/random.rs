@@ -56,6 +56,14 @@ impl RandomStream {
     }
 
     /// True with probability `p`.
+    ///
+    /// ```
+    /// use nnunet_plugin_api::RandomStream;
+    ///
+    /// let mut random = RandomStream::from_seed(7);
+    /// let hits = (0..10_000).filter(|_| random.chance(0.2)).count();
+    /// assert!((1_800..2_200).contains(&hits));
+    /// ```
     pub fn chance(&mut self, p: f64) -> bool {
         self.0.random::<f64>() < p
     }
@@ -72,6 +80,14 @@ impl RandomStream {
     }
 
     /// With equal probability uniform in [low, 1) or in [1, high); uniform in [low, high) if 1 is not inside.
+    ///
+    /// ```
+    /// use nnunet_plugin_api::RandomStream;
+    ///
+    /// let mut random = RandomStream::from_seed(7);
+    /// let gamma = random.around_one(0.7, 1.5);
+    /// assert!((0.7..1.5).contains(&gamma));
+    /// ```
     pub fn around_one(&mut self, low: f64, high: f64) -> f64 {
         if low >= 1.0 || high <= 1.0 {
             self.uniform(low, high)
@@ -83,6 +99,14 @@ impl RandomStream {
     }
 
     /// A random order of 0..n (Fisher and Yates 1938).
+    ///
+    /// ```
+    /// use nnunet_plugin_api::RandomStream;
+    ///
+    /// let mut order = RandomStream::from_seed(7).permutation(5);
+    /// order.sort();
+    /// assert_eq!(order, [0, 1, 2, 3, 4]);
+    /// ```
     pub fn permutation(&mut self, n: usize) -> Vec<usize> {
         let mut order: Vec<usize> = (0..n).collect();
         for last in (1..n).rev() {

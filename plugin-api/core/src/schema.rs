@@ -25,6 +25,13 @@ pub struct Parameter {
 }
 
 /// The JSON Schema of a parameter struct, with all subschemas inlined.
+///
+/// ```
+/// use nnunet_plugin_api::{PlannerSettings, schema};
+///
+/// let schema = schema::of::<PlannerSettings>();
+/// assert!(schema["properties"]["base_num_features"]["description"].is_string());
+/// ```
 #[must_use]
 pub fn of<T: JsonSchema>() -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);

@@ -46,6 +46,25 @@ pub trait Architecture: Send {
 }
 
 /// A network that maps images to logits.
+///
+/// ```no_run
+/// use nnunet_plugin_api::tch::Tensor;
+/// use nnunet_plugin_api::{Network, Result};
+///
+/// /// Two outputs: full resolution, and half of it for deep supervision.
+/// struct Pyramid { weight: Tensor }
+///
+/// impl Network for Pyramid {
+///     fn forward(&self, input: &Tensor, deep_supervision: bool) -> Result<Vec<Tensor>> {
+///         let full = input.f_conv3d(&self.weight, None::<&Tensor>, [1; 3], [0; 3], [1; 3], 1)?;
+///         if !deep_supervision {
+///             return Ok(vec![full]);
+///         }
+///         let half = full.f_avg_pool3d([2; 3], [2; 3], [0; 3], false, true, None)?;
+///         Ok(vec![full, half])
+///     }
+/// }
+/// ```
 pub trait Network: Send {
     /// Computes the logits of a batch of patches.
     ///
@@ -74,6 +93,25 @@ pub trait Network: Send {
 }
 
 /// Input, output and topology of a network, from the plans. Field names follow v1.
+///
+/// ```
+/// use nnunet_plugin_api::NetworkSpec;
+///
+/// let spec = NetworkSpec {
+///     num_input_channels: 1,
+///     num_classes: 3,
+///     base_num_features: 32,
+///     conv_per_stage: 2,
+///     patch_size: vec![64, 64, 64],
+///     pool_op_kernel_sizes: vec![vec![2; 3]; 4],
+///     conv_kernel_sizes: vec![vec![3; 3]; 5],
+///     num_blocks_encoder: None,
+///     num_blocks_decoder: None,
+/// };
+/// let pooled: Vec<usize> =
+///     (0..3).map(|axis| spec.pool_op_kernel_sizes.iter().map(|kernel| kernel[axis]).product()).collect();
+/// assert_eq!(spec.patch_size[0] / pooled[0], 4, "edge of the bottleneck");
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NetworkSpec {
     /// Channels of the input.
@@ -99,6 +137,13 @@ pub struct NetworkSpec {
 }
 
 /// How a parameter is initialized.
+///
+/// ```
+/// use nnunet_plugin_api::{Init, serde_json};
+///
+/// let init = Init::KaimingNormal { negative_slope: 0.01 };
+/// assert_eq!(serde_json::to_string(&init).unwrap(), r#"{"name":"kaiming_normal","negative_slope":0.01}"#);
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "snake_case")]
 pub enum Init {
@@ -134,6 +179,20 @@ pub enum Init {
 }
 
 /// Creates the parameters of a network. The host owns, saves, loads and optimizes them.
+///
+/// ```no_run
+/// use nnunet_plugin_api::{Init, Result, VarFactory};
+///
+/// /// Weight, bias and running statistics of a batch norm, with the names PyTorch gives them.
+/// fn batch_norm(vars: &mut dyn VarFactory, name: &str, features: i64) -> Result<()> {
+///     vars.parameter(&format!("{name}.weight"), &[features], Init::Constant { value: 1.0 })?;
+///     vars.parameter(&format!("{name}.bias"), &[features], Init::Constant { value: 0.0 })?;
+///     vars.buffer(&format!("{name}.running_mean"), &[features], Init::Constant { value: 0.0 })?;
+///     vars.buffer(&format!("{name}.running_var"), &[features], Init::Constant { value: 1.0 })?;
+///     vars.buffer(&format!("{name}.num_batches_tracked"), &[], Init::Counter)?;
+///     Ok(())
+/// }
+/// ```
 pub trait VarFactory {
     /// Creates a trainable parameter. The returned tensor shares its storage with the host's.
     ///

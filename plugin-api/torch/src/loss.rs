@@ -43,6 +43,27 @@ pub trait Loss: Send {
 
     /// Called before every epoch, which count from 0, for losses that change during training.
     ///
+    /// ```no_run
+    /// use nnunet_plugin_api::tch::{Reduction, Tensor};
+    /// use nnunet_plugin_api::{Loss, Result};
+    ///
+    /// /// Cross entropy whose weight increases over the first 50 epochs.
+    /// struct WarmUp { weight: f64 }
+    ///
+    /// impl Loss for WarmUp {
+    ///     fn forward(&self, logits: &Tensor, target: &Tensor) -> Result<Tensor> {
+    ///         let labels = target.f_select(1, 0)?;
+    ///         let loss = logits.f_cross_entropy_loss(&labels, None::<&Tensor>, Reduction::Mean, -100, 0.0)?;
+    ///         Ok(loss.f_mul_scalar(self.weight)?)
+    ///     }
+    ///
+    ///     fn epoch_begins(&mut self, epoch: usize) -> Result<()> {
+    ///         self.weight = (epoch as f64 / 50.0).min(1.0);
+    ///         Ok(())
+    ///     }
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// Returns an error to end the training.
     fn epoch_begins(&mut self, _epoch: usize) -> Result<()> {

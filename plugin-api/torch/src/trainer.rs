@@ -50,6 +50,26 @@ pub trait Trainer: Send {
 
     /// The loss of one output of the network; `None`: the loss that the blueprint names.
     ///
+    /// ```no_run
+    /// use nnunet_plugin_api::tch::{Reduction, Tensor};
+    /// use nnunet_plugin_api::{Loss, LossContext, Result, Trainer};
+    ///
+    /// struct SmoothedLabels;
+    /// impl Loss for SmoothedLabels {
+    ///     fn forward(&self, logits: &Tensor, target: &Tensor) -> Result<Tensor> {
+    ///         let labels = target.f_select(1, 0)?;
+    ///         Ok(logits.f_cross_entropy_loss(&labels, None::<&Tensor>, Reduction::Mean, -100, 0.1)?)
+    ///     }
+    /// }
+    ///
+    /// struct MyTrainer;
+    /// impl Trainer for MyTrainer {
+    ///     fn loss(&self, _context: &LossContext) -> Result<Option<Box<dyn Loss>>> {
+    ///         Ok(Some(Box::new(SmoothedLabels)))
+    ///     }
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// Returns an error if the loss does not support the task.
     fn loss(&self, _context: &LossContext) -> Result<Option<Box<dyn Loss>>> {
@@ -65,6 +85,22 @@ pub trait Trainer: Send {
     }
 
     /// Called after every epoch.
+    ///
+    /// ```
+    /// use nnunet_plugin_api::{EpochReport, Flow, Result, Trainer};
+    ///
+    /// /// Stops when the online evaluation is good enough.
+    /// struct GoodEnough { dice: f64 }
+    ///
+    /// impl Trainer for GoodEnough {
+    ///     fn on_epoch_end(&mut self, report: &EpochReport) -> Result<Flow> {
+    ///         Ok(if report.metric >= self.dice { Flow::Stop } else { Flow::Continue })
+    ///     }
+    /// }
+    ///
+    /// let report = EpochReport { metric: 0.95, ..EpochReport::default() };
+    /// assert_eq!(GoodEnough { dice: 0.9 }.on_epoch_end(&report).unwrap(), Flow::Stop);
+    /// ```
     ///
     /// # Errors
     /// Returns an error to end the training with that error.

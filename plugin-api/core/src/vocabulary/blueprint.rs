@@ -124,6 +124,17 @@ pub type AugmentationChoice = ComponentChoice;
 
 impl ComponentChoice {
     /// A component with its default parameters.
+    ///
+    /// ```
+    /// use nnunet_plugin_api::serde_json;
+    /// use nnunet_plugin_api::vocabulary::ComponentChoice;
+    ///
+    /// let choice: ComponentChoice = serde_json::from_str(r#""DC_and_CE_loss""#).unwrap();
+    /// assert_eq!(choice, ComponentChoice::named("DC_and_CE_loss"));
+    ///
+    /// let choice: ComponentChoice = serde_json::from_str(r#"{"name": "DC_and_topk_loss", "k": 20}"#).unwrap();
+    /// assert_eq!(choice.parameters["k"], 20);
+    /// ```
     pub fn named(name: impl Into<String>) -> Self {
         Self { name: name.into(), parameters: Config::new() }
     }

@@ -41,6 +41,19 @@ pub struct ClassLocations {
 }
 
 /// Geometry of an image in ITK's convention: (x, y, z) order, LPS world, mm.
+///
+/// ```
+/// use nnunet_plugin_api::vocabulary::ItkGeometry;
+///
+/// // World position of voxel (x, y, z): origin + direction * (spacing * voxel).
+/// let geometry = ItkGeometry { spacing: [0.5, 0.5, 2.0], origin: [10.0, 0.0, 0.0], ..ItkGeometry::default() };
+/// let voxel = [4.0, 0.0, 1.0];
+/// let world: [f64; 3] = std::array::from_fn(|row| {
+///     let step = |axis: usize| geometry.direction[3 * row + axis] * geometry.spacing[axis] * voxel[axis];
+///     geometry.origin[row] + (0..3).map(step).sum::<f64>()
+/// });
+/// assert_eq!(world, [12.0, 0.0, 2.0]);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ItkGeometry {
     /// World position of voxel (0, 0, 0).

@@ -3,6 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 /// Results of a training epoch.
+///
+/// ```
+/// use nnunet_plugin_api::EpochReport;
+///
+/// let report = EpochReport { epoch: 4, train_loss: -0.7, metric: 0.8, ..EpochReport::default() };
+/// assert!(report.metric > report.train_loss);
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct EpochReport {
     /// The epoch, from 0.

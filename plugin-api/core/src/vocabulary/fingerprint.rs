@@ -3,6 +3,19 @@
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// The fingerprint of a data set: sizes, spacings, modalities, classes and, for CT, intensities.
+///
+/// ```
+/// use nnunet_plugin_api::vocabulary::Fingerprint;
+///
+/// let fingerprint = Fingerprint {
+///     all_sizes: vec![[40, 320, 320], [60, 320, 320]],
+///     all_spacings: vec![[3.0, 0.8, 0.8], [2.0, 0.8, 0.8]],
+///     ..Fingerprint::default()
+/// };
+/// let cases = fingerprint.all_sizes.iter().zip(&fingerprint.all_spacings);
+/// let heights: Vec<f64> = cases.map(|(size, spacing)| size[0] as f64 * spacing[0]).collect();
+/// assert_eq!(heights, [120.0, 120.0], "mm");
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Fingerprint {
     /// Size of every case after cropping, (z, y, x) voxels, in the order of the sorted case names.

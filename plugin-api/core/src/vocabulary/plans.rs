@@ -107,6 +107,31 @@ impl Plans {
     /// Checks that the plans are consistent: the patch is divisible by the poolings, every resolution has a kernel, and
     /// `transpose_backward` is the inverse of `transpose_forward`.
     ///
+    /// ```
+    /// use nnunet_plugin_api::vocabulary::{Plans, Stage};
+    ///
+    /// let stage = Stage {
+    ///     batch_size: 2,
+    ///     patch_size: vec![32, 64, 64],
+    ///     pool_op_kernel_sizes: vec![vec![1, 2, 2], vec![2, 2, 2]],
+    ///     conv_kernel_sizes: vec![vec![1, 3, 3], vec![3, 3, 3], vec![3, 3, 3]],
+    ///     current_spacing: [3.0, 1.0, 1.0],
+    ///     ..Stage::default()
+    /// };
+    /// let mut plans = Plans {
+    ///     transpose_forward: [0, 1, 2],
+    ///     transpose_backward: [0, 1, 2],
+    ///     plans_per_stage: vec![stage],
+    ///     ..Plans::default()
+    /// };
+    /// plans.check().unwrap();
+    /// assert!(plans.is_3d());
+    ///
+    /// plans.plans_per_stage[0].patch_size[0] = 33;
+    /// let error = plans.check().unwrap_err().to_string();
+    /// assert!(error.contains("axis 0 must be divisible by 2"), "{error}");
+    /// ```
+    ///
     /// # Errors
     /// Returns an error for the first inconsistent value, with its name.
     pub fn check(&self) -> Result<()> {

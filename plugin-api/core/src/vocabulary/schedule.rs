@@ -74,6 +74,14 @@ pub struct MomentumSchedule {
 
 impl MomentumSchedule {
     /// Momentum of an epoch. v1 sets the momentum at the end of an epoch, so it follows the schedule one epoch late.
+    ///
+    /// ```
+    /// use nnunet_plugin_api::vocabulary::MomentumSchedule;
+    ///
+    /// let schedule = MomentumSchedule { first: 0.99, last: 0.9, after: 800, epochs: 200 };
+    /// assert_eq!(schedule.at(500), 0.99);
+    /// assert!((schedule.at(901) - 0.945).abs() < 1e-12);
+    /// ```
     #[must_use]
     pub fn at(&self, epoch: usize) -> f64 {
         let fallen = epoch.saturating_sub(1).saturating_sub(self.after) as f64;
