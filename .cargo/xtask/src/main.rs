@@ -38,8 +38,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// The checkout. `cargo run` passes the present folder of this package when it starts the program; a path compiled in with
-/// `env!` would be that of the build, and wrong after the checkout was moved together with its `target`.
+/// The checkout. `cargo run` passes the present folder of this package when it starts the program; a path compiled in
+/// with `env!` would be that of the build, and wrong after the checkout was moved together with its `target`.
 fn root() -> PathBuf {
     let package = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
     let checkout = package.as_deref().and_then(|package| package.ancestors().nth(2)).map(Path::to_owned);

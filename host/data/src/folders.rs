@@ -212,13 +212,15 @@ pub fn keep_inputs(outputs: &[PathBuf], inputs: &[PathBuf]) -> Result<()> {
     let identity = |path: &PathBuf| std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
     let known: Vec<(u64, u64)> = inputs.iter().filter_map(identity).collect();
     match outputs.iter().find(|path| identity(path).is_some_and(|found| known.contains(&found))) {
-        Some(path) => bail!("{} is read and would be overwritten; write to another folder", path.display()),
+        Some(path) => {
+            bail!("{} is an input and would be overwritten; write to another folder", path.display())
+        }
         None => Ok(()),
     }
 }
 
-/// Copies a file under a temporary name, unless the copy is there already. Of an image in two files (`.hdr` and `.img`) both
-/// are copied.
+/// Copies a file under a temporary name, unless the copy is there already. Of an image in two files (`.hdr` and
+/// `.img`) both are copied.
 ///
 /// # Errors
 /// Returns an I/O error if a file cannot be read or written.

@@ -66,9 +66,9 @@ pub(crate) fn replace_as<E: From<Error>>(
     Ok(flush(folder, folder)?)
 }
 
-/// Lets `body` write two files that belong together into a temporary folder beside `first`; it returns their paths there.
-/// The files then get their names. An old `second` is removed before that, and the new one comes last: whoever finds
-/// `second` finds a complete pair.
+/// Lets `body` write two files that belong together into a temporary folder beside `first`; it returns their paths
+/// there. The files then get their names. An old `second` is removed before that, and the new one comes last: whoever
+/// finds `second` finds a complete pair.
 pub(crate) fn replace_two(
     first: &Path,
     second: &Path,

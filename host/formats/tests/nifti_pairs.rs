@@ -27,8 +27,8 @@ fn message(path: &Path) -> String {
     read(path).unwrap_err().to_string()
 }
 
-/// Every voxel type in both byte orders, a scaled image whose voxels begin later, and one with compressed voxels; by the name
-/// of either file.
+/// Every voxel type in both byte orders, a scaled image whose voxels begin later, and one with compressed voxels; by
+/// the name of either file.
 #[test]
 fn pairs_are_read_as_simpleitk_reads_them() {
     let Json::Object(entries) = json::load(&stored("expected.json")).unwrap() else { panic!("no object") };

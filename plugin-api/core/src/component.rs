@@ -3,12 +3,9 @@
 use std::fmt;
 
 use crate::{
-    Augmentation, Config, ExperimentLogger, ImageFormat, Info, Kind, Normalization, Planner, Postprocessor,
-    Preprocessor, Result, TensorFactory,
+    Augmentation, Config, ExperimentLogger, ImageFormat, Info, Kind, Make, Normalization, Planner,
+    Postprocessor, Preprocessor, Result, TensorFactory,
 };
-
-/// Creates a component from its parameters.
-pub type Make<T> = Box<dyn Fn(&Config) -> Result<Box<T>> + Send + Sync>;
 
 /// Creates a component of one kind from its parameters.
 #[non_exhaustive]
@@ -80,20 +77,20 @@ macro_rules! constructors {
 }
 
 constructors! {
-/// A planner. `make` creates it from its parameters.
+    /// A planner. `make` creates it from its parameters.
     planner, Planner, Planner;
-/// A preprocessor. `make` creates it from its parameters.
+    /// A preprocessor. `make` creates it from its parameters.
     preprocessor, Preprocessor, Preprocessor;
-/// A normalization. `make` creates it from its parameters.
+    /// A normalization. `make` creates it from its parameters.
     normalization, Normalization, Normalization;
     /// An image format. `make` creates it from its parameters; name the file endings it reads and writes with
     /// [`Info::reads`] and [`Info::writes`].
     format, Format, ImageFormat;
-/// An experiment logger. `make` creates it from its parameters.
+    /// An experiment logger. `make` creates it from its parameters.
     logger, Logger, ExperimentLogger;
-/// A postprocessor. `make` creates it from its parameters.
+    /// A postprocessor. `make` creates it from its parameters.
     postprocessor, Postprocessor, Postprocessor;
-/// An augmentation. `make` creates it from its parameters.
+    /// An augmentation. `make` creates it from its parameters.
     augmentation, Augmentation, Augmentation;
 }
 

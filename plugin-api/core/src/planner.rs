@@ -102,7 +102,8 @@ pub struct PlannerSettings {
     pub store_conv_per_stage: bool,
     /// Memory that the network may use, in v1's unit (voxels times feature maps).
     pub vram_reference: f64,
-    /// GPU memory in GB to plan for, instead of `vram_reference`: the reference is scaled from the 8 GB it was tuned for.
+    /// GPU memory in GB to plan for, instead of `vram_reference`: the reference is scaled from the 8 GB it was tuned
+    /// for.
     pub gpu_memory_gb: Option<f64>,
     /// The network whose memory is estimated.
     pub vram_estimate: VramEstimate,

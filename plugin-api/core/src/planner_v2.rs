@@ -36,7 +36,8 @@ pub struct V2PlannerSettings {
     pub reference_batch_size_2d: usize,
     /// Batch size of the 3D reference.
     pub reference_batch_size_3d: usize,
-    /// The patch is reduced until a batch of this size fits into memory; none: until one of the reference batch size does.
+    /// The patch is reduced until a batch of this size fits into memory; none: until one of the reference batch size
+    /// does.
     pub patch_for_batch_size: Option<usize>,
     /// Smallest batch size.
     pub min_batch_size: usize,

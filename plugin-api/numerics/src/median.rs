@@ -2,8 +2,8 @@
 
 use ndarray::{Array3, ArrayView3, s};
 
-/// The median of a window of `size` (z, y, x) around every voxel; an even window reaches further towards the start. Lines
-/// are reflected at their ends, edge sample included.
+/// The median of a window of `size` (z, y, x) around every voxel; an even window reaches further towards the start.
+/// Lines are reflected at their ends, edge sample included.
 ///
 /// Source: `scipy.ndimage.median_filter`.
 ///

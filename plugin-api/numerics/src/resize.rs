@@ -10,8 +10,8 @@ use crate::spline::{Boundary, EDGE_PADDING, filter_rows};
 /// Rows of a plane that one task handles when there is only one plane.
 const COLUMNS_PER_TASK: usize = 4096;
 
-/// Resizes an array to `shape` with spline order 0, 1 or 3. Axes that keep their length are left alone; cubic values are
-/// clipped to the input's range, as skimage does (lines between two samples do not leave it).
+/// Resizes an array to `shape` with spline order 0, 1 or 3. Axes that keep their length are left alone; cubic values
+/// are clipped to the input's range, as skimage does (lines between two samples do not leave it).
 ///
 /// ```
 /// use ndarray::Array3;

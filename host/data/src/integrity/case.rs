@@ -183,7 +183,7 @@ fn first_channel(path: &Path) -> Result<Image> {
 }
 
 fn missing(file: &Path) -> Issue {
-    Issue::new(IssueKind::MissingFile, file, "is listed but not there")
+    Issue::new(IssueKind::MissingFile, file, "is listed in dataset.json but does not exist")
 }
 
 fn hash(image: &Image) -> blake3::Hash {

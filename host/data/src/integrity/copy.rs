@@ -22,9 +22,9 @@ impl Repairs {
         ensure!(kept, "no training case can be kept; nothing was written");
         ensure!(
             self.dataset.listed.is_empty(),
-            "the files of this data set lie elsewhere, as `dataset` in its dataset.json says; repair them there"
+            "`dataset` in dataset.json names files outside of this folder; repair them there"
         );
-        let parent = to.parent().context("a task needs a folder around it")?;
+        let parent = to.parent().context("the folder of a task needs a parent folder")?;
         folders::create(parent)?;
         let temporary = tempfile::Builder::new().prefix(".tmp-").tempdir_in(parent)?;
         self.write_into(temporary.path())?;
@@ -205,7 +205,8 @@ fn renamed(items: Vec<Json>, cases: &[String], dataset: &Dataset) -> Vec<Json> {
     items.into_iter().zip(cases).map(|(item, case)| entry(item, case)).collect()
 }
 
-/// Copies what belongs to an image and is in another file: the spacing of a stack of pictures, the voxels of a `.hdr` file.
+/// Copies what belongs to an image and is in another file: the spacing of a stack of pictures, the voxels of a `.hdr`
+/// file.
 fn copy_beside(from: &Path, to: &Path) -> Result<()> {
     if let (Some(from), Some(to)) = (Pair::of(from), Pair::of(to)) {
         std::fs::copy(&from.voxels, to.voxels).with_context(|| from.voxels.display().to_string())?;

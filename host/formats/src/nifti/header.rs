@@ -28,7 +28,8 @@ impl Header {
     /// Parses and checks a header.
     ///
     /// # Errors
-    /// Returns a message if it is not the header of a NIfTI-1 image of one, two or three axes with one real number a voxel.
+    /// Returns a message if it is not the header of a NIfTI-1 image of one, two or three axes with one real number a
+    /// voxel.
     pub(super) fn parse(bytes: &[u8; HEADER]) -> Result<Self, String> {
         let mut fields = fields(bytes)?;
         let (size, axes) = size(&fields.dim)?;
@@ -112,7 +113,7 @@ fn fields(bytes: &[u8; HEADER]) -> Result<NiftiHeader, String> {
     let fields = NiftiHeader::from_reader(bytes.as_slice());
     let fields = fields.map_err(|error| format!("not a NIfTI-1 image: {error}"))?;
     if fields.sizeof_hdr != 348 {
-        return Err(format!("it claims {} axes", fields.dim[0] as i16));
+        return Err(format!("its header declares {} axes", fields.dim[0] as i16));
     }
     Ok(fields)
 }
@@ -136,13 +137,13 @@ fn kind(known: Option<NiftiType>, code: i16) -> Result<Kind, String> {
     })
 }
 
-/// Lengths of three axes, and how many axes the image has. As in ITK's reader lengths below one count as one, but for the
-/// first axis, and so do those of axes beyond the count.
+/// Lengths of three axes, and how many axes the image has. As in ITK's reader lengths below one count as one, but for
+/// the first axis, and so do those of axes beyond the count.
 fn size(dim: &[u16; 8]) -> Result<([usize; 3], usize), String> {
     // The crate reads the signed lengths as unsigned ones.
     let dim = dim.map(|len| len as i16);
     if !(2..=7).contains(&dim[0]) {
-        return Err(format!("it claims {} axes", dim[0]));
+        return Err(format!("its header declares {} axes", dim[0]));
     }
     let axes = dim[0] as usize;
     if dim[1] < 1 {
@@ -167,7 +168,10 @@ pub(super) fn volumes(bytes: &mut [u8; HEADER]) -> Result<usize, String> {
     let count = if axes == 3 { 1 } else { dim[4] };
     put_i16(bytes, 40, 3, header.endianness);
     put_i16(bytes, 48, 1, header.endianness);
-    usize::try_from(count).ok().filter(|count| *count > 0).ok_or_else(|| format!("it claims {count} volumes"))
+    usize::try_from(count)
+        .ok()
+        .filter(|count| *count > 0)
+        .ok_or_else(|| format!("its header declares {count} volumes"))
 }
 
 fn put_i16(bytes: &mut [u8; HEADER], at: usize, value: i16, order: Endianness) {

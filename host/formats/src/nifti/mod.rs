@@ -1,4 +1,5 @@
-//! NIfTI-1 images (`.nii`, `.nii.gz`, pairs of `.hdr` and `.img`) with their geometry in ITK's convention, as SimpleITK reads and writes them.
+//! NIfTI-1 images (`.nii`, `.nii.gz`, pairs of `.hdr` and `.img`) with their geometry in ITK's convention, as
+//! SimpleITK reads and writes them.
 //!
 //! Headers are read, and files written, by the crate `nifti`. Voxels are decoded here: see docs/decisions.md.
 

@@ -10,7 +10,8 @@ use crate::input::maybe_gzip;
 use crate::voxels::{NotFinite, Stored, unreadable};
 use crate::{Error, Result};
 
-/// Reads an image as float32, as ITK does: numbers that are not finite become zero, then slope and intercept are applied.
+/// Reads an image as float32, as ITK does: numbers that are not finite become zero, then slope and intercept are
+/// applied.
 ///
 /// # Errors
 /// Returns an error if the file is not a NIfTI-1 image, is truncated or damaged, or has an unsupported voxel type.
@@ -26,8 +27,8 @@ pub fn read_keeping_nan(path: &Path) -> Result<Image> {
     open(path, NotFinite::Keep)?.read(path)
 }
 
-/// Gives every slice (number, voxels in the order y, x) of an image to `body`, as [`read`] would read them. One slice is
-/// in memory.
+/// Gives every slice (number, voxels in the order y, x) of an image to `body`, as [`read`] would read them. One slice
+/// is in memory.
 ///
 /// # Errors
 /// As [`read`].

@@ -1,5 +1,5 @@
-//! Writing, through the crate `nifti`: compressed if the name ends with `.gz`, two files if it ends with `.hdr` or `.img`;
-//! qform and sform are both set, as SimpleITK does.
+//! Writing, through the crate `nifti`: compressed if the name ends with `.gz`, two files if it ends with `.hdr` or
+//! `.img`; qform and sform are both set, as SimpleITK does.
 
 use std::path::Path;
 

@@ -36,7 +36,8 @@ pub struct Blueprint {
     pub loss: ComponentChoice,
     /// Deep supervision: outputs of lower resolution contribute to the loss.
     pub deep_supervision: bool,
-    /// With deep supervision, the output of lowest resolution contributes too, with half the weight of the one above it.
+    /// With deep supervision, the output of lowest resolution contributes too, with half the weight of the one above
+    /// it.
     pub supervise_lowest: bool,
     /// Name and parameters of the network.
     pub architecture: ComponentChoice,

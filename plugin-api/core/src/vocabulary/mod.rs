@@ -1,6 +1,7 @@
 //! Data that the steps exchange. All vectors are in (z, y, x) order unless a field says otherwise.
 //!
-//! The settings of a training are a [`Blueprint`]. A trainer changes its fields; a configuration file names them as keys:
+//! The settings of a training are a [`Blueprint`]. A trainer changes its fields; a configuration file names them as
+//! keys:
 //!
 //! ```
 //! use nnunet_plugin_api::vocabulary::{Blueprint, LearningRateSchedule, Optimizer};

@@ -144,7 +144,7 @@ impl Plans {
             );
         }
         if (0..3).any(|axis| self.transpose_forward.get(self.transpose_backward[axis]) != Some(&axis)) {
-            return wrong("transpose_backward", "must undo transpose_forward".to_owned());
+            return wrong("transpose_backward", "must be the inverse of transpose_forward".to_owned());
         }
         if self.num_classes != self.all_classes.len() || self.plans_per_stage.is_empty() {
             return wrong(

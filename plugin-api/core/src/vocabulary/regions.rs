@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 pub struct Regions {
     /// The regions, in the order of the network's outputs.
     pub regions: Vec<Region>,
-    /// For each output, the label that is written where its probability exceeds 0.5; later outputs overwrite earlier ones
-    /// (v1: `regions_class_order`).
+    /// For each output, the label that is written where its probability exceeds 0.5; later outputs overwrite earlier
+    /// ones (v1: `regions_class_order`).
     pub class_order: Vec<u8>,
 }
 

@@ -17,7 +17,7 @@ use crate::{
 /// The components of a plugin's table.
 ///
 /// # Errors
-/// A table of another version, or a description that is not JSON.
+/// Returns an error if the table is of another version, or if a description is not JSON.
 pub fn components(table: &'static CPlugin) -> Result<Vec<(Info, &'static CComponent)>> {
     if table.size < size_of::<CPlugin>() || table.components.is_null() {
         return Err(Error::message(format!("its C table has {} bytes; rebuild the plugin", table.size)));
@@ -46,7 +46,7 @@ pub fn components(table: &'static CPlugin) -> Result<Vec<(Info, &'static CCompon
 /// later, where every struct begins with its size.
 ///
 /// # Errors
-/// A kind that does not cross here.
+/// Returns an error if the C interface does not support the kind.
 pub fn import(info: Info, component: &'static CComponent, plugin: &str, sized: bool) -> Result<Component> {
     let label = format!("plugin {plugin}, {} {}", info.kind, info.name);
     macro_rules! made {
