@@ -23,7 +23,8 @@ macro_rules! formats {
 }
 
 formats! {
-    nifti, "NIfTI", "NIfTI-1 images, plain or gzipped, as SimpleITK reads them.", [".nii.gz", ".nii"],
+    nifti, "NIfTI", "NIfTI-1 images, in one file, plain or gzipped, or in two files, as SimpleITK reads them.",
+        [".nii.gz", ".nii", ".hdr", ".img"],
         { for_each_slice: |path, body| nifti::for_each_slice(path, body), read_keeping_nan: nifti::read_keeping_nan };
     // Named by its ending: `MetaImage` is the format of the example plugin.
     meta_image, "MHA", "MetaImages, plain or compressed, as SimpleITK reads them.", [".mha"], {};
