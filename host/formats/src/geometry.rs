@@ -83,7 +83,7 @@ impl Geometry {
         self.checked()
     }
 
-    /// Whether an image can lie like this.
+    /// Checks that the geometry is valid.
     ///
     /// # Errors
     /// Returns a message if a length or spacing is not positive, a number is not finite, or two axes have one direction.

@@ -113,7 +113,7 @@ pub enum Command {
 }
 
 impl Command {
-    /// Takes what the command line leaves out from the configuration files.
+    /// Takes arguments that are not given from the configuration files.
     pub(crate) fn complete(&mut self, choices: &Choices) -> Result<()> {
         match self {
             Self::Train(args) => args.complete(choices),

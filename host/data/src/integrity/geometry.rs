@@ -1,4 +1,4 @@
-//! Whether two images lie on the same grid, and by how much not.
+//! Compares the grids of two images.
 
 use std::path::Path;
 
@@ -38,7 +38,7 @@ pub(super) fn compare(
         .collect()
 }
 
-/// How far the same voxel lies apart in two grids, at the corner where it is most.
+/// Largest distance between the positions of the same voxel in two grids: that of one of the corners.
 struct Shift {
     mm: f64,
     voxels: f64,

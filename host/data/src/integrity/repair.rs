@@ -1,4 +1,4 @@
-//! What can be done about the issues of a task without asking its owner.
+//! Automatic repairs of the issues of a task.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::issue::{Findings, Issue, IssueKind};
 use crate::dataset::{Dataset, Part};
 
-/// One remedy.
+/// A repair.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Repair {

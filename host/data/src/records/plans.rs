@@ -49,7 +49,7 @@ pub fn plans_to_pickle(plans: &Plans) -> Value {
     Value::dict(entries)
 }
 
-/// `OrderedDict` of truth values by channel.
+/// `OrderedDict` of booleans by channel.
 pub(super) fn bools(values: &[bool]) -> Value {
     Value::OrderedDict(numbered(values.iter().map(|value| Value::Bool(*value))))
 }

@@ -149,7 +149,7 @@ mod tests {
         assert_eq!(stored_stage(&plain, "nnUNetTrainerV2"), Some(1));
         let ddp = vec![none(), number(0), number(0), none(), none(), Value::Bool(true), number(0)];
         assert_eq!(stored_stage(&init(ddp.clone()), "nnUNetTrainerV2_DDP"), Some(0));
-        // A truth value is no stage.
+        // A boolean is not a stage.
         assert_eq!(stored_stage(&init(ddp), "nnUNetTrainerV2"), None);
     }
 }

@@ -112,7 +112,7 @@ impl PlannedNetwork {
         first?.as_u64().map(|first| first as usize)
     }
 
-    /// What the network must fit. Architectures that take no `arch_kwargs` find the plans' values here.
+    /// The specification of the network. Architectures that take no `arch_kwargs` find the plans' values here.
     pub(super) fn spec(&self, input_channels: usize, outputs: usize, patch_size: &[usize]) -> NetworkSpec {
         let kwargs = &self.0.arch_kwargs;
         let vectors = |key: &str| -> Vec<Vec<usize>> {

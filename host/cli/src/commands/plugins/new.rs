@@ -42,7 +42,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     report::line(&format!("wrote {} {} in {}/", args.kind, scaffold.component(), args.name));
     if scaffold.api.is_none() {
         report::warning(&format!(
-            "Cargo.toml asks crates.io for nnunet-plugin-api {}; if that is not published, use --api with the folder plugin-api of a checkout of nnunet",
+            "Cargo.toml depends on nnunet-plugin-api {} of crates.io; if cargo does not find it there, write the crate again with --api CHECKOUT_OF_NNUNET/plugin-api",
             env!("CARGO_PKG_VERSION")
         ));
     }
