@@ -19,7 +19,8 @@ const PREPROCESSED: &str = "preprocessed/Task900_Phantom";
 
 const MODEL: &str = "results/nnUNet/3d_fullres/Task900_Phantom/Short__nnUNetPlansSmall";
 
-/// A folder with phantoms and a trained model. Tests that run at the same time share it, and write to folders of their own.
+/// A folder with phantoms and a trained model. Tests that run at the same time share it, and write to folders of
+/// their own.
 fn trained() -> Arc<World> {
     static SHARED: Mutex<Weak<World>> = Mutex::new(Weak::new());
     let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);

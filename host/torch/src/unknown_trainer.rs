@@ -1,5 +1,5 @@
-//! Trainers of third parties, which are not known here. A checkpoint does not contain all that they change: what affects the
-//! weights is checked when they are loaded, and of the rest some follows from the trainer's name.
+//! Trainers of third parties, which are not known here. A checkpoint does not contain all that they change: what
+//! affects the weights is checked when they are loaded, and of the rest some follows from the trainer's name.
 
 use anyhow::{Result, bail};
 use nnunet_cli::report;

@@ -1,5 +1,5 @@
-//! The commands: one file each, with its arguments and `run`. Of the commands that need tensors there are only the arguments
-//! here; their work is done by an implementation of [`TensorCommands`].
+//! The commands: one file each, with its arguments and `run`. Of the commands that need tensors there are only the
+//! arguments here; their work is done by an implementation of [`TensorCommands`].
 
 pub(crate) mod aliases;
 pub(crate) mod apply_postprocessing;

@@ -189,7 +189,8 @@ impl<'a> Proposal<'a> {
     }
 }
 
-/// Images without a channel in their name, with the name they should have: that of the first channel, where no file has it.
+/// Images without a channel in their name, with the name they should have: that of the first channel, where no file
+/// has it.
 fn renames(
     dataset: &Dataset,
     findings: &Findings,
@@ -204,8 +205,8 @@ fn renames(
     unnamed.filter_map(|issue| named(&issue.file)).collect()
 }
 
-/// Occurring values in order onto declared values in order, when there are as many of both; or declared values with gaps
-/// onto 0, 1, 2, ... The declared values become 0, 1, 2, ... in either case.
+/// Occurring values in order onto declared values in order, when there are as many of both; or declared values with
+/// gaps onto 0, 1, 2, ... The declared values become 0, 1, 2, ... in either case.
 fn label_map(dataset: &Dataset, findings: &Findings) -> Option<BTreeMap<i64, i64>> {
     let declared: BTreeSet<i64> = dataset.labels.iter().copied().collect();
     let mut occurring: BTreeSet<i64> = findings.label_values.keys().copied().collect();

@@ -88,7 +88,8 @@ impl Model {
     }
 }
 
-/// The stage among v1's constructor arguments: the sixth, or the seventh of `_DDP` trainers, which take `local_rank` too.
+/// The stage among v1's constructor arguments: the sixth, or the seventh of `_DDP` trainers, which take `local_rank`
+/// too.
 fn stored_stage(init: &Value, v1_trainer: &str) -> Option<usize> {
     let index = if v1_trainer.contains("_DDP") { 6 } else { 5 };
     match init.items()?.get(index)? {

@@ -1,4 +1,5 @@
-//! The network of a configuration of v2's plans, as the choice of an architecture: the built-in ones and plugins' alike.
+//! The network of a configuration of v2's plans, as the choice of an architecture: the built-in ones and plugins'
+//! alike.
 
 use anyhow::{Context, Result};
 use nnunet_engine::registry::Registry;
