@@ -2,11 +2,6 @@
 
 mod built_in;
 mod geometry;
-mod meta_image;
-mod nifti;
-mod nrrd;
-mod picture;
-mod tiff;
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
