@@ -23,7 +23,7 @@ const SIGNALS: [libc::c_int; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGUSR1];
 
 static ASKED: AtomicBool = AtomicBool::new(false);
 
-/// Whether a signal has come.
+/// Whether a signal has been received.
 pub(super) fn asked_to_stop() -> bool {
     ASKED.load(Ordering::SeqCst)
 }
