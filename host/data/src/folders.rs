@@ -221,7 +221,7 @@ pub fn keep_inputs(outputs: &[PathBuf], inputs: &[PathBuf]) -> Result<()> {
 /// # Errors
 /// Returns an I/O error.
 pub fn copy_file(from: &Path, to: &Path) -> Result<()> {
-    let bytes = std::fs::read(from).with_context(|| from.display().to_string())?;
+    let bytes = nnunet_formats::input::read(from)?;
     if std::fs::read(to).is_ok_and(|present| present == bytes) {
         return Ok(());
     }

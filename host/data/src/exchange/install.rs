@@ -6,6 +6,7 @@ use std::io::{BufReader, Read};
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
+use nnunet_formats::atomic;
 use zip::ZipArchive;
 use zip::read::ZipFile;
 
@@ -37,34 +38,18 @@ pub fn install(archive: &Path, results: &Path, overwrite: bool) -> Result<Vec<Pa
         );
     }
     folders::create(results)?;
-    remove_abandoned(results);
-    let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(results)?;
-    let lock = File::create(folder.path().join(LOCK)).with_context(|| shown(folder.path().to_owned()))?;
-    // Not all file systems have locks; without one the folder counts as abandoned when this process has ended.
-    let _ = lock.try_lock();
+    let folder = atomic::temporary_folder(results).with_context(|| shown(results.to_owned()))?;
     unpack(&mut zip, folder.path()).with_context(|| archive.display().to_string())?;
+    let mut changed = BTreeSet::new();
     for name in &names {
         let to = results.join(name);
-        folders::create(to.parent().unwrap_or(results))?;
+        let parent = to.parent().unwrap_or(results);
+        folders::create(parent)?;
         std::fs::rename(folder.path().join(name), &to).with_context(|| to.display().to_string())?;
+        changed.extend(parent.ancestors().take_while(|above| above.starts_with(results)).map(Path::to_owned));
     }
+    changed.iter().try_for_each(|folder| atomic::flush(folder, folder))?;
     Ok(models(&names).into_iter().map(|model| results.join(model)).collect())
-}
-
-/// How the folders begin that archives are unpacked into.
-const PREFIX: &str = ".tmp-install-";
-/// File in such a folder that the installing process locks; a checkpoint cannot have this name.
-const LOCK: &str = ".lock";
-
-/// Removes folders of installations that were killed. One whose lock is held belongs to a running process.
-fn remove_abandoned(results: &Path) {
-    let entries = std::fs::read_dir(results).into_iter().flatten().flatten();
-    for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX)) {
-        let lock = File::open(entry.path().join(LOCK));
-        if lock.is_ok_and(|lock| lock.try_lock().is_ok()) {
-            let _ = std::fs::remove_dir_all(entry.path());
-        }
-    }
 }
 
 fn shown(path: PathBuf) -> String {
@@ -84,7 +69,6 @@ fn names(zip: &mut ZipArchive<BufReader<File>>, size: u64) -> Result<Vec<PathBuf
             continue;
         }
         ensure!(known.insert(name.clone()), "two of its files have the name {}", name.display());
-        ensure!(name != Path::new(LOCK), "it holds a file called {LOCK}");
         names.push(name);
     }
     ensure!(
@@ -135,6 +119,7 @@ fn unpack(zip: &mut ZipArchive<BufReader<File>>, to: &Path) -> Result<()> {
         let written = std::io::copy(&mut (&mut entry).take(size.saturating_add(1)), &mut file)
             .with_context(|| format!("{} cannot be unpacked", path.display()))?;
         ensure!(written == size, "{} has not the size that the archive says", path.display());
+        atomic::flush(&path, &path)?;
     }
     Ok(())
 }
@@ -217,14 +202,12 @@ mod tests {
     #[test]
     fn folders_of_killed_installations_are_removed() {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["dead", "alive"] {
-            put(folder.path(), &format!("{PREFIX}{name}/{LOCK}"), "");
-        }
-        let held = File::open(folder.path().join(format!("{PREFIX}alive/{LOCK}"))).unwrap();
-        held.lock().unwrap();
-        remove_abandoned(folder.path());
-        assert!(!folder.path().join(format!("{PREFIX}dead")).exists());
-        assert!(folder.path().join(format!("{PREFIX}alive")).exists());
+        let archive = folder.path().join("model.zip");
+        export(&what(results(folder.path())), &archive).unwrap();
+        let to = folder.path().join("to");
+        put(&to, ".tmp-dead/2d/half", "");
+        install(&archive, &to, false).unwrap();
+        assert_eq!(std::fs::read_dir(&to).unwrap().count(), 1);
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod picture;
 mod tiff;
 
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -235,17 +235,37 @@ pub fn read_some_labels(path: &Path, asked: &[u8]) -> Result<Array3<u8>> {
 }
 
 fn labels(path: &Path, other: Option<u8>) -> Result<Array3<u8>> {
+    label_map(path, |value| {
+        let label = value as u8;
+        let is_other = value.is_finite() && value.fract() == 0.0;
+        if value == f32::from(label) { Some(label) } else { other.filter(|_| is_other) }
+    })
+}
+
+/// Most labels that [`read_numbered`] can tell apart.
+pub const MOST_NUMBERED: usize = u8::MAX as usize;
+
+/// Reads a label map of any whole numbers, of which `asked` are numbered from 1, in their order; all others become 0.
+///
+/// # Errors
+/// As [`read`]; returns an error too for a value that is not a whole number, or more than [`MOST_NUMBERED`] labels.
+pub fn read_numbered(path: &Path, asked: &[i64]) -> Result<Array3<u8>> {
+    ensure!(asked.len() <= MOST_NUMBERED, "at most {MOST_NUMBERED} labels can be told apart at a time");
+    let numbers: HashMap<i64, u8> = asked.iter().copied().zip(1..).collect();
+    label_map(path, |value| {
+        let is_whole = value.is_finite() && value.fract() == 0.0;
+        is_whole.then(|| numbers.get(&(value as i64)).copied().unwrap_or(0))
+    })
+}
+
+/// A label map by `label`, which gives none for a value that is no label.
+fn label_map(path: &Path, label: impl Fn(f32) -> Option<u8>) -> Result<Array3<u8>> {
     let (mut labels, mut odd) = (Vec::new(), None);
     let mut label = |value: f32| {
-        let label = value as u8;
-        match other {
-            _ if value == f32::from(label) => label,
-            Some(other) if value.is_finite() && value.fract() == 0.0 => other,
-            _ => {
-                odd.get_or_insert(value);
-                label
-            }
-        }
+        label(value).unwrap_or_else(|| {
+            odd.get_or_insert(value);
+            0
+        })
     };
     let geometry = for_each_slice(path, |_, slice| labels.extend(slice.iter().map(|value| label(*value))))?;
     if let Some(value) = odd {

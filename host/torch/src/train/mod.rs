@@ -24,6 +24,7 @@ use nnunet_data::folders::{self, Folders};
 use nnunet_data::records::{self, Split};
 use nnunet_engine::provenance;
 use nnunet_engine::session::Session;
+use nnunet_formats::atomic;
 use nnunet_plugin_api::vocabulary::Precision;
 use nnunet_plugin_api::{Kind, TrainerContext};
 use nnunet_trainers::Resolved;
@@ -51,6 +52,9 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<ExitCode> {
     cascade::prepare(&job, &trainer, &split, session)?;
     let mut engine = engine::build(&job, trainer, session)?;
     folders::create(&job.output)?;
+    [&job.model, &job.output, &job.output.join(&args.val_folder)]
+        .into_iter()
+        .for_each(|folder| atomic::remove_abandoned(folder));
     if args.find_lr {
         lr_finder::run(&job, &mut engine, &split, session)?;
         return Ok(ExitCode::SUCCESS);
