@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::slice::Iter;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::ScopedJoinHandle;
 use std::time::Instant;
 
@@ -17,6 +17,7 @@ use nnunet_cli::report;
 use nnunet_data::failures::catching;
 use nnunet_data::images;
 use nnunet_data::memory::{self, Budget, Share};
+use nnunet_engine::lock::lock;
 use nnunet_inference::{SlidingWindow, is_out_of_memory, predict_rows, tile_count, to_tensor};
 use nnunet_plugin_api::tch::Tensor;
 use nnunet_plugin_api::vocabulary::CaseProperties;
@@ -279,10 +280,6 @@ impl Pipeline<'_> {
         report::line(&format!("{} failed: {error}", case.name));
         self.records.add(&case.name, Some(error.to_owned()), seconds, tiles)
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The next case, for one of several threads.
