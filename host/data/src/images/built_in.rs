@@ -16,11 +16,15 @@ pub(super) struct BuiltIn {
     pub(super) read_geometry: fn(&Path) -> FileResult<Geometry>,
     pub(super) write_image: fn(&Path, ArrayView3<'_, f32>, &Geometry) -> FileResult<()>,
     pub(super) write_labels: fn(&Path, ArrayView3<'_, u8>, &Geometry) -> FileResult<()>,
+    pub(super) write_wide_labels: Option<WriteWideLabels>,
     pub(super) read_channels: Option<ReadChannels>,
     pub(super) for_each_slice: Option<ForEachSlice>,
     /// For formats that otherwise read 0 where a number is not finite.
     pub(super) read_keeping_nan: Option<fn(&Path) -> FileResult<Image>>,
 }
+
+/// Writes labels of 16 bits.
+type WriteWideLabels = fn(&Path, ArrayView3<'_, u16>, &Geometry) -> FileResult<()>;
 
 /// All channels of a file.
 type ReadChannels = fn(&Path) -> FileResult<Array4<f32>>;
@@ -86,6 +90,18 @@ impl ImageFormat for BuiltIn {
 
     fn write_labels(&self, path: &Path, labels: ArrayView3<'_, u8>, geometry: &ItkGeometry) -> Result<()> {
         (self.write_labels)(path, labels, &from_itk(labels.dim(), geometry)).map_err(said)
+    }
+
+    fn write_wide_labels(
+        &self,
+        path: &Path,
+        labels: ArrayView3<'_, u16>,
+        geometry: &ItkGeometry,
+    ) -> Result<()> {
+        match self.write_wide_labels {
+            Some(write) => write(path, labels, &from_itk(labels.dim(), geometry)).map_err(said),
+            None => self.write(path, labels.mapv(f32::from).view(), geometry),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! MetaImage. Its component has the name of the ending: `MetaImage` is that of the example plugin.
 
-use nnunet_formats::meta_image::{read, read_geometry, write_image, write_labels};
+use nnunet_formats::meta_image::{read, read_geometry, write_image, write_labels, write_wide_labels};
 use nnunet_plugin_core::{Registration, inventory};
 
 use super::built_in::BuiltIn;
@@ -11,6 +11,7 @@ inventory::submit!(Registration(|| {
         read_geometry,
         write_image,
         write_labels,
+        write_wide_labels: Some(write_wide_labels),
         read_channels: None,
         for_each_slice: None,
         read_keeping_nan: None,

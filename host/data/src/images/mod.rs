@@ -186,12 +186,48 @@ pub fn read_geometry(path: &Path) -> Result<Geometry> {
     Ok(from_itk((z, y, x), &geometry))
 }
 
+/// A number in label maps: of 8 bits, or of 16 for models of v2 with more labels.
+pub trait Label: Copy + Default {
+    /// Writes a label map of such numbers.
+    ///
+    /// # Errors
+    /// Returns the format's error.
+    fn write(
+        format: &dyn ImageFormat,
+        path: &Path,
+        labels: ArrayView3<'_, Self>,
+        at: &Geometry,
+    ) -> Result<()>;
+}
+
+impl Label for u8 {
+    fn write(
+        format: &dyn ImageFormat,
+        path: &Path,
+        labels: ArrayView3<'_, Self>,
+        at: &Geometry,
+    ) -> Result<()> {
+        Ok(format.write_labels(path, labels, &to_itk(at))?)
+    }
+}
+
+impl Label for u16 {
+    fn write(
+        format: &dyn ImageFormat,
+        path: &Path,
+        labels: ArrayView3<'_, Self>,
+        at: &Geometry,
+    ) -> Result<()> {
+        Ok(format.write_wide_labels(path, labels, &to_itk(at))?)
+    }
+}
+
 /// Writes a label map.
 ///
 /// # Errors
 /// Returns an error for an ending that no format writes, or the format's error.
-pub fn write_labels(path: &Path, labels: ArrayView3<'_, u8>, geometry: &Geometry) -> Result<()> {
-    Ok(of(path, false)?.format.write_labels(path, labels, &to_itk(geometry))?)
+pub fn write_labels<L: Label>(path: &Path, labels: ArrayView3<'_, L>, geometry: &Geometry) -> Result<()> {
+    L::write(&*of(path, false)?.format, path, labels, geometry)
 }
 
 /// Writes an image.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use nnunet_formats::nifti::{
-    for_each_slice, read, read_geometry, read_keeping_nan, write_image, write_labels,
+    for_each_slice, read, read_geometry, read_keeping_nan, write_image, write_labels, write_wide_labels,
 };
 use nnunet_formats::{Geometry, Result as FileResult};
 use nnunet_plugin_core::{Registration, inventory};
@@ -16,6 +16,7 @@ inventory::submit!(Registration(|| {
         read_geometry,
         write_image,
         write_labels,
+        write_wide_labels: Some(write_wide_labels),
         read_channels: None,
         for_each_slice: Some(slices),
         read_keeping_nan: Some(read_keeping_nan),

@@ -1,6 +1,6 @@
 //! NRRD.
 
-use nnunet_formats::nrrd::{read, read_geometry, write_image, write_labels};
+use nnunet_formats::nrrd::{read, read_geometry, write_image, write_labels, write_wide_labels};
 use nnunet_plugin_core::{Registration, inventory};
 
 use super::built_in::BuiltIn;
@@ -11,6 +11,7 @@ inventory::submit!(Registration(|| {
         read_geometry,
         write_image,
         write_labels,
+        write_wide_labels: Some(write_wide_labels),
         read_channels: None,
         for_each_slice: None,
         read_keeping_nan: None,

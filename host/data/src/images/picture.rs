@@ -11,6 +11,7 @@ inventory::submit!(Registration(|| {
         read_geometry,
         write_image,
         write_labels,
+        write_wide_labels: None,
         read_channels: Some(read_channels),
         for_each_slice: None,
         read_keeping_nan: None,

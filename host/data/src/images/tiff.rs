@@ -1,7 +1,7 @@
 //! TIFF.
 
 use nnunet_formats::picture::read_channels;
-use nnunet_formats::tiff::{read, read_geometry, write_image, write_labels};
+use nnunet_formats::tiff::{read, read_geometry, write_image, write_labels, write_wide_labels};
 use nnunet_plugin_core::{Registration, inventory};
 
 use super::built_in::BuiltIn;
@@ -12,6 +12,7 @@ inventory::submit!(Registration(|| {
         read_geometry,
         write_image,
         write_labels,
+        write_wide_labels: Some(write_wide_labels),
         read_channels: Some(read_channels),
         for_each_slice: None,
         read_keeping_nan: None,

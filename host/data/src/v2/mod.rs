@@ -22,7 +22,7 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 use serde_json::Value;
 
-pub use dataset::Dataset;
+pub use dataset::{Dataset, is_wide};
 pub use ensemble::Ensemble;
 pub use evaluation::{Evaluation, evaluate};
 pub use fingerprint::extract_fingerprint;

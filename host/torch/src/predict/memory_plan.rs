@@ -65,7 +65,8 @@ impl Plan {
         window.rows = (SLAB.min(budget / 32) / row.max(1)).max(1) as usize;
         let slabs = SLABS * row * window.rows.min(sizes.network[0]) as u64;
         let network = sizes.image() * 2 + sizes.activations(window) + slabs;
-        let mut plan = Self { base, case: network + sizes.labels(), budget, spilled: 0, at_once };
+        let labels = sizes.labels(window.num_classes);
+        let mut plan = Self { base, case: network + labels, budget, spilled: 0, at_once };
         let file = Storage::File(folder.to_owned());
         let (sums, folds) = (sizes.sums(window), sizes.folds(window));
         let is_elsewhere = matches!(window.sums, Storage::Device(Device::Cuda(_)));
@@ -76,7 +77,7 @@ impl Plan {
             window.folds = file;
         }
         // What preparing takes is free again when the network begins.
-        plan.case = plan.case.max(sizes.prepare() + sizes.labels());
+        plan.case = plan.case.max(sizes.prepare() + labels);
         plan
     }
 
@@ -149,9 +150,10 @@ impl Sizes {
         4 * voxels(self.network) * self.channels as u64
     }
 
-    /// The label map, pasted, and as bytes.
-    fn labels(&self) -> u64 {
-        3 * voxels(self.raw)
+    /// The label map, pasted, and as bytes of the file.
+    fn labels(&self, classes: usize) -> u64 {
+        let bytes_of_label = if classes > 256 { 2 } else { 1 };
+        3 * bytes_of_label * voxels(self.raw)
     }
 
     pub(super) fn activations(&self, window: &SlidingWindow) -> u64 {
