@@ -58,6 +58,17 @@ fn called_as(name: &str) -> Vec<OsString> {
     }
 }
 
+/// A fold as folders name it: `all`, or a number without leading zeros.
+///
+/// # Errors
+/// Returns an error for any other text.
+pub(crate) fn fold(text: &str) -> Result<String, String> {
+    let number = text.parse::<u32>().map(|number| number.to_string());
+    number.or_else(|_| {
+        if text == "all" { Ok(text.to_owned()) } else { Err("a fold is a number or all".to_owned()) }
+    })
+}
+
 fn map_text(argument: OsString, map: fn(&str) -> String) -> OsString {
     argument.to_str().map(map).map_or(argument, OsString::from)
 }
