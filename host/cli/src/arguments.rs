@@ -112,6 +112,12 @@ mod tests {
     }
 
     #[test]
+    fn folds_have_one_name() {
+        assert_eq!(["00", "3", "all"].map(|text| fold(text).unwrap()), ["0", "3", "all"]);
+        assert!(fold("-1").is_err() && fold("fold_0").is_err());
+    }
+
+    #[test]
     fn v1_style_is_understood() {
         for (line, wanted) in [
             ("nnunet plan_and_preprocess -t 4 -tl 2", "nnunet plan_and_preprocess -t 4 --tl 2"),

@@ -24,8 +24,7 @@ const DEFLATE_LIMIT: u64 = 1032;
 pub fn install(archive: &Path, results: &Path, overwrite: bool) -> Result<Vec<PathBuf>> {
     let file = nnunet_formats::input::open(archive)?;
     let size = file.metadata()?.len();
-    let mut zip = ZipArchive::new(BufReader::new(file))
-        .with_context(|| format!("{} is not a zip archive", archive.display()))?;
+    let mut zip = ZipArchive::new(BufReader::new(file)).with_context(|| not_a_zip(archive))?;
     let names = names(&mut zip, size).with_context(|| archive.display().to_string())?;
     let there: Vec<String> =
         names.iter().map(|name| results.join(name)).filter(|path| path.exists()).map(shown).collect();
@@ -51,6 +50,18 @@ pub fn install(archive: &Path, results: &Path, overwrite: bool) -> Result<Vec<Pa
     changed.iter().try_for_each(|folder| atomic::flush(folder, folder))?;
     Ok(models(&names).into_iter().map(|model| results.join(model)).collect())
 }
+
+/// What a file is instead of a zip archive.
+fn not_a_zip(path: &Path) -> String {
+    let start = nnunet_formats::input::read(path).unwrap_or_default();
+    let is_tar = start.starts_with(&[0x1f, 0x8b]) || start.get(TAR).is_some_and(|word| word == b"ustar");
+    let hint =
+        if is_tar { ", but a tar archive: unpack it with tar, and name the model's folder" } else { "" };
+    format!("{} is not a zip archive{hint}", path.display())
+}
+
+/// Where a tar archive has the word that marks it.
+const TAR: std::ops::Range<usize> = 257..262;
 
 fn shown(path: PathBuf) -> String {
     path.display().to_string()
@@ -197,6 +208,19 @@ mod tests {
         what.strict = true;
         let missing = export(&what, &archive).unwrap_err().to_string();
         assert!(missing.contains("3d_fullres"), "{missing}");
+    }
+
+    #[test]
+    fn tar_archives_are_recognized() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.tar");
+        let mut tar = vec![0; 512];
+        tar[TAR].copy_from_slice(b"ustar");
+        for (bytes, hint) in [(tar, true), (b"\x1f\x8b\x08".to_vec(), true), (b"text".to_vec(), false)] {
+            std::fs::write(&path, bytes).unwrap();
+            let error = install(&path, folder.path(), false).unwrap_err().to_string();
+            assert_eq!(error.contains("unpack it with tar"), hint, "{error}");
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use nnunet_formats::json;
 use crate::{failures, images};
 
 pub use extended::{EXTENDED_FILE, write_extended};
-pub use pair::{Head, Pair};
+pub use pair::{Head, Pair, warn_of_places};
 pub use regions::write_regions;
 
 use document::{Values, document};
