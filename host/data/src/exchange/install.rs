@@ -53,7 +53,9 @@ pub fn install(archive: &Path, results: &Path, overwrite: bool) -> Result<Vec<Pa
 
 /// What a file is instead of a zip archive.
 fn not_a_zip(path: &Path) -> String {
-    let start = nnunet_formats::input::read(path).unwrap_or_default();
+    let mut start = Vec::new();
+    // What cannot be read is no tar archive either.
+    let _ = File::open(path).and_then(|file| file.take(TAR.end as u64).read_to_end(&mut start));
     let is_tar = start.starts_with(&[0x1f, 0x8b]) || start.get(TAR).is_some_and(|word| word == b"ustar");
     let hint =
         if is_tar { ", but a tar archive: unpack it with tar, and name the model's folder" } else { "" };
