@@ -67,7 +67,7 @@ impl CaseProcessing for V2Processing {
     fn preprocess(&self, case: &Case) -> Result<PreparedCase> {
         let first_stage = self.first_stage.as_ref();
         let labels = first_stage.map(|labels| labels.file(case)).transpose()?;
-        let (cropped, properties) = self.plans.reader.read(&case.images, labels.as_deref())?.crop()?;
+        let (cropped, properties) = self.plans.reader.read(&case.images, labels.as_deref())?.crop_or_keep();
         let labels = first_stage.map(|labels| labels.count);
         let case = preprocess::Case::new(
             cropped,
