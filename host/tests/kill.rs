@@ -20,25 +20,45 @@ fn kills() -> u32 {
     std::env::var("NNUNET_KILLS").ok().map_or(4, |text| text.parse().unwrap())
 }
 
-/// Runs a command undisturbed, which must succeed, then kills it at moments that are spread over its duration. Before
-/// each run `prepare` is called.
-fn kill_often(world: &World, line: &str, prepare: impl Fn()) {
-    prepare();
-    let start = Instant::now();
-    world.succeed(line);
-    let duration = start.elapsed();
-    let mut hits = 0;
-    for number in 0..kills() {
-        prepare();
-        let mut child = world.command(line).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        // The first one is hit early also when this run is faster than the measured one.
-        let share = (f64::from(number) + 0.3) / f64::from(kills());
-        std::thread::sleep(Duration::from_secs_f64(duration.as_secs_f64() * share));
-        hits += u32::from(child.try_wait().unwrap().is_none());
-        child.kill().unwrap();
-        child.wait().unwrap();
+/// A command that is killed.
+struct Killed<'a> {
+    world: &'a World,
+    line: &'a str,
+    /// Removes what it has written.
+    fresh: &'a dyn Fn(),
+    /// What is run after a kill; none if nothing is left to do.
+    again: &'a dyn Fn() -> Option<String>,
+    /// Compares what is there with what an undisturbed run leaves.
+    check: &'a dyn Fn(),
+}
+
+impl Killed<'_> {
+    /// Kills the command at moments that are spread over the duration of an undisturbed run. After each kill it is run
+    /// again, which must succeed and leave what an undisturbed run leaves.
+    fn often(&self) {
+        (self.fresh)();
+        let start = Instant::now();
+        self.world.succeed(self.line);
+        let duration = start.elapsed().as_secs_f64();
+        (self.check)();
+        let mut hits = 0;
+        for number in 0..kills() {
+            (self.fresh)();
+            let mut command = self.world.command(self.line);
+            let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            // The first one is hit early also when this run is faster than the measured one.
+            let share = (f64::from(number) + 0.3) / f64::from(kills());
+            std::thread::sleep(Duration::from_secs_f64(duration * share));
+            hits += u32::from(child.try_wait().unwrap().is_none());
+            child.kill().unwrap();
+            child.wait().unwrap();
+            if let Some(again) = (self.again)() {
+                self.world.succeed(&again);
+            }
+            (self.check)();
+        }
+        assert!(hits > 0, "{}: no run was killed", self.line);
     }
-    assert!(hits > 0, "{line}: no run was killed");
 }
 
 /// The files below a folder, without records of time.
@@ -65,31 +85,30 @@ fn remove(path: &Path) {
 fn predictions_and_archives_are_whole_or_absent() {
     let world = World::with_phantoms();
     world.succeed(TRAIN);
-    let predict = format!("predict -i {RAW}/imagesTr -o out --model-folder {MODEL} -f 0 -z --disable_tta");
-    world.succeed(&predict);
-    let whole = files(&world.path("out"));
-    remove(&world.path("out"));
-    kill_often(&world, &predict, || {});
-    world.succeed(&predict);
-    assert_same(&files(&world.path("out")), &whole);
-
+    let check = |line: &str, folder: &str| {
+        let folder = world.path(folder);
+        let fresh = || {
+            remove(&folder);
+            std::fs::create_dir(&folder).unwrap();
+        };
+        fresh();
+        world.succeed(line);
+        let whole = files(&folder);
+        let killed = Killed {
+            world: &world,
+            line,
+            fresh: &fresh,
+            again: &|| Some(line.to_owned()),
+            check: &|| assert_same(&files(&folder), &whole),
+        };
+        killed.often();
+    };
+    check(&format!("predict -i {RAW}/imagesTs -o out --model-folder {MODEL} -f 0 -z --disable_tta"), "out");
     let export = "export_model_to_zip -t Task900_Phantom -o zip/model.zip -tr Short -pl nnUNetPlansSmall -f 0 \
                   -m 3d_fullres --disable_strict --overwrite";
-    std::fs::create_dir(world.path("zip")).unwrap();
-    world.succeed(export);
-    let archive = files(&world.path("zip"));
-    kill_often(&world, export, || {});
-    world.succeed(export);
-    assert_same(&files(&world.path("zip")), &archive);
-
-    let install = "install_pretrained_model_from_zip zip/model.zip --overwrite";
-    let trained = world.path("trained");
-    std::fs::rename(world.path("results"), &trained).unwrap();
-    world.succeed(install);
-    let installed = files(&world.path("results"));
-    kill_often(&world, install, || remove(&world.path("results")));
-    world.succeed(install);
-    assert_same(&files(&world.path("results")), &installed);
+    check(export, "zip");
+    std::fs::rename(world.path("results"), world.path("trained")).unwrap();
+    check("install_pretrained_model_from_zip zip/model.zip --overwrite", "results");
 }
 
 #[test]
@@ -106,18 +125,14 @@ fn a_repaired_copy_is_whole_or_absent() {
     let line = format!("verify 900 --fix --yes -o {}", copy.display());
     world.succeed(&line);
     let whole = files(&raw);
-    kill_often(&world, &line, || {
-        if copy.exists() {
-            assert_same(
-                &files(&copy),
-                &whole.clone().into_iter().filter(|(path, _)| path.starts_with(&copy)).collect(),
-            );
-            remove(&copy);
-        }
-    });
-    remove(&copy);
-    world.succeed(&line);
-    assert_same(&files(&raw), &whole);
+    let killed = Killed {
+        world: &world,
+        line: &line,
+        fresh: &|| remove(&copy),
+        again: &|| (!copy.exists()).then(|| line.clone()),
+        check: &|| assert_same(&files(&raw), &whole),
+    };
+    killed.often();
 }
 
 /// Killed anywhere, a training goes on with `-c`, or starts again where no epoch was finished, to the same weights.
@@ -133,15 +148,21 @@ fn a_training_goes_on_to_the_same_weights() {
     };
     world.succeed(&line);
     let whole = state();
-    remove(&fold);
     let go_on = || {
-        let latest = ["model_latest.model", "model_final_checkpoint.model"];
-        if latest.iter().any(|name| fold.join(name).is_file()) { format!("{line} -c") } else { line.clone() }
+        let states = ["model_latest.model", "model_final_checkpoint.model"];
+        if states.iter().any(|name| fold.join(name).is_file()) { format!("{line} -c") } else { line.clone() }
     };
-    kill_often(&world, &line, || remove(&fold));
-    world.succeed(&go_on());
-    assert!(state() == whole, "the weights differ from those of an undisturbed run");
-    let hidden = |name: &std::ffi::OsStr| name.to_string_lossy().starts_with('.');
-    let left: Vec<_> = std::fs::read_dir(&fold).unwrap().flatten().map(|entry| entry.file_name()).collect();
-    assert!(!left.iter().any(|name| hidden(name)), "{left:?}");
+    let killed = Killed {
+        world: &world,
+        line: &line,
+        fresh: &|| remove(&fold),
+        again: &|| Some(go_on()),
+        check: &|| {
+            assert!(state() == whole, "the weights differ from those of an undisturbed run");
+            let names = std::fs::read_dir(&fold).unwrap().flatten().map(|entry| entry.file_name());
+            let hidden: Vec<_> = names.filter(|name| name.to_string_lossy().starts_with('.')).collect();
+            assert!(hidden.is_empty(), "{hidden:?}");
+        },
+    };
+    killed.often();
 }
