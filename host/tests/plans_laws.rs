@@ -67,7 +67,7 @@ fn check(world: &World, line: &str, change: impl Fn(&[(usize, usize)])) {
         change(&changes);
         let Ended { code, text, peak } = run(world, line);
         let fail = |what: &str| Err(TestCaseError::fail(format!("{what}\n{text}")));
-        if text.contains("panicked") || text.contains("a fault of the program") {
+        if text.contains("panicked") || text.contains("internal error") {
             return fail("it panicked");
         }
         match code {

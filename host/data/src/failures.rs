@@ -38,7 +38,7 @@ pub fn catching<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-        Err(anyhow!("a fault of the program: {}", text.unwrap_or_else(|| "it panicked".to_owned())))
+        Err(anyhow!("internal error: {}", text.unwrap_or_else(|| "it panicked".to_owned())))
     })
 }
 
@@ -72,7 +72,7 @@ mod tests {
     fn a_panic_is_the_error_of_its_item() {
         let work = |item: &u8| if *item == 2 { panic!("as requested") } else { Ok(*item) };
         let error = each("cases failed", &[1, 2, 3], work).unwrap_err().to_string();
-        assert_eq!(error, "1 of 3 cases failed:\n  a fault of the program: as requested");
+        assert_eq!(error, "1 of 3 cases failed:\n  internal error: as requested");
         assert_eq!(catching::<()>(|| Err(anyhow!("plain"))).unwrap_err().to_string(), "plain");
     }
 

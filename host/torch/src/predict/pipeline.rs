@@ -1,6 +1,6 @@
 //! Cases one after the other through three stages that work at the same time: preprocessing, network, export. Bounded
-//! queues between them, and a share of the memory for each case from its beginning to its end, hold a stage back that is
-//! ahead of the next one.
+//! queues between them, and a share of the memory for each case from its beginning to its end, hold a stage back that
+//! is ahead of the next one.
 
 use std::num::NonZeroUsize;
 use std::path::Path;

@@ -133,7 +133,7 @@ fn newest(output: &Path) -> Result<PathBuf> {
     let last = states.into_iter().filter(|path| path.is_file()).max_by_key(written);
     let best = output.join("model_best.model");
     let found = last.or_else(|| Some(best).filter(|path| path.is_file()));
-    found.with_context(|| format!("there is no checkpoint in {} to go on from", output.display()))
+    found.with_context(|| format!("there is no checkpoint in {} to continue from", output.display()))
 }
 
 /// The epochs, with the files that a run leaves behind.

@@ -37,5 +37,5 @@ fn stop() {
         unsafe { libc::_exit(AT_ONCE) }
     }
     loader::cancel();
-    report::line("stopping after this step; once more to stop at once");
+    report::line("stopping after this step; interrupt again to stop immediately");
 }

@@ -48,13 +48,13 @@ pub enum Command {
     ConvertMsd(convert::Msd),
     /// Turn a data set into a task of v1.
     ConvertToTask(convert::ToTask),
-    /// Not there yet.
+    /// Not available yet.
     Train(later::Args),
-    /// Not there yet.
+    /// Not available yet.
     FindBestConfiguration(later::Args),
-    /// Not there yet.
+    /// Not available yet.
     DeterminePostprocessing(later::Args),
-    /// Not there yet.
+    /// Not available yet.
     AccumulateCrossvalResults(later::Args),
     /// Apply a postprocessing to a folder of label maps.
     ApplyPostprocessing(apply_postprocessing::Args),
