@@ -154,7 +154,7 @@ mod tests {
     fn there_are_more_labels_than_a_byte_holds() {
         let scores =
             Array4::from_shape_fn((300, 1, 1, 2), |(c, _, _, x)| if c == 298 + x { 0.9 } else { 0.0 });
-        let labels: Array3<u16> = Heads::Labels(300).labels(scores.view());
+        let labels: Array3<u16> = SegmentationHeads::Labels(300).labels(scores.view());
         assert_eq!(labels.into_raw_vec_and_offset().0, [298, 299]);
     }
 

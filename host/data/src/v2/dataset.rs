@@ -105,8 +105,8 @@ const WIDE: usize = 256;
 
 /// Whether v2 writes label maps of 16 bits for these outputs.
 #[must_use]
-pub fn is_wide(heads: &Heads) -> bool {
-    matches!(heads, Heads::Labels(count) if *count >= WIDE)
+pub fn is_wide(heads: &SegmentationHeads) -> bool {
+    matches!(heads, SegmentationHeads::Labels(count) if *count >= WIDE)
 }
 
 impl Dataset {
