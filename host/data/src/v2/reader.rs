@@ -319,7 +319,7 @@ mod tests {
         let path = folder.path().join("a.tif");
         let spacing = [2.0, 0.5, 0.25].map(Value::Float).to_vec();
         let kept = Value::dict(vec![("spacing", Value::List(spacing))]);
-        Reader::Tiff.write_kept(&path, Array3::zeros((3, 4, 5)).view(), &kept).unwrap();
+        Reader::Tiff.write_kept(&path, Array3::<u8>::zeros((3, 4, 5)).view(), &kept).unwrap();
         assert_eq!(images::read_geometry(&path).unwrap().spacing_zyx(), [2.0, 0.5, 0.25]);
     }
 }
