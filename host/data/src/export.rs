@@ -30,7 +30,7 @@ pub fn narrow(labels: Array3<u16>) -> Result<Array3<u8>> {
     Ok(labels.mapv(|label| label as u8))
 }
 
-/// Labels of the cropped case, treated with a postprocessor if there is one.
+/// Labels of the cropped case, after the postprocessor if there is one.
 ///
 /// # Errors
 /// Returns the postprocessor's error.
@@ -46,7 +46,7 @@ pub fn postprocessed(
     Ok(volume.labels)
 }
 
-/// Where the raw image lies.
+/// The geometry of the raw image.
 #[must_use]
 pub fn raw_geometry(case: &CaseProperties) -> Geometry {
     let [z, y, x] = case.original_size_of_raw_data;

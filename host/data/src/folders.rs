@@ -12,7 +12,7 @@ use nnunet_formats::nifti::Pair;
 /// The configurations of v1.
 pub const CONFIGURATIONS: [&str; 4] = ["2d", "3d_lowres", "3d_fullres", "3d_cascade_fullres"];
 
-/// The configuration whose trainer is named apart.
+/// The configuration that has a trainer of its own.
 pub const CASCADE: &str = "3d_cascade_fullres";
 
 /// Keys of `[folders]` in nnunet.toml, and v1's environment variables for the same.

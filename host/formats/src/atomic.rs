@@ -1,4 +1,4 @@
-//! Files appear whole or not at all, also after a power failure.
+//! Files are written completely or not at all, even after a power failure.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -31,7 +31,7 @@ pub fn write(path: &Path, body: impl FnOnce(&mut dyn Write) -> std::io::Result<(
     })
 }
 
-/// Writes bytes as a whole file.
+/// Writes bytes to a file.
 ///
 /// # Errors
 /// Returns an I/O error if the file cannot be written.

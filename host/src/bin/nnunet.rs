@@ -23,8 +23,8 @@ const SIBLING: &str = "nnunet-torch";
 /// Where glibc's malloc takes its settings from; a user's own have precedence.
 const TUNABLES: &str = "GLIBC_TUNABLES";
 
-/// libtorch takes and gives back a tensor's memory all the time. Without this every large tensor is a mapping of its own,
-/// whose pages the system clears anew. Up to 512 MB at the end of the heap are kept.
+/// libtorch takes and gives back a tensor's memory all the time. Without this every large tensor is a mapping of its
+/// own, whose pages the system clears anew. Up to 512 MB at the end of the heap are kept.
 const KEEP_MEMORY: &str = "glibc.malloc.mmap_threshold=8589934592:glibc.malloc.trim_threshold=536870912";
 
 fn main() -> ExitCode {

@@ -25,7 +25,7 @@ pub struct Args {
     /// ID of the new task, instead of the Decathlon's.
     #[arg(long = "output_task_id", value_name = "ID")]
     id: Option<u32>,
-    /// Replace a task of that name, also when it was made of something else.
+    /// Replace an existing task of this name, even if it was made from other data.
     #[arg(long)]
     overwrite: bool,
 }

@@ -35,7 +35,7 @@ struct RegisteredFormat {
 
 static FORMATS: OnceLock<Vec<RegisteredFormat>> = OnceLock::new();
 
-/// Takes over the formats of a registry, once, before files are read. Of two that claim an ending the one with
+/// Installs the formats of a registry, once, before files are read. Of two that claim an ending the one with
 /// precedence is used; between equals its use is an error. One that cannot be made is left out, with a warning.
 pub fn install(registry: &Registry) {
     let _ = FORMATS.set(collect(registry));
@@ -104,7 +104,7 @@ pub fn ending(name: &str) -> Option<&'static str> {
     known.map(|known| known.ending.as_str()).find(|ending| has_ending(name, ending))
 }
 
-/// The ending of the images in a folder: the usual one where it occurs, as pictures may stand beside images.
+/// The ending of the images in a folder: `.nii.gz` if it occurs, since pictures may be in the same folder.
 #[must_use]
 pub fn ending_in(folder: &Path) -> &'static str {
     let names = file_names(folder, "").unwrap_or_default();
@@ -173,7 +173,7 @@ pub fn for_each_slice(path: &Path, mut body: impl FnMut(usize, &[f32])) -> Resul
     Ok(from_itk((z, y, x), &geometry))
 }
 
-/// Reads size and place of an image.
+/// Reads the geometry of an image.
 ///
 /// # Errors
 /// As [`read`].

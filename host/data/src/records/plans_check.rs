@@ -1,4 +1,4 @@
-//! What v1's plans must keep to: checked once before anything is computed with them.
+//! Checks of v1's plans before they are used.
 
 use std::ops::RangeInclusive;
 

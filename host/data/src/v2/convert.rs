@@ -161,7 +161,9 @@ fn as_v2(mut description: Map<String, Value>) -> Result<Map<String, Value>> {
     };
     let labels = labels.iter().map(turned).collect::<Result<Map<String, Value>>>()?;
     description.insert("labels".to_owned(), labels.into());
-    description.insert("file_ending".to_owned(), DEFAULT_ENDING.into());
+    if !description.contains_key("file_ending") {
+        description.insert("file_ending".to_owned(), DEFAULT_ENDING.into());
+    }
     Ok(description)
 }
 

@@ -20,7 +20,7 @@ use crate::v1::model_info::ModelInfo;
 use crate::v1::network as v1_network;
 use crate::{components, network};
 
-/// Puts the project's components into a blueprint, and what names of its configuration file stand for: the model must
+/// Applies the project's choices to a blueprint, and replaces names defined in its configuration file: the model must
 /// be usable without that file.
 pub(super) fn choose(blueprint: &mut Blueprint, session: &Session) -> Result<()> {
     session.choices.apply(blueprint);
@@ -32,7 +32,7 @@ pub(super) fn choose(blueprint: &mut Blueprint, session: &Session) -> Result<()>
     Ok(())
 }
 
-/// What the network must fit.
+/// The specification of the network.
 pub(super) fn spec(job: &Job<'_>, trainer: &Resolved) -> NetworkSpec {
     let regions = trainer.blueprint.regions.as_ref();
     v1_network::spec(&job.plans, job.stage(), regions, job.is_second_stage())

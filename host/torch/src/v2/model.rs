@@ -70,7 +70,7 @@ impl Model {
     }
 }
 
-/// Tells the user of a trainer that is not known here.
+/// Warns the user of a trainer that is not known here.
 fn check_trainer(checkpoint: &Checkpoint, session: &Session) -> Result<()> {
     let Some(trainer) = checkpoint.trainer() else { return Ok(()) };
     if !known_trainers::is_known(trainer) && session.registry.find(Kind::Trainer, trainer).is_err() {

@@ -18,7 +18,7 @@ pub(super) struct BlockShape<'a> {
     pub stride: &'a [usize],
 }
 
-/// Convolutions, norms and the way around them.
+/// Convolutions, norms and the skip connection.
 #[derive(Debug)]
 pub(super) struct Block {
     kind: BlockKind,
@@ -29,7 +29,7 @@ pub(super) struct Block {
     dropout: f64,
 }
 
-/// The way around a block.
+/// The skip connection of a residual block.
 #[derive(Debug)]
 enum Skip {
     None,

@@ -7,7 +7,7 @@ use nnunet_data::{failures, memory};
 /// Options of commands that work over many cases.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Effort {
-    /// No progress bar; there is none either where output is not a terminal.
+    /// Do not show a progress bar. There is none if the output is not a terminal.
     #[arg(long = "no_pbar")]
     no_progress_bar: bool,
     /// Memory to use, for example 8G; most of what is free by default.
