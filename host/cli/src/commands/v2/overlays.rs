@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, ensure};
 use nnunet_data::v2::{CaseFiles, Folders, RawDataset};
 use nnunet_data::{failures, folders as data};
-use rayon::prelude::*;
 
 use super::effort::default_processes;
 use crate::{pictures, report};
@@ -46,15 +45,14 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let files = raw.cases.iter().map(|case| case.images.len()).min().unwrap_or(0);
     ensure!(args.channel_idx < files, "there is no channel {}; the images have {files}", args.channel_idx);
     data::create(&args.output)?;
-    let threads = args.processes.unwrap_or_else(default_processes).max(1);
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
+    let threads = args.processes.unwrap_or_else(default_processes);
+    let pool = failures::threads(threads)?;
     let draw = |case: &CaseFiles| {
         let picture = args.output.join(format!("{}.png", case.name));
         pictures::overlay_case(&case.images[args.channel_idx], &case.label, &picture)
             .with_context(|| case.name.clone())
     };
-    let drawn = pool.install(|| raw.cases.par_iter().map(draw).collect());
-    failures::all("cases cannot be drawn", drawn)?;
+    pool.install(|| failures::each("cases cannot be drawn", &raw.cases, draw))?;
     report::line(&format!("drew {} cases into {}", raw.cases.len(), args.output.display()));
     Ok(())
 }

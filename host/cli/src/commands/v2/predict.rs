@@ -8,6 +8,7 @@ use anyhow::Result;
 use nnunet_data::memory;
 use nnunet_formats::json::{self, Json};
 
+use crate::arguments::fold;
 use crate::commands::TensorCommands;
 use crate::commands::device::DeviceChoice;
 use crate::commands::postprocessing_choice::PostprocessingChoice;
@@ -62,7 +63,7 @@ struct Shared {
     #[arg(short = 'o', required = true, value_name = "FOLDER")]
     output: PathBuf,
     /// Folds to average, or all; by default every fold there is.
-    #[arg(short = 'f', num_args = 1.., value_name = "FOLD")]
+    #[arg(short = 'f', num_args = 1.., value_name = "FOLD", value_parser = fold)]
     folds: Vec<String>,
     /// Step of the tiles, as a share of the patch.
     #[arg(long = "step_size", default_value_t = 0.5, value_name = "SHARE")]
