@@ -10,7 +10,6 @@ mod evaluate;
 mod export;
 mod extract_fingerprint;
 mod later;
-mod link;
 mod models;
 mod move_plans;
 mod overlays;
@@ -25,8 +24,6 @@ use anyhow::Result;
 
 use crate::global_options::GlobalOptions;
 use crate::tensor_commands::TensorCommands;
-
-pub use link::{COMMANDS, PREFIX, check};
 
 /// The commands. Names and flags are v2's.
 #[derive(Debug, clap::Subcommand)]
@@ -50,14 +47,14 @@ pub enum Command {
     ConvertMsd(convert::Msd),
     /// Turn a data set into a task of v1.
     ConvertToTask(convert::ToTask),
-    /// Not there yet.
-    Train(later::Args),
-    /// Not there yet.
-    FindBestConfiguration(later::Args),
-    /// Not there yet.
-    DeterminePostprocessing(later::Args),
-    /// Not there yet.
-    AccumulateCrossvalResults(later::Args),
+    /// Train a fold of a model (not there yet).
+    Train(later::Train),
+    /// Find the best configuration or ensemble (not there yet).
+    FindBestConfiguration(later::FindBestConfiguration),
+    /// Determine the best postprocessing of predictions (not there yet).
+    DeterminePostprocessing(later::DeterminePostprocessing),
+    /// Collect and evaluate the predictions of a cross-validation (not there yet).
+    AccumulateCrossvalResults(later::AccumulateCrossvalResults),
     /// Apply a postprocessing to a folder of label maps.
     ApplyPostprocessing(apply_postprocessing::Args),
     /// Show how to get and install the model of an address.
