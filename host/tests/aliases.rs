@@ -106,6 +106,6 @@ fn commands_that_are_not_there_yet_say_so() {
     ] {
         let outcome = world.run_program(&world.path("links").join(format!("nnUNetv2_{name}")), words, &[]);
         assert_eq!(outcome.code, 1, "{name}: {}", outcome.text);
-        assert!(outcome.text.contains(&format!("nnUNetv2_{name} is not there yet")), "{}", outcome.text);
+        assert!(outcome.text.contains(&format!("nnUNetv2_{name} is not available yet")), "{}", outcome.text);
     }
 }

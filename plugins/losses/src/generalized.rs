@@ -73,7 +73,7 @@ impl GeneralizedDice {
     /// Negative generalized Dice, where voxels whose `mask` (batch, 1, space...) is 0 do not count.
     ///
     /// # Errors
-    /// Shapes that do not fit.
+    /// Returns an error if the shapes do not fit.
     pub fn masked(&self, logits: &Tensor, target: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
         self.dice(&softmax(logits)?, target, mask)
     }

@@ -28,7 +28,7 @@ pub struct Named {
 /// Arguments of v1's `download_pretrained_model_by_url`.
 #[derive(Debug, clap::Args)]
 pub struct Url {
-    /// Where the archive lies.
+    /// URL of the archive.
     url: String,
 }
 

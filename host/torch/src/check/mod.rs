@@ -5,8 +5,9 @@ mod findings;
 mod samples;
 mod tensors;
 
+use std::path::Path;
+
 use anyhow::{Result, ensure};
-use nnunet_cli::commands::plugins::check::Args;
 use nnunet_cli::report;
 use nnunet_engine::loader;
 use nnunet_engine::plugin::Description;
@@ -18,9 +19,9 @@ use nnunet_plugin_api::{Component, Config, Factory, Info, TensorFactories};
 use findings::{Finding, Report};
 
 /// Runs the command.
-pub(crate) fn run(args: &Args) -> Result<()> {
-    let mut report = Report { component: args.file.display().to_string(), failed: 0 };
-    let open = OpenFile::new(&args.file)?;
+pub(crate) fn run(file: &Path) -> Result<()> {
+    let mut report = Report { component: file.display().to_string(), failed: 0 };
+    let open = OpenFile::new(file)?;
     report.note(&format!("only its owner can write to it; sha256 {}", open.sha256), Ok(()));
     probe::probe(&open)?.usable().map_err(|(_, error)| error)?;
     report.note("loads in a child process; handshake, layout and manifest fit", Ok(()));
@@ -64,7 +65,7 @@ fn check_tensors(factory: &Factory, report: &mut Report) {
         tensors::architecture(make, report);
     }
     if let Some(make) = factory.loss()
-        && let Some(loss) = report.made("is made from its defaults", make(&Config::new()))
+        && let Some(loss) = report.made("is created from its defaults", make(&Config::new()))
     {
         tensors::loss(&*loss, report);
     }

@@ -3,9 +3,11 @@
 use serde_json::json;
 
 use super::choice;
-use crate::table::trainers;
+use nnunet_plugin_api::variants;
 
-trainers! {
+use crate::table::trainer;
+
+variants! { trainer;
     "nnUNetTrainerV2_ForceBD" ("nnUNetTrainerV2") "Dice over the batch."
         |b, _| b.batch_dice = Some(true);
     "nnUNetTrainerV2_ForceSD" ("nnUNetTrainerV2") "Dice of every sample."

@@ -4,7 +4,9 @@ use nnunet_plugin_api::vocabulary::Blueprint;
 use serde_json::json;
 
 use super::{choice, network};
-use crate::table::trainers;
+use nnunet_plugin_api::variants;
+
+use crate::table::trainer;
 
 /// The residual encoder; all its outputs count in the loss.
 fn residual(b: &mut Blueprint) {
@@ -12,7 +14,7 @@ fn residual(b: &mut Blueprint) {
     b.supervise_lowest = true;
 }
 
-trainers! {
+variants! { trainer;
     "nnUNetTrainerV2_3ConvPerStage" ("nnUNetTrainerV2") "Three convolutions per stage, 24 features."
         |b, _| network(b, json!({"conv_per_stage": 3, "base_num_features": 24}));
     "nnUNetTrainerV2_3ConvPerStageSameFilters" ("nnUNetTrainerV2") "Three convolutions per stage."

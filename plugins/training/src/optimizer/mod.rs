@@ -20,7 +20,7 @@ pub trait Optimize: Debug + Send {
     /// One step.
     ///
     /// # Errors
-    /// What libtorch says.
+    /// Returns an error of libtorch.
     fn step(&mut self, store: &ParameterStore, learning_rate: f64) -> Result<()> {
         self.step_unless(store, learning_rate, None)
     }
@@ -29,7 +29,7 @@ pub trait Optimize: Debug + Send {
     /// optimizers leave the decision to the device; others read it, and so wait for the device.
     ///
     /// # Errors
-    /// What libtorch says.
+    /// Returns an error of libtorch.
     fn step_unless(
         &mut self,
         store: &ParameterStore,
@@ -46,7 +46,7 @@ pub trait Optimize: Debug + Send {
     /// Takes over the state of a trainable parameter, as [`Optimize::state`] gives it.
     ///
     /// # Errors
-    /// A value that is missing.
+    /// Returns an error if a value is missing.
     fn restore(&mut self, parameter: usize, state: State) -> Result<()>;
 
     /// Changes the momentum where there is one.

@@ -4,9 +4,9 @@ use anyhow::{Result, ensure};
 use nnunet_engine::plugin::Plugin;
 use nnunet_engine::registry::Entry;
 use nnunet_engine::session::Session;
-use nnunet_engine::suggestion::did_you_mean;
 use nnunet_engine::{inline_toml, reference};
 use nnunet_plugin_core::Kind;
+use nnunet_plugin_core::suggestion::did_you_mean;
 use serde_json::json;
 
 use crate::report;

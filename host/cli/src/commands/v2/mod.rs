@@ -1,8 +1,6 @@
 //! The commands of nnU-Net v2, `nnunet v2 NAME` or, through a link, `nnUNetv2_NAME`.
 
 mod apply_postprocessing;
-#[cfg(test)]
-mod callers;
 mod convert;
 mod effort;
 mod ensemble;
@@ -22,8 +20,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
+use crate::commands::TensorCommands;
 use crate::global_options::GlobalOptions;
-use crate::tensor_commands::TensorCommands;
 
 /// The commands. Names and flags are v2's.
 #[derive(Debug, clap::Subcommand)]
@@ -47,13 +45,13 @@ pub enum Command {
     ConvertMsd(convert::Msd),
     /// Turn a data set into a task of v1.
     ConvertToTask(convert::ToTask),
-    /// Train a fold of a model (not there yet).
+    /// Train a fold of a model (not available yet).
     Train(later::Train),
-    /// Find the best configuration or ensemble (not there yet).
+    /// Find the best configuration or ensemble (not available yet).
     FindBestConfiguration(later::FindBestConfiguration),
-    /// Determine the best postprocessing of predictions (not there yet).
+    /// Determine the best postprocessing of predictions (not available yet).
     DeterminePostprocessing(later::DeterminePostprocessing),
-    /// Collect and evaluate the predictions of a cross-validation (not there yet).
+    /// Collect and evaluate the predictions of a cross-validation (not available yet).
     AccumulateCrossvalResults(later::AccumulateCrossvalResults),
     /// Apply a postprocessing to a folder of label maps.
     ApplyPostprocessing(apply_postprocessing::Args),

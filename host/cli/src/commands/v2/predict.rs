@@ -9,11 +9,11 @@ use nnunet_data::memory;
 use nnunet_formats::json::{self, Json};
 
 use super::effort::from_environment;
+use crate::commands::TensorCommands;
 use crate::commands::device::DeviceChoice;
 use crate::commands::postprocessing_choice::PostprocessingChoice;
 use crate::commands::predict::{self as common, AllInGpu, Mode, Precision};
 use crate::global_options::GlobalOptions;
-use crate::tensor_commands::TensorCommands;
 
 /// Arguments of `nnUNetv2_predict`.
 #[derive(Debug, clap::Args)]
