@@ -46,6 +46,17 @@ pub(crate) fn normalize(arguments: impl IntoIterator<Item = OsString>) -> Vec<Os
     all
 }
 
+/// A fold as folders name it: `all`, or a number without leading zeros.
+///
+/// # Errors
+/// Returns an error for any other text.
+pub(crate) fn fold(text: &str) -> Result<String, String> {
+    let number = text.parse::<u32>().map(|number| number.to_string());
+    number.or_else(|_| {
+        if text == "all" { Ok(text.to_owned()) } else { Err("a fold is a number or all".to_owned()) }
+    })
+}
+
 fn map_text(argument: OsString, map: fn(&str) -> String) -> OsString {
     argument.to_str().map(map).map_or(argument, OsString::from)
 }
@@ -86,6 +97,12 @@ mod tests {
     fn normalized(line: &str) -> String {
         let words = normalize(line.split(' ').map(OsString::from));
         words.iter().map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn folds_have_one_name() {
+        assert_eq!(["00", "3", "all"].map(|text| fold(text).unwrap()), ["0", "3", "all"]);
+        assert!(fold("-1").is_err() && fold("fold_0").is_err());
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub enum Command {
     PlanAndPreprocess(plan_and_preprocess::Args),
     /// Preprocess data sets by their plans.
     Preprocess(preprocess::Args),
-    /// Take the plans of another data set, to start from its models.
+    /// Transfer the plans of a data set to another one, for pretrained weights.
     MovePlansBetweenDatasets(move_plans::Args),
     /// Turn a task of v1 into a data set.
     #[command(name = "convert_old_nnUNet_dataset")]
@@ -55,7 +55,7 @@ pub enum Command {
     AccumulateCrossvalResults(later::AccumulateCrossvalResults),
     /// Apply a postprocessing to a folder of label maps.
     ApplyPostprocessing(apply_postprocessing::Args),
-    /// Show how to get and install the model of an address.
+    /// Show how to download and install a model from a URL.
     DownloadPretrainedModelByUrl(models::Download),
     /// Average the predicted probabilities of several models.
     Ensemble(ensemble::Args),

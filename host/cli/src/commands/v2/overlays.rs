@@ -10,7 +10,6 @@ use nnunet_data::v2::{CaseFiles, Folders, PlansFile, RawDataset};
 use nnunet_data::{failures, folders as data};
 use nnunet_formats::npz;
 use nnunet_pictures::{OVERLAY_INTENSITY, overlay};
-use rayon::prelude::*;
 
 use super::effort::default_processes;
 use crate::report;
@@ -96,15 +95,14 @@ fn draw_all<C: Sync>(
     channel: usize,
 ) -> Result<usize> {
     data::create(&args.output)?;
-    let threads = args.processes.unwrap_or_else(default_processes).max(1);
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
+    let pool = failures::threads(args.processes.unwrap_or_else(default_processes))?;
     let one = |case: &C| {
         let picture = args.output.join(format!("{}.png", name(case)));
         read(case)
             .and_then(|read| draw(&read, channel, args.overlay_intensity, &picture))
             .with_context(|| name(case).clone())
     };
-    failures::all("cases cannot be drawn", pool.install(|| cases.par_iter().map(one).collect()))?;
+    pool.install(|| failures::each("cases cannot be drawn", cases, one))?;
     Ok(cases.len())
 }
 

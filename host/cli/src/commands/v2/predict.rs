@@ -9,6 +9,7 @@ use nnunet_data::memory;
 use nnunet_formats::json::{self, Json};
 
 use super::effort::from_environment;
+use crate::arguments::fold;
 use crate::commands::TensorCommands;
 use crate::commands::device::DeviceChoice;
 use crate::commands::postprocessing_choice::PostprocessingChoice;
@@ -63,7 +64,7 @@ struct Shared {
     #[arg(short = 'o', required = true, value_name = "FOLDER")]
     output: PathBuf,
     /// Folds to average, or all; by default every fold there is.
-    #[arg(short = 'f', num_args = 1.., value_name = "FOLD")]
+    #[arg(short = 'f', num_args = 1.., value_name = "FOLD", value_parser = fold)]
     folds: Vec<String>,
     /// Step of the tiles, as a share of the patch.
     #[arg(long = "step_size", default_value_t = 0.5, value_name = "SHARE")]
@@ -92,7 +93,7 @@ struct Shared {
     /// Where the network runs: auto (the first GPU that works, else the CPU), cpu, cuda or cuda:N.
     #[arg(long, default_value_t, value_name = "DEVICE")]
     device: DeviceChoice,
-    /// No progress bar; there is none either where output is not a terminal.
+    /// Do not show a progress bar. There is none if the output is not a terminal.
     #[arg(long)]
     disable_progress_bar: bool,
     /// Add probabilities up in the machine's memory and not on the GPU.
