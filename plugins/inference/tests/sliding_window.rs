@@ -7,7 +7,9 @@ use std::path::Path;
 use ndarray::{Array4, ArrayD, IxDyn};
 use nnunet_architectures::{GenericUnet, ParameterStore};
 use nnunet_formats::json::{self, Json};
-use nnunet_inference::{Heads, Scores, SlidingWindow, Storage, from_tensor, predict_rows, tile_starts};
+use nnunet_inference::{
+    Scores, SegmentationHeads, SlidingWindow, Storage, from_tensor, predict_rows, tile_starts,
+};
 use nnunet_plugin_api::tch::{Device, Kind, Tensor};
 use nnunet_plugin_api::{Architecture, Network, NetworkSpec};
 use nnunet_test_support::golden;
@@ -86,12 +88,12 @@ fn window(case: &Json) -> SlidingWindow {
     how
 }
 
-fn heads(case: &Json) -> Heads {
+fn heads(case: &Json) -> SegmentationHeads {
     match case.get("args").and_then(|arguments| arguments.get("regions_class_order")) {
         Some(Json::Array(order)) => {
-            Heads::Regions(order.iter().map(|label| label.as_f64().unwrap() as u8).collect())
+            SegmentationHeads::Regions(order.iter().map(|label| label.as_f64().unwrap() as u8).collect())
         }
-        _ => Heads::Labels(3),
+        _ => SegmentationHeads::Labels(3),
     }
 }
 
@@ -125,7 +127,7 @@ fn every_case_of_v1() {
         assert_eq!(ours.len().div_ceil(STRIDE), theirs.len(), "{name}");
         let worst = ours.iter().step_by(STRIDE).zip(&theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(worst < PROBABILITY, "{name}: {worst}");
-        let labels = heads(case).labels(ours.view());
+        let labels = heads(case).labels::<u8>(ours.view());
         let theirs = values(&expected[&format!("{name}/seg")]);
         let differing = labels.iter().zip(&theirs).filter(|(a, b)| f32::from(**a) != **b).count();
         assert!(differing * 1000 <= theirs.len(), "{name}: {differing} labels");

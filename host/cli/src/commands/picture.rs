@@ -26,7 +26,7 @@ pub struct Args {
     /// The PNG to write.
     #[arg(short = 'o', long)]
     output: PathBuf,
-    /// Most cases to draw.
+    /// Largest number of cases to draw.
     #[arg(long, default_value_t = 6)]
     cases: usize,
 }
@@ -39,7 +39,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let names = images::list(&args.predictions)?;
     let rows = names.iter().take(args.cases).map(|name| row(args, name)).collect::<Result<Vec<_>>>()?;
     montage(&args.output, &rows)?;
-    report::record(&json!({ "file": args.output }), &args.output.display().to_string());
+    report::record(&json!({ "file": args.output.display().to_string() }), &args.output.display().to_string());
     Ok(())
 }
 

@@ -3,10 +3,11 @@
 use std::mem::replace;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use nnunet_engine::config::Choices;
 
 use super::device::DeviceChoice;
+use crate::arguments::fold;
 
 /// Arguments of v1's command.
 #[derive(Debug, clap::Args)]
@@ -32,13 +33,13 @@ pub struct Args {
     /// Where the network is trained: auto (the first GPU that works, else the CPU), cpu, cuda or cuda:N.
     #[arg(long, default_value_t, value_name = "DEVICE")]
     pub device: DeviceChoice,
-    /// Single precision.
+    /// Train in single precision.
     #[arg(long)]
     pub fp32: bool,
     /// Read compressed cases instead of unpacking them.
     #[arg(long = "use_compressed_data")]
     pub use_compressed_data: bool,
-    /// Write probabilities at validation.
+    /// Write the predicted probabilities of the validation cases.
     #[arg(long)]
     pub npz: bool,
     /// With --val: use the best checkpoint; where there is none, the final or latest one.
@@ -59,11 +60,13 @@ pub struct Args {
     /// Instead of training: try learning rates from 1e-6 to 10 and draw lr_finder.png.
     #[arg(long = "find_lr")]
     pub find_lr: bool,
-    /// Start from the weights of a checkpoint; its conv_blocks must fit, heads are taken where they do. Not with -c or
+    /// Initialize the network with the weights of a checkpoint: all conv_blocks must have the same shapes, segmentation
+    /// layers are used if they have. Not with -c or
     /// --val.
     #[arg(long = "pretrained_weights", value_name = "FILE")]
     pub pretrained_weights: Option<PathBuf>,
-    /// Give the same result for any number of cores (libtorch uses one thread). Otherwise it depends on the number of cores.
+    /// Give the same result for any number of cores (libtorch uses one thread). Otherwise it depends on the number of
+    /// cores.
     #[arg(long)]
     pub deterministic: bool,
     /// Keep existing validation predictions.
@@ -78,13 +81,19 @@ impl Args {
     /// With three words the trainer is the project's.
     pub(super) fn complete(&mut self, choices: &Choices) -> Result<()> {
         if !self.fold.is_empty() {
-            return Ok(());
+            return self.name_fold();
         }
         let trainer = choices.trainer.clone().context(
             "train takes a configuration, a trainer, a task and a fold; the trainer may be left out where [use] in \
              nnunet.toml names one",
         )?;
         self.fold = replace(&mut self.task, replace(&mut self.trainer, trainer));
+        self.name_fold()
+    }
+
+    /// `00` is the fold 0.
+    fn name_fold(&mut self) -> Result<()> {
+        self.fold = fold(&self.fold).map_err(|error| anyhow!("fold `{}`: {error}", self.fold))?;
         Ok(())
     }
 }

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::{Folders, RawDataset, load};
+use crate::failures;
 use crate::folders::{copy_file, create, file_names};
 use crate::images::DEFAULT_ENDING;
 
@@ -18,7 +19,7 @@ const PARTS: [&str; 6] = ["imagesTr", "labelsTr", "imagesTs", "labelsTs", "image
 /// Copies a task of v1 to `nnUNet_raw` under a new name; returns the folder.
 ///
 /// # Errors
-/// A name that is not `DatasetXXX_NAME`, or taken; a folder that is no task.
+/// Returns an error if the name is not `DatasetXXX_NAME` or is taken, or if the folder is not a task.
 pub fn from_task(task: &Path, name: &str, folders: &Folders) -> Result<PathBuf> {
     check_name(name)?;
     let to = free(folders.raw()?, name)?;
@@ -39,7 +40,8 @@ pub fn from_task(task: &Path, name: &str, folders: &Folders) -> Result<PathBuf> 
 /// Splits a decathlon's task into one file a channel in `nnUNet_raw`; returns the folder.
 ///
 /// # Errors
-/// A folder that is no decathlon task; a number that is taken; all images that cannot be split, together.
+/// Returns an error if the folder is not a Decathlon task, if the number is taken, or if images cannot be split; it
+/// lists all of them.
 pub fn from_decathlon(task: &Path, id: Option<u32>, folders: &Folders, threads: usize) -> Result<PathBuf> {
     let wrong = || format!("{}: a decathlon task is a folder called TaskXX_NAME", task.display());
     let name = task.file_name().with_context(wrong)?.to_string_lossy().into_owned();
@@ -53,7 +55,7 @@ pub fn from_decathlon(task: &Path, id: Option<u32>, folders: &Folders, threads: 
     }
     let description: Map<String, Value> = load(&task.join("dataset.json"))?;
     let to = free(folders.raw()?, &format!("Dataset{id:03}_{title}"))?;
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.max(1)).build()?;
+    let pool = failures::threads(threads)?;
     build(&to, |folder| {
         copy_files(&task.join("labelsTr"), &folder.join("labelsTr"))?;
         pool.install(|| split(task, folder))?;
@@ -66,7 +68,7 @@ pub fn from_decathlon(task: &Path, id: Option<u32>, folders: &Folders, threads: 
 /// name. Labels of several values become one label each, since v1's files name values only.
 ///
 /// # Errors
-/// A task that is there already; files that cannot be copied.
+/// Returns an error if the task exists already, or if a file cannot be copied.
 pub fn to_task(dataset: &RawDataset, folder: &Path) -> Result<PathBuf> {
     let name = dataset.folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let rest =
@@ -111,12 +113,7 @@ fn free(root: &Path, name: &str) -> Result<PathBuf> {
 fn build(to: &Path, work: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let root = to.parent().context("a folder without a parent")?;
     create(root)?;
-    let folder = tempfile::Builder::new().prefix(atomic::TEMPORARY_PREFIX).tempdir_in(root)?;
-    work(folder.path())?;
-    std::fs::rename(folder.path(), to).with_context(|| to.display().to_string())?;
-    // A private folder by default; ours are ordinary ones.
-    let ordinary = std::fs::metadata(root)?.permissions();
-    Ok(std::fs::set_permissions(to, ordinary)?)
+    atomic::folder(to, work)
 }
 
 /// Copies the files of a folder; hidden ones (`._x.nii.gz`) are not copied.
@@ -164,7 +161,9 @@ fn as_v2(mut description: Map<String, Value>) -> Result<Map<String, Value>> {
     };
     let labels = labels.iter().map(turned).collect::<Result<Map<String, Value>>>()?;
     description.insert("labels".to_owned(), labels.into());
-    description.insert("file_ending".to_owned(), DEFAULT_ENDING.into());
+    if !description.contains_key("file_ending") {
+        description.insert("file_ending".to_owned(), DEFAULT_ENDING.into());
+    }
     Ok(description)
 }
 

@@ -31,7 +31,7 @@ struct CaseSummary {
 /// Reads all training cases and writes the fingerprint into `folder`. One that is there already is kept unless `again`.
 ///
 /// # Errors
-/// All cases that cannot be read, together; a data set without foreground.
+/// Returns an error that lists all cases that cannot be read, or an error if no case has foreground.
 pub fn extract_fingerprint(
     dataset: &RawDataset,
     folder: &Path,
@@ -80,7 +80,7 @@ fn memory_of(dataset: &RawDataset, case: &CaseFiles) -> u64 {
 }
 
 fn summarize(dataset: &RawDataset, case: &CaseFiles, draws: u32) -> Result<CaseSummary> {
-    let (cropped, properties) = dataset.reader.read(&case.images, Some(&case.label))?.crop()?;
+    let (cropped, properties) = dataset.reader.read(&case.images, Some(&case.label))?.crop_or_keep();
     let channels = dataset.description.channel_names.len();
     let found = cropped.data.dim().0;
     ensure!(found == channels, "it has {found} channels; dataset.json names {channels}");

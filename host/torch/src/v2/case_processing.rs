@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use ndarray::{Array3, Array4};
 use nnunet_data::export;
 use nnunet_data::folders::copy_file;
-use nnunet_data::v2::{Dataset, properties_to_pickle};
+use nnunet_data::v2::{self, Dataset, properties_to_pickle};
 use nnunet_formats::Geometry;
 use nnunet_formats::pickle::Value;
-use nnunet_inference::{Heads, paste, sigmoid, softmax};
+use nnunet_inference::{SegmentationHeads, paste, sigmoid, softmax};
 use nnunet_plugin_api::Postprocessor;
 use nnunet_plugin_api::vocabulary::CaseProperties;
 use nnunet_preprocessing::Normalizations;
@@ -27,7 +27,7 @@ pub(super) struct V2Processing {
     pub(super) plans: Plans,
     pub(super) dataset: Dataset,
     pub(super) configuration: Configuration,
-    pub(super) output_head: Heads,
+    pub(super) output_head: SegmentationHeads,
     pub(super) normalizations: Normalizations,
     /// Label maps of a cascade's first stage.
     pub(super) first_stage: Option<FirstStageLabels>,
@@ -67,7 +67,7 @@ impl CaseProcessing for V2Processing {
     fn preprocess(&self, case: &Case) -> Result<PreparedCase> {
         let first_stage = self.first_stage.as_ref();
         let labels = first_stage.map(|labels| labels.file(case)).transpose()?;
-        let (cropped, properties) = self.plans.reader.read(&case.images, labels.as_deref())?.crop()?;
+        let (cropped, properties) = self.plans.reader.read(&case.images, labels.as_deref())?.crop_or_keep();
         let labels = first_stage.map(|labels| labels.count);
         let case = preprocess::Case::new(
             cropped,
@@ -83,7 +83,7 @@ impl CaseProcessing for V2Processing {
 }
 
 impl CaseExport for V2Processing {
-    fn output_head(&self) -> &Heads {
+    fn output_head(&self) -> &SegmentationHeads {
         &self.output_head
     }
 
@@ -98,9 +98,9 @@ impl CaseExport for V2Processing {
             scores.mapv_inplace(|value| half::f16::from_f32(value).to_f32());
         }
         match &self.output_head {
-            Heads::Regions(_) => sigmoid(scores),
-            Heads::Labels(_) if self.save_probabilities => softmax(scores),
-            Heads::Labels(_) => {}
+            SegmentationHeads::Regions(_) => sigmoid(scores),
+            SegmentationHeads::Labels(_) if self.save_probabilities => softmax(scores),
+            SegmentationHeads::Labels(_) => {}
         }
     }
 
@@ -108,8 +108,16 @@ impl CaseExport for V2Processing {
         properties_to_pickle(case, self.plans.transpose_forward, self.plans.reader)
     }
 
-    fn write_labels(&self, labels: Array3<u8>, case: &CaseProperties, output: &Path) -> Result<()> {
-        let labels = export::postprocessed(labels, case, self.postprocessor.as_deref())?;
+    fn write_labels(&self, labels: Array3<u16>, case: &CaseProperties, output: &Path) -> Result<()> {
+        if v2::is_wide(&self.output_head) {
+            ensure!(
+                self.postprocessor.is_none(),
+                "postprocessors treat label maps of 8 bits, and this model has {} labels; predict without -pp",
+                self.output_head.count()
+            );
+            return self.plans.reader.write(output, paste(labels.view(), case).view(), case);
+        }
+        let labels = export::postprocessed(export::narrow(labels)?, case, self.postprocessor.as_deref())?;
         self.plans.reader.write(output, paste(labels.view(), case).view(), case)
     }
 }

@@ -17,7 +17,7 @@ use crate::{
 /// The components of a plugin's table.
 ///
 /// # Errors
-/// A table of another version, or a description that is not JSON.
+/// Returns an error if the table is of another version, or if a description is not JSON.
 pub fn components(table: &'static CPlugin) -> Result<Vec<(Info, &'static CComponent)>> {
     if table.size < size_of::<CPlugin>() || table.components.is_null() {
         return Err(Error::message(format!("its C table has {} bytes; rebuild the plugin", table.size)));
@@ -42,11 +42,11 @@ pub fn components(table: &'static CPlugin) -> Result<Vec<(Info, &'static CCompon
         .collect()
 }
 
-/// Turns an entry of a plugin's table into an entry of the registry. `sized` says whether the plugin is of ABI 1.2 or later,
-/// where every struct begins with its size.
+/// Turns an entry of a plugin's table into an entry of the registry. `sized` says whether the plugin is of ABI 1.2 or
+/// later, where every struct begins with its size.
 ///
 /// # Errors
-/// A kind that does not cross here.
+/// Returns an error if the C interface does not support the kind.
 pub fn import(info: Info, component: &'static CComponent, plugin: &str, sized: bool) -> Result<Component> {
     let label = format!("plugin {plugin}, {} {}", info.kind, info.name);
     macro_rules! made {
@@ -148,10 +148,10 @@ impl ImageFormat for CObject {
         let mut reading = Reading { sized: self.is_sized(), image: None };
         let mut sink = CSink { size: size_of::<CSink>(), context: (&raw mut reading).cast(), allocate };
         let sink = self.seen(&raw mut sink);
-        // SAFETY: path and sink outlive the call.
         self.call(
             "read",
             |c| c.read,
+            // SAFETY: path and sink outlive the call.
             |read, object, error| unsafe { read(object, name.as_ptr(), sink, error) },
         )?;
         let (geometry, voxels) = reading
@@ -168,10 +168,10 @@ impl ImageFormat for CObject {
         let mut geometry =
             CGeometry { size: size_of::<CGeometry>(), voxels: [x, y, z], spacing, origin, direction };
         let geometry = self.seen(&raw mut geometry);
-        // SAFETY: path, voxels and geometry outlive the call.
         self.call(
             "write",
             |c| c.write,
+            // SAFETY: path, voxels and geometry outlive the call.
             |write, object, error| unsafe { write(object, name.as_ptr(), voxels.as_ptr(), geometry, error) },
         )
     }
@@ -227,7 +227,7 @@ struct Placed {
 impl CObject {
     fn finite(&self, method: &'static str, values: &[f32]) -> Result<()> {
         match values.iter().find(|value| !value.is_finite()) {
-            Some(odd) => Err(self.named(method, Error::NotFinite(format!("intensity {odd}")))),
+            Some(value) => Err(self.named(method, Error::NotFinite(format!("intensity {value}")))),
             None => Ok(()),
         }
     }
