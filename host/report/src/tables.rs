@@ -6,6 +6,7 @@ use anyhow::Result;
 use nnunet_data::images;
 use nnunet_data::label_names::LabelNames;
 use nnunet_data::summary::{self, CaseScores, LabelScores};
+use nnunet_evaluation::nan_mean;
 use serde::Serialize;
 
 /// A table with a column for each metric.
@@ -41,7 +42,9 @@ pub(crate) fn read(summary: &Path) -> Result<(Table, Vec<Case>)> {
     let references = scores.first().and_then(|case| case.reference.parent()).unwrap_or(folder);
     let names = LabelNames::near(&[folder, references]);
     let mut cases: Vec<Case> = scores.iter().map(|scores| case(scores, folder)).collect();
-    cases.sort_by(|a, b| a.dice.total_cmp(&b.dice));
+    // The sign of an undefined mean is not defined either.
+    let undefined = |case: &Case| case.dice.is_nan();
+    cases.sort_by(|a, b| undefined(a).cmp(&undefined(b)).then(a.dice.total_cmp(&b.dice)));
     Ok((table(&scores, &names), cases))
 }
 
@@ -53,7 +56,7 @@ fn case(scores: &CaseScores, folder: &Path) -> Case {
         name: name(written),
         prediction: beside.unwrap_or_else(|| written.clone()),
         reference: scores.reference.clone(),
-        dice: mean(foreground(scores).filter_map(|label| label.get("Dice"))),
+        dice: nan_mean(foreground(scores).filter_map(|label| label.get("Dice"))),
     }
 }
 
@@ -102,17 +105,11 @@ fn means(rows: &[Row]) -> Vec<Row> {
     let of_label = |label: &String| {
         let rows: Vec<&Row> = rows.iter().filter(|row| row.label == *label).collect();
         let column =
-            |i: usize| Some(mean(rows.iter().filter_map(|row| row.values[i]))).filter(|m| m.is_finite());
+            |i: usize| Some(nan_mean(rows.iter().filter_map(|row| row.values[i]))).filter(|m| m.is_finite());
         let width = rows.first().map_or(0, |row| row.values.len());
         Row { case: "mean".to_owned(), label: label.clone(), values: (0..width).map(column).collect() }
     };
     labels.into_iter().map(of_label).collect()
-}
-
-/// Not a number for no values.
-fn mean(values: impl Iterator<Item = f64>) -> f64 {
-    let values: Vec<f64> = values.filter(|value| value.is_finite()).collect();
-    values.iter().sum::<f64>() / values.len() as f64
 }
 
 #[cfg(test)]
