@@ -21,7 +21,11 @@ fn formula() -> Array4<f32> {
 fn every_codec_and_filter_of_the_original_is_read() {
     for codec in ["BLOSCLZ", "LZ4", "LZ4HC", "ZLIB", "ZSTD"] {
         for filter in ["NOFILTER", "SHUFFLE"] {
-            assert_eq!(load(&stored(&format!("{codec}_{filter}"))).unwrap(), formula() / 4.0, "{codec} {filter}");
+            assert_eq!(
+                load(&stored(&format!("{codec}_{filter}"))).unwrap(),
+                formula() / 4.0,
+                "{codec} {filter}"
+            );
         }
     }
     assert_eq!(load(&stored("copied")).unwrap(), formula() / 4.0);

@@ -8,7 +8,11 @@ const CHUNK_BYTES: usize = 6 << 20;
 /// Blocks and chunks of an array of (c, z, y, x) whose elements have `bytes` bytes, of which patches are read (v2's
 /// `comp_blosc2_params`). A block grows up to the power of two above the patch, and a chunk in steps of a block up to
 /// half more than the patch.
-pub(super) fn blocks_and_chunks(shape: [usize; 4], patch: &[usize], bytes: usize) -> ([usize; 4], [usize; 4]) {
+pub(super) fn blocks_and_chunks(
+    shape: [usize; 4],
+    patch: &[usize],
+    bytes: usize,
+) -> ([usize; 4], [usize; 4]) {
     let is_slice = patch.len() == 2;
     let mut patch_zyx = [1; 3];
     patch_zyx[3 - patch.len()..].copy_from_slice(patch);
@@ -29,7 +33,8 @@ pub(super) fn blocks_and_chunks(shape: [usize; 4], patch: &[usize], bytes: usize
         (larger[axis] > chunk[axis] && size(larger, bytes) <= CHUNK_BYTES).then_some(larger)
     };
     loop {
-        let candidates = (0..3).filter(|axis| can_grow(*axis)).filter_map(|axis| Some((axis, grown(chunk, axis)?)));
+        let candidates =
+            (0..3).filter(|axis| can_grow(*axis)).filter_map(|axis| Some((axis, grown(chunk, axis)?)));
         let covered = |axis: usize| chunk[axis] as f64 / target[axis] as f64;
         let best = candidates.min_by(|(a, _), (b, _)| {
             covered(*a).total_cmp(&covered(*b)).then(image[*b].cmp(&image[*a])).then(a.cmp(b))

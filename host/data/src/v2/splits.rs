@@ -32,7 +32,8 @@ pub(super) fn take_splits(from: &Path, to: &Path) -> Result<()> {
     let (wanted, found): (Vec<Fold>, Vec<Fold>) = (load(from)?, load(to)?);
     let set = |cases: &[String]| cases.iter().cloned().collect::<BTreeSet<_>>();
     let same = |(fold, split): (usize, &Fold)| {
-        let is_same = |other: &Fold| set(&other.train) == set(&split.train) && set(&other.val) == set(&split.val);
+        let is_same =
+            |other: &Fold| set(&other.train) == set(&split.train) && set(&other.val) == set(&split.val);
         found.get(fold).is_some_and(is_same)
     };
     let all = wanted.iter().enumerate().all(same);
@@ -60,7 +61,9 @@ pub fn prepare_splits(preprocessed: &Path, cases: &[String], results: Option<&Pa
         }
         if !is_default || results.is_none_or(|results| !subfolders(results).is_empty()) {
             let path = path.display();
-            tracing::warn!("{path} is kept, but belongs to other cases (not in it: {missing:?}); without it, it is made again");
+            tracing::warn!(
+                "{path} is kept, but belongs to other cases (not in it: {missing:?}); without it, it is made again"
+            );
             return Ok(());
         }
     }
@@ -72,7 +75,8 @@ pub fn prepare_splits(preprocessed: &Path, cases: &[String], results: Option<&Pa
 
 /// Whether folds are the default ones of their cases, and these cases.
 fn described(folds: &[Fold]) -> (bool, BTreeSet<String>) {
-    let cases: BTreeSet<String> = folds.iter().flat_map(|fold| fold.train.iter().chain(&fold.val)).cloned().collect();
+    let cases: BTreeSet<String> =
+        folds.iter().flat_map(|fold| fold.train.iter().chain(&fold.val)).cloned().collect();
     let sorted: Vec<String> = cases.iter().cloned().collect();
     let folds = folds.iter().map(|fold| Split { train: fold.train.clone(), val: fold.val.clone() });
     (sorted.len() >= FOLDS && folds.eq(default_splits(&sorted)), cases)

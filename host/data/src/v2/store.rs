@@ -163,10 +163,16 @@ pub(super) fn remove_other_cases(folder: &Path, cases: &[String]) -> Result<()> 
         }
     }
     if !removed.is_empty() {
-        tracing::warn!("{}: removed the cases {removed:?}, which the raw data set does not have", folder.display());
+        tracing::warn!(
+            "{}: removed the cases {removed:?}, which the raw data set does not have",
+            folder.display()
+        );
     }
     if !unknown.is_empty() {
-        tracing::warn!("{}: nnunetv2 does not train on a folder with the files {unknown:?}; move them away", folder.display());
+        tracing::warn!(
+            "{}: nnunetv2 does not train on a folder with the files {unknown:?}; move them away",
+            folder.display()
+        );
     }
     Ok(())
 }

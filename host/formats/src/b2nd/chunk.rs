@@ -35,7 +35,13 @@ pub(super) struct Chunk<'a> {
 
 impl<'a> Chunk<'a> {
     /// A chunk of one element over and over, as special offsets of the index and special chunks mean it.
-    pub(super) fn special(kind: u8, element: &[u8], typesize: usize, len: usize, block: usize) -> Result<Self> {
+    pub(super) fn special(
+        kind: u8,
+        element: &[u8],
+        typesize: usize,
+        len: usize,
+        block: usize,
+    ) -> Result<Self> {
         let repeated = match (kind, typesize) {
             // Values that were never set are zeros here.
             (1 | 4, _) => Vec::new(),

@@ -146,7 +146,9 @@ impl Frame<'_> {
         out.extend(MAGIC);
         put(&mut out, I32, len as i32);
         out.push(0xcf);
-        out.extend((len as u64 + self.packed as u64 + self.index as u64 + TRAILER.len() as u64).to_be_bytes());
+        out.extend(
+            (len as u64 + self.packed as u64 + self.index as u64 + TRAILER.len() as u64).to_be_bytes(),
+        );
         // Version 2 with offsets of 64 bits; one file; LZ4 of level 5; streams as the codec wants them.
         out.extend([0xa0 + 4, 0x12, 0, 0x51, 3]);
         put_long(&mut out, unpacked);

@@ -118,7 +118,9 @@ impl CompressedArray {
         } else {
             let chunks = &self.map[..len + packed];
             let start = usize::try_from(offset).ok().and_then(|offset| offset.checked_add(*len));
-            Chunk::parse(start.and_then(|start| chunks.get(start..)).ok_or("the offset of a chunk is damaged")?)?
+            Chunk::parse(
+                start.and_then(|start| chunks.get(start..)).ok_or("the offset of a chunk is damaged")?,
+            )?
         };
         let fits = chunk.len == size && chunk.block == block.min(size);
         if fits { Ok(chunk) } else { Err("a chunk does not have the size that the header gives".to_owned()) }

@@ -38,8 +38,10 @@ pub fn save(path: &Path, array: ArrayView4<'_, f32>, element: Element, chunk: At
     let (c, z, y, x) = array.dim();
     let grid = Grid::new([c, z, y, x], chunk, block).map_err(|message| Error::invalid(path, message))?;
     let size = element.size();
-    let chunk_bytes = grid.chunk_len().and_then(|len| len.checked_mul(size)).filter(|len| *len <= i32::MAX as usize / 2);
-    let chunk_bytes = chunk_bytes.ok_or_else(|| Error::invalid(path, "chunks of 1 GB or more cannot be written"))?;
+    let chunk_bytes =
+        grid.chunk_len().and_then(|len| len.checked_mul(size)).filter(|len| *len <= i32::MAX as usize / 2);
+    let chunk_bytes =
+        chunk_bytes.ok_or_else(|| Error::invalid(path, "chunks of 1 GB or more cannot be written"))?;
     let whole: [Range<usize>; AXES] = std::array::from_fn(|axis| 0..grid.shape[axis]);
     let starts: Vec<At> = grid.chunks_in(&whole).map(|(_, start)| start).collect();
     let raw = |start: At| gather(&array, &grid, start, element, chunk_bytes);
@@ -92,9 +94,13 @@ impl Element {
 
     fn put(self, row: ArrayView1<'_, f32>, out: &mut [u8]) {
         match self {
-            Self::F32 => row.iter().zip(out.as_chunks_mut().0).for_each(|(value, to)| *to = value.to_le_bytes()),
+            Self::F32 => {
+                row.iter().zip(out.as_chunks_mut().0).for_each(|(value, to)| *to = value.to_le_bytes())
+            }
             Self::I16 => {
-                row.iter().zip(out.as_chunks_mut().0).for_each(|(value, to)| *to = (*value as i16).to_le_bytes());
+                row.iter()
+                    .zip(out.as_chunks_mut().0)
+                    .for_each(|(value, to)| *to = (*value as i16).to_le_bytes());
             }
         }
     }
@@ -104,7 +110,8 @@ impl Element {
 fn gather(array: &ArrayView4<'_, f32>, grid: &Grid, start: At, element: Element, bytes: usize) -> Vec<u8> {
     let mut out = vec![0; bytes];
     let (size, [_, bz, by, bx]) = (element.size(), grid.block);
-    let area = std::array::from_fn(|axis| start[axis]..(start[axis] + grid.chunk[axis]).min(grid.shape[axis]));
+    let area =
+        std::array::from_fn(|axis| start[axis]..(start[axis] + grid.chunk[axis]).min(grid.shape[axis]));
     for part in grid.parts_in(start, &area) {
         let first = part.number * grid.block_len();
         let [c, z, y, x] = std::array::from_fn(|axis| part.start[axis]..part.start[axis] + part.size[axis]);
@@ -139,7 +146,9 @@ impl Packer {
             offsets.extend(((start + streams.len()) as u32).to_le_bytes());
             if self.shuffled {
                 let sorted = shuffle(self.size, block);
-                sorted.chunks_exact(block.len() / self.size).for_each(|stream| put_stream(stream, &mut streams));
+                sorted
+                    .chunks_exact(block.len() / self.size)
+                    .for_each(|stream| put_stream(stream, &mut streams));
             } else {
                 put_stream(block, &mut streams);
             }
@@ -148,7 +157,8 @@ impl Packer {
             return copied(raw, self.size as u8, self.block);
         }
         let flags = EXTENDED | LZ4 << 5 | if self.shuffled { 0 } else { ONE_STREAM };
-        let mut out = header(flags, self.size as u8, [raw.len(), self.block, start + streams.len()], self.shuffled);
+        let mut out =
+            header(flags, self.size as u8, [raw.len(), self.block, start + streams.len()], self.shuffled);
         out.extend(offsets);
         out.extend(streams);
         out
