@@ -89,7 +89,7 @@ fn a_loss_that_is_named_takes_the_place_of_a_trainers_own() {
     assert!(outcome.text.contains(said), "{}", outcome.text);
 }
 
-/// Plans, preprocessing, normalisation and augmentation by plugins, and what models remember of them.
+/// Plans, preprocessing, normalization and augmentation by plugins, and what models remember of them.
 const BY_PLUGINS: &str = r#"
 [planners.Ranked]
 extends = "RankPlanner"

@@ -113,13 +113,13 @@ fn a_version_requirement_is_met_or_named() {
     assert!(table("soon").text.contains("version must be a requirement"));
 }
 
-/// A library that ends the process in an initialiser harms only the child that loads it first.
+/// A library that ends the process in an initializer harms only the child that loads it first.
 #[test]
 fn a_plugin_that_crashes_at_load_is_listed_as_broken_and_the_rest_works() {
     let world = World::new();
     fs::create_dir_all(world.path("found")).unwrap();
     let code = "#include <stdio.h>\n#include <stdlib.h>\n\
-        __attribute__((constructor)) static void start(void) { fputs(\"no licence\\n\", stderr); abort(); }\n";
+        __attribute__((constructor)) static void start(void) { fputs(\"no license\\n\", stderr); abort(); }\n";
     compile(&world, "found/crash.so", code);
     let folder = world.path("found").display().to_string();
     for _ in 0..2 {
@@ -128,7 +128,7 @@ fn a_plugin_that_crashes_at_load_is_listed_as_broken_and_the_rest_works() {
         let row = outcome.text.lines().find(|line| line.starts_with("plugin ")).unwrap();
         assert!(row.contains("crash.so") && row.contains(" broken "), "{row}");
         assert!(row.contains("ends the process that loads it (signal: 6 (SIGABRT)"), "{row}");
-        assert!(row.contains("no licence"), "{row}");
+        assert!(row.contains("no license"), "{row}");
     }
     let outcome = world.run("--plugin found/crash.so plugins list");
     assert_eq!(outcome.code, 1);

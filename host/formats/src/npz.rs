@@ -10,8 +10,6 @@ use crate::npy::{Header, header_bytes, parse_header, write_f32};
 use crate::pickle::{DType, NdArray};
 use crate::{Error, Result, atomic};
 
-pub use crate::temp_array::{TempArray, TempArrayType};
-
 /// Deflate never shrinks by more than this.
 const DEFLATE_LIMIT: u64 = 1032;
 /// Longest header of an array.

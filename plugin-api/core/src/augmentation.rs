@@ -21,7 +21,7 @@ pub struct AugmentationContext {
     pub patch: Vec<usize>,
     /// The first axis is coarse: rotate, scale and deform within slices only.
     pub dummy_2d: bool,
-    /// By channel: normalised inside the nonzero mask only, so to be cleared outside of it.
+    /// By channel: normalized inside the nonzero mask only, so to be cleared outside of it.
     pub use_mask: Vec<bool>,
     /// The trainer's axes to mirror; none: the augmentation's own.
     pub mirror_axes: Option<Vec<usize>>,

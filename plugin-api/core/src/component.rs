@@ -1,14 +1,11 @@
-//! A component as the registry sees it: what it says of itself, and how to make one.
+//! A component as an entry of the registry: its description, and how to create one.
 
 use std::fmt;
 
 use crate::{
-    Augmentation, Config, ExperimentLogger, ImageFormat, Info, Kind, Normalization, Planner, Postprocessor,
-    Preprocessor, Result, TensorFactory,
+    Augmentation, Config, ExperimentLogger, ImageFormat, Info, Kind, Make, Normalization, Planner,
+    Postprocessor, Preprocessor, Result, TensorFactory,
 };
-
-/// Makes a `T` from parameters.
-pub type Make<T> = Box<dyn Fn(&Config) -> Result<Box<T>> + Send + Sync>;
 
 /// Makes a component of its kind from parameters.
 #[non_exhaustive]
@@ -17,7 +14,7 @@ pub enum Factory {
     Planner(Make<dyn Planner>),
     /// Makes a preprocessor.
     Preprocessor(Make<dyn Preprocessor>),
-    /// Makes a normalisation.
+    /// Makes a normalization.
     Normalization(Make<dyn Normalization>),
     /// Makes an image format.
     Format(Make<dyn ImageFormat>),
@@ -42,9 +39,9 @@ impl fmt::Debug for Factory {
 /// An entry of the registry: description and factory.
 #[derive(Debug)]
 pub struct Component {
-    /// What it says of itself.
+    /// Name, kind, description and parameters.
     pub info: Info,
-    /// How to make one.
+    /// How to create one.
     pub factory: Factory,
 }
 
@@ -69,7 +66,7 @@ constructors! {
     planner, Planner, Planner;
     /// A preprocessor and how to make it.
     preprocessor, Preprocessor, Preprocessor;
-    /// A normalisation and how to make it.
+    /// A normalization and how to make it.
     normalization, Normalization, Normalization;
     /// An image format and how to make it; say what it reads and writes with [`Info::reads`] and [`Info::writes`].
     format, Format, ImageFormat;

@@ -34,7 +34,7 @@ kinds! { 10:
     Format = "format",
     /// Turns a fingerprint into plans.
     Planner = "planner",
-    /// Resamples and normalises a case.
+    /// Resamples and normalizes a case.
     Preprocessor = "preprocessor",
     /// Brings the intensities of a channel into the network's range.
     Normalization = "normalization",

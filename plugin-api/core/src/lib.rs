@@ -26,12 +26,16 @@ mod postprocessor;
 mod preprocessor;
 mod random;
 pub mod schema;
+#[doc(hidden)]
+pub mod suggestion;
+mod tensor_factory;
 pub mod tensors;
+mod variant;
 pub mod vocabulary;
 
 pub use augmentation::{Augmentation, AugmentationContext, Sample};
 pub use chain::parent_chain;
-pub use component::{Component, Factory, Make, Registration};
+pub use component::{Component, Factory, Registration};
 pub use config::{Config, overlay, parse_config};
 pub use error::{Error, Result};
 pub use format::{ImageFormat, ImageHeader, ImageVolume};
@@ -44,7 +48,8 @@ pub use planner_v2::{V2Network, V2PlannerSettings, V2Resampling};
 pub use postprocessor::{LabelVolume, Postprocessor};
 pub use preprocessor::{CaseArrays, PreprocessContext, Preprocessor, PreprocessorSettings, StageTarget};
 pub use random::RandomStream;
-pub use tensors::TensorFactory;
+pub use tensor_factory::{Make, TensorFactory};
+pub use variant::Variant;
 pub use vocabulary::EpochReport;
 
 /// Re-exported so that a plugin uses exactly the host's versions.

@@ -41,7 +41,7 @@ pub trait Normalization: Send + Sync {
     fn normalize(&self, channel: ArrayViewMut3<'_, f32>, context: &NormalizationContext<'_>) -> Result<()>;
 }
 
-/// What a normalisation knows besides the intensities.
+/// What a normalization knows besides the intensities.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct NormalizationContext<'a> {

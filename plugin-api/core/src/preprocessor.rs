@@ -44,7 +44,7 @@ pub trait Preprocessor: Send + Sync {
         Ok(())
     }
 
-    /// Replaces resampling and normalisation. `None` leaves the work, and the arrays, to the parent's settings.
+    /// Replaces resampling and normalization. `None` leaves the work, and the arrays, to the parent's settings.
     ///
     /// The result's arrays share one shape; `data` keeps its channels.
     ///
@@ -77,7 +77,7 @@ pub struct PreprocessContext {
     pub original_spacing: [f64; 3],
     /// Where to resample to.
     pub target: StageTarget,
-    /// Normalisation by channel, by name.
+    /// Normalization by channel, by name.
     pub normalization_schemes: Vec<String>,
     /// By channel: inside the nonzero mask only.
     pub use_mask_for_norm: Vec<bool>,
@@ -114,12 +114,12 @@ pub struct PreprocessorSettings {
     pub keep_spacing: bool,
     /// Scale in the plane so that the shorter edge has this many voxels, and make the first axis 1.
     pub fixed_edge_length: Option<usize>,
-    /// One normalisation for every channel instead of the plans', by name.
+    /// One normalization for every channel instead of the plans', by name.
     pub normalization: Option<String>,
 }
 
 impl PreprocessorSettings {
-    /// The normalisation of every channel: these settings', else the plans'.
+    /// The normalization of every channel: these settings', else the plans'.
     #[must_use]
     pub fn normalization_names(&self, plans: &[String]) -> Vec<String> {
         plans.iter().map(|name| self.normalization.as_ref().unwrap_or(name).clone()).collect()

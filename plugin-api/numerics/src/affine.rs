@@ -6,15 +6,15 @@ use ndarray::{Array3, ArrayView3};
 use crate::axis::cubic_weights;
 use crate::label_resize::Votes;
 
-/// Maps an output voxel to a position in the input: `matrix * (voxel - output_centre) + input_centre`, (z, y, x).
+/// Maps an output voxel to a position in the input: `matrix * (voxel - output_center) + input_center`, (z, y, x).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Affine {
     /// Rows give the input's z, y and x.
     pub matrix: [[f64; 3]; 3],
     /// Point of the output that the matrix leaves in place.
-    pub output_centre: [f64; 3],
+    pub output_center: [f64; 3],
     /// Where that point lies in the input.
-    pub input_centre: [f64; 3],
+    pub input_center: [f64; 3],
 }
 
 /// What is added to an output voxel before the matrix, voxels: fields of z, y and x. Their first axis may have length
@@ -26,7 +26,7 @@ impl Affine {
     #[must_use]
     pub fn is_planar(&self) -> bool {
         let [z, y, x] = self.matrix;
-        z == [1.0, 0.0, 0.0] && y[0] == 0.0 && x[0] == 0.0 && self.output_centre[0] == self.input_centre[0]
+        z == [1.0, 0.0, 0.0] && y[0] == 0.0 && x[0] == 0.0 && self.output_center[0] == self.input_center[0]
     }
 
     fn times(&self, from: [f64; 3]) -> [f64; 3] {
@@ -35,9 +35,9 @@ impl Affine {
 
     /// Position of voxel (z, y, 0).
     fn row_start(&self, z: usize, y: usize) -> [f64; 3] {
-        let [cz, cy, cx] = self.output_centre;
+        let [cz, cy, cx] = self.output_center;
         let turned = self.times([z as f64 - cz, y as f64 - cy, -cx]);
-        std::array::from_fn(|axis| turned[axis] + self.input_centre[axis])
+        std::array::from_fn(|axis| turned[axis] + self.input_center[axis])
     }
 
     /// Calls `visit` with the position of every voxel of a grid of `shape`, in order.
@@ -202,7 +202,7 @@ impl<'a> Grid<'a> {
     }
 }
 
-/// Adds four rows of four neighbours, `stride` apart, with a weight each.
+/// Adds four rows of four neighbors, `stride` apart, with a weight each.
 fn add_rows(sum: &mut [f32; 4], rows: &[f32], stride: usize, weights: [f32; 4]) {
     for (row, weight) in weights.into_iter().enumerate() {
         let taps = &rows[row * stride..row * stride + 4];
@@ -235,8 +235,8 @@ mod tests {
     fn the_identity_returns_the_image_in_space_and_in_planes() {
         let image = Array3::from_shape_fn((5, 6, 7), |(z, y, x)| ((z * 31 + y * 17 + x * 7) % 13) as f32);
         for shift in [0.0, 1.0] {
-            // A shifted centre makes the same map one that is not planar.
-            let affine = Affine { matrix: UNIT, output_centre: [0.0; 3], input_centre: [shift, 0.0, 0.0] };
+            // A shifted center makes the same map one that is not planar.
+            let affine = Affine { matrix: UNIT, output_center: [0.0; 3], input_center: [shift, 0.0, 0.0] };
             let mut coefficients = image.clone();
             prefilter(coefficients.view_mut(), Boundary::Mirror, if shift == 0.0 { 1..3 } else { 0..3 });
             let out = sample_affine(coefficients.view(), [4, 6, 7], &affine, None, -9.0);
@@ -248,7 +248,7 @@ mod tests {
     #[test]
     fn displacements_move_labels_and_leave_the_outside() {
         let labels = Array3::from_shape_fn((1, 2, 5), |(_, _, x)| x as f32);
-        let affine = Affine { matrix: UNIT, output_centre: [0.0; 3], input_centre: [0.0; 3] };
+        let affine = Affine { matrix: UNIT, output_center: [0.0; 3], input_center: [0.0; 3] };
         let field = |value: f32| Array3::from_elem((1, 2, 5), value);
         let displacement = [field(0.0), field(0.0), field(2.0)];
         let out = sample_affine_labels(labels.view(), [1, 2, 5], &affine, Some(&displacement), -1.0);

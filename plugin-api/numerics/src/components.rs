@@ -1,4 +1,4 @@
-//! Connected components: of face neighbours, as `scipy.ndimage.label` finds them by default, or of all 26 neighbours, as
+//! Connected components: of face neighbors, as `scipy.ndimage.label` finds them by default, or of all 26 neighbors, as
 //! `skimage.measure.label` does.
 
 use ndarray::{Array3, ArrayView3};
@@ -12,10 +12,10 @@ pub struct Components {
     pub sizes: Vec<usize>,
 }
 
-/// Face neighbours that come before a voxel in scan order, as steps back along z, y and x.
+/// Face neighbors that come before a voxel in scan order, as steps back along z, y and x.
 const FACES: [[isize; 3]; 3] = [[1, 0, 0], [0, 1, 0], [0, 0, 1]];
 
-/// All neighbours that come before a voxel.
+/// All neighbors that come before a voxel.
 const ALL: [[isize; 3]; 13] = [
     [1, 1, 1],
     [1, 1, 0],
@@ -56,8 +56,8 @@ fn label(mask: ArrayView3<'_, bool>, steps: &[[isize; 3]]) -> Components {
         };
         let before: Vec<u32> = steps.iter().filter_map(before).collect();
         let mut mine = 0;
-        for neighbour in before.into_iter().filter(|label| *label != 0) {
-            mine = if mine == 0 { root(&mut parent, neighbour) } else { union(&mut parent, mine, neighbour) };
+        for neighbor in before.into_iter().filter(|label| *label != 0) {
+            mine = if mine == 0 { root(&mut parent, neighbor) } else { union(&mut parent, mine, neighbor) };
         }
         if mine == 0 {
             mine = parent.len() as u32;

@@ -44,7 +44,7 @@ pub fn gaussian_blur(mut array: ArrayViewMut3<'_, f32>, sigma: [f64; 3], ends: E
 /// `out` = weighted sum of the row in the middle and of pairs around it; `row` counts from the first of them.
 fn blur_row<'a>(out: &mut [f32], weights: &[f32], row: impl Fn(usize) -> &'a [f32]) {
     let radius = weights.len() - 1;
-    out.iter_mut().zip(row(radius)).for_each(|(out, centre)| *out = weights[0] * centre);
+    out.iter_mut().zip(row(radius)).for_each(|(out, center)| *out = weights[0] * center);
     for (distance, weight) in weights.iter().enumerate().skip(1) {
         let pairs = row(radius - distance).iter().zip(row(radius + distance));
         out.iter_mut().zip(pairs).for_each(|(out, (before, after))| *out += weight * (before + after));

@@ -1,5 +1,5 @@
 //! Resizing of label maps: the label whose linearly resized indicator is largest wins (batchgenerators 0.25.5
-//! `resize_segmentation`). Ties go to the nearest neighbour's label when it is among them, else to the smallest.
+//! `resize_segmentation`). Ties go to the nearest neighbor's label when it is among them, else to the smallest.
 //!
 //! No indicator is ever made: eight corners and their weights decide each voxel.
 

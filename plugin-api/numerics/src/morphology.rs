@@ -36,7 +36,7 @@ pub fn close(mask: ArrayView3<'_, bool>, diameter: usize) -> Array3<bool> {
     erode(dilate(mask, diameter).view(), diameter)
 }
 
-/// Where squared distances, minimised over the ball's offsets, are no larger than its radius squared. The first offset
+/// Where squared distances, minimized over the ball's offsets, are no larger than its radius squared. The first offset
 /// is `ahead` more than half the diameter back.
 fn within(mut squares: Array3<f32>, diameter: usize, ahead: usize) -> Array3<bool> {
     let radius = (diameter.max(1) as f32 - 1.0) / 2.0;

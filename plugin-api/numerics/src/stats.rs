@@ -89,8 +89,8 @@ pub fn summary(array: ArrayView3<'_, f32>) -> Summary {
     let n = values.len().max(1) as f64;
     let (low, high) = extremes(values);
     let mean = blocked_sum(values, |value| value) / n;
-    let centre = mean as f32;
-    let variance = blocked_sum(values, |value| (value - centre) * (value - centre)) / n;
+    let center = mean as f32;
+    let variance = blocked_sum(values, |value| (value - center) * (value - center)) / n;
     Summary { mean, deviation: variance.sqrt(), low, high }
 }
 

@@ -112,7 +112,7 @@ pub enum Init {
         /// Standard deviation.
         std: f64,
     },
-    /// He initialisation for leaky rectifiers: normal, fan-in (He et al. 2015).
+    /// He initialization for leaky rectifiers: normal, fan-in (He et al. 2015).
     KaimingNormal {
         /// Slope of the leaky rectifier.
         negative_slope: f64,

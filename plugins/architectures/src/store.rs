@@ -10,7 +10,7 @@ pub struct Parameter {
     pub name: String,
     /// The tensor; a leaf when it is trained.
     pub tensor: Tensor,
-    /// Whether the optimiser changes it.
+    /// Whether the optimizer changes it.
     pub trainable: bool,
     /// The parameter it is a second name of.
     pub same_as: Option<String>,

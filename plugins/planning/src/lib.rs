@@ -1,21 +1,18 @@
 //! nnU-Net's planners: from the fingerprint of a data set to plans (v1 `experiment_planning`).
 //!
 //! [`make_plans`] is the procedure; a planner provides its settings ([`PlannerSettings`]) and, where settings are not
-//! enough, hooks. Those of v1 are registered by their class names ([`NAMES`]).
+//! enough, hooks. Those of v1 are registered by their class names.
 
 mod grid;
 mod planners;
 mod resolve;
 mod spacing;
 mod stage;
-mod table;
-mod tables;
 mod topology;
 pub mod v2;
 mod vram;
 
 pub use nnunet_plugin_core::PlannerSettings;
-pub use planners::NAMES;
 pub use resolve::{Lookup, Resolved, resolve};
 pub use topology::{PoolAndConv, pool_and_conv_props, pool_and_conv_props_pool_late, pool_and_conv_props_v2};
 pub use vram::{generic_unet_vram, residual_unet_vram};

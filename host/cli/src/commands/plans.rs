@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use nnunet_data::folders::Folders;
 use nnunet_data::records;
 use nnunet_engine::provenance;
-use nnunet_engine::suggestion::did_you_mean;
+use nnunet_plugin_core::suggestion::did_you_mean;
 use nnunet_plugin_core::vocabulary::{Plans, Stage};
 use serde_json::Value;
 

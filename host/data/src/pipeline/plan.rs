@@ -10,7 +10,7 @@ use super::task_folders::TaskFolders;
 use crate::{folders, records};
 
 /// Plans a task. The cropped cases learn which channels are
-/// normalised inside the mask.
+/// normalized inside the mask.
 ///
 /// # Errors
 /// Returns the error of planning, or an I/O error.

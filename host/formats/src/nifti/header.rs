@@ -71,7 +71,7 @@ impl Header {
         changes.then_some(Scale { slope, intercept })
     }
 
-    /// Millimetres in the header's unit of length.
+    /// Millimeters in the header's unit of length.
     pub(super) fn unit(&self) -> f64 {
         match self.fields.xyzt_units & 7 {
             1 => 1000.0,

@@ -12,7 +12,7 @@ use super::{Geometry, geometry};
 use crate::voxels::LEVEL;
 use crate::{Error, Result, atomic};
 
-/// Millimetres and seconds.
+/// Millimeters and seconds.
 const UNITS: u8 = 10;
 /// Scanner coordinates.
 const SCANNER: i16 = 1;

@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use serde_json::{Map, Value};
 
-use crate::suggestion::did_you_mean;
+use nnunet_plugin_core::suggestion::did_you_mean;
 
 /// Looks for a key the schema does not know. Places where several forms are accepted are left to their reader.
 ///

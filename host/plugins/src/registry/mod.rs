@@ -9,7 +9,7 @@ use nnunet_plugin_core::vocabulary::ComponentChoice;
 use nnunet_plugin_core::{Component, Config, Factory, Info, Kind};
 
 use crate::section::section;
-use crate::suggestion::{did_you_mean, similar};
+use nnunet_plugin_core::suggestion::{did_you_mean, similar};
 
 pub use entry::{Entry, Outcome, Preset, Status};
 pub use origin::Origin;

@@ -4,7 +4,8 @@ use nnunet_cli::commands::device::DeviceChoice;
 use nnunet_cli::doctor::{Cuda, Libtorch};
 use nnunet_plugin_api::tch;
 
-use super::{cuda, name, packages, select};
+use super::choice::{name, select};
+use super::{cuda, packages};
 
 /// Describes this process's libtorch, and loads its part for CUDA whether there is a driver or not.
 pub(crate) fn facts(device: DeviceChoice) -> Libtorch {

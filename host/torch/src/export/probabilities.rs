@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use nnunet_formats::npz::{TempArray, TempArrayType};
+use nnunet_formats::temp_array::{TempArray, TempArrayType};
 use nnunet_inference::{Heads, Slab};
 use nnunet_plugin_api::vocabulary::CaseProperties;
 

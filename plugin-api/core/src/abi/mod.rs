@@ -18,6 +18,7 @@
 pub mod c;
 mod crash;
 mod handshake;
+mod running;
 pub mod v1;
 
 pub use abi_stable;

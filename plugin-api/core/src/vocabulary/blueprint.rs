@@ -20,9 +20,9 @@ pub struct Blueprint {
     pub initial_lr: f64,
     /// Learning rate over the epochs.
     pub lr_schedule: LearningRateSchedule,
-    /// The optimiser.
+    /// The optimizer.
     pub optimizer: Optimizer,
-    /// Momentum over the epochs; none: the optimiser's throughout.
+    /// Momentum over the epochs; none: the optimizer's throughout.
     pub momentum_schedule: Option<MomentumSchedule>,
     /// Ends the training when the loss no longer falls; none: all epochs are trained.
     pub patience: Option<Patience>,

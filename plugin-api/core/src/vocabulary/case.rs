@@ -21,7 +21,7 @@ pub struct CaseProperties {
     pub classes: Vec<f32>,
     /// Size after cropping, (z, y, x) voxels.
     pub size_after_cropping: [usize; 3],
-    /// By channel: normalise inside the nonzero mask only; set by the planner.
+    /// By channel: normalize inside the nonzero mask only; set by the planner.
     pub use_nonzero_mask_for_norm: Option<Vec<bool>>,
     /// Size after resampling, transposed order; set by preprocessing.
     pub size_after_resampling: Option<[usize; 3]>,

@@ -1,9 +1,9 @@
-//! Optimisers as values of a blueprint.
+//! Optimizers as values of a blueprint.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Optimisers.
+/// Optimizers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "name", deny_unknown_fields)]
 pub enum Optimizer {
@@ -49,7 +49,7 @@ pub enum Optimizer {
     },
 }
 
-/// Defaults of the optimisers' parameters: those of v1.
+/// Defaults of the optimizers' parameters: those of v1.
 mod defaults {
     pub(super) fn on() -> bool {
         true

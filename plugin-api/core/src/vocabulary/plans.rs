@@ -11,7 +11,7 @@ use crate::{Error, Result};
 pub struct Plans {
     /// Modality names by channel.
     pub modalities: Vec<String>,
-    /// Normalisation scheme by channel: `CT`, `CT2`, `nonCT` or `noNorm`.
+    /// Normalization scheme by channel: `CT`, `CT2`, `nonCT` or `noNorm`.
     pub normalization_schemes: Vec<String>,
     /// The fingerprint the plans were made from.
     pub dataset_properties: Fingerprint,
@@ -25,7 +25,7 @@ pub struct Plans {
     pub all_classes: Vec<i64>,
     /// Features of the first stage of the network.
     pub base_num_features: usize,
-    /// By channel: normalise inside the nonzero mask only.
+    /// By channel: normalize inside the nonzero mask only.
     pub use_mask_for_norm: Vec<bool>,
     /// Axis order of preprocessed arrays: element i is the source axis of axis i.
     pub transpose_forward: [usize; 3],

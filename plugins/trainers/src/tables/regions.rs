@@ -4,7 +4,9 @@ use nnunet_plugin_api::vocabulary::{Blueprint, Region, Regions};
 use serde_json::json;
 
 use super::{choice, network};
-use crate::table::trainers;
+use nnunet_plugin_api::variants;
+
+use crate::table::trainer;
 
 fn brats(b: &mut Blueprint) {
     let region = |name: &str, labels: &[u8]| Region { name: name.to_owned(), labels: labels.to_vec() };
@@ -24,7 +26,7 @@ fn batch_dice(b: &mut Blueprint) {
     b.loss.parameters.insert("batch_dice".to_owned(), true.into());
 }
 
-trainers! {
+variants! { trainer;
     "nnUNetTrainerV2BraTSRegions_BN" ("nnUNetTrainerV2") "Batch norm; in spite of its name without regions."
         |b, _| network(b, json!({"norm": "batch"}));
     "nnUNetTrainerV2BraTSRegions" ("nnUNetTrainerV2") "Brain tumour regions."

@@ -1,8 +1,6 @@
 //! The commands of nnU-Net v2, `nnunet v2 NAME` or, through a link, `nnUNetv2_NAME`.
 
 mod apply_postprocessing;
-#[cfg(test)]
-mod callers;
 mod convert;
 mod effort;
 mod ensemble;
@@ -23,8 +21,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
+use crate::commands::TensorCommands;
 use crate::global_options::GlobalOptions;
-use crate::tensor_commands::TensorCommands;
 
 pub use link::{COMMANDS, PREFIX, check};
 
