@@ -32,9 +32,9 @@ class Short(nnUNetTrainer):
     def __init__(self, plans, configuration, fold, dataset_json, device=torch.device("cpu")):
         architecture = plans["configurations"][configuration]["architecture"]["arch_kwargs"]
         architecture["features_per_stage"] = [min(features, 8) for features in architecture["features_per_stage"]]
+        self.messages = []
         super().__init__({**plans, "continue_training": False}, configuration, fold, dataset_json, device)
         self.num_epochs, self.num_iterations_per_epoch, self.num_val_iterations_per_epoch = 2, 3, 1
-        self.messages = []
 
     def print_to_log_file(self, *args, **kwargs):
         self.messages.append(" ".join(str(arg) for arg in args))
@@ -54,8 +54,6 @@ def train(dataset, configuration):
     assert not complaints, complaints
     # Python makes the same split.
     assert splits.read_bytes() == ours
-    # Validation reads gt_segmentations.
-    trainer.perform_actual_validation(False)
     assert len(trainer.logger.local_logger.my_fantastic_logging["train_losses"]) == 2
 
 
