@@ -180,15 +180,15 @@ fn a_check_tries_every_component() {
     };
     let good = check("my_postprocessor", "");
     assert_eq!(good.code, 0, "{}", good.text);
-    assert!(good.text.contains("gives the same on several threads at once"), "{}", good.text);
+    assert!(good.text.contains("returns the same result on several threads at once"), "{}", good.text);
     let volumes = check("misbehaving", "");
     assert_eq!(volumes.code, 0, "{}", volumes.text);
     let said = "ok   architecture Pointwise: refuses the other number of axes: plugin misbehaving, architecture Pointwise: build: Pointwise is for volumes";
     assert!(volumes.text.contains(said), "{}", volumes.text);
     for (name, said) in [
-        ("my_augmentation", "augmentation KSpaceSpikes: gives the same for the same random numbers"),
+        ("my_augmentation", "augmentation KSpaceSpikes: returns the same result for the same random numbers"),
         ("my_imaging", "format MetaImage: reads the .mha files that it writes"),
-        ("my_imaging", "logger CsvLogger: is told of an epoch without a metric"),
+        ("my_imaging", "logger CsvLogger: accepts an epoch without a metric"),
     ] {
         let outcome = check(name, "");
         assert_eq!(outcome.code, 0, "{}", outcome.text);

@@ -19,7 +19,7 @@ pub struct Slice {
 /// Draws the fullest slice of a case with its labels in color, as v1's `plot_task_pngs` does.
 ///
 /// # Errors
-/// As [`fullest_slice`]; what the system says.
+/// As [`fullest_slice`], or an I/O error.
 pub fn overlay_case(image: &Path, labels: &Path, picture: &Path) -> Result<()> {
     let slice = fullest_slice(image, labels)?;
     Ok(overlay(picture, slice.image.view(), slice.labels.view())?)

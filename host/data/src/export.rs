@@ -20,7 +20,7 @@ pub fn write_labels(path: &Path, labels: ArrayView3<'_, u8>, case: &CaseProperti
     images::write_labels(path, raw.view(), &raw_geometry(case))
 }
 
-/// Labels of the cropped case, treated with a postprocessor if there is one.
+/// Labels of the cropped case, after the postprocessor if there is one.
 ///
 /// # Errors
 /// Returns the postprocessor's error.
@@ -36,7 +36,7 @@ pub fn postprocessed(
     Ok(volume.labels)
 }
 
-/// Where the raw image lies.
+/// The geometry of the raw image.
 #[must_use]
 pub fn raw_geometry(case: &CaseProperties) -> Geometry {
     let [z, y, x] = case.original_size_of_raw_data;

@@ -35,7 +35,7 @@ impl Json {
         }
     }
 
-    /// Value of a key, to change it.
+    /// Mutable value of a key.
     #[must_use]
     pub fn get_mut(&mut self, key: &str) -> Option<&mut Json> {
         if let Json::Object(entries) = self {
@@ -182,16 +182,16 @@ pub fn save(path: &Path, value: &Json) -> Result<()> {
 /// Writes a JSON file as Python would without sorting keys.
 ///
 /// # Errors
-/// What the system says.
+/// Returns an I/O error.
 pub fn save_in_order(path: &Path, value: &Json) -> Result<()> {
     atomic::write_bytes(path, value.to_python_in_order().as_bytes())
 }
 
-/// Parses JSON text. NaN is not JSON: it goes through the parser as a marked text. A byte order mark, with which Windows'
-/// editors begin UTF-8, is ignored.
+/// Parses JSON text. NaN is not JSON: it goes through the parser as a marked text. A byte order mark, with which
+/// Windows' editors begin UTF-8, is ignored.
 ///
 /// # Errors
-/// Returns the place where the text stops being JSON.
+/// Returns a message with the position of the first syntax error.
 pub fn parse(text: &str) -> std::result::Result<Json, String> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let value: serde_json::Value =

@@ -1,4 +1,4 @@
-//! Images for people: training curves, cases side by side, label overlays, network diagrams.
+//! Pictures: training curves, cases side by side, label overlays, network diagrams.
 
 mod architecture;
 mod chart;

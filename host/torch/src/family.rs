@@ -1,4 +1,4 @@
-//! What the generations of nnU-Net do differently. [`ModelFamily`] finds and loads a model; [`CaseProcessing`] is
+//! The differences between the versions of nnU-Net. [`ModelFamily`] finds and loads a model; [`CaseProcessing`] is
 //! everything that happens to a case before and after the model's networks. Both families implement both traits, and
 //! prediction knows nothing else of them.
 
@@ -11,14 +11,14 @@ use nnunet_cli::commands::predict::Args;
 use nnunet_engine::session::Session;
 use nnunet_formats::Geometry;
 use nnunet_formats::pickle::Value;
-use nnunet_inference::{Heads, SlidingWindow};
+use nnunet_inference::{SegmentationHeads, SlidingWindow};
 use nnunet_plugin_api::Network;
 use nnunet_plugin_api::tch::Device;
 use nnunet_plugin_api::vocabulary::{CaseProperties, Precision};
 
 use crate::case::{Case, FileNaming, PreparedCase, ProbabilityFormat, ResampledData};
 
-/// A generation of nnU-Net.
+/// A version of nnU-Net.
 pub(crate) trait ModelFamily: Sync {
     /// Whether a folder holds a model of this family, complete or not.
     fn detects(&self, folder: &Path) -> bool;
@@ -94,8 +94,8 @@ pub(crate) trait CaseProcessing: CaseExport {
 
 /// A model's processing after its networks: from scores to a label map on disk.
 pub(crate) trait CaseExport: Sync {
-    /// What the outputs of the networks mean.
-    fn output_head(&self) -> &Heads;
+    /// The meaning of the network's outputs: labels or regions.
+    fn output_head(&self) -> &SegmentationHeads;
 
     /// What is resampled to the grid of the cropped case.
     fn resampled_data(&self) -> ResampledData {

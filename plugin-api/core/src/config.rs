@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::suggestion::did_you_mean;
 use crate::{Error, Result};
 
-/// The parameters of a component: the table that stood beside its name in TOML or JSON.
+/// The parameters of a component: a table of the configuration file or of JSON, without the component's name.
 pub type Config = serde_json::Map<String, serde_json::Value>;
 
 /// Reads a parameter table into the component's own struct.
@@ -39,8 +39,8 @@ pub fn parse_config<T: DeserializeOwned>(config: &Config) -> Result<T> {
         .map_err(|error| Error::message(error.to_string()))
 }
 
-/// Changes the values of a settings struct that a table names. Tables are merged into tables, unless they bring a
-/// `name`: naming another component starts from that component's defaults.
+/// Overwrites the fields of `settings` that are keys of `table`. Nested tables are merged, unless the new one has a
+/// `name`: another component starts from its own defaults.
 ///
 /// ```
 /// use nnunet_plugin_api::vocabulary::Blueprint;

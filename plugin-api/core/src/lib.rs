@@ -1,11 +1,11 @@
-//! The part of nnunet-plugin-api that needs no tensors. Authors of plugins depend on nnunet-plugin-api, which re-exports
-//! everything here; the program `nnunet`, which does not link libtorch, depends on this crate.
+//! The part of nnunet-plugin-api that needs no tensors. Authors of plugins depend on nnunet-plugin-api, which
+//! re-exports everything here; the program `nnunet`, which does not link libtorch, depends on this crate.
 //!
 //! * [`vocabulary`]: the data that the steps exchange (fingerprint, plans, case properties, blueprint).
 //! * The traits that authors implement: [`ImageFormat`], [`Planner`], [`Preprocessor`], [`Normalization`],
 //!   [`Augmentation`], [`ExperimentLogger`] and [`Postprocessor`].
 //! * [`Component`] and [`Registration`]: how a component enters the registry, built-in or not.
-//! * [`host`]: what a component can ask of the program that runs it.
+//! * [`host`]: services of the program that runs the component (log, progress, random seed, threads).
 //! * [`abi`]: the stable binary interface, which [`export_plugin!`] takes care of.
 
 pub mod abi;
@@ -52,7 +52,7 @@ pub use tensor_factory::{Make, TensorFactory};
 pub use variant::Variant;
 pub use vocabulary::EpochReport;
 
-/// Re-exported so that a plugin uses exactly the host's versions.
+/// Re-exported so that a plugin uses the same versions as the host.
 pub use inventory;
 pub use ndarray;
 pub use schemars;

@@ -7,6 +7,17 @@ use crate::axis::cubic_weights;
 use crate::label_resize::Votes;
 
 /// Maps an output voxel to a position in the input: `matrix * (voxel - output_center) + input_center`, (z, y, x).
+///
+/// Source: the grids of batchgenerators' `SpatialTransform`.
+///
+/// ```
+/// use nnunet_numerics::Affine;
+///
+/// // A rotation by 90 degrees in the plane of y and x about the center of a 5 x 5 slice.
+/// let matrix = [[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]];
+/// let affine = Affine { matrix, output_center: [0.0, 2.0, 2.0], input_center: [0.0, 2.0, 2.0] };
+/// assert!(affine.is_planar());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Affine {
     /// Rows give the input's z, y and x.
@@ -68,6 +79,23 @@ impl Affine {
 /// Samples an image of which `coefficients` are the cubic spline coefficients ([`prefilter`](crate::prefilter) with
 /// [`Boundary::Mirror`](crate::Boundary); of a [planar](Affine::is_planar) grid along y and x only). Positions outside
 /// the input give `outside`.
+///
+/// Source: `scipy.ndimage.map_coordinates(order=3, mode="constant")`.
+///
+/// ```
+/// use ndarray::Array3;
+/// use nnunet_numerics::{Affine, Boundary, prefilter, sample_affine};
+///
+/// let image = Array3::from_shape_fn((1, 4, 4), |(_, y, x)| (4 * y + x) as f32);
+/// let mut coefficients = image.clone();
+/// prefilter(coefficients.view_mut(), Boundary::Mirror, 1..3);
+/// // One voxel further along x.
+/// let matrix = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
+/// let shift = Affine { matrix, output_center: [0.0; 3], input_center: [0.0, 0.0, 1.0] };
+/// let shifted = sample_affine(coefficients.view(), [1, 4, 4], &shift, None, 0.0);
+/// assert!((shifted[[0, 2, 1]] - image[[0, 2, 2]]).abs() < 1e-4);
+/// assert_eq!(shifted[[0, 2, 3]], 0.0, "outside the image");
+/// ```
 #[must_use]
 pub fn sample_affine(
     coefficients: ArrayView3<'_, f32>,
@@ -92,6 +120,17 @@ pub fn sample_affine(
 }
 
 /// Samples a label map with linear indicators: the strongest label wins; positions outside give `outside`.
+///
+/// ```
+/// use ndarray::Array3;
+/// use nnunet_numerics::{Affine, sample_affine_labels};
+///
+/// let labels = Array3::from_shape_fn((1, 4, 4), |(_, _, x)| if x < 2 { 0.0 } else { 3.0 });
+/// let matrix = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.5]];
+/// let twice = Affine { matrix, output_center: [0.0; 3], input_center: [0.0; 3] };
+/// let enlarged = sample_affine_labels(labels.view(), [1, 4, 7], &twice, None, -1.0);
+/// assert!(enlarged.iter().all(|label| [0.0, 3.0].contains(label)), "no value between two labels");
+/// ```
 #[must_use]
 pub fn sample_affine_labels(
     labels: ArrayView3<'_, f32>,

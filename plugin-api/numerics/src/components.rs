@@ -33,12 +33,37 @@ const ALL: [[isize; 3]; 13] = [
 ];
 
 /// Labels the components of a mask whose voxels touch at faces.
+///
+/// ```
+/// use ndarray::Array3;
+/// use nnunet_numerics::connected_components;
+///
+/// let mut mask = Array3::from_elem((1, 2, 4), false);
+/// for voxel in [[0, 0, 0], [0, 0, 1], [0, 1, 3]] {
+///     mask[voxel] = true;
+/// }
+/// let components = connected_components(mask.view());
+/// assert_eq!(components.sizes, [2, 1]);
+/// assert_eq!(components.labels[[0, 0, 1]], 1);
+/// assert_eq!(components.labels[[0, 1, 3]], 2);
+/// ```
 #[must_use]
 pub fn connected_components(mask: ArrayView3<'_, bool>) -> Components {
     label(mask, &FACES)
 }
 
 /// Labels the components of a mask whose voxels touch at faces, edges or corners.
+///
+/// ```
+/// use ndarray::Array3;
+/// use nnunet_numerics::{connected_components, connected_components_26};
+///
+/// let mut diagonal = Array3::from_elem((1, 2, 2), false);
+/// diagonal[[0, 0, 0]] = true;
+/// diagonal[[0, 1, 1]] = true;
+/// assert_eq!(connected_components(diagonal.view()).sizes, [1, 1]);
+/// assert_eq!(connected_components_26(diagonal.view()).sizes, [2]);
+/// ```
 #[must_use]
 pub fn connected_components_26(mask: ArrayView3<'_, bool>) -> Components {
     label(mask, &ALL)

@@ -3,6 +3,18 @@
 use ndarray::Array3;
 
 /// Sets every background voxel that cannot reach the border through face neighbors.
+///
+/// Source: `scipy.ndimage.binary_fill_holes`.
+///
+/// ```
+/// use ndarray::Array3;
+/// use nnunet_numerics::fill_holes;
+///
+/// let mut ring = Array3::from_elem((3, 3, 3), true);
+/// ring[[1, 1, 1]] = false;
+/// fill_holes(&mut ring);
+/// assert!(ring[[1, 1, 1]]);
+/// ```
 pub fn fill_holes(mask: &mut Array3<bool>) {
     let [nz, ny, nx] = [mask.shape()[0], mask.shape()[1], mask.shape()[2]];
     if mask.iter().all(|set| *set) || mask.is_empty() {

@@ -13,7 +13,7 @@ use crate::{Architecture, Loss, Trainer};
 #[derive(Debug)]
 pub enum Torch {}
 
-/// The factories of the kinds that need tensors.
+/// Access to the factories of the kinds that need tensors.
 ///
 /// ```no_run
 /// use nnunet_plugin_api::{Component, Config, Loss, Result, TensorFactories};
@@ -63,7 +63,7 @@ macro_rules! kinds {
 
             fn $fn(make: &(dyn Any + Send + Sync), config: &Config) -> Result<Box<dyn Any + Send>> {
                 let make = make.downcast_ref::<Make<dyn $trait>>();
-                let make = make.ok_or_else(|| Error::message("a factory of another kind"))?;
+                let make = make.ok_or_else(|| Error::message("the component is of another kind than its factory"))?;
                 Ok(Box::new(Created::$trait($fn::export(make(config)?))))
             }
         )*

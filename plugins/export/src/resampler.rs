@@ -23,7 +23,7 @@ impl ExportResampler {
     /// The resampler of a v1 case.
     ///
     /// # Errors
-    /// Properties without what preprocessing adds.
+    /// Returns an error if the properties lack the values that preprocessing adds.
     pub fn of_v1(plans: &Plans, case: &CaseProperties) -> Result<Self> {
         let missing = || Error::message("the case has no size or spacing after resampling");
         let after = case.spacing_after_resampling.ok_or_else(missing)?;
@@ -106,7 +106,7 @@ impl SlabResampler {
     /// The next rows of the network's grid, (classes, n, y, x) in its order; gives what has become known.
     ///
     /// # Errors
-    /// Rows of another size than the ones before.
+    /// Returns an error if the rows have another size than those before.
     pub fn push(&mut self, rows: Array4<f32>) -> Result<Option<Slab>> {
         let back = self.grids.transpose_backward;
         let rows = rows.permuted_axes([0, back[0] + 1, back[1] + 1, back[2] + 1]);

@@ -1,4 +1,4 @@
-//! Where tiles lie.
+//! Positions of tiles.
 
 use nnunet_numerics::stats::round_half_even;
 

@@ -27,7 +27,7 @@ pub struct GdlConfig {
     pub square: bool,
     /// Weigh classes by the inverse of their squared volume, as the paper does, not of the volume.
     pub square_volumes: bool,
-    /// Voxels of this label do not count.
+    /// Voxels with this label are ignored.
     pub ignore_label: Option<i64>,
 }
 
@@ -73,7 +73,7 @@ impl GeneralizedDice {
     /// Negative generalized Dice, where voxels whose `mask` (batch, 1, space...) is 0 do not count.
     ///
     /// # Errors
-    /// Shapes that do not fit.
+    /// Returns an error if the shapes do not fit.
     pub fn masked(&self, logits: &Tensor, target: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
         self.dice(&softmax(logits)?, target, mask)
     }

@@ -28,7 +28,7 @@ const MASK_NORM_REDUCTION: f64 = 0.75;
 
 /// Location of the data to plan for.
 #[derive(Debug, Clone, Default)]
-pub struct Places {
+pub struct DataPaths {
     /// Cropped cases, sorted.
     pub list_of_npz_files: Vec<String>,
     /// Folder of the preprocessed task.
@@ -39,7 +39,7 @@ pub struct Places {
 ///
 /// # Errors
 /// Returns the error of a planner's hook, or an error if no patch fits into memory.
-pub fn make_plans(planner: &Resolved, fingerprint: &Fingerprint, places: &Places) -> Result<Plans> {
+pub fn make_plans(planner: &Resolved, fingerprint: &Fingerprint, paths: &DataPaths) -> Result<Plans> {
     let settings = &planner.settings;
     let target = match planner.target_spacing(fingerprint)? {
         Some(spacing) => spacing,
@@ -53,8 +53,8 @@ pub fn make_plans(planner: &Resolved, fingerprint: &Fingerprint, places: &Places
         modalities: fingerprint.modalities.clone(),
         normalization_schemes: fingerprint.modalities.iter().map(|name| scheme(settings, name)).collect(),
         dataset_properties: fingerprint.clone(),
-        list_of_npz_files: places.list_of_npz_files.clone(),
-        preprocessed_data_folder: places.preprocessed_data_folder.clone(),
+        list_of_npz_files: paths.list_of_npz_files.clone(),
+        preprocessed_data_folder: paths.preprocessed_data_folder.clone(),
         num_classes: fingerprint.all_classes.len(),
         all_classes: fingerprint.all_classes.clone(),
         base_num_features: settings.base_num_features,

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use nnunet_formats::json::{self, Json};
-use nnunet_planning::{Places, make_plans, resolve};
+use nnunet_planning::{DataPaths, make_plans, resolve};
 use nnunet_plugin_core::vocabulary::{Fingerprint, Plans, Stage};
 use nnunet_plugin_core::{Error, Factory, Registration, inventory};
 use nnunet_test_support::difference;
@@ -104,7 +104,7 @@ fn every_planner_plans_as_v1() {
         for name in names {
             let Some(want) = set.get("plans").unwrap().get(&name) else { continue };
             let planner = resolve(&name, &lookup).unwrap();
-            let plans = make_plans(&planner, &fingerprint, &Places::default()).unwrap();
+            let plans = make_plans(&planner, &fingerprint, &DataPaths::default()).unwrap();
             let settings = &planner.settings;
             let file = format!("{}_plans_{}D.pkl", settings.plans_identifier, settings.dimensions);
             // v1's CT2 planner normalizes channels that were declared `noNorm`; ours leaves them (docs/decisions.md).

@@ -41,7 +41,7 @@ pub trait CaseSource: Send + Sync {
     /// Copies a box (z, y, x) of image and labels into arrays of its size. Nothing else of the case is read.
     ///
     /// # Errors
-    /// A case that cannot be read.
+    /// Returns an error if a case cannot be read.
     fn read(
         &self,
         case: usize,
@@ -56,7 +56,7 @@ pub trait CaseSource: Send + Sync {
 pub struct BatchPlan {
     /// Samples per batch.
     pub batch_size: usize,
-    /// Share of samples without a foreground guarantee is one minus this.
+    /// Fraction of samples that are guaranteed to contain foreground (`oversample_foreground_percent`).
     pub oversample_foreground: f64,
     /// Augmentation; validation batches have none.
     pub augmentation: Option<Arc<dyn Augmentation>>,
@@ -66,7 +66,7 @@ pub struct BatchPlan {
     pub scales: Vec<Vec<f64>>,
     /// Labels of every region, when the targets are overlapping regions.
     pub regions: Option<Vec<Vec<u8>>>,
-    /// Start of all random numbers.
+    /// Random seed.
     pub seed: u64,
 }
 
@@ -97,7 +97,7 @@ impl Batch {
     /// The same batch in pinned memory, for a GPU; otherwise as it is.
     ///
     /// # Errors
-    /// What libtorch says.
+    /// Returns an error of libtorch.
     pub(crate) fn pinned_for(self, device: Device) -> Result<Self> {
         if device == Device::Cpu {
             return Ok(self);
@@ -109,7 +109,7 @@ impl Batch {
     /// The same batch on a device.
     ///
     /// # Errors
-    /// What libtorch says.
+    /// Returns an error of libtorch.
     pub fn on(self, device: Device) -> Result<Self> {
         // From pinned memory the copy runs while earlier kernels do.
         let on = |tensor: &Tensor| -> Result<Tensor> {
@@ -134,7 +134,7 @@ impl BatchPlan {
     /// Makes batch `index` of an epoch. It depends on seed, epoch and index alone.
     ///
     /// # Errors
-    /// A case that cannot be read; what the augmentation returns.
+    /// Returns an error if a case cannot be read, or the error of the augmentation.
     pub fn make(&self, source: &dyn CaseSource, epoch: usize, index: usize) -> Result<Batch> {
         let scales: Vec<[f64; 3]> = self.scales.iter().map(|scale| in_3d(scale, 1.0)).collect();
         let mut data = Vec::new();

@@ -26,7 +26,7 @@ impl OnlineEvaluation {
     /// `logits` (batch, outputs, space...), `target` (batch, 1, space...) int64 or (batch, regions, space...) float.
     ///
     /// # Errors
-    /// What libtorch says.
+    /// Returns an error of libtorch.
     pub fn add(&mut self, logits: &Tensor, target: &Tensor) -> Result<()> {
         let strongest = if self.regions { None } else { Some(logits.f_argmax(1, false)?) };
         for i in 0..self.tp.len() {

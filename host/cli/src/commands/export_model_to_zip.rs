@@ -1,4 +1,4 @@
-//! `export_model_to_zip`: trained models as one file for others.
+//! `export_model_to_zip`: exports trained models to a zip archive.
 
 use std::path::PathBuf;
 

@@ -22,7 +22,7 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Print plans for reading; with --json, all of them.
+    /// Print a summary of plans; with --json, the complete plans.
     Show(Named),
     /// Change values, check the result and write pickle and JSON.
     Edit(Edit),

@@ -1,4 +1,4 @@
-//! `plot_task_pngs`: a look at every case of a task.
+//! `plot_task_pngs`: draws every case of a task.
 
 use std::path::{Path, PathBuf};
 

@@ -28,7 +28,7 @@ pub struct Named {
 /// Arguments of v1's `download_pretrained_model_by_url`.
 #[derive(Debug, clap::Args)]
 pub struct Url {
-    /// Where the archive lies.
+    /// URL of the archive.
     url: String,
 }
 
@@ -73,7 +73,7 @@ pub(crate) fn print_info(args: &Named) -> Result<()> {
     Ok(())
 }
 
-/// Says how to get a model.
+/// Shows how to download a model.
 ///
 /// # Errors
 /// Always returns an error: nothing is downloaded.
@@ -86,7 +86,7 @@ pub(crate) fn download(args: &Named) -> Result<()> {
     )
 }
 
-/// Says how to get the archive of an address.
+/// Shows how to download an archive from a URL.
 ///
 /// # Errors
 /// Always returns an error: nothing is downloaded.

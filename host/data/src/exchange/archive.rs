@@ -10,7 +10,7 @@ use zip::write::SimpleFileOptions;
 
 /// Files of a fold without which it cannot predict.
 const NEEDED: [&str; 2] = ["model_final_checkpoint.model", "model_final_checkpoint.model.pkl"];
-/// Files of a fold that tell how it came about.
+/// Files that describe how a fold was trained.
 const WELCOME: [&str; 3] = ["debug.json", "progress.png", "network_architecture.pdf"];
 
 /// What to export.

@@ -37,7 +37,7 @@ pub struct Job<'a> {
 /// stay until their new ones are complete. Cases that the data set does not have are removed.
 ///
 /// # Errors
-/// All cases that cannot be preprocessed, together.
+/// Returns an error that lists all cases that cannot be preprocessed.
 pub fn preprocess(job: &Job<'_>, folder: &Path, limits: Limits) -> Result<()> {
     job.store.check_names(&job.dataset.names())?;
     sweep(folder)?;
@@ -78,7 +78,7 @@ impl CaseStep for Step<'_> {
 ///
 /// # Errors
 /// Returns an I/O error.
-pub fn copy_truths(dataset: &RawDataset, preprocessed: &Path) -> Result<()> {
+pub fn copy_reference_labels(dataset: &RawDataset, preprocessed: &Path) -> Result<()> {
     let folder = preprocessed.join("gt_segmentations");
     folders::create(&folder)?;
     let ending = &dataset.description.file_ending;

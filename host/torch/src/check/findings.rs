@@ -4,7 +4,7 @@ use nnunet_cli::report;
 use nnunet_plugin_api::{Error, Result as ComponentResult};
 use serde_json::json;
 
-/// What a check finds wrong.
+/// Failures that a check finds.
 pub(super) type Finding = Result<(), String>;
 
 /// Prints findings and counts the bad ones.
@@ -45,7 +45,7 @@ impl Report {
 
 /// Whether two results of the same input are the same.
 pub(super) fn same<T: PartialEq>(a: &T, b: &T) -> Finding {
-    if a == b { Ok(()) } else { Err("the same input gave another result".to_owned()) }
+    if a == b { Ok(()) } else { Err("the same input gave a different result".to_owned()) }
 }
 
 /// An error as a finding.

@@ -65,7 +65,7 @@ fn check_tensors(factory: &Factory, report: &mut Report) {
         tensors::architecture(make, report);
     }
     if let Some(make) = factory.loss()
-        && let Some(loss) = report.made("is made from its defaults", make(&Config::new()))
+        && let Some(loss) = report.made("is created from its defaults", make(&Config::new()))
     {
         tensors::loss(&*loss, report);
     }

@@ -1,4 +1,4 @@
-//! What `nnunet doctor` says of libtorch.
+//! Facts about libtorch for `nnunet doctor`.
 
 use nnunet_cli::commands::device::DeviceChoice;
 use nnunet_cli::doctor::{Cuda, Libtorch};
@@ -31,7 +31,7 @@ fn cuda_facts(folder: Option<&std::path::Path>) -> Cuda {
     let loaded = match folder {
         _ if nnunet_torch_ops::cuda_is_registered() => Ok(()),
         Some(folder) => cuda::load(folder),
-        None => Err(cuda::NoCuda::Loader("libtorch_cpu.so is nowhere".to_owned())),
+        None => Err(cuda::NoCuda::Loader("libtorch_cpu.so was not found".to_owned())),
     };
     Cuda {
         version: folder.and_then(packages::cuda_version),

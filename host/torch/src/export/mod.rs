@@ -8,7 +8,8 @@ use anyhow::{Result, ensure};
 use ndarray::{Array3, Axis};
 use nnunet_data::records;
 use nnunet_inference::{
-    ExportResampler, Heads, Slab, SlabResampler, Storage, from_tensor, labels_to_cropped_grid, to_tensor,
+    ExportResampler, SegmentationHeads, Slab, SlabResampler, Storage, from_tensor, labels_to_cropped_grid,
+    to_tensor,
 };
 use nnunet_plugin_api::tch::{Device, Kind, Tensor};
 use nnunet_plugin_api::vocabulary::CaseProperties;
@@ -92,7 +93,7 @@ impl<'a> Export<'a> {
     fn reduces_on_device(&self, rows: &Tensor) -> bool {
         rows.device() != Device::Cpu
             && matches!(self.route, Route::Slabs(_))
-            && matches!(self.processing.output_head(), Heads::Labels(_))
+            && matches!(self.processing.output_head(), SegmentationHeads::Labels(_))
             && self.probabilities.is_none()
             && !self.resampler.resamples()
     }

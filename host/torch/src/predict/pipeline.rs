@@ -1,6 +1,6 @@
 //! Cases one after the other through three stages that work at the same time: preprocessing, network, export. Bounded
-//! queues between them, and a share of the memory for each case from its beginning to its end, hold a stage back that is
-//! ahead of the next one.
+//! queues between them, and a share of the memory for each case from its beginning to its end, hold a stage back that
+//! is ahead of the next one.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -283,7 +283,7 @@ fn catching<T>(stage: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(stage)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-        Err(anyhow!("a fault of the program: {}", text.unwrap_or_else(|| "it panicked".to_owned())))
+        Err(anyhow!("internal error: {}", text.unwrap_or_else(|| "it panicked".to_owned())))
     })
 }
 

@@ -19,7 +19,7 @@ use crate::v1::model_info::ModelInfo;
 use crate::v1::network as v1_network;
 use crate::{components, network};
 
-/// Puts the project's components into a blueprint, and what names of its configuration file stand for: the model must
+/// Applies the project's choices to a blueprint, and replaces names defined in its configuration file: the model must
 /// be usable without that file.
 pub(super) fn choose(blueprint: &mut Blueprint, session: &Session) -> Result<()> {
     session.choices.apply(blueprint);
@@ -31,7 +31,7 @@ pub(super) fn choose(blueprint: &mut Blueprint, session: &Session) -> Result<()>
     Ok(())
 }
 
-/// What the network must fit.
+/// The specification of the network.
 pub(super) fn spec(job: &Job<'_>, trainer: &Resolved) -> NetworkSpec {
     let regions = trainer.blueprint.regions.as_ref();
     v1_network::spec(&job.plans, job.stage(), regions, job.is_second_stage())
@@ -68,11 +68,11 @@ fn loss(trainer: &Resolved, context: &LossContext, session: &Session) -> Result<
         let name = trainer.names.last().map_or("", String::as_str);
         let loss = &choice.name;
         if session.choices.loss.is_none() {
-            report::line(&format!("trainer {name} brings a loss of its own in place of {loss}"));
+            report::line(&format!("trainer {name} uses its own loss instead of {loss}"));
             return Ok(own);
         }
         report::line(&format!(
-            "the loss {loss} of [use] in nnunet.toml takes the place of the one that trainer {name} brings"
+            "[use] in nnunet.toml selects the loss {loss} instead of that of trainer {name}"
         ));
     }
     if components::has_parameter(&session.registry, Kind::Loss, &choice.name, "batch_dice") {

@@ -1,4 +1,4 @@
-//! What a run works on: folders, plans and stage, from the command's arguments.
+//! Folders, plans and stage of a run, from the command's arguments.
 
 use std::path::PathBuf;
 

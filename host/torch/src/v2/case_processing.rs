@@ -9,7 +9,7 @@ use nnunet_data::folders::copy_file;
 use nnunet_data::v2::{Dataset, properties_to_pickle};
 use nnunet_formats::Geometry;
 use nnunet_formats::pickle::Value;
-use nnunet_inference::{Heads, paste, sigmoid, softmax};
+use nnunet_inference::{SegmentationHeads, paste, sigmoid, softmax};
 use nnunet_plugin_api::Postprocessor;
 use nnunet_plugin_api::vocabulary::CaseProperties;
 use nnunet_preprocessing::Normalizations;
@@ -27,7 +27,7 @@ pub(super) struct V2Processing {
     pub(super) plans: Plans,
     pub(super) dataset: Dataset,
     pub(super) configuration: Configuration,
-    pub(super) output_head: Heads,
+    pub(super) output_head: SegmentationHeads,
     pub(super) normalizations: Normalizations,
     /// Label maps of a cascade's first stage.
     pub(super) first_stage: Option<FirstStageLabels>,
@@ -83,7 +83,7 @@ impl CaseProcessing for V2Processing {
 }
 
 impl CaseExport for V2Processing {
-    fn output_head(&self) -> &Heads {
+    fn output_head(&self) -> &SegmentationHeads {
         &self.output_head
     }
 
@@ -98,9 +98,9 @@ impl CaseExport for V2Processing {
             scores.mapv_inplace(|value| half::f16::from_f32(value).to_f32());
         }
         match &self.output_head {
-            Heads::Regions(_) => sigmoid(scores),
-            Heads::Labels(_) if self.save_probabilities => softmax(scores),
-            Heads::Labels(_) => {}
+            SegmentationHeads::Regions(_) => sigmoid(scores),
+            SegmentationHeads::Labels(_) if self.save_probabilities => softmax(scores),
+            SegmentationHeads::Labels(_) => {}
         }
     }
 

@@ -1,4 +1,5 @@
-//! The network of a configuration of v2's plans, as the choice of an architecture: the built-in ones and plugins' alike.
+//! The network of a configuration of v2's plans, as the choice of an architecture: the built-in ones and plugins'
+//! alike.
 
 use anyhow::{Context, Result};
 use nnunet_engine::registry::Registry;
@@ -112,7 +113,7 @@ impl PlannedNetwork {
         first?.as_u64().map(|first| first as usize)
     }
 
-    /// What the network must fit. Architectures that take no `arch_kwargs` find the plans' values here.
+    /// The specification of the network. Architectures that take no `arch_kwargs` find the plans' values here.
     pub(super) fn spec(&self, input_channels: usize, outputs: usize, patch_size: &[usize]) -> NetworkSpec {
         let kwargs = &self.0.arch_kwargs;
         let vectors = |key: &str| -> Vec<Vec<usize>> {

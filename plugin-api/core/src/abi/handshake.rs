@@ -225,6 +225,17 @@ impl Handshake {
     /// plugin with tensors, libtorch's version and C++ ABI; name and version must be there. License, version of the API
     /// crate and compiler are shown to the user and exclude nothing.
     ///
+    /// ```
+    /// use nnunet_plugin_api::abi::Handshake;
+    ///
+    /// let unwinds = true;
+    /// let plugin = Handshake::new("my-plugin", "0.1.0", "Apache-2.0", unwinds);
+    /// assert_eq!(plugin.check(), Ok(()));
+    ///
+    /// let aborts = Handshake::new("my-plugin", "0.1.0", "Apache-2.0", false);
+    /// assert!(aborts.check().unwrap_err().to_string().starts_with("panic strategy: found abort"));
+    /// ```
+    ///
     /// # Errors
     /// Returns the first field that does not fit.
     pub fn check(&self) -> Result<(), HandshakeError> {

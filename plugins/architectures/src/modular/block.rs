@@ -18,7 +18,7 @@ pub(super) struct BlockShape<'a> {
     pub stride: &'a [usize],
 }
 
-/// Convolutions, norms and the way around them.
+/// Convolutions, norms and the skip connection.
 #[derive(Debug)]
 pub(super) struct Block {
     kind: BlockKind,
@@ -29,7 +29,7 @@ pub(super) struct Block {
     dropout: f64,
 }
 
-/// The way around a block.
+/// The skip connection of a residual block.
 #[derive(Debug)]
 enum Skip {
     None,
@@ -177,6 +177,17 @@ fn plain(
     Ok((conv, norm))
 }
 
+/// Two convolutions with their norms, made by `layer` from a number (1 or 2) and a shape; the first one has the stride and
+/// changes the features.
+fn two_layers(
+    shape: &BlockShape<'_>,
+    layer: impl FnMut((u8, &BlockShape<'_>)) -> Result<(Convolution, Normalization)>,
+) -> Result<Vec<(Convolution, Normalization)>> {
+    let one = vec![1; shape.kernel.len()];
+    let second = BlockShape { input: shape.output, stride: &one, ..*shape };
+    [(1, shape), (2, &second)].into_iter().map(layer).collect()
+}
+
 /// v1 `BasicResidualBlock`.
 fn residual(
     vars: &mut dyn VarFactory,
@@ -184,18 +195,15 @@ fn residual(
     config: &ModularConfig,
     shape: &BlockShape<'_>,
 ) -> Result<Vec<(Convolution, Normalization)>> {
-    let one = vec![1; shape.kernel.len()];
-    let second = BlockShape { input: shape.output, stride: &one, ..*shape };
-    let mut layers = Vec::new();
-    for (i, shape) in [(1, shape), (2, &second)] {
+    let axes = shape.kernel.len();
+    two_layers(shape, |(i, shape)| {
         let conv = convolution(vars, &format!("{name}.conv{i}"), config, shape)?;
-        let norm = normalization(vars, &format!("{name}.norm{i}"), config, shape.output, shape.kernel.len())?;
+        let norm = normalization(vars, &format!("{name}.norm{i}"), config, shape.output, axes)?;
         if i == 2 && config.zero_last_norm {
             norm.zero()?;
         }
-        layers.push((conv, norm));
-    }
-    Ok(layers)
+        Ok((conv, norm))
+    })
 }
 
 /// v1 `BasicPreActResidualBlock`: norms come before their convolutions.
@@ -205,14 +213,11 @@ fn pre_activation(
     config: &ModularConfig,
     shape: &BlockShape<'_>,
 ) -> Result<Vec<(Convolution, Normalization)>> {
-    let one = vec![1; shape.kernel.len()];
-    let second = BlockShape { input: shape.output, stride: &one, ..*shape };
-    let mut layers = Vec::new();
-    for (i, shape) in [(1, shape), (2, &second)] {
-        let norm = normalization(vars, &format!("{name}.norm{i}"), config, shape.input, shape.kernel.len())?;
-        layers.push((convolution(vars, &format!("{name}.conv{i}"), config, shape)?, norm));
-    }
-    Ok(layers)
+    let axes = shape.kernel.len();
+    two_layers(shape, |(i, shape)| {
+        let norm = normalization(vars, &format!("{name}.norm{i}"), config, shape.input, axes)?;
+        Ok((convolution(vars, &format!("{name}.conv{i}"), config, shape)?, norm))
+    })
 }
 
 fn changes_shape(shape: &BlockShape<'_>) -> bool {

@@ -1,6 +1,7 @@
 //! Optimizers, with their state under the names of torch's state dict.
 
 mod adam;
+mod per_parameter;
 mod ranger;
 mod sgd;
 
@@ -20,7 +21,7 @@ pub trait Optimize: Debug + Send {
     /// One step.
     ///
     /// # Errors
-    /// What libtorch says.
+    /// Returns an error of libtorch.
     fn step(&mut self, store: &ParameterStore, learning_rate: f64) -> Result<()> {
         self.step_unless(store, learning_rate, None)
     }
@@ -29,7 +30,7 @@ pub trait Optimize: Debug + Send {
     /// optimizers leave the decision to the device; others read it, and so wait for the device.
     ///
     /// # Errors
-    /// What libtorch says.
+    /// Returns an error of libtorch.
     fn step_unless(
         &mut self,
         store: &ParameterStore,
@@ -46,7 +47,7 @@ pub trait Optimize: Debug + Send {
     /// Takes over the state of a trainable parameter, as [`Optimize::state`] gives it.
     ///
     /// # Errors
-    /// A value that is missing.
+    /// Returns an error if a value is missing.
     fn restore(&mut self, parameter: usize, state: State) -> Result<()>;
 
     /// Changes the momentum where there is one.
@@ -138,6 +139,11 @@ fn is_skipped(skip: Option<&Tensor>) -> Result<bool> {
         Some(skip) => f64::try_from(skip)? != 0.0,
         None => false,
     })
+}
+
+/// A tensor of a state.
+fn named(name: &str, tensor: &Tensor) -> (String, StateValue) {
+    (name.to_owned(), StateValue::Tensor(tensor.shallow_clone()))
 }
 
 /// Removes a value from a state.

@@ -25,7 +25,7 @@ struct Shared {
     /// Cases at a time; 8 by default, or nnUNet_def_n_proc.
     #[arg(long = "np", value_name = "N")]
     processes: Option<usize>,
-    /// Pass over references without a prediction.
+    /// Ignore references without a prediction.
     #[arg(long)]
     chill: bool,
 }
@@ -39,7 +39,7 @@ pub struct Folder {
     /// dataset.json of the data set.
     #[arg(long = "djfile", required = true, value_name = "FILE")]
     dataset: PathBuf,
-    /// plans.json of the model; accepted as v2's, nothing in it is needed.
+    /// plans.json of the model; accepted for compatibility with v2, has no effect.
     #[arg(long = "pfile", value_name = "FILE")]
     plans: Option<PathBuf>,
 }

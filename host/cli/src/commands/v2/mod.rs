@@ -38,7 +38,7 @@ pub enum Command {
     PlanAndPreprocess(plan_and_preprocess::Args),
     /// Preprocess data sets by their plans.
     Preprocess(preprocess::Args),
-    /// Take the plans of another data set, to start from its models.
+    /// Transfer the plans of a data set to another one, for pretrained weights.
     MovePlansBetweenDatasets(move_plans::Args),
     /// Turn a task of v1 into a data set.
     #[command(name = "convert_old_nnUNet_dataset")]
@@ -48,17 +48,17 @@ pub enum Command {
     ConvertMsd(convert::Msd),
     /// Turn a data set into a task of v1.
     ConvertToTask(convert::ToTask),
-    /// Not there yet.
+    /// Not available yet.
     Train(later::Args),
-    /// Not there yet.
+    /// Not available yet.
     FindBestConfiguration(later::Args),
-    /// Not there yet.
+    /// Not available yet.
     DeterminePostprocessing(later::Args),
-    /// Not there yet.
+    /// Not available yet.
     AccumulateCrossvalResults(later::Args),
     /// Apply a postprocessing to a folder of label maps.
     ApplyPostprocessing(apply_postprocessing::Args),
-    /// Show how to get and install the model of an address.
+    /// Show how to download and install a model from a URL.
     DownloadPretrainedModelByUrl(models::Download),
     /// Average the predicted probabilities of several models.
     Ensemble(ensemble::Args),

@@ -91,7 +91,7 @@ struct Shared {
     /// Where the network runs: auto (the first GPU that works, else the CPU), cpu, cuda or cuda:N.
     #[arg(long, default_value_t, value_name = "DEVICE")]
     device: DeviceChoice,
-    /// No progress bar; there is none either where output is not a terminal.
+    /// Do not show a progress bar. There is none if the output is not a terminal.
     #[arg(long)]
     disable_progress_bar: bool,
     /// Add probabilities up in the machine's memory and not on the GPU.

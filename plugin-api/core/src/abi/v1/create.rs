@@ -18,6 +18,6 @@ pub(super) fn create(factory: &Factory, config: &Config) -> Result<Created> {
             Ok(created) => Ok(*created),
             Err(_) => Err(Error::message("the factory makes nothing that can cross the boundary")),
         },
-        Factory::Elsewhere => Err(Error::message("needs tensors, which this program does not have")),
+        Factory::DescriptionOnly => Err(Error::message("needs tensors, which this program does not have")),
     }
 }

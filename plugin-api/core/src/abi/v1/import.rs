@@ -51,9 +51,30 @@ pub fn import(root: PluginRootRef, info: Info, plugin: &str) -> Component {
 
 /// The same component behind both adapters, in this image: every call goes the way it would go to a plugin. For tests
 /// and measurements. Components that need tensors are left as they are: nnunet-plugin-torch has this function for them.
+///
+/// ```
+/// use nnunet_plugin_api::abi::v1::through_adapters;
+/// use nnunet_plugin_api::ndarray::Array3;
+/// use nnunet_plugin_api::{Component, Config, Factory, Info, Kind, LabelVolume, Postprocessor, Result};
+///
+/// struct Panics;
+/// impl Postprocessor for Panics {
+///     fn apply(&self, _labels: &mut LabelVolume) -> Result<()> { panic!("index out of range") }
+/// }
+///
+/// let info = Info::new(Kind::Postprocessor, "Panics", "Panics.");
+/// let component = through_adapters(Component::postprocessor(info, |_| Ok(Box::new(Panics))), "my-plugin");
+/// let Factory::Postprocessor(make) = &component.factory else { panic!("another kind") };
+/// let mut volume = LabelVolume { labels: Array3::zeros((1, 1, 1)), spacing: [1.0; 3] };
+/// let error = make(&Config::new()).unwrap().apply(&mut volume).unwrap_err();
+/// assert_eq!(
+///     error.to_string(),
+///     "plugin my-plugin, postprocessor Panics: apply: panicked: index out of range",
+/// );
+/// ```
 #[must_use]
 pub fn through_adapters(component: Component, plugin: &str) -> Component {
-    if matches!(component.factory, Factory::Elsewhere | Factory::Tensors(_)) {
+    if matches!(component.factory, Factory::DescriptionOnly | Factory::Tensors(_)) {
         return component;
     }
     let (info, create) = creating(component);
@@ -93,7 +114,7 @@ fn without_tensors(create: Create, info: Info, plugin: &str) -> Component {
         Kind::Logger => factory!(Logger, logger::import, create, label),
         Kind::Postprocessor => factory!(Postprocessor, postprocessor::import, create, label),
         Kind::Augmentation => factory!(Augmentation, augmentation::import, create, label),
-        Kind::Architecture | Kind::Loss | Kind::Trainer => Factory::Elsewhere,
+        Kind::Architecture | Kind::Loss | Kind::Trainer => Factory::DescriptionOnly,
     };
     Component { info, factory }
 }
