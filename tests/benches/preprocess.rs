@@ -101,13 +101,13 @@ fn compare(title: &str, world: &World, task: &str, original: &Original, python: 
         convert.args(["v2", "convert_old_nnUNet_dataset"]).arg(raw).arg(name);
         measure(&mut convert, world);
     }
-    let arguments = || original.arguments.iter().chain([&&task[4..7]]);
-    let theirs = measure(Command::new(python.join(original.command)).args(arguments()), world);
+    let arguments: Vec<&str> = original.arguments.iter().copied().chain([&task[4..7]]).collect();
+    let theirs = measure(Command::new(python.join(original.command)).args(&arguments), world);
     for folder in original.made {
         std::fs::remove_dir_all(world.path(folder)).unwrap();
         std::fs::create_dir(world.path(folder)).unwrap();
     }
-    let ours = measure(Command::new(&nnunet).args(original.ours).args(arguments()), world);
+    let ours = measure(Command::new(&nnunet).args(original.ours).args(&arguments), world);
     println!(
         "| {title} | {:.1} s | {:.1} s | {:.1} | {:.0} MB | {:.0} MB | {:.2} |",
         theirs.seconds,
