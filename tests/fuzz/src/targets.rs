@@ -25,6 +25,8 @@ const TIFF_TAGS: usize = 256 << 20;
 /// The index of a Blosc2 file may be a run of one offset; a box of it is read with blocks of 64 MB at most.
 const PER_BLOSC_BYTE: usize = 4096 * 2;
 const BLOSC_BLOCKS: usize = 6 << 26;
+/// What copies of shared objects may take in any pickle.
+const PICKLE_COPIES: usize = 128 << 20;
 /// Larger files make rounds slow.
 const LARGEST_SEED_FILE: usize = 300_000;
 /// Most files that are taken from a folder.
@@ -69,12 +71,13 @@ pub(crate) fn target(name: &str, folder: &Path) -> Option<Target> {
     let mut seeds = made(name, folder);
     seeds.extend(found(name).into_iter().filter_map(|path| std::fs::read(path).ok()));
     seeds.retain(|bytes| bytes.len() <= LARGEST_SEED_FILE);
-    let more = match name {
-        "tif" => TIFF_TAGS,
-        "b2nd" => BLOSC_BLOCKS,
-        _ => 0,
+    let base = match name {
+        "tif" => BASE + TIFF_TAGS,
+        "b2nd" => BASE + BLOSC_BLOCKS,
+        "pickle" | "checkpoint" => BASE + PICKLE_COPIES,
+        _ => BASE,
     };
-    Some(Target { ending, seeds, read, per_byte, base: BASE + more })
+    Some(Target { ending, seeds, read, per_byte, base })
 }
 
 /// Reads the first voxels of an array of Blosc2.
