@@ -48,6 +48,10 @@ at::Tensor& copy_(at::Tensor& to, const at::Tensor& from, bool asynchronous) {
     if (!depth) {
       counts().uploads++;
       trace("UPLOAD");
+      if (stream) {
+        counts().early_uploads++;
+        pending().add(to.storage().data());
+      }
       if (PinnedMemory::instance().holds(from.storage().data())) counts().pinned_uploads++;
     }
   } else {
@@ -69,6 +73,43 @@ at::Tensor copy_from_and_resize(const at::Tensor& from, const at::Tensor& to) {
   if (place.sizes() != from.sizes()) place.resize_(from.sizes());
   copy_(place, from, false);
   return to;
+}
+
+// The program asks for other kernels of the CPU by name, and for another instance norm. The same ones here: then results are
+// those of the CPU to the bit.
+at::Tensor channels_last(const at::Tensor& x) { return x.permute({0, 2, 3, 4, 1}).contiguous().permute({0, 4, 1, 2, 3}); }
+
+at::Tensor instance_norm(const at::Tensor& x, const std::optional<at::Tensor>& weight,
+                         const std::optional<at::Tensor>& bias, const std::optional<at::Tensor>& mean,
+                         const std::optional<at::Tensor>& variance, bool use_input, double momentum, double eps,
+                         bool cudnn) {
+  if (x.dim() != 5) {
+    return at::native::instance_norm(x, weight, bias, mean, variance, use_input, momentum, eps, cudnn);
+  }
+  if (x.scalar_type() == at::kFloat && x.requires_grad()) {
+    return channels_last(at::group_norm(x.contiguous(), x.size(1), weight, bias, eps));
+  }
+  std::vector<at::Tensor> samples;
+  for (auto& sample : x.split(1)) {
+    samples.push_back(at::batch_norm(sample, weight, bias, {}, {}, true, momentum, eps, false));
+  }
+  return at::cat(samples);
+}
+
+at::Tensor convolution(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias,
+                       Sizes stride, Sizes padding, Sizes dilation, bool transposed, Sizes output_padding,
+                       c10::SymInt groups) {
+  kernel("aten::convolution");
+  TORCH_CHECK(x.device() == weight.device(), "Expected all tensors to be on the same device, but aten::convolution got ",
+              x.device(), " and ", weight.device());
+  pending().check(x.storage().data(), "aten::convolution");
+  Inside inside;
+  auto there = bias ? std::optional<at::Tensor>(host(*bias)) : std::nullopt;
+  bool by_name = !transposed && x.scalar_type() == at::kFloat && !x.requires_grad() && !weight.requires_grad();
+  auto y = by_name ? at::mkldnn_convolution_symint(host(x), host(weight), there, padding, stride, dilation, groups)
+                   : at::convolution_symint(host(x), host(weight), there, stride, padding, dilation, transposed,
+                                            output_padding, groups);
+  return y.to(x.device());
 }
 
 at::Scalar local_scalar(const at::Tensor& tensor) {
@@ -125,6 +166,7 @@ void refuse_mixed_devices(const c10::OperatorHandle& op, torch::jit::Stack* stac
   auto look = [&](const at::Tensor& tensor) {
     if (!tensor.defined() || (tensor.is_cpu() && tensor.dim() == 0)) return;
     if (!seen) seen = tensor.device();
+    if (tensor.has_storage()) pending().check(tensor.storage().data(), name);
     TORCH_CHECK(*seen == tensor.device() || may_mix(name), "Expected all tensors to be on the same device, but ", name,
                 " got ", *seen, " and ", tensor.device());
   };
@@ -166,7 +208,11 @@ TORCH_LIBRARY_IMPL(aten, CUDA, m) {
     m.impl(name, torch::CppFunction::makeFromBoxedFunction<&on_the_cpu>());
   }
   // These choose a backend by the device of their input; the CPU's is meant.
-  for (auto name : {"convolution", "convolution_backward", "convolution_overrideable"}) {
+  m.impl("convolution", convolution);
+  for (auto name : {"convolution_backward", "convolution_overrideable"}) {
     m.impl(name, torch::CppFunction::makeFromBoxedFunction<&on_the_cpu>());
   }
+  m.impl("record_stream", [](at::Tensor&, at::Stream) {});
 }
+
+TORCH_LIBRARY_IMPL(aten, AutogradCUDA, m) { m.impl("instance_norm", instance_norm); }

@@ -6,9 +6,13 @@ mod call;
 mod fused;
 mod later;
 pub mod lists;
+mod loss_scale;
 mod memory;
+mod upload;
 
 pub use backend::{cuda_is_registered, set_cuda_numerics};
 pub use fused::{AdamState, AdamStep, SgdStep, adam, sgd};
 pub use later::ReadLater;
+pub use loss_scale::{LossScaleRule, update_loss_scale};
 pub use memory::{DeviceMemory, device_memory, pinned};
+pub use upload::Upload;
