@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use crate::{Outcome, World, programs};
 
-const SOURCES: [&str; 4] = ["counts.h", "memory.h", "device.cpp", "operators.cpp"];
+const SOURCES: [&str; 6] = ["counts.h", "graph.h", "memory.h", "device.cpp", "graph.cpp", "operators.cpp"];
 
 /// What the device counted in one run of the program.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -68,7 +68,8 @@ fn a_tensor_on_another_device_is_refused() {
 fn a_plugin_that_mixes_devices_is_named() {
     let world = World::with_phantoms();
     let gpus = |fault| [("NNUNET_MISBEHAVE", fault), ("REHEARSAL_GPUS", "2")];
-    let run = |fault, device: &str| world.run_beside_gpu(&format!("{} --device {device}", line()), &gpus(fault));
+    let run =
+        |fault, device: &str| world.run_beside_gpu(&format!("{} --device {device}", line()), &gpus(fault));
     assert_eq!(run("mixed_devices", "cpu").code, 0);
     let mixed = run("mixed_devices", "cuda:1");
     let message = format!("{LOSS}libtorch: Expected all tensors to be on the same device");

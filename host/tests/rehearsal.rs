@@ -2,6 +2,7 @@
 //! those of the CPU, and operators, copies and waiting reads stay below ceilings.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use nnunet_formats::{json, nifti, torch_zip};
@@ -58,8 +59,9 @@ fn training_and_prediction_give_what_the_cpu_gives() {
     let world = World::with_phantoms();
     // On the second of two devices: nothing may be left on the first.
     let two = [("REHEARSAL_GPUS", "2")];
-    world
-        .configure("\n[trainers.Three]\nextends = \"Short\"\nmax_num_epochs = 1\nnum_batches_per_epoch = 3\n");
+    world.configure(
+        "\n[trainers.Three]\nextends = \"Short\"\nmax_num_epochs = 1\nnum_batches_per_epoch = 3\n",
+    );
     let three = "train 3d_fullres Three 900 0 -p nnUNetPlansSmall --fp32 --disable_validation_inference";
     let folder = world.path(&FOLD.replace("Short__", "Three__"));
     world.succeed(&format!("{three} --device cpu"));
@@ -95,6 +97,59 @@ fn training_and_prediction_give_what_the_cpu_gives() {
     world.succeed_on_gpu(&format!("{train} -c --device cuda"), &[]);
     let none = world.run_beside_gpu(&format!("{PREDICT} -o none --device cuda:2"), &two);
     assert!(none.code != 0 && none.text.contains("the last of 2 is cuda:1"), "{}", none.text);
+}
+
+/// Multiplies the spacing of a NIfTI image, (x, y, z).
+fn change_spacing(path: &Path, factors: [f32; 3]) {
+    let mut bytes = Vec::new();
+    flate2::read::MultiGzDecoder::new(std::fs::File::open(path).unwrap()).read_to_end(&mut bytes).unwrap();
+    for (axis, factor) in factors.into_iter().enumerate() {
+        // pixdim, and a column of srow_x, srow_y and srow_z.
+        for at in [80 + 4 * axis, 280 + 4 * axis, 296 + 4 * axis, 312 + 4 * axis] {
+            let value = f32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) * factor;
+            bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
+        }
+    }
+    let file = std::fs::File::create(path).unwrap();
+    let mut file = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+    file.write_all(&bytes).unwrap();
+    file.finish().unwrap();
+}
+
+/// Images of other spacings than the model's: their scores are resampled and reduced to labels on the device, and labels are
+/// all that leaves it.
+#[test]
+fn scores_are_resampled_where_they_are() {
+    let world = World::with_phantoms();
+    world.succeed(
+        "train 3d_fullres Short 900 0 -p nnUNetPlansSmall --fp32 --disable_validation_inference --device cpu",
+    );
+    let model = "--model-folder results/nnUNet/3d_fullres/Task900_Phantom/Short__nnUNetPlansSmall -f 0";
+    for (name, factors) in
+        [("finer", [0.6, 0.7, 0.5]), ("thick", [1.0, 0.8, 4.5]), ("mixed", [1.4, 0.6, 1.0])]
+    {
+        let images = world.path(name);
+        copy_folder(&world.path("raw/nnUNet_raw_data/Task900_Phantom/imagesTs"), &images);
+        for (file, _) in labels(&images) {
+            change_spacing(&images.join(file), factors);
+        }
+        let predict = format!("predict -i {name} {model} --disable_tta --precision fp32");
+        world.succeed(&format!("{predict} -o {name}_cpu --device cpu"));
+        let (_, counts) = world.succeed_on_gpu(&format!("{predict} -o {name}_gpu --device cuda"), &[]);
+        assert_same_labels(&world, &format!("{name}_cpu"), &format!("{name}_gpu"));
+        let voxels: usize = labels(&world.path(&format!("{name}_gpu")))
+            .iter()
+            .map(|(file, _)| nifti::read(&world.path(&format!("{name}_gpu")).join(file)).unwrap().data.len())
+            .sum();
+        // A byte for each voxel, and some sums.
+        let downloaded = counts.downloaded_bytes;
+        assert!(downloaded <= voxels as u64 + 4096, "{name}: {downloaded} bytes for {voxels} voxels");
+        // Without room for it the scores go on in main memory.
+        let less = (counts.peak_bytes[0] / 10 * 9).to_string();
+        let short = [("REHEARSAL_BYTES", less.as_str())];
+        world.succeed_on_gpu(&format!("{predict} -o {name}_short --device cuda --max-vram 100G"), &short);
+        assert_same_labels(&world, &format!("{name}_cpu"), &format!("{name}_short"));
+    }
 }
 
 #[test]
@@ -197,6 +252,34 @@ fn reference_models_predict_what_they_predict_on_the_cpu() {
     }
 }
 
+/// A recorded step has few operators and gives what the same step gives operator by operator.
+#[test]
+fn steps_that_are_recorded_give_the_same_model() {
+    let world = World::with_phantoms();
+    for (precision, optimizer) in [("fp32", ""), ("fp16", ""), ("fp32", "optimizer = { name = \"Adam\" }")] {
+        let train = |name: &str, steps: usize, flags: &str| {
+            world.configure(&format!(
+                "\n[trainers.{name}]\nextends = \"Short\"\nprecision = \"{precision}\"\nmax_num_epochs = 2\n\
+                 num_batches_per_epoch = {steps}\n{optimizer}\n"
+            ));
+            let line = format!("train 3d_fullres {name} 900 0 -p nnUNetPlansSmall --device cuda {flags}");
+            let (text, counts) = world.succeed_on_gpu(&format!("{line} --disable_validation_inference"), &[]);
+            assert!(!text.contains("cannot be recorded"), "{text}");
+            let folder = world.path(&FOLD.replace("Short__", &format!("{name}__")));
+            (all_values(&folder.join("model_final_checkpoint.model")), counts)
+        };
+        let name = |what: &str| format!("{what}{precision}{}", optimizer.len());
+        let (eager, _) = train(&name("Eager"), 6, "");
+        let (recorded, six) = train(&name("Recorded"), 6, "--cuda-graph auto");
+        assert!(eager == recorded, "{precision} {optimizer}: other parameters");
+        let (_, eight) = train(&name("Longer"), 8, "--cuda-graph auto");
+        // Two epochs of two more steps: copies of the batch into the graph's memory, and the graph.
+        let kernels = (eight.kernels - six.kernels) / 4;
+        assert!(kernels <= 10, "{kernels} operators in a recorded step");
+        assert_eq!(eight.waits, six.waits);
+    }
+}
+
 /// Counts of a training of some steps and validation batches.
 fn counted(world: &World, precision: &str, steps: usize, checks: usize) -> Counts {
     let name = format!("{precision}_{steps}_{checks}");
@@ -227,7 +310,10 @@ fn a_training_step_has_few_kernels_and_no_waits() {
         assert!(early >= 2, "{precision}: {early} early copies in a training step");
         assert_eq!(three.pinned_uploads - one.pinned_uploads, three.early_uploads - one.early_uploads);
         let more = counted(&world, precision, 1, 3);
-        assert_eq!(more.waits, one.waits, "{precision}: reads in a validation batch that wait for the device");
+        assert_eq!(
+            more.waits, one.waits,
+            "{precision}: reads in a validation batch that wait for the device"
+        );
     }
 }
 

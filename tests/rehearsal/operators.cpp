@@ -4,6 +4,7 @@
 #include <ATen/native/CPUFallback.h>
 #include <c10/core/DeviceGuard.h>
 #include <torch/library.h>
+#include "graph.h"
 #include "memory.h"
 
 namespace {
@@ -36,6 +37,7 @@ at::Tensor empty_strided(Sizes size, Sizes strides, std::optional<at::ScalarType
 }
 
 at::Tensor& copy_(at::Tensor& to, const at::Tensor& from, bool asynchronous) {
+  if (to.is_cpu() || from.is_cpu()) refuse_recording("copy_ from or to main memory");
   if (to.is_cpu()) {
     // Into pinned memory nobody waits before an event.
     if (asynchronous && PinnedMemory::instance().holds(to.storage().data())) {
@@ -57,8 +59,12 @@ at::Tensor& copy_(at::Tensor& to, const at::Tensor& from, bool asynchronous) {
   } else {
     kernel("aten::copy_");
   }
-  auto place = host(to);
-  place.copy_(host(from));
+  auto place = host(to), values = host(from);
+  if (auto work = recording().load()) {
+    work->push_back([place, values] { place.copy_(values); });
+  } else {
+    place.copy_(values);
+  }
   return to;
 }
 
@@ -106,13 +112,19 @@ at::Tensor convolution(const at::Tensor& x, const at::Tensor& weight, const std:
   Inside inside;
   auto there = bias ? std::optional<at::Tensor>(host(*bias)) : std::nullopt;
   bool by_name = !transposed && x.scalar_type() == at::kFloat && !x.requires_grad() && !weight.requires_grad();
-  auto y = by_name ? at::mkldnn_convolution_symint(host(x), host(weight), there, padding, stride, dilation, groups)
-                   : at::convolution_symint(host(x), host(weight), there, stride, padding, dilation, transposed,
-                                            output_padding, groups);
-  return y.to(x.device());
+  auto compute = [=, x = host(x), weight = host(weight), stride = stride.vec(), padding = padding.vec(),
+                  dilation = dilation.vec(), output_padding = output_padding.vec()] {
+    return by_name ? at::mkldnn_convolution_symint(x, weight, there, padding, stride, dilation, groups)
+                   : at::convolution_symint(x, weight, there, stride, padding, dilation, transposed, output_padding,
+                                            groups);
+  };
+  auto y = compute().to(x.device());
+  if (auto work = recording().load()) work->push_back([=] { host(y).copy_(compute()); });
+  return y;
 }
 
 at::Scalar local_scalar(const at::Tensor& tensor) {
+  refuse_recording("aten::item");
   wait("aten::item");
   return host(tensor).item();
 }
@@ -178,11 +190,48 @@ void refuse_mixed_devices(const c10::OperatorHandle& op, torch::jit::Stack* stac
   }
 }
 
+std::vector<at::Tensor> tensors_of(const c10::IValue& value) {
+  if (value.isTensor()) return {value.toTensor()};
+  return value.isTensorList() ? value.toTensorVector() : std::vector<at::Tensor>();
+}
+
+// Runs an operator for the shapes of its results, undoes what it has changed, and records it. The results get their values when
+// it is done.
+void record(const c10::OperatorHandle& op, torch::jit::Stack* stack, Recording& work) {
+  const auto& schema = op.schema();
+  auto last = torch::jit::last(*stack, schema.arguments().size());
+  torch::jit::Stack inputs(last.begin(), last.end());
+  Unchanged unchanged;
+  for (size_t i = 0; i < inputs.size(); i++) {
+    auto alias = schema.arguments()[i].alias_info();
+    if (!alias || !alias->isWrite()) continue;
+    for (auto& tensor : tensors_of(inputs[i])) unchanged.keep(host(tensor));
+  }
+  at::native::cpu_fallback(op, stack);
+  unchanged.restore();
+  auto results = torch::jit::last(*stack, schema.returns().size());
+  torch::jit::Stack outputs(results.begin(), results.end());
+  work.push_back([op, inputs, outputs] {
+    auto again = inputs;
+    at::native::cpu_fallback(op, &again);
+    for (size_t i = 0; i < outputs.size(); i++) {
+      // A result that is an argument has been changed in place.
+      if (op.schema().returns()[i].alias_info()) continue;
+      auto ours = tensors_of(outputs[i]), theirs = tensors_of(again[i]);
+      for (size_t k = 0; k < ours.size(); k++) host(ours[k]).copy_(host(theirs[k]));
+    }
+  });
+}
+
 void on_the_cpu(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
   kernel(op.schema().name());
   refuse_mixed_devices(op, stack);
   Inside inside;
-  at::native::cpu_fallback(op, stack);
+  if (auto work = recording().load()) {
+    record(op, stack, *work);
+  } else {
+    at::native::cpu_fallback(op, stack);
+  }
 }
 }  // namespace
 
@@ -209,6 +258,8 @@ TORCH_LIBRARY_IMPL(aten, CUDA, m) {
   }
   // These choose a backend by the device of their input; the CPU's is meant.
   m.impl("convolution", convolution);
+  // Without an entry it would be made of other operators than on the CPU.
+  m.impl("native_group_norm", torch::CppFunction::makeFromBoxedFunction<&on_the_cpu>());
   for (auto name : {"convolution_backward", "convolution_overrideable"}) {
     m.impl(name, torch::CppFunction::makeFromBoxedFunction<&on_the_cpu>());
   }

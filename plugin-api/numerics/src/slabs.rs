@@ -210,9 +210,8 @@ mod tests {
 
     #[test]
     fn passes_give_the_rows_to_the_bit() {
-        let data = Array3::from_shape_fn((9, 11, 10), |(z, y, x)| {
-            ((z * 131 + y * 37 + x * 17) % 101) as f32 / 7.0
-        });
+        let data =
+            Array3::from_shape_fn((9, 11, 10), |(z, y, x)| ((z * 131 + y * 37 + x * 17) % 101) as f32 / 7.0);
         for to in [[9, 11, 10], [13, 7, 19], [4, 11, 23], [30, 12, 10], [1, 1, 1]] {
             for (separate, order, order_z) in
                 [(None, 1, 0), (None, 0, 0), (Some(0), 1, 0), (Some(1), 1, 1), (Some(2), 0, 1)]

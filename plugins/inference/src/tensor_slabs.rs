@@ -98,7 +98,9 @@ impl TensorSlabs {
         let axis = self.progress.axis() as i64 + 1;
         let first = self.progress.first();
         let part = |used: &Range<usize>| -> Result<Tensor> {
-            Ok(window.f_narrow(axis, (used.start - first) as i64, used.len() as i64)?.f_to_kind(Kind::Float)?)
+            Ok(window
+                .f_narrow(axis, (used.start - first) as i64, used.len() as i64)?
+                .f_to_kind(Kind::Float)?)
         };
         let Some(resampling) = self.progress.resampling() else { return part(&outputs) };
         let passes = resampling
@@ -146,7 +148,12 @@ mod tests {
     use super::*;
     use crate::from_tensor;
 
-    fn grids(separate: Option<usize>, order_z: u32, back: [usize; 3], cropped: [usize; 3]) -> ExportResampler {
+    fn grids(
+        separate: Option<usize>,
+        order_z: u32,
+        back: [usize; 3],
+        cropped: [usize; 3],
+    ) -> ExportResampler {
         let how = Resampling { order: 1, order_z, separate };
         ExportResampler { transpose_backward: back, network: [9, 7, 8], cropped, how }
     }

@@ -94,6 +94,20 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// Images, then labels.
+    pub(crate) fn tensors(&self) -> impl Iterator<Item = &Tensor> {
+        std::iter::once(&self.data).chain(&self.targets)
+    }
+
+    /// A copy with memory of its own.
+    pub(crate) fn copied(&self) -> Result<Self> {
+        let copy = |tensor: &Tensor| -> Result<Tensor> {
+            Ok(tensor.f_to_device_(tensor.device(), tensor.kind(), false, true)?)
+        };
+        let targets = self.targets.iter().map(copy).collect::<Result<_>>()?;
+        Ok(Self { targets, data: copy(&self.data)?, cases: self.cases.clone() })
+    }
+
     /// The same batch in pinned memory, for a GPU; otherwise as it is.
     ///
     /// # Errors
@@ -117,8 +131,7 @@ impl Batch {
     /// Starts to copy the batch to a device. To a GPU it is copied on a second stream, while kernels run.
     pub(crate) fn upload(self, device: Device) -> Result<BatchUpload> {
         let Device::Cuda(gpu) = device else { return Ok(BatchUpload { batch: self, upload: None }) };
-        let tensors: Vec<Tensor> =
-            std::iter::once(&self.data).chain(&self.targets).map(Tensor::shallow_clone).collect();
+        let tensors: Vec<Tensor> = self.tensors().map(Tensor::shallow_clone).collect();
         Ok(BatchUpload { upload: Some(Upload::start(&tensors, gpu)?), batch: self })
     }
 

@@ -16,6 +16,7 @@ use crate::pool::{BatchPool, Pools};
 use crate::snapshot::Snapshot;
 use crate::state::{Engine, Run, Stopped};
 use crate::step_times::{StepTimes, timed};
+use crate::stepper::Stepper;
 use crate::training_step::StartedStep;
 
 /// Epoch index at which a training that has learned nothing starts over.
@@ -125,7 +126,7 @@ impl Engine {
     ) -> Result<(f64, StepTimes), EpochError> {
         let steps = self.trainer.blueprint.num_batches_per_epoch;
         let (mut losses, mut times) = (Vec::new(), StepTimes::default());
-        let scaler = self.device_scaler()?;
+        let mut stepper = Stepper::new(self, learning_rate, pools.uses_graphs)?;
         // On a GPU a batch is copied one ahead, and the values of a step are read when the next one has been started, so
         // that the device never waits.
         let mut left = 0..steps;
@@ -136,8 +137,11 @@ impl Engine {
                 return Err(EpochError::Cancelled);
             }
             let batch = timed(&mut times.copies, || batch.finish())?;
-            let started =
-                timed(&mut times.compute, || self.start_step(&batch, learning_rate, scaler.as_ref()));
+            let refused = |error: &Error| {
+                observer.graph_refused(error);
+                pools.uses_graphs = false;
+            };
+            let started = timed(&mut times.compute, || stepper.start(self, &batch, refused));
             let started = started.map_err(|error| self.step_error(step, &batch, error))?;
             let mut ready = under_way.replace((step, batch, started));
             if !self.reads_late() {
@@ -206,7 +210,8 @@ impl Engine {
             losses.push(no_grad(|| self.loss_of(&outputs, &batch))?.f_to_kind(Kind::Double)?);
             evaluation.add(&outputs[0], &batch.targets[0])?;
         }
-        let losses = if losses.is_empty() { Vec::new() } else { Vec::try_from(Tensor::f_stack(&losses, 0)?)? };
+        let losses =
+            if losses.is_empty() { Vec::new() } else { Vec::try_from(Tensor::f_stack(&losses, 0)?)? };
         Ok((losses.iter().sum::<f64>() / checks as f64, evaluation.dice()?))
     }
 

@@ -55,7 +55,8 @@ impl DeviceLossScaler {
     pub(crate) fn new(scaler: &LossScaler, device: Device) -> Result<Self> {
         Ok(Self {
             scale: Tensor::f_full([1], scaler.scale, (Kind::Float, device))?.f_squeeze()?,
-            growth_tracker: Tensor::f_full([1], scaler.growth_tracker as i64, (Kind::Int, device))?.f_squeeze()?,
+            growth_tracker: Tensor::f_full([1], scaler.growth_tracker as i64, (Kind::Int, device))?
+                .f_squeeze()?,
         })
     }
 

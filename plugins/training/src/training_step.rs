@@ -52,11 +52,12 @@ impl Engine {
         learning_rate: f64,
         scaler: Option<&DeviceLossScaler>,
     ) -> Result<StartedStep> {
+        if self.reads_late() {
+            let values = self.step_on_device(batch, learning_rate, scaler)?;
+            return Ok(StartedStep::UnderWay(ReadLater::new(&values)?));
+        }
         forget_gradients(&self.store)?;
         let loss = self.loss_of(&self.forward(batch, true)?, batch)?;
-        if self.reads_late() {
-            return self.change_parameters(&loss, learning_rate, scaler).map(StartedStep::UnderWay);
-        }
         self.read_and_change_parameters(&loss, learning_rate).map(StartedStep::Done)
     }
 
@@ -81,14 +82,19 @@ impl Engine {
         Ok(loss)
     }
 
-    /// Decides on the device whether loss and gradients are finite; where they are not, nothing changes but the scale of
-    /// the loss.
-    fn change_parameters(
+    /// A step without a wait; returns loss and norm of the gradients. The device decides whether they are finite; where they
+    /// are not, nothing changes but the scale of the loss.
+    ///
+    /// # Errors
+    /// Returns an error if network or loss fail.
+    pub(crate) fn step_on_device(
         &mut self,
-        loss: &Tensor,
+        batch: &Batch,
         learning_rate: f64,
         scaler: Option<&DeviceLossScaler>,
-    ) -> Result<ReadLater> {
+    ) -> Result<Tensor> {
+        forget_gradients(&self.store)?;
+        let loss = self.loss_of(&self.forward(batch, true)?, batch)?;
         match scaler {
             Some(scaler) => {
                 loss.f_mul(&scaler.scale)?.f_backward()?;
@@ -103,7 +109,7 @@ impl Engine {
         if let Some(scaler) = scaler {
             scaler.update(&skip)?;
         }
-        Ok(ReadLater::new(&values)?)
+        Ok(values)
     }
 
     fn read_and_change_parameters(&mut self, loss: &Tensor, learning_rate: f64) -> Result<f64> {

@@ -162,6 +162,7 @@ fn cases(names: &[&'static str]) -> Run {
         validation_plan: plan.clone(),
         train_plan: plan,
         threads: 1,
+        uses_graphs: false,
     }
 }
 

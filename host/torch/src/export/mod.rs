@@ -9,7 +9,8 @@ use anyhow::{Result, ensure};
 use ndarray::{Array3, Axis};
 use nnunet_data::records;
 use nnunet_inference::{
-    ExportResampler, Slab, SlabResampler, Storage, TensorSlabs, from_tensor, labels_to_cropped_grid, to_tensor,
+    ExportResampler, Slab, SlabResampler, Storage, TensorSlabs, from_tensor, labels_to_cropped_grid,
+    to_tensor,
 };
 use nnunet_plugin_api::Error as ComponentError;
 use nnunet_plugin_api::tch::{Device, Kind, Tensor};

@@ -107,8 +107,7 @@ impl CaseExport for V2Processing {
 
     fn finish_score_tensor(&self, scores: Tensor, resampled: bool) -> nnunet_plugin_api::Result<Tensor> {
         let rounds = resampled && self.configuration.probabilities().keeps_half_precision();
-        let scores =
-            if rounds { scores.f_to_kind(Kind::Half)?.f_to_kind(Kind::Float)? } else { scores };
+        let scores = if rounds { scores.f_to_kind(Kind::Half)?.f_to_kind(Kind::Float)? } else { scores };
         Ok(match &self.output_head {
             Heads::Regions(_) => scores.f_sigmoid()?,
             Heads::Labels(_) => scores,
