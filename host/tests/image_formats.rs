@@ -1,4 +1,4 @@
-//! Kinds around images, from a plugin: a data set in another file format, a normalisation by name, and a logger. And data
+//! Kinds around images, from a plugin: a data set in another file format, a normalization by name, and a logger. And data
 //! sets in the formats that the program knows itself.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 

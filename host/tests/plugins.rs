@@ -71,13 +71,13 @@ fn a_plugins_augmentation_changes_what_a_network_sees() {
 const CHOSEN: &str = "\n[use]\nloss = \"DC_and_CE_loss\"\n";
 const CHILD: &str = "\n[trainers.Child]\nextends = \"Misbehaving\"\nloss = \"TopKLoss\"\n";
 
-/// The trainer brings a loss that panics: another is used where the project, or a child of the trainer, names it.
+/// The trainer has a loss that panics: another is used where the project, or a child of the trainer, names it.
 #[test]
 fn a_loss_that_is_named_takes_the_place_of_a_trainers_own() {
     let world = World::with_phantoms();
     let toml = std::fs::read_to_string(world.path("nnunet.toml")).unwrap();
     let outcome = train(&world, "misbehaving", "Misbehaving", "");
-    let said = "trainer Misbehaving brings a loss of its own in place of DC_and_CE_loss";
+    let said = "trainer Misbehaving uses its own loss instead of DC_and_CE_loss";
     assert!(outcome.text.contains(said), "{}", outcome.text);
     world.write("nnunet.toml", &(toml.clone() + CHILD));
     let outcome = train(&world, "misbehaving", "Child", "panic");
@@ -85,11 +85,11 @@ fn a_loss_that_is_named_takes_the_place_of_a_trainers_own() {
     world.write("nnunet.toml", &(toml + CHOSEN));
     let outcome = train(&world, "misbehaving", "Misbehaving", "panic");
     assert_eq!(outcome.code, 0, "{}", outcome.text);
-    let said = "the loss DC_and_CE_loss of [use] in nnunet.toml takes the place of the one that trainer Misbehaving brings";
+    let said = "[use] in nnunet.toml selects the loss DC_and_CE_loss instead of that of trainer Misbehaving";
     assert!(outcome.text.contains(said), "{}", outcome.text);
 }
 
-/// Plans, preprocessing, normalisation and augmentation by plugins, and what models remember of them.
+/// Plans, preprocessing, normalization and augmentation by plugins, and what models remember of them.
 const BY_PLUGINS: &str = r#"
 [planners.Ranked]
 extends = "RankPlanner"
@@ -215,7 +215,8 @@ fn a_broken_plugin_on_the_path_is_listed_as_broken() {
     assert!(outcome.text.contains("ExperimentPlanner3D_v21"));
 }
 
-/// A postprocessor of a plugin without libtorch: by name, with parameters, from a table of nnunet.toml, and with others.
+/// A postprocessor of a plugin without libtorch: by name, with parameters, from a table of nnunet.toml, and with
+/// others.
 #[test]
 fn a_plugins_postprocessor_is_named_on_the_command_line() {
     let world = World::new();

@@ -113,13 +113,13 @@ fn a_version_requirement_is_met_or_named() {
     assert!(table("soon").text.contains("version must be a requirement"));
 }
 
-/// A library that ends the process in an initialiser harms only the child that loads it first.
+/// A library that ends the process in an initializer harms only the child that loads it first.
 #[test]
 fn a_plugin_that_crashes_at_load_is_listed_as_broken_and_the_rest_works() {
     let world = World::new();
     fs::create_dir_all(world.path("found")).unwrap();
     let code = "#include <stdio.h>\n#include <stdlib.h>\n\
-        __attribute__((constructor)) static void start(void) { fputs(\"no licence\\n\", stderr); abort(); }\n";
+        __attribute__((constructor)) static void start(void) { fputs(\"no license\\n\", stderr); abort(); }\n";
     compile(&world, "found/crash.so", code);
     let folder = world.path("found").display().to_string();
     for _ in 0..2 {
@@ -128,7 +128,7 @@ fn a_plugin_that_crashes_at_load_is_listed_as_broken_and_the_rest_works() {
         let row = outcome.text.lines().find(|line| line.starts_with("plugin ")).unwrap();
         assert!(row.contains("crash.so") && row.contains(" broken "), "{row}");
         assert!(row.contains("ends the process that loads it (signal: 6 (SIGABRT)"), "{row}");
-        assert!(row.contains("no licence"), "{row}");
+        assert!(row.contains("no license"), "{row}");
     }
     let outcome = world.run("--plugin found/crash.so plugins list");
     assert_eq!(outcome.code, 1);
@@ -180,15 +180,15 @@ fn a_check_tries_every_component() {
     };
     let good = check("my_postprocessor", "");
     assert_eq!(good.code, 0, "{}", good.text);
-    assert!(good.text.contains("gives the same on several threads at once"), "{}", good.text);
+    assert!(good.text.contains("returns the same result on several threads at once"), "{}", good.text);
     let volumes = check("misbehaving", "");
     assert_eq!(volumes.code, 0, "{}", volumes.text);
     let said = "ok   architecture Pointwise: refuses the other number of axes: plugin misbehaving, architecture Pointwise: build: Pointwise is for volumes";
     assert!(volumes.text.contains(said), "{}", volumes.text);
     for (name, said) in [
-        ("my_augmentation", "augmentation KSpaceSpikes: gives the same for the same random numbers"),
+        ("my_augmentation", "augmentation KSpaceSpikes: returns the same result for the same random numbers"),
         ("my_imaging", "format MetaImage: reads the .mha files that it writes"),
-        ("my_imaging", "logger CsvLogger: is told of an epoch without a metric"),
+        ("my_imaging", "logger CsvLogger: accepts an epoch without a metric"),
     ] {
         let outcome = check(name, "");
         assert_eq!(outcome.code, 0, "{}", outcome.text);

@@ -95,7 +95,7 @@ struct NnunetIntensities {
   double percentile_99_5;
 };
 
-// One channel of an image, normalised in place.
+// One channel of an image, normalized in place.
 struct NnunetChannel {
   // Bytes of this struct.
   size_t size;
@@ -173,7 +173,7 @@ struct NnunetComponent {
   void (*destroy)(void *object);
   // Postprocessors.
   int32_t (*apply)(void *object, struct NnunetLabels *labels, struct NnunetError *error);
-  // Normalisations.
+  // Normalizations.
   int32_t (*normalize)(void *object, struct NnunetChannel *channel, struct NnunetError *error);
   // Augmentations: the sample keeps its size.
   int32_t (*augment)(void *object, struct NnunetSample *sample, struct NnunetError *error);

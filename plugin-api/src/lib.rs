@@ -2,15 +2,16 @@
 //!
 //! * [`vocabulary`]: the data that the steps exchange (fingerprint, plans, case properties, blueprint).
 //! * The traits that authors implement: [`ImageFormat`], [`Planner`], [`Preprocessor`], [`Normalization`],
-//!   [`Augmentation`], [`ExperimentLogger`], [`Postprocessor`] and, with the feature `torch`, `Architecture`, `Loss` and
+//! [`Augmentation`], [`ExperimentLogger`], [`Postprocessor`] and, with the feature `torch`, `Architecture`, `Loss`
+//! and
 //!   `Trainer`. They use types of std, [`ndarray`] and `tch`.
 //! * [`Component`] and [`Registration`]: how a component enters the registry, built-in or not.
-//! * [`host`]: what a component can ask of the program that runs it.
+//! * [`host`]: services of the program that runs the component (log, progress, random seed, threads).
 //! * [`abi`]: the stable binary interface. Authors only write [`export_plugin!`].
 //!
-//! It re-exports nnunet-plugin-core, the part without tensors, and with the feature `torch` nnunet-plugin-torch. Within a
-//! Cargo workspace the features of all crates are united: a plugin without tensors that lives beside one with tensors
-//! names nnunet-plugin-core as its dependency, and does not link libtorch then.
+//! It re-exports nnunet-plugin-core, the part without tensors, and with the feature `torch` nnunet-plugin-torch.
+//! Within a Cargo workspace the features of all crates are united: a plugin without tensors that lives beside one
+//! with tensors names nnunet-plugin-core as its dependency, and does not link libtorch then.
 
 pub use nnunet_plugin_core::*;
 

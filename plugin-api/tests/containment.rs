@@ -23,7 +23,7 @@ impl Drop for Odd {
 impl Normalization for Odd {
     fn normalize(&self, mut channel: ArrayViewMut3<'_, f32>, _: &NormalizationContext<'_>) -> Result<()> {
         match self.0 {
-            "panic" => panic!("the normalisation panics"),
+            "panic" => panic!("the normalization panics"),
             "nan" => channel.fill(f32::NAN),
             "error" => return Err(Error::parameter("p", "is odd")),
             "cancelled" => return Err(Error::Cancelled),
@@ -104,7 +104,7 @@ fn normalize(normalization: &dyn Normalization) -> String {
 fn a_panic_becomes_an_error_and_the_object_is_not_used_again() {
     let odd = crossed!(Normalization, normalization, "panic");
     let first = normalize(&*odd);
-    assert_eq!(first, "plugin p, normalization Odd: normalize: panicked: the normalisation panics");
+    assert_eq!(first, "plugin p, normalization Odd: normalize: panicked: the normalization panics");
     let second = normalize(&*odd);
     assert_eq!(second, "plugin p, normalization Odd: normalize: not used again after it panicked");
 }

@@ -131,7 +131,7 @@ fn main() {
         ("crossed", normalize(&crossed(Kind::Normalization, "noNorm"))),
         ("plugin", normalize(&loaded("my_imaging", "Percentiles"))),
     ];
-    row("normalisation of one voxel", &normalized);
+    row("normalization of one voxel", &normalized);
     let post = |component| postprocess(&component);
     let labels = [
         ("direct", post(plain(Kind::Postprocessor, "LargestComponent"))),

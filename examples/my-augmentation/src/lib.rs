@@ -1,4 +1,4 @@
-//! An augmentation as a plugin: spikes in k-space, which cover an MR image with stripes (herringbone artefacts). It
+//! An augmentation as a plugin: spikes in k-space, which cover an MR image with stripes (herringbone artifacts). It
 //! needs no libtorch.
 //!
 //! ```sh
@@ -37,7 +37,7 @@ struct KSpaceSpikes {
     /// Most spikes of a channel.
     #[schemars(range(min = 1))]
     most: usize,
-    /// Largest height of a stripe. Normalised images have a standard deviation of about one.
+    /// Largest height of a stripe. Normalized images have a standard deviation of about one.
     #[schemars(range(min = 0.0))]
     height: f64,
 }

@@ -1,4 +1,4 @@
-//! A normalisation: the channel's own 1st percentile becomes 0 and its 99th becomes 1.
+//! A normalization: the channel's own 1st percentile becomes 0 and its 99th becomes 1.
 
 use nnunet_plugin_api::ndarray::ArrayViewMut3;
 use nnunet_plugin_api::{

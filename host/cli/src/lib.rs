@@ -1,6 +1,8 @@
 //! The command line: arguments of all commands, the work of those that need no tensors, and what is printed.
 
 mod arguments;
+#[cfg(test)]
+mod callers;
 mod cli;
 pub mod commands;
 mod config_values;
@@ -12,9 +14,8 @@ mod help;
 pub mod pictures;
 pub mod report;
 mod run;
-mod tensor_commands;
 
 pub use arguments::process_arguments;
+pub use commands::TensorCommands;
 pub use global_options::GlobalOptions;
 pub use run::main;
-pub use tensor_commands::TensorCommands;

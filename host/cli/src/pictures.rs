@@ -16,10 +16,10 @@ pub struct Slice {
     pub labels: Array2<u8>,
 }
 
-/// Draws the fullest slice of a case with its labels in colour, as v1's `plot_task_pngs` does.
+/// Draws the fullest slice of a case with its labels in color, as v1's `plot_task_pngs` does.
 ///
 /// # Errors
-/// As [`fullest_slice`]; what the system says.
+/// As [`fullest_slice`], or an I/O error.
 pub fn overlay_case(image: &Path, labels: &Path, picture: &Path) -> Result<()> {
     let slice = fullest_slice(image, labels)?;
     Ok(overlay(picture, slice.image.view(), slice.labels.view())?)
@@ -38,7 +38,7 @@ pub fn fullest_slice(image: &Path, labels: &Path) -> Result<Slice> {
             found = slice.iter().map(|label| *label as u8).collect();
         }
     })?;
-    let (size, grey) = if geometry.size[2] == 1 { first_channel(image)? } else { slice_of(image, best)? };
+    let (size, gray) = if geometry.size[2] == 1 { first_channel(image)? } else { slice_of(image, best)? };
     ensure!(
         size == geometry.size,
         "{} has {size:?} voxels (x, y, z) but {} has {:?}",
@@ -47,21 +47,21 @@ pub fn fullest_slice(image: &Path, labels: &Path) -> Result<Slice> {
         geometry.size
     );
     let [x, y, _] = geometry.size;
-    Ok(Slice { image: Array2::from_shape_vec((y, x), grey)?, labels: Array2::from_shape_vec((y, x), found)? })
+    Ok(Slice { image: Array2::from_shape_vec((y, x), gray)?, labels: Array2::from_shape_vec((y, x), found)? })
 }
 
 /// Size (x, y, z) of an image, and one of its slices.
 fn slice_of(image: &Path, wanted: usize) -> Result<([usize; 3], Vec<f32>)> {
-    let mut grey = Vec::new();
+    let mut gray = Vec::new();
     let geometry = images::for_each_slice(image, |z, slice| {
         if z == wanted {
-            grey = slice.to_vec();
+            gray = slice.to_vec();
         }
     })?;
-    Ok((geometry.size, grey))
+    Ok((geometry.size, gray))
 }
 
-/// Of an image of one slice, which may be a picture in colours.
+/// Of an image of one slice, which may be a picture in colors.
 fn first_channel(image: &Path) -> Result<([usize; 3], Vec<f32>)> {
     let channels = images::read_channels(image)?;
     let (_, z, y, x) = channels.dim();

@@ -7,9 +7,8 @@ use clap::CommandFactory;
 use nnunet_formats::atomic;
 
 use crate::cli::Cli;
-use crate::commands::{self, Command};
+use crate::commands::{self, Command, TensorCommands};
 use crate::report;
-use crate::tensor_commands::TensorCommands;
 
 /// Runs the command line of this process and prints its error, if there is one.
 pub fn main(tensors: &impl TensorCommands) -> ExitCode {

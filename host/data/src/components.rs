@@ -52,7 +52,7 @@ pub fn preprocessing_libraries(
 /// The same for a preprocessor by name.
 ///
 /// # Errors
-/// A name that is not known.
+/// Returns an error if the name is unknown.
 pub fn libraries_of(
     registry: &Registry,
     name: &String,

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use nnunet_engine::config::{File, FolderTable};
 use nnunet_engine::discovery::beside;
+use nnunet_formats::nifti::Pair;
 
 /// The configurations of v1.
 pub const CONFIGURATIONS: [&str; 4] = ["2d", "3d_lowres", "3d_fullres", "3d_cascade_fullres"];
@@ -211,16 +212,29 @@ pub fn keep_inputs(outputs: &[PathBuf], inputs: &[PathBuf]) -> Result<()> {
     let identity = |path: &PathBuf| std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
     let known: Vec<(u64, u64)> = inputs.iter().filter_map(identity).collect();
     match outputs.iter().find(|path| identity(path).is_some_and(|found| known.contains(&found))) {
-        Some(path) => bail!("{} is read and would be overwritten; write to another folder", path.display()),
+        Some(path) => {
+            bail!("{} is an input and would be overwritten; write to another folder", path.display())
+        }
         None => Ok(()),
     }
 }
 
-/// Copies under a temporary name, unless the copy is there already.
+/// Copies a file under a temporary name, unless the copy is there already. Of an image in two files (`.hdr` and
+/// `.img`) both are copied.
 ///
 /// # Errors
-/// Returns an I/O error.
+/// Returns an I/O error if a file cannot be read or written.
 pub fn copy_file(from: &Path, to: &Path) -> Result<()> {
+    match (Pair::of(from), Pair::of(to)) {
+        (Some(from), Some(to)) => {
+            copy_one(&from.voxels, &to.voxels)?;
+            copy_one(&from.header, &to.header)
+        }
+        _ => copy_one(from, to),
+    }
+}
+
+fn copy_one(from: &Path, to: &Path) -> Result<()> {
     let bytes = std::fs::read(from).with_context(|| from.display().to_string())?;
     if std::fs::read(to).is_ok_and(|present| present == bytes) {
         return Ok(());

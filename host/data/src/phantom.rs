@@ -41,17 +41,17 @@ pub struct PhantomCase {
     pub spacing: [f64; 3],
 }
 
-/// An ellipsoid: centre and half axes in mm.
+/// An ellipsoid: center and half axes in mm.
 #[derive(Clone, Copy)]
 struct Ellipsoid {
-    centre: [f64; 3],
+    center: [f64; 3],
     radius: [f64; 3],
 }
 
 impl Ellipsoid {
     /// Below 1 inside.
     fn distance(&self, at: [f64; 3]) -> f64 {
-        (0..3).map(|axis| ((at[axis] - self.centre[axis]) / self.radius[axis]).powi(2)).sum()
+        (0..3).map(|axis| ((at[axis] - self.center[axis]) / self.radius[axis]).powi(2)).sum()
     }
 }
 
@@ -65,13 +65,13 @@ pub fn phantom_case(seed: u64, index: usize) -> PhantomCase {
     let spacing = [if thick { 2.0 } else { 1.0 }, 1.0, 1.0];
     let extent = [between(36.0, 44.0), between(42.0, 52.0), between(36.0, 46.0)];
     let middle = extent.map(|len| len / 2.0);
-    let head = Ellipsoid { centre: middle, radius: extent.map(|len| len * 0.48) };
+    let head = Ellipsoid { center: middle, radius: extent.map(|len| len * 0.48) };
     let shift: [f64; 3] = std::array::from_fn(|_| between(-4.0, 4.0));
-    let centre: [f64; 3] = std::array::from_fn(|axis| middle[axis] + shift[axis]);
-    let body = Ellipsoid { centre, radius: [between(5.0, 7.5), between(9.0, 13.0), between(5.0, 7.5)] };
+    let center: [f64; 3] = std::array::from_fn(|axis| middle[axis] + shift[axis]);
+    let body = Ellipsoid { center, radius: [between(5.0, 7.5), between(9.0, 13.0), between(5.0, 7.5)] };
     let bend = between(-0.06, 0.06);
-    let tip = [centre[0], centre[1] + body.radius[1] * 0.9, centre[2] + bend * body.radius[1].powi(2)];
-    let top = Ellipsoid { centre: tip, radius: std::array::from_fn(|_| between(4.5, 6.5)) };
+    let tip = [center[0], center[1] + body.radius[1] * 0.9, center[2] + bend * body.radius[1].powi(2)];
+    let top = Ellipsoid { center: tip, radius: std::array::from_fn(|_| between(4.5, 6.5)) };
     let levels = [between(90.0, 110.0), between(170.0, 200.0), between(225.0, 255.0)];
     let waves: Vec<[f64; 4]> = (0..6)
         .map(|_| std::array::from_fn(|i| if i == 3 { between(0.0, 6.3) } else { between(-0.5, 0.5) }))
@@ -83,7 +83,7 @@ pub fn phantom_case(seed: u64, index: usize) -> PhantomCase {
     let image = Array3::from_shape_fn(shape, |(z, y, x)| {
         let at: [f64; 3] = [z as f64 * spacing[0], y as f64 * spacing[1], x as f64 * spacing[2]];
         let mut bent = at;
-        bent[2] -= bend * (at[1] - centre[1]).powi(2);
+        bent[2] -= bend * (at[1] - center[1]).powi(2);
         let class = if top.distance(at) < 1.0 { 2 } else { u8::from(body.distance(bent) < 1.0) };
         label[[z, y, x]] = class;
         let wave = |w: &[f64; 4]| (w[0] * at[0] + w[1] * at[1] + w[2] * at[2] + w[3]).sin();

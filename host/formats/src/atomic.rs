@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::{Error, Result};
@@ -64,6 +64,33 @@ pub(crate) fn replace_as<E: From<Error>>(
     flush(temporary.path(), path)?;
     temporary.persist(path).map_err(|failed| Error::io(path, failed.error))?;
     Ok(flush(folder, folder)?)
+}
+
+/// Lets `body` write two files that belong together into a temporary folder beside `first`; it returns their paths
+/// there. The files then get their names. An old `second` is removed before that, and the new one comes last: whoever
+/// finds `second` finds a complete pair.
+pub(crate) fn replace_two(
+    first: &Path,
+    second: &Path,
+    body: impl FnOnce(&Path) -> Result<[PathBuf; 2]>,
+) -> Result<()> {
+    let folder = first.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let temporary = tempfile::Builder::new()
+        .prefix(TEMPORARY_PREFIX)
+        .tempdir_in(folder)
+        .map_err(|source| Error::io(first, source))?;
+    let written = body(temporary.path())?;
+    for (from, to) in written.iter().zip([first, second]) {
+        flush(from, to)?;
+    }
+    match std::fs::remove_file(second) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(Error::io(second, error)),
+        _ => {}
+    }
+    for (from, to) in written.iter().zip([first, second]) {
+        std::fs::rename(from, to).map_err(|source| Error::io(to, source))?;
+    }
+    flush(folder, folder)
 }
 
 /// Waits until a file, or the names in a folder, are on the disk. Errors are reported for `named`.

@@ -182,13 +182,13 @@ pub fn save(path: &Path, value: &Json) -> Result<()> {
 /// Writes a JSON file as Python would without sorting keys.
 ///
 /// # Errors
-/// What the system says.
+/// Returns an I/O error.
 pub fn save_in_order(path: &Path, value: &Json) -> Result<()> {
     atomic::write_bytes(path, value.to_python_in_order().as_bytes())
 }
 
-/// Parses JSON text. NaN is not JSON: it goes through the parser as a marked text. A byte order mark, with which Windows'
-/// editors begin UTF-8, is ignored.
+/// Parses JSON text. NaN is not JSON: it goes through the parser as a marked text. A byte order mark, with which
+/// Windows' editors begin UTF-8, is ignored.
 ///
 /// # Errors
 /// Returns the place where the text stops being JSON.

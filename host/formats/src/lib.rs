@@ -17,7 +17,7 @@ pub mod nrrd;
 pub mod pickle;
 pub mod picture;
 mod pixels;
-mod temp_array;
+pub mod temp_array;
 mod text_header;
 pub mod tfevents;
 pub mod tiff;

@@ -70,15 +70,15 @@ fn is_true(header: &TextHeader, names: &[&str]) -> bool {
 /// Refuses variants of the format that are not supported.
 fn check(header: &TextHeader) -> Result<(), String> {
     let file = header.require(&["ElementDataFile"])?;
-    let says = |name: &str, usual: &str| header.get(&[name]).is_none_or(|value| value == usual);
+    let is_absent_or = |name: &str, default: &str| header.get(&[name]).is_none_or(|value| value == default);
     if !file.eq_ignore_ascii_case("LOCAL") {
-        Err(format!("its voxels are in another file, {file}; save it anew as one file"))
-    } else if !says("ElementNumberOfChannels", "1") {
+        Err(format!("its voxels are in another file, {file}; save it again as one file"))
+    } else if !is_absent_or("ElementNumberOfChannels", "1") {
         Err("it has several values for a voxel; save one file for each".to_owned())
     } else if header.get(&["BinaryData"]).is_some() && !is_true(header, &["BinaryData"]) {
-        Err("its voxels are written as text; save it anew with binary voxels".to_owned())
-    } else if !says("HeaderSize", "0") {
-        Err("its voxels begin at a separate offset (HeaderSize); save it anew".to_owned())
+        Err("its voxels are written as text; save it again with binary voxels".to_owned())
+    } else if !is_absent_or("HeaderSize", "0") {
+        Err("its voxels begin at a separate offset (HeaderSize); save it again".to_owned())
     } else {
         Ok(())
     }
@@ -106,7 +106,7 @@ fn kind(name: &str) -> Result<Kind, String> {
         "MET_LONG_LONG" => Kind::I64,
         "MET_FLOAT" => Kind::F32,
         "MET_DOUBLE" => Kind::F64,
-        _ => return Err(format!("voxels of type {name} are not read; save it anew with numbers")),
+        _ => return Err(format!("voxels of type {name} are not read; save it again with numbers")),
     })
 }
 

@@ -10,8 +10,6 @@ use crate::npy::{Header, header_bytes, parse_header, write_f32};
 use crate::pickle::{DType, NdArray};
 use crate::{Error, Result, atomic};
 
-pub use crate::temp_array::{TempArray, TempArrayType};
-
 /// Deflate never shrinks by more than this.
 const DEFLATE_LIMIT: u64 = 1032;
 /// Longest header of an array.
@@ -97,7 +95,7 @@ pub fn save_u8(path: &Path, key: &str, array: ArrayView3<'_, u8>) -> Result<()> 
 /// which has one channel.
 ///
 /// # Errors
-/// Shapes that differ; what the system says.
+/// Returns an error if the shapes differ, or an I/O error if the file cannot be written.
 pub fn save_case_v2(path: &Path, image: ArrayView4<'_, f32>, label: ArrayView3<'_, f32>) -> Result<()> {
     let (_, z, y, x) = image.dim();
     if label.dim() != (z, y, x) {
@@ -203,8 +201,8 @@ pub fn names(path: &Path) -> Result<Vec<String>> {
     Ok(names.collect())
 }
 
-/// Opens an array of an archive: `body` gets its header, the first of its data and a reader of the rest. The archive can
-/// hold as much as the header claims.
+/// Opens an array of an archive: `body` gets its header, the first of its data and a reader of the rest. The archive
+/// can hold as much as the header claims.
 pub(crate) fn member<T>(
     path: &Path,
     key: &str,
@@ -222,7 +220,10 @@ pub(crate) fn member<T>(
     member.by_ref().take(MAX_HEADER).read_to_end(&mut bytes).map_err(|source| Error::io(path, source))?;
     let header = parse_header(&bytes).map_err(|message| Error::invalid(path, message))?;
     if header.bytes().is_none_or(|bytes| bytes > most) {
-        return Err(Error::invalid(path, format!("array `{key}` claims more than the archive can hold")));
+        return Err(Error::invalid(
+            path,
+            format!("array `{key}` is declared larger than the archive can contain"),
+        ));
     }
     let data = bytes.split_off(header.len);
     body(header, data, &mut member)

@@ -17,7 +17,8 @@ const FORMAT: &str = "NRRD image";
 /// Reads an image as float32. A slice of two axes becomes a volume of one slice, with v2's thickness.
 ///
 /// # Errors
-/// Returns an error if the file is not an NRRD image with its voxels in it, is truncated, or has several values a voxel.
+/// Returns an error if the file is not an NRRD image with its voxels in it, is truncated, or has several values a
+/// voxel.
 pub fn read(path: &Path) -> Result<Image> {
     open(path)?.read(path)
 }
@@ -75,15 +76,15 @@ fn check(header: &TextHeader) -> Result<(), String> {
     let kinds = header.get(&["kinds"]).unwrap_or_default();
     let skipped = [["line skip", "lineskip"], ["byte skip", "byteskip"]];
     if let Some(file) = header.get(&["data file", "datafile"]).filter(|file| *file != "LOCAL") {
-        Err(format!("its voxels are in another file, {file}; save it anew with an attached header"))
+        Err(format!("its voxels are in another file, {file}; save it again with an attached header"))
     } else if !kinds.split_whitespace().all(is_axis) {
         Err(format!("it has several values for a voxel (kinds {kinds}); save one file for each"))
     } else if skipped.iter().any(|names| header.get(names).is_some_and(|count| count != "0")) {
-        Err("its voxels begin at a separate offset (line skip, byte skip); save it anew".to_owned())
+        Err("its voxels begin at a separate offset (line skip, byte skip); save it again".to_owned())
     } else if let Some(space) = header.get(&["space"]).filter(|space| !is_space(space)) {
-        Err(format!("its space `{space}` is not one of three axes; save it anew in left-posterior-superior"))
+        Err(format!("its space `{space}` is not one of three axes; save it again in left-posterior-superior"))
     } else if header.get(&["axis mins", "axismins"]).is_some() {
-        Err("its position is given by axis (axis mins); save it anew with a space origin".to_owned())
+        Err("its position is given by axis (axis mins); save it again with a space origin".to_owned())
     } else {
         Ok(())
     }
@@ -101,7 +102,7 @@ fn is_zipped(encoding: &str) -> Result<bool, String> {
     match encoding.to_lowercase().as_str() {
         "raw" => Ok(false),
         "gzip" | "gz" => Ok(true),
-        _ => Err(format!("its encoding {encoding} is not read; save it anew as raw or gzip")),
+        _ => Err(format!("its encoding {encoding} is not read; save it again as raw or gzip")),
     }
 }
 
@@ -158,7 +159,7 @@ fn kind(name: &str) -> Result<Kind, String> {
         | "int64_t" => Kind::I64,
         "float" => Kind::F32,
         "double" => Kind::F64,
-        _ => return Err(format!("voxels of type {name} are not read; save it anew with numbers")),
+        _ => return Err(format!("voxels of type {name} are not read; save it again with numbers")),
     })
 }
 

@@ -22,7 +22,7 @@ pub fn read(path: &Path) -> Result<Image> {
     Image::new(path, Geometry::picture(picture.width, picture.height), picture.values)
 }
 
-/// The size, which is all that is known of a picture, of gray or of colours.
+/// The size, which is all that is known of a picture, of gray or of colors.
 ///
 /// # Errors
 /// Returns an error if the file is damaged.
@@ -31,7 +31,7 @@ pub fn read_geometry(path: &Path) -> Result<Geometry> {
     Ok(Geometry::picture(picture.width, picture.height))
 }
 
-/// Reads all channels, one of gray, three or four of colours: (channel, 1, y, x).
+/// Reads all channels, one of gray, three or four of colors: (channel, 1, y, x).
 ///
 /// # Errors
 /// Returns an error if the file is damaged, has another number of channels, or is a TIFF of several pages.
@@ -108,7 +108,7 @@ fn png(path: &Path, file: impl BufRead + Seek, most: usize) -> Result<Picture> {
             let colors: Option<Vec<[u8; 3]>> = samples.map(color).collect();
             colors.map(|colors| colors.into_iter().flatten().map(f32::from).collect())
         }
-        // Pillow, below scikit-image, widens two and four bits to eight and keeps the upper eight of colours.
+        // Pillow, below scikit-image, widens two and four bits to eight and keeps the upper eight of colors.
         ColorType::Grayscale => {
             let scale = match depth {
                 2 => 85.0,
@@ -121,7 +121,7 @@ fn png(path: &Path, file: impl BufRead + Seek, most: usize) -> Result<Picture> {
             Some(samples.map(|value| f32::from(if depth == 16 { value >> 8 } else { value })).collect())
         }
     };
-    let values = values.ok_or_else(|| wrong(&"a colour that is not in its palette"))?;
+    let values = values.ok_or_else(|| wrong(&"a color that is not in its palette"))?;
     Ok(Picture { width, height, channels: if colors == ColorType::Indexed { 3 } else { channels }, values })
 }
 
@@ -160,7 +160,7 @@ fn bmp(path: &Path, file: impl BufRead + Seek, most: usize) -> Result<Picture> {
 }
 
 /// Pillow takes a palette of black and white for values 0 and 1, and one of shades in order for gray values: what a value
-/// of one is drawn as. `None` for colours.
+/// of one is drawn as. `None` for colors.
 fn white(palette: &[[u8; 3]]) -> Option<f32> {
     let used = palette.iter().rposition(|color| *color != [0; 3]).map_or(1, |last| last + 1);
     if let [[0, 0, 0], [255, 255, 255]] = palette[..used] {

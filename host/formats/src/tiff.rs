@@ -1,5 +1,5 @@
-//! TIFF stacks and pictures (`.tif`, `.tiff`), as v2's `Tiff3DIO` and scikit-image read them: a page is a slice. They say
-//! nothing of their place; the spacing of a stack may stand beside it, in `CASE.json`.
+//! TIFF stacks and pictures (`.tif`, `.tiff`), as v2's `Tiff3DIO` and scikit-image read them: a page is a slice. They
+//! say nothing of their place; the spacing of a stack may stand beside it, in `CASE.json`.
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Write};
@@ -23,8 +23,8 @@ const SPACING: &str = "spacing";
 const PLANES: u16 = 2;
 const WHITE_IS_ZERO: u16 = 0;
 
-/// Reads a stack or a gray picture as float32. Its spacing is that of the file beside it; without one that of a stack is
-/// 1, and a picture is a slice of v2's thickness.
+/// Reads a stack or a gray picture as float32. Its spacing is that of the file beside it; without one that of a stack
+/// is 1, and a picture is a slice of v2's thickness.
 ///
 /// # Errors
 /// Returns an error if the file is damaged or has colors, its pages have several sizes, or the file beside it has no
@@ -146,12 +146,15 @@ impl<'a> Pages<'a> {
         if !known || colors.bit_depth() < 8 {
             Err(Error::invalid(
                 path,
-                format!("pages of {colors:?} are not read; save it anew in 8 or 16 bits"),
+                format!("pages of {colors:?} are not read; save it again in 8 or 16 bits"),
             ))
         } else if planes == Some(PLANES) && colors.num_samples() > 1 {
-            Err(Error::invalid(path, "its channels are stored one after the other; save it anew interleaved"))
+            Err(Error::invalid(
+                path,
+                "its channels are stored one after the other; save it again interleaved",
+            ))
         } else if shades == Some(WHITE_IS_ZERO) {
-            Err(Error::invalid(path, "its values are inverted (white is zero); save it anew"))
+            Err(Error::invalid(path, "its values are inverted (white is zero); save it again"))
         } else {
             Ok(())
         }
@@ -161,7 +164,7 @@ impl<'a> Pages<'a> {
 fn wrong(path: &Path, error: &TiffError) -> Error {
     match error {
         TiffError::UnsupportedError(what) => {
-            Error::invalid(path, format!("{what}; save it anew, plain or with deflate"))
+            Error::invalid(path, format!("{what}; save it again, plain or with deflate"))
         }
         _ => unreadable(path, FORMAT, error),
     }

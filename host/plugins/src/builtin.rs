@@ -22,7 +22,7 @@ pub fn built_in() -> Result<Registry> {
     let linked = |kind: Kind| registry.entries().iter().any(|entry| entry.component.info.kind == kind);
     if !linked(Kind::Architecture) {
         for info in described()? {
-            let component = Component { info, factory: Factory::Elsewhere };
+            let component = Component { info, factory: Factory::DescriptionOnly };
             registry.register(component, "", Origin::BuiltIn, false)?;
         }
     }

@@ -23,5 +23,5 @@ pub const WITHOUT_TENSORS: ComponentSet =
     ComponentSet { import: nnunet_plugin_core::abi::v1::import, trainer: description_only, tensors: false };
 
 pub(crate) fn description_only(info: Info, _table: Table) -> Result<Component> {
-    Ok(Component { info, factory: Factory::Elsewhere })
+    Ok(Component { info, factory: Factory::DescriptionOnly })
 }

@@ -24,7 +24,6 @@ mod section;
 pub mod services;
 pub mod session;
 pub mod stdout;
-pub mod suggestion;
 pub mod trust;
 pub mod user_folders;
 

@@ -85,7 +85,7 @@ impl Image {
         Ok(Description {
             name: handshake.name().to_owned(),
             version: handshake.version().to_owned(),
-            licence: handshake.licence().to_owned(),
+            license: handshake.license().to_owned(),
             abi: handshake.abi(),
             rustc: handshake.rustc().to_owned(),
             needs_torch: handshake.flags().needs_torch(),

@@ -13,8 +13,8 @@ pub struct Description {
     pub name: String,
     /// Crate version.
     pub version: String,
-    /// Licence.
-    pub licence: String,
+    /// License.
+    pub license: String,
     /// ABI, `major.minor`.
     pub abi: String,
     /// Compiler that built it.

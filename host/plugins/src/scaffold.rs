@@ -29,8 +29,8 @@ struct Template {
 const LOCK: &str = include_str!("../../../Cargo.lock");
 
 impl Scaffold {
-    /// Name of the component: `MyTrainer` of `my-trainer`. A name that the template uses for something else, such as the
-    /// trait `Planner` for a crate `planner`, gets `My` in front.
+    /// Name of the component: `MyTrainer` of `my-trainer`. A name that the template uses for something else, such as
+    /// the trait `Planner` for a crate `planner`, gets `My` in front.
     #[must_use]
     pub fn component(&self) -> String {
         let words = self.name.split(['-', '_']).filter(|word| !word.is_empty());
@@ -49,7 +49,7 @@ impl Scaffold {
     /// I/O error.
     pub fn write(&self, folder: &Path) -> Result<()> {
         check_name(&self.name)?;
-        ensure!(!folder.exists(), "{} is there already; choose another name", folder.display());
+        ensure!(!folder.exists(), "{} exists already; choose another name", folder.display());
         let template = template(self.kind)?;
         let source = template.source.replace(template.word, &self.component());
         let mut files = vec![

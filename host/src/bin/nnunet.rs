@@ -2,12 +2,12 @@
 //! handed to the sibling program.
 
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
 use nnunet_cli::commands::device::DeviceChoice;
-use nnunet_cli::commands::{doctor, plugins, predict, train, trainers};
+use nnunet_cli::commands::{doctor, predict, train, trainers};
 use nnunet_cli::doctor::Libtorch;
 use nnunet_cli::{GlobalOptions, TensorCommands, process_arguments};
 use nnunet_engine::component_set::{ComponentSet, WITHOUT_TENSORS};
@@ -49,7 +49,7 @@ impl TensorCommands for HandOver {
         hand_over()
     }
 
-    fn check_plugin(&self, _args: &plugins::check::Args) -> Result<ExitCode> {
+    fn check_plugin(&self, _file: &Path) -> Result<ExitCode> {
         hand_over()
     }
 

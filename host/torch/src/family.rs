@@ -11,7 +11,7 @@ use nnunet_cli::commands::predict::Args;
 use nnunet_engine::session::Session;
 use nnunet_formats::Geometry;
 use nnunet_formats::pickle::Value;
-use nnunet_inference::{Heads, SlidingWindow};
+use nnunet_inference::{SegmentationHeads, SlidingWindow};
 use nnunet_plugin_api::Network;
 use nnunet_plugin_api::tch::{Device, Tensor};
 use nnunet_plugin_api::vocabulary::{CaseProperties, Precision};
@@ -95,7 +95,7 @@ pub(crate) trait CaseProcessing: CaseExport {
 /// A model's processing after its networks: from scores to a label map on disk.
 pub(crate) trait CaseExport: Sync {
     /// What the outputs of the networks mean.
-    fn output_head(&self) -> &Heads;
+    fn output_head(&self) -> &SegmentationHeads;
 
     /// What is resampled to the grid of the cropped case.
     fn resampled_data(&self) -> ResampledData {

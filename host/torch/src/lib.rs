@@ -17,13 +17,12 @@ mod unknown_trainer;
 mod v1;
 mod v2;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use nnunet_cli::commands::device::DeviceChoice;
-use nnunet_cli::commands::{
-    plugins, predict as predict_args, train as train_args, trainers as trainers_args,
-};
+use nnunet_cli::commands::{predict as predict_args, train as train_args, trainers as trainers_args};
 use nnunet_cli::doctor::Libtorch;
 use nnunet_cli::{GlobalOptions, TensorCommands};
 use nnunet_engine::component_set::ComponentSet;
@@ -56,8 +55,8 @@ impl TensorCommands for WithTensors {
         trainers::run(args, &options.session(self.component_set())?).map(|()| ExitCode::SUCCESS)
     }
 
-    fn check_plugin(&self, args: &plugins::check::Args) -> Result<ExitCode> {
-        check::run(args).map(|()| ExitCode::SUCCESS)
+    fn check_plugin(&self, file: &Path) -> Result<ExitCode> {
+        check::run(file).map(|()| ExitCode::SUCCESS)
     }
 
     fn libtorch(&self, device: DeviceChoice) -> Result<Libtorch> {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{RandomStream, Result};
 
-/// An image with its labels.
+/// A training sample: the image of a box cut from a case, with its labels on the same grid.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
     /// (channels, z, y, x); a slice has z = 1.
@@ -14,18 +14,26 @@ pub struct Sample {
     pub seg: Array4<f32>,
 }
 
-/// What an augmentation knows of the task.
+/// What an augmentation needs to know about the task and the network.
+///
+/// ```
+/// use nnunet_plugin_api::AugmentationContext;
+///
+/// let slices = AugmentationContext { patch: vec![256, 224], num_labels: 2, ..Default::default() };
+/// assert!(slices.is_2d());
+/// assert_eq!(slices.volume(), [1, 256, 224]);
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct AugmentationContext {
-    /// The network's input, (z, y, x) or (y, x).
+    /// Patch size of the network, (z, y, x) or (y, x), voxels.
     pub patch: Vec<usize>,
-    /// The first axis is coarse: rotate, scale and deform within slices only.
+    /// The first axis is coarse: rotate, scale and deform within slices only (v1: `do_dummy_2D_data_aug`).
     pub dummy_2d: bool,
-    /// By channel: normalised inside the nonzero mask only, so to be cleared outside of it.
+    /// By channel: the channel was normalized inside the nonzero mask only, and is set to 0 outside of it.
     pub use_mask: Vec<bool>,
-    /// The trainer's axes to mirror; none: the augmentation's own.
+    /// Axes that the trainer mirrors; `None`: the augmentation decides.
     pub mirror_axes: Option<Vec<usize>>,
-    /// Labels besides the background: 1 to this.
+    /// Number of foreground labels; labels are 1 to this number.
     pub num_labels: usize,
 }
 
@@ -84,29 +92,30 @@ pub(crate) fn in_3d(patch: &[usize]) -> [usize; 3] {
 ///
 /// Source: v1's transform lists (`get_moreDA_augmentation` and the like).
 pub trait Augmentation: Send + Sync {
-    /// Size of the box that is placed in a case, as many axes as the context's patch; never smaller than it. The patch
-    /// lies in its middle.
+    /// Size of the box that is cut from a case: as many axes as the context's patch, and no axis shorter. The patch
+    /// is its center. Rotation and scaling need a margin around the patch.
     ///
     /// # Errors
-    /// Parameters that do not fit the task.
+    /// Returns an error if the parameters do not fit the task.
     fn generator_patch(&self, context: &AugmentationContext) -> Result<Vec<usize>> {
         Ok(context.patch.clone())
     }
 
-    /// The central part of that box which [`Augmentation::augment`] will look at when it is called with these random
-    /// numbers: nothing else is read. By default all of it.
+    /// Size of the central part of that box which [`Augmentation::augment`] uses when it is called with the same random
+    /// numbers; only this part is read from the case. By default the whole box.
     ///
     /// # Errors
-    /// Parameters that do not fit the task.
+    /// Returns an error if the parameters do not fit the task.
     fn crop(&self, context: &AugmentationContext, _random: &RandomStream) -> Result<Vec<usize>> {
         self.generator_patch(context)
     }
 
-    /// Turns a sample of the size [`Augmentation::crop`] gave into one of the context's patch. Negative labels become
-    /// background afterwards; a second channel of `seg` that is still there is appended to the data as one-hot.
+    /// Augments a sample of the size that [`Augmentation::crop`] returned; the result has the patch size. Afterwards
+    /// the host sets negative labels to background, and appends a second channel of `seg`, if there still is one, to
+    /// the data as one-hot channels.
     ///
     /// # Errors
-    /// A sample that cannot be augmented.
+    /// Returns an error if the sample cannot be augmented.
     fn augment(
         &self,
         sample: Sample,

@@ -1,36 +1,33 @@
-//! A component as the registry sees it: what it says of itself, and how to make one.
+//! Components as entries of the registry: description and factory.
 
 use std::fmt;
 
 use crate::{
-    Augmentation, Config, ExperimentLogger, ImageFormat, Info, Kind, Normalization, Planner, Postprocessor,
-    Preprocessor, Result, TensorFactory,
+    Augmentation, Config, ExperimentLogger, ImageFormat, Info, Kind, Make, Normalization, Planner,
+    Postprocessor, Preprocessor, Result, TensorFactory,
 };
 
-/// Makes a `T` from parameters.
-pub type Make<T> = Box<dyn Fn(&Config) -> Result<Box<T>> + Send + Sync>;
-
-/// Makes a component of its kind from parameters.
+/// Creates a component of one kind from its parameters.
 #[non_exhaustive]
 pub enum Factory {
-    /// Makes a planner.
+    /// Creates a planner.
     Planner(Make<dyn Planner>),
-    /// Makes a preprocessor.
+    /// Creates a preprocessor.
     Preprocessor(Make<dyn Preprocessor>),
-    /// Makes a normalisation.
+    /// Creates a normalization.
     Normalization(Make<dyn Normalization>),
-    /// Makes an image format.
+    /// Creates an image format.
     Format(Make<dyn ImageFormat>),
-    /// Makes an experiment logger.
+    /// Creates an experiment logger.
     Logger(Make<dyn ExperimentLogger>),
-    /// Makes a postprocessor.
+    /// Creates a postprocessor.
     Postprocessor(Make<dyn Postprocessor>),
-    /// Makes an augmentation.
+    /// Creates an augmentation.
     Augmentation(Make<dyn Augmentation>),
-    /// Makes an architecture, a loss or a trainer; nnunet-plugin-torch looks inside.
+    /// Creates an architecture, a loss or a trainer; nnunet-plugin-torch knows the types.
     Tensors(TensorFactory),
-    /// Known by name and description only: the part of the program that has tensors can make it.
-    Elsewhere,
+    /// The description of a component that this program cannot make: it needs tensors, and the program has no libtorch.
+    DescriptionOnly,
 }
 
 impl fmt::Debug for Factory {
@@ -40,11 +37,26 @@ impl fmt::Debug for Factory {
 }
 
 /// An entry of the registry: description and factory.
+///
+/// ```
+/// use nnunet_plugin_api::{Component, Config, Factory, Info, Kind, LabelVolume, Postprocessor, Result};
+///
+/// struct Keep;
+/// impl Postprocessor for Keep {
+///     fn apply(&self, _labels: &mut LabelVolume) -> Result<()> { Ok(()) }
+/// }
+///
+/// let info = Info::new(Kind::Postprocessor, "Keep", "Leaves the labels as they are.");
+/// let component = Component::postprocessor(info, |_config| Ok(Box::new(Keep)));
+/// assert_eq!(component.info.kind, Kind::Postprocessor);
+/// let Factory::Postprocessor(make) = &component.factory else { panic!("another kind") };
+/// assert!(make(&Config::new()).is_ok());
+/// ```
 #[derive(Debug)]
 pub struct Component {
-    /// What it says of itself.
+    /// Name, kind, description and parameters.
     pub info: Info,
-    /// How to make one.
+    /// Creates the component.
     pub factory: Factory,
 }
 
@@ -65,23 +77,25 @@ macro_rules! constructors {
 }
 
 constructors! {
-    /// A planner and how to make it.
+    /// A planner. `make` creates it from its parameters.
     planner, Planner, Planner;
-    /// A preprocessor and how to make it.
+    /// A preprocessor. `make` creates it from its parameters.
     preprocessor, Preprocessor, Preprocessor;
-    /// A normalisation and how to make it.
+    /// A normalization. `make` creates it from its parameters.
     normalization, Normalization, Normalization;
-    /// An image format and how to make it; say what it reads and writes with [`Info::reads`] and [`Info::writes`].
+    /// An image format. `make` creates it from its parameters; name the file endings it reads and writes with
+    /// [`Info::reads`] and [`Info::writes`].
     format, Format, ImageFormat;
-    /// An experiment logger and how to make it.
+    /// An experiment logger. `make` creates it from its parameters.
     logger, Logger, ExperimentLogger;
-    /// A postprocessor and how to make it.
+    /// A postprocessor. `make` creates it from its parameters.
     postprocessor, Postprocessor, Postprocessor;
-    /// An augmentation and how to make it.
+    /// An augmentation. `make` creates it from its parameters.
     augmentation, Augmentation, Augmentation;
 }
 
-/// One entry of the image's component list. Submit one with [`inventory::submit!`]:
+/// Registers a component. Every program or plugin that links the crate finds the component in its registry. Submit
+/// one with [`inventory::submit!`]:
 ///
 /// ```
 /// # use nnunet_plugin_api::*;

@@ -4,9 +4,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::suggestion::did_you_mean;
 use crate::{Error, Result};
 
-/// The parameters of a component: the table that stood beside its name in TOML or JSON.
+/// The parameters of a component: a table of the configuration file or of JSON, without the component's name.
 pub type Config = serde_json::Map<String, serde_json::Value>;
 
 /// Reads a parameter table into the component's own struct.
@@ -38,8 +39,8 @@ pub fn parse_config<T: DeserializeOwned>(config: &Config) -> Result<T> {
         .map_err(|error| Error::message(error.to_string()))
 }
 
-/// Changes the values of a settings struct that a table names. Tables are merged into tables, unless they bring a
-/// `name`: naming another component starts from that component's defaults.
+/// Overwrites the fields of `settings` that are keys of `table`. Nested tables are merged, unless the new one has a
+/// `name`: another component starts from its own defaults.
 ///
 /// ```
 /// use nnunet_plugin_api::vocabulary::Blueprint;
@@ -53,7 +54,7 @@ pub fn parse_config<T: DeserializeOwned>(config: &Config) -> Result<T> {
 /// ```
 ///
 /// # Errors
-/// Returns an error for an unknown key, with the most similar known one, or for a value of the wrong type.
+/// Returns an error for an unknown key, with a similar known one if there is one, or for a value of the wrong type.
 pub fn overlay<T: Serialize + DeserializeOwned>(settings: &mut T, table: &Config) -> Result<()> {
     let failed = |error: serde_json::Error| Error::message(error.to_string());
     let Value::Object(mut values) = serde_json::to_value(&*settings).map_err(failed)? else {
@@ -79,9 +80,7 @@ fn merge(slot: &mut Value, value: &Value) {
 }
 
 fn unknown_key(key: &str, known: &Config) -> Error {
-    let near =
-        known.keys().max_by(|a, b| strsim::jaro_winkler(a, key).total_cmp(&strsim::jaro_winkler(b, key)));
-    let hint = near.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+    let hint = did_you_mean(key, known.keys().map(String::as_str));
     Error::message(format!("unknown key `{key}`{hint}"))
 }
 

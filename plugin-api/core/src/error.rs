@@ -1,10 +1,20 @@
-//! The one error type of component code.
+//! The error type of components.
 
-/// What goes wrong in a component, with enough to tell the user which part and what to do.
+/// An error of a component. The host adds the component's name and the method before it shows the error.
+///
+/// ```
+/// use nnunet_plugin_api::Error;
+///
+/// let error = Error::parameter("k", "must be between 0 and 100").within("loss DC_and_topk_loss");
+/// assert_eq!(error.to_string(), "loss DC_and_topk_loss: parameter `k`: must be between 0 and 100");
+///
+/// let error = Error::shape("forward", "(2, 3, 8, 8, 8)", "(2, 4, 8, 8, 8)");
+/// assert_eq!(error.to_string(), "forward: expected (2, 3, 8, 8, 8), got (2, 4, 8, 8, 8)");
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A parameter has a value the component cannot work with.
+    /// A parameter has a value that the component does not accept.
     #[error("parameter `{parameter}`: {message}")]
     Parameter {
         /// Name as written in the configuration.
@@ -12,20 +22,20 @@ pub enum Error {
         /// What is wrong and what is accepted.
         message: String,
     },
-    /// An array or tensor has another shape than the method needs.
+    /// An array or tensor has the wrong shape.
     #[error("{operation}: expected {expected}, got {got}")]
     Shape {
-        /// The method that looked at the shape.
+        /// The method that checked the shape.
         operation: String,
         /// The accepted shape, in words or numbers.
         expected: String,
-        /// The shape that came.
+        /// The actual shape.
         got: String,
     },
     /// The component panicked; it is not used again.
     #[error("panicked: {0}")]
     Panic(String),
-    /// Training cannot go on: a value that must be finite is not.
+    /// A value that must be finite is NaN or infinite.
     #[error("{0} is not finite")]
     NotFinite(String),
     /// The run was cancelled by the user or by a signal.
@@ -34,12 +44,12 @@ pub enum Error {
     /// Anything else, in one sentence.
     #[error("{0}")]
     Message(String),
-    /// An error with the place it came from in front.
+    /// An error with the context it occurred in.
     #[error("{context}: {source}")]
     Context {
-        /// Where: a component, a case, a file.
+        /// The component, case or file.
         context: String,
-        /// What went wrong there.
+        /// The error itself.
         #[source]
         source: Box<Error>,
     },
@@ -48,26 +58,34 @@ pub enum Error {
     Torch(String),
 }
 
-/// Shorthand for results of component code.
+/// The result type of component methods.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// An error that is one sentence.
+    /// An error with a message.
     pub fn message(text: impl Into<String>) -> Self {
         Self::Message(text.into())
     }
 
-    /// A wrong parameter: its name and what is wrong with it.
+    /// An error about the value of a parameter: its name, and what is wrong with it or what is accepted.
     pub fn parameter(name: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Parameter { parameter: name.into(), message: message.into() }
     }
 
-    /// A wrong shape; `expected` and `got` are shown as they are.
+    /// An error about a shape, reported by `operation`. `expected` and `got` are shown as given.
     pub fn shape(operation: impl Into<String>, expected: impl ToString, got: impl ToString) -> Self {
         Self::Shape { operation: operation.into(), expected: expected.to_string(), got: got.to_string() }
     }
 
-    /// Whether it says, somewhere inside, that a value is not finite.
+    /// Whether this error, or the one it adds context to, is [`Error::NotFinite`].
+    ///
+    /// ```
+    /// use nnunet_plugin_api::Error;
+    ///
+    /// let error = Error::NotFinite("loss NaN".to_owned()).within("epoch 3");
+    /// assert!(error.is_not_finite());
+    /// assert_eq!(error.to_string(), "epoch 3: loss NaN is not finite");
+    /// ```
     #[must_use]
     pub fn is_not_finite(&self) -> bool {
         match self {
@@ -77,7 +95,14 @@ impl Error {
         }
     }
 
-    /// Whether it says, somewhere inside, that the user asked to stop.
+    /// Whether this error, or the one it adds context to, is [`Error::Cancelled`].
+    ///
+    /// ```
+    /// use nnunet_plugin_api::Error;
+    ///
+    /// assert!(Error::Cancelled.within("case 7").is_cancelled());
+    /// assert!(!Error::message("the file is damaged").is_cancelled());
+    /// ```
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         match self {
@@ -87,7 +112,7 @@ impl Error {
         }
     }
 
-    /// The same error with the place it came from in front.
+    /// The same error with a context (a component, a case, a file) in front.
     #[must_use]
     pub fn within(self, context: impl Into<String>) -> Self {
         Self::Context { context: context.into(), source: Box::new(self) }

@@ -40,15 +40,15 @@ use crate::{Error, Info, Result};
 ///
 /// Source: `SimpleITKIO` and the other `BaseReaderWriter` of v2.
 pub trait ImageFormat: Send + Sync {
-    /// The image in a file.
+    /// Reads the image in a file: voxels in (z, y, x) order, and the geometry.
     ///
     /// # Errors
-    /// A file that is not of this format, is damaged, or says something this format's reader does not know.
+    /// Returns an error if the file is not of this format, is damaged, or uses a feature that is not supported.
     fn read(&self, path: &Path) -> Result<ImageVolume> {
         Err(Error::message(format!("{}: this format cannot be read", path.display())))
     }
 
-    /// The image with all channels of the file, (channel, z, y, x). By default there is one.
+    /// Reads all channels of a file, (channel, z, y, x). The default is for formats with one channel in a file.
     ///
     /// # Errors
     /// As [`ImageFormat::read`].
@@ -56,8 +56,8 @@ pub trait ImageFormat: Send + Sync {
         Ok(self.read(path)?.voxels.insert_axis(Axis(0)))
     }
 
-    /// Calls `body` with the number and the voxels, in the order y, x, of every slice. By default the whole image is read
-    /// first; a format that can read slice by slice needs less memory.
+    /// Calls `body` with the index and the voxels, in (y, x) order, of every slice. The default reads the whole image
+    /// first; a format that reads slice by slice needs less memory.
     ///
     /// # Errors
     /// As [`ImageFormat::read`].
@@ -67,12 +67,12 @@ pub trait ImageFormat: Send + Sync {
         Ok(image.header())
     }
 
-    /// Whether [`ImageFormat::read`] gives 0 where the file has a number that is not finite, as ITK's reader of NIfTI does.
+    /// Whether [`ImageFormat::read`] replaces numbers that are not finite by 0, as ITK's reader of NIfTI does.
     fn reads_nan_as_zero(&self) -> bool {
         false
     }
 
-    /// The image with the numbers of the file that are not finite. By default as [`ImageFormat::read`].
+    /// Reads the image as [`ImageFormat::read`] does, but keeps numbers that are not finite.
     ///
     /// # Errors
     /// As [`ImageFormat::read`].
@@ -80,7 +80,7 @@ pub trait ImageFormat: Send + Sync {
         self.read(path)
     }
 
-    /// Size and place of the image in a file. By default the whole file is read.
+    /// Reads the size and the geometry of the image in a file. The default reads the whole file.
     ///
     /// # Errors
     /// As [`ImageFormat::read`].
@@ -88,7 +88,7 @@ pub trait ImageFormat: Send + Sync {
         Ok(self.read(path)?.header())
     }
 
-    /// Writes an image to a file that does not exist yet.
+    /// Writes an image, (z, y, x), to a file that does not exist yet. The host renames the file when it is complete.
     ///
     /// # Errors
     /// Returns an I/O error if the file cannot be written, or an error if the format cannot hold the image.
@@ -96,7 +96,7 @@ pub trait ImageFormat: Send + Sync {
         Err(Error::message(format!("{}: this format cannot be written", path.display())))
     }
 
-    /// Writes a label map. By default as an image.
+    /// Writes a label map, (z, y, x). The default writes it with [`ImageFormat::write`].
     ///
     /// # Errors
     /// As [`ImageFormat::write`].
@@ -105,7 +105,25 @@ pub trait ImageFormat: Send + Sync {
     }
 }
 
-/// An image and where it lies.
+/// An image with its geometry.
+///
+/// ```
+/// use nnunet_plugin_api::ImageVolume;
+/// use nnunet_plugin_api::ndarray::Array3;
+/// use nnunet_plugin_api::vocabulary::ItkGeometry;
+///
+/// let geometry = ItkGeometry { spacing: [0.5, 0.5, 3.0], ..ItkGeometry::default() };
+/// let image = ImageVolume { voxels: Array3::zeros((2, 4, 4)), geometry };
+/// assert_eq!(image.header().size, [2, 4, 4], "(z, y, x)");
+/// assert_eq!(image.header().geometry.spacing[2], 3.0, "(x, y, z), as ITK has it");
+///
+/// let mut slices = 0;
+/// image.for_each_slice(&mut |index, voxels| {
+///     assert_eq!((index, voxels.len()), (slices, 16));
+///     slices += 1;
+/// });
+/// assert_eq!(slices, 2);
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct ImageVolume {
     /// (z, y, x).
@@ -115,14 +133,14 @@ pub struct ImageVolume {
 }
 
 impl ImageVolume {
-    /// Size and place.
+    /// Size and geometry of the image.
     #[must_use]
     pub fn header(&self) -> ImageHeader {
         let (z, y, x) = self.voxels.dim();
         ImageHeader { size: [z, y, x], geometry: self.geometry }
     }
 
-    /// Calls `body` with the number and the voxels, in the order y, x, of every slice.
+    /// Calls `body` with the index and the voxels, in (y, x) order, of every slice.
     pub fn for_each_slice(&self, body: &mut dyn FnMut(usize, &[f32])) {
         for (number, slice) in self.voxels.outer_iter().enumerate() {
             match slice.as_slice() {
@@ -133,7 +151,7 @@ impl ImageVolume {
     }
 }
 
-/// Size and place of an image.
+/// Size and geometry of an image.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ImageHeader {
     /// Voxels, (z, y, x).
@@ -143,19 +161,27 @@ pub struct ImageHeader {
 }
 
 impl Info {
-    /// The format reads files whose names end so, for example `.nrrd`.
+    /// Declares that the format reads files with this ending, for example `.nrrd`.
+    ///
+    /// ```
+    /// use nnunet_plugin_api::{Info, Kind};
+    ///
+    /// let info = Info::new(Kind::Format, "Minc", "MINC images.").reads(".mnc").reads(".mnc.gz").writes(".mnc");
+    /// assert_eq!(info.endings("reads").collect::<Vec<_>>(), [".mnc", ".mnc.gz"]);
+    /// assert_eq!(info.endings("writes").collect::<Vec<_>>(), [".mnc"]);
+    /// ```
     #[must_use]
     pub fn reads(self, ending: &str) -> Self {
         self.with_capability(format!("reads {ending}"))
     }
 
-    /// The format writes files whose names end so.
+    /// Declares that the format writes files with this ending.
     #[must_use]
     pub fn writes(self, ending: &str) -> Self {
         self.with_capability(format!("writes {ending}"))
     }
 
-    /// The endings after a word, `reads` or `writes`.
+    /// The endings declared with [`Info::reads`] (`word` is `reads`) or [`Info::writes`] (`word` is `writes`).
     pub fn endings(&self, word: &str) -> impl Iterator<Item = &str> {
         self.capabilities.iter().filter_map(move |known| known.strip_prefix(word)?.strip_prefix(' '))
     }

@@ -1,5 +1,5 @@
-//! What a component can ask of the program that runs it (the host). Every function also works without a host, for example
-//! in a plugin's own tests.
+//! Services of the program that runs a component (the host). Every function also works without a host, for example in
+//! the tests of a plugin.
 
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -20,7 +20,8 @@ pub fn log(message: &str) {
     }
 }
 
-/// Reports that `done` of `of` steps of `what` are done; a terminal shows a progress bar. Without a host nothing happens.
+/// Reports that `done` of `of` steps of `what` are done; a terminal shows a progress bar. Without a host nothing
+/// happens.
 ///
 /// ```
 /// for case in 0..3 {
@@ -86,9 +87,9 @@ pub fn scratch_folder() -> Result<PathBuf> {
     }
 }
 
-/// Calls `body` with every number below `count` on the host's threads, in any order, and returns when all calls are done.
-/// Without a host the calls are made one after the other. A plugin that starts threads of its own competes with the host
-/// for the same cores.
+/// Calls `body` with every number below `count` on the host's threads, in any order, and returns when all calls are
+/// done. Without a host the calls are made one after the other. A plugin that starts threads of its own competes with
+/// the host for the same cores.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicUsize, Ordering};

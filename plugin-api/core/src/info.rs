@@ -1,4 +1,4 @@
-//! What a component says of itself: the source of `plugins list`, `plugins inspect` and the reference pages.
+//! Descriptions of components: the source of `plugins list`, `plugins inspect` and the reference pages.
 
 use std::borrow::Cow;
 
@@ -34,29 +34,29 @@ use crate::{Config, Kind};
 pub struct Info {
     /// Its kind.
     pub kind: Kind,
-    /// The name users write. For v1's classes: the class name.
+    /// The name that users write. For components of nnU-Net: the name of the Python class.
     pub name: Cow<'static, str>,
     /// One line for lists.
     pub summary: Cow<'static, str>,
-    /// Markdown for its page: what it does, when to take it, where it comes from.
+    /// Markdown for its reference page: what it does, when to use it, its source.
     #[serde(default)]
     pub description: Cow<'static, str>,
     /// All parameters with their defaults.
     #[serde(default)]
     pub defaults: Config,
-    /// JSON Schema of the parameters; `null` when the component has not said.
+    /// JSON Schema of the parameters; `null` if it is not known.
     #[serde(default)]
     pub schema: Value,
-    /// How it is used, in TOML as written in `nnunet.toml`.
+    /// An example of its use: TOML as in `nnunet.toml`.
     #[serde(default)]
     pub example: Cow<'static, str>,
-    /// What it can do besides its kind's basics, as words both sides know.
+    /// Optional features of the component, by names that host and plugin agree on.
     #[serde(default)]
     pub capabilities: Vec<Cow<'static, str>>,
 }
 
 impl Info {
-    /// A component without parameters.
+    /// A description without text and parameters.
     pub fn new(
         kind: Kind,
         name: impl Into<Cow<'static, str>>,
@@ -74,14 +74,25 @@ impl Info {
         }
     }
 
-    /// The same with a long text, in Markdown.
+    /// Sets the description, in Markdown.
     #[must_use]
     pub fn describe(mut self, description: impl Into<Cow<'static, str>>) -> Self {
         self.description = description.into();
         self
     }
 
-    /// The same with the defaults of a parameter struct, without types and ranges.
+    /// Sets the defaults of the parameters from a struct, without types and ranges.
+    ///
+    /// ```
+    /// use nnunet_plugin_api::{Info, Kind, serde};
+    ///
+    /// #[derive(serde::Serialize)]
+    /// #[serde(crate = "nnunet_plugin_api::serde")]
+    /// struct Settings { sigma: f64 }
+    ///
+    /// let info = Info::new(Kind::Normalization, "Smooth", "Blurs and scales.").with_defaults(&Settings { sigma: 1.0 });
+    /// assert_eq!(info.defaults["sigma"], 1.0);
+    /// ```
     #[must_use]
     pub fn with_defaults<T: Serialize>(mut self, defaults: &T) -> Self {
         if let Ok(Value::Object(map)) = serde_json::to_value(defaults) {
@@ -90,8 +101,8 @@ impl Info {
         self
     }
 
-    /// The same with the parameters of a struct: names, types and ranges from its schema, texts from its comments,
-    /// defaults from [`Default`].
+    /// Sets the parameters from a struct: names, types and ranges from its schema, texts from its doc comments,
+    /// defaults from its [`Default`].
     #[must_use]
     pub fn with_config<T: Serialize + Default + JsonSchema>(self) -> Self {
         let mut info = self.with_defaults(&T::default());
@@ -99,27 +110,34 @@ impl Info {
         info
     }
 
-    /// The same with an example in TOML.
+    /// Sets the example, in TOML.
     #[must_use]
     pub fn with_example(mut self, toml: impl Into<Cow<'static, str>>) -> Self {
         self.example = toml.into();
         self
     }
 
-    /// The same with one more capability.
+    /// Adds a capability.
     #[must_use]
     pub fn with_capability(mut self, word: impl Into<Cow<'static, str>>) -> Self {
         self.capabilities.push(word.into());
         self
     }
 
-    /// Whether it has a capability.
+    /// Whether the component has a capability.
+    ///
+    /// ```
+    /// use nnunet_plugin_api::{Info, Kind};
+    ///
+    /// let info = Info::new(Kind::Format, "Minc", "MINC images.").with_capability("reads .mnc");
+    /// assert!(info.can("reads .mnc") && !info.can("writes .mnc"));
+    /// ```
     #[must_use]
     pub fn can(&self, word: &str) -> bool {
         self.capabilities.iter().any(|known| known == word)
     }
 
-    /// All parameters as rows for people.
+    /// All parameters, as shown by `plugins inspect` and in the reference.
     #[must_use]
     pub fn parameters(&self) -> Vec<Parameter> {
         schema::parameters(&self.schema, &self.defaults)

@@ -15,10 +15,18 @@ macro_rules! kinds {
         }
 
         impl Kind {
-            /// All kinds, in the order in which data meets them.
+/// All kinds, in the order in which the pipeline uses them.
             pub const ALL: [Kind; $count] = [$(Kind::$variant,)*];
 
             /// The word used on the command line and in configuration files.
+            ///
+            /// ```
+            /// use nnunet_plugin_api::Kind;
+            ///
+            /// assert_eq!(Kind::Postprocessor.as_str(), "postprocessor");
+            /// assert_eq!(Kind::from_word("loss"), Some(Kind::Loss));
+            /// assert!(Kind::ALL.iter().all(|kind| Kind::from_word(kind.as_str()) == Some(*kind)));
+            /// ```
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
@@ -34,32 +42,39 @@ kinds! { 10:
     Format = "format",
     /// Turns a fingerprint into plans.
     Planner = "planner",
-    /// Resamples and normalises a case.
+    /// Resamples and normalizes a case.
     Preprocessor = "preprocessor",
-    /// Brings the intensities of a channel into the network's range.
+/// Normalizes the intensities of a channel.
     Normalization = "normalization",
     /// Changes training samples at random.
     Augmentation = "augmentation",
-    /// A network.
+/// Builds a network.
     Architecture = "architecture",
-    /// A loss of one output against one target.
+/// Computes the loss of one network output and its target.
     Loss = "loss",
-    /// Blueprint and hooks of a training.
+/// Determines how a network is trained.
     Trainer = "trainer",
-    /// Is told what happens in a training.
+/// Records a training.
     Logger = "logger",
     /// Changes a label map after prediction.
     Postprocessor = "postprocessor",
 }
 
 impl Kind {
-    /// The kind a word names, if any.
+    /// The kind with this name (see [`Kind::as_str`]).
     #[must_use]
     pub fn from_word(word: &str) -> Option<Kind> {
         Kind::ALL.into_iter().find(|kind| kind.as_str() == word)
     }
 
     /// Whether its components work on tensors, so that only a program with libtorch can make them.
+    ///
+    /// ```
+    /// use nnunet_plugin_api::Kind;
+    ///
+    /// let with_tensors = Kind::ALL.into_iter().filter(|kind| kind.needs_tensors());
+    /// assert_eq!(with_tensors.collect::<Vec<_>>(), [Kind::Architecture, Kind::Loss, Kind::Trainer]);
+    /// ```
     #[must_use]
     pub const fn needs_tensors(self) -> bool {
         matches!(self, Kind::Architecture | Kind::Loss | Kind::Trainer)

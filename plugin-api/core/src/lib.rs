@@ -1,11 +1,11 @@
-//! The part of nnunet-plugin-api that needs no tensors. Authors of plugins depend on nnunet-plugin-api, which re-exports
-//! everything here; the program `nnunet`, which does not link libtorch, depends on this crate.
+//! The part of nnunet-plugin-api that needs no tensors. Authors of plugins depend on nnunet-plugin-api, which
+//! re-exports everything here; the program `nnunet`, which does not link libtorch, depends on this crate.
 //!
 //! * [`vocabulary`]: the data that the steps exchange (fingerprint, plans, case properties, blueprint).
 //! * The traits that authors implement: [`ImageFormat`], [`Planner`], [`Preprocessor`], [`Normalization`],
 //!   [`Augmentation`], [`ExperimentLogger`] and [`Postprocessor`].
 //! * [`Component`] and [`Registration`]: how a component enters the registry, built-in or not.
-//! * [`host`]: what a component can ask of the program that runs it.
+//! * [`host`]: services of the program that runs the component (log, progress, random seed, threads).
 //! * [`abi`]: the stable binary interface, which [`export_plugin!`] takes care of.
 
 pub mod abi;
@@ -26,12 +26,16 @@ mod postprocessor;
 mod preprocessor;
 mod random;
 pub mod schema;
+#[doc(hidden)]
+pub mod suggestion;
+mod tensor_factory;
 pub mod tensors;
+mod variant;
 pub mod vocabulary;
 
 pub use augmentation::{Augmentation, AugmentationContext, Sample};
 pub use chain::parent_chain;
-pub use component::{Component, Factory, Make, Registration};
+pub use component::{Component, Factory, Registration};
 pub use config::{Config, overlay, parse_config};
 pub use error::{Error, Result};
 pub use format::{ImageFormat, ImageHeader, ImageVolume};
@@ -44,10 +48,11 @@ pub use planner_v2::{V2Network, V2PlannerSettings, V2Resampling};
 pub use postprocessor::{LabelVolume, Postprocessor};
 pub use preprocessor::{CaseArrays, PreprocessContext, Preprocessor, PreprocessorSettings, StageTarget};
 pub use random::RandomStream;
-pub use tensors::TensorFactory;
+pub use tensor_factory::{Make, TensorFactory};
+pub use variant::Variant;
 pub use vocabulary::EpochReport;
 
-/// Re-exported so that a plugin uses exactly the host's versions.
+/// Re-exported so that a plugin uses the same versions as the host.
 pub use inventory;
 pub use ndarray;
 pub use schemars;

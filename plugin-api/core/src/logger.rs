@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::Result;
 use crate::vocabulary::{Blueprint, EpochReport};
 
-/// Records a training, for example in a file or in a tracking service. It cannot change the training, and an error of the
-/// logger ends the logging only.
+/// Records a training, for example in a file or in a tracking service. It cannot change the training, and an error of
+/// the logger ends the logging only.
 ///
 /// ```
 /// use nnunet_plugin_api::vocabulary::EpochReport;
@@ -33,7 +33,7 @@ pub trait ExperimentLogger: Send {
     /// Called once, before the first epoch.
     ///
     /// # Errors
-    /// A place that cannot be written to.
+    /// Returns an error if the logger cannot write.
     fn run_begins(&mut self, _run: &RunInfo) -> Result<()> {
         Ok(())
     }
@@ -53,12 +53,12 @@ pub trait ExperimentLogger: Send {
     }
 }
 
-/// What is known of a training before it begins.
+/// Describes a training before it begins.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct RunInfo {
-    /// Where the fold's model is written; a logger's files belong there too.
+    /// Folder of the fold's model; a logger writes its files there too.
     pub folder: PathBuf,
     /// Name of the task.
     pub task: String,
@@ -76,7 +76,7 @@ pub struct RunInfo {
     pub blueprint: Blueprint,
 }
 
-/// An epoch, for loggers.
+/// The results of an epoch, as passed to [`ExperimentLogger::epoch_ends`].
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct EpochLog<'a> {
@@ -91,7 +91,7 @@ pub struct EpochLog<'a> {
 }
 
 impl<'a> EpochLog<'a> {
-    /// An epoch's report with nothing beside it.
+    /// A report and the Dice of every class; the other fields have their defaults.
     #[must_use]
     pub fn new(report: EpochReport, dice: &'a [f64]) -> Self {
         Self { report, dice, waited: 0.0, best: false }
@@ -99,6 +99,17 @@ impl<'a> EpochLog<'a> {
 }
 
 /// How a training ended.
+///
+/// ```
+/// use nnunet_plugin_api::RunEnd;
+///
+/// let line = |end: &RunEnd| match end {
+///     RunEnd::Finished => "finished".to_owned(),
+///     RunEnd::Failed(message) => format!("failed: {message}"),
+///     _ => "stopped".to_owned(),
+/// };
+/// assert_eq!(line(&RunEnd::Failed("loss NaN is not finite".to_owned())), "failed: loss NaN is not finite");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -107,6 +118,6 @@ pub enum RunEnd {
     Finished,
     /// The user asked to stop; it can be continued.
     Stopped,
-    /// An error, in words.
+    /// An error ended the training: its message.
     Failed(String),
 }

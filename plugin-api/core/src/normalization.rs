@@ -5,8 +5,9 @@ use ndarray::{ArrayView3, ArrayViewMut3};
 use crate::vocabulary::IntensityStatistics;
 use crate::{Error, Result};
 
-/// Brings the intensities of a channel into the range a network learns from, for example to mean 0 and standard deviation 1.
-/// Plans name one for every channel. It runs after resampling, on several cases at once, so it takes `&self`.
+/// Brings the intensities of a channel into the range a network learns from, for example to mean 0 and standard
+/// deviation 1. Plans name one for every channel. It runs after resampling, on several cases at once, so it takes
+/// `&self`.
 ///
 /// ```
 /// use nnunet_plugin_api::ndarray::ArrayViewMut3;
@@ -32,8 +33,8 @@ use crate::{Error, Result};
 ///
 /// Source: the schemes of v1's `GenericPreprocessor.resample_and_normalize` and v2's `ImageNormalization` classes.
 pub trait Normalization: Send + Sync {
-    /// Changes the intensities of a channel in place. `channel` has the axes (z, y, x) of the resampled case, in transposed
-    /// order, and any memory layout.
+    /// Changes the intensities of a channel in place. `channel` has the axes (z, y, x) of the resampled case, in
+    /// transposed order, and any memory layout.
     ///
     /// # Errors
     /// Returns an error if the channel cannot be normalized, or if it needs [`NormalizationContext::intensities`] and
@@ -41,22 +42,41 @@ pub trait Normalization: Send + Sync {
     fn normalize(&self, channel: ArrayViewMut3<'_, f32>, context: &NormalizationContext<'_>) -> Result<()>;
 }
 
-/// What a normalisation knows besides the intensities.
+/// What a normalization may need besides the intensities.
+///
+/// ```
+/// use nnunet_plugin_api::NormalizationContext;
+/// use nnunet_plugin_api::ndarray::{Array3, Zip};
+///
+/// // The mean inside the nonzero mask.
+/// let seg = Array3::from_shape_vec((1, 1, 3), vec![-1.0, 0.0, 1.0]).unwrap();
+/// let mut context = NormalizationContext::new(0, seg.view());
+/// context.use_mask = true;
+/// let channel = Array3::from_shape_vec((1, 1, 3), vec![9.0_f32, 1.0, 3.0]).unwrap();
+/// let (mut sum, mut count) = (0.0, 0);
+/// Zip::from(&channel).and(context.seg).for_each(|value, label| {
+///     if !context.use_mask || *label >= 0.0 {
+///         sum += value;
+///         count += 1;
+///     }
+/// });
+/// assert_eq!(sum / count as f32, 2.0);
+/// ```
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct NormalizationContext<'a> {
-    /// The channel's number.
+    /// Index of the channel, from 0.
     pub channel: usize,
-    /// Label map on the same grid; -1 outside the nonzero mask.
+    /// Label map of the case on the same grid, (z, y, x); -1 outside the nonzero mask.
     pub seg: ArrayView3<'a, f32>,
-    /// Look only inside the nonzero mask (`seg` >= 0), and set the outside to 0.
+    /// Use the intensities inside the nonzero mask (`seg` >= 0) only, and set those outside to 0.
     pub use_mask: bool,
-    /// Foreground intensities of the data set; known when a modality is CT.
+    /// Statistics of the foreground intensities of this channel over the data set; known if a modality is CT.
     pub intensities: Option<IntensityStatistics>,
 }
 
 impl<'a> NormalizationContext<'a> {
-    /// A channel without a mask and without knowledge of the data set.
+    /// The context of a channel that is normalized without the mask and without statistics of the data set.
     #[must_use]
     pub fn new(channel: usize, seg: ArrayView3<'a, f32>) -> Self {
         Self { channel, seg, use_mask: false, intensities: None }
@@ -68,18 +88,18 @@ pub(crate) fn all_finite(channel: ArrayView3<'_, f32>) -> bool {
     channel.iter().all(|value| value.is_finite())
 }
 
-/// The rule for what a normalization returns: finite intensities stay finite. A channel that had NaN or an infinity before
-/// is not looked at.
+/// The rule for what a normalization returns: finite intensities stay finite. A channel that had NaN or an infinity
+/// before is not looked at.
 pub(crate) fn still_finite<'a>(was_finite: bool, after: impl IntoIterator<Item = &'a f32>) -> Result<()> {
     match after.into_iter().find(|value| was_finite && !value.is_finite()) {
-        Some(odd) => Err(Error::NotFinite(format!("intensity {odd}"))),
+        Some(value) => Err(Error::NotFinite(format!("intensity {value}"))),
         None => Ok(()),
     }
 }
 
 /// Normalizes a channel in place, (z, y, x), and checks the result. It is how the program calls every normalization,
-/// built-in or not: one that turns finite intensities into NaN or an infinity is an error, here and for plugins in Rust and
-/// C alike. A channel that had such values before is not checked.
+/// built-in or not: one that turns finite intensities into NaN or an infinity is an error, here and for plugins in
+/// Rust and C alike. A channel that had such values before is not checked.
 ///
 /// ```
 /// use ndarray::{Array3, ArrayViewMut3};

@@ -1,4 +1,4 @@
-//! Planners: from fingerprint to plans.
+//! Planners: they make the plans from the fingerprint of a data set.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::vocabulary::{Fingerprint, Plans, SegmentationExport};
 use crate::{Result, V2PlannerSettings};
 
-/// Decides patch size, batch size, spacing and network topology for a data set. A planner starts from the settings of its
-/// parent, changes some of them, and has hooks for what no setting covers.
+/// Decides patch size, batch size, spacing and network topology for a data set. A planner starts from the settings of
+/// its parent, changes some of them, and has hooks for what no setting covers.
 ///
 /// ```
 /// use nnunet_plugin_api::vocabulary::Fingerprint;
@@ -45,7 +45,7 @@ pub trait Planner: Send + Sync {
     /// Changes the parent's settings.
     ///
     /// # Errors
-    /// Settings that contradict each other.
+    /// Returns an error if the settings contradict each other.
     fn configure(&self, _settings: &mut PlannerSettings) -> Result<()> {
         Ok(())
     }
@@ -53,15 +53,30 @@ pub trait Planner: Send + Sync {
     /// The target spacing in mm, (z, y, x), instead of the rule in the settings.
     ///
     /// # Errors
-    /// A data set this planner cannot handle.
+    /// Returns an error if the planner does not support the data set.
     fn target_spacing(&self, _fingerprint: &Fingerprint) -> Result<Option<[f64; 3]>> {
         Ok(None)
     }
 
-    /// Looks at finished plans and changes what it likes.
+    /// Changes or rejects the finished plans.
+    ///
+    /// ```
+    /// use nnunet_plugin_api::vocabulary::Plans;
+    /// use nnunet_plugin_api::{Planner, Result};
+    ///
+    /// /// Halves the batch size of every stage.
+    /// struct SmallBatches;
+    ///
+    /// impl Planner for SmallBatches {
+    ///     fn finish(&self, plans: &mut Plans) -> Result<()> {
+    ///         plans.plans_per_stage.iter_mut().for_each(|stage| stage.batch_size = (stage.batch_size / 2).max(1));
+    ///         Ok(())
+    ///     }
+    /// }
+    /// ```
     ///
     /// # Errors
-    /// Plans this planner cannot live with.
+    /// Returns an error to reject the plans.
     fn finish(&self, _plans: &mut Plans) -> Result<()> {
         Ok(())
     }
@@ -71,106 +86,108 @@ pub trait Planner: Send + Sync {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PlannerSettings {
-    /// 2 or 3: patches are slices or volumes.
+    /// Number of axes of a patch: 2 or 3.
     pub dimensions: usize,
-    /// Start of the plans file's name.
+    /// Identifier of the plans, with which the name of the plans file begins.
     pub plans_identifier: String,
-    /// Name of the preprocessed data.
+    /// Identifier of the preprocessed data: the name of its folder without the stage.
     pub data_identifier: String,
-    /// Features of the first stage.
+    /// Feature maps of the first stage.
     pub base_num_features: usize,
-    /// Features of no stage exceed this (in the memory estimate).
+    /// Largest number of feature maps of a stage (in the memory estimate).
     pub max_num_features: usize,
     /// Convolutions per stage.
     pub conv_per_stage: usize,
-    /// Written to the plans: v1's 2D planners leave `conv_per_stage` out.
+    /// Write `conv_per_stage` to the plans; v1's 2D planners do not.
     pub store_conv_per_stage: bool,
-    /// Memory the network may take, in v1's units (voxels times features).
+    /// Memory that the network may use, in v1's unit (voxels times feature maps).
     pub vram_reference: f64,
-    /// The same as a multiple of the reference for the card v1 was tuned on (8 GB); wins when given.
+    /// GPU memory in GB to plan for, instead of `vram_reference`: the reference is scaled from the 8 GB it was tuned
+    /// for.
     pub gpu_memory_gb: Option<f64>,
-    /// Which network the memory estimate is for.
+    /// The network whose memory is estimated.
     pub vram_estimate: VramEstimate,
-    /// How poolings and kernels follow from spacing and patch.
+    /// How poolings and convolution kernels are derived from spacing and patch size.
     pub topology: Topology,
-    /// A feature map is never smaller than this along an axis.
+    /// Smallest size of a feature map along an axis, voxels.
     pub min_feature_map_edge: usize,
-    /// Poolings per axis never exceed this.
+    /// Largest number of poolings along an axis.
     pub max_num_pool: usize,
-    /// The patch that is shrunk until the network fits into memory.
+    /// The initial patch, which is reduced until the network fits into memory.
     pub start_patch: StartPatch,
-    /// Which axis of a patch that does not fit is shortened.
+    /// The axis along which a patch that does not fit into memory is reduced.
     pub shorten: Shorten,
-    /// Kernels of 3 everywhere, whatever the topology says.
+    /// Convolution kernels of size 3 along all axes of all stages, instead of those of the topology.
     pub all_conv_3: bool,
-    /// Smallest batch before the data-set limit.
+    /// Smallest batch size (`max_batch_share` may reduce it further).
     pub min_batch_size: usize,
-    /// The batch is a multiple of the smallest one.
+    /// The batch size is a multiple of the smallest one.
     pub whole_batches: bool,
-    /// Share of all voxels of the data set that one batch may cover.
+    /// Largest fraction of all voxels of the data set that a batch may contain.
     pub max_batch_share: f64,
-    /// How the target spacing follows from the fingerprint.
+    /// How the target spacing is derived from the fingerprint.
     pub spacing_rule: SpacingRule,
     /// A fixed target spacing, mm, (z, y, x), instead of the rule.
     pub target_spacing: Option<[f64; 3]>,
     /// An axis is anisotropic when its spacing (or size) differs by more than this factor.
     pub anisotropy_threshold: f64,
-    /// Whether a low-resolution stage is considered.
+    /// Plan a low-resolution stage (for the cascade) if cases are large.
     pub lowres: bool,
-    /// A low-resolution stage is made when a patch sees less than 1/this of the median case.
+    /// A low-resolution stage is planned if the median case has this many times the voxels of a patch.
     pub lowres_threshold: f64,
-    /// Scheme for every channel instead of the rule: `CT`, `CT2`, `nonCT`, `noNorm`.
+    /// Normalization scheme of every channel, instead of the rule by modality: `CT`, `CT2`, `nonCT`, `noNorm`.
     pub normalization: Option<String>,
-    /// Scheme for a channel called `CT` or `ct`.
+    /// Normalization scheme of a channel called `CT` or `ct`.
     pub ct_normalization: String,
-    /// The preprocessor the plans name.
+    /// Name of the preprocessor, written to the plans.
     pub preprocessor: String,
-    /// Overrides when the preprocessor resamples the axis of largest spacing on its own.
+    /// Resample the axis of largest spacing separately: always or never, instead of by anisotropy.
     pub force_separate_z: Option<bool>,
-    /// How predictions are resampled; written to the plans when given.
+    /// How predictions are resampled to the original grid; written to the plans if given.
     pub segmentation_export_params: Option<SegmentationExport>,
-    /// Data that another planner preprocessed under the same identifier is used as it is.
+    /// Use data that another planner has preprocessed under the same identifier.
     pub shares_data: bool,
-    /// Settings for data sets of v2; none: the planner is for tasks of v1.
+    /// Settings of a planner for data sets of nnU-Net v2; none: the planner is for tasks of v1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub v2: Option<V2PlannerSettings>,
 }
 
-/// The networks whose memory can be estimated.
+/// Networks whose memory can be estimated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum VramEstimate {
     /// Plain U-Net.
     #[serde(rename = "Generic_UNet")]
     GenericUnet,
-    /// Residual encoder U-Net; the plans get the blocks of every stage, and a first pooling of 1.
+    /// U-Net with a residual encoder; the plans also name the blocks of every stage, and begin with a pooling of 1.
     FabiansUNet,
 }
 
-/// Patches to start from.
+/// Initial patches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StartPatch {
-    /// Equal extent in mm on all axes, at least 512 voxels, clipped to the median case.
+    /// The same extent in mm along all axes, 512 voxels along the shortest axis, clipped to the median
+    /// case.
     Isotropic,
     /// The median case.
     MedianCase,
 }
 
-/// Axes that can be shortened; of equal ones the last.
+/// Rules for the axis along which a patch is reduced; of equal axes the last one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Shorten {
-    /// The axis that covers most of the median case.
+    /// The axis along which the patch covers the largest fraction of the median case.
     CoversMost,
-    /// The axis that is longest in mm.
+    /// The axis of largest extent in mm.
     LongestInMm,
-    /// The axis of most voxels; the coarsest one of a cube.
+    /// The axis of most voxels; for a cube, the one of largest spacing.
     MostVoxels,
     /// None: a patch that does not fit is an error.
     Never,
 }
 
-/// Rules that turn spacing and patch into poolings and kernels.
+/// Rules that derive poolings and convolution kernels from spacing and patch size, by the names of v1's functions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Topology {
@@ -188,16 +205,17 @@ pub enum Topology {
 pub enum SpacingRule {
     /// The median spacing of every axis.
     Median,
-    /// The median; on an axis that is much coarser and much shorter than both others the 10th percentile, but not less
-    /// than the others' spacing.
+    /// The median; the 10th percentile for an axis whose spacing is much larger and whose size much smaller than
+    /// those of both other axes, but not less than their spacing.
     MedianAnisotropic,
-    /// The same, but not less than `anisotropy_threshold` times the others' spacing.
+    /// As `median_anisotropic`, but not less than `anisotropy_threshold` times the spacing of the other axes.
     MedianAnisotropicBounded,
-    /// The median; on an axis that is much coarser than both others and much shorter than one of them the 10th percentile.
+    /// The median; the 10th percentile for an axis whose spacing is much larger than those of both other axes and
+    /// whose size is much smaller than that of one of them.
     MedianAnisotropicUnbounded,
 }
 
-/// Estimate for which v1 was tuned: a U-Net of 30 features in 8 GB.
+/// v1's memory estimate of a U-Net of 30 feature maps that fits into 8 GB.
 const VRAM_REFERENCE_30_FEATURES: f64 = 520_000_000.0;
 
 impl Default for PlannerSettings {

@@ -3,60 +3,61 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What a planner decides for a data set of v2. The defaults are those of v2's `ExperimentPlanner`, which is called
-/// `nnUNetPlanner` here because v1 has a planner of that name too.
+/// Settings of a planner for data sets of v2. The defaults are those of v2's `ExperimentPlanner`, which has the name
+/// `nnUNetPlanner` here because v1 has an `ExperimentPlanner` too.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct V2PlannerSettings {
-    /// Name of the plans file, without `.json`.
+    /// Identifier of the plans: the name of the plans file without `.json`.
     pub plans_identifier: String,
-    /// Plans whose preprocessed data for 2d and 3d_fullres are used: they would be the same.
+    /// Identifier of plans with the same preprocessing, whose data for 2d and 3d_fullres are used.
     pub shares_data_with: Option<String>,
-    /// The network that is configured.
+    /// The network that is planned.
     pub network: V2Network,
-    /// Features of the first stage.
+    /// Feature maps of the first stage.
     pub base_num_features: usize,
-    /// No stage of a 2D network has more features.
+    /// Largest number of feature maps of a stage of a 2D network.
     pub max_num_features_2d: usize,
-    /// No stage of a 3D network has more features.
+    /// Largest number of feature maps of a stage of a 3D network.
     pub max_num_features_3d: usize,
-    /// Convolutions (or residual blocks) of every encoder stage; the last number holds for all further stages.
+    /// Convolutions (or residual blocks) per encoder stage; further stages have the last number.
     pub blocks_encoder: Vec<usize>,
-    /// Convolutions of every decoder stage; the last number holds for all further stages.
+    /// Convolutions per decoder stage; further stages have the last number.
     pub blocks_decoder: Vec<usize>,
-    /// Sum of all feature maps of a 2D network that fits into `vram_reference_gb` with the reference batch.
+    /// Sum of all feature maps of a 2D network that fits into `vram_reference_gb` with the reference batch size.
     pub vram_reference_2d: f64,
-    /// The same of a 3D network.
+    /// As `vram_reference_2d`, for a 3D network.
     pub vram_reference_3d: f64,
-    /// GPU memory in GB that the references stand for.
+    /// GPU memory in GB that `vram_reference_2d` and `vram_reference_3d` correspond to.
     pub vram_reference_gb: f64,
     /// GPU memory in GB to plan for.
     pub gpu_memory_gb: f64,
-    /// Batch of the 2D reference.
+    /// Batch size of the 2D reference.
     pub reference_batch_size_2d: usize,
-    /// Batch of the 3D reference.
+    /// Batch size of the 3D reference.
     pub reference_batch_size_3d: usize,
-    /// The patch is shrunk until a batch of this size fits; none: until the reference batch does.
+    /// The patch is reduced until a batch of this size fits into memory; none: until one of the reference batch size
+    /// does.
     pub patch_for_batch_size: Option<usize>,
-    /// Smallest batch.
+    /// Smallest batch size.
     pub min_batch_size: usize,
-    /// Share of all voxels of the data set that one batch may cover.
+    /// Largest fraction of all voxels of the data set that a batch may contain.
     pub max_batch_share: f64,
-    /// A feature map is never smaller than this along an axis.
+    /// Smallest size of a feature map along an axis, voxels.
     pub min_feature_map_edge: usize,
-    /// A low resolution is planned when a patch covers less than this share of the median case.
+    /// 3d_lowres is planned if a patch of 3d_fullres has less than this fraction of the voxels of the median case.
     pub lowres_threshold: f64,
-    /// Factor by which coarse spacings grow while a low resolution is sought.
+    /// Factor by which the spacing is increased step by step to find the one of 3d_lowres.
     pub lowres_step: f64,
     /// An axis is anisotropic when its spacing (or size) differs by more than this factor.
     pub anisotropy_threshold: f64,
     /// A fixed target spacing, mm, (z, y, x), instead of the rule.
     pub target_spacing: Option<[f64; 3]>,
-    /// Leaves the axes in the order of the images.
+    /// Keep the axes in the order of the images.
     pub keep_axis_order: bool,
-    /// The preprocessor the plans name.
+    /// Name of the preprocessor, written to the plans.
     pub preprocessor: String,
-    /// Normalization of every channel instead of the one its name stands for.
+    /// Normalization of every channel, instead of the one that belongs to the channel's name.
     pub normalization: Option<String>,
     /// How images, labels and probabilities are resampled.
     pub resampling: V2Resampling,
@@ -73,17 +74,17 @@ pub enum V2Network {
     ResidualEncoderUnet,
 }
 
-/// Ways of resampling.
+/// Methods of resampling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum V2Resampling {
-    /// Splines; an axis of very coarse spacing apart.
+    /// Spline interpolation; an axis of much larger spacing is resampled separately.
     Spline,
     /// PyTorch's linear interpolation of all axes together.
     Torch,
-    /// The same with an axis of very coarse spacing apart.
+    /// PyTorch's linear interpolation; an axis of much larger spacing is resampled separately.
     TorchSeparateZ,
-    /// None: every case keeps its own spacing.
+    /// No resampling: every case keeps its spacing.
     None,
 }
 

@@ -5,9 +5,19 @@ use ndarray::Array3;
 use crate::Result;
 
 /// A label map and the size of its voxels.
+///
+/// ```
+/// use nnunet_plugin_api::LabelVolume;
+/// use nnunet_plugin_api::ndarray::Array3;
+///
+/// let volume = LabelVolume { labels: Array3::ones((2, 3, 4)), spacing: [5.0, 1.0, 1.0] };
+/// let voxel: f64 = volume.spacing.iter().product();
+/// let foreground = volume.labels.iter().filter(|label| **label != 0).count();
+/// assert_eq!(foreground as f64 * voxel, 120.0, "mm^3");
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct LabelVolume {
-    /// (z, y, x).
+    /// Labels, (z, y, x).
     pub labels: Array3<u8>,
     /// Voxel size, mm, (z, y, x).
     pub spacing: [f64; 3],
@@ -41,7 +51,7 @@ pub struct LabelVolume {
 /// assert_eq!(volume.labels.sum(), 0);
 /// ```
 ///
-/// Source: v1's `connected_components.remove_all_but_the_largest_connected_component` is a built-in one.
+/// Built-in example: `remove_all_but_the_largest_connected_component` of v1's `connected_components`.
 pub trait Postprocessor: Send + Sync {
     /// Changes the labels of `labels` in place. Its shape must stay as it is.
     ///

@@ -1,4 +1,4 @@
-//! Preprocessors: from a cropped case to network input.
+//! Preprocessors: they resample and normalize cropped cases.
 
 use ndarray::{Array3, Array4};
 use schemars::JsonSchema;
@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::Result;
 use crate::vocabulary::IntensityStatistics;
 
-/// Resamples and normalizes a cropped case. A preprocessor starts from the settings of its parent, changes some of them, and
-/// has a hook that replaces the whole step.
+/// Resamples and normalizes a cropped case. A preprocessor starts from the settings of its parent, changes some of
+/// them, and has a hook that replaces the whole step.
 ///
 /// ```
 /// use nnunet_plugin_api::{Preprocessor, PreprocessorSettings, Result};
@@ -39,17 +39,42 @@ pub trait Preprocessor: Send + Sync {
     /// Changes the parent's settings.
     ///
     /// # Errors
-    /// Settings that contradict each other.
+    /// Returns an error if the settings contradict each other.
     fn configure(&self, _settings: &mut PreprocessorSettings) -> Result<()> {
         Ok(())
     }
 
-    /// Replaces resampling and normalisation. `None` leaves the work, and the arrays, to the parent's settings.
+    /// Replaces resampling and normalization. Returns `None`, without having changed the arrays, to resample and
+    /// normalize as the settings say. The arrays of the result have the same size (z, y, x), and `data` has as many
+    /// channels as before.
     ///
-    /// The result's arrays share one shape; `data` keeps its channels.
+    /// ```
+    /// use nnunet_plugin_api::{CaseArrays, PreprocessContext, Preprocessor, PreprocessorSettings, Result};
+    ///
+    /// /// Keeps the grid, and divides by the largest intensity.
+    /// struct Scale;
+    ///
+    /// impl Preprocessor for Scale {
+    ///     fn configure(&self, settings: &mut PreprocessorSettings) -> Result<()> {
+    ///         settings.keep_spacing = true;
+    ///         Ok(())
+    ///     }
+    ///
+    ///     fn resample_and_normalize(
+    ///         &self,
+    ///         case: &CaseArrays,
+    ///         _context: &PreprocessContext,
+    ///     ) -> Result<Option<CaseArrays>> {
+    ///         let mut result = case.clone();
+    ///         let largest = case.data.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
+    ///         result.data.mapv_inplace(|value| value / largest);
+    ///         Ok(Some(result))
+    ///     }
+    /// }
+    /// ```
     ///
     /// # Errors
-    /// A case this preprocessor cannot handle.
+    /// Returns an error if the case cannot be preprocessed.
     fn resample_and_normalize(
         &self,
         _case: &CaseArrays,
@@ -59,36 +84,36 @@ pub trait Preprocessor: Send + Sync {
     }
 }
 
-/// Image and label of a case on one grid, in transposed axis order.
+/// Image and labels of a case on the same grid, with the axes in transposed order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CaseArrays {
-    /// (channels, z, y, x).
+    /// Intensities, (channels, z, y, x).
     pub data: Array4<f32>,
-    /// (z, y, x); -1 outside the nonzero mask.
+    /// Labels, (z, y, x); -1 outside the nonzero mask.
     pub seg: Array3<f32>,
     /// Voxel size, mm, (z, y, x) in transposed order.
     pub spacing: [f64; 3],
 }
 
-/// What a preprocessor needs to know besides the case.
+/// What a preprocessor may need besides the case.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PreprocessContext {
-    /// The case's spacing before resampling, transposed order, mm.
+    /// Spacing of the case before resampling, mm, in transposed order.
     pub original_spacing: [f64; 3],
-    /// Where to resample to.
+    /// Grid to resample to.
     pub target: StageTarget,
-    /// Normalisation by channel, by name.
+    /// Name of the normalization of each channel.
     pub normalization_schemes: Vec<String>,
-    /// By channel: inside the nonzero mask only.
+    /// By channel: normalize inside the nonzero mask only.
     pub use_mask_for_norm: Vec<bool>,
-    /// Foreground intensities of the data set by channel, for CT.
+    /// Statistics of the foreground intensities of the data set by channel; known if a modality is CT.
     pub intensities: Option<Vec<IntensityStatistics>>,
 }
 
 /// The grid of a stage.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct StageTarget {
-    /// Spacing, transposed order, mm.
+    /// Spacing, mm, in transposed order.
     pub spacing: [f64; 3],
 }
 
@@ -96,30 +121,40 @@ pub struct StageTarget {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PreprocessorSettings {
-    /// Spline order for images.
+    /// Spline order of the resampling of images.
     pub order_data: u32,
-    /// Spline order for labels (one-hot).
+    /// Spline order of the resampling of labels (one-hot).
     pub order_seg: u32,
-    /// Order along a separately resampled axis, images.
+    /// Spline order along a separately resampled axis, images.
     pub order_z_data: u32,
-    /// Order along a separately resampled axis, labels.
+    /// Spline order along a separately resampled axis, labels.
     pub order_z_seg: u32,
-    /// Resample the axis of largest spacing on its own: by rule when absent.
+    /// Resample the axis of largest spacing separately: always or never; none: depending on the anisotropy.
     pub force_separate_z: Option<bool>,
-    /// Replace NaN by 0 first.
+    /// Replace NaN by 0 before resampling.
     pub remove_nan: bool,
-    /// Keep the spacing of the first axis (slice-wise networks).
+    /// Do not resample along the first axis (for 2D networks).
     pub keep_first_axis_spacing: bool,
-    /// Keep every spacing: no resampling at all.
+    /// Do not resample.
     pub keep_spacing: bool,
-    /// Scale in the plane so that the shorter edge has this many voxels, and make the first axis 1.
+    /// Resample in the plane so that the shorter edge has this many voxels; the first axis gets size 1.
     pub fixed_edge_length: Option<usize>,
-    /// One normalisation for every channel instead of the plans', by name.
+    /// Name of the normalization of every channel, instead of those of the plans.
     pub normalization: Option<String>,
 }
 
 impl PreprocessorSettings {
-    /// The normalisation of every channel: these settings', else the plans'.
+    /// Names of the normalization of every channel: the one of these settings, or else those of the plans.
+    ///
+    /// ```
+    /// use nnunet_plugin_api::PreprocessorSettings;
+    ///
+    /// let plans = ["CT".to_owned(), "nonCT".to_owned()];
+    /// let mut settings = PreprocessorSettings::default();
+    /// assert_eq!(settings.normalization_names(&plans), ["CT", "nonCT"]);
+    /// settings.normalization = Some("noNorm".to_owned());
+    /// assert_eq!(settings.normalization_names(&plans), ["noNorm", "noNorm"]);
+    /// ```
     #[must_use]
     pub fn normalization_names(&self, plans: &[String]) -> Vec<String> {
         plans.iter().map(|name| self.normalization.as_ref().unwrap_or(name).clone()).collect()

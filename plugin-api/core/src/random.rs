@@ -1,10 +1,10 @@
-//! Random numbers that depend on what they are for, not on which thread draws first.
+//! Random numbers that do not depend on the number of threads.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// The random numbers of one sample of a batch (ChaCha8). The same seed, epoch, batch and sample give the same numbers for any
-/// number of threads.
+/// The random numbers of one sample of a batch (ChaCha8). The same seed, epoch, batch and sample give the same
+/// numbers for any number of threads.
 ///
 /// ```
 /// use nnunet_plugin_api::RandomStream;
@@ -18,7 +18,7 @@ use rand_chacha::ChaCha8Rng;
 pub struct RandomStream(ChaCha8Rng);
 
 impl RandomStream {
-    /// Numbers that depend on these four alone.
+    /// The random numbers of a sample, determined by these four numbers.
     #[must_use]
     pub fn new(seed: u64, epoch: usize, batch: usize, sample: usize) -> Self {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
@@ -26,18 +26,18 @@ impl RandomStream {
         Self(random)
     }
 
-    /// Numbers that depend on one number.
+    /// Random numbers of a seed.
     #[must_use]
     pub fn from_seed(seed: u64) -> Self {
         Self(ChaCha8Rng::seed_from_u64(seed))
     }
 
-    /// Key, stream, and place in it.
+    /// Key, stream and position of the generator.
     pub(crate) fn state(&self) -> ([u8; 32], u64, u128) {
         (self.0.get_seed(), self.0.get_stream(), self.0.get_word_pos())
     }
 
-    /// A stream at a place.
+    /// A generator with this key, stream and position.
     pub(crate) fn at(key: [u8; 32], stream: u64, place: u128) -> Self {
         let mut random = ChaCha8Rng::from_seed(key);
         random.set_stream(stream);
@@ -56,6 +56,14 @@ impl RandomStream {
     }
 
     /// True with probability `p`.
+    ///
+    /// ```
+    /// use nnunet_plugin_api::RandomStream;
+    ///
+    /// let mut random = RandomStream::from_seed(7);
+    /// let hits = (0..10_000).filter(|_| random.chance(0.2)).count();
+    /// assert!((1_800..2_200).contains(&hits));
+    /// ```
     pub fn chance(&mut self, p: f64) -> bool {
         self.0.random::<f64>() < p
     }
@@ -71,7 +79,15 @@ impl RandomStream {
         (-2.0 * (1.0 - a).ln()).sqrt() * (std::f64::consts::TAU * b).cos()
     }
 
-    /// Below or above one with equal chance: uniform in [low, 1) or [1, high); all of [low, high) when 1 is not inside.
+    /// With equal probability uniform in [low, 1) or in [1, high); uniform in [low, high) if 1 is not inside.
+    ///
+    /// ```
+    /// use nnunet_plugin_api::RandomStream;
+    ///
+    /// let mut random = RandomStream::from_seed(7);
+    /// let gamma = random.around_one(0.7, 1.5);
+    /// assert!((0.7..1.5).contains(&gamma));
+    /// ```
     pub fn around_one(&mut self, low: f64, high: f64) -> f64 {
         if low >= 1.0 || high <= 1.0 {
             self.uniform(low, high)
@@ -83,6 +99,14 @@ impl RandomStream {
     }
 
     /// A random order of 0..n (Fisher and Yates 1938).
+    ///
+    /// ```
+    /// use nnunet_plugin_api::RandomStream;
+    ///
+    /// let mut order = RandomStream::from_seed(7).permutation(5);
+    /// order.sort();
+    /// assert_eq!(order, [0, 1, 2, 3, 4]);
+    /// ```
     pub fn permutation(&mut self, n: usize) -> Vec<usize> {
         let mut order: Vec<usize> = (0..n).collect();
         for last in (1..n).rev() {

@@ -1,4 +1,4 @@
-//! Parameters of a component: as a JSON Schema for editors, and as rows for people.
+//! Parameters of a component: as a JSON Schema for editors, and as rows of a table.
 
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -7,30 +7,38 @@ use serde_json::Value;
 
 use crate::Config;
 
-/// One parameter, in words.
+/// A parameter of a component, described in words.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Parameter {
-    /// As written in the configuration.
+    /// Name as written in the configuration.
     pub name: String,
-    /// Type: `integer`, `number`, `boolean`, `string`, `list of numbers`, `table`; with `or none` where it may be absent.
+    /// Type: `integer`, `number`, `boolean`, `string`, `list of numbers`, `table`; with `or none` where it may be
+    /// absent.
     pub kind: String,
-    /// Accepted values; empty when the type says it all.
+    /// Accepted values; empty if every value of the type is accepted.
     pub range: String,
-    /// Value when it is not given.
+    /// Default value.
     pub default: Value,
-    /// What it means.
+    /// Description.
     pub doc: String,
 }
 
-/// The JSON Schema of a parameter struct, without references.
+/// The JSON Schema of a parameter struct, with all subschemas inlined.
+///
+/// ```
+/// use nnunet_plugin_api::{PlannerSettings, schema};
+///
+/// let schema = schema::of::<PlannerSettings>();
+/// assert!(schema["properties"]["base_num_features"]["description"].is_string());
+/// ```
 #[must_use]
 pub fn of<T: JsonSchema>() -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
     settings.into_generator().into_root_schema_for::<T>().to_value()
 }
 
-/// Rows of a schema; of the defaults alone where the schema does not list them.
+/// Rows of all parameters of a schema; a parameter that only the defaults list has a row without description.
 pub(crate) fn parameters(schema: &Value, defaults: &Config) -> Vec<Parameter> {
     let described = schema.get("properties").and_then(Value::as_object);
     let mut rows: Vec<Parameter> = described
@@ -106,9 +114,9 @@ fn alternatives(schema: &Value) -> impl Iterator<Item = &Value> {
 fn range(schema: &Value) -> String {
     let mut parts: Vec<String> = words(schema);
     let bounds = [("minimum", ">="), ("exclusiveMinimum", ">"), ("maximum", "<="), ("exclusiveMaximum", "<")];
-    let places = std::iter::once(schema).chain(alternatives(schema)).collect::<Vec<_>>();
+    let schemas = std::iter::once(schema).chain(alternatives(schema)).collect::<Vec<_>>();
     for (key, sign) in bounds {
-        let bound = places.iter().find_map(|place| place.get(key));
+        let bound = schemas.iter().find_map(|schema| schema.get(key));
         parts.extend(
             bound.filter(|bound| bound.as_i64() != Some(0) || sign != ">=").map(|b| format!("{sign} {b}")),
         );
@@ -116,7 +124,7 @@ fn range(schema: &Value) -> String {
     parts.join(", ")
 }
 
-/// The words an enumeration accepts, and the `name`s of tables that are told apart by it.
+/// The values of an enumeration, and the `name`s of tables that are distinguished by their name.
 fn words(schema: &Value) -> Vec<String> {
     let listed = schema.get("enum").and_then(Value::as_array).into_iter().flatten();
     let fixed = schema.get("const").into_iter();

@@ -1,48 +1,9 @@
-//! Room for the kinds that need tensors (architectures, losses, trainers) in a crate that knows no tensors: their traits
+//! Components of the kinds with tensors (architectures, losses, trainers) in a crate that knows no tensors: their traits
 //! are in nnunet-plugin-torch.
 
-use std::any::Any;
-use std::fmt;
 use std::marker::PhantomData;
 
-use crate::abi::v1::Created;
-use crate::{Component, Config, Factory, Info, Kind, Make, Result};
-
-/// How a component of a tensor kind is made. Only nnunet-plugin-torch makes and opens one.
-pub struct TensorFactory {
-    make: Box<dyn Any + Send + Sync>,
-    create: fn(&(dyn Any + Send + Sync), &Config) -> Result<Created>,
-}
-
-impl TensorFactory {
-    /// A factory from a [`Make`] and a function that calls it and wraps the result for the stable ABI.
-    pub fn new<T: ?Sized + 'static>(
-        make: Make<T>,
-        create: fn(&(dyn Any + Send + Sync), &Config) -> Result<Created>,
-    ) -> Self {
-        Self { make: Box::new(make), create }
-    }
-
-    /// The [`Make`] of a type, if it makes that type.
-    #[must_use]
-    pub fn downcast<T: ?Sized + 'static>(&self) -> Option<&Make<T>> {
-        self.make.downcast_ref()
-    }
-
-    /// Makes a component and wraps it for the stable ABI.
-    ///
-    /// # Errors
-    /// Returns the error of the component's constructor.
-    pub fn create(&self, config: &Config) -> Result<Created> {
-        (self.create)(&*self.make, config)
-    }
-}
-
-impl fmt::Debug for TensorFactory {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("TensorFactory")
-    }
-}
+use crate::{Component, Config, Factory, Info, Kind, Make, Result, TensorFactory};
 
 /// Turns constructors of a type into a factory. `Crate` is a type of nnunet-plugin-torch, which implements this trait for
 /// [`ArchitectureOf`], [`LossOf`] and [`TrainerOf`] every type that has the trait in question.

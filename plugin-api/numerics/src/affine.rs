@@ -6,15 +6,26 @@ use ndarray::{Array3, ArrayView3};
 use crate::axis::cubic_weights;
 use crate::label_resize::Votes;
 
-/// Maps an output voxel to a position in the input: `matrix * (voxel - output_centre) + input_centre`, (z, y, x).
+/// Maps an output voxel to a position in the input: `matrix * (voxel - output_center) + input_center`, (z, y, x).
+///
+/// Source: the grids of batchgenerators' `SpatialTransform`.
+///
+/// ```
+/// use nnunet_numerics::Affine;
+///
+/// // A rotation by 90 degrees in the plane of y and x about the center of a 5 x 5 slice.
+/// let matrix = [[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]];
+/// let affine = Affine { matrix, output_center: [0.0, 2.0, 2.0], input_center: [0.0, 2.0, 2.0] };
+/// assert!(affine.is_planar());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Affine {
     /// Rows give the input's z, y and x.
     pub matrix: [[f64; 3]; 3],
     /// Point of the output that the matrix leaves in place.
-    pub output_centre: [f64; 3],
+    pub output_center: [f64; 3],
     /// Where that point lies in the input.
-    pub input_centre: [f64; 3],
+    pub input_center: [f64; 3],
 }
 
 /// What is added to an output voxel before the matrix, voxels: fields of z, y and x. Their first axis may have length
@@ -26,7 +37,7 @@ impl Affine {
     #[must_use]
     pub fn is_planar(&self) -> bool {
         let [z, y, x] = self.matrix;
-        z == [1.0, 0.0, 0.0] && y[0] == 0.0 && x[0] == 0.0 && self.output_centre[0] == self.input_centre[0]
+        z == [1.0, 0.0, 0.0] && y[0] == 0.0 && x[0] == 0.0 && self.output_center[0] == self.input_center[0]
     }
 
     fn times(&self, from: [f64; 3]) -> [f64; 3] {
@@ -35,9 +46,9 @@ impl Affine {
 
     /// Position of voxel (z, y, 0).
     fn row_start(&self, z: usize, y: usize) -> [f64; 3] {
-        let [cz, cy, cx] = self.output_centre;
+        let [cz, cy, cx] = self.output_center;
         let turned = self.times([z as f64 - cz, y as f64 - cy, -cx]);
-        std::array::from_fn(|axis| turned[axis] + self.input_centre[axis])
+        std::array::from_fn(|axis| turned[axis] + self.input_center[axis])
     }
 
     /// Calls `visit` with the position of every voxel of a grid of `shape`, in order.
@@ -68,6 +79,23 @@ impl Affine {
 /// Samples an image of which `coefficients` are the cubic spline coefficients ([`prefilter`](crate::prefilter) with
 /// [`Boundary::Mirror`](crate::Boundary); of a [planar](Affine::is_planar) grid along y and x only). Positions outside
 /// the input give `outside`.
+///
+/// Source: `scipy.ndimage.map_coordinates(order=3, mode="constant")`.
+///
+/// ```
+/// use ndarray::Array3;
+/// use nnunet_numerics::{Affine, Boundary, prefilter, sample_affine};
+///
+/// let image = Array3::from_shape_fn((1, 4, 4), |(_, y, x)| (4 * y + x) as f32);
+/// let mut coefficients = image.clone();
+/// prefilter(coefficients.view_mut(), Boundary::Mirror, 1..3);
+/// // One voxel further along x.
+/// let matrix = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
+/// let shift = Affine { matrix, output_center: [0.0; 3], input_center: [0.0, 0.0, 1.0] };
+/// let shifted = sample_affine(coefficients.view(), [1, 4, 4], &shift, None, 0.0);
+/// assert!((shifted[[0, 2, 1]] - image[[0, 2, 2]]).abs() < 1e-4);
+/// assert_eq!(shifted[[0, 2, 3]], 0.0, "outside the image");
+/// ```
 #[must_use]
 pub fn sample_affine(
     coefficients: ArrayView3<'_, f32>,
@@ -92,6 +120,17 @@ pub fn sample_affine(
 }
 
 /// Samples a label map with linear indicators: the strongest label wins; positions outside give `outside`.
+///
+/// ```
+/// use ndarray::Array3;
+/// use nnunet_numerics::{Affine, sample_affine_labels};
+///
+/// let labels = Array3::from_shape_fn((1, 4, 4), |(_, _, x)| if x < 2 { 0.0 } else { 3.0 });
+/// let matrix = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.5]];
+/// let twice = Affine { matrix, output_center: [0.0; 3], input_center: [0.0; 3] };
+/// let enlarged = sample_affine_labels(labels.view(), [1, 4, 7], &twice, None, -1.0);
+/// assert!(enlarged.iter().all(|label| [0.0, 3.0].contains(label)), "no value between two labels");
+/// ```
 #[must_use]
 pub fn sample_affine_labels(
     labels: ArrayView3<'_, f32>,
@@ -202,7 +241,7 @@ impl<'a> Grid<'a> {
     }
 }
 
-/// Adds four rows of four neighbours, `stride` apart, with a weight each.
+/// Adds four rows of four neighbors, `stride` apart, with a weight each.
 fn add_rows(sum: &mut [f32; 4], rows: &[f32], stride: usize, weights: [f32; 4]) {
     for (row, weight) in weights.into_iter().enumerate() {
         let taps = &rows[row * stride..row * stride + 4];
@@ -235,8 +274,8 @@ mod tests {
     fn the_identity_returns_the_image_in_space_and_in_planes() {
         let image = Array3::from_shape_fn((5, 6, 7), |(z, y, x)| ((z * 31 + y * 17 + x * 7) % 13) as f32);
         for shift in [0.0, 1.0] {
-            // A shifted centre makes the same map one that is not planar.
-            let affine = Affine { matrix: UNIT, output_centre: [0.0; 3], input_centre: [shift, 0.0, 0.0] };
+            // A shifted center makes the same map one that is not planar.
+            let affine = Affine { matrix: UNIT, output_center: [0.0; 3], input_center: [shift, 0.0, 0.0] };
             let mut coefficients = image.clone();
             prefilter(coefficients.view_mut(), Boundary::Mirror, if shift == 0.0 { 1..3 } else { 0..3 });
             let out = sample_affine(coefficients.view(), [4, 6, 7], &affine, None, -9.0);
@@ -248,7 +287,7 @@ mod tests {
     #[test]
     fn displacements_move_labels_and_leave_the_outside() {
         let labels = Array3::from_shape_fn((1, 2, 5), |(_, _, x)| x as f32);
-        let affine = Affine { matrix: UNIT, output_centre: [0.0; 3], input_centre: [0.0; 3] };
+        let affine = Affine { matrix: UNIT, output_center: [0.0; 3], input_center: [0.0; 3] };
         let field = |value: f32| Array3::from_elem((1, 2, 5), value);
         let displacement = [field(0.0), field(0.0), field(2.0)];
         let out = sample_affine_labels(labels.view(), [1, 2, 5], &affine, Some(&displacement), -1.0);

@@ -18,7 +18,7 @@ pub(crate) struct AxisTaps {
 }
 
 impl AxisTaps {
-    /// Half-pixel-centre grid: output i looks at `(i + 0.5) * input / output - 0.5`, as scipy's `zoom(grid_mode=True)`.
+    /// Half-pixel-center grid: output i looks at `(i + 0.5) * input / output - 0.5`, as scipy's `zoom(grid_mode=True)`.
     pub(crate) fn resize(input: usize, output: usize, order: u32) -> Self {
         let zoom = input as f64 / output as f64;
         let taps = (0..output).map(|i| tap((i as f64 + 0.5) * zoom - 0.5, input, order)).collect();

@@ -1,4 +1,4 @@
-//! Connected components: of face neighbours, as `scipy.ndimage.label` finds them by default, or of all 26 neighbours, as
+//! Connected components: of face neighbors, as `scipy.ndimage.label` finds them by default, or of all 26 neighbors, as
 //! `skimage.measure.label` does.
 
 use ndarray::{Array3, ArrayView3};
@@ -12,10 +12,10 @@ pub struct Components {
     pub sizes: Vec<usize>,
 }
 
-/// Face neighbours that come before a voxel in scan order, as steps back along z, y and x.
+/// Face neighbors that come before a voxel in scan order, as steps back along z, y and x.
 const FACES: [[isize; 3]; 3] = [[1, 0, 0], [0, 1, 0], [0, 0, 1]];
 
-/// All neighbours that come before a voxel.
+/// All neighbors that come before a voxel.
 const ALL: [[isize; 3]; 13] = [
     [1, 1, 1],
     [1, 1, 0],
@@ -33,12 +33,37 @@ const ALL: [[isize; 3]; 13] = [
 ];
 
 /// Labels the components of a mask whose voxels touch at faces.
+///
+/// ```
+/// use ndarray::Array3;
+/// use nnunet_numerics::connected_components;
+///
+/// let mut mask = Array3::from_elem((1, 2, 4), false);
+/// for voxel in [[0, 0, 0], [0, 0, 1], [0, 1, 3]] {
+///     mask[voxel] = true;
+/// }
+/// let components = connected_components(mask.view());
+/// assert_eq!(components.sizes, [2, 1]);
+/// assert_eq!(components.labels[[0, 0, 1]], 1);
+/// assert_eq!(components.labels[[0, 1, 3]], 2);
+/// ```
 #[must_use]
 pub fn connected_components(mask: ArrayView3<'_, bool>) -> Components {
     label(mask, &FACES)
 }
 
 /// Labels the components of a mask whose voxels touch at faces, edges or corners.
+///
+/// ```
+/// use ndarray::Array3;
+/// use nnunet_numerics::{connected_components, connected_components_26};
+///
+/// let mut diagonal = Array3::from_elem((1, 2, 2), false);
+/// diagonal[[0, 0, 0]] = true;
+/// diagonal[[0, 1, 1]] = true;
+/// assert_eq!(connected_components(diagonal.view()).sizes, [1, 1]);
+/// assert_eq!(connected_components_26(diagonal.view()).sizes, [2]);
+/// ```
 #[must_use]
 pub fn connected_components_26(mask: ArrayView3<'_, bool>) -> Components {
     label(mask, &ALL)
@@ -56,8 +81,8 @@ fn label(mask: ArrayView3<'_, bool>, steps: &[[isize; 3]]) -> Components {
         };
         let before: Vec<u32> = steps.iter().filter_map(before).collect();
         let mut mine = 0;
-        for neighbour in before.into_iter().filter(|label| *label != 0) {
-            mine = if mine == 0 { root(&mut parent, neighbour) } else { union(&mut parent, mine, neighbour) };
+        for neighbor in before.into_iter().filter(|label| *label != 0) {
+            mine = if mine == 0 { root(&mut parent, neighbor) } else { union(&mut parent, mine, neighbor) };
         }
         if mine == 0 {
             mine = parent.len() as u32;

@@ -6,6 +6,16 @@ use ndarray::{Array3, ArrayView3, Axis, Zip};
 ///
 /// Squared distances are found axis by axis as lower envelopes of parabolas (Felzenszwalb and Huttenlocher, Distance
 /// Transforms of Sampled Functions, 2012): linear time, and exact for any spacing. Arrays and spacing are (z, y, x).
+///
+/// ```
+/// use ndarray::Array3;
+/// use nnunet_numerics::distance_to;
+///
+/// let mut mask = Array3::from_elem((1, 1, 3), false);
+/// mask[[0, 0, 0]] = true;
+/// let distances = distance_to(mask.view(), [3.0, 1.0, 0.5]);
+/// assert_eq!(distances.as_slice(), Some(&[0.0, 0.5, 1.0][..]));
+/// ```
 #[must_use]
 pub fn distance_to(mask: ArrayView3<'_, bool>, spacing: [f64; 3]) -> Array3<f32> {
     let mut squares = mask.mapv(|set| if set { 0.0 } else { f32::INFINITY });

@@ -2,7 +2,19 @@
 
 use ndarray::Array3;
 
-/// Sets every background voxel that cannot reach the border through face neighbours.
+/// Sets every background voxel that cannot reach the border through face neighbors.
+///
+/// Source: `scipy.ndimage.binary_fill_holes`.
+///
+/// ```
+/// use ndarray::Array3;
+/// use nnunet_numerics::fill_holes;
+///
+/// let mut ring = Array3::from_elem((3, 3, 3), true);
+/// ring[[1, 1, 1]] = false;
+/// fill_holes(&mut ring);
+/// assert!(ring[[1, 1, 1]]);
+/// ```
 pub fn fill_holes(mask: &mut Array3<bool>) {
     let [nz, ny, nx] = [mask.shape()[0], mask.shape()[1], mask.shape()[2]];
     if mask.iter().all(|set| *set) || mask.is_empty() {
@@ -21,10 +33,10 @@ pub fn fill_holes(mask: &mut Array3<bool>) {
     }
     while let Some(i) = stack.pop() {
         let (z, y, x) = (i / (ny * nx), i / nx % ny, i % nx);
-        let mut visit = |inside: bool, neighbour: usize| {
-            if inside && !voxels[neighbour] && !outside[neighbour] {
-                outside[neighbour] = true;
-                stack.push(neighbour);
+        let mut visit = |inside: bool, neighbor: usize| {
+            if inside && !voxels[neighbor] && !outside[neighbor] {
+                outside[neighbor] = true;
+                stack.push(neighbor);
             }
         };
         visit(z > 0, i.wrapping_sub(ny * nx));

@@ -27,6 +27,17 @@ pub enum Ends {
 }
 
 /// Blurs in place with one sigma (voxels) per axis; 0 leaves an axis alone.
+///
+/// Source: `scipy.ndimage.gaussian_filter` (the kernel ends after 4 standard deviations).
+///
+/// ```
+/// use ndarray::Array3;
+/// use nnunet_numerics::{Ends, gaussian_blur};
+///
+/// let mut image = Array3::from_elem((1, 8, 8), 2.0);
+/// gaussian_blur(image.view_mut(), [0.0, 1.0, 1.0], Ends::Reflect);
+/// assert!(image.iter().all(|value| (value - 2.0).abs() < 1e-5), "a constant stays constant");
+/// ```
 pub fn gaussian_blur(mut array: ArrayViewMut3<'_, f32>, sigma: [f64; 3], ends: Ends) {
     let mut padded = Vec::new();
     for axis in (0..3).filter(|axis| sigma[*axis] > 0.0) {
@@ -44,7 +55,7 @@ pub fn gaussian_blur(mut array: ArrayViewMut3<'_, f32>, sigma: [f64; 3], ends: E
 /// `out` = weighted sum of the row in the middle and of pairs around it; `row` counts from the first of them.
 fn blur_row<'a>(out: &mut [f32], weights: &[f32], row: impl Fn(usize) -> &'a [f32]) {
     let radius = weights.len() - 1;
-    out.iter_mut().zip(row(radius)).for_each(|(out, centre)| *out = weights[0] * centre);
+    out.iter_mut().zip(row(radius)).for_each(|(out, center)| *out = weights[0] * center);
     for (distance, weight) in weights.iter().enumerate().skip(1) {
         let pairs = row(radius - distance).iter().zip(row(radius + distance));
         out.iter_mut().zip(pairs).for_each(|(out, (before, after))| *out += weight * (before + after));
@@ -80,6 +91,14 @@ impl Ends {
 
 /// Weights of a tile's voxels in the sliding window: a Gaussian of sigma = patch / 8 around `patch / 2`, maximum one,
 /// zeros replaced by the smallest positive value (v1 `_get_gaussian`). `patch` is (z, y, x); a slice has z = 1.
+///
+/// ```
+/// use nnunet_numerics::gaussian_importance_map;
+///
+/// let weights = gaussian_importance_map([8, 16, 16]);
+/// assert_eq!(weights[[4, 8, 8]], 1.0);
+/// assert!(weights.iter().all(|weight| *weight > 0.0));
+/// ```
 #[must_use]
 pub fn gaussian_importance_map(patch: [usize; 3]) -> Array3<f32> {
     let lines = patch.map(importance_line);

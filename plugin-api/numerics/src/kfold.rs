@@ -6,6 +6,16 @@ use crate::RandomState;
 const SPLIT_SEED: u32 = 12345;
 
 /// Validation indices of every fold of `KFold(folds, shuffle=True, random_state=12345)`, ascending in each fold.
+///
+/// ```
+/// use nnunet_numerics::kfold;
+///
+/// let folds = kfold(10, 5);
+/// assert_eq!(folds.len(), 5);
+/// let mut all: Vec<usize> = folds.concat();
+/// all.sort();
+/// assert_eq!(all, (0..10).collect::<Vec<_>>(), "every case is validated once");
+/// ```
 #[must_use]
 pub fn kfold(n: usize, folds: usize) -> Vec<Vec<usize>> {
     let order = RandomState::new(SPLIT_SEED).permutation(n);
@@ -23,6 +33,13 @@ pub fn kfold(n: usize, folds: usize) -> Vec<Vec<usize>> {
 }
 
 /// Training indices of v1's random 80:20 split, for fold numbers beyond the split file.
+///
+/// ```
+/// use nnunet_numerics::random_split;
+///
+/// assert_eq!(random_split(10, 7).len(), 8);
+/// assert_eq!(random_split(10, 7), random_split(10, 7), "determined by the fold");
+/// ```
 #[must_use]
 pub fn random_split(n: usize, fold: usize) -> Vec<usize> {
     RandomState::new(SPLIT_SEED + fold as u32).choice(n, n * 8 / 10)

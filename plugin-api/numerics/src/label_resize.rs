@@ -1,5 +1,5 @@
 //! Resizing of label maps: the label whose linearly resized indicator is largest wins (batchgenerators 0.25.5
-//! `resize_segmentation`). Ties go to the nearest neighbour's label when it is among them, else to the smallest.
+//! `resize_segmentation`). Ties go to the nearest neighbor's label when it is among them, else to the smallest.
 //!
 //! No indicator is ever made: eight corners and their weights decide each voxel.
 
@@ -11,6 +11,15 @@ use crate::resize::resize;
 
 /// Resizes a label map to `shape`: order 0 takes the nearest voxel, order 1 the strongest label, and order 3 compares
 /// cubic indicators label by label.
+///
+/// ```
+/// use ndarray::Array3;
+/// use nnunet_numerics::resize_labels;
+///
+/// let labels = Array3::from_shape_vec((1, 1, 2), vec![1.0, 4.0]).unwrap();
+/// let larger = resize_labels(labels.view(), [1, 1, 4], 1);
+/// assert_eq!(larger.as_slice(), Some(&[1.0, 1.0, 4.0, 4.0][..]));
+/// ```
 #[must_use]
 pub fn resize_labels(labels: ArrayView3<'_, f32>, shape: [usize; 3], order: u32) -> Array3<f32> {
     match order {

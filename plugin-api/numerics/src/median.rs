@@ -2,8 +2,18 @@
 
 use ndarray::{Array3, ArrayView3, s};
 
-/// The median of a window of `size` (z, y, x) around every voxel; an even window reaches further towards the start. Lines
-/// are reflected at their ends, edge sample included.
+/// The median of a window of `size` (z, y, x) around every voxel; an even window reaches further towards the start.
+/// Lines are reflected at their ends, edge sample included.
+///
+/// Source: `scipy.ndimage.median_filter`.
+///
+/// ```
+/// use ndarray::Array3;
+/// use nnunet_numerics::median_filter;
+///
+/// let line = Array3::from_shape_vec((1, 1, 5), vec![1.0, 1.0, 9.0, 1.0, 1.0]).unwrap();
+/// assert_eq!(median_filter(line.view(), [1, 1, 3]).as_slice(), Some(&[1.0; 5][..]));
+/// ```
 #[must_use]
 pub fn median_filter(array: ArrayView3<'_, f32>, size: [usize; 3]) -> Array3<f32> {
     let size = size.map(|edge| edge.max(1));

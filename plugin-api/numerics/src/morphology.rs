@@ -12,6 +12,19 @@ use crate::lines::for_each_block;
 const FAR: f32 = 1e6;
 
 /// Voxels of which the ball around them touches the mask.
+///
+/// Source: `binary_dilation` with a `ball` of scikit-image.
+///
+/// ```
+/// use ndarray::Array3;
+/// use nnunet_numerics::morphology::{dilate, erode};
+///
+/// let mut mask = Array3::from_elem((5, 5, 5), false);
+/// mask[[2, 2, 2]] = true;
+/// let grown = dilate(mask.view(), 3);
+/// assert!(grown[[2, 2, 1]] && !grown[[2, 2, 0]]);
+/// assert_eq!(erode(grown.view(), 3), mask);
+/// ```
 #[must_use]
 pub fn dilate(mask: ArrayView3<'_, bool>, diameter: usize) -> Array3<bool> {
     // Even balls reach one voxel further ahead.
@@ -36,7 +49,7 @@ pub fn close(mask: ArrayView3<'_, bool>, diameter: usize) -> Array3<bool> {
     erode(dilate(mask, diameter).view(), diameter)
 }
 
-/// Where squared distances, minimised over the ball's offsets, are no larger than its radius squared. The first offset
+/// Where squared distances, minimized over the ball's offsets, are no larger than its radius squared. The first offset
 /// is `ahead` more than half the diameter back.
 fn within(mut squares: Array3<f32>, diameter: usize, ahead: usize) -> Array3<bool> {
     let radius = (diameter.max(1) as f32 - 1.0) / 2.0;

@@ -5,6 +5,15 @@ use std::f32::consts::{LN_2, SQRT_2};
 use ndarray::ArrayViewMut3;
 
 /// Raises numbers from 0 to about 1 to a positive power, to six digits. Without branches, so that it vectorises.
+///
+/// ```
+/// use ndarray::Array3;
+/// use nnunet_numerics::power_in_place;
+///
+/// let mut image = Array3::from_elem((1, 1, 1), 0.25);
+/// power_in_place(image.view_mut(), 0.5);
+/// assert!((image[[0, 0, 0]] - 0.5).abs() < 1e-5);
+/// ```
 pub fn power_in_place(mut array: ArrayViewMut3<'_, f32>, exponent: f32) {
     match array.as_slice_memory_order_mut() {
         Some(values) => values.iter_mut().for_each(|value| *value = power(*value, exponent)),

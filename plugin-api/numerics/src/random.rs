@@ -4,6 +4,13 @@ const N: usize = 624;
 const M: usize = 397;
 
 /// The legacy generator of NumPy, seeded with an integer. Its draws decide v1's splits and class locations.
+///
+/// ```
+/// use nnunet_numerics::RandomState;
+///
+/// // `numpy.random.RandomState(1234).permutation(20)[:5]`
+/// assert_eq!(RandomState::new(1234).choice(20, 5), RandomState::new(1234).permutation(20)[..5]);
+/// ```
 #[derive(Debug, Clone)]
 pub struct RandomState {
     state: [u32; N],

@@ -14,6 +14,19 @@ use crate::stats::round_half_even;
 const ANISOTROPY_THRESHOLD: f64 = 3.0;
 
 /// How to resample.
+///
+/// ```
+/// use ndarray::Array4;
+/// use nnunet_numerics::{Resampling, resample, resampled_shape, separate_axis_of};
+///
+/// let spacing = [5.0, 1.0, 1.0];
+/// let how = Resampling { order: 3, order_z: 0, separate: separate_axis_of(spacing) };
+/// assert_eq!(how.separate, Some(0), "slices are much thicker than pixels");
+/// let shape = resampled_shape([4, 10, 10], spacing, [2.5, 2.0, 2.0]);
+/// assert_eq!(shape, [8, 5, 5]);
+/// let resampled = resample(Array4::ones((1, 4, 10, 10)).view(), shape, how);
+/// assert_eq!(resampled.dim(), (1, 8, 5, 5));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Resampling {
     /// Spline order, in the plane or in the volume.
@@ -25,6 +38,13 @@ pub struct Resampling {
 }
 
 /// The axis to resample on its own: `force` decides, else the original spacing, else the target spacing.
+///
+/// ```
+/// use nnunet_numerics::separate_axis;
+///
+/// assert_eq!(separate_axis([1.0; 3], [4.0, 1.0, 1.0], None), Some(0), "the target is anisotropic");
+/// assert_eq!(separate_axis([1.0; 3], [4.0, 1.0, 1.0], Some(false)), None);
+/// ```
 #[must_use]
 pub fn separate_axis(original: [f64; 3], target: [f64; 3], force: Option<bool>) -> Option<usize> {
     match force {
@@ -55,6 +75,12 @@ fn largest_axis(spacing: [f64; 3]) -> Option<usize> {
 }
 
 /// Size after going from one spacing to another: rounded half to even.
+///
+/// ```
+/// use nnunet_numerics::resampled_shape;
+///
+/// assert_eq!(resampled_shape([10, 20, 5], [2.0, 1.0, 1.0], [1.0, 1.0, 2.0]), [20, 20, 2]);
+/// ```
 #[must_use]
 pub fn resampled_shape(shape: [usize; 3], from: [f64; 3], to: [f64; 3]) -> [usize; 3] {
     std::array::from_fn(|axis| (round_half_even(from[axis] / to[axis] * shape[axis] as f64) as usize).max(1))
@@ -90,6 +116,16 @@ fn append(values: &mut Vec<f32>, array: Array3<f32>) {
 }
 
 /// Resamples a label map, (z, y, x), to `shape`.
+///
+/// ```
+/// use ndarray::Array3;
+/// use nnunet_numerics::{Resampling, resample_labels};
+///
+/// let how = Resampling { order: 1, order_z: 0, separate: None };
+/// let labels = Array3::from_elem((2, 4, 4), 3.0);
+/// let finer = resample_labels(labels.view(), [4, 8, 8], how);
+/// assert!(finer.iter().all(|label| *label == 3.0));
+/// ```
 #[must_use]
 pub fn resample_labels(labels: ArrayView3<'_, f32>, shape: [usize; 3], how: Resampling) -> Array3<f32> {
     if labels.shape() == shape {

@@ -10,8 +10,17 @@ use crate::spline::{Boundary, EDGE_PADDING, filter_rows};
 /// Rows of a plane that one task handles when there is only one plane.
 const COLUMNS_PER_TASK: usize = 4096;
 
-/// Resizes an array to `shape` with spline order 0, 1 or 3. Axes that keep their length are left alone; cubic values are
-/// clipped to the input's range, as skimage does (lines between two samples do not leave it).
+/// Resizes an array to `shape` with spline order 0, 1 or 3. Axes that keep their length are left alone; cubic values
+/// are clipped to the input's range, as skimage does (lines between two samples do not leave it).
+///
+/// ```
+/// use ndarray::Array3;
+/// use nnunet_numerics::resize;
+///
+/// let image = Array3::from_shape_vec((1, 1, 4), vec![0.0, 1.0, 2.0, 3.0]).unwrap();
+/// let half = resize(image.view(), [1, 1, 2], 1);
+/// assert_eq!(half.as_slice(), Some(&[0.5, 2.5][..]));
+/// ```
 #[must_use]
 pub fn resize(array: ArrayView3<'_, f32>, shape: [usize; 3], order: u32) -> Array3<f32> {
     let mut extent = [array.shape()[0], array.shape()[1], array.shape()[2]];

@@ -10,6 +10,21 @@ use crate::resample::{Resampling, along_axis, in_plane};
 use crate::resize::{pass_order, resize, resize_axis};
 
 /// Resampling of a volume that arrives, and leaves, in slabs along one axis.
+///
+/// ```
+/// use ndarray::Array3;
+/// use nnunet_numerics::{Resampling, SlabResampling, resize};
+///
+/// let how = Resampling { order: 1, order_z: 0, separate: None };
+/// let slabs = SlabResampling::new([4, 8, 8], [8, 8, 8], how, 0).unwrap();
+/// let volume = Array3::from_shape_fn((4, 8, 8), |(z, y, x)| (z * z + y + x) as f32);
+/// let whole = resize(volume.view(), [8, 8, 8], 1);
+///
+/// // Output rows 2 to 3 need only part of the input.
+/// let needed = slabs.needs(2..4);
+/// let part = volume.slice(ndarray::s![needed.clone(), .., ..]);
+/// assert_eq!(slabs.rows(part, needed.start, 2..4), whole.slice(ndarray::s![2..4, .., ..]));
+/// ```
 #[derive(Debug, Clone)]
 pub struct SlabResampling {
     from: [usize; 3],

@@ -26,6 +26,17 @@ pub enum Boundary {
 pub(crate) const EDGE_PADDING: usize = 12;
 
 /// Replaces an array by its cubic B-spline coefficients along those of `axes` that are longer than one.
+///
+/// Source: `scipy.ndimage.spline_filter` with order 3.
+///
+/// ```
+/// use ndarray::Array3;
+/// use nnunet_numerics::{Boundary, prefilter};
+///
+/// let mut image = Array3::from_elem((1, 6, 6), 2.0_f32);
+/// prefilter(image.view_mut(), Boundary::Mirror, 1..3);
+/// assert!(image.iter().all(|value| (value - 2.0).abs() < 1e-5), "a constant is its own spline");
+/// ```
 pub fn prefilter(mut array: ArrayViewMut3<'_, f32>, boundary: Boundary, axes: Range<usize>) {
     for axis in axes.filter(|axis| array.shape()[*axis] > 1).collect::<Vec<_>>() {
         for_each_block(array.view_mut(), axis, |block, lines| filter_rows(block, lines, boundary));

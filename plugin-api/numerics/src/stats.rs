@@ -3,12 +3,24 @@
 use ndarray::ArrayView3;
 
 /// Rounds to the nearest integer, halves to the even one (`np.round`, Python's `round`).
+///
+/// ```
+/// use nnunet_numerics::stats::round_half_even;
+///
+/// assert_eq!([0.5, 1.5, 2.5].map(round_half_even), [0.0, 2.0, 2.0]);
+/// ```
 #[must_use]
 pub fn round_half_even(value: f64) -> f64 {
     value.round_ties_even()
 }
 
 /// Percentile (0 to 100) with linear interpolation, of unsorted values. NaN when there are none.
+///
+/// ```
+/// use nnunet_numerics::stats::percentile;
+///
+/// assert_eq!(percentile(&mut [4.0, 1.0, 3.0, 2.0], 50.0), 2.5);
+/// ```
 #[must_use]
 pub fn percentile(values: &mut [f32], percent: f64) -> f64 {
     if values.is_empty() {
@@ -41,6 +53,12 @@ pub fn median_f64(values: &[f64]) -> f64 {
 }
 
 /// Mean and population standard deviation, accumulated in f64. NaN for no values.
+///
+/// ```
+/// use nnunet_numerics::stats::mean_std;
+///
+/// assert_eq!(mean_std(&[1.0, 3.0]), (2.0, 1.0));
+/// ```
 #[must_use]
 pub fn mean_std(values: &[f32]) -> (f64, f64) {
     let n = values.len() as f64;
@@ -76,6 +94,15 @@ const BLOCK: usize = 256;
 const LANES: usize = 16;
 
 /// Mean, spread and range of an image in two fast passes. Spread is taken about the mean, so it does not cancel.
+///
+/// ```
+/// use ndarray::Array3;
+/// use nnunet_numerics::stats::summary;
+///
+/// let image = Array3::from_shape_vec((1, 1, 2), vec![1.0, 3.0]).unwrap();
+/// let found = summary(image.view());
+/// assert_eq!((found.mean, found.deviation, found.range()), (2.0, 1.0, (1.0, 3.0)));
+/// ```
 #[must_use]
 pub fn summary(array: ArrayView3<'_, f32>) -> Summary {
     let owned;
@@ -89,8 +116,8 @@ pub fn summary(array: ArrayView3<'_, f32>) -> Summary {
     let n = values.len().max(1) as f64;
     let (low, high) = extremes(values);
     let mean = blocked_sum(values, |value| value) / n;
-    let centre = mean as f32;
-    let variance = blocked_sum(values, |value| (value - centre) * (value - centre)) / n;
+    let center = mean as f32;
+    let variance = blocked_sum(values, |value| (value - center) * (value - center)) / n;
     Summary { mean, deviation: variance.sqrt(), low, high }
 }
 

@@ -77,7 +77,7 @@ proptest! {
         let run = |volume: Array3<f32>| resample(one_channel(volume).view(), to, how).remove_axis(Axis(0));
         let separate = how.separate == Some(axis);
         let (a, b) = (flipped(run(volume.clone())), run(flipped(volume)));
-        // Nearest neighbours along a separate axis round a half towards one side.
+        // Nearest neighbors along a separate axis round a half towards one side.
         for (a, b) in a.iter().zip(&b).filter(|_| !separate) {
             prop_assert!((a - b).abs() <= 1e-3, "{} and {}", a, b);
         }

@@ -37,8 +37,8 @@ use crate::Result;
 /// }
 /// ```
 pub trait Architecture: Send {
-    /// Creates the parameters of the network through `vars` and returns the network. Parameters are saved in the order in
-    /// which they are created, as in a `state_dict` of PyTorch.
+    /// Creates the parameters of the network through `vars` and returns the network. Parameters are saved in the
+    /// order in which they are created, as in a `state_dict` of PyTorch.
     ///
     /// # Errors
     /// Returns an error if the architecture cannot be built for this specification.
@@ -46,49 +46,87 @@ pub trait Architecture: Send {
 }
 
 /// A network that maps images to logits.
+///
+/// ```no_run
+/// use nnunet_plugin_api::tch::Tensor;
+/// use nnunet_plugin_api::{Network, Result};
+///
+/// /// Two outputs: full resolution, and half of it for deep supervision.
+/// struct Pyramid { weight: Tensor }
+///
+/// impl Network for Pyramid {
+///     fn forward(&self, input: &Tensor, deep_supervision: bool) -> Result<Vec<Tensor>> {
+///         let full = input.f_conv3d(&self.weight, None::<&Tensor>, [1; 3], [0; 3], [1; 3], 1)?;
+///         if !deep_supervision {
+///             return Ok(vec![full]);
+///         }
+///         let half = full.f_avg_pool3d([2; 3], [2; 3], [0; 3], false, true, None)?;
+///         Ok(vec![full, half])
+///     }
+/// }
+/// ```
 pub trait Network: Send {
     /// Computes the logits of a batch of patches.
     ///
     /// # Shapes
-    /// `input`: (batch, channels, patch...), float. Returns logits (batch, classes, ...) at full resolution first, then at
-    /// the lower ones. Without `deep_supervision` the first output is enough.
+    /// `input`: (batch, channels, patch...), float. Returns logits (batch, classes, ...) at full resolution first,
+    /// then at the lower ones. Without `deep_supervision` the first output is enough.
     ///
     /// # Errors
     /// Returns an error if `input` has another shape.
     fn forward(&self, input: &Tensor, deep_supervision: bool) -> Result<Vec<Tensor>>;
 
-    /// Switches between training (statistics of the batch, dropout) and prediction, where a network starts. Networks
-    /// without such layers need not tell them apart.
+    /// Sets training mode (statistics of the batch, dropout) or evaluation mode, as `Module.train` of PyTorch does. A
+    /// new network is in evaluation mode. Networks without layers that depend on the mode need not implement this.
     ///
     /// # Errors
-    /// A network that cannot be switched.
+    /// Returns an error if the mode cannot be set.
     fn set_training(&mut self, _training: bool) -> Result<()> {
         Ok(())
     }
 
-    /// Whether the network computes in its input's number format when that is bfloat16 or half. Parameters are always
+    /// Whether the network accepts input in bfloat16 or float16 and computes in that data type. Parameters are always
     /// in single precision.
     fn supports_half_precision(&self) -> bool {
         false
     }
 }
 
-/// What an architecture must fit: from the plans, with v1's names.
+/// Input, output and topology of a network, from the plans. Field names follow v1.
+///
+/// ```
+/// use nnunet_plugin_api::NetworkSpec;
+///
+/// let spec = NetworkSpec {
+///     num_input_channels: 1,
+///     num_classes: 3,
+///     base_num_features: 32,
+///     conv_per_stage: 2,
+///     patch_size: vec![64, 64, 64],
+///     pool_op_kernel_sizes: vec![vec![2; 3]; 4],
+///     conv_kernel_sizes: vec![vec![3; 3]; 5],
+///     num_blocks_encoder: None,
+///     num_blocks_decoder: None,
+/// };
+/// let pooled: Vec<usize> =
+///     (0..3).map(|axis| spec.pool_op_kernel_sizes.iter().map(|kernel| kernel[axis]).product()).collect();
+/// assert_eq!(spec.patch_size[0] / pooled[0], 4, "edge of the bottleneck");
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NetworkSpec {
     /// Channels of the input.
     pub num_input_channels: usize,
     /// Channels of the output, background included.
     pub num_classes: usize,
-    /// Features of the first stage.
+    /// Feature maps of the first stage.
     pub base_num_features: usize,
     /// Convolutions per stage.
     pub conv_per_stage: usize,
-    /// 2 or 3 axes, voxels.
+    /// Patch size, 2 or 3 axes, voxels.
     pub patch_size: Vec<usize>,
-    /// Pooling kernels; their length is the number of poolings.
+    /// Kernel of every pooling.
     pub pool_op_kernel_sizes: Vec<Vec<usize>>,
-    /// Convolution kernels, one more than poolings.
+    /// Convolution kernel of every resolution: one more than poolings.
     pub conv_kernel_sizes: Vec<Vec<usize>>,
     /// Residual blocks per encoder stage, for residual plans.
     #[serde(default)]
@@ -99,32 +137,39 @@ pub struct NetworkSpec {
 }
 
 /// How a parameter is initialized.
+///
+/// ```
+/// use nnunet_plugin_api::{Init, serde_json};
+///
+/// let init = Init::KaimingNormal { negative_slope: 0.01 };
+/// assert_eq!(serde_json::to_string(&init).unwrap(), r#"{"name":"kaiming_normal","negative_slope":0.01}"#);
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "snake_case")]
 pub enum Init {
-    /// One value everywhere.
+    /// A constant.
     Constant {
         /// The value.
         value: f64,
     },
-    /// Normal with the given deviation and mean 0.
+    /// Normal distribution with mean 0.
     Normal {
         /// Standard deviation.
         std: f64,
     },
-    /// He initialisation for leaky rectifiers: normal, fan-in (He et al. 2015).
+    /// He initialization for leaky rectifiers: normal, fan-in (He et al. 2015).
     KaimingNormal {
         /// Slope of the leaky rectifier.
         negative_slope: f64,
     },
-    /// A 64-bit whole number that starts at 0 (batches seen).
+    /// A 64-bit integer that starts at 0 (as `num_batches_tracked` of PyTorch's batch norm).
     Counter,
-    /// A second name of a parameter that exists already: both are the same tensor, saved under both names.
+    /// A second name of an existing parameter: both names refer to the same tensor, and both are saved.
     Same {
         /// The first name.
         of: String,
     },
-    /// Uniform between two bounds.
+    /// Uniform distribution.
     Uniform {
         /// Lower bound.
         low: f64,
@@ -134,6 +179,20 @@ pub enum Init {
 }
 
 /// Creates the parameters of a network. The host owns, saves, loads and optimizes them.
+///
+/// ```no_run
+/// use nnunet_plugin_api::{Init, Result, VarFactory};
+///
+/// /// Weight, bias and running statistics of a batch norm, with the names PyTorch gives them.
+/// fn batch_norm(vars: &mut dyn VarFactory, name: &str, features: i64) -> Result<()> {
+///     vars.parameter(&format!("{name}.weight"), &[features], Init::Constant { value: 1.0 })?;
+///     vars.parameter(&format!("{name}.bias"), &[features], Init::Constant { value: 0.0 })?;
+///     vars.buffer(&format!("{name}.running_mean"), &[features], Init::Constant { value: 0.0 })?;
+///     vars.buffer(&format!("{name}.running_var"), &[features], Init::Constant { value: 1.0 })?;
+///     vars.buffer(&format!("{name}.num_batches_tracked"), &[], Init::Counter)?;
+///     Ok(())
+/// }
+/// ```
 pub trait VarFactory {
     /// Creates a trainable parameter. The returned tensor shares its storage with the host's.
     ///
@@ -141,7 +200,7 @@ pub trait VarFactory {
     /// Returns an error if `name` is used already, or if libtorch cannot make a tensor of this shape.
     fn parameter(&mut self, name: &str, shape: &[i64], init: Init) -> Result<Tensor>;
 
-    /// A saved tensor that is not trained (running statistics).
+    /// Creates a tensor that is saved but not trained (a buffer of PyTorch, for example running statistics).
     ///
     /// # Errors
     /// As for [`VarFactory::parameter`].

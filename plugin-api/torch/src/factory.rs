@@ -3,8 +3,8 @@
 use std::any::Any;
 
 use nnunet_plugin_core::abi::v1::Created;
-use nnunet_plugin_core::tensors::{ArchitectureOf, IntoFactory, LossOf, TensorFactory, TrainerOf};
-use nnunet_plugin_core::{Config, Error, Factory, Make, Result};
+use nnunet_plugin_core::tensors::{ArchitectureOf, IntoFactory, LossOf, TrainerOf};
+use nnunet_plugin_core::{Config, Error, Factory, Make, Result, TensorFactory};
 
 use crate::abi::{architecture, loss, trainer};
 use crate::{Architecture, Loss, Trainer};
@@ -13,7 +13,7 @@ use crate::{Architecture, Loss, Trainer};
 #[derive(Debug)]
 pub enum Torch {}
 
-/// The factories of the kinds that need tensors.
+/// Access to the factories of the kinds that need tensors.
 ///
 /// ```no_run
 /// use nnunet_plugin_api::{Component, Config, Loss, Result, TensorFactories};
@@ -61,10 +61,10 @@ macro_rules! kinds {
                 }
             }
 
-            fn $fn(make: &(dyn Any + Send + Sync), config: &Config) -> Result<Created> {
+            fn $fn(make: &(dyn Any + Send + Sync), config: &Config) -> Result<Box<dyn Any + Send>> {
                 let make = make.downcast_ref::<Make<dyn $trait>>();
-                let make = make.ok_or_else(|| Error::message("a factory of another kind"))?;
-                Ok(Created::$trait($fn::export(make(config)?)))
+                let make = make.ok_or_else(|| Error::message("the component is of another kind than its factory"))?;
+                Ok(Box::new(Created::$trait($fn::export(make(config)?))))
             }
         )*
     };

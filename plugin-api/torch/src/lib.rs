@@ -12,13 +12,14 @@ pub use factory::TensorFactories;
 pub use loss::{Loss, LossContext};
 pub use trainer::{Flow, Trainer, TrainerContext};
 
-/// Re-exported so that a plugin uses exactly the host's versions.
+/// Re-exported so that a plugin uses the same versions as the host.
 pub use nnunet_plugin_core;
 pub use tch;
 
 use nnunet_plugin_core::{Error, Result, vocabulary};
 
-/// Makes a crate with tensors a plugin: as `export_plugin!` of nnunet-plugin-core, and the handshake names libtorch.
+/// Makes a crate with architectures, losses or trainers a plugin. It does what `export_plugin!` of nnunet-plugin-core
+/// does; in addition the handshake names the version of libtorch, which must be the host's.
 #[macro_export]
 macro_rules! export_plugin {
     () => {

@@ -1,12 +1,12 @@
-//! Trainers: a blueprint and hooks.
+//! Trainers: they determine how a network is trained.
 
 use serde::{Deserialize, Serialize};
 
 use crate::vocabulary::{Blueprint, EpochReport, Plans};
 use crate::{Loss, LossContext, Result};
 
-/// How a network is trained. A trainer starts from the blueprint (all values of a training) of its parent, changes some of
-/// them, and has hooks for what no value covers. The default of every method is the parent's behavior.
+/// How a network is trained. A trainer starts from the blueprint (all values of a training) of its parent, changes
+/// some of them, and has hooks for what no value covers. The default of every method is the parent's behavior.
 ///
 /// ```no_run
 /// use nnunet_plugin_api::vocabulary::Blueprint;
@@ -43,37 +43,73 @@ pub trait Trainer: Send {
     /// Changes the parent's blueprint.
     ///
     /// # Errors
-    /// Values that contradict each other or do not fit the plans.
+    /// Returns an error if the settings contradict each other or do not fit the plans.
     fn configure(&self, _blueprint: &mut Blueprint, _context: &TrainerContext) -> Result<()> {
         Ok(())
     }
 
-    /// The loss of one output, instead of the blueprint's.
+    /// The loss of one output of the network; `None`: the loss that the blueprint names.
+    ///
+    /// ```no_run
+    /// use nnunet_plugin_api::tch::{Reduction, Tensor};
+    /// use nnunet_plugin_api::{Loss, LossContext, Result, Trainer};
+    ///
+    /// struct SmoothedLabels;
+    /// impl Loss for SmoothedLabels {
+    ///     fn forward(&self, logits: &Tensor, target: &Tensor) -> Result<Tensor> {
+    ///         let labels = target.f_select(1, 0)?;
+    ///         Ok(logits.f_cross_entropy_loss(&labels, None::<&Tensor>, Reduction::Mean, -100, 0.1)?)
+    ///     }
+    /// }
+    ///
+    /// struct MyTrainer;
+    /// impl Trainer for MyTrainer {
+    ///     fn loss(&self, _context: &LossContext) -> Result<Option<Box<dyn Loss>>> {
+    ///         Ok(Some(Box::new(SmoothedLabels)))
+    ///     }
+    /// }
+    /// ```
     ///
     /// # Errors
-    /// A task this loss cannot serve.
+    /// Returns an error if the loss does not support the task.
     fn loss(&self, _context: &LossContext) -> Result<Option<Box<dyn Loss>>> {
         Ok(None)
     }
 
-    /// The learning rate of an epoch (from 0), instead of the blueprint's schedule.
+    /// The learning rate of an epoch (from 0); `None`: that of the blueprint's schedule.
     ///
     /// # Errors
-    /// An epoch this schedule does not cover.
+    /// Returns an error if the schedule has no learning rate for this epoch.
     fn learning_rate(&self, _epoch: usize, _blueprint: &Blueprint) -> Result<Option<f64>> {
         Ok(None)
     }
 
     /// Called after every epoch.
     ///
+    /// ```
+    /// use nnunet_plugin_api::{EpochReport, Flow, Result, Trainer};
+    ///
+    /// /// Stops when the online evaluation is good enough.
+    /// struct GoodEnough { dice: f64 }
+    ///
+    /// impl Trainer for GoodEnough {
+    ///     fn on_epoch_end(&mut self, report: &EpochReport) -> Result<Flow> {
+    ///         Ok(if report.metric >= self.dice { Flow::Stop } else { Flow::Continue })
+    ///     }
+    /// }
+    ///
+    /// let report = EpochReport { metric: 0.95, ..EpochReport::default() };
+    /// assert_eq!(GoodEnough { dice: 0.9 }.on_epoch_end(&report).unwrap(), Flow::Stop);
+    /// ```
+    ///
     /// # Errors
-    /// Ends the run with that error.
+    /// Returns an error to end the training with that error.
     fn on_epoch_end(&mut self, _report: &EpochReport) -> Result<Flow> {
         Ok(Flow::Continue)
     }
 }
 
-/// What a trainer knows of its run when it is configured.
+/// What a trainer may need when it is configured.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct TrainerContext {
     /// `2d`, `3d_lowres`, `3d_fullres` or `3d_cascade_fullres`.
@@ -84,11 +120,11 @@ pub struct TrainerContext {
     pub stage: usize,
 }
 
-/// Whether training goes on.
+/// Whether the training continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Flow {
-    /// Next epoch.
+    /// Continue with the next epoch.
     Continue,
-    /// Finish as if this was the last epoch.
+    /// Finish the training after this epoch.
     Stop,
 }

@@ -1,10 +1,10 @@
-//! The block of `Generic_UNet`: convolution, dropout, normalisation, nonlinearity.
+//! The block of `Generic_UNet`: convolution, dropout, normalization, nonlinearity.
 
 use nnunet_plugin_api::tch::Tensor;
 use nnunet_plugin_api::{Result, VarFactory};
 
 use crate::layers::{Convolution, ConvolutionShape, leaky_relu};
-use crate::norm::{Norm, Normalisation};
+use crate::norm::{Norm, Normalization};
 use crate::unet::Layer;
 
 /// What a block is made of beside its convolution.
@@ -14,7 +14,7 @@ pub(crate) struct BlockStyle {
     pub activation: Activation,
     /// Negative slope that the initial weights are made for.
     pub init_slope: f64,
-    /// The activation comes before the normalisation.
+    /// The activation comes before the normalization.
     pub norm_last: bool,
     /// Share of the features that are dropped in training.
     pub dropout: f64,
@@ -29,7 +29,7 @@ pub(crate) enum Activation {
     Gelu,
     /// `x tanh(ln(1 + e^x))`.
     Mish,
-    /// None: the normalisation is one itself.
+    /// None: the normalization is one itself.
     Identity,
 }
 
@@ -48,7 +48,7 @@ impl Activation {
 #[derive(Debug)]
 pub(crate) struct Block {
     convolution: Convolution,
-    norm: Normalisation,
+    norm: Normalization,
     style: BlockStyle,
 }
 
@@ -61,7 +61,7 @@ impl Block {
     ) -> Result<Self> {
         Ok(Self {
             convolution: Convolution::new(vars, &format!("{name}.conv"), shape, style.init_slope)?,
-            norm: Normalisation::new(vars, &format!("{name}.instnorm"), style.norm, shape)?,
+            norm: Normalization::new(vars, &format!("{name}.instnorm"), style.norm, shape)?,
             style,
         })
     }

@@ -29,9 +29,9 @@ pub struct GenericUnetConfig {
     pub negative_slope: f64,
     /// Slope the initial weights are made for; that of the rectifier by default.
     pub init_slope: Option<f64>,
-    /// Normalisation: `instance`, `batch`, `group`, `filter_response` or `none`.
+    /// Normalization: `instance`, `batch`, `group`, `filter_response` or `none`.
     pub norm: Norm,
-    /// The nonlinearity comes before the normalisation.
+    /// The nonlinearity comes before the normalization.
     pub norm_last: bool,
     /// The outputs have a bias.
     pub seg_output_bias: bool,
@@ -49,7 +49,7 @@ pub enum Nonlinearity {
     Gelu,
     /// Mish.
     Mish,
-    /// None; for a normalisation that is one itself.
+    /// None; for a normalization that is one itself.
     None,
 }
 

@@ -1,4 +1,4 @@
-//! Normalisations between convolution and nonlinearity.
+//! Normalizations between convolution and nonlinearity.
 
 use nnunet_plugin_api::tch::{Device, Kind, Tensor, no_grad};
 use nnunet_plugin_api::{Error, Init, Result, VarFactory};
@@ -9,14 +9,14 @@ use crate::layers::{ConvolutionShape, channels_last};
 
 /// Epsilon of v1's norms but for filter response.
 const EPSILON: f64 = 1e-5;
-/// Epsilon of filter response normalisation.
+/// Epsilon of filter response normalization.
 const RESPONSE_EPSILON: f64 = 1e-6;
 /// Groups of v1's group norm.
 const GROUPS: i64 = 8;
 /// Share of a new batch in the running statistics.
 const MOMENTUM: f64 = 0.1;
 
-/// Normalisations.
+/// Normalizations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Norm {
@@ -32,19 +32,19 @@ pub enum Norm {
     None,
 }
 
-/// A normalisation with its parameters.
+/// A normalization with its parameters.
 #[derive(Debug)]
-pub(crate) struct Normalisation {
+pub(crate) struct Normalization {
     norm: Norm,
-    /// Scale and shift; none without a normalisation.
+    /// Scale and shift; none without a normalization.
     affine: Option<(Tensor, Tensor)>,
     /// Mean, variance and batches seen, of batch norm.
     running: Option<[Tensor; 3]>,
-    /// Threshold of filter response normalisation.
+    /// Threshold of filter response normalization.
     tau: Option<Tensor>,
 }
 
-impl Normalisation {
+impl Normalization {
     /// For the output of a convolution; parameters are `{name}.weight`, `{name}.bias` and so on, in v1's order.
     pub(crate) fn new(
         vars: &mut dyn VarFactory,
@@ -171,7 +171,7 @@ fn check(norm: Norm, features: i64, axes: usize) -> Result<()> {
             Err(Error::parameter("norm", "group norm needs features in multiples of 8"))
         }
         Norm::FilterResponse if axes != 3 => {
-            Err(Error::parameter("norm", "filter response normalisation is for 3D"))
+            Err(Error::parameter("norm", "filter response normalization is for 3D"))
         }
         _ => Ok(()),
     }

@@ -10,7 +10,7 @@ pub struct Parameter {
     pub name: String,
     /// The tensor; a leaf when it is trained.
     pub tensor: Tensor,
-    /// Whether the optimiser changes it.
+    /// Whether the optimizer changes it.
     pub trainable: bool,
     /// The parameter it is a second name of.
     pub same_as: Option<String>,
@@ -51,7 +51,7 @@ impl ParameterStore {
     /// Overwrites a parameter with float32 values in C order.
     ///
     /// # Errors
-    /// An unknown name or another shape.
+    /// Returns an error if the name is unknown, or if the shape differs.
     pub fn set(&mut self, name: &str, shape: &[usize], values: &[f32]) -> Result<()> {
         let own =
             self.get(name).ok_or_else(|| Error::message(format!("the network has no parameter `{name}`")))?;
@@ -73,7 +73,7 @@ impl ParameterStore {
     /// Nothing is trained any more: the network runs without what gradients need, and faster for it.
     ///
     /// # Errors
-    /// What libtorch says.
+    /// Returns an error of libtorch.
     pub fn freeze(&mut self) -> Result<()> {
         for parameter in self.trainable() {
             let _ = parameter.tensor.f_set_requires_grad(false)?;
@@ -84,7 +84,7 @@ impl ParameterStore {
     /// Draws all convolutions anew as v1 does when nothing is learnt: He for v1's slope, biases 0. Norms stay.
     ///
     /// # Errors
-    /// What libtorch says.
+    /// Returns an error of libtorch.
     pub fn start_convolutions_over(&mut self) -> Result<()> {
         for weight in self.trainable().filter(|parameter| parameter.tensor.dim() > 3) {
             // Filter response norms have as many axes as convolutions.

@@ -1,32 +1,41 @@
 //! The lists of transforms of v1's trainers, and where they differ from [`nnUNetTrainerV2`'s](more_da).
 
+use nnunet_plugin_core::{Config, Error, Registration, Result, inventory};
+
 use crate::axes::{Mirror, Rot90, Transpose};
 use crate::brightness::{AdditiveBrightness, Brightness, Contrast, Gamma, InvertedGamma};
 use crate::cascade::Cascade;
+use crate::family::{self, Family, Pipeline};
 use crate::local::{BrightnessGradient, LocalGamma, Rectangles, Sharpening};
 use crate::lowres::LowResolution;
 use crate::noise::{Blur, Median, Noise};
 use crate::spatial::Spatial;
 use crate::transform::Transform;
 
-/// A list of transforms by name.
-pub(crate) struct Family {
-    /// Name of the component.
-    pub name: &'static str,
-    /// One-line description.
-    pub summary: &'static str,
-    /// The transforms with their values.
-    pub transforms: fn() -> Vec<Transform>,
-}
-
 macro_rules! families {
     ($($name:literal, $summary:literal, $transforms:expr;)*) => {
-        [$(Family { name: $name, summary: $summary, transforms: $transforms }),*]
+        static FAMILIES: &[Family] =
+            &[$(Family { name: $name, summary: $summary, transforms: $transforms }),*];
+
+        $(inventory::submit!(Registration(|| {
+            family::component(Family { name: $name, summary: $summary, transforms: $transforms })
+        }));)*
     };
 }
 
-/// All of them.
-pub(crate) static FAMILIES: [Family; 10] = families! {
+impl Pipeline {
+    /// A built-in list with changed parameters: `table` has parameters by name, or a complete list under `transforms`.
+    ///
+    /// # Errors
+    /// Returns an error for an unknown list or parameter, or a value of the wrong type.
+    pub fn named(name: &str, table: &Config) -> Result<Self> {
+        let family = FAMILIES.iter().find(|family| family.name == name);
+        let family = family.ok_or_else(|| Error::message(format!("there is no augmentation `{name}`")))?;
+        Self::new(family, table)
+    }
+}
+
+families! {
     "moreDA", "nnUNetTrainerV2's: rotation, scaling, noise, blur, brightness, contrast, resolution, gamma, mirroring.",
         || more_da(Spatial::default(), NO_ADDED_BRIGHTNESS);
     "noDA", "None.", || vec![Transform::Cascade(Cascade::default())];
@@ -51,7 +60,7 @@ pub(crate) static FAMILIES: [Family; 10] = families! {
         [0.5, 1.6],
     );
     "DA5", "Many transforms: transposed axes, blank rectangles, local brightness and gamma, sharpening.", da5;
-};
+}
 
 /// An additive brightness transform with probability 0, which a trainer's table can raise.
 const NO_ADDED_BRIGHTNESS: AdditiveBrightness = AdditiveBrightness {
@@ -216,4 +225,19 @@ fn da5() -> Vec<Transform> {
         Transform::Sharpening(Sharpening::default()),
         Transform::Cascade(Cascade::default()),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_family_survives_being_written_down() {
+        for family in FAMILIES {
+            let mut table = Config::new();
+            table.insert("transforms".to_owned(), serde_json::to_value((family.transforms)()).unwrap());
+            let again = Pipeline::new(family, &table).unwrap();
+            assert_eq!(again.transforms(), (family.transforms)(), "{}", family.name);
+        }
+    }
 }

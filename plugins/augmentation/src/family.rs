@@ -2,11 +2,9 @@
 
 use ndarray::Axis;
 use nnunet_plugin_core::{
-    Augmentation, AugmentationContext, Component, Config, Error, Info, Kind, RandomStream, Registration,
-    Result, Sample, inventory,
+    Augmentation, AugmentationContext, Component, Config, Error, Info, Kind, RandomStream, Result, Sample,
 };
 
-use crate::families::{FAMILIES, Family};
 use crate::transform::{Transform, change, parameters, schema_of};
 
 /// Key of a complete list of transforms.
@@ -16,6 +14,16 @@ const LIST: &str = "transforms";
 const DESCRIPTION: &str = "A list of transforms with probabilities and ranges. A value changes in every transform that \
     has a parameter of its name. `transforms = [{ transform = \"spatial\", p_rot = 0.5 }, ...]` replaces the whole list.";
 
+/// A list of transforms by name.
+pub(crate) struct Family {
+    /// Name of the component.
+    pub name: &'static str,
+    /// One-line description.
+    pub summary: &'static str,
+    /// The transforms with their values.
+    pub transforms: fn() -> Vec<Transform>,
+}
+
 /// Transforms in the order in which they are applied.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pipeline {
@@ -23,17 +31,7 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// A built-in list with changed parameters: `table` has parameters by name, or a complete list under `transforms`.
-    ///
-    /// # Errors
-    /// Returns an error for an unknown list or parameter, or a value of the wrong type.
-    pub fn named(name: &str, table: &Config) -> Result<Self> {
-        let family = FAMILIES.iter().find(|family| family.name == name);
-        let family = family.ok_or_else(|| Error::message(format!("there is no augmentation `{name}`")))?;
-        Self::new(family, table)
-    }
-
-    fn new(family: &Family, table: &Config) -> Result<Self> {
+    pub(crate) fn new(family: &Family, table: &Config) -> Result<Self> {
         let mut table = table.clone();
         let mut transforms = match table.remove(LIST) {
             Some(list) => {
@@ -94,8 +92,8 @@ fn clear_outside(sample: &mut Sample, use_mask: &[bool]) {
     }
 }
 
-fn component<const I: usize>() -> Component {
-    let family = &FAMILIES[I];
+/// The entry of the registry for a family.
+pub(crate) fn component(family: Family) -> Component {
     let transforms = (family.transforms)();
     let example =
         format!("[trainers.Mine]\nextends = \"nnUNetTrainerV2\"\naugmentation = \"{}\"", family.name);
@@ -104,19 +102,8 @@ fn component<const I: usize>() -> Component {
         .with_defaults(&parameters(&transforms))
         .with_example(example);
     info.schema = schema_of(&transforms);
-    Component::augmentation(info, |table| Ok(Box::new(Pipeline::new(family, table)?)))
+    Component::augmentation(info, move |table| Ok(Box::new(Pipeline::new(&family, table)?)))
 }
-
-macro_rules! submit {
-    ($($i:literal)*) => {
-        $(inventory::submit!(Registration(component::<$i>));)*
-
-        #[cfg(test)]
-        const SUBMITTED: &[usize] = &[$($i),*];
-    };
-}
-
-submit!(0 1 2 3 4 5 6 7 8 9);
 
 #[cfg(test)]
 mod tests {
@@ -126,16 +113,6 @@ mod tests {
 
     fn table(value: serde_json::Value) -> Config {
         value.as_object().cloned().unwrap()
-    }
-
-    #[test]
-    fn every_family_is_registered_and_survives_being_written_down() {
-        assert_eq!(SUBMITTED.len(), FAMILIES.len());
-        for family in &FAMILIES {
-            let list = serde_json::to_value((family.transforms)()).unwrap();
-            let again = Pipeline::new(family, &table(json!({ "transforms": list }))).unwrap();
-            assert_eq!(again.transforms, (family.transforms)(), "{}", family.name);
-        }
     }
 
     #[test]

@@ -190,7 +190,7 @@ fn mirroring() {
     }
 }
 
-/// Where the labels are negative, channels that were normalised inside the mask are cleared.
+/// Where the labels are negative, channels that were normalized inside the mask are cleared.
 #[test]
 fn the_outside_of_the_mask() {
     for case in cases("mask_transform") {

@@ -8,26 +8,28 @@ use crate::resampler::ExportResampler;
 
 /// What the network's outputs mean.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Heads {
+pub enum SegmentationHeads {
     /// One for each label, background included.
     Labels(usize),
     /// One for each region; where it is found, this label. Later regions overwrite earlier ones.
     Regions(Vec<u8>),
 }
 
-impl Heads {
+impl SegmentationHeads {
     /// Regions, or so many classes.
     #[must_use]
     pub fn of(classes: usize, regions: Option<&Regions>) -> Self {
-        regions.map_or(Heads::Labels(classes), |regions| Heads::Regions(regions.class_order.clone()))
+        regions.map_or(SegmentationHeads::Labels(classes), |regions| {
+            SegmentationHeads::Regions(regions.class_order.clone())
+        })
     }
 
     /// Number of outputs.
     #[must_use]
     pub fn count(&self) -> usize {
         match self {
-            Heads::Labels(count) => *count,
-            Heads::Regions(order) => order.len(),
+            SegmentationHeads::Labels(count) => *count,
+            SegmentationHeads::Regions(order) => order.len(),
         }
     }
 
@@ -35,8 +37,8 @@ impl Heads {
     #[must_use]
     pub fn labels(&self, scores: ArrayView4<'_, f32>) -> Array3<u8> {
         match self {
-            Heads::Labels(_) => labels_of(scores),
-            Heads::Regions(order) => regions_of(scores, order),
+            SegmentationHeads::Labels(_) => labels_of(scores),
+            SegmentationHeads::Regions(order) => regions_of(scores, order),
         }
     }
 }
@@ -74,9 +76,9 @@ pub fn regions_of(probabilities: ArrayView4<'_, f32>, order: &[u8]) -> Array3<u8
     labels
 }
 
-/// Brings labels (z, y, x) from the preprocessed grid, in transposed order, to the cropped case's: by the strongest label,
-/// resampled as scores would be, or by the nearest voxel (v1's modes `fast` and `fastest`). The nearest voxel is that of all
-/// axes together.
+/// Brings labels (z, y, x) from the preprocessed grid, in transposed order, to the cropped case's: by the strongest
+/// label, resampled as scores would be, or by the nearest voxel (v1's modes `fast` and `fastest`). The nearest voxel
+/// is that of all axes together.
 #[must_use]
 pub fn labels_to_cropped_grid(
     labels: ArrayView3<'_, u8>,
@@ -151,7 +153,7 @@ mod tests {
     #[test]
     fn later_regions_overwrite_earlier_ones() {
         let scores = Array4::from_shape_vec((2, 1, 1, 3), vec![0.6, 0.6, 0.4, 0.5, 0.7, 0.8]).unwrap();
-        let labels = Heads::Regions(vec![2, 1]).labels(scores.view());
+        let labels = SegmentationHeads::Regions(vec![2, 1]).labels(scores.view());
         assert_eq!(labels.into_raw_vec_and_offset().0, [2, 1, 1]);
     }
 }

@@ -22,7 +22,7 @@ impl ExportResampler {
     /// The resampler of a v1 case.
     ///
     /// # Errors
-    /// Properties without what preprocessing adds.
+    /// Returns an error if the properties lack the values that preprocessing adds.
     pub fn of_v1(plans: &Plans, case: &CaseProperties) -> Result<Self> {
         let missing = || Error::message("the case has no size or spacing after resampling");
         let after = case.spacing_after_resampling.ok_or_else(missing)?;

@@ -39,7 +39,7 @@ impl SlabResampler {
     /// The next rows of the network's grid, (classes, n, y, x) in its order; gives what has become known.
     ///
     /// # Errors
-    /// Rows of another size than the ones before.
+    /// Returns an error if the rows have another size than those before.
     pub fn push(&mut self, rows: Array4<f32>) -> Result<Option<Slab>> {
         let back = self.progress.grids().transpose_backward;
         let rows = rows.permuted_axes([0, back[0] + 1, back[1] + 1, back[2] + 1]);

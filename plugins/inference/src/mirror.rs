@@ -10,8 +10,8 @@ use crate::window::{Scores, SlidingWindow};
 /// # Shapes
 /// (channels, patch...) to (classes, patch...), on the network's device, in single precision.
 ///
-/// `batch` is the number of mirror images that go through the network together; it is halved, for the tiles to come too,
-/// while the device has no memory for so many.
+/// `batch` is the number of mirror images that go through the network together; it is halved, for the tiles to come
+/// too, while the device has no memory for so many.
 pub(crate) fn mirrored(
     network: &dyn Network,
     tile: &Tensor,
@@ -34,10 +34,11 @@ pub fn is_out_of_memory(error: &impl std::fmt::Display) -> bool {
     ["out of memory", "can't allocate memory"].iter().any(|words| text.contains(words))
 }
 
-/// Runs the network on a tile of zeros and on its mirror image, one after the other: to find how much memory that takes.
+/// Runs the network on a tile of zeros and on its mirror image, one after the other: to find how much memory that
+/// takes.
 ///
 /// # Errors
-/// What the network returns.
+/// Returns the error of the network.
 pub fn try_tile(network: &dyn Network, channels: usize, how: &SlidingWindow) -> Result<()> {
     let mut shape = vec![channels as i64];
     shape.extend(how.patch.iter().map(|len| *len as i64));

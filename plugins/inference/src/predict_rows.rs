@@ -13,7 +13,8 @@ use crate::window::{Sink, SlidingWindow};
 /// `image` is (channels, z, y, x). A 2D network sees slice by slice.
 ///
 /// # Errors
-/// What a network or the sink returns; no network; a step outside (0, 1].
+/// Returns an error if there is no network or if the step is outside of (0, 1], or the error of a network or of the
+/// sink.
 pub fn predict_rows(
     networks: &[&dyn Network],
     image: &Tensor,

@@ -18,7 +18,7 @@ impl Storage {
     /// A tensor of zeros.
     ///
     /// # Errors
-    /// No memory; a folder that cannot be written.
+    /// Returns an error if there is not enough memory, or if the folder cannot be written.
     pub fn zeros(&self, shape: &[i64], kind: Kind) -> Result<Tensor> {
         match self {
             Storage::Device(device) => {
@@ -40,8 +40,8 @@ fn in_file(folder: PathBuf, shape: &[i64], kind: Kind) -> Result<Tensor> {
     Ok(Tensor::f_from_file(name, true, elements, (kind, Device::Cpu))?.f_reshape(shape)?)
 }
 
-/// Makes a file of zeros whose blocks exist: writing through a mapping to a file with holes ends the process with SIGBUS
-/// when the disk is full.
+/// Makes a file of zeros whose blocks exist: writing through a mapping to a file with holes ends the process with
+/// SIGBUS when the disk is full.
 fn reserve(file: &std::fs::File, bytes: u64) -> std::io::Result<()> {
     match rustix::fs::fallocate(file, rustix::fs::FallocateFlags::empty(), 0, bytes.max(1)) {
         Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => write_zeros(file, bytes),

@@ -7,7 +7,7 @@ use nnunet_plugin_api::{Error, Result};
 /// A tensor with an array's values.
 ///
 /// # Errors
-/// What libtorch says.
+/// Returns an error of libtorch.
 pub fn to_tensor(array: ArrayView4<'_, f32>) -> Result<Tensor> {
     let shape: Vec<i64> = array.shape().iter().map(|len| *len as i64).collect();
     let array = array.as_standard_layout();
@@ -17,7 +17,7 @@ pub fn to_tensor(array: ArrayView4<'_, f32>) -> Result<Tensor> {
 /// An array with the values of a tensor of four axes.
 ///
 /// # Errors
-/// A tensor of another number of axes.
+/// Returns an error if the tensor has another number of axes.
 pub fn from_tensor(tensor: &Tensor) -> Result<Array4<f32>> {
     let shape: Vec<usize> = tensor.size().iter().map(|len| *len as usize).collect();
     let flat = tensor.f_to_device(Device::Cpu)?.f_contiguous()?.f_reshape([-1])?.f_to_kind(Kind::Float)?;

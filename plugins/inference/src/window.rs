@@ -43,7 +43,7 @@ pub struct SlidingWindow {
     pub device: Device,
     /// What is averaged.
     pub scores: Scores,
-    /// Voxels count by their distance from the tile's centre.
+    /// Voxels count by their distance from the tile's center.
     pub gaussian: bool,
     /// Where the sums over tiles are kept.
     pub sums: Storage,

@@ -7,7 +7,9 @@ use std::path::Path;
 use ndarray::{Array4, ArrayD, IxDyn};
 use nnunet_architectures::{GenericUnet, ParameterStore};
 use nnunet_formats::json::{self, Json};
-use nnunet_inference::{Heads, Scores, SlidingWindow, Storage, from_tensor, predict_rows, tile_starts};
+use nnunet_inference::{
+    Scores, SegmentationHeads, SlidingWindow, Storage, from_tensor, predict_rows, tile_starts,
+};
 use nnunet_plugin_api::tch::{Device, Kind, Tensor};
 use nnunet_plugin_api::{Architecture, Network, NetworkSpec};
 use nnunet_test_support::golden;
@@ -86,12 +88,12 @@ fn window(case: &Json) -> SlidingWindow {
     how
 }
 
-fn heads(case: &Json) -> Heads {
+fn heads(case: &Json) -> SegmentationHeads {
     match case.get("args").and_then(|arguments| arguments.get("regions_class_order")) {
         Some(Json::Array(order)) => {
-            Heads::Regions(order.iter().map(|label| label.as_f64().unwrap() as u8).collect())
+            SegmentationHeads::Regions(order.iter().map(|label| label.as_f64().unwrap() as u8).collect())
         }
-        _ => Heads::Labels(3),
+        _ => SegmentationHeads::Labels(3),
     }
 }
 

@@ -56,7 +56,7 @@ impl MatthewsCorrelation {
     /// As [`Loss::forward`], where voxels whose `mask` (batch, 1, space...) is 0 do not count.
     ///
     /// # Errors
-    /// Shapes that do not fit.
+    /// Returns an error if the shapes do not fit.
     pub fn masked(&self, logits: &Tensor, target: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
         let MccConfig { batch_dice, do_bg, smooth, .. } = self.config;
         let p = softmax(logits)?;

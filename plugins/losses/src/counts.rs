@@ -24,7 +24,7 @@ impl Counts {
     /// `p` and `y` (batch, classes, space...), `mask` (batch, 1, space...).
     ///
     /// # Errors
-    /// Shapes that do not fit.
+    /// Returns an error if the shapes do not fit.
     pub fn new(p: &Tensor, y: &Tensor, axes: &[i64], mask: Option<&Tensor>, square: bool) -> Result<Self> {
         let sum = |product: Tensor| -> Result<Tensor> {
             let product = match mask {

@@ -68,7 +68,7 @@ impl SoftDice {
     /// As [`Loss::forward`], where voxels whose `mask` (batch, 1, space...) is 0 do not count.
     ///
     /// # Errors
-    /// Shapes that do not fit.
+    /// Returns an error if the shapes do not fit.
     pub fn masked(&self, logits: &Tensor, target: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
         let probabilities = self.config.apply_nonlin.apply(logits)?;
         let dice = if self.squared { squared_dice } else { soft_dice };

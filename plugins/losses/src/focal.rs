@@ -14,7 +14,7 @@ use crate::target::{Nonlinearity, one_hot};
 pub enum Alpha {
     /// That of the class `balance_index`; all others have one minus this.
     Balanced(f32),
-    /// One of each class, normalised to sum one.
+    /// One of each class, normalized to sum one.
     PerClass(Vec<f32>),
 }
 

@@ -1,4 +1,4 @@
-//! Generalised Dice (v1 `GDL` and `GDL_and_CE_loss`; Sudre et al. 2017).
+//! Generalized Dice (v1 `GDL` and `GDL_and_CE_loss`; Sudre et al. 2017).
 
 use nnunet_plugin_api::tch::{Reduction, Tensor};
 use nnunet_plugin_api::{Component, Info, Kind, Loss, Registration, Result, inventory, parse_config};
@@ -51,9 +51,9 @@ pub struct GeneralizedDice {
     with_cross_entropy: bool,
 }
 
-inventory::submit!(Registration(|| component("GDL", "Negative generalised Dice.", false)));
+inventory::submit!(Registration(|| component("GDL", "Negative generalized Dice.", false)));
 inventory::submit!(Registration(|| {
-    component("GDL_and_CE_loss", "Generalised Dice plus cross entropy.", true)
+    component("GDL_and_CE_loss", "Generalized Dice plus cross entropy.", true)
 }));
 
 fn component(name: &'static str, summary: &'static str, with_cross_entropy: bool) -> Component {
@@ -70,10 +70,10 @@ impl GeneralizedDice {
         Self { config, with_cross_entropy: false }
     }
 
-    /// Negative generalised Dice, where voxels whose `mask` (batch, 1, space...) is 0 do not count.
+    /// Negative generalized Dice, where voxels whose `mask` (batch, 1, space...) is 0 do not count.
     ///
     /// # Errors
-    /// Shapes that do not fit.
+    /// Returns an error if the shapes do not fit.
     pub fn masked(&self, logits: &Tensor, target: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
         self.dice(&softmax(logits)?, target, mask)
     }

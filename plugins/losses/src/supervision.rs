@@ -17,7 +17,7 @@ pub fn deep_supervision_weights(outputs: usize, lowest: bool) -> Vec<f64> {
 /// Weighted sum of the losses of all outputs; those of weight 0 are not evaluated.
 ///
 /// # Errors
-/// Fewer targets or weights than outputs; what the loss returns.
+/// Returns an error if there are fewer targets or weights than outputs, or the error of the loss.
 pub fn deep_supervision_loss(
     loss: &dyn Loss,
     outputs: &[Tensor],

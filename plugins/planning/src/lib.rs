@@ -1,21 +1,18 @@
 //! nnU-Net's planners: from the fingerprint of a data set to plans (v1 `experiment_planning`).
 //!
 //! [`make_plans`] is the procedure; a planner provides its settings ([`PlannerSettings`]) and, where settings are not
-//! enough, hooks. Those of v1 are registered by their class names ([`NAMES`]).
+//! enough, hooks. Those of v1 are registered by their class names.
 
 mod grid;
 mod planners;
 mod resolve;
 mod spacing;
 mod stage;
-mod table;
-mod tables;
 mod topology;
 pub mod v2;
 mod vram;
 
 pub use nnunet_plugin_core::PlannerSettings;
-pub use planners::NAMES;
 pub use resolve::{Lookup, Resolved, resolve};
 pub use topology::{PoolAndConv, pool_and_conv_props, pool_and_conv_props_pool_late, pool_and_conv_props_v2};
 pub use vram::{generic_unet_vram, residual_unet_vram};
@@ -31,7 +28,7 @@ const MASK_NORM_REDUCTION: f64 = 0.75;
 
 /// Location of the data to plan for.
 #[derive(Debug, Clone, Default)]
-pub struct Places {
+pub struct DataPaths {
     /// Cropped cases, sorted.
     pub list_of_npz_files: Vec<String>,
     /// Folder of the preprocessed task.
@@ -42,7 +39,7 @@ pub struct Places {
 ///
 /// # Errors
 /// Returns the error of a planner's hook, or an error if no patch fits into memory.
-pub fn make_plans(planner: &Resolved, fingerprint: &Fingerprint, places: &Places) -> Result<Plans> {
+pub fn make_plans(planner: &Resolved, fingerprint: &Fingerprint, paths: &DataPaths) -> Result<Plans> {
     let settings = &planner.settings;
     let target = match planner.target_spacing(fingerprint)? {
         Some(spacing) => spacing,
@@ -56,8 +53,8 @@ pub fn make_plans(planner: &Resolved, fingerprint: &Fingerprint, places: &Places
         modalities: fingerprint.modalities.clone(),
         normalization_schemes: fingerprint.modalities.iter().map(|name| scheme(settings, name)).collect(),
         dataset_properties: fingerprint.clone(),
-        list_of_npz_files: places.list_of_npz_files.clone(),
-        preprocessed_data_folder: places.preprocessed_data_folder.clone(),
+        list_of_npz_files: paths.list_of_npz_files.clone(),
+        preprocessed_data_folder: paths.preprocessed_data_folder.clone(),
         num_classes: fingerprint.all_classes.len(),
         all_classes: fingerprint.all_classes.clone(),
         base_num_features: settings.base_num_features,

@@ -14,5 +14,4 @@ pub use case::{Target, preprocess};
 pub use class_locations::class_locations;
 pub use crop::{Cropped, crop_to_nonzero};
 pub use fingerprint::{CaseSummary, assemble, foreground_intensities, intensity_statistics};
-pub use preprocessors::NAMES;
 pub use resolve::{Lookup, Normalizations, Resolved, normalizations, resolve};

@@ -15,7 +15,7 @@ unsafe extern "C" {
 /// precision may use TF32, whose results have 10 bits. Changes nothing on the CPU.
 ///
 /// # Errors
-/// What libtorch says.
+/// Returns an error of libtorch.
 pub fn set_cuda_numerics(search: bool, tf32: bool) -> Result<(), TchError> {
     // SAFETY: the function takes two switches.
     done(unsafe { nnunet_set_cuda_numerics(search, tf32) })

@@ -71,7 +71,7 @@ unsafe extern "C" {
 /// Changes parameters and momentum; nothing where `skip`, a tensor without axes, is 1. Gradients are used up.
 ///
 /// # Errors
-/// Lists of different lengths, kinds or devices.
+/// Returns an error if the lists differ in length, data type or device.
 pub fn sgd(
     parameters: &[Tensor],
     gradients: &[Tensor],
@@ -87,7 +87,7 @@ pub fn sgd(
 /// Changes parameters and moments; nothing where `skip` is 1.
 ///
 /// # Errors
-/// Lists of different lengths, kinds or devices.
+/// Returns an error if the lists differ in length, data type or device.
 pub fn adam(
     parameters: &[Tensor],
     gradients: &[Tensor],

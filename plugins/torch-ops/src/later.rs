@@ -18,7 +18,8 @@ unsafe extern "C" {
     fn nnunet_free_event(event: *mut c_void);
 }
 
-/// A tensor on its way into main memory. Nothing waits until it is read, and then only for what had been started before.
+/// A tensor on its way into main memory. Nothing waits until it is read, and then only for what had been started
+/// before.
 #[derive(Debug)]
 pub struct ReadLater {
     host: Tensor,
@@ -30,7 +31,7 @@ impl ReadLater {
     /// Starts the copy.
     ///
     /// # Errors
-    /// What libtorch says.
+    /// Returns an error of libtorch.
     pub fn new(values: &Tensor) -> Result<Self, TchError> {
         let (mut host, mut event) = (ptr::null_mut(), ptr::null_mut());
         // SAFETY: on success `host` is a new tensor and `event` null or a new event; both are ours.

@@ -26,7 +26,7 @@ unsafe extern "C" {
 /// Gradients become undefined, so that the next backward pass writes them instead of adding to zeros.
 ///
 /// # Errors
-/// What libtorch says, as for all functions here.
+/// Returns an error of libtorch, as all functions here.
 pub fn forget_gradients(tensors: &[Tensor]) -> Result<()> {
     // SAFETY: the pointers are of tensors that live until the call returns, as in all functions of this file.
     done(unsafe { nnunet_forget_gradients(Pointers::new(tensors).list()) })
@@ -35,7 +35,7 @@ pub fn forget_gradients(tensors: &[Tensor]) -> Result<()> {
 /// The L2 norm of all tensors together: a tensor without axes on their device. Waits for nothing.
 ///
 /// # Errors
-/// No tensors; tensors of several devices.
+/// Returns an error if there are no tensors, or if they are on several devices.
 pub fn total_norm(tensors: &[Tensor]) -> Result<Tensor> {
     let mut norm = std::ptr::null_mut();
     // SAFETY: as above; on success `norm` is a new tensor that is ours.
@@ -48,7 +48,7 @@ pub fn total_norm(tensors: &[Tensor]) -> Result<Tensor> {
 /// `tensors *= factor`, a tensor without axes.
 ///
 /// # Errors
-/// What libtorch says.
+/// Returns an error of libtorch.
 pub fn multiply(tensors: &[Tensor], factor: &Tensor) -> Result<()> {
     // SAFETY: as above.
     done(unsafe { nnunet_multiply(Pointers::new(tensors).list(), factor.as_ptr()) })
@@ -57,7 +57,7 @@ pub fn multiply(tensors: &[Tensor], factor: &Tensor) -> Result<()> {
 /// `tensors *= factor`
 ///
 /// # Errors
-/// What libtorch says.
+/// Returns an error of libtorch.
 pub fn multiply_scalar(tensors: &[Tensor], factor: f64) -> Result<()> {
     // SAFETY: as above.
     done(unsafe { nnunet_multiply_scalar(Pointers::new(tensors).list(), factor) })
@@ -66,7 +66,7 @@ pub fn multiply_scalar(tensors: &[Tensor], factor: f64) -> Result<()> {
 /// `tensors += value`
 ///
 /// # Errors
-/// What libtorch says.
+/// Returns an error of libtorch.
 pub fn add_scalar(tensors: &[Tensor], value: f64) -> Result<()> {
     // SAFETY: as above.
     done(unsafe { nnunet_add_scalar(Pointers::new(tensors).list(), value) })
@@ -75,7 +75,7 @@ pub fn add_scalar(tensors: &[Tensor], value: f64) -> Result<()> {
 /// `tensors -= value`, a tensor without axes.
 ///
 /// # Errors
-/// What libtorch says.
+/// Returns an error of libtorch.
 pub fn subtract(tensors: &[Tensor], value: &Tensor) -> Result<()> {
     // SAFETY: as above.
     done(unsafe { nnunet_subtract(Pointers::new(tensors).list(), value.as_ptr()) })
@@ -84,7 +84,7 @@ pub fn subtract(tensors: &[Tensor], value: &Tensor) -> Result<()> {
 /// `tensors += alpha * others`
 ///
 /// # Errors
-/// Lists of different lengths.
+/// Returns an error if the lists differ in length.
 pub fn add(tensors: &[Tensor], others: &[Tensor], alpha: f64) -> Result<()> {
     // SAFETY: as above.
     done(unsafe { nnunet_add(Pointers::new(tensors).list(), Pointers::new(others).list(), alpha) })
@@ -93,7 +93,7 @@ pub fn add(tensors: &[Tensor], others: &[Tensor], alpha: f64) -> Result<()> {
 /// `tensors += value * a * b`
 ///
 /// # Errors
-/// Lists of different lengths.
+/// Returns an error if the lists differ in length.
 pub fn add_products(tensors: &[Tensor], a: &[Tensor], b: &[Tensor], value: f64) -> Result<()> {
     let [tensors, a, b] = [tensors, a, b].map(Pointers::new);
     // SAFETY: as above.
@@ -103,7 +103,7 @@ pub fn add_products(tensors: &[Tensor], a: &[Tensor], b: &[Tensor], value: f64) 
 /// `tensors += value * a / (sqrt(b) + eps)`
 ///
 /// # Errors
-/// Lists of different lengths.
+/// Returns an error if the lists differ in length.
 pub fn add_quotients(tensors: &[Tensor], a: &[Tensor], b: &[Tensor], eps: f64, value: f64) -> Result<()> {
     let [tensors, a, b] = [tensors, a, b].map(Pointers::new);
     // SAFETY: as above.
@@ -113,7 +113,7 @@ pub fn add_quotients(tensors: &[Tensor], a: &[Tensor], b: &[Tensor], eps: f64, v
 /// `tensors += weight * (others - tensors)`
 ///
 /// # Errors
-/// Lists of different lengths.
+/// Returns an error if the lists differ in length.
 pub fn move_towards(tensors: &[Tensor], others: &[Tensor], weight: f64) -> Result<()> {
     // SAFETY: as above.
     done(unsafe { nnunet_move_towards(Pointers::new(tensors).list(), Pointers::new(others).list(), weight) })
@@ -122,7 +122,7 @@ pub fn move_towards(tensors: &[Tensor], others: &[Tensor], weight: f64) -> Resul
 /// Copies values.
 ///
 /// # Errors
-/// Lists of different lengths.
+/// Returns an error if the lists differ in length.
 pub fn copy(tensors: &[Tensor], from: &[Tensor]) -> Result<()> {
     // SAFETY: as above.
     done(unsafe { nnunet_copy(Pointers::new(tensors).list(), Pointers::new(from).list()) })

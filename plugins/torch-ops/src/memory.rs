@@ -29,7 +29,7 @@ unsafe extern "C" {
 /// A copy in pinned memory, from which a GPU reads while the program goes on.
 ///
 /// # Errors
-/// No GPU; no memory.
+/// Returns an error if there is no GPU or not enough memory.
 pub fn pinned(tensor: &Tensor) -> Result<Tensor, TchError> {
     let mut pinned = std::ptr::null_mut();
     // SAFETY: on success `pinned` is a new tensor that is ours.

@@ -33,7 +33,7 @@ impl std::fmt::Debug for Resolved {
 /// Resolves a trainer.
 ///
 /// # Errors
-/// An unknown trainer or parent, a chain that comes back to itself, or what `configure` returns.
+/// Returns an error if the trainer or a parent is unknown, if the parents form a cycle, or the error of `configure`.
 pub fn resolve(name: &str, context: &TrainerContext, lookup: Lookup<'_>) -> Result<Resolved> {
     let named = parent_chain(Kind::Trainer, name, lookup, |trainer| trainer.extends())?;
     let (names, chain): (Vec<_>, Vec<_>) = named.into_iter().unzip();
@@ -80,7 +80,7 @@ impl Resolved {
     /// The loss of the first trainer that brings one, and was not given another by a child's blueprint.
     ///
     /// # Errors
-    /// What the hook returns.
+    /// Returns the error of the hook.
     pub fn loss(&self, context: &LossContext) -> Result<Option<Box<dyn Loss>>> {
         for trainer in self.chain[self.loss_from..].iter().rev() {
             if let Some(loss) = trainer.loss(context)? {
@@ -94,7 +94,7 @@ impl Resolved {
     /// schedule's.
     ///
     /// # Errors
-    /// What the hook returns.
+    /// Returns the error of the hook.
     pub fn learning_rate(&self, epoch: usize, fallen: Option<f64>) -> Result<f64> {
         for trainer in self.chain.iter().rev() {
             if let Some(rate) = trainer.learning_rate(epoch, &self.blueprint)? {
@@ -107,7 +107,7 @@ impl Resolved {
     /// Tells every trainer of the chain; one of them may stop the run.
     ///
     /// # Errors
-    /// What a hook returns.
+    /// Returns the error of a hook.
     pub fn on_epoch_end(&mut self, report: &EpochReport) -> Result<Flow> {
         let mut flow = Flow::Continue;
         for trainer in &mut self.chain {

@@ -54,9 +54,9 @@ fn make_cases(folder: &Path, [z, y, x]: [usize; 3]) {
             state ^= state << 17;
             (state % 1000) as f32 / 250.0 - 2.0
         });
-        let centre = |at: usize, len: usize| (at as f64 / len as f64 - 0.5) / 0.3;
+        let center = |at: usize, len: usize| (at as f64 / len as f64 - 0.5) / 0.3;
         for ((i, j, k), label) in array.index_axis_mut(Axis(0), 1).indexed_iter_mut() {
-            let inside = centre(i, z).powi(2) + centre(j, y).powi(2) + centre(k, x).powi(2) < 1.0;
+            let inside = center(i, z).powi(2) + center(j, y).powi(2) + center(k, x).powi(2) < 1.0;
             *label = if inside { 1.0 + f32::from(u8::from(k > x / 2)) } else { 0.0 };
         }
         npy::save(&folder.join(format!("case_{case}.npy")), array.view()).unwrap();

@@ -41,7 +41,7 @@ pub trait CaseSource: Send + Sync {
     /// Copies a box (z, y, x) of image and labels into arrays of its size. Nothing else of the case is read.
     ///
     /// # Errors
-    /// A case that cannot be read.
+    /// Returns an error if a case cannot be read.
     fn read(
         &self,
         case: usize,
@@ -111,7 +111,7 @@ impl Batch {
     /// The same batch in pinned memory, for a GPU; otherwise as it is.
     ///
     /// # Errors
-    /// What libtorch says.
+    /// Returns an error of libtorch.
     pub(crate) fn pinned_for(self, device: Device) -> Result<Self> {
         if device == Device::Cpu {
             return Ok(self);
@@ -123,7 +123,7 @@ impl Batch {
     /// The same batch on a device.
     ///
     /// # Errors
-    /// What libtorch says.
+    /// Returns an error of libtorch.
     pub fn on(self, device: Device) -> Result<Self> {
         self.upload(device)?.finish()
     }
@@ -168,7 +168,7 @@ impl BatchPlan {
     /// Makes batch `index` of an epoch. It depends on seed, epoch and index alone.
     ///
     /// # Errors
-    /// A case that cannot be read; what the augmentation returns.
+    /// Returns an error if a case cannot be read, or the error of the augmentation.
     pub fn make(&self, source: &dyn CaseSource, epoch: usize, index: usize) -> Result<Batch> {
         let scales: Vec<[f64; 3]> = self.scales.iter().map(|scale| in_3d(scale, 1.0)).collect();
         let mut data = Vec::new();

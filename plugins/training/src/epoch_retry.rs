@@ -29,8 +29,7 @@ impl EpochRetry {
     pub(crate) fn skip(&mut self, step: usize, steps: usize, error: Error) -> Result<Error> {
         self.skipped.push(step);
         if self.skipped.len() > MAX_RETRIES || self.skipped.len() >= steps {
-            let advice =
-                "given up after going back to the start of the epoch; lower initial_lr, or look at the case";
+            let advice = "the epoch failed again after a restart; lower initial_lr, or check the case";
             return Err(error.within(advice));
         }
         Ok(error)

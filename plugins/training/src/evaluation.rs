@@ -25,7 +25,7 @@ impl OnlineEvaluation {
     /// `logits` (batch, outputs, space...), `target` (batch, 1, space...) int64 or (batch, regions, space...) float.
     ///
     /// # Errors
-    /// What libtorch says.
+    /// Returns an error of libtorch.
     pub fn add(&mut self, logits: &Tensor, target: &Tensor) -> Result<()> {
         let strongest = if self.regions { None } else { Some(logits.f_argmax(1, false)?) };
         let (mut right, mut wrong) = (Vec::new(), Vec::new());

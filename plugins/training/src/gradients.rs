@@ -13,11 +13,11 @@ fn gradients(store: &ParameterStore) -> Vec<Tensor> {
     store.trainable().map(|parameter| parameter.tensor.grad()).filter(Tensor::defined).collect()
 }
 
-/// Scales all gradients so that their joint L2 norm does not exceed `largest`; returns the norm before, a tensor without
-/// axes on the device. Waits for nothing, and does nothing special about a norm that is not finite.
+/// Scales all gradients so that their joint L2 norm does not exceed `largest`; returns the norm before, a tensor
+/// without axes on the device. Waits for nothing, and does nothing special about a norm that is not finite.
 ///
 /// # Errors
-/// No gradients; what libtorch says.
+/// Returns an error if no parameter has a gradient, or an error of libtorch.
 pub fn clip_on_device(store: &ParameterStore, largest: Option<f64>) -> Result<Tensor> {
     let gradients = gradients(store);
     if gradients.is_empty() {
@@ -34,7 +34,7 @@ pub fn clip_on_device(store: &ParameterStore, largest: Option<f64>) -> Result<Te
 /// As [`clip_on_device`], and reads the norm.
 ///
 /// # Errors
-/// A norm that is not finite.
+/// Returns an error if the norm is not finite.
 pub fn clip_gradients(store: &ParameterStore, largest: Option<f64>) -> Result<f64> {
     let norm = f64::try_from(clip_on_device(store, largest)?.f_to_kind(Kind::Double)?)?;
     if norm.is_finite() { Ok(norm) } else { Err(Error::NotFinite(format!("gradient norm {norm}"))) }

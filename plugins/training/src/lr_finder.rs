@@ -1,5 +1,5 @@
-//! The learning-rate sweep (v1 `NetworkTrainer.find_lr`, after Smith 2017): the rate grows with every step until the loss
-//! diverges.
+//! The learning-rate sweep (v1 `NetworkTrainer.find_lr`, after Smith 2017): the rate grows with every step until the
+//! loss diverges.
 
 use nnunet_plugin_api::Result;
 
@@ -48,7 +48,7 @@ impl Engine {
     /// Runs the sweep over at most `steps` steps. The weights are of no use afterwards.
     ///
     /// # Errors
-    /// What network, loss and cases return. A loss that is not finite ends the sweep.
+    /// Returns the error of the network, the loss or a case. A loss that is not finite ends the sweep.
     pub fn find_learning_rate(
         &mut self,
         run: &Run,

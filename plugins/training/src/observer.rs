@@ -29,7 +29,7 @@ pub trait Observer {
     /// An epoch is over; the engine counts it already.
     ///
     /// # Errors
-    /// Ends the run.
+    /// Returns an error to end the training.
     fn epoch_ends(&mut self, engine: &Engine, outcome: &EpochOutcome) -> Result<()>;
     /// A value was not finite; the engine is back at the start of the epoch, which will be taken up again.
     fn rolled_back(&mut self, engine: &Engine, error: &Error);

@@ -1,4 +1,4 @@
-//! Steps and state of v1's optimisers. The numbers come from `fixtures/make_optimizers.py`.
+//! Steps and state of v1's optimizers. The numbers come from `fixtures/make_optimizers.py`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! The structure of the source code: no circles among the files of a crate, and no crate that has grown too large.
+//! The structure of the source code: no circles among the files and the modules of a crate, and no crate that has grown too
+//! large.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
 #[path = "structure/circles.rs"]
@@ -8,7 +9,10 @@ mod modules;
 #[path = "structure/uses.rs"]
 mod uses;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+
+use modules::Modules;
 
 /// Most lines of a crate.
 const MOST_LINES: usize = 5_000;
@@ -22,15 +26,6 @@ const LARGER: [(&str, &str); 5] = [
     ("host/formats", "one reader and writer for each file format, which share only errors and geometry"),
     ("plugin-api/core", "the stable ABI has one file for each trait that crosses it"),
     ("host/torch", "training and prediction of both model families, which share devices and the pipeline"),
-];
-
-/// Folders with files that still use each other, and why. Remove a line when its circle is cut; add none.
-const KNOWN_CIRCLES: [(&str, &str); 2] = [
-    ("host/torch/src/devices", "children use the devices of their parent"),
-    (
-        "plugin-api/core/src",
-        "created components keep the plugin's root alive; factories with tensors are components",
-    ),
 ];
 
 fn repository() -> PathBuf {
@@ -59,24 +54,33 @@ fn shown(path: &Path) -> String {
     path.strip_prefix(repository()).unwrap_or(path).display().to_string()
 }
 
-#[test]
-fn no_files_of_a_crate_use_each_other() {
+/// All circles of all crates, each as the files or folders on it.
+fn circles(edges: impl Fn(&Modules) -> Vec<BTreeSet<usize>>) -> Vec<String> {
     let crates = crates();
     assert!(crates.len() > 15, "only {} crates were found", crates.len());
-    let mut circles = Vec::new();
-    for folder in crates {
+    let of_crate = |folder: &PathBuf| {
         let modules = modules::read(&folder.join("src"));
-        let edges = uses::edges(&modules);
-        for circle in circles::find(&edges) {
-            let files: Vec<String> = circle.iter().map(|index| shown(&modules.all[*index].file)).collect();
-            let text = files.join(" -> ");
-            let known = |known: &(&str, &str)| files.iter().all(|file| file.starts_with(known.0));
-            if !KNOWN_CIRCLES.iter().any(known) {
-                circles.push(text);
-            }
-        }
-    }
+        let name = |index: &usize| shown(&modules.all[*index].file);
+        let found = circles::find(&edges(&modules)).into_iter();
+        found.map(|circle| circle.iter().map(name).collect::<Vec<_>>().join(" -> ")).collect::<Vec<_>>()
+    };
+    crates.iter().flat_map(of_crate).collect()
+}
+
+#[test]
+fn no_files_of_a_crate_use_each_other() {
+    let circles = circles(uses::edges);
     assert!(circles.is_empty(), "files use each other in circles:\n{}", circles.join("\n"));
+}
+
+#[test]
+fn no_modules_of_a_crate_use_each_other() {
+    let circles = circles(|modules| uses::between_siblings(modules, &uses::edges(modules)));
+    assert!(
+        circles.is_empty(),
+        "modules, each with all files in it, use each other in circles:\n{}",
+        circles.join("\n")
+    );
 }
 
 #[test]
@@ -113,4 +117,23 @@ fn a_circle_is_found() {
     let found = circles::find(&uses::edges(&modules));
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].len(), 4, "a, b, c and a again");
+}
+
+/// Two modules whose files are on no circle, but which use each other all the same.
+#[test]
+fn a_circle_of_modules_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    for name in ["a", "b"] {
+        std::fs::create_dir(folder.path().join(name)).unwrap();
+    }
+    write("lib.rs", "mod a; mod b;");
+    write("a/mod.rs", "mod upper; pub mod lower;");
+    write("a/upper.rs", "use crate::b::B;");
+    write("a/lower.rs", "pub struct Lower;");
+    write("b/mod.rs", "use crate::a::lower::Lower; pub struct B(Lower);");
+    let modules = modules::read(folder.path());
+    let edges = uses::edges(&modules);
+    assert!(circles::find(&edges).is_empty());
+    assert_eq!(circles::find(&uses::between_siblings(&modules, &edges)).len(), 1);
 }

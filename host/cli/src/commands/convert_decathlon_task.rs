@@ -17,13 +17,13 @@ const PARTS: [&str; 3] = ["imagesTr", "imagesTs", "labelsTr"];
 /// Arguments of v1's command.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The decathlon's folder, TaskXX_NAME.
+    /// Folder of the Decathlon task, TaskXX_NAME.
     #[arg(short = 'i', required = true)]
     input: PathBuf,
     /// Images at a time.
     #[arg(short = 'p', default_value_t = 8)]
     processes: usize,
-    /// Another number for the task.
+    /// ID of the new task, instead of the Decathlon's.
     #[arg(long = "output_task_id", value_name = "ID")]
     id: Option<u32>,
     /// Replace a task of that name, also when it was made of something else.

@@ -9,10 +9,10 @@ use nnunet_data::memory;
 use serde::Serialize;
 
 use super::device::DeviceChoice;
+use crate::commands::TensorCommands;
 use crate::doctor::{Driver, Libtorch, Machine, driver, free_space};
 use crate::global_options::GlobalOptions;
 use crate::report;
-use crate::tensor_commands::TensorCommands;
 
 /// v2's folders.
 const V2_FOLDERS: [&str; 3] = ["nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results"];

@@ -1,5 +1,5 @@
 //! The commands: one file each, with its arguments and `run`. Of the commands that need tensors there are only the arguments
-//! here; their work is done by an implementation of [`TensorCommands`](crate::TensorCommands).
+//! here; their work is done by an implementation of [`TensorCommands`].
 
 pub(crate) mod aliases;
 pub(crate) mod apply_postprocessing;
@@ -26,6 +26,7 @@ pub mod plugins;
 pub mod postprocessing_choice;
 pub mod predict;
 pub(crate) mod pretrained;
+pub(crate) mod tensor_commands;
 pub mod train;
 pub mod train_parallel;
 pub mod trainers;
@@ -35,6 +36,8 @@ pub(crate) mod verify;
 use anyhow::Result;
 use clap::Subcommand;
 use nnunet_engine::config::Choices;
+
+pub use tensor_commands::TensorCommands;
 
 /// The commands, under v1's names.
 #[derive(Debug, Subcommand)]

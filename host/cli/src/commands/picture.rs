@@ -26,7 +26,7 @@ pub struct Args {
     /// The PNG to write.
     #[arg(short = 'o', long)]
     output: PathBuf,
-    /// Most cases to draw.
+    /// Largest number of cases to draw.
     #[arg(long, default_value_t = 6)]
     cases: usize,
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use nnunet_data::folders::Folders;
 use nnunet_data::records;
 use nnunet_engine::provenance;
-use nnunet_engine::suggestion::did_you_mean;
+use nnunet_plugin_core::suggestion::did_you_mean;
 use nnunet_plugin_core::vocabulary::{Plans, Stage};
 use serde_json::Value;
 
@@ -22,7 +22,7 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Print plans for reading; with --json, all of them.
+    /// Print a summary of plans; with --json, the complete plans.
     Show(Named),
     /// Change values, check the result and write pickle and JSON.
     Edit(Edit),

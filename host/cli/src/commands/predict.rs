@@ -39,41 +39,41 @@ pub struct Args {
     #[arg(default_value = crate::defaults::PLANS)]
     #[arg(default_value_if("dataset", ArgPredicate::IsPresent, "nnUNetPlans"))]
     pub plans: String,
-    /// A model's folder, of v1 or v2, or the zip archive it was exported to, instead of task, trainer, model and plans. Of
-    /// an archive with several models, -m (v1) or -c (v2) names one.
+    /// A model's folder, of v1 or v2, or the zip archive it was exported to, instead of task, trainer, model and
+    /// plans. Of an archive with several models, -m (v1) or -c (v2) names one.
     #[arg(long = "model_folder")]
     pub model_folder: Option<PathBuf>,
     /// Folds to average, or all; by default every fold there is.
     #[arg(short = 'f', long = "folds", num_args = 1..)]
     pub folds: Vec<String>,
-    /// Write probabilities too.
+    /// Also write the predicted probabilities (npz and pkl).
     #[arg(short = 'z', long = "save_npz", visible_alias = "save_probabilities")]
     pub save_npz: bool,
-    /// No mirroring.
+    /// No test-time augmentation (mirroring).
     #[arg(long = "disable_tta")]
     pub disable_tta: bool,
-    /// Predict again what is there already.
+    /// Predict cases again that have a prediction.
     #[arg(long = "overwrite_existing")]
     pub overwrite_existing: bool,
-    /// Step of the tiles, as a share of the patch.
+    /// Step size of the sliding window, as a fraction of the patch size.
     #[arg(long = "step_size", default_value_t = 0.5)]
     pub step_size: f64,
     /// Name of the checkpoint; the final one by default.
     #[arg(long = "chk")]
     pub checkpoint: Option<String>,
-    /// This job's number.
+    /// Index of this job, from 0.
     #[arg(long = "part_id", default_value_t = 0)]
     pub part_id: usize,
-    /// Number of jobs.
+    /// Number of jobs that share the cases.
     #[arg(long = "num_parts", default_value_t = 1)]
     pub num_parts: usize,
-    /// Accuracy between network and label map.
+    /// How predictions are resampled to the original grid: accuracy against speed.
     #[arg(long, value_enum, default_value_t)]
     pub mode: Mode,
-    /// Memory to use, as 8G; by default most of what is free.
+    /// Memory limit, for example 8G; most of the free memory by default.
     #[arg(long = "max_ram", value_name = "SIZE", value_parser = memory::parse_size)]
     pub max_ram: Option<u64>,
-    /// Memory of the GPU to use, as 10G; by default all of it.
+    /// Limit of the GPU memory, for example 10G; all of it by default.
     #[arg(long = "max_vram", value_name = "SIZE", value_parser = memory::parse_size)]
     pub max_vram: Option<u64>,
     /// Cases that are preprocessed at a time, where memory allows it; each uses all cores.
@@ -84,7 +84,7 @@ pub struct Args {
     #[arg(long = "num_threads_nifti_save", alias = "nps", value_name = "N")]
     #[arg(default_value = "1")]
     pub num_threads_nifti_save: NonZeroUsize,
-    /// Whether probabilities are added up on the GPU.
+    /// Where the class scores of overlapping tiles are accumulated.
     #[arg(long = "all_in_gpu", value_enum, default_value_t)]
     pub all_in_gpu: AllInGpu,
     /// Trainer of the second stage of a cascade; --tr then names that of the first.
@@ -99,11 +99,11 @@ pub struct Args {
     #[arg(short = 'l', long = "lowres_segmentations", value_name = "FOLDER")]
     #[arg(alias = "prev_stage_predictions")]
     pub lowres: Option<PathBuf>,
-    /// What is done to the label maps instead of the model's postprocessing.json; -pp None for nothing.
+    /// Postprocessing of the label maps instead of the model's postprocessing.json; -pp None for none.
     #[command(flatten)]
     pub postprocessing: PostprocessingChoice,
-    /// Draw the slice of every case that has most foreground, with its labels, as CASE.png (CASE_overlay.png beside label
-    /// maps that are pictures).
+    /// Draw the slice of every case that has most foreground, with its labels, as CASE.png (CASE_overlay.png beside
+    /// label maps that are pictures).
     #[arg(long)]
     pub overlay: bool,
     /// Accepted for compatibility with v2: existing predictions are always kept, unless --overwrite_existing is given.
@@ -118,36 +118,36 @@ pub struct Args {
     /// Where the network runs: auto (the first GPU that works, else the CPU), cpu, cuda or cuda:N.
     #[arg(long, default_value_t, value_name = "DEVICE")]
     pub device: DeviceChoice,
-    /// Number format of the network: bfloat16 on a GPU and single precision on the CPU by default.
+    /// Floating-point format of the network: bfloat16 on a GPU and single precision on the CPU by default.
     #[arg(long, value_enum, default_value_t)]
     pub precision: Precision,
-    /// Single precision.
+    /// Compute in single precision, as --precision fp32.
     #[arg(long = "disable_mixed_precision")]
     pub disable_mixed_precision: bool,
 }
 
 impl Args {
-    /// Where probabilities are added up, by v1's flag or v2's.
+    /// Where scores are accumulated, by v1's flag or v2's.
     #[must_use]
     pub fn all_in_gpu(&self) -> AllInGpu {
         if self.not_on_device { AllInGpu::False } else { self.all_in_gpu }
     }
 }
 
-/// Where probabilities are added up; the names are Python's.
+/// Where scores are accumulated; the names are Python's.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 #[value(rename_all = "PascalCase")]
 pub enum AllInGpu {
-    /// On the GPU where they fit.
+    /// On the GPU if they fit into its memory.
     #[default]
     None,
-    /// In the machine's memory.
+    /// In main memory.
     False,
-    /// On the GPU where they fit.
+    /// On the GPU if they fit into its memory.
     True,
 }
 
-/// Number formats of a network.
+/// Floating-point formats of a network.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Precision {
     /// bfloat16 on a GPU, single precision on the CPU.
@@ -164,11 +164,11 @@ pub enum Precision {
 /// v1's modes of prediction.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Mode {
-    /// Probabilities are brought to the image's grid.
+    /// Resample probabilities, then take the most probable label.
     #[default]
     Normal,
-    /// Labels are, by the strongest label.
+    /// Resample the label map by majority of linear weights.
     Fast,
-    /// Labels are, by the nearest voxel.
+    /// Resample the label map by nearest neighbor.
     Fastest,
 }

@@ -28,7 +28,7 @@ pub struct Named {
 /// Arguments of v1's `download_pretrained_model_by_url`.
 #[derive(Debug, clap::Args)]
 pub struct Url {
-    /// Where the archive lies.
+    /// URL of the archive.
     url: String,
 }
 
@@ -80,7 +80,7 @@ pub(crate) fn print_info(args: &Named) -> Result<()> {
 pub(crate) fn download(args: &Named) -> Result<()> {
     let model = published_named(&args.task_name)?;
     bail!(
-        "{} is not installed. {}\nThe licence of the data it was trained on applies.",
+        "{} is not installed. {}\nThe license of the data it was trained on applies.",
         model.name,
         advice(&model.urls())
     )

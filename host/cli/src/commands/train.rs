@@ -45,13 +45,13 @@ pub struct Args {
     /// recorded) or off. It has not been tried on a GPU yet.
     #[arg(long = "cuda_graph", default_value = "off", value_enum)]
     pub cuda_graph: CudaGraph,
-    /// Single precision.
+    /// Train in single precision.
     #[arg(long)]
     pub fp32: bool,
     /// Read compressed cases instead of unpacking them.
     #[arg(long = "use_compressed_data")]
     pub use_compressed_data: bool,
-    /// Write probabilities at validation.
+    /// Write the predicted probabilities of the validation cases.
     #[arg(long)]
     pub npz: bool,
     /// With --val: use the best checkpoint; where there is none, the final or latest one.
@@ -72,11 +72,13 @@ pub struct Args {
     /// Instead of training: try learning rates from 1e-6 to 10 and draw lr_finder.png.
     #[arg(long = "find_lr")]
     pub find_lr: bool,
-    /// Start from the weights of a checkpoint; its conv_blocks must fit, heads are taken where they do. Not with -c or
+    /// Initialize the network with the weights of a checkpoint: all conv_blocks must have the same shapes, segmentation
+    /// layers are used if they have. Not with -c or
     /// --val.
     #[arg(long = "pretrained_weights", value_name = "FILE")]
     pub pretrained_weights: Option<PathBuf>,
-    /// Give the same result for any number of cores (libtorch uses one thread). Otherwise it depends on the number of cores.
+    /// Give the same result for any number of cores (libtorch uses one thread). Otherwise it depends on the number of
+    /// cores.
     #[arg(long)]
     pub deterministic: bool,
     /// Keep existing validation predictions.

@@ -11,7 +11,7 @@ pub struct DataParallel {
     /// Number of devices; only one can be used.
     #[arg(long = "gpus", required = true)]
     gpus: usize,
-    /// Share the planned batch out instead of giving it to every device; the same on one device.
+    /// Distribute the planned batch over the devices, instead of using it on each; no effect on one device.
     #[arg(long)]
     dbs: bool,
     #[command(flatten)]
@@ -21,10 +21,10 @@ pub struct DataParallel {
 /// Arguments of v1's `train_DDP`.
 #[derive(Debug, clap::Args)]
 pub struct Distributed {
-    /// As the launcher gives it; only 0 can be used.
+    /// Set by the launcher; only 0 is supported.
     #[arg(long = "local_rank", default_value_t = 0)]
     local_rank: usize,
-    /// Share the planned batch out instead of giving it to every device; the same on one device.
+    /// Distribute the planned batch over the devices, instead of using it on each; no effect on one device.
     #[arg(long)]
     dbs: bool,
     #[command(flatten)]

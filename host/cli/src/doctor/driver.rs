@@ -51,7 +51,7 @@ pub enum NoDriver {
 /// Starts the driver and asks it for its GPUs.
 ///
 /// # Errors
-/// No driver, or none that works.
+/// Returns an error if there is no NVIDIA driver, or if it does not work.
 pub fn find() -> Result<Driver, NoDriver> {
     // SAFETY: the driver's library may be loaded at any time.
     let library = unsafe { Library::new(LIBRARY) }.map_err(|error| NoDriver::NotThere(reason(&error)))?;

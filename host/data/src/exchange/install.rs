@@ -18,8 +18,8 @@ const DEFLATE_LIMIT: u64 = 1032;
 /// damaged archive leaves nothing. Files that are there already are only replaced with `overwrite`.
 ///
 /// # Errors
-/// Returns an error if the archive is damaged, holds no checkpoint, links, names that lead out of the folder, or two files
-/// of one name, or if files exist already.
+/// Returns an error if the archive is damaged, holds no checkpoint, links, names that lead out of the folder, or two
+/// files of one name, or if files exist already.
 pub fn install(archive: &Path, results: &Path, overwrite: bool) -> Result<Vec<PathBuf>> {
     let file = nnunet_formats::input::open(archive)?;
     let size = file.metadata()?.len();
@@ -30,7 +30,7 @@ pub fn install(archive: &Path, results: &Path, overwrite: bool) -> Result<Vec<Pa
         names.iter().map(|name| results.join(name)).filter(|path| path.exists()).map(shown).collect();
     if !(there.is_empty() || overwrite) {
         bail!(
-            "{} files of {} are there already; replace them with --overwrite: {}",
+            "{} files of {} exist already; replace them with --overwrite: {}",
             there.len(),
             archive.display(),
             there.join(", ")

@@ -29,7 +29,7 @@ pub const DEFAULT_ENDING: &str = ".nii.gz";
 const OVERLAY: &str = "_overlay";
 
 /// A format in use, by an ending it reads or writes.
-struct Known {
+struct RegisteredFormat {
     ending: String,
     reads: bool,
     format: Box<dyn ImageFormat>,
@@ -38,7 +38,7 @@ struct Known {
     rivals: Vec<Origin>,
 }
 
-static FORMATS: OnceLock<Vec<Known>> = OnceLock::new();
+static FORMATS: OnceLock<Vec<RegisteredFormat>> = OnceLock::new();
 
 /// Takes over the formats of a registry, once, before files are read. Of two that claim an ending the one with
 /// precedence is used; between equals its use is an error. One that cannot be made is left out, with a warning.
@@ -46,8 +46,8 @@ pub fn install(registry: &Registry) {
     let _ = FORMATS.set(collect(registry));
 }
 
-fn collect(registry: &Registry) -> Vec<Known> {
-    let mut all: Vec<Known> = Vec::new();
+fn collect(registry: &Registry) -> Vec<RegisteredFormat> {
+    let mut all: Vec<RegisteredFormat> = Vec::new();
     for entry in registry.entries() {
         let Component { info, factory: Factory::Format(make) } = &entry.component else { continue };
         if entry.status() == Status::Shadowed {
@@ -63,7 +63,7 @@ fn collect(registry: &Registry) -> Vec<Known> {
                     }
                 };
                 let (ending, origin) = (ending.to_owned(), entry.origin.clone());
-                claim(&mut all, Known { ending, reads, format, origin, rivals: Vec::new() });
+                claim(&mut all, RegisteredFormat { ending, reads, format, origin, rivals: Vec::new() });
             }
         }
     }
@@ -72,7 +72,7 @@ fn collect(registry: &Registry) -> Vec<Known> {
     all
 }
 
-fn claim(all: &mut Vec<Known>, new: Known) {
+fn claim(all: &mut Vec<RegisteredFormat>, new: RegisteredFormat) {
     let Some(old) = all.iter_mut().find(|old| old.ending == new.ending && old.reads == new.reads) else {
         return all.push(new);
     };
@@ -83,11 +83,11 @@ fn claim(all: &mut Vec<Known>, new: Known) {
     }
 }
 
-fn formats() -> &'static [Known] {
+fn formats() -> &'static [RegisteredFormat] {
     FORMATS.get_or_init(|| nnunet_engine::built_in().map(|registry| collect(&registry)).unwrap_or_default())
 }
 
-fn of(path: &Path, reads: bool) -> Result<&'static Known> {
+fn of(path: &Path, reads: bool) -> Result<&'static RegisteredFormat> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let candidates = || formats().iter().filter(|known| known.reads == reads);
     let fits = candidates().find(|known| has_ending(&name, &known.ending));
@@ -168,7 +168,8 @@ pub fn read_channels(path: &Path) -> Result<Array4<f32>> {
     Ok(of(path, true)?.format.read_channels(path)?)
 }
 
-/// Calls `body` with the number and the voxels, in the order y, x, of every slice. Of a NIfTI file one slice is in memory.
+/// Calls `body` with the number and the voxels, in the order y, x, of every slice. Of a NIfTI file one slice is in
+/// memory.
 ///
 /// # Errors
 /// As [`read`].
@@ -235,20 +236,20 @@ pub fn read_some_labels(path: &Path, asked: &[u8]) -> Result<Array3<u8>> {
 }
 
 fn labels(path: &Path, other: Option<u8>) -> Result<Array3<u8>> {
-    let (mut labels, mut odd) = (Vec::new(), None);
+    let (mut labels, mut invalid) = (Vec::new(), None);
     let mut label = |value: f32| {
         let label = value as u8;
         match other {
             _ if value == f32::from(label) => label,
             Some(other) if value.is_finite() && value.fract() == 0.0 => other,
             _ => {
-                odd.get_or_insert(value);
+                invalid.get_or_insert(value);
                 label
             }
         }
     };
     let geometry = for_each_slice(path, |_, slice| labels.extend(slice.iter().map(|value| label(*value))))?;
-    if let Some(value) = odd {
+    if let Some(value) = invalid {
         bail!("{} is not a label map: it contains {value}", path.display());
     }
     Ok(Array3::from_shape_vec(geometry.size_zyx(), labels)?)

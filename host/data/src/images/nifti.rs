@@ -22,8 +22,8 @@ inventory::submit!(Registration(|| {
     };
     functions.component(
         "NIfTI",
-        "NIfTI-1 images, plain or gzipped, as SimpleITK reads them.",
-        &[".nii.gz", ".nii"],
+        "NIfTI-1 images, in one file, plain or gzipped, or in two files, as SimpleITK reads them.",
+        &[".nii.gz", ".nii", ".hdr", ".img"],
     )
 }));
 

@@ -113,9 +113,10 @@ pub(super) fn across(dataset: &Dataset, cases: &[CaseFindings]) -> Vec<Issue> {
         }
     }
     let most = orientations.values().map(Vec::len).max().unwrap_or(0);
-    let usual = orientations.iter().find(|(_, files)| files.len() == most).map_or("", |(name, _)| *name);
-    for (name, files) in orientations.iter().filter(|(name, _)| **name != usual) {
-        let detail = |_: &&Path| format!("its axes are {name}, those of most images {usual}");
+    let most_common =
+        orientations.iter().find(|(_, files)| files.len() == most).map_or("", |(name, _)| *name);
+    for (name, files) in orientations.iter().filter(|(name, _)| **name != most_common) {
+        let detail = |_: &&Path| format!("its axes are {name}, those of most images {most_common}");
         issues.extend(files.iter().map(|file| Issue::new(IssueKind::OrientationMix, *file, detail(file))));
     }
     issues
@@ -182,7 +183,7 @@ fn first_channel(path: &Path) -> Result<Image> {
 }
 
 fn missing(file: &Path) -> Issue {
-    Issue::new(IssueKind::MissingFile, file, "is listed but not there")
+    Issue::new(IssueKind::MissingFile, file, "is listed in dataset.json but does not exist")
 }
 
 fn hash(image: &Image) -> blake3::Hash {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use nnunet_formats::json::{self, Json};
+use nnunet_formats::nifti::Pair;
 
 use super::repair::{Repair, Repairs};
 use crate::dataset::{Dataset, LARGEST_LABEL, Part};
@@ -21,9 +22,9 @@ impl Repairs {
         ensure!(kept, "no training case can be kept; nothing was written");
         ensure!(
             self.dataset.listed.is_empty(),
-            "the files of this data set lie elsewhere, as `dataset` in its dataset.json says; repair them there"
+            "`dataset` in dataset.json names files outside of this folder; repair them there"
         );
-        let parent = to.parent().context("a task needs a folder around it")?;
+        let parent = to.parent().context("the folder of a task needs a parent folder")?;
         folders::create(parent)?;
         let temporary = tempfile::Builder::new().prefix(".tmp-").tempdir_in(parent)?;
         self.write_into(temporary.path())?;
@@ -89,7 +90,7 @@ impl Repairs {
             self.repairs.iter().any(|repair| matches!(repair, Repair::ClearNotFinite(path) if path == file));
         if header.is_none() && map.is_none() && !clear {
             std::fs::copy(&from, target).with_context(|| from.display().to_string())?;
-            return copy_sidecar(&from, target);
+            return copy_beside(&from, target);
         }
         let mut image = images::read(&from)?;
         if let Some(path) = header {
@@ -204,8 +205,14 @@ fn renamed(items: Vec<Json>, cases: &[String], dataset: &Dataset) -> Vec<Json> {
     items.into_iter().zip(cases).map(|(item, case)| entry(item, case)).collect()
 }
 
-/// A stack of pictures has its spacing in a file beside it.
-fn copy_sidecar(from: &Path, to: &Path) -> Result<()> {
+/// Copies what belongs to an image and is in another file: the spacing of a stack of pictures, the voxels of a `.hdr`
+/// file.
+fn copy_beside(from: &Path, to: &Path) -> Result<()> {
+    if let (Some(from), Some(to)) = (Pair::of(from), Pair::of(to)) {
+        std::fs::copy(&from.voxels, to.voxels).with_context(|| from.voxels.display().to_string())?;
+        std::fs::copy(&from.header, to.header).with_context(|| from.header.display().to_string())?;
+        return Ok(());
+    }
     let (beside, copy) = (from.with_extension("json"), to.with_extension("json"));
     if beside.is_file() {
         std::fs::copy(&beside, copy).with_context(|| beside.display().to_string())?;

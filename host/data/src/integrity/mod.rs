@@ -22,7 +22,7 @@ pub use repair::{Repair, Repairs};
 /// Checks a raw task. Spacing, origin and direction count as equal within the relative `tolerance`.
 ///
 /// # Errors
-/// Issues of the data are no errors: they are the result.
+/// Returns an error if the data set cannot be read. Issues of the data are the result, not errors.
 pub fn check(dataset: &Dataset, tolerance: f64) -> Result<Findings> {
     let (dataset, listed) = &listing::corrected(dataset);
     let bar = progress::start(dataset.training.len(), "verifying");

@@ -3,24 +3,24 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
-use nnunet_planning::{Places, Resolved, make_plans};
+use nnunet_planning::{DataPaths, Resolved, make_plans};
 use nnunet_plugin_core::vocabulary::{Fingerprint, Plans};
 
 use super::task_folders::TaskFolders;
 use crate::{folders, records};
 
 /// Plans a task. The cropped cases learn which channels are
-/// normalised inside the mask.
+/// normalized inside the mask.
 ///
 /// # Errors
 /// Returns the error of planning, or an I/O error.
 pub fn plan(planner: &Resolved, fingerprint: &Fingerprint, task: &TaskFolders) -> Result<Plans> {
     let npz = folders::file_names(&task.cropped, ".npz")?;
-    let places = Places {
+    let paths = DataPaths {
         list_of_npz_files: npz.iter().map(|name| task.cropped.join(name).display().to_string()).collect(),
         preprocessed_data_folder: task.preprocessed.display().to_string(),
     };
-    let plans = make_plans(planner, fingerprint, &places)?;
+    let plans = make_plans(planner, fingerprint, &paths)?;
     for name in &npz {
         let path = task.cropped.join(name).with_extension("pkl");
         let mut case = records::load(&path, records::case_from_pickle)?;

@@ -25,7 +25,7 @@ pub fn check_plans(plans: &Plans) -> Result<()> {
     let undone = (0..3).all(|axis| backward.get(axis).and_then(|at| forward.get(*at)) == Some(&axis));
     ensure!(
         undone,
-        "transpose_forward {forward:?} and transpose_backward {backward:?} do not undo each other"
+        "transpose_forward {forward:?} and transpose_backward {backward:?} are not inverse to each other"
     );
     let channels = plans.num_modalities();
     ensure!(channels > 0, "modalities: there is no channel");
@@ -122,8 +122,8 @@ mod tests {
             check_plans(&changed).err().map(|error| format!("{error:#}")).unwrap_or_default()
         };
         let cases: [(&Change, &str); 9] = [
-            (&|plans| plans.transpose_backward = [2, 0, 1], "do not undo each other"),
-            (&|plans| plans.transpose_forward = [9, 0, 1], "do not undo each other"),
+            (&|plans| plans.transpose_backward = [2, 0, 1], "are not inverse to each other"),
+            (&|plans| plans.transpose_forward = [9, 0, 1], "are not inverse to each other"),
             (&|plans| plans.num_classes = usize::MAX, "num_classes is"),
             (&|plans| plans.normalization_schemes.clear(), "normalization_schemes has 0 entries"),
             (

@@ -18,7 +18,7 @@ const PARTS: [&str; 6] = ["imagesTr", "labelsTr", "imagesTs", "labelsTs", "image
 /// Copies a task of v1 to `nnUNet_raw` under a new name; returns the folder.
 ///
 /// # Errors
-/// A name that is not `DatasetXXX_NAME`, or taken; a folder that is no task.
+/// Returns an error if the name is not `DatasetXXX_NAME` or is taken, or if the folder is not a task.
 pub fn from_task(task: &Path, name: &str, folders: &Folders) -> Result<PathBuf> {
     check_name(name)?;
     let to = free(folders.raw()?, name)?;
@@ -39,7 +39,8 @@ pub fn from_task(task: &Path, name: &str, folders: &Folders) -> Result<PathBuf> 
 /// Splits a decathlon's task into one file a channel in `nnUNet_raw`; returns the folder.
 ///
 /// # Errors
-/// A folder that is no decathlon task; a number that is taken; all images that cannot be split, together.
+/// Returns an error if the folder is not a Decathlon task, if the number is taken, or if images cannot be split; it
+/// lists all of them.
 pub fn from_decathlon(task: &Path, id: Option<u32>, folders: &Folders, threads: usize) -> Result<PathBuf> {
     let wrong = || format!("{}: a decathlon task is a folder called TaskXX_NAME", task.display());
     let name = task.file_name().with_context(wrong)?.to_string_lossy().into_owned();
@@ -66,7 +67,7 @@ pub fn from_decathlon(task: &Path, id: Option<u32>, folders: &Folders, threads: 
 /// name. Labels of several values become one label each, since v1's files name values only.
 ///
 /// # Errors
-/// A task that is there already; files that cannot be copied.
+/// Returns an error if the task exists already, or if a file cannot be copied.
 pub fn to_task(dataset: &RawDataset, folder: &Path) -> Result<PathBuf> {
     let name = dataset.folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let rest =

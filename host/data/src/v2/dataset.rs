@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use nnunet_export::Heads;
+use nnunet_export::SegmentationHeads;
 use nnunet_preprocessing::v2::Class;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
@@ -186,7 +186,7 @@ impl Dataset {
     ///
     /// # Errors
     /// Returns an error for regions without an order, or with one of another length.
-    pub fn heads(&self) -> Result<Heads> {
+    pub fn heads(&self) -> Result<SegmentationHeads> {
         let labels = || self.labels.iter().filter(|(name, _)| name != IGNORE).map(|(_, label)| label);
         if !self.has_regions() {
             // Two names of one value are one output.
@@ -195,7 +195,7 @@ impl Dataset {
                 count <= MOST_LABELS,
                 "dataset.json has {count} labels; label maps are written with one byte a voxel, for labels up to 255"
             );
-            return Ok(Heads::Labels(count));
+            return Ok(SegmentationHeads::Labels(count));
         }
         let is_foreground = |label: &&Label| label.values().iter().any(|value| *value != 0);
         let order = self
@@ -206,7 +206,7 @@ impl Dataset {
             order.len() == labels().filter(is_foreground).count(),
             "dataset.json: regions_class_order needs one entry for each region"
         );
-        Ok(Heads::Regions(order))
+        Ok(SegmentationHeads::Regions(order))
     }
 }
 
@@ -217,9 +217,9 @@ mod tests {
     #[test]
     fn numbers_are_read_as_people_write_them() {
         let heads = |labels: &str| dataset(labels).heads().unwrap();
-        assert_eq!(heads(r#""labels":{"background":"0","a":"1","b":"2"}"#), Heads::Labels(3));
-        assert_eq!(heads(r#""labels":{"background":0,"a":1.0,"b":2.0}"#), Heads::Labels(3));
-        assert_eq!(heads(r#""labels":{"background":0,"a":1,"b":2,"tail":2}"#), Heads::Labels(3));
+        assert_eq!(heads(r#""labels":{"background":"0","a":"1","b":"2"}"#), SegmentationHeads::Labels(3));
+        assert_eq!(heads(r#""labels":{"background":0,"a":1.0,"b":2.0}"#), SegmentationHeads::Labels(3));
+        assert_eq!(heads(r#""labels":{"background":0,"a":1,"b":2,"tail":2}"#), SegmentationHeads::Labels(3));
         let text = r#"{"channel_names":["T1","T2"],"file_ending":".nii.gz","labels":{"background":0,"a":1}}"#;
         assert_eq!(serde_json::from_str::<Dataset>(text).unwrap().channels(), ["T1", "T2"]);
         let error = serde_json::from_str::<Dataset>(&text.replace("\"a\":1", "\"a\":0.5")).unwrap_err();
@@ -262,9 +262,9 @@ mod tests {
     fn heads_follow_from_labels_and_regions() {
         let heads = |labels: &str| dataset(labels).heads();
         let plain = heads(r#""labels":{"background":0,"a":1,"ignore":2}"#).unwrap();
-        assert_eq!(plain, Heads::Labels(2));
+        assert_eq!(plain, SegmentationHeads::Labels(2));
         let regions = r#""labels":{"background":0,"all":[1,2],"b":[2]},"regions_class_order":[1,2]"#;
-        assert_eq!(heads(regions).unwrap(), Heads::Regions(vec![1, 2]));
+        assert_eq!(heads(regions).unwrap(), SegmentationHeads::Regions(vec![1, 2]));
         assert!(heads(r#""labels":{"background":0,"all":[1,2]}"#).is_err());
     }
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use nnunet_export::Heads;
+use nnunet_export::SegmentationHeads;
 use nnunet_formats::{npz, pickle};
 use serde::Deserialize;
 
@@ -16,7 +16,7 @@ use crate::selection::mean;
 #[derive(Debug)]
 pub struct Ensemble {
     reader: Reader,
-    heads: Heads,
+    heads: SegmentationHeads,
     /// Of label maps.
     pub file_ending: String,
 }

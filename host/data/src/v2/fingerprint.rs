@@ -31,7 +31,7 @@ struct CaseSummary {
 /// Reads all training cases and writes the fingerprint into `folder`. One that is there already is kept unless `again`.
 ///
 /// # Errors
-/// All cases that cannot be read, together; a data set without foreground.
+/// Returns an error that lists all cases that cannot be read, or an error if no case has foreground.
 pub fn extract_fingerprint(
     dataset: &RawDataset,
     folder: &Path,

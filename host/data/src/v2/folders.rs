@@ -41,7 +41,7 @@ impl Folders {
     /// Raw data sets.
     ///
     /// # Errors
-    /// The variable is not set.
+    /// Returns an error if the environment variable is not set.
     pub fn raw(&self) -> Result<&Path> {
         wanted(&self.raw, "nnUNet_raw", "raw data sets")
     }
@@ -49,7 +49,7 @@ impl Folders {
     /// Preprocessed data sets.
     ///
     /// # Errors
-    /// The variable is not set.
+    /// Returns an error if the environment variable is not set.
     pub fn preprocessed(&self) -> Result<&Path> {
         wanted(&self.preprocessed, "nnUNet_preprocessed", "preprocessed data sets")
     }
@@ -57,7 +57,7 @@ impl Folders {
     /// Trained models.
     ///
     /// # Errors
-    /// The variable is not set.
+    /// Returns an error if the environment variable is not set.
     pub fn results(&self) -> Result<&Path> {
         wanted(&self.results, "nnUNet_results", "trained models")
     }
@@ -78,7 +78,7 @@ impl Folders {
     /// The name of a data set given as name (`Dataset004_X`) or number (`4`, `004`).
     ///
     /// # Errors
-    /// A number without a data set, or with several.
+    /// Returns an error if there is no data set with this number, or more than one.
     pub fn dataset_name(&self, dataset: &str) -> Result<String> {
         if dataset.starts_with("Dataset") {
             return Ok(dataset.to_owned());

@@ -31,7 +31,7 @@ pub use nnunet_preprocessing::v2::Class;
 pub use planning::{move_plans, plan};
 pub use plans::{DataConfiguration, PlansFile};
 pub use postprocessing::Postprocessing;
-pub use preprocessing::{Job, copy_truths, preprocess};
+pub use preprocessing::{Job, copy_reference_labels, preprocess};
 pub use properties::properties_to_pickle;
 pub use raw::{CaseFiles, RawDataset};
 pub use reader::Reader;

@@ -20,7 +20,8 @@ const SPLITS: &str = "splits_final.json";
 /// make are kept.
 ///
 /// # Errors
-/// No fingerprint; a split that contradicts the raw data set's; what planning returns.
+/// Returns an error if there is no fingerprint, if the split differs from that of the raw data set, or if planning
+/// fails.
 pub fn plan(planner: &Resolved, dataset: &RawDataset, to: &DatasetFolders) -> Result<PathBuf> {
     let file = to.preprocessed.join(fingerprint::FILE);
     ensure!(
@@ -81,7 +82,7 @@ fn take_splits(from: &Path, to: &Path) -> Result<()> {
 /// Takes the plans of another data set for this one, under another name if one is given; returns the plans file.
 ///
 /// # Errors
-/// Plans that are not there; what the system says.
+/// Returns an error if there are no plans, or if they cannot be copied.
 pub fn move_plans(
     from: &DatasetFolders,
     name: &str,

@@ -86,7 +86,7 @@ impl PlansFile {
     /// A configuration with everything it inherits.
     ///
     /// # Errors
-    /// A configuration that is not there, inherits from itself, or lacks something.
+    /// Returns an error if there is no such configuration, or if it inherits from itself or lacks a value.
     pub fn configuration(&self, name: &str) -> Result<DataConfiguration> {
         let place = || format!("{}: configuration {name}", self.path.display());
         let merged = self.merged(name, 0).with_context(place)?;

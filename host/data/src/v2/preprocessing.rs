@@ -36,7 +36,7 @@ pub struct Job<'a> {
 /// and cases that Python stored in another way, are removed, as v2 removes the whole folder.
 ///
 /// # Errors
-/// All cases that cannot be preprocessed, together.
+/// Returns an error that lists all cases that cannot be preprocessed.
 pub fn preprocess(job: &Job<'_>, folder: &Path, limits: Limits) -> Result<()> {
     sweep(folder)?;
     remove_others(folder, &job.dataset.names())?;
@@ -74,8 +74,8 @@ impl CaseStep for Step<'_> {
 /// Copies the label maps of the training cases into `gt_segmentations`, where validation looks for them.
 ///
 /// # Errors
-/// What the system says.
-pub fn copy_truths(dataset: &RawDataset, preprocessed: &Path) -> Result<()> {
+/// Returns an I/O error.
+pub fn copy_reference_labels(dataset: &RawDataset, preprocessed: &Path) -> Result<()> {
     let folder = preprocessed.join("gt_segmentations");
     folders::create(&folder)?;
     let ending = &dataset.description.file_ending;

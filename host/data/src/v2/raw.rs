@@ -45,7 +45,7 @@ impl RawDataset {
     /// Reads a data set's `dataset.json` and looks for its training cases.
     ///
     /// # Errors
-    /// A missing folder or file; no cases; images that no reader is known for.
+    /// Returns an error if a folder or file is missing, if there are no cases, or if no reader supports the images.
     pub fn load(folder: &Path) -> Result<Self> {
         ensure!(folder.is_dir(), "there is no raw data set at {}", folder.display());
         let description = Dataset::load(folder)?;
@@ -70,7 +70,7 @@ impl RawDataset {
     /// The files of a case.
     ///
     /// # Errors
-    /// No such case.
+    /// Returns an error if there is no such case.
     pub fn case(&self, name: &str) -> Result<&CaseFiles> {
         self.cases.iter().find(|case| case.name == name).with_context(|| format!("no case {name}"))
     }

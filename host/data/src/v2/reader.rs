@@ -48,7 +48,7 @@ impl Reader {
     /// knows.
     ///
     /// # Errors
-    /// An ending without a reader.
+    /// Returns an error if no reader supports the ending.
     pub fn determine(named: Option<&str>, ending: &str, example: Option<&Path>) -> Result<Self> {
         let named = named.filter(|name| *name != "None").map(|name| (name, Self::named(name)));
         match named {

@@ -6,6 +6,10 @@ use crate::voxels::{Kind, Scale};
 
 /// Bytes of the header.
 pub(super) const HEADER: usize = 348;
+/// Magic of a single file.
+const SINGLE: &[u8; 4] = b"n+1\0";
+/// Magic of a header whose voxels are in another file.
+const PAIR: &[u8; 4] = b"ni1\0";
 /// Longest axis: lengths are signed 16-bit numbers.
 pub(super) const LONGEST_AXIS: usize = i16::MAX as usize;
 
@@ -24,8 +28,8 @@ impl Header {
     /// Parses and checks a header.
     ///
     /// # Errors
-    /// Returns a message if it is not the header of a single-file NIfTI-1 image of one, two or three axes with one real
-    /// number a voxel.
+    /// Returns a message if it is not the header of a NIfTI-1 image of one, two or three axes with one real number a
+    /// voxel.
     pub(super) fn parse(bytes: &[u8; HEADER]) -> Result<Self, String> {
         let mut fields = fields(bytes)?;
         let (size, axes) = size(&fields.dim)?;
@@ -56,10 +60,16 @@ impl Header {
         self.fields.endianness == Endianness::Big
     }
 
-    /// Where the voxels begin. Smaller offsets are those of files in two parts, or nonsense.
+    /// Whether the voxels are in a file of their own (`.hdr` and `.img`).
+    pub(super) fn is_pair(&self) -> bool {
+        &self.fields.magic == PAIR
+    }
+
+    /// Where the voxels begin in the file that contains them. In a single file an offset inside the header is nonsense.
     pub(super) fn offset(&self) -> usize {
         // Saturates; NaN becomes zero.
-        (self.fields.vox_offset as usize).max(HEADER)
+        let offset = self.fields.vox_offset as usize;
+        if self.is_pair() { offset } else { offset.max(HEADER) }
     }
 
     /// Slope and intercept; none when they change nothing. A slope of zero stands for one.
@@ -71,7 +81,7 @@ impl Header {
         changes.then_some(Scale { slope, intercept })
     }
 
-    /// Millimetres in the header's unit of length.
+    /// Millimeters in the header's unit of length.
     pub(super) fn unit(&self) -> f64 {
         match self.fields.xyzt_units & 7 {
             1 => 1000.0,
@@ -94,13 +104,16 @@ fn fields(bytes: &[u8; HEADER]) -> Result<NiftiHeader, String> {
     if first != 348 && first.swap_bytes() != 348 {
         return Err("not a NIfTI-1 image".to_owned());
     }
-    let fields = NiftiHeader::from_reader(bytes.as_slice());
-    let fields = fields.map_err(|_| "not a single-file NIfTI-1 image (magic n+1)".to_owned())?;
-    if fields.sizeof_hdr != 348 {
-        return Err(format!("it claims {} axes", fields.dim[0] as i16));
+    if ![SINGLE, PAIR].iter().any(|magic| bytes.ends_with(*magic)) {
+        return Err(
+            "it has no NIfTI magic: an Analyze 7.5 image, which has no orientation; convert it to NIfTI-1"
+                .to_owned(),
+        );
     }
-    if &fields.magic != b"n+1\0" {
-        return Err("its voxels are in another file (.img); save it as a single file".to_owned());
+    let fields = NiftiHeader::from_reader(bytes.as_slice());
+    let fields = fields.map_err(|error| format!("not a NIfTI-1 image: {error}"))?;
+    if fields.sizeof_hdr != 348 {
+        return Err(format!("its header declares {} axes", fields.dim[0] as i16));
     }
     Ok(fields)
 }
@@ -124,13 +137,13 @@ fn kind(known: Option<NiftiType>, code: i16) -> Result<Kind, String> {
     })
 }
 
-/// Lengths of three axes, and how many axes the image has. As in ITK's reader lengths below one count as one, but for the
-/// first axis, and so do those of axes beyond the count.
+/// Lengths of three axes, and how many axes the image has. As in ITK's reader lengths below one count as one, but for
+/// the first axis, and so do those of axes beyond the count.
 fn size(dim: &[u16; 8]) -> Result<([usize; 3], usize), String> {
     // The crate reads the signed lengths as unsigned ones.
     let dim = dim.map(|len| len as i16);
     if !(2..=7).contains(&dim[0]) {
-        return Err(format!("it claims {} axes", dim[0]));
+        return Err(format!("its header declares {} axes", dim[0]));
     }
     let axes = dim[0] as usize;
     if dim[1] < 1 {
@@ -155,7 +168,10 @@ pub(super) fn volumes(bytes: &mut [u8; HEADER]) -> Result<usize, String> {
     let count = if axes == 3 { 1 } else { dim[4] };
     put_i16(bytes, 40, 3, header.endianness);
     put_i16(bytes, 48, 1, header.endianness);
-    usize::try_from(count).ok().filter(|count| *count > 0).ok_or_else(|| format!("it claims {count} volumes"))
+    usize::try_from(count)
+        .ok()
+        .filter(|count| *count > 0)
+        .ok_or_else(|| format!("its header declares {count} volumes"))
 }
 
 fn put_i16(bytes: &mut [u8; HEADER], at: usize, value: i16, order: Endianness) {

@@ -4,12 +4,14 @@ use std::io::Read;
 use std::path::Path;
 
 use super::header::{HEADER, Header};
+use super::pair::{PAIR_IN_ONE_FILE, Pair};
 use super::{FORMAT, Geometry, Image, geometry};
 use crate::input::maybe_gzip;
 use crate::voxels::{NotFinite, Stored, unreadable};
 use crate::{Error, Result};
 
-/// Reads an image as float32, as ITK does: numbers that are not finite become zero, then slope and intercept are applied.
+/// Reads an image as float32, as ITK does: numbers that are not finite become zero, then slope and intercept are
+/// applied.
 ///
 /// # Errors
 /// Returns an error if the file is not a NIfTI-1 image, is truncated or damaged, or has an unsupported voxel type.
@@ -25,8 +27,8 @@ pub fn read_keeping_nan(path: &Path) -> Result<Image> {
     open(path, NotFinite::Keep)?.read(path)
 }
 
-/// Gives every slice (number, voxels in the order y, x) of an image to `body`, as [`read`] would read them. One slice is
-/// in memory.
+/// Gives every slice (number, voxels in the order y, x) of an image to `body`, as [`read`] would read them. One slice
+/// is in memory.
 ///
 /// # Errors
 /// As [`read`].
@@ -42,15 +44,25 @@ pub fn for_each_slice(path: &Path, body: impl FnMut(usize, &[f32])) -> Result<Ge
 /// # Errors
 /// Returns an error if the file is not a NIfTI-1 image.
 pub fn read_geometry(path: &Path) -> Result<Geometry> {
-    let (mut stream, _) = maybe_gzip(path)?;
-    geometry_of(path, &read_header(path, &mut stream)?)
+    let pair = Pair::of(path);
+    let named = pair.as_ref().map_or(path, |pair| &pair.header);
+    let (mut stream, _) = maybe_gzip(named)?;
+    geometry_of(named, &read_header(named, &mut stream)?)
 }
 
 fn open(path: &Path, not_finite: NotFinite) -> Result<Stored<Box<dyn Read>>> {
-    let (mut stream, compressed) = maybe_gzip(path)?;
-    let header = read_header(path, &mut stream)?;
-    let geometry = geometry_of(path, &header)?;
-    skip(path, &mut stream, header.offset() - HEADER)?;
+    let pair = Pair::of(path);
+    let named = pair.as_ref().map_or(path, |pair| &pair.header);
+    let (mut stream, mut compressed) = maybe_gzip(named)?;
+    let header = read_header(named, &mut stream)?;
+    let geometry = geometry_of(named, &header)?;
+    match pair {
+        Some(pair) => {
+            (stream, compressed) = maybe_gzip(&pair.existing_voxels())?;
+            skip(path, &mut stream, header.offset())?;
+        }
+        None => skip(path, &mut stream, header.offset() - HEADER)?,
+    }
     let (kind, big_endian, scale) = (header.kind, header.big_endian(), header.scale());
     Ok(Stored { geometry, kind, big_endian, stream, format: FORMAT, scale, not_finite, compressed })
 }
@@ -60,7 +72,15 @@ fn geometry_of(path: &Path, header: &Header) -> Result<Geometry> {
 }
 
 fn read_header(path: &Path, stream: &mut dyn Read) -> Result<Header> {
-    Header::parse(&header_bytes(path, stream)?).map_err(|message| Error::invalid(path, message))
+    let header = Header::parse(&header_bytes(path, stream)?);
+    let header = header.map_err(|message| Error::invalid(path, message))?;
+    match (header.is_pair(), Pair::of(path).is_some()) {
+        (true, false) => Err(Error::invalid(path, PAIR_IN_ONE_FILE)),
+        (false, true) => {
+            Err(Error::invalid(path, "it is a single-file image (magic n+1); rename it to .nii"))
+        }
+        _ => Ok(header),
+    }
 }
 
 pub(super) fn header_bytes(path: &Path, stream: &mut dyn Read) -> Result<[u8; HEADER]> {

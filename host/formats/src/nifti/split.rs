@@ -9,6 +9,7 @@ use flate2::write::GzEncoder;
 
 use super::FORMAT;
 use super::header::{HEADER, Header, set_offset, volumes};
+use super::pair::PAIR_IN_ONE_FILE;
 use super::read::{header_bytes, skip};
 use crate::input::{maybe_gzip, verify_end};
 use crate::voxels::{LEVEL, unreadable};
@@ -28,6 +29,9 @@ pub fn split(path: &Path, to: impl Fn(usize) -> PathBuf) -> Result<usize> {
     let mut bytes = header_bytes(path, &mut stream)?;
     let count = volumes(&mut bytes).map_err(invalid)?;
     let header = Header::parse(&bytes).map_err(invalid)?;
+    if header.is_pair() {
+        return Err(invalid(PAIR_IN_ONE_FILE.to_owned()));
+    }
     let len = header.data_len().ok_or_else(|| invalid("its voxels would not fit into memory".to_owned()))?;
     skip(path, &mut stream, header.offset() - HEADER)?;
     set_offset(&mut bytes, OFFSET as f32, header.big_endian());

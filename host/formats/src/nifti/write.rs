@@ -1,4 +1,5 @@
-//! Writing, through the crate `nifti`: gzip where the name ends so, qform and sform both set, as SimpleITK does.
+//! Writing, through the crate `nifti`: compressed if the name ends with `.gz`, two files if it ends with `.hdr` or
+//! `.img`; qform and sform are both set, as SimpleITK does.
 
 use std::path::Path;
 
@@ -8,11 +9,11 @@ use nifti::writer::WriterOptions;
 use nifti::{DataElement, NiftiError, NiftiHeader};
 
 use super::header::LONGEST_AXIS;
-use super::{Geometry, geometry};
+use super::{Geometry, Pair, geometry};
 use crate::voxels::LEVEL;
 use crate::{Error, Result, atomic};
 
-/// Millimetres and seconds.
+/// Millimeters and seconds.
 const UNITS: u8 = 10;
 /// Scanner coordinates.
 const SCANNER: i16 = 1;
@@ -52,10 +53,9 @@ fn write<T: Voxel>(path: &Path, voxels: ArrayView3<'_, T>, geometry: &Geometry) 
             ),
         ));
     }
-    // SimpleITK goes by the name, and reads no compressed `.nii`. The crate looks at the temporary file's name.
-    let zipped = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gz"));
     let header = header(geometry);
-    atomic::replace_as(path, if zipped { ".nii.gz" } else { ".nii" }, |temporary| {
+    // The crate decides by the temporary file's name how it writes: one file, compressed or not, or a pair.
+    let write = |temporary: &Path, zipped: bool| {
         let options = WriterOptions::new(temporary).reference_header(&header);
         let options = if zipped { options.compression_level(Compression::new(LEVEL)) } else { options };
         let written = if geometry.axes() == 2 {
@@ -67,7 +67,17 @@ fn write<T: Voxel>(path: &Path, voxels: ArrayView3<'_, T>, geometry: &Geometry) 
             NiftiError::Io(cause) => Error::io(path, cause),
             other => Error::invalid(path, other),
         })
-    })
+    };
+    if let Some(Pair { header, voxels }) = Pair::of(path) {
+        return atomic::replace_two(&voxels, &header, |folder| {
+            let written = Pair { header: folder.join("image.hdr"), voxels: folder.join("image.img") };
+            write(&written.header, false)?;
+            Ok([written.voxels, written.header])
+        });
+    }
+    // SimpleITK goes by the name, and reads no compressed `.nii`.
+    let zipped = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gz"));
+    atomic::replace_as(path, if zipped { ".nii.gz" } else { ".nii" }, |temporary| write(temporary, zipped))
 }
 
 /// What the crate writes.

@@ -9,7 +9,7 @@ pub enum PickleError {
     Truncated,
     /// A name that is not on the list.
     #[error(
-        "the pickle wants to use `{0}`, which is not allowed: only plain data, NumPy arrays and tensors are read"
+        "the pickle uses `{0}`, which is not allowed: only plain data, NumPy arrays and tensors are read"
     )]
     Forbidden(String),
     /// An operation that data does not need.

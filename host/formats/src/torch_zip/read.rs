@@ -1,5 +1,5 @@
-//! Reads checkpoints of both formats: the zip, and the older stream of five pickles. Of a zip one storage at a time is in
-//! memory beside the tensors.
+//! Reads checkpoints of both formats: the zip, and the older stream of five pickles. Of a zip one storage at a time
+//! is in memory beside the tensors.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -46,7 +46,7 @@ impl Members {
     fn read(&mut self, name: &str) -> Outcome<Vec<u8>> {
         let file = self.archive.by_name(name).map_err(|error| format!("{name}: {error}"))?;
         let size = file.size();
-        self.room = self.room.checked_sub(size).ok_or("its members claim to be larger than the file")?;
+        self.room = self.room.checked_sub(size).ok_or("its members are declared larger than the file")?;
         let mut content = Vec::new();
         // One byte more, so that the end is seen, and with it the checksum.
         let read = file.take(size + 1).read_to_end(&mut content);

@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use serde_json::{Map, Value};
 
-use crate::suggestion::did_you_mean;
+use nnunet_plugin_core::suggestion::did_you_mean;
 
 /// Looks for a key the schema does not know. Places where several forms are accepted are left to their reader.
 ///
@@ -22,15 +22,15 @@ pub(super) fn check(value: &Value, schema: &Value, place: &str) -> Result<()> {
     Ok(())
 }
 
-struct Known<'a> {
+struct KnownKeys<'a> {
     properties: Option<&'a Map<String, Value>>,
     others: Option<&'a Value>,
 }
 
-fn known(schema: &Value) -> Option<Known<'_>> {
+fn known(schema: &Value) -> Option<KnownKeys<'_>> {
     let schema = schema.as_object()?;
     let others = schema.get("additionalProperties").or_else(|| schema.get("unevaluatedProperties"));
-    Some(Known { properties: schema.get("properties").and_then(Value::as_object), others })
+    Some(KnownKeys { properties: schema.get("properties").and_then(Value::as_object), others })
 }
 
 fn hint(key: &str, known: Option<&Map<String, Value>>) -> String {

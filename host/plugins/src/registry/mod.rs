@@ -9,7 +9,7 @@ use nnunet_plugin_core::vocabulary::ComponentChoice;
 use nnunet_plugin_core::{Component, Config, Factory, Info, Kind};
 
 use crate::section::section;
-use crate::suggestion::{did_you_mean, similar};
+use nnunet_plugin_core::suggestion::{did_you_mean, similar};
 
 pub use entry::{Entry, Outcome, Preset, Status};
 pub use origin::Origin;
@@ -108,7 +108,8 @@ impl Registry {
         self.expand(kind, &ComponentChoice { name: preset.extends.clone(), parameters })
     }
 
-    /// Whether a component knows all of these parameters. One that has not said which it takes is asked when it is made.
+    /// Whether a component knows all of these parameters. One that has not said which it takes is asked when it is
+    /// made.
     ///
     /// # Errors
     /// Returns an error with the first unknown parameter and a similar known one.
@@ -176,7 +177,7 @@ impl Registry {
 /// Stands for a preset in the registry.
 fn preset_component(kind: Kind, name: &str, extends: &str) -> Component {
     let info = Info::new(kind, name.to_owned(), format!("{extends} with other parameters"));
-    Component { info, factory: Factory::Elsewhere }
+    Component { info, factory: Factory::DescriptionOnly }
 }
 
 #[cfg(test)]
@@ -184,7 +185,7 @@ mod tests {
     use super::*;
 
     fn component(name: &'static str) -> Component {
-        Component { info: Info::new(Kind::Planner, name, ""), factory: Factory::Elsewhere }
+        Component { info: Info::new(Kind::Planner, name, ""), factory: Factory::DescriptionOnly }
     }
 
     #[test]

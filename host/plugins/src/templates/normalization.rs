@@ -1,4 +1,4 @@
-//! MyNormalization: a normalisation for nnunet, and the planner that names it in its plans.
+//! MyNormalization: a normalization for nnunet, and the planner that names it in its plans.
 
 use nnunet_plugin_api::ndarray::ArrayViewMut3;
 use nnunet_plugin_api::{

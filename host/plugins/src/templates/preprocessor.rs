@@ -30,7 +30,7 @@ impl Preprocessor for MyPreprocessor {
         Ok(())
     }
 
-    /// Replaces resampling and normalisation; `None` leaves them to the settings.
+    /// Replaces resampling and normalization; `None` leaves them to the settings.
     fn resample_and_normalize(
         &self,
         _case: &CaseArrays,

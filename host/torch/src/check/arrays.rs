@@ -16,7 +16,7 @@ const SPACING: [f64; 3] = [2.0, 1.0, 1.0];
 const THREADS: usize = 4;
 
 pub(super) fn planner(make: &Make<dyn Planner>, report: &mut Report) {
-    let Some(planner) = report.made("is made from its defaults", make(&Config::new())) else { return };
+    let Some(planner) = report.made("is created from its defaults", make(&Config::new())) else { return };
     let configured = || {
         let mut settings = PlannerSettings::default();
         planner.configure(&mut settings).map(|()| settings)
@@ -30,7 +30,9 @@ pub(super) fn planner(make: &Make<dyn Planner>, report: &mut Report) {
 }
 
 pub(super) fn preprocessor(make: &Make<dyn Preprocessor>, report: &mut Report) {
-    let Some(preprocessor) = report.made("is made from its defaults", make(&Config::new())) else { return };
+    let Some(preprocessor) = report.made("is created from its defaults", make(&Config::new())) else {
+        return;
+    };
     report.made(
         "configures the default settings",
         preprocessor.configure(&mut PreprocessorSettings::default()),
@@ -44,15 +46,15 @@ pub(super) fn preprocessor(make: &Make<dyn Preprocessor>, report: &mut Report) {
         intensities: None,
     };
     let run = || preprocessor.resample_and_normalize(&case, &context);
-    let Some(Some(first)) = report.made("takes a case of two channels", run()) else { return };
+    let Some(Some(first)) = report.made("accepts a case of two channels", run()) else { return };
     report.note("keeps channels, and one shape for image and labels", fits(&first));
     report.note("gives numbers", finite(first.data.iter().copied()));
     report.note(
-        "gives the same twice",
+        "returns the same result twice",
         run().map_err(text).and_then(|again| same(&Some(first.clone()), &again)),
     );
     report.note(
-        "gives the same on several threads at once",
+        "returns the same result on several threads at once",
         together(&Some(first.clone()), || run().map_err(text)),
     );
 }
@@ -66,7 +68,9 @@ fn fits(case: &CaseArrays) -> Finding {
 }
 
 pub(super) fn normalization(make: &Make<dyn Normalization>, report: &mut Report) {
-    let Some(normalization) = report.made("is made from its defaults", make(&Config::new())) else { return };
+    let Some(normalization) = report.made("is created from its defaults", make(&Config::new())) else {
+        return;
+    };
     let seg = labels().mapv(f32::from);
     let run = |constant: bool| {
         let mut channel = image(1).index_axis_move(ndarray::Axis(0), 0);
@@ -80,26 +84,38 @@ pub(super) fn normalization(make: &Make<dyn Normalization>, report: &mut Report)
     // Without knowledge of the data set some cannot work; then there is nothing to look at.
     if let Ok(first) = run(false) {
         report.note("gives numbers", finite(first.iter().copied()));
-        report.note("gives the same twice", run(false).map_err(text).and_then(|again| same(&first, &again)));
+        report.note(
+            "returns the same result twice",
+            run(false).map_err(text).and_then(|again| same(&first, &again)),
+        );
         let flat = run(true).map_err(text).and_then(|flat| finite(flat.iter().copied()));
-        report.note("gives numbers for a channel of one value", flat);
+        report.note("returns finite numbers for a channel of one value", flat);
     }
 }
 
 pub(super) fn postprocessor(make: &Make<dyn Postprocessor>, report: &mut Report) {
-    let Some(postprocessor) = report.made("is made from its defaults", make(&Config::new())) else { return };
+    let Some(postprocessor) = report.made("is created from its defaults", make(&Config::new())) else {
+        return;
+    };
     let run = |labels: Array3<u8>| {
         let mut volume = LabelVolume { labels, spacing: SPACING };
         postprocessor.apply(&mut volume).map(|()| volume.labels)
     };
-    let Some(first) = report.made("takes a label map", run(labels())) else { return };
+    let Some(first) = report.made("accepts a label map", run(labels())) else { return };
     report.note("keeps the shape", same(&first.dim(), &SHAPE));
-    report.note("gives the same twice", run(labels()).map_err(text).and_then(|again| same(&first, &again)));
-    report
-        .note("gives the same on several threads at once", together(&first, || run(labels()).map_err(text)));
-    report
-        .note("takes a label map that is all background", run(Array3::zeros(SHAPE)).map(drop).map_err(text));
-    report.note("takes a label map of one voxel", run(Array3::ones((1, 1, 1))).map(drop).map_err(text));
+    report.note(
+        "returns the same result twice",
+        run(labels()).map_err(text).and_then(|again| same(&first, &again)),
+    );
+    report.note(
+        "returns the same result on several threads at once",
+        together(&first, || run(labels()).map_err(text)),
+    );
+    report.note(
+        "accepts a label map that is all background",
+        run(Array3::zeros(SHAPE)).map(drop).map_err(text),
+    );
+    report.note("accepts a label map of one voxel", run(Array3::ones((1, 1, 1))).map(drop).map_err(text));
 }
 
 /// The same call on several threads.

@@ -45,7 +45,7 @@ impl Report {
 
 /// Whether two results of the same input are the same.
 pub(super) fn same<T: PartialEq>(a: &T, b: &T) -> Finding {
-    if a == b { Ok(()) } else { Err("the same input gave another result".to_owned()) }
+    if a == b { Ok(()) } else { Err("the same input gave a different result".to_owned()) }
 }
 
 /// An error as a finding.

@@ -5,8 +5,9 @@ mod findings;
 mod samples;
 mod tensors;
 
+use std::path::Path;
+
 use anyhow::{Result, ensure};
-use nnunet_cli::commands::plugins::check::Args;
 use nnunet_cli::report;
 use nnunet_engine::loader;
 use nnunet_engine::plugin::Description;
@@ -18,14 +19,14 @@ use nnunet_plugin_api::{Component, Config, Factory, Info, TensorFactories};
 use findings::{Finding, Report};
 
 /// Runs the command.
-pub(crate) fn run(args: &Args) -> Result<()> {
-    let mut report = Report { component: args.file.display().to_string(), failed: 0 };
-    let open = OpenFile::new(&args.file)?;
+pub(crate) fn run(file: &Path) -> Result<()> {
+    let mut report = Report { component: file.display().to_string(), failed: 0 };
+    let open = OpenFile::new(file)?;
     report.note(&format!("only its owner can write to it; sha256 {}", open.sha256), Ok(()));
     probe::probe(&open)?.usable().map_err(|(_, error)| error)?;
     report.note("loads in a child process; handshake, layout and manifest fit", Ok(()));
     let (about, components) = loader::load(open, import_with_tensors)?;
-    report.note("has a licence and components", described(&about));
+    report.note("has a license and components", described(&about));
     for component in &components {
         report.component = format!("{} {}", component.info.kind, component.info.name);
         check(component, &mut report);
@@ -36,7 +37,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 }
 
 fn described(about: &Description) -> Finding {
-    match (about.licence.is_empty(), about.components.is_empty()) {
+    match (about.license.is_empty(), about.components.is_empty()) {
         (_, true) => Err("nothing is registered; is inventory::submit! missing?".to_owned()),
         (true, _) => Err("Cargo.toml has no license".to_owned()),
         _ => Ok(()),
@@ -64,7 +65,7 @@ fn check_tensors(factory: &Factory, report: &mut Report) {
         tensors::architecture(make, report);
     }
     if let Some(make) = factory.loss()
-        && let Some(loss) = report.made("is made from its defaults", make(&Config::new()))
+        && let Some(loss) = report.made("is created from its defaults", make(&Config::new()))
     {
         tensors::loss(&*loss, report);
     }

@@ -12,7 +12,9 @@ use nnunet_plugin_api::{
 use super::findings::{Report, same, text};
 
 pub(super) fn augmentation(make: &Make<dyn Augmentation>, report: &mut Report) {
-    let Some(augmentation) = report.made("is made from its defaults", make(&Config::new())) else { return };
+    let Some(augmentation) = report.made("is created from its defaults", make(&Config::new())) else {
+        return;
+    };
     for patch in [vec![8, 10, 12], vec![10, 12]] {
         let axes = patch.len();
         let context = AugmentationContext {
@@ -24,9 +26,14 @@ pub(super) fn augmentation(make: &Make<dyn Augmentation>, report: &mut Report) {
         let run = |seed| augment(&*augmentation, &context, seed);
         // That the patch and finite intensities come back is checked at every call.
         let samples = (0..8).map(run).collect::<Result<Vec<_>>>();
-        let Some(samples) = report.made(&format!("takes samples of {axes} axes"), samples) else { continue };
+        let Some(samples) = report.made(&format!("accepts samples of {axes} axes"), samples) else {
+            continue;
+        };
         let again = (0..8).map(run).collect::<Result<Vec<_>>>().map_err(text);
-        report.note("gives the same for the same random numbers", again.and_then(|b| same(&samples, &b)));
+        report.note(
+            "returns the same result for the same random numbers",
+            again.and_then(|b| same(&samples, &b)),
+        );
     }
 }
 
@@ -42,7 +49,7 @@ fn augment(augmentation: &dyn Augmentation, context: &AugmentationContext, seed:
 
 /// A format that reads what it writes gives back what was written.
 pub(super) fn format(info: &Info, make: &Make<dyn ImageFormat>, report: &mut Report) {
-    let Some(format) = report.made("is made from its defaults", make(&Config::new())) else { return };
+    let Some(format) = report.made("is created from its defaults", make(&Config::new())) else { return };
     let endings: Vec<&str> = info.endings("reads").chain(info.endings("writes")).collect();
     let named = if endings.is_empty() { Err("use reads and writes of Info".to_owned()) } else { Ok(()) };
     report.note("names the endings of its files", named);
@@ -76,13 +83,12 @@ fn round_trip(format: &dyn ImageFormat, file: &Path) -> Result<(Image, Image)> {
 }
 
 pub(super) fn logger(make: &Make<dyn ExperimentLogger>, report: &mut Report) {
-    let Some(mut logger) = report.made("is made from its defaults", make(&Config::new())) else { return };
+    let Some(mut logger) = report.made("is created from its defaults", make(&Config::new())) else { return };
     let Ok(folder) = tempfile::tempdir() else { return };
     let mut run = RunInfo::default();
     folder.path().clone_into(&mut run.folder);
-    report.made("is told that a run begins", logger.run_begins(&run));
+    report.made("accepts the start of a run", logger.run_begins(&run));
     let epoch = EpochReport { metric: f64::NAN, ..EpochReport::default() };
-    report
-        .made("is told of an epoch without a metric", logger.epoch_ends(&EpochLog::new(epoch, &[f64::NAN])));
-    report.made("is told that the run ends", logger.run_ends(&RunEnd::Finished));
+    report.made("accepts an epoch without a metric", logger.epoch_ends(&EpochLog::new(epoch, &[f64::NAN])));
+    report.made("accepts the end of a run", logger.run_ends(&RunEnd::Finished));
 }

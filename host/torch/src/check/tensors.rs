@@ -37,21 +37,21 @@ fn loss_calls(loss: &dyn Loss, report: &mut Report) {
         let logits = Tensor::randn(shape(CLASSES), (Element::Float, Device::Cpu)).set_requires_grad(true);
         let target = Tensor::randint(CLASSES, shape(1), (Element::Int64, Device::Cpu));
         let Some(value) =
-            report.made(&format!("takes logits of {axes} axes"), loss.forward(&logits, &target))
+            report.made(&format!("accepts logits of {axes} axes"), loss.forward(&logits, &target))
         else {
             continue;
         };
-        report.note("gives a finite number", finite(&value));
+        report.note("returns a finite number", finite(&value));
         report.note("has a finite gradient", gradient(&value, &logits));
         let again = loss.forward(&logits, &target).map_err(text);
         report.note(
-            "gives the same twice",
+            "returns the same result twice",
             again.and_then(|b| same(&value.double_value(&[]), &b.double_value(&[]))),
         );
         let empty = loss.forward(&logits, &target.zeros_like()).map_err(text).and_then(|v| finite(&v));
-        report.note("gives a finite number where there is only background", empty);
+        report.note("returns a finite number where there is only background", empty);
         let extreme = loss.forward(&(&logits * EXTREME), &target).map_err(text).and_then(|v| finite(&v));
-        report.note("gives a finite number for extreme logits", extreme);
+        report.note("returns a finite number for extreme logits", extreme);
     }
 }
 
@@ -67,7 +67,9 @@ fn finite(tensor: &Tensor) -> Finding {
 }
 
 pub(super) fn architecture(make: &Make<dyn Architecture>, report: &mut Report) {
-    let Some(architecture) = report.made("is made from its defaults", make(&Config::new())) else { return };
+    let Some(architecture) = report.made("is created from its defaults", make(&Config::new())) else {
+        return;
+    };
     watched(report, |report| {
         let patches = [vec![16, 24, 16], vec![24, 16]];
         let refused: Vec<String> =
@@ -105,11 +107,13 @@ fn forward(network: &dyn Network, patch: &[usize], store: &ParameterStore, repor
     manual_seed(1);
     let input = Tensor::randn([vec![1, 2], space.clone()].concat(), (Element::Float, Device::Cpu));
     let Some(outputs) = report.made("maps an image to logits", network.forward(&input, true)) else { return };
-    let Some(first) = outputs.first() else { return report.note("gives an output", Err("none".to_owned())) };
+    let Some(first) = outputs.first() else {
+        return report.note("returns an output", Err("none".to_owned()));
+    };
     report.note("gives numbers", finite(first));
     let again = network.forward(&input, true).map_err(text);
     report.note(
-        "gives the same twice",
+        "returns the same result twice",
         again.and_then(|b| same(&true, &b.first().is_some_and(|b| b.equal(first)))),
     );
     report.note("keeps the size of the patch", same(&[vec![1, CLASSES], space].concat(), &first.size()));
@@ -123,7 +127,7 @@ fn forward(network: &dyn Network, patch: &[usize], store: &ParameterStore, repor
 }
 
 pub(super) fn trainer(make: &Make<dyn Trainer>, report: &mut Report) {
-    let Some(trainer) = report.made("is made from its defaults", make(&Config::new())) else { return };
+    let Some(trainer) = report.made("is created from its defaults", make(&Config::new())) else { return };
     watched(report, |report| {
         let mut blueprint = Blueprint::default();
         for configuration in ["2d", "3d_lowres", "3d_fullres"] {
@@ -137,7 +141,7 @@ pub(super) fn trainer(make: &Make<dyn Trainer>, report: &mut Report) {
             rates.into_iter().try_for_each(|epoch| trainer.learning_rate(epoch, &blueprint).map(drop));
         report.note("has a learning rate for every epoch", rates.map_err(text));
         let context = LossContext { num_classes: CLASSES as usize, batch_dice: true };
-        if let Some(Some(own)) = report.made("says whether it has a loss", trainer.loss(&context)) {
+        if let Some(Some(own)) = report.made("returns a loss or none", trainer.loss(&context)) {
             loss_calls(&*own, report);
         }
     });

@@ -88,7 +88,7 @@ fn is_own(libtorch: &Path) -> bool {
 /// Makes CUDA usable, once in a process and before its first tensor; gives the number of GPUs that libtorch can use.
 ///
 /// # Errors
-/// What is missing.
+/// Returns an error that names what is missing.
 pub(crate) fn start() -> Result<usize, &'static NoCuda> {
     static STARTED: OnceLock<Result<usize, NoCuda>> = OnceLock::new();
     STARTED.get_or_init(start_once).as_ref().copied()
@@ -98,7 +98,7 @@ fn start_once() -> Result<usize, NoCuda> {
     if !nnunet_torch_ops::cuda_is_registered() {
         let driver = driver::find()?;
         let libtorch =
-            libtorch_folder().ok_or_else(|| NoCuda::Loader("libtorch_cpu.so is nowhere".to_owned()))?;
+            libtorch_folder().ok_or_else(|| NoCuda::Loader("libtorch_cpu.so was not found".to_owned()))?;
         compare_versions(&driver, &libtorch)?;
         load(&libtorch)?;
     }
@@ -123,7 +123,7 @@ fn compare_versions(driver: &Driver, libtorch: &Path) -> Result<(), NoCuda> {
 /// Loads the CUDA part of a libtorch for the rest of the process, whether there is a driver or not.
 ///
 /// # Errors
-/// A library that is missing.
+/// Returns an error that names a missing library.
 pub(crate) fn load(libtorch: &Path) -> Result<(), NoCuda> {
     let file = libtorch.join("lib/libtorch_cuda.so");
     if !file.is_file() {

@@ -4,7 +4,8 @@ use nnunet_cli::commands::device::DeviceChoice;
 use nnunet_cli::doctor::{Cuda, Libtorch};
 use nnunet_plugin_api::tch;
 
-use super::{cuda, name, packages, select};
+use super::choice::{name, select};
+use super::{cuda, packages};
 
 /// Describes this process's libtorch, and loads its part for CUDA whether there is a driver or not.
 pub(crate) fn facts(device: DeviceChoice) -> Libtorch {
@@ -30,7 +31,7 @@ fn cuda_facts(folder: Option<&std::path::Path>) -> Cuda {
     let loaded = match folder {
         _ if nnunet_torch_ops::cuda_is_registered() => Ok(()),
         Some(folder) => cuda::load(folder),
-        None => Err(cuda::NoCuda::Loader("libtorch_cpu.so is nowhere".to_owned())),
+        None => Err(cuda::NoCuda::Loader("libtorch_cpu.so was not found".to_owned())),
     };
     Cuda {
         version: folder.and_then(packages::cuda_version),

@@ -1,85 +1,12 @@
 //! Where networks run. A job's device is resolved here once, before its first tensor; everything else takes it from the
 //! job.
 
+mod choice;
 mod cuda;
 mod facts;
 mod needs;
 mod packages;
 
+pub(crate) use choice::{name, resolve, set_numerics};
 pub(crate) use facts::facts;
 pub(crate) use needs::{Needs, needs};
-
-use std::sync::Once;
-
-use anyhow::{Result, anyhow, bail};
-use nnunet_cli::commands::device::DeviceChoice;
-use nnunet_cli::doctor::driver;
-use nnunet_cli::report;
-use nnunet_data::memory;
-use nnunet_plugin_api::tch::{self, Device};
-use nnunet_plugin_api::vocabulary::Precision;
-
-/// The device of a job. Says on its first call what was found.
-///
-/// # Errors
-/// Returns an error if a GPU that was asked for cannot be used: what is missing, and what to do about it.
-pub(crate) fn resolve(choice: DeviceChoice) -> Result<Device> {
-    let (device, why) = select(choice)?;
-    let why = why.map(|why| format!("; no GPU is used: {why}")).unwrap_or_default();
-    static SAID: Once = Once::new();
-    SAID.call_once(|| report::line(&format!("device: {}{why}", describe(device))));
-    Ok(device)
-}
-
-/// The device of a choice, and for `auto` what kept it from a GPU.
-fn select(choice: DeviceChoice) -> Result<(Device, Option<String>)> {
-    match choice {
-        DeviceChoice::Cpu => Ok((Device::Cpu, None)),
-        DeviceChoice::Auto => Ok(match cuda::start() {
-            Ok(_) => (Device::Cuda(0), None),
-            Err(missing) => (Device::Cpu, Some(missing.to_string())),
-        }),
-        DeviceChoice::Cuda(index) => Ok((gpu(index)?, None)),
-    }
-}
-
-fn gpu(index: usize) -> Result<Device> {
-    let count =
-        cuda::start().map_err(|missing| anyhow!("--device cuda:{index}: {missing}; {}", missing.remedy()))?;
-    if index >= count {
-        let last = count - 1;
-        bail!("--device cuda:{index}: there is no such GPU; the last of {count} is cuda:{last}");
-    }
-    Ok(Device::Cuda(index))
-}
-
-/// Sets how exactly and repeatably libtorch computes. `--deterministic` adds one thread, so that sums do not depend on the
-/// number of cores, and no search for the fastest convolution on CUDA; single precision that was asked for excludes TF32.
-///
-/// # Errors
-/// Returns an error of libtorch.
-pub(crate) fn set_numerics(deterministic: bool, precision: Precision) -> Result<()> {
-    if deterministic {
-        tch::set_num_threads(1);
-    }
-    Ok(nnunet_torch_ops::set_cuda_numerics(!deterministic, precision != Precision::Fp32)?)
-}
-
-/// The device's name as PyTorch writes it.
-pub(crate) fn name(device: Device) -> String {
-    match device {
-        Device::Cuda(index) => format!("cuda:{index}"),
-        _ => "cpu".to_owned(),
-    }
-}
-
-fn describe(device: Device) -> String {
-    let Device::Cuda(index) = device else { return name(device) };
-    let found = driver::find().ok();
-    let version = found.as_ref().and_then(|driver| driver.version.clone());
-    let version = version.map(|version| format!(", driver {version}")).unwrap_or_default();
-    match found.and_then(|driver| driver.gpus.into_iter().nth(index)) {
-        Some(gpu) => format!("{} ({}, {}{version})", name(device), gpu.name, memory::readable(gpu.memory)),
-        None => name(device),
-    }
-}

@@ -1,19 +1,19 @@
 //! Scores to labels on the device where they are.
 
 use ndarray::Array3;
-use nnunet_inference::{Heads, from_tensor};
+use nnunet_inference::{SegmentationHeads, from_tensor};
 use nnunet_plugin_api::tch::{Device, Kind, Tensor};
 
-/// Labels (z, y, x) of scores (classes, z, y, x), as [`Heads::labels`] finds them. Of scores on a GPU only the labels are copied
+/// Labels (z, y, x) of scores (classes, z, y, x), as [`SegmentationHeads::labels`] finds them. Of scores on a GPU only the labels are copied
 /// into main memory.
-pub(super) fn labels_of(head: &Heads, scores: &Tensor) -> nnunet_plugin_api::Result<Array3<u8>> {
+pub(super) fn labels_of(head: &SegmentationHeads, scores: &Tensor) -> nnunet_plugin_api::Result<Array3<u8>> {
     if scores.device() == Device::Cpu {
         return Ok(head.labels(from_tensor(scores)?.view()));
     }
     let labels = match head {
         // The first class on ties.
-        Heads::Labels(_) => scores.f_argmax(0, false)?.f_to_kind(Kind::Uint8)?,
-        Heads::Regions(order) => regions(scores, order)?,
+        SegmentationHeads::Labels(_) => scores.f_argmax(0, false)?.f_to_kind(Kind::Uint8)?,
+        SegmentationHeads::Regions(order) => regions(scores, order)?,
     };
     let size = labels.size();
     let [z, y, x] = std::array::from_fn(|axis| size.get(axis).map_or(0, |len| *len as usize));

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use anyhow::Result;
-use nnunet_formats::npz::{TempArray, TempArrayType};
-use nnunet_inference::{Heads, Slab};
+use nnunet_formats::temp_array::{TempArray, TempArrayType};
+use nnunet_inference::{SegmentationHeads, Slab};
 use nnunet_plugin_api::vocabulary::CaseProperties;
 
 use crate::case::ProbabilityFormat;
@@ -20,7 +20,7 @@ impl Probabilities {
     pub(crate) fn new(
         folder: &Path,
         format: ProbabilityFormat,
-        head: &Heads,
+        head: &SegmentationHeads,
         case: &CaseProperties,
     ) -> Result<Self> {
         let (kind, size, offset) = match format {
@@ -30,7 +30,7 @@ impl Probabilities {
             }
         };
         let mut array = TempArray::new(folder, kind, [head.count(), size[0], size[1], size[2]])?;
-        if size != case.size_after_cropping && matches!(head, Heads::Labels(_)) {
+        if size != case.size_after_cropping && matches!(head, SegmentationHeads::Labels(_)) {
             array.fill(0, 1.0)?;
         }
         Ok(Self { array, format, offset })

@@ -9,8 +9,8 @@ use nnunet_data::images;
 
 use crate::case::{Case, FileNaming};
 
-/// The cases of a folder, or of one image, and the label maps to write for them. A model of one channel also takes images
-/// without a channel number.
+/// The cases of a folder, or of one image, and the label maps to write for them. A model of one channel also takes
+/// images without a channel number.
 pub(super) fn cases(input: &Path, naming: &FileNaming, output: &Path) -> Result<Vec<Case>> {
     let FileNaming { files_per_case, input_ending, output_ending } = naming;
     let ending = input_ending.as_deref().unwrap_or_else(|| ending_in(input));
@@ -97,7 +97,7 @@ fn one_image(input: &Path, channels: usize, ending: &str) -> Result<BTreeMap<Str
     let file = |channel: usize| input.with_file_name(format!("{case}_{channel:04}{ending}"));
     let files: Vec<PathBuf> = (0..channels).map(file).collect();
     let missing = files.iter().find(|file| !file.is_file());
-    ensure!(missing.is_none(), "the model wants {channels} channels; {missing:?} is missing");
+    ensure!(missing.is_none(), "the model needs {channels} channels; {missing:?} is missing");
     Ok(BTreeMap::from([(case.to_owned(), files)]))
 }
 

@@ -57,7 +57,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<()> {
 }
 
 fn check(args: &Args) -> Result<()> {
-    ensure!(args.part_id < args.num_parts, "--part_id must be below --num_parts");
+    ensure!(args.part_id < args.num_parts, "--part_id must be less than --num_parts");
     ensure!(
         args.mode == Mode::Normal || !args.save_npz,
         "probabilities (-z) are only written in --mode normal"
@@ -142,7 +142,7 @@ fn is_open(case: &Case, args: &Args) -> bool {
 fn place_on_device(args: &Args, model: &mut LoadedModel, sizes: &Sizes) -> Result<Option<OnDevice>> {
     if model.window.device == Device::Cpu {
         if args.max_vram.is_some() || args.all_in_gpu() != AllInGpu::None {
-            report::line("no GPU is used: --max-vram and --all_in_gpu change nothing");
+            report::line("no GPU is used: --max-vram and --all_in_gpu have no effect");
         }
         return Ok(None);
     }

@@ -1,12 +1,12 @@
 //! Cases one after the other through three stages that work at the same time: preprocessing, network, export. Bounded
-//! queues between them, and a share of the memory for each case from its beginning to its end, hold a stage back that is
-//! ahead of the next one.
+//! queues between them, and a share of the memory for each case from its beginning to its end, hold a stage back that
+//! is ahead of the next one.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::slice::Iter;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::ScopedJoinHandle;
 use std::time::Instant;
 
@@ -16,6 +16,7 @@ use nnunet_cli::commands::predict::Args;
 use nnunet_cli::report;
 use nnunet_data::images;
 use nnunet_data::memory::{self, Budget, Share};
+use nnunet_engine::lock::lock;
 use nnunet_inference::{SlidingWindow, is_out_of_memory, predict_rows, tile_count, to_tensor};
 use nnunet_plugin_api::tch::Tensor;
 use nnunet_plugin_api::vocabulary::CaseProperties;
@@ -282,7 +283,7 @@ fn catching<T>(stage: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(stage)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-        Err(anyhow!("a fault of the program: {}", text.unwrap_or_else(|| "it panicked".to_owned())))
+        Err(anyhow!("internal error: {}", text.unwrap_or_else(|| "it panicked".to_owned())))
     })
 }
 
@@ -290,10 +291,6 @@ fn catching<T>(stage: impl FnOnce() -> Result<T>) -> Result<T> {
 fn bytes_of_grid(size: [usize; 3], channels: usize) -> u64 {
     let voxels = size.iter().map(|len| *len as f64).product::<f64>();
     (voxels * 4.0 * (channels + 1) as f64) as u64
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The next case, for one of several threads.

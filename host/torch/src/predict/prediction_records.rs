@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use anyhow::{Context, Result};
 use nnunet_data::memory;
+use nnunet_engine::lock::lock;
 use nnunet_engine::session::Session;
 use serde::Serialize;
 use serde_json::Value;
@@ -98,10 +99,10 @@ impl Records {
         seconds: Seconds,
         tiles: usize,
     ) -> Result<()> {
-        let mut content = self.content.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut content = lock(&self.content);
         let (device, peak_memory_bytes) = (content.device.clone(), memory::resident().1);
         if let Some(error) = &error {
-            let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut failed = lock(&self.failed);
             failed.insert(case.to_owned(), error.clone());
         }
         let done = Done { error, seconds, tiles, device, peak_memory_bytes };
@@ -112,7 +113,7 @@ impl Records {
 
     /// Cases of this run that failed, a line each.
     pub(crate) fn failures(&self) -> Vec<String> {
-        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        let failed = lock(&self.failed);
         failed.iter().map(|(case, error)| format!("  {case}: {error}")).collect()
     }
 }

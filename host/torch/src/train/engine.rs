@@ -68,11 +68,11 @@ fn loss(trainer: &Resolved, context: &LossContext, session: &Session) -> Result<
         let name = trainer.names.last().map_or("", String::as_str);
         let loss = &choice.name;
         if session.choices.loss.is_none() {
-            report::line(&format!("trainer {name} brings a loss of its own in place of {loss}"));
+            report::line(&format!("trainer {name} uses its own loss instead of {loss}"));
             return Ok(own);
         }
         report::line(&format!(
-            "the loss {loss} of [use] in nnunet.toml takes the place of the one that trainer {name} brings"
+            "[use] in nnunet.toml selects the loss {loss} instead of that of trainer {name}"
         ));
     }
     if components::has_parameter(&session.registry, Kind::Loss, &choice.name, "batch_dice") {

@@ -24,7 +24,7 @@ pub(super) fn run(job: &Job<'_>, engine: &Engine, split: &Split) -> Result<bool>
         regions: engine.trainer.blueprint.regions.as_ref(),
         data: &job.data(),
         previous: previous.as_deref(),
-        truths: &job.preprocessed.join("gt_segmentations"),
+        references: &job.preprocessed.join("gt_segmentations"),
         cases: &split.val,
         output: &job.output.join(&job.args.val_folder),
         save_npz: job.args.npz,
@@ -65,15 +65,15 @@ pub(super) fn window(job: &Job<'_>, engine: &Engine) -> SlidingWindow {
 /// Copies the reference labels to the model's folder, where folds are evaluated together later, and determines the
 /// postprocessing of this fold.
 fn postprocess_fold(job: &Job<'_>) -> Result<()> {
-    let truths = job.model.join("gt_niftis");
-    pipeline::copy_references(&job.preprocessed.join("gt_segmentations"), &truths)?;
+    let references = job.model.join("gt_niftis");
+    pipeline::copy_references(&job.preprocessed.join("gt_segmentations"), &references)?;
     if job.args.disable_postprocessing_on_folds {
         return Ok(());
     }
     let name = &job.args.val_folder;
     let found = determine(&Determination {
         raw: job.output.join(name),
-        references: truths,
+        references,
         output: job.output.clone(),
         final_name: format!("{name}_postprocessed"),
         advanced: false,

@@ -125,7 +125,7 @@ fn finished(output: &Path, best: bool) -> Result<PathBuf> {
 fn newest(output: &Path) -> Result<PathBuf> {
     let names = ["model_final_checkpoint.model", "model_latest.model", "model_best.model"];
     let found = names.iter().map(|name| output.join(name)).find(|path| path.is_file());
-    found.with_context(|| format!("there is no checkpoint in {} to go on from", output.display()))
+    found.with_context(|| format!("there is no checkpoint in {} to continue from", output.display()))
 }
 
 /// The epochs, with the files that a run leaves behind.

@@ -1,8 +1,9 @@
-//! Signals that ask a training to stop: Ctrl-C, SIGTERM, and SIGUSR1, which queues send before they take a machine away.
+//! Signals that ask a training to stop: Ctrl-C, SIGTERM, and SIGUSR1, which queues send before they take a machine
+//! away.
 //!
 //! No handler is installed. A handler runs on the stack of whatever thread is interrupted, and oneDNN's matrix products
-//! keep data below the stack pointer's usual place: the handler's frame would overwrite it. So the signals are blocked in
-//! every thread, and one thread that computes nothing waits for them.
+//! keep data below the stack pointer's usual place: the handler's frame would overwrite it. So the signals are
+//! blocked in every thread, and one thread that computes nothing waits for them.
 #![allow(unsafe_code, reason = "the system's functions for signals")]
 
 use std::mem::MaybeUninit;
@@ -27,8 +28,8 @@ pub(super) fn asked_to_stop() -> bool {
     ASKED.load(Ordering::SeqCst)
 }
 
-/// Blocks the signals in this thread, and so in every thread that starts later, and waits for them in a thread of its own:
-/// the first one asks, and the second ends the process at once. To be called before any other thread starts.
+/// Blocks the signals in this thread, and so in every thread that starts later, and waits for them in a thread of its
+/// own: the first one asks, and the second ends the process at once. To be called before any other thread starts.
 ///
 /// # Errors
 /// Returns an error if the system has no room for a thread.
@@ -59,7 +60,7 @@ fn stop() {
         unsafe { libc::_exit(AT_ONCE) }
     }
     loader::cancel();
-    report::line("stopping after this step; once more to stop at once");
+    report::line("stopping after this step; interrupt again to stop immediately");
 }
 
 fn set() -> libc::sigset_t {

@@ -9,7 +9,7 @@ use nnunet_data::summary::{self, Head, Pair};
 use nnunet_data::{export, folders, records};
 use nnunet_formats::json::{self, Json};
 use nnunet_formats::pickle::Value;
-use nnunet_inference::{ExportResampler, Heads, SlidingWindow, predict_rows, to_tensor};
+use nnunet_inference::{ExportResampler, SegmentationHeads, SlidingWindow, predict_rows, to_tensor};
 use nnunet_plugin_api::vocabulary::{CaseProperties, Plans, Regions};
 use nnunet_plugin_api::{Error as ComponentError, Network};
 use serde_json::json;
@@ -31,8 +31,8 @@ pub(crate) struct Validation<'a> {
     pub(crate) data: &'a Path,
     /// In a cascade: the first stage's labels.
     pub(crate) previous: Option<&'a Path>,
-    /// Ground truths.
-    pub(crate) truths: &'a Path,
+    /// Folder of the reference segmentations.
+    pub(crate) references: &'a Path,
     pub(crate) cases: &'a [String],
     pub(crate) output: &'a Path,
     pub(crate) save_npz: bool,
@@ -60,7 +60,8 @@ pub(crate) fn run(validation: &Validation<'_>) -> Result<Option<summary::MeanDic
         if !(validation.keep && there) {
             predict_case(validation, case).with_context(|| format!("validation of {case}"))?;
         }
-        pairs.push(Pair { test: validation.output.join(&file), reference: validation.truths.join(&file) });
+        pairs
+            .push(Pair { test: validation.output.join(&file), reference: validation.references.join(&file) });
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -88,7 +89,7 @@ fn predict_case(validation: &Validation<'_>, name: &str) -> Result<()> {
         plans: validation.plans,
         data: validation.data,
         previous: validation.previous,
-        output_head: Heads::of(validation.window.num_classes, validation.regions),
+        output_head: SegmentationHeads::of(validation.window.num_classes, validation.regions),
         regions: validation.regions,
         save_probabilities: validation.save_npz,
     };
@@ -106,7 +107,7 @@ struct Stored<'a> {
     plans: &'a Plans,
     data: &'a Path,
     previous: Option<&'a Path>,
-    output_head: Heads,
+    output_head: SegmentationHeads,
     regions: Option<&'a Regions>,
     save_probabilities: bool,
 }
@@ -128,7 +129,7 @@ impl Stored<'_> {
 }
 
 impl CaseExport for Stored<'_> {
-    fn output_head(&self) -> &Heads {
+    fn output_head(&self) -> &SegmentationHeads {
         &self.output_head
     }
 

@@ -10,7 +10,7 @@ use nnunet_data::pipeline::crop_case;
 use nnunet_data::{components, export, images, records};
 use nnunet_formats::pickle::Value;
 use nnunet_formats::{Geometry, atomic};
-use nnunet_inference::{ExportResampler, Heads};
+use nnunet_inference::{ExportResampler, SegmentationHeads};
 use nnunet_numerics::resampled_shape;
 use nnunet_plugin_api::Postprocessor;
 use nnunet_plugin_api::vocabulary::{CaseProperties, Plans, Regions};
@@ -26,7 +26,7 @@ pub(super) struct V1Processing {
     plans: Plans,
     stage: usize,
     preprocessor: Resolved,
-    output_head: Heads,
+    output_head: SegmentationHeads,
     regions: Option<Regions>,
     postprocessor: Option<Box<dyn Postprocessor>>,
     mode: Mode,
@@ -43,7 +43,7 @@ impl V1Processing {
             plans: model.info.plans.clone(),
             stage: model.stage,
             preprocessor: components::preprocessor(&session.registry, &model.info.plans)?,
-            output_head: Heads::of(model.spec.num_classes, model.info.regions.as_ref()),
+            output_head: SegmentationHeads::of(model.spec.num_classes, model.info.regions.as_ref()),
             regions: model.info.regions.clone(),
             postprocessor: args.postprocessing.or_models(&models_own, session, &args.output)?,
             mode: args.mode,
@@ -104,7 +104,7 @@ impl CaseProcessing for V1Processing {
 }
 
 impl CaseExport for V1Processing {
-    fn output_head(&self) -> &Heads {
+    fn output_head(&self) -> &SegmentationHeads {
         &self.output_head
     }
 

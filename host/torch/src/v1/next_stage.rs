@@ -80,7 +80,7 @@ impl Missing<'_> {
     /// Predicts those of `cases` that are not there, each with the fold that left it out.
     ///
     /// # Errors
-    /// Names the folds that have to be trained first.
+    /// Returns an error that names the folds that have to be trained first.
     pub(crate) fn make(&self, cases: &[String]) -> Result<()> {
         let folder = self.model.join(FOLDER);
         let missing: Vec<&String> = cases.iter().filter(|case| !file(&folder, case).is_file()).collect();

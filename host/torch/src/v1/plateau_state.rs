@@ -25,7 +25,7 @@ pub(crate) fn to_pickle(plateau: &Plateau) -> Value {
     ])
 }
 
-/// Where the schedule of a checkpoint has come to; the rate itself is the optimiser's.
+/// Where the schedule of a checkpoint has come to; the rate itself is the optimizer's.
 pub(crate) fn from_checkpoint(root: &Value) -> Option<Plateau> {
     let state = root.get("lr_scheduler_state_dict")?;
     let number = |key: &str| state.get(key)?.as_f64();

@@ -9,7 +9,7 @@ use nnunet_data::folders::copy_file;
 use nnunet_data::v2::{Dataset, properties_to_pickle};
 use nnunet_formats::Geometry;
 use nnunet_formats::pickle::Value;
-use nnunet_inference::{Heads, paste, sigmoid, softmax};
+use nnunet_inference::{SegmentationHeads, paste, sigmoid, softmax};
 use nnunet_plugin_api::Postprocessor;
 use nnunet_plugin_api::tch::{Kind, Tensor};
 use nnunet_plugin_api::vocabulary::CaseProperties;
@@ -28,7 +28,7 @@ pub(super) struct V2Processing {
     pub(super) plans: Plans,
     pub(super) dataset: Dataset,
     pub(super) configuration: Configuration,
-    pub(super) output_head: Heads,
+    pub(super) output_head: SegmentationHeads,
     pub(super) normalizations: Normalizations,
     /// Label maps of a cascade's first stage.
     pub(super) first_stage: Option<FirstStageLabels>,
@@ -84,7 +84,7 @@ impl CaseProcessing for V2Processing {
 }
 
 impl CaseExport for V2Processing {
-    fn output_head(&self) -> &Heads {
+    fn output_head(&self) -> &SegmentationHeads {
         &self.output_head
     }
 
@@ -99,9 +99,9 @@ impl CaseExport for V2Processing {
             scores.mapv_inplace(|value| half::f16::from_f32(value).to_f32());
         }
         match &self.output_head {
-            Heads::Regions(_) => sigmoid(scores),
-            Heads::Labels(_) if self.save_probabilities => softmax(scores),
-            Heads::Labels(_) => {}
+            SegmentationHeads::Regions(_) => sigmoid(scores),
+            SegmentationHeads::Labels(_) if self.save_probabilities => softmax(scores),
+            SegmentationHeads::Labels(_) => {}
         }
     }
 
@@ -109,8 +109,8 @@ impl CaseExport for V2Processing {
         let rounds = resampled && self.configuration.probabilities().keeps_half_precision();
         let scores = if rounds { scores.f_to_kind(Kind::Half)?.f_to_kind(Kind::Float)? } else { scores };
         Ok(match &self.output_head {
-            Heads::Regions(_) => scores.f_sigmoid()?,
-            Heads::Labels(_) => scores,
+            SegmentationHeads::Regions(_) => scores.f_sigmoid()?,
+            SegmentationHeads::Labels(_) => scores,
         })
     }
 

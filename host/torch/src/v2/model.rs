@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use nnunet_data::v2::Dataset;
 use nnunet_engine::session::Session;
-use nnunet_inference::Heads;
+use nnunet_inference::SegmentationHeads;
 use nnunet_plugin_api::{Kind, Network};
 
 use super::checkpoint::{self, Checkpoint};
@@ -23,7 +23,7 @@ pub(super) struct Model {
     pub(super) plans: Plans,
     pub(super) dataset: Dataset,
     pub(super) configuration: Configuration,
-    pub(super) output_head: Heads,
+    pub(super) output_head: SegmentationHeads,
     pub(super) networks: Vec<Box<dyn Network>>,
     pub(super) mirror_axes: Vec<usize>,
     /// Features of the first resolution.

@@ -20,8 +20,8 @@ const LARGEST_PATCH: usize = 1 << 30;
 /// Reads a model's `plans.json`.
 ///
 /// # Errors
-/// Returns an error if the file cannot be read; it names the first value that contradicts another, or that is not supported
-/// here.
+/// Returns an error if the file cannot be read; it names the first value that contradicts another, or that is not
+/// supported here.
 pub(super) fn load(folder: &Path) -> Result<Plans> {
     let path = folder.join("plans.json");
     let plans: Plans = v2::load(&path)?;
@@ -45,7 +45,7 @@ fn check_plans(plans: &Plans) -> Result<()> {
     let undone = (0..3).all(|axis| backward.get(axis).and_then(|at| forward.get(*at)) == Some(&axis));
     ensure!(
         undone,
-        "transpose_forward {forward:?} and transpose_backward {backward:?} do not undo each other"
+        "transpose_forward {forward:?} and transpose_backward {backward:?} are not inverse to each other"
     );
     match plans.label_manager.as_deref() {
         None | Some(LABEL_MANAGER) => Ok(()),
@@ -114,8 +114,8 @@ mod tests {
     fn plans_that_contradict_themselves_are_refused_by_name() {
         assert_eq!(message(json!({})), "");
         for (changes, part) in [
-            (json!({"transpose_backward": [2, 0, 1]}), "do not undo each other"),
-            (json!({"transpose_forward": [7, 0, 1]}), "do not undo each other"),
+            (json!({"transpose_backward": [2, 0, 1]}), "are not inverse to each other"),
+            (json!({"transpose_forward": [7, 0, 1]}), "are not inverse to each other"),
             (json!({"label_manager": "MyLabels"}), "label_manager MyLabels"),
             (json!({"preprocessor_name": "MyPreprocessor"}), "preprocessor_name MyPreprocessor"),
             (json!({"patch_size": [0, 8]}), "patch_size [0, 8]"),

@@ -23,8 +23,8 @@ pub(super) struct Case {
 }
 
 impl Case {
-    /// From a cropped case. With a number of labels the label map that was cropped with the image is the previous stage's:
-    /// resampled, it becomes a channel for each of them.
+    /// From a cropped case. With a number of labels the label map that was cropped with the image is the previous
+    /// stage's: resampled, it becomes a channel for each of them.
     pub(super) fn new(
         cropped: Cropped,
         properties: &CaseProperties,
@@ -42,7 +42,7 @@ impl Case {
         let schemes = configuration.normalization_schemes.iter().zip(&configuration.use_mask_for_norm);
         ensure!(
             schemes.len() == image.dim().0,
-            "the model wants {} channels, not {}",
+            "the model needs {} channels, not {}",
             schemes.len(),
             image.dim().0
         );

@@ -7,7 +7,7 @@ use std::ptr;
 use std::sync::Once;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-use super::v1::with_running;
+use super::running::with_running;
 
 const FATAL: [(c_int, &str); 5] = [
     (libc::SIGABRT, "SIGABRT"),

@@ -89,7 +89,7 @@ impl Flags {
         self.0 & Self::C_TABLE != 0
     }
 
-    /// Built without optimisation.
+    /// Built without optimization.
     #[must_use]
     pub fn debug(self) -> bool {
         self.0 & Self::DEBUG != 0
@@ -188,7 +188,7 @@ impl Handshake {
     pub const fn new(
         name: &'static str,
         version: &'static str,
-        licence: &'static str,
+        license: &'static str,
         unwinds: bool,
     ) -> Self {
         let flags =
@@ -201,7 +201,7 @@ impl Handshake {
             flags,
             name: StaticText::new(name),
             version: StaticText::new(version),
-            licence: StaticText::new(licence),
+            licence: StaticText::new(license),
             api_version: StaticText::new(env!("CARGO_PKG_VERSION")),
             rustc: StaticText::new(env!("NNUNET_RUSTC_VERSION")),
             target: StaticText::new(env!("NNUNET_TARGET")),
@@ -224,6 +224,17 @@ impl Handshake {
     /// Whether this program can use the plugin. Compared are magic, size, ABI version, panic strategy, target and, of a
     /// plugin with tensors, libtorch's version and C++ ABI; name and version must be there. License, version of the API
     /// crate and compiler are shown to the user and exclude nothing.
+    ///
+    /// ```
+    /// use nnunet_plugin_api::abi::Handshake;
+    ///
+    /// let unwinds = true;
+    /// let plugin = Handshake::new("my-plugin", "0.1.0", "Apache-2.0", unwinds);
+    /// assert_eq!(plugin.check(), Ok(()));
+    ///
+    /// let aborts = Handshake::new("my-plugin", "0.1.0", "Apache-2.0", false);
+    /// assert!(aborts.check().unwrap_err().to_string().starts_with("panic strategy: found abort"));
+    /// ```
     ///
     /// # Errors
     /// Returns the first field that does not fit.
@@ -291,9 +302,9 @@ impl Handshake {
         self.version.as_str()
     }
 
-    /// The plugin's licence.
+    /// The plugin's license.
     #[must_use]
-    pub fn licence(&self) -> &'static str {
+    pub fn license(&self) -> &'static str {
         self.licence.as_str()
     }
 
@@ -383,7 +394,7 @@ mod tests {
         handshake.libtorch = StaticText::new("1.0.0");
         handshake.libtorch_cxx_abi = StaticText::new("pre-cxx11");
         assert_eq!(handshake.check(), Ok(()), "a plugin without tensors fits any libtorch");
-        let shown = (handshake.licence(), handshake.api_version(), handshake.rustc());
+        let shown = (handshake.license(), handshake.api_version(), handshake.rustc());
         assert_eq!(shown, ("GPL-2.0", "9.9.9", "rustc 9.9.9"));
     }
 }

@@ -18,6 +18,7 @@
 pub mod c;
 mod crash;
 mod handshake;
+mod running;
 pub mod v1;
 
 pub use abi_stable;
@@ -31,6 +32,25 @@ pub use handshake::{
 ///
 /// Everything the crate registered with [`inventory::submit!`](crate::inventory::submit) becomes visible to the host.
 /// When the crate is also linked into another program, put the call behind a feature: it defines fixed symbols.
+///
+/// ```no_run
+/// use nnunet_plugin_api::{Component, Info, Kind, LabelVolume, Postprocessor, Registration, Result};
+/// use nnunet_plugin_api::inventory;
+///
+/// struct Keep;
+/// impl Postprocessor for Keep {
+///     fn apply(&self, _labels: &mut LabelVolume) -> Result<()> { Ok(()) }
+/// }
+///
+/// inventory::submit!(Registration(|| {
+///     let info = Info::new(Kind::Postprocessor, "Keep", "Leaves the labels as they are.");
+///     Component::postprocessor(info, |_config| Ok(Box::new(Keep)))
+/// }));
+///
+/// # mod plugin {
+/// nnunet_plugin_api::export_plugin!();
+/// # }
+/// ```
 #[macro_export]
 macro_rules! export_plugin {
     () => {

@@ -1,4 +1,4 @@
-//! The blueprint: every value of a training (v1: the attributes of a trainer class).
+//! The blueprint: all settings of a training (v1: the attributes of a trainer class).
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -6,11 +6,11 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::{LearningRateSchedule, MomentumSchedule, Optimizer, Patience, Regions};
 use crate::Config;
 
-/// All values of a training. The defaults are those of `nnUNetTrainerV2`; names follow v1's attributes.
+/// All settings of a training. The defaults are those of `nnUNetTrainerV2`; names follow v1's attributes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Blueprint {
-    /// Epochs.
+    /// Number of epochs.
     pub max_num_epochs: usize,
     /// Training batches per epoch.
     pub num_batches_per_epoch: usize,
@@ -18,66 +18,68 @@ pub struct Blueprint {
     pub num_val_batches_per_epoch: usize,
     /// Learning rate of the first epoch.
     pub initial_lr: f64,
-    /// Learning rate over the epochs.
+    /// Learning rate schedule.
     pub lr_schedule: LearningRateSchedule,
-    /// The optimiser.
+    /// The optimizer.
     pub optimizer: Optimizer,
-    /// Momentum over the epochs; none: the optimiser's throughout.
+    /// Momentum schedule; none: the optimizer's momentum in all epochs.
     pub momentum_schedule: Option<MomentumSchedule>,
-    /// Ends the training when the loss no longer falls; none: all epochs are trained.
+    /// Early stopping if the training loss no longer decreases; none: all epochs are trained.
     pub patience: Option<Patience>,
-    /// L2 penalty on all parameters.
+    /// Weight decay (L2 penalty) of all parameters.
     pub weight_decay: f64,
-    /// Largest L2 norm of all gradients together; none: no clipping.
+    /// Gradients are clipped to this total L2 norm; none: no clipping.
     pub gradient_clipping: Option<f64>,
-    /// Share of the samples of a batch that must contain foreground.
+    /// Fraction of the samples of a batch that are guaranteed to contain foreground.
     pub oversample_foreground_percent: f64,
-    /// Loss of one output, by name.
+    /// Name and parameters of the loss.
     pub loss: ComponentChoice,
-    /// Whether lower-resolution outputs take part in the loss.
+    /// Deep supervision: outputs of lower resolution contribute to the loss.
     pub deep_supervision: bool,
-    /// Whether the lowest of these outputs takes part too, with half the weight of the one above it.
+    /// With deep supervision, the output of lowest resolution contributes too, with half the weight of the one above
+    /// it.
     pub supervise_lowest: bool,
-    /// Network, by name.
+    /// Name and parameters of the network.
     pub architecture: ComponentChoice,
     /// Overlapping regions to segment instead of labels.
     pub regions: Option<Regions>,
-    /// Trainer of the first stage, whose predictions the second stage of a cascade starts from.
+    /// In a cascade: the trainer of the first stage, whose predictions are an input of the second stage.
     pub previous_trainer: String,
-    /// Augmentation, by name, with changes.
+    /// Name and parameters of the augmentation.
     pub augmentation: AugmentationChoice,
-    /// One random case instead of the data, to measure the network alone.
+    /// Train on one random case instead of the data, to benchmark the network.
     pub dummy_load: bool,
-    /// Axes mirrored in training and, by default, in prediction; none: all.
+    /// Axes that are mirrored in training and, by default, in prediction; none: all axes.
     pub mirror_axes: Option<Vec<usize>>,
-    /// Number format of the forward pass.
+    /// Floating-point format of the forward pass.
     pub precision: Precision,
-    /// Samples per batch instead of the plans'.
+    /// Batch size, instead of that of the plans.
     pub batch_size: Option<usize>,
-    /// Dice over the batch instead of the rule.
+    /// Compute the Dice loss over the whole batch (true) or for each sample (false); none: as v1 does for the
+    /// configuration.
     pub batch_dice: Option<bool>,
-    /// `model_latest` is written every so many epochs.
+    /// Number of epochs after which `model_latest` is written again.
     pub save_every: usize,
-    /// Write `model_best`.
+    /// Write `model_best` whenever the moving average of the metric improves.
     pub save_best_checkpoint: bool,
-    /// Write `model_final_checkpoint`.
+    /// Write `model_final_checkpoint` after the last epoch.
     pub save_final_checkpoint: bool,
-    /// Write `model_latest` on the way.
+    /// Write `model_latest` during the training.
     pub save_intermediate_checkpoints: bool,
-    /// Predict the validation cases whole at the end.
+    /// Predict and evaluate the validation cases after the last epoch.
     pub final_validation: bool,
-    /// Weight of the past in the moving average of the metric.
+    /// Weight of the previous value in the exponential moving average of the metric.
     pub val_eval_criterion_alpha: f64,
-    /// Weight of the past in the moving average of the training loss.
+    /// Weight of the previous value in the exponential moving average of the training loss.
     #[serde(rename = "train_loss_MA_alpha")]
     pub train_loss_ma_alpha: f64,
-    /// With a metric of exactly 0 after 100 epochs: lower momentum and start over.
+    /// Restart with lower momentum if the metric is exactly 0 after 100 epochs, as v1 does.
     pub momentum_fallback: bool,
-    /// Start of all random numbers.
+    /// Random seed.
     pub seed: u64,
 }
 
-/// Number formats of the forward pass.
+/// Floating-point formats of the forward pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
@@ -85,24 +87,24 @@ pub enum Precision {
     Auto,
     /// Single precision.
     Fp32,
-    /// bfloat16 where the operation allows it.
+    /// bfloat16 in operations that support it.
     Bf16,
-    /// Half precision (float16) with a loss scaler.
+    /// Half precision (float16) with loss scaling.
     Fp16,
 }
 
-/// A component by name, with its parameters beside it: `{ name = "DC_and_topk_loss", k = 10 }` or just a name.
+/// A component by name, with its parameters: `{ name = "DC_and_topk_loss", k = 10 }`, or only the name.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(with = "Written")]
 pub struct ComponentChoice {
     /// Name in the registry.
     pub name: String,
-    /// Parameters; those not given take the component's defaults.
+    /// Parameters; others have the component's defaults.
     #[serde(flatten)]
     pub parameters: Config,
 }
 
-/// A choice as it may be written.
+/// The two ways to write a choice.
 #[derive(Deserialize, JsonSchema)]
 #[serde(untagged)]
 enum Written {
@@ -118,11 +120,22 @@ enum Written {
     },
 }
 
-/// Augmentation by name, with changed parameters beside it.
+/// An augmentation by name, with its parameters.
 pub type AugmentationChoice = ComponentChoice;
 
 impl ComponentChoice {
     /// A component with its default parameters.
+    ///
+    /// ```
+    /// use nnunet_plugin_api::serde_json;
+    /// use nnunet_plugin_api::vocabulary::ComponentChoice;
+    ///
+    /// let choice: ComponentChoice = serde_json::from_str(r#""DC_and_CE_loss""#).unwrap();
+    /// assert_eq!(choice, ComponentChoice::named("DC_and_CE_loss"));
+    ///
+    /// let choice: ComponentChoice = serde_json::from_str(r#"{"name": "DC_and_topk_loss", "k": 20}"#).unwrap();
+    /// assert_eq!(choice.parameters["k"], 20);
+    /// ```
     pub fn named(name: impl Into<String>) -> Self {
         Self { name: name.into(), parameters: Config::new() }
     }

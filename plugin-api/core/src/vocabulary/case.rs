@@ -1,4 +1,4 @@
-//! What is known of one case (v1: the `.pkl` beside every cropped or preprocessed case).
+//! Properties of a case (v1: the `.pkl` file of every cropped or preprocessed case).
 
 use serde::{Deserialize, Serialize};
 
@@ -11,23 +11,23 @@ pub struct CaseProperties {
     pub original_spacing: [f64; 3],
     /// Image files by modality.
     pub list_of_data_files: Vec<String>,
-    /// Label file, when there is one.
+    /// Label file, if there is one.
     pub seg_file: Option<String>,
     /// Origin, spacing and direction as ITK states them.
     pub itk: ItkGeometry,
-    /// Crop box in the raw image, half open, (z, y, x).
+    /// Crop box in the raw image, (z, y, x): first voxel and the one after the last.
     pub crop_bbox: [[usize; 2]; 3],
-    /// Label values that occur after cropping, ascending; -1 is outside the nonzero mask.
+    /// Label values that occur after cropping, in ascending order; -1 is outside the nonzero mask.
     pub classes: Vec<f32>,
     /// Size after cropping, (z, y, x) voxels.
     pub size_after_cropping: [usize; 3],
-    /// By channel: normalise inside the nonzero mask only; set by the planner.
+    /// By channel: normalize inside the nonzero mask only. Set by the planner.
     pub use_nonzero_mask_for_norm: Option<Vec<bool>>,
-    /// Size after resampling, transposed order; set by preprocessing.
+    /// Size after resampling, voxels, in transposed order. Set by the preprocessing.
     pub size_after_resampling: Option<[usize; 3]>,
-    /// Spacing after resampling, transposed order, mm; set by preprocessing.
+    /// Spacing after resampling, mm, in transposed order. Set by the preprocessing.
     pub spacing_after_resampling: Option<[f64; 3]>,
-    /// Sampled positions of every class in the preprocessed case; set by preprocessing.
+    /// Sampled positions of every class in the preprocessed case. Set by the preprocessing.
     pub class_locations: Option<Vec<ClassLocations>>,
 }
 
@@ -41,11 +41,24 @@ pub struct ClassLocations {
 }
 
 /// Geometry of an image in ITK's convention: (x, y, z) order, LPS world, mm.
+///
+/// ```
+/// use nnunet_plugin_api::vocabulary::ItkGeometry;
+///
+/// // World position of voxel (x, y, z): origin + direction * (spacing * voxel).
+/// let geometry = ItkGeometry { spacing: [0.5, 0.5, 2.0], origin: [10.0, 0.0, 0.0], ..ItkGeometry::default() };
+/// let voxel = [4.0, 0.0, 1.0];
+/// let world: [f64; 3] = std::array::from_fn(|row| {
+///     let step = |axis: usize| geometry.direction[3 * row + axis] * geometry.spacing[axis] * voxel[axis];
+///     geometry.origin[row] + (0..3).map(step).sum::<f64>()
+/// });
+/// assert_eq!(world, [12.0, 0.0, 2.0]);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ItkGeometry {
     /// World position of voxel (0, 0, 0).
     pub origin: [f64; 3],
-    /// Voxel size.
+    /// Voxel size, mm.
     pub spacing: [f64; 3],
     /// Direction cosines, row-major 3 x 3.
     pub direction: [f64; 9],

@@ -1,9 +1,9 @@
-//! Optimisers as values of a blueprint.
+//! Optimizers, as settings of a blueprint.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Optimisers.
+/// Optimizers with their parameters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "name", deny_unknown_fields)]
 pub enum Optimizer {
@@ -13,43 +13,43 @@ pub enum Optimizer {
         /// Momentum.
         #[serde(default = "defaults::momentum")]
         momentum: f64,
-        /// Nesterov's look-ahead.
+        /// Nesterov momentum.
         #[serde(default = "defaults::on")]
         nesterov: bool,
     },
     /// Adam (Kingma and Ba 2015); weight decay is an L2 penalty.
     Adam {
-        /// Divide by the largest second moment so far (Reddi et al. 2018).
+        /// Use the AMSGrad variant (Reddi et al. 2018).
         #[serde(default = "defaults::on")]
         amsgrad: bool,
-        /// Weights of the past in the two moments.
+        /// Exponential decay rates of the moment estimates (betas).
         #[serde(default = "defaults::adam_betas")]
         betas: [f64; 2],
-        /// Keeps the quotient finite.
+        /// Added to the denominator for numerical stability.
         #[serde(default = "defaults::adam_eps")]
         eps: f64,
     },
     /// Rectified Adam with lookahead (Liu et al. 2020, Zhang et al. 2019); weight decay is decoupled.
     Ranger {
-        /// Steps between two pulls of the lookahead.
+        /// Steps between two updates of the slow weights (lookahead).
         #[serde(default = "defaults::lookahead")]
         k: usize,
-        /// Strength of a pull.
+        /// Step size of the slow weights (lookahead).
         #[serde(default = "defaults::alpha")]
         alpha: f64,
-        /// Weights of the past in the two moments.
+        /// Exponential decay rates of the moment estimates (betas).
         #[serde(default = "defaults::ranger_betas")]
         betas: [f64; 2],
-        /// Keeps the quotient finite.
+        /// Added to the denominator for numerical stability.
         #[serde(default = "defaults::ranger_eps")]
         eps: f64,
-        /// The second moment counts once its average is longer than this.
+        /// The step is rectified if the length of the approximated simple moving average exceeds this.
         #[serde(default = "defaults::n_sma_threshold")]
         n_sma_threshold: f64,
     },
 }
 
-/// Defaults of the optimisers' parameters: those of v1.
+/// Defaults of the optimizers' parameters: those of v1.
 mod defaults {
     pub(super) fn on() -> bool {
         true

@@ -1,4 +1,4 @@
-//! The plans: what a planner decides and everything after it follows (v1: `*_plans_2D.pkl`, `*_plans_3D.pkl`).
+//! The plans: a planner makes them, and all later steps follow them (v1: `*_plans_2D.pkl`, `*_plans_3D.pkl`).
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use crate::{Error, Result};
 pub struct Plans {
     /// Modality names by channel.
     pub modalities: Vec<String>,
-    /// Normalisation scheme by channel: `CT`, `CT2`, `nonCT` or `noNorm`.
+    /// Normalization scheme by channel: `CT`, `CT2`, `nonCT` or `noNorm`.
     pub normalization_schemes: Vec<String>,
     /// The fingerprint the plans were made from.
     pub dataset_properties: Fingerprint,
@@ -23,23 +23,23 @@ pub struct Plans {
     pub num_classes: usize,
     /// Foreground label values.
     pub all_classes: Vec<i64>,
-    /// Features of the first stage of the network.
+    /// Feature maps of the first stage of the network.
     pub base_num_features: usize,
-    /// By channel: normalise inside the nonzero mask only.
+    /// By channel: normalize inside the nonzero mask only.
     pub use_mask_for_norm: Vec<bool>,
-    /// Axis order of preprocessed arrays: element i is the source axis of axis i.
+    /// Axis order of preprocessed arrays: axis i of the array is axis `transpose_forward[i]` of the image.
     pub transpose_forward: [usize; 3],
     /// Inverse of `transpose_forward`.
     pub transpose_backward: [usize; 3],
-    /// Name of the preprocessed data, without the stage.
+    /// Identifier of the preprocessed data: the name of its folder without the stage.
     pub data_identifier: String,
     /// Stages from low to full resolution.
     pub plans_per_stage: Vec<Stage>,
-    /// The preprocessor that makes the data.
+    /// Name of the preprocessor.
     pub preprocessor_name: String,
-    /// Convolutions per stage of the network; absent in 2D plans, where 2 is meant.
+    /// Convolutions per stage of the network; absent in v1's 2D plans, where it is 2.
     pub conv_per_stage: Option<usize>,
-    /// How predictions are resampled, when it is not the default.
+    /// How predictions are resampled to the original grid, if not by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub segmentation_export_params: Option<SegmentationExport>,
 }
@@ -47,7 +47,7 @@ pub struct Plans {
 /// Resampling of predictions to the original grid.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SegmentationExport {
-    /// Resample the axis of largest spacing on its own: by rule when absent.
+    /// Resample the axis of largest spacing separately: always or never; none: depending on the anisotropy.
     pub force_separate_z: Option<bool>,
     /// Spline order within the plane.
     pub interpolation_order: u32,
@@ -64,11 +64,11 @@ impl Default for SegmentationExport {
 /// One resolution of the plans. Three-element vectors are in transposed axis order.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Stage {
-    /// Samples per batch.
+    /// Batch size.
     pub batch_size: usize,
-    /// Poolings per patch axis.
+    /// Number of poolings along each axis of the patch.
     pub num_pool_per_axis: Vec<usize>,
-    /// Network input, 2 or 3 axes, voxels.
+    /// Patch size, 2 or 3 axes, voxels.
     pub patch_size: Vec<usize>,
     /// Median size of the cases at this resolution, voxels.
     pub median_patient_size_in_voxels: [usize; 3],
@@ -76,12 +76,12 @@ pub struct Stage {
     pub current_spacing: [f64; 3],
     /// Spacing of the full-resolution stage, mm.
     pub original_spacing: [f64; 3],
-    /// Augment slice-wise because the patch is anisotropic.
+    /// Augment within slices because the patch is anisotropic.
     #[serde(rename = "do_dummy_2D_data_aug")]
     pub do_dummy_2d_data_aug: bool,
-    /// Pooling kernel (= stride) of every pooling.
+    /// Kernel, which is also the stride, of every pooling.
     pub pool_op_kernel_sizes: Vec<Vec<usize>>,
-    /// Convolution kernel of every resolution, one more than poolings.
+    /// Convolution kernel of every resolution: one more than poolings.
     pub conv_kernel_sizes: Vec<Vec<usize>>,
     /// Residual blocks per encoder stage (residual planners).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -92,7 +92,7 @@ pub struct Stage {
 }
 
 impl Plans {
-    /// Whether the patches are volumes.
+    /// Whether patches have three axes.
     #[must_use]
     pub fn is_3d(&self) -> bool {
         self.plans_per_stage.first().is_some_and(|stage| stage.patch_size.len() == 3)
@@ -104,11 +104,36 @@ impl Plans {
         self.modalities.len()
     }
 
-    /// Whether the plans can be carried out: patches that the poolings divide, kernels for every resolution, axis orders
-    /// that undo each other.
+    /// Checks that the plans are consistent: the patch is divisible by the poolings, every resolution has a kernel, and
+    /// `transpose_backward` is the inverse of `transpose_forward`.
+    ///
+    /// ```
+    /// use nnunet_plugin_api::vocabulary::{Plans, Stage};
+    ///
+    /// let stage = Stage {
+    ///     batch_size: 2,
+    ///     patch_size: vec![32, 64, 64],
+    ///     pool_op_kernel_sizes: vec![vec![1, 2, 2], vec![2, 2, 2]],
+    ///     conv_kernel_sizes: vec![vec![1, 3, 3], vec![3, 3, 3], vec![3, 3, 3]],
+    ///     current_spacing: [3.0, 1.0, 1.0],
+    ///     ..Stage::default()
+    /// };
+    /// let mut plans = Plans {
+    ///     transpose_forward: [0, 1, 2],
+    ///     transpose_backward: [0, 1, 2],
+    ///     plans_per_stage: vec![stage],
+    ///     ..Plans::default()
+    /// };
+    /// plans.check().unwrap();
+    /// assert!(plans.is_3d());
+    ///
+    /// plans.plans_per_stage[0].patch_size[0] = 33;
+    /// let error = plans.check().unwrap_err().to_string();
+    /// assert!(error.contains("axis 0 must be divisible by 2"), "{error}");
+    /// ```
     ///
     /// # Errors
-    /// The first value that contradicts another.
+    /// Returns an error for the first inconsistent value, with its name.
     pub fn check(&self) -> Result<()> {
         let wrong = |name: &str, why: String| Err(Error::parameter(name, why));
         let channels = self.modalities.len();
@@ -119,7 +144,7 @@ impl Plans {
             );
         }
         if (0..3).any(|axis| self.transpose_forward.get(self.transpose_backward[axis]) != Some(&axis)) {
-            return wrong("transpose_backward", "must undo transpose_forward".to_owned());
+            return wrong("transpose_backward", "must be the inverse of transpose_forward".to_owned());
         }
         if self.num_classes != self.all_classes.len() || self.plans_per_stage.is_empty() {
             return wrong(

@@ -1,24 +1,26 @@
-//! Overlapping regions that are segmented instead of labels.
+//! Region-based training: overlapping regions instead of labels.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Regions, one output of the network each. An output is the sigmoid of its logit; background has none.
+/// Regions of labels (v1: `regions`). The network has one output with a sigmoid for each region, and none for the
+/// background.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Regions {
-    /// By output.
+    /// The regions, in the order of the network's outputs.
     pub regions: Vec<Region>,
-    /// Label that an output writes into the label map where it exceeds one half; later outputs write over earlier ones.
+    /// For each output, the label that is written where its probability exceeds 0.5; later outputs overwrite earlier
+    /// ones (v1: `regions_class_order`).
     pub class_order: Vec<u8>,
 }
 
-/// One region.
+/// A region: the union of labels.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Region {
-    /// For people.
+    /// Human-readable name.
     pub name: String,
-    /// Labels it consists of.
+    /// Labels of the region.
     pub labels: Vec<u8>,
 }

@@ -1,9 +1,9 @@
-//! What changes over the epochs, which count from 0: learning rate, momentum, patience.
+//! Schedules of learning rate and momentum, and early stopping. Epochs count from 0.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Learning rate over the epochs.
+/// Learning rate schedules.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]
 pub enum LearningRateSchedule {
@@ -12,21 +12,21 @@ pub enum LearningRateSchedule {
         /// Exponent.
         exponent: f64,
     },
-    /// `initial_lr` throughout.
+    /// `initial_lr` in all epochs.
     Constant,
-    /// A tenth of the rate from each of these epochs on.
+    /// Multiplied by 0.1 at each of these epochs.
     Steps {
-        /// First epochs of the lower rates.
+        /// Epochs at which the rate is reduced.
         epochs: Vec<usize>,
     },
-    /// A tenth of the rate between two epochs, then `Poly` from there to the end.
+    /// `initial_lr`, then a tenth of it between two epochs, then polynomial decay to the last epoch.
     StepThenPoly {
-        /// First epoch of the tenth, and of the decay.
+        /// First epoch of the reduced rate, and of the decay.
         epochs: [usize; 2],
         /// Exponent.
         exponent: f64,
     },
-    /// `Poly` over some epochs, then triangles up and down.
+    /// Polynomial decay over some epochs, then a triangular cyclic schedule.
     PolyThenCycle {
         /// Epochs before the cycles.
         epochs: usize,
@@ -34,45 +34,54 @@ pub enum LearningRateSchedule {
         exponent: f64,
         /// Epochs of a cycle.
         length: usize,
-        /// Rate where a cycle begins.
+        /// Rate at the beginning of a cycle.
         lowest: f64,
         /// Rate in the middle of a cycle.
         highest: f64,
     },
-    /// Rises to `initial_lr`, then `Poly`. As in v1 the first two epochs are alike, and the decay does not reach 0.
+    /// Linear warm-up to `initial_lr`, then polynomial decay. As in v1 the first two epochs have the same rate, and the
+    /// decay does not reach 0.
     WarmUpPoly {
-        /// Epochs of rising.
+        /// Epochs of the warm-up.
         epochs: usize,
         /// Exponent.
         exponent: f64,
     },
-    /// Falls when the moving average of the training loss no longer does (torch's `ReduceLROnPlateau`).
+    /// Reduced when the moving average of the training loss no longer decreases (`ReduceLROnPlateau` of PyTorch).
     Plateau {
-        /// The rate multiplies by this.
+        /// Factor by which the rate is reduced.
         factor: f64,
-        /// Epochs without improvement that are borne.
+        /// Epochs without improvement to tolerate (patience).
         patience: usize,
-        /// What counts as an improvement.
+        /// Smallest relative decrease that counts as an improvement.
         threshold: f64,
     },
 }
 
-/// Momentum that falls linearly.
+/// Momentum that decreases linearly.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MomentumSchedule {
-    /// Momentum until then.
+    /// Momentum of the first epochs.
     pub first: f64,
-    /// Momentum at the end of the fall.
+    /// Momentum at the end.
     pub last: f64,
-    /// The last epoch before the fall.
+    /// Last epoch with the first momentum.
     pub after: usize,
-    /// Epochs of the fall.
+    /// Number of epochs over which the momentum decreases.
     pub epochs: usize,
 }
 
 impl MomentumSchedule {
-    /// Momentum of an epoch. v1 sets it at the end of an epoch, by that epoch.
+    /// Momentum of an epoch. v1 sets the momentum at the end of an epoch, so it follows the schedule one epoch late.
+    ///
+    /// ```
+    /// use nnunet_plugin_api::vocabulary::MomentumSchedule;
+    ///
+    /// let schedule = MomentumSchedule { first: 0.99, last: 0.9, after: 800, epochs: 200 };
+    /// assert_eq!(schedule.at(500), 0.99);
+    /// assert!((schedule.at(901) - 0.945).abs() < 1e-12);
+    /// ```
     #[must_use]
     pub fn at(&self, epoch: usize) -> f64 {
         let fallen = epoch.saturating_sub(1).saturating_sub(self.after) as f64;
@@ -80,13 +89,13 @@ impl MomentumSchedule {
     }
 }
 
-/// Ends a training whose loss no longer falls (v1 `manage_patience`).
+/// Early stopping when the training loss no longer decreases (v1 `manage_patience`).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Patience {
-    /// Epochs without improvement of the training loss's moving average.
+    /// Epochs without improvement of the moving average of the training loss to tolerate.
     pub epochs: usize,
-    /// While the learning rate is higher than this, half the patience is given again.
+    /// While the learning rate is higher than this, training continues for another half of these epochs.
     pub lr_threshold: f64,
 }
 

@@ -32,8 +32,8 @@ struct Imported(Received<LossObject>);
 
 impl Loss for Imported {
     fn forward(&self, logits: &Tensor, target: &Tensor) -> Result<Tensor> {
-        let (input, truth) = (to_handle(logits.shallow_clone()), to_handle(target.shallow_clone()));
-        let value = self.0.call("forward", |loss| loss.forward(input, truth))?;
+        let (input, target) = (to_handle(logits.shallow_clone()), to_handle(target.shallow_clone()));
+        let value = self.0.call("forward", |loss| loss.forward(input, target))?;
         check(from_handle(value), logits).map_err(|error| self.0.named("forward", error))
     }
 

@@ -55,7 +55,7 @@ fn with_tensors(create: Create, info: Info, plugin: &str) -> Component {
         Kind::Architecture => made!(Architecture, architecture),
         Kind::Loss => made!(Loss, loss),
         Kind::Trainer => made!(Trainer, trainer),
-        _ => Component { info, factory: Factory::Elsewhere },
+        _ => Component { info, factory: Factory::DescriptionOnly },
     }
 }
 

@@ -77,8 +77,8 @@ impl Trainer for Imported {
         let rate = self.object.call(HOOK, |t| t.learning_rate(epoch as u64, blueprint.as_rstr()))?;
         match rate.into_option() {
             Some(rate) if !rate.is_finite() || rate < 0.0 => {
-                let odd = Error::NotFinite(format!("learning rate {rate} of epoch {epoch}"));
-                Err(self.object.named(HOOK, odd))
+                let error = Error::NotFinite(format!("learning rate {rate} of epoch {epoch}"));
+                Err(self.object.named(HOOK, error))
             }
             rate => Ok(rate),
         }

@@ -6,7 +6,7 @@ use nnunet_plugin_api::{Result, VarFactory};
 use super::config::{BlockKind, ModularConfig};
 use crate::block::dropped;
 use crate::layers::{Convolution, ConvolutionShape, average_pool, leaky_relu};
-use crate::norm::Normalisation;
+use crate::norm::Normalization;
 use crate::unet::Layer;
 
 /// Features, kernel and stride of a block.
@@ -23,7 +23,7 @@ pub(super) struct BlockShape<'a> {
 pub(super) struct Block {
     kind: BlockKind,
     /// One or two, each with its norm.
-    layers: Vec<(Convolution, Normalisation)>,
+    layers: Vec<(Convolution, Normalization)>,
     skip: Skip,
     slope: f64,
     dropout: f64,
@@ -38,7 +38,7 @@ enum Skip {
     Projection {
         pool: Option<Vec<i64>>,
         convolution: Convolution,
-        norm: Option<Normalisation>,
+        norm: Option<Normalization>,
     },
 }
 
@@ -153,14 +153,14 @@ fn convolution(
     Convolution::new(vars, name, &shape, config.init_slope)
 }
 
-fn normalisation(
+fn normalization(
     vars: &mut dyn VarFactory,
     name: &str,
     config: &ModularConfig,
     features: usize,
     axes: usize,
-) -> Result<Normalisation> {
-    Normalisation::of_features(vars, name, config.norm, (features, axes))
+) -> Result<Normalization> {
+    Normalization::of_features(vars, name, config.norm, (features, axes))
 }
 
 /// v1 `ConvDropoutNormReLU`, whose sequence gives every tensor a second name.
@@ -169,9 +169,9 @@ fn plain(
     name: &str,
     config: &ModularConfig,
     shape: &BlockShape<'_>,
-) -> Result<(Convolution, Normalisation)> {
+) -> Result<(Convolution, Normalization)> {
     let conv = convolution(vars, &format!("{name}.conv"), config, shape)?;
-    let norm = normalisation(vars, &format!("{name}.norm"), config, shape.output, shape.kernel.len())?;
+    let norm = normalization(vars, &format!("{name}.norm"), config, shape.output, shape.kernel.len())?;
     conv.second_name(vars, &format!("{name}.all.0"), &format!("{name}.conv"))?;
     norm.second_name(vars, &format!("{name}.all.2"), &format!("{name}.norm"))?;
     Ok((conv, norm))
@@ -183,13 +183,13 @@ fn residual(
     name: &str,
     config: &ModularConfig,
     shape: &BlockShape<'_>,
-) -> Result<Vec<(Convolution, Normalisation)>> {
+) -> Result<Vec<(Convolution, Normalization)>> {
     let one = vec![1; shape.kernel.len()];
     let second = BlockShape { input: shape.output, stride: &one, ..*shape };
     let mut layers = Vec::new();
     for (i, shape) in [(1, shape), (2, &second)] {
         let conv = convolution(vars, &format!("{name}.conv{i}"), config, shape)?;
-        let norm = normalisation(vars, &format!("{name}.norm{i}"), config, shape.output, shape.kernel.len())?;
+        let norm = normalization(vars, &format!("{name}.norm{i}"), config, shape.output, shape.kernel.len())?;
         if i == 2 && config.zero_last_norm {
             norm.zero()?;
         }
@@ -204,12 +204,12 @@ fn pre_activation(
     name: &str,
     config: &ModularConfig,
     shape: &BlockShape<'_>,
-) -> Result<Vec<(Convolution, Normalisation)>> {
+) -> Result<Vec<(Convolution, Normalization)>> {
     let one = vec![1; shape.kernel.len()];
     let second = BlockShape { input: shape.output, stride: &one, ..*shape };
     let mut layers = Vec::new();
     for (i, shape) in [(1, shape), (2, &second)] {
-        let norm = normalisation(vars, &format!("{name}.norm{i}"), config, shape.input, shape.kernel.len())?;
+        let norm = normalization(vars, &format!("{name}.norm{i}"), config, shape.input, shape.kernel.len())?;
         layers.push((convolution(vars, &format!("{name}.conv{i}"), config, shape)?, norm));
     }
     Ok(layers)
@@ -236,7 +236,7 @@ fn skip(
     let shape = BlockShape { kernel: &one, stride, ..*shape };
     let convolution = convolution(vars, &format!("{name}.downsample_skip.{at}"), config, &shape)?;
     let norm_name = format!("{name}.downsample_skip.{}", at + 1);
-    let norm = normalisation(vars, &norm_name, config, shape.output, one.len())?;
+    let norm = normalization(vars, &norm_name, config, shape.output, one.len())?;
     Ok(Skip::Projection { pool, convolution, norm: Some(norm) })
 }
 

@@ -92,7 +92,7 @@ pub struct ModularConfig {
     pub max_num_features: usize,
     /// Features of the first stage, instead of the plans'.
     pub base_num_features: Option<usize>,
-    /// Normalisation: `instance`, `batch`, `group` or `none`.
+    /// Normalization: `instance`, `batch`, `group` or `none`.
     pub norm: Norm,
     /// Slope of the leaky rectifier for negative values.
     pub negative_slope: f64,

@@ -6,7 +6,7 @@ use nnunet_plugin_api::{Result, VarFactory};
 use super::block::{Block, BlockShape, stack};
 use super::config::{BlockKind, Layout, ModularConfig};
 use crate::layers::{Convolution, ConvolutionShape, Upsampling, leaky_relu};
-use crate::norm::Normalisation;
+use crate::norm::Normalization;
 use crate::unet::{DecoderLevel, Layer, layers};
 
 /// Builds the levels, the lowest resolution first, in the order of v1's state dict: the output of the full resolution
@@ -30,7 +30,7 @@ pub(super) fn build(vars: &mut dyn VarFactory, layout: &Layout) -> Result<Vec<De
 /// Logits of a level; with pre-activation blocks norm and nonlinearity come first.
 #[derive(Debug)]
 struct Output {
-    norm: Option<Normalisation>,
+    norm: Option<Normalization>,
     convolution: Convolution,
     slope: f64,
 }
@@ -60,7 +60,7 @@ impl Output {
             return Self::new(vars, layout, 0, None, name);
         }
         let first = "decoder.segmentation_conv_norm";
-        let norm = normalisation(vars, layout, 0, first)?;
+        let norm = normalization(vars, layout, 0, first)?;
         norm.second_name(vars, &format!("{name}.0"), first)?;
         Self::new(vars, layout, 0, Some(norm), &format!("{name}.2"))
     }
@@ -70,7 +70,7 @@ impl Output {
         if layout.family.decoder() != BlockKind::PreAct {
             return Self::new(vars, layout, stage, None, &name);
         }
-        let norm = normalisation(vars, layout, stage, &format!("{name}.0"))?;
+        let norm = normalization(vars, layout, stage, &format!("{name}.0"))?;
         Self::new(vars, layout, stage, Some(norm), &format!("{name}.2"))
     }
 
@@ -78,7 +78,7 @@ impl Output {
         vars: &mut dyn VarFactory,
         layout: &Layout,
         stage: usize,
-        norm: Option<Normalisation>,
+        norm: Option<Normalization>,
         name: &str,
     ) -> Result<Self> {
         let one = vec![1; layout.axes()];
@@ -101,11 +101,11 @@ impl Layer for Output {
     }
 }
 
-fn normalisation(
+fn normalization(
     vars: &mut dyn VarFactory,
     layout: &Layout,
     stage: usize,
     name: &str,
-) -> Result<Normalisation> {
-    Normalisation::of_features(vars, name, layout.config.norm, (layout.features[stage], layout.axes()))
+) -> Result<Normalization> {
+    Normalization::of_features(vars, name, layout.config.norm, (layout.features[stage], layout.axes()))
 }

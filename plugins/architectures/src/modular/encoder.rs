@@ -6,7 +6,7 @@ use nnunet_plugin_api::{Result, VarFactory};
 use super::block::{BlockShape, stack};
 use super::config::{BlockKind, Layout};
 use crate::layers::{Convolution, ConvolutionShape, leaky_relu};
-use crate::norm::Normalisation;
+use crate::norm::Normalization;
 use crate::unet::{Layer, Layers, layers};
 
 /// Builds the stages; the stem belongs to the first.
@@ -37,7 +37,7 @@ pub(super) fn build(vars: &mut dyn VarFactory, layout: &Layout) -> Result<Vec<La
 #[derive(Debug)]
 struct Stem {
     convolution: Convolution,
-    norm: Option<Normalisation>,
+    norm: Option<Normalization>,
     slope: f64,
 }
 
@@ -61,7 +61,7 @@ fn stem(vars: &mut dyn VarFactory, layout: &Layout, kind: BlockKind) -> Result<O
     let shape = ConvolutionShape { input: layout.input, output, kernel: &three, stride: &one, bias: false };
     let convolution = Convolution::new(vars, "encoder.initial_conv", &shape, layout.config.init_slope)?;
     let norm = (kind == BlockKind::Residual)
-        .then(|| Normalisation::new(vars, "encoder.initial_norm", layout.config.norm, &shape))
+        .then(|| Normalization::new(vars, "encoder.initial_norm", layout.config.norm, &shape))
         .transpose()?;
     Ok(Some(Stem { convolution, norm, slope: layout.config.negative_slope }))
 }

@@ -6,7 +6,7 @@ use nnunet_plugin_api::{Result, VarFactory};
 use super::config::{BlockKind, Layout};
 use super::{decoder, encoder};
 use crate::layers::leaky_relu;
-use crate::norm::Normalisation;
+use crate::norm::Normalization;
 use crate::unet::{Layer, Unet, layers};
 
 /// Builds the network; the order of the calls is the order of v1's state dict.
@@ -26,7 +26,7 @@ fn skip_norms(vars: &mut dyn VarFactory, layout: &Layout) -> Result<Vec<NormAndR
         .map(|i| {
             let features = (layout.features[i], layout.axes());
             let name = format!("norm_nonlins.{i}.0");
-            let norm = Normalisation::of_features(vars, &name, layout.config.norm, features)?;
+            let norm = Normalization::of_features(vars, &name, layout.config.norm, features)?;
             Ok(NormAndRectifier { norm, slope })
         })
         .collect()
@@ -34,7 +34,7 @@ fn skip_norms(vars: &mut dyn VarFactory, layout: &Layout) -> Result<Vec<NormAndR
 
 #[derive(Debug)]
 struct NormAndRectifier {
-    norm: Normalisation,
+    norm: Normalization,
     slope: f64,
 }
 

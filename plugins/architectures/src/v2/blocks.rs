@@ -4,7 +4,7 @@ use nnunet_plugin_api::tch::Tensor;
 use nnunet_plugin_api::{Result, VarFactory};
 
 use crate::layers::{Convolution, ConvolutionShape, average_pool, leaky_relu};
-use crate::norm::{Norm, Normalisation};
+use crate::norm::{Norm, Normalization};
 use crate::unet::Layer;
 
 /// Slope of the leaky rectifier.
@@ -14,7 +14,7 @@ pub(super) const SLOPE: f64 = 0.01;
 #[derive(Debug)]
 pub(super) struct NormedConvolution {
     convolution: Convolution,
-    norm: Normalisation,
+    norm: Normalization,
 }
 
 impl NormedConvolution {
@@ -26,7 +26,7 @@ impl NormedConvolution {
     ) -> Result<Self> {
         Ok(Self {
             convolution: Convolution::new(vars, &format!("{name}.conv"), shape, SLOPE)?,
-            norm: Normalisation::new(vars, &format!("{name}.norm"), norm, shape)?,
+            norm: Normalization::new(vars, &format!("{name}.norm"), norm, shape)?,
         })
     }
 

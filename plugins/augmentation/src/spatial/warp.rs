@@ -59,8 +59,8 @@ impl Warp {
         let center = |size: [usize; 3]| size.map(|len| len as f64 / 2.0 - 0.5);
         Affine {
             matrix: std::array::from_fn(|i| std::array::from_fn(|j| turn[j][i] * self.scale[i])),
-            output_centre: center(patch),
-            input_centre: center(extent),
+            output_center: center(patch),
+            input_center: center(extent),
         }
     }
 

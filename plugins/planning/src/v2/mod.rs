@@ -9,5 +9,5 @@ mod procedure;
 mod spacing;
 
 pub use document::{Architecture, Configuration, ConfigurationEntry, Fingerprint, Inherited, Plans};
-pub use planners::{NAMES, registered_name};
+pub use planners::registered_name;
 pub use procedure::{DataSet, make_plans};

@@ -78,7 +78,7 @@ fn by_stage(given: &[usize], stages: usize) -> Vec<usize> {
 /// Plans the largest patch that fits into the GPU memory.
 ///
 /// # Errors
-/// Spacings that are not positive; a memory target that no patch fits.
+/// Returns an error if a spacing is not positive, or if no patch fits into the memory target.
 pub(super) fn plan(settings: &V2PlannerSettings, grid: &Grid<'_>) -> Result<Patch> {
     if grid.spacing.iter().any(|mm| !(mm.is_finite() && *mm > 0.0)) {
         return Err(Error::message(format!("the target spacing {:?} must be positive", grid.spacing)));

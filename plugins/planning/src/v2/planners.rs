@@ -1,12 +1,6 @@
 //! v2's planners as components: each is a few values on its parent.
 
-use nnunet_plugin_core::{
-    Component, Info, Kind, PlannerSettings, Registration, V2Network, V2PlannerSettings, V2Resampling,
-    inventory,
-};
-
-use crate::planners::FromTable;
-use crate::table::Table;
+use nnunet_plugin_core::{PlannerSettings, V2Network, V2PlannerSettings, V2Resampling, Variant, variants};
 
 /// v2's default planner. Its class is called as one of v1's is, which has the name in the registry.
 const ROOT: &str = "nnUNetPlanner";
@@ -45,18 +39,13 @@ fn own_data(settings: &mut PlannerSettings, plans: &str, resampling: V2Resamplin
     v2.resampling = resampling;
 }
 
-static TABLES: [Table; 9] = [
-    Table {
-        name: ROOT,
-        extends: "",
-        summary: "v2: the default (its class is ExperimentPlanner): plain U-Net for 8 GB.",
-        change: |settings| settings.v2 = Some(V2PlannerSettings::default()),
-    },
-    Table {
-        name: "ResEncUNetPlanner",
-        extends: ROOT,
-        summary: "v2: U-Net with a residual encoder for 8 GB.",
-        change: |settings| {
+variants! { Variant::planner;
+    "nnUNetPlanner" ("")
+        "v2: the default (its class is ExperimentPlanner): plain U-Net for 8 GB."
+        |settings| settings.v2 = Some(V2PlannerSettings::default());
+    "ResEncUNetPlanner" ("nnUNetPlanner")
+        "v2: U-Net with a residual encoder for 8 GB."
+        |settings| {
             let v2 = v2(settings);
             v2.plans_identifier = "nnUNetResEncUNetPlans".to_owned();
             v2.shares_data_with = Some("nnUNetPlans".to_owned());
@@ -66,74 +55,28 @@ static TABLES: [Table; 9] = [
             v2.blocks_encoder = vec![1, 3, 4, 6];
             v2.blocks_decoder = vec![1];
             v2.patch_for_batch_size = None;
-        },
-    },
-    Table {
-        name: "nnUNetPlannerResEncM",
-        extends: "ResEncUNetPlanner",
-        summary: "v2: residual encoder for GPUs of 9 to 11 GB.",
-        change: |settings| preset(settings, "nnUNetResEncUNetMPlans", 8.0, 680_000_000.0, 135_000_000.0),
-    },
-    Table {
-        name: "nnUNetPlannerResEncL",
-        extends: "ResEncUNetPlanner",
-        summary: "v2: residual encoder for GPUs of 24 GB.",
-        change: |settings| preset(settings, "nnUNetResEncUNetLPlans", 24.0, 2_100_000_000.0, 380_000_000.0),
-    },
-    Table {
-        name: "nnUNetPlannerResEncXL",
-        extends: "ResEncUNetPlanner",
-        summary: "v2: residual encoder for GPUs of 40 GB.",
-        change: |settings| preset(settings, "nnUNetResEncUNetXLPlans", 40.0, 3_600_000_000.0, 560_000_000.0),
-    },
-    Table {
-        name: "nnUNetPlannerResEncL_noResampling",
-        extends: "nnUNetPlannerResEncL",
-        summary: "v2: residual encoder for 24 GB; every case keeps its spacing.",
-        change: |settings| own_data(settings, "nnUNetResEncUNetLPlans_noResampling", V2Resampling::None),
-    },
-    Table {
-        name: "nnUNetPlannerResEncL_torchres",
-        extends: "nnUNetPlannerResEncL",
-        summary: "v2: residual encoder for 24 GB; PyTorch's linear resampling.",
-        change: |settings| own_data(settings, "nnUNetResEncUNetLPlans_torchres", V2Resampling::Torch),
-    },
-    Table {
-        name: "nnUNetPlannerResEncL_torchres_sepz",
-        extends: "nnUNetPlannerResEncL",
-        summary: "v2: the same with an axis of very coarse spacing apart.",
-        change: |settings| {
+        };
+    "nnUNetPlannerResEncM" ("ResEncUNetPlanner")
+        "v2: residual encoder for GPUs of 9 to 11 GB."
+        |settings| preset(settings, "nnUNetResEncUNetMPlans", 8.0, 680_000_000.0, 135_000_000.0);
+    "nnUNetPlannerResEncL" ("ResEncUNetPlanner")
+        "v2: residual encoder for GPUs of 24 GB."
+        |settings| preset(settings, "nnUNetResEncUNetLPlans", 24.0, 2_100_000_000.0, 380_000_000.0);
+    "nnUNetPlannerResEncXL" ("ResEncUNetPlanner")
+        "v2: residual encoder for GPUs of 40 GB."
+        |settings| preset(settings, "nnUNetResEncUNetXLPlans", 40.0, 3_600_000_000.0, 560_000_000.0);
+    "nnUNetPlannerResEncL_noResampling" ("nnUNetPlannerResEncL")
+        "v2: residual encoder for 24 GB; every case keeps its spacing."
+        |settings| own_data(settings, "nnUNetResEncUNetLPlans_noResampling", V2Resampling::None);
+    "nnUNetPlannerResEncL_torchres" ("nnUNetPlannerResEncL")
+        "v2: residual encoder for 24 GB; PyTorch's linear resampling."
+        |settings| own_data(settings, "nnUNetResEncUNetLPlans_torchres", V2Resampling::Torch);
+    "nnUNetPlannerResEncL_torchres_sepz" ("nnUNetPlannerResEncL")
+        "v2: the same with an axis of very coarse spacing apart."
+        |settings| {
             own_data(settings, "nnUNetResEncUNetLPlans_torchres_sepz", V2Resampling::TorchSeparateZ);
-        },
-    },
-    Table {
-        name: "nnUNetPlanner_torchres",
-        extends: ROOT,
-        summary: "v2: plain U-Net for 8 GB; PyTorch's linear resampling.",
-        change: |settings| own_data(settings, "nnUNetPlans_torchres", V2Resampling::Torch),
-    },
-];
-
-/// Names of v2's planners.
-pub const NAMES: [&str; TABLES.len()] = {
-    let mut names = [""; TABLES.len()];
-    let mut i = 0;
-    while i < TABLES.len() {
-        names[i] = TABLES[i].name;
-        i += 1;
-    }
-    names
-};
-
-fn component<const I: usize>() -> Component {
-    let table = &TABLES[I];
-    Component::planner(Info::new(Kind::Planner, table.name, table.summary), |_| {
-        Ok(Box::new(FromTable(table)))
-    })
+        };
+    "nnUNetPlanner_torchres" ("nnUNetPlanner")
+        "v2: plain U-Net for 8 GB; PyTorch's linear resampling."
+        |settings| own_data(settings, "nnUNetPlans_torchres", V2Resampling::Torch);
 }
-
-macro_rules! submit {
-    ($($i:literal)*) => { $(inventory::submit!(Registration(component::<$i>));)* };
-}
-
-submit!(0 1 2 3 4 5 6 7 8);

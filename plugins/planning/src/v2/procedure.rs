@@ -38,7 +38,7 @@ pub struct DataSet {
 /// Plans for a data set of v2.
 ///
 /// # Errors
-/// A planner that is for v1's tasks only; what its hooks return; a patch that cannot be planned.
+/// Returns an error if the planner is for tasks of v1, if no patch can be planned, or the error of a hook.
 pub fn make_plans(planner: &Resolved, data: &DataSet, fingerprint: &Fingerprint) -> Result<Plans> {
     let name = planner.names.last().map_or("", String::as_str);
     let mut settings = planner.settings.v2.clone().ok_or_else(|| {

@@ -54,7 +54,8 @@ impl Recipe<'_> {
 /// Preprocesses a cropped case; `spacing` is its own, (z, y, x). The result is in transposed axis order.
 ///
 /// # Errors
-/// What the preprocessor's hook or a normalization returns; a number of channels the plans do not have.
+/// Returns the error of the preprocessor's hook or of a normalization, or an error if the number of channels is not
+/// that of the plans.
 pub fn preprocess(recipe: &Recipe<'_>, cropped: Cropped, spacing: [f64; 3]) -> Result<CaseArrays> {
     let order = recipe.transpose_forward;
     let Cropped { data, seg, .. } = cropped;

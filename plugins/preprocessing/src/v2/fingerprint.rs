@@ -36,7 +36,7 @@ pub struct Intensities {
 /// Draws foreground voxels of every channel of a cropped case.
 ///
 /// # Errors
-/// An intensity or label that is no number; more voxels than 32 bits count.
+/// Returns an error if an intensity or a label is NaN, or if there are more voxels than 32 bits can count.
 pub fn sample_foreground(
     data: ArrayView4<'_, f32>,
     seg: ArrayView3<'_, f32>,

@@ -3,9 +3,11 @@
 use serde_json::json;
 
 use super::{choice, network};
-use crate::table::trainers;
+use nnunet_plugin_api::variants;
 
-trainers! {
+use crate::table::trainer;
+
+variants! { trainer;
     "nnUNetTrainerV2_DA2" ("nnUNetTrainerV2") "Augmentation DA2: each axis is scaled and rotated on its own, brightness."
         |b, _| b.augmentation = choice("DA2", json!({}));
     "nnUNetTrainerV2_DA3" ("nnUNetTrainerV2") "Augmentation DA3: stronger, with elastic deformation."

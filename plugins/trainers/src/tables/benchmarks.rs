@@ -4,7 +4,9 @@ use nnunet_plugin_api::vocabulary::Blueprint;
 use serde_json::json;
 
 use super::choice;
-use crate::table::trainers;
+use nnunet_plugin_api::variants;
+
+use crate::table::trainer;
 
 fn speed_test(b: &mut Blueprint, epochs: usize) {
     b.max_num_epochs = epochs;
@@ -24,7 +26,7 @@ fn cross_entropy(b: &mut Blueprint) {
     b.loss = choice("RobustCrossEntropyLoss", json!({}));
 }
 
-trainers! {
+variants! { trainer;
     "nnUNetTrainerV2_2epochs" ("nnUNetTrainerV2") "2 epochs to measure speed; keeps no model."
         |b, _| speed_test(b, 2);
     "nnUNetTrainerV2_5epochs" ("nnUNetTrainerV2") "5 epochs to measure speed; keeps no model."

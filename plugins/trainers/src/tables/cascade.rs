@@ -3,7 +3,9 @@
 use nnunet_plugin_api::vocabulary::Blueprint;
 use serde_json::{Value, json};
 
-use crate::table::trainers;
+use nnunet_plugin_api::variants;
+
+use crate::table::trainer;
 
 /// Changes of the transform that disturbs the first stage's masks.
 fn disturb(b: &mut Blueprint, parameters: Value) {
@@ -27,7 +29,7 @@ fn keep_components(b: &mut Blueprint) {
     disturb(b, json!({ "cascade_remove_conn_comp_p": 0.0 }));
 }
 
-trainers! {
+variants! { trainer;
     "nnUNetTrainerV2CascadeFullRes" ("nnUNetTrainerV2") "The second stage of a cascade."
         |_, _| {};
     "nnUNetTrainerV2CascadeFullRes_noConnComp" ("nnUNetTrainerV2CascadeFullRes") "No component is removed."

@@ -1,8 +1,10 @@
 //! The same trainers under other names, for repeated trainings.
 
-use crate::table::trainers;
+use nnunet_plugin_api::variants;
 
-trainers! {
+use crate::table::trainer;
+
+variants! { trainer;
     "nnUNetTrainerV2_copy1" ("nnUNetTrainerV2") "The same, for another run." |_, _| {};
     "nnUNetTrainerV2_copy2" ("nnUNetTrainerV2") "The same, for another run." |_, _| {};
     "nnUNetTrainerV2_copy3" ("nnUNetTrainerV2") "The same, for another run." |_, _| {};

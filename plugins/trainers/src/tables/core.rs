@@ -4,9 +4,11 @@ use nnunet_plugin_api::vocabulary::{LearningRateSchedule, Optimizer, Patience, P
 use serde_json::json;
 
 use super::choice;
-use crate::table::trainers;
+use nnunet_plugin_api::variants;
 
-trainers! {
+use crate::table::trainer;
+
+variants! { trainer;
     "nnUNetTrainerV2" ("")
         "v1's default: SGD, poly schedule, Dice and cross entropy, deep supervision."
         |_, _| {};

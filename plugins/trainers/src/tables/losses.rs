@@ -3,16 +3,18 @@
 use serde_json::json;
 
 use super::choice;
-use crate::table::trainers;
+use nnunet_plugin_api::variants;
 
-trainers! {
+use crate::table::trainer;
+
+variants! { trainer;
     "nnUNetTrainerV2_ForceBD" ("nnUNetTrainerV2") "Dice over the batch."
         |b, _| b.batch_dice = Some(true);
     "nnUNetTrainerV2_ForceSD" ("nnUNetTrainerV2") "Dice of every sample."
         |b, _| b.batch_dice = Some(false);
     "nnUNetTrainerV2_Loss_CE" ("nnUNetTrainerV2") "Cross entropy."
         |b, _| b.loss = choice("RobustCrossEntropyLoss", json!({}));
-    "nnUNetTrainerV2_Loss_CEGDL" ("nnUNetTrainerV2") "Generalised Dice and cross entropy."
+    "nnUNetTrainerV2_Loss_CEGDL" ("nnUNetTrainerV2") "Generalized Dice and cross entropy."
         |b, _| b.loss = choice("GDL_and_CE_loss", json!({}));
     "nnUNetTrainerV2_Loss_Dice" ("nnUNetTrainerV2") "Dice."
         |b, _| b.loss = choice("SoftDiceLoss", json!({}));

@@ -4,7 +4,9 @@ use nnunet_plugin_api::vocabulary::Blueprint;
 use serde_json::json;
 
 use super::{choice, network};
-use crate::table::trainers;
+use nnunet_plugin_api::variants;
+
+use crate::table::trainer;
 
 /// The residual encoder; all its outputs count in the loss.
 fn residual(b: &mut Blueprint) {
@@ -12,7 +14,7 @@ fn residual(b: &mut Blueprint) {
     b.supervise_lowest = true;
 }
 
-trainers! {
+variants! { trainer;
     "nnUNetTrainerV2_3ConvPerStage" ("nnUNetTrainerV2") "Three convolutions per stage, 24 features."
         |b, _| network(b, json!({"conv_per_stage": 3, "base_num_features": 24}));
     "nnUNetTrainerV2_3ConvPerStageSameFilters" ("nnUNetTrainerV2") "Three convolutions per stage."
@@ -29,20 +31,20 @@ trainers! {
         |b, _| network(b, json!({"negative_slope": 0.2, "init_slope": 0.0}));
     "nnUNetTrainerV2_Mish" ("nnUNetTrainerV2") "Mish."
         |b, _| network(b, json!({"nonlinearity": "mish", "init_slope": 0.0}));
-    "nnUNetTrainerV2_NoNormalization" ("nnUNetTrainerV2") "No normalisation in the network."
+    "nnUNetTrainerV2_NoNormalization" ("nnUNetTrainerV2") "No normalization in the network."
         |b, _| network(b, json!({"norm": "none"}));
     "nnUNetTrainerV2_NoNormalization_lr1en3" ("nnUNetTrainerV2_NoNormalization")
-        "No normalisation in the network, learning rate 1e-3."
+        "No normalization in the network, learning rate 1e-3."
         |b, _| b.initial_lr = 1e-3;
     "nnUNetTrainerV2_ReLU" ("nnUNetTrainerV2") "Rectifier."
         |b, _| network(b, json!({"negative_slope": 0.0}));
     "nnUNetTrainerV2_ReLU_biasInSegOutput" ("nnUNetTrainerV2") "Rectifier, outputs with bias."
         |b, _| network(b, json!({"negative_slope": 0.0, "seg_output_bias": true}));
-    "nnUNetTrainerV2_ReLU_convReLUIN" ("nnUNetTrainerV2") "Rectifier before the normalisation."
+    "nnUNetTrainerV2_ReLU_convReLUIN" ("nnUNetTrainerV2") "Rectifier before the normalization."
         |b, _| network(b, json!({"negative_slope": 0.0, "norm_last": true}));
     "nnUNetTrainerV2_lReLU_biasInSegOutput" ("nnUNetTrainerV2") "Outputs with bias."
         |b, _| network(b, json!({"init_slope": 0.0, "seg_output_bias": true}));
-    "nnUNetTrainerV2_lReLU_convReLUIN" ("nnUNetTrainerV2") "Leaky rectifier before the normalisation."
+    "nnUNetTrainerV2_lReLU_convReLUIN" ("nnUNetTrainerV2") "Leaky rectifier before the normalization."
         |b, _| network(b, json!({"norm_last": true}));
     "nnUNetTrainerV2_allConv3x3" ("nnUNetTrainerV2") "Kernels of 3 on all axes."
         |b, _| network(b, json!({"all_conv_3": true}));

@@ -1,8 +1,10 @@
-//! Other optimisers and schedules.
+//! Other optimizers and schedules.
 
 use nnunet_plugin_api::vocabulary::{Blueprint, LearningRateSchedule, MomentumSchedule, Optimizer, Patience};
 
-use crate::table::trainers;
+use nnunet_plugin_api::variants;
+
+use crate::table::trainer;
 
 /// Exponent of v1's polynomial decay.
 const EXPONENT: f64 = 0.9;
@@ -37,7 +39,7 @@ fn cycle(b: &mut Blueprint, length: usize, highest: f64) {
     };
 }
 
-trainers! {
+variants! { trainer;
     "nnUNetTrainerV2_Adam" ("nnUNetTrainerV2") "Adam."
         |b, _| adam(b);
     "nnUNetTrainerV2_Adam_nnUNetTrainerlr" ("nnUNetTrainerV2_Adam") "Adam, learning rate 3e-4."

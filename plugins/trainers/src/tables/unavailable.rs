@@ -10,9 +10,9 @@ macro_rules! unavailable {
 
 unavailable! {
     "nnUNetTrainerCascadeFullRes"
-        "in v1 it never makes an optimiser and dies in the first step; use nnUNetTrainerV2CascadeFullRes";
+        "in v1 it never creates an optimizer and fails in the first step; use nnUNetTrainerV2CascadeFullRes";
     "nnUNetTrainerNoDA"
-        "in v1 it never makes an optimiser and dies in the first step; use nnUNetTrainerV2_noDataAugmentation";
+        "in v1 it never creates an optimizer and fails in the first step; use nnUNetTrainerV2_noDataAugmentation";
     "nnUNetTrainerV2_softDeepSupervision"
         "its loss is in a private package of v1's authors; use nnUNetTrainerV2";
     "nnUNetTrainerV2_fullEvals"

@@ -1,4 +1,4 @@
-//! Optimisers, with their state under the names of torch's state dict.
+//! Optimizers, with their state under the names of torch's state dict.
 
 mod adam;
 mod ranger;
@@ -20,7 +20,7 @@ pub trait Optimize: Debug + Send {
     /// One step.
     ///
     /// # Errors
-    /// What libtorch says.
+    /// Returns an error of libtorch.
     fn step(&mut self, store: &ParameterStore, learning_rate: f64) -> Result<()> {
         self.step_unless(store, learning_rate, None)
     }
@@ -29,7 +29,7 @@ pub trait Optimize: Debug + Send {
     /// optimizers leave the decision to the device; others read it, and so wait for the device.
     ///
     /// # Errors
-    /// What libtorch says.
+    /// Returns an error of libtorch.
     fn step_unless(
         &mut self,
         store: &ParameterStore,
@@ -52,7 +52,7 @@ pub trait Optimize: Debug + Send {
     /// Takes over the state of a trainable parameter, as [`Optimize::state`] gives it.
     ///
     /// # Errors
-    /// A value that is missing.
+    /// Returns an error if a value is missing.
     fn restore(&mut self, parameter: usize, state: State) -> Result<()>;
 
     /// Changes the momentum where there is one.
@@ -77,7 +77,7 @@ pub enum Setting {
 /// A value of a parameter's state.
 #[derive(Debug)]
 pub enum StateValue {
-    /// A tensor; steps of torch's own optimisers are tensors without axes.
+    /// A tensor; steps of torch's own optimizers are tensors without axes.
     Tensor(Tensor),
     /// A count.
     Count(i64),
@@ -86,7 +86,7 @@ pub enum StateValue {
 /// State of one parameter, in torch's order.
 pub type State = Vec<(String, StateValue)>;
 
-/// The optimiser of a blueprint.
+/// The optimizer of a blueprint.
 #[must_use]
 pub fn optimizer(blueprint: &Blueprint, store: &ParameterStore) -> Box<dyn Optimize> {
     let (parameters, weight_decay) = (store.trainable().count(), blueprint.weight_decay);
@@ -156,7 +156,7 @@ fn take(state: &mut State, name: &str) -> Option<StateValue> {
 fn take_tensor(state: &mut State, name: &str) -> Result<Tensor> {
     match take(state, name) {
         Some(StateValue::Tensor(tensor)) => Ok(tensor),
-        _ => Err(nnunet_plugin_api::Error::message(format!("the optimiser's state lacks `{name}`"))),
+        _ => Err(nnunet_plugin_api::Error::message(format!("the optimizer's state lacks `{name}`"))),
     }
 }
 
@@ -165,6 +165,6 @@ fn take_step(state: &mut State) -> Result<i64> {
     Ok(match take(state, "step") {
         Some(StateValue::Count(step)) => step,
         Some(StateValue::Tensor(step)) => f64::try_from(step)? as i64,
-        None => return Err(nnunet_plugin_api::Error::message("the optimiser's state lacks `step`")),
+        None => return Err(nnunet_plugin_api::Error::message("the optimizer's state lacks `step`")),
     })
 }

@@ -20,6 +20,22 @@ pub(crate) fn edges(modules: &Modules) -> Vec<BTreeSet<usize>> {
     (0..modules.all.len()).map(uses).collect()
 }
 
+/// For every module the modules beside it (with the same parent) that it uses, each with all files below it.
+pub(crate) fn between_siblings(modules: &Modules, edges: &[BTreeSet<usize>]) -> Vec<BTreeSet<usize>> {
+    let mut between = vec![BTreeSet::new(); modules.all.len()];
+    for (from, targets) in edges.iter().enumerate() {
+        for to in targets {
+            let (from, to) = (&modules.all[from].path, &modules.all[*to].path);
+            let common = from.iter().zip(to).take_while(|(a, b)| a == b).count();
+            // A parent and a module inside of it are no siblings.
+            if let (Some(from), Some(to)) = (from.get(..=common), to.get(..=common)) {
+                between[modules.by_path[from]].insert(modules.by_path[to]);
+            }
+        }
+    }
+    between
+}
+
 /// What a file makes visible under a name of its own.
 struct Names {
     defined: BTreeSet<String>,

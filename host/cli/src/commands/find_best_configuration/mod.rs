@@ -41,7 +41,7 @@ pub struct Args {
     /// Compare single models only.
     #[arg(long = "disable_ensembling")]
     disable_ensembling: bool,
-    /// Look for no postprocessing.
+    /// Do not determine a postprocessing.
     #[arg(long = "disable_postprocessing")]
     disable_postprocessing: bool,
     /// Use models whose postprocessing has not been determined as they are.

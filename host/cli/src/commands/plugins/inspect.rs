@@ -4,9 +4,9 @@ use anyhow::{Result, ensure};
 use nnunet_engine::plugin::Plugin;
 use nnunet_engine::registry::Entry;
 use nnunet_engine::session::Session;
-use nnunet_engine::suggestion::did_you_mean;
 use nnunet_engine::{inline_toml, reference};
 use nnunet_plugin_core::Kind;
+use nnunet_plugin_core::suggestion::did_you_mean;
 use serde_json::json;
 
 use crate::report;
@@ -66,7 +66,7 @@ fn facts(plugin: &Plugin) {
     for (what, value) in [
         ("file", plugin.path.display().to_string()),
         ("sha256", plugin.sha256.clone()),
-        ("license", about.licence.clone()),
+        ("license", about.license.clone()),
         ("ABI", about.abi.clone()),
         ("built by", about.rustc.clone()),
         ("libtorch", torch.to_owned()),

@@ -1,6 +1,5 @@
 //! `plugins`: lists, inspects, creates, checks and installs plugins.
 
-pub mod check;
 mod docs;
 mod inspect;
 mod install;
@@ -10,13 +9,14 @@ mod new;
 mod pin;
 mod probe;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Subcommand;
 
+use crate::commands::TensorCommands;
 use crate::global_options::GlobalOptions;
-use crate::tensor_commands::TensorCommands;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -34,7 +34,10 @@ enum Command {
     /// Print the reference of all components in use, as Markdown.
     Docs(docs::Args),
     /// Test a plugin: handshake, manifest, and every component with unusual inputs, repeatedly and on several threads.
-    Check(check::Args),
+    Check {
+        /// The plugin.
+        file: PathBuf,
+    },
     /// Create a crate for a new plugin.
     New(new::Args),
     /// Build a plugin's crate and copy it to the user's plugin folder.
@@ -53,7 +56,7 @@ pub(crate) fn run(args: &Args, options: &GlobalOptions, tensors: &impl TensorCom
         Command::List(args) => list::run(args, &session()?),
         Command::Inspect(args) => inspect::run(args, &session()?),
         Command::Docs(args) => docs::run(args, &session()?),
-        Command::Check(args) => return tensors.check_plugin(args),
+        Command::Check { file } => return tensors.check_plugin(file),
         Command::New(args) => new::run(args),
         Command::Install(args) => install::run(args),
         Command::Pin(args) => pin::run(args, options),

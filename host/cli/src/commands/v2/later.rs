@@ -13,6 +13,6 @@ pub struct Args {
 
 pub(super) fn refuse(name: &str) -> Result<()> {
     bail!(
-        "nnUNetv2_{name} is not there yet; use the original's, which reads the data and plans that are made here"
+        "nnUNetv2_{name} is not available yet; use the command of nnU-Net v2, which reads the data and plans made here"
     )
 }

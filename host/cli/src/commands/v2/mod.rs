@@ -1,8 +1,6 @@
 //! The commands of nnU-Net v2, `nnunet v2 NAME` or, through a link, `nnUNetv2_NAME`.
 
 mod apply_postprocessing;
-#[cfg(test)]
-mod callers;
 mod convert;
 mod effort;
 mod ensemble;
@@ -23,8 +21,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
+use crate::commands::TensorCommands;
 use crate::global_options::GlobalOptions;
-use crate::tensor_commands::TensorCommands;
 
 pub use link::{COMMANDS, PREFIX, check};
 
@@ -50,13 +48,13 @@ pub enum Command {
     ConvertMsd(convert::Msd),
     /// Turn a data set into a task of v1.
     ConvertToTask(convert::ToTask),
-    /// Not there yet.
+    /// Not available yet.
     Train(later::Args),
-    /// Not there yet.
+    /// Not available yet.
     FindBestConfiguration(later::Args),
-    /// Not there yet.
+    /// Not available yet.
     DeterminePostprocessing(later::Args),
-    /// Not there yet.
+    /// Not available yet.
     AccumulateCrossvalResults(later::Args),
     /// Apply a postprocessing to a folder of label maps.
     ApplyPostprocessing(apply_postprocessing::Args),

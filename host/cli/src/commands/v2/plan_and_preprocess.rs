@@ -7,7 +7,7 @@ use nnunet_engine::session::Session;
 use super::effort::{Effort, for_each};
 use super::extract_fingerprint::{EXTRACTOR, check_extractor, extract};
 use super::plan_experiment::{Planning, plan_one};
-use super::preprocess::{Chosen, preprocess_one};
+use super::preprocess::{Configurations, preprocess_one};
 
 /// Arguments of v2's command.
 #[derive(Debug, clap::Args)]
@@ -34,7 +34,7 @@ pub struct Args {
     #[command(flatten)]
     planning: Planning,
     #[command(flatten)]
-    chosen: Chosen,
+    chosen: Configurations,
     #[command(flatten)]
     effort: Effort,
 }

@@ -8,11 +8,11 @@ use anyhow::Result;
 use nnunet_data::memory;
 use nnunet_formats::json::{self, Json};
 
+use crate::commands::TensorCommands;
 use crate::commands::device::DeviceChoice;
 use crate::commands::postprocessing_choice::PostprocessingChoice;
 use crate::commands::predict::{self as common, AllInGpu, Mode, Precision};
 use crate::global_options::GlobalOptions;
-use crate::tensor_commands::TensorCommands;
 
 /// Arguments of `nnUNetv2_predict`.
 #[derive(Debug, clap::Args)]

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use nnunet_data::components;
-use nnunet_data::v2::{Folders, Job, PlansFile, RawDataset, copy_truths, preprocess};
+use nnunet_data::v2::{Folders, Job, PlansFile, RawDataset, copy_reference_labels, preprocess};
 use nnunet_engine::session::Session;
 
 use super::effort::{Effort, for_each};
@@ -19,7 +19,7 @@ pub struct Args {
     #[arg(long = "plans_name", default_value = "nnUNetPlans", value_name = "NAME")]
     plans_name: String,
     #[command(flatten)]
-    chosen: Chosen,
+    chosen: Configurations,
     #[command(flatten)]
     effort: Effort,
 }
@@ -27,7 +27,7 @@ pub struct Args {
 /// Which configurations, and how many cases at a time.
 #[derive(Debug, clap::Args)]
 #[command(rename_all = "snake_case")]
-pub(super) struct Chosen {
+pub(super) struct Configurations {
     /// Configurations; those that a data set does not have are skipped.
     #[arg(short = 'c', num_args = 1.., default_values = ["2d", "3d_fullres", "3d_lowres"], value_name = "NAME")]
     configurations: Vec<String>,
@@ -36,12 +36,12 @@ pub(super) struct Chosen {
     processes: Vec<usize>,
 }
 
-impl Chosen {
+impl Configurations {
     fn with_processes(&self) -> Result<Vec<(&str, usize)>> {
         let names = self.configurations.iter().map(String::as_str);
-        let usual = |name: &str| if matches!(name, "2d" | "3d_lowres") { 8 } else { 4 };
+        let default = |name: &str| if matches!(name, "2d" | "3d_lowres") { 8 } else { 4 };
         Ok(match self.processes[..] {
-            [] => names.map(|name| (name, usual(name))).collect(),
+            [] => names.map(|name| (name, default(name))).collect(),
             [one] => names.map(|name| (name, one)).collect(),
             ref several => {
                 let (wanted, found) = (self.configurations.len(), several.len());
@@ -67,7 +67,7 @@ pub(super) fn preprocess_one(
     dataset: &str,
     folders: &Folders,
     plans_name: &str,
-    chosen: &Chosen,
+    chosen: &Configurations,
     effort: &Effort,
     session: &Session,
 ) -> Result<()> {
@@ -102,5 +102,5 @@ pub(super) fn preprocess_one(
         report::line(&format!("preprocessing {} for {name} into {}", places.name, folder.display()));
         preprocess(&job, &folder, effort.limits(processes))?;
     }
-    copy_truths(&raw, &places.preprocessed)
+    copy_reference_labels(&raw, &places.preprocessed)
 }

@@ -17,7 +17,7 @@ use crate::{
 /// The components of a plugin's table.
 ///
 /// # Errors
-/// A table of another version, or a description that is not JSON.
+/// Returns an error if the table is of another version, or if a description is not JSON.
 pub fn components(table: &'static CPlugin) -> Result<Vec<(Info, &'static CComponent)>> {
     if table.size < size_of::<CPlugin>() || table.components.is_null() {
         return Err(Error::message(format!("its C table has {} bytes; rebuild the plugin", table.size)));
@@ -42,11 +42,11 @@ pub fn components(table: &'static CPlugin) -> Result<Vec<(Info, &'static CCompon
         .collect()
 }
 
-/// Turns an entry of a plugin's table into an entry of the registry. `sized` says whether the plugin is of ABI 1.2 or later,
-/// where every struct begins with its size.
+/// Turns an entry of a plugin's table into an entry of the registry. `sized` says whether the plugin is of ABI 1.2 or
+/// later, where every struct begins with its size.
 ///
 /// # Errors
-/// A kind that does not cross here.
+/// Returns an error if the C interface does not support the kind.
 pub fn import(info: Info, component: &'static CComponent, plugin: &str, sized: bool) -> Result<Component> {
     let label = format!("plugin {plugin}, {} {}", info.kind, info.name);
     macro_rules! made {
@@ -227,7 +227,7 @@ struct Placed {
 impl CObject {
     fn finite(&self, method: &'static str, values: &[f32]) -> Result<()> {
         match values.iter().find(|value| !value.is_finite()) {
-            Some(odd) => Err(self.named(method, Error::NotFinite(format!("intensity {odd}")))),
+            Some(value) => Err(self.named(method, Error::NotFinite(format!("intensity {value}")))),
             None => Ok(()),
         }
     }

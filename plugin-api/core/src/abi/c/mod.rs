@@ -1,5 +1,5 @@
 //! The C interface: a second way into the host, for plugins that are not Rust. Kinds whose data are arrays cross:
-//! postprocessors, normalisations, augmentations and image formats.
+//! postprocessors, normalizations, augmentations and image formats.
 
 mod import;
 mod object;

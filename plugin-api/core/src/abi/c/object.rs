@@ -141,9 +141,9 @@ unsafe extern "C" fn progress(what: *const c_char, done: u64, of: u64) {
 }
 
 extern "C" fn cancelled() -> bool {
-    crate::host::cancelled()
+    services().is_some_and(|services| (services.cancelled())())
 }
 
 extern "C" fn seed() -> u64 {
-    crate::host::seed()
+    services().map_or(0, |services| (services.seed())())
 }

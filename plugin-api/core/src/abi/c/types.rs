@@ -69,7 +69,7 @@ pub struct CIntensities {
     pub percentile_99_5: f64,
 }
 
-/// One channel of an image, normalised in place.
+/// One channel of an image, normalized in place.
 #[repr(C)]
 pub struct CChannel {
     /// Bytes of this struct.
@@ -156,7 +156,7 @@ pub struct CComponent {
     /// Postprocessors.
     pub apply:
         Option<unsafe extern "C" fn(object: *mut c_void, labels: *mut CLabels, error: *mut CError) -> i32>,
-    /// Normalisations.
+    /// Normalizations.
     pub normalize:
         Option<unsafe extern "C" fn(object: *mut c_void, channel: *mut CChannel, error: *mut CError) -> i32>,
     /// Augmentations: the sample keeps its size.

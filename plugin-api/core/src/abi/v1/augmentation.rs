@@ -134,7 +134,7 @@ fn check(sample: &Sample, channels: usize, context: &AugmentationContext) -> Res
         }
     }
     match sample.data.iter().find(|value| !value.is_finite()) {
-        Some(odd) => Err(Error::NotFinite(format!("intensity {odd}"))),
+        Some(value) => Err(Error::NotFinite(format!("intensity {value}"))),
         None => Ok(()),
     }
 }

@@ -1,26 +1,19 @@
-//! A made component on its way across the boundary. One layout with and without tensors: a plugin built without
-//! libtorch fits every host.
-
-use std::sync::Arc;
+//! A created component as it crosses the boundary. One layout with and without tensors: a plugin built without libtorch
+//! fits every host.
 
 use abi_stable::StableAbi;
-use abi_stable::std_types::RStr;
 
 use super::architecture::ArchitectureObject;
-use super::augmentation::{self, AugmentationObject};
-use super::format::{self, FormatObject};
+use super::augmentation::AugmentationObject;
+use super::format::FormatObject;
 use super::later::LaterObject;
-use super::logger::{self, LoggerObject};
+use super::logger::LoggerObject;
 use super::loss::LossObject;
-use super::normalization::{self, NormalizationObject};
-use super::planner::{self, PlannerObject};
-use super::postprocessor::{self, PostprocessorObject};
-use super::preprocessor::{self, PreprocessorObject};
-use super::received::surrounded;
-use super::root::PluginRootRef;
+use super::normalization::NormalizationObject;
+use super::planner::PlannerObject;
+use super::postprocessor::PostprocessorObject;
+use super::preprocessor::PreprocessorObject;
 use super::trainer::TrainerObject;
-use super::{AbiResult, contain, to_abi};
-use crate::{Component, Config, Error, Factory, Info, Kind, Result};
 
 /// A component of any kind. Frozen: kinds of later minors cross as the last variant.
 #[repr(u8)]
@@ -38,7 +31,7 @@ pub enum Created {
     Loss(LossObject),
     /// A trainer.
     Trainer(TrainerObject),
-    /// A normalisation.
+    /// A normalization.
     Normalization(NormalizationObject),
     /// An augmentation.
     Augmentation(AugmentationObject),
@@ -48,105 +41,4 @@ pub enum Created {
     Logger(LoggerObject),
     /// A component of a kind that this minor does not know.
     Later(LaterObject),
-}
-
-/// Makes a component and wraps it for the boundary.
-pub(super) fn create(factory: &Factory, config: &Config) -> Result<Created> {
-    match factory {
-        Factory::Planner(make) => Ok(Created::Planner(planner::export(make(config)?))),
-        Factory::Preprocessor(make) => Ok(Created::Preprocessor(preprocessor::export(make(config)?))),
-        Factory::Normalization(make) => Ok(Created::Normalization(normalization::export(make(config)?))),
-        Factory::Format(make) => Ok(Created::Format(format::export(make(config)?))),
-        Factory::Logger(make) => Ok(Created::Logger(logger::export(make(config)?))),
-        Factory::Postprocessor(make) => Ok(Created::Postprocessor(postprocessor::export(make(config)?))),
-        Factory::Augmentation(make) => Ok(Created::Augmentation(augmentation::export(make(config)?))),
-        Factory::Tensors(factory) => factory.create(config),
-        Factory::Elsewhere => Err(Error::message("needs tensors, which this program does not have")),
-    }
-}
-
-/// Turns an entry of a plugin's manifest into an entry of the registry: its factory calls the plugin and implements the
-/// author's trait on what comes back. `plugin` is put in front of every error.
-pub type Import = fn(root: PluginRootRef, info: Info, plugin: &str) -> Component;
-
-/// The other side's `create` for one component.
-pub type Create = Arc<dyn Fn(&Config) -> AbiResult<Created> + Send + Sync>;
-
-/// Makes a component on the other side.
-///
-/// # Errors
-/// The error of the other side, with `label` in front.
-pub fn created(create: &Create, config: &Config, label: &str) -> Result<Created> {
-    surrounded(label, "create", || create(config)).map_err(|error| error.within(label))
-}
-
-/// The error for a component of another kind than the manifest promises.
-#[must_use]
-pub fn another_kind(label: &str) -> Error {
-    Error::message(format!("{label}: the plugin made another kind of component"))
-}
-
-macro_rules! factory {
-    ($variant:ident, $import:path, $create:ident, $label:ident) => {
-        Factory::$variant(Box::new(move |config| match created(&$create, config, &$label)? {
-            Created::$variant(object) => $import(object, $label.clone()),
-            _ => Err(another_kind(&$label)),
-        }))
-    };
-}
-
-/// An [`Import`] for programs without tensors: architectures, losses and trainers are known by name only.
-#[must_use]
-pub fn import(root: PluginRootRef, info: Info, plugin: &str) -> Component {
-    let create = calling(root, &info);
-    without_tensors(create, info, plugin)
-}
-
-/// The same component behind both adapters, in this image: every call goes the way it would go to a plugin. For tests
-/// and measurements. Components that need tensors are left as they are: nnunet-plugin-torch has this function for them.
-#[must_use]
-pub fn through_adapters(component: Component, plugin: &str) -> Component {
-    if matches!(component.factory, Factory::Elsewhere | Factory::Tensors(_)) {
-        return component;
-    }
-    let (info, create) = creating(component);
-    without_tensors(create, info, plugin)
-}
-
-/// A component's description, and its factory as a plugin's `create`.
-#[must_use]
-pub fn creating(component: Component) -> (Info, Create) {
-    let Component { info, factory } = component;
-    (info, Arc::new(move |config| contain(|| create(&factory, config))))
-}
-
-/// A plugin's `create`, for one entry of its manifest.
-#[must_use]
-pub fn calling(root: PluginRootRef, info: &Info) -> Create {
-    let (kind, name) = (info.kind, info.name.to_string());
-    Arc::new(move |config| match super::json::encode(config) {
-        Ok(config) => (root.create())(RStr::from(kind.as_str()), RStr::from(&*name), config.as_rstr()),
-        Err(error) => to_abi(Err(error)),
-    })
-}
-
-/// What errors about a component of a plugin begin with.
-#[must_use]
-pub fn label(plugin: &str, info: &Info) -> String {
-    format!("plugin {plugin}, {} {}", info.kind, info.name)
-}
-
-fn without_tensors(create: Create, info: Info, plugin: &str) -> Component {
-    let label = label(plugin, &info);
-    let factory = match info.kind {
-        Kind::Planner => factory!(Planner, planner::import, create, label),
-        Kind::Preprocessor => factory!(Preprocessor, preprocessor::import, create, label),
-        Kind::Normalization => factory!(Normalization, normalization::import, create, label),
-        Kind::Format => factory!(Format, format::import, create, label),
-        Kind::Logger => factory!(Logger, logger::import, create, label),
-        Kind::Postprocessor => factory!(Postprocessor, postprocessor::import, create, label),
-        Kind::Augmentation => factory!(Augmentation, augmentation::import, create, label),
-        Kind::Architecture | Kind::Loss | Kind::Trainer => Factory::Elsewhere,
-    };
-    Component { info, factory }
 }

@@ -25,9 +25,9 @@ pub fn decode_settings<T: DeserializeOwned + Serialize + Default>(text: &str) ->
     let written: Config = decode(text)?;
     let mut known = object(&T::default())?;
     for (key, value) in written {
-        let Some(usual) = known.get_mut(&key).map(|slot| std::mem::replace(slot, value)) else { continue };
+        let Some(default) = known.get_mut(&key).map(|slot| std::mem::replace(slot, value)) else { continue };
         if T::deserialize(Value::Object(known.clone())).is_err() {
-            known.insert(key, usual);
+            known.insert(key, default);
         }
     }
     T::deserialize(Value::Object(known)).map_err(failed)

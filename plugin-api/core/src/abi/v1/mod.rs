@@ -8,11 +8,13 @@
 
 mod architecture;
 mod augmentation;
+mod create;
 mod created;
 mod epoch;
 mod format;
 mod guard;
 mod host;
+mod import;
 mod json;
 mod later;
 mod logger;
@@ -33,9 +35,9 @@ pub mod adapter {
         ArchitectureAbi, ArchitectureAbi_TO, ArchitectureObject, NetworkAbi, NetworkAbi_TO, NetworkObject,
         VarFactoryAbi,
     };
-    pub use super::created::{Create, another_kind, calling, created, creating, label};
     pub use super::epoch::EpochReportAbi;
     pub use super::guard::{Guarded, contain, from_abi};
+    pub use super::import::{Create, another_kind, calling, created, creating, label};
     pub use super::json::{apply_change, decode, decode_settings, encode, encode_change};
     pub use super::loss::{LossAbi, LossAbi_TO, LossObject};
     pub use super::received::{Received, ThreadModes, restore_modes_with, surrounded};
@@ -43,14 +45,14 @@ pub mod adapter {
     pub use super::trainer::{TrainerAbi, TrainerAbi_TO, TrainerObject};
 }
 
-pub use created::{Created, Import, import, through_adapters};
+pub use created::Created;
 pub use guard::{AbiError, ErrorCode, to_abi};
 pub(crate) use guard::{contain, from_abi};
 pub use host::{HostServices, HostServicesRef, Rounds};
 pub(crate) use host::{parallel_for as parallel_rounds, services};
+pub use import::{Import, import, through_adapters};
 pub use later::LaterObject;
 pub(crate) use received::surrounded;
-pub use received::with_running;
 pub use root::{ManifestEntry, PluginRoot, PluginRootRef, root_module};
 
 /// Result of every call across the boundary.

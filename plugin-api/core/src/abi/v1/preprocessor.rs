@@ -162,7 +162,7 @@ fn check(before: &CaseArrays, after: CaseArrays) -> Result<CaseArrays> {
         return Err(Error::shape("data", format!("{wanted} channels"), got));
     }
     match after.data.iter().find(|value| !value.is_finite()) {
-        Some(odd) => Err(Error::NotFinite(format!("intensity {odd}"))),
+        Some(value) => Err(Error::NotFinite(format!("intensity {value}"))),
         None => Ok(after),
     }
 }

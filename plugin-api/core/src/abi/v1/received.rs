@@ -1,11 +1,11 @@
 //! The host's side of every call: which component is running, libtorch's modes, and whose error it is.
 
-use std::cell::Cell;
 use std::sync::OnceLock;
 
 use super::AbiResult;
 use super::guard::from_abi;
 use crate::abi::crash::ensure_handler_stack;
+use crate::abi::running::Running;
 use crate::{Error, Result};
 
 /// An object that came from a plugin, and the words that errors about it begin with.
@@ -74,43 +74,4 @@ static MODES: OnceLock<ThreadModes> = OnceLock::new();
 /// From here on every call into a plugin leaves the thread's modes as they were.
 pub fn restore_modes_with(modes: ThreadModes) {
     let _ = MODES.set(modes);
-}
-
-/// Component and method, as addresses: a signal handler reads them when there is nothing else left.
-type Place = [(*const u8, usize); 2];
-
-const NOWHERE: Place = [(std::ptr::null(), 0); 2];
-
-thread_local! {
-    static RUNNING: Cell<Place> = const { Cell::new(NOWHERE) };
-}
-
-/// Marks this thread as inside a plugin until it is dropped.
-struct Running(Place);
-
-impl Running {
-    fn enter(label: &str, method: &'static str) -> Self {
-        let place = [(label.as_ptr(), label.len()), (method.as_ptr(), method.len())];
-        Self(RUNNING.replace(place))
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        RUNNING.set(self.0);
-    }
-}
-
-/// Hands component and method of the plugin call that this thread is in to `report`, if it is in one. Allocates nothing
-/// and takes no lock, so a signal handler may call it.
-pub fn with_running(report: impl FnOnce(&[u8], &[u8])) {
-    let [label, method] = RUNNING.get();
-    if label.0.is_null() {
-        return;
-    }
-    // SAFETY: both texts outlive the `Running` that put them there, and that one is still alive.
-    let texts = unsafe {
-        [std::slice::from_raw_parts(label.0, label.1), std::slice::from_raw_parts(method.0, method.1)]
-    };
-    report(texts[0], texts[1]);
 }

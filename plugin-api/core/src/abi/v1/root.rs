@@ -6,7 +6,8 @@ use abi_stable::prefix_type::PrefixTypeTrait;
 use abi_stable::sabi_types::VersionStrings;
 use abi_stable::std_types::{ROption, RStr, RString, RVec};
 
-use super::created::{Created, create};
+use super::create::create;
+use super::created::Created;
 use super::guard::contain;
 use super::host::{self, HostServicesRef};
 use super::{AbiResult, json};

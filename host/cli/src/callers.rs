@@ -4,10 +4,10 @@ use std::ffi::OsString;
 
 use clap::Parser;
 
-use super::Command as V2;
 use crate::arguments::normalize;
 use crate::cli::Cli;
 use crate::commands::Command;
+use crate::commands::v2::Command as V2;
 
 fn parsed(line: &[&str]) -> Command {
     let words = normalize(line.iter().map(OsString::from));

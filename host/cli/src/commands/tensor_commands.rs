@@ -1,13 +1,13 @@
 //! The commands that need tensors.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use nnunet_engine::component_set::ComponentSet;
 
-use crate::commands::device::DeviceChoice;
-use crate::commands::plugins::check;
-use crate::commands::{predict, train, trainers};
+use super::device::DeviceChoice;
+use super::{predict, train, trainers};
 use crate::doctor::Libtorch;
 use crate::global_options::GlobalOptions;
 
@@ -38,7 +38,7 @@ pub trait TensorCommands {
     ///
     /// # Errors
     /// Returns an error if the plugin cannot be loaded or a check fails.
-    fn check_plugin(&self, args: &check::Args) -> Result<ExitCode>;
+    fn check_plugin(&self, file: &Path) -> Result<ExitCode>;
 
     /// Describes the libtorch of the program with tensors, and whether it can use a device.
     ///

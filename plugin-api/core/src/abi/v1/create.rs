@@ -1,0 +1,23 @@
+//! Creates a component in the plugin and wraps it for the boundary.
+
+use super::created::Created;
+use super::{augmentation, format, logger, normalization, planner, postprocessor, preprocessor};
+use crate::{Config, Error, Factory, Result};
+
+/// Makes a component and wraps it for the boundary.
+pub(super) fn create(factory: &Factory, config: &Config) -> Result<Created> {
+    match factory {
+        Factory::Planner(make) => Ok(Created::Planner(planner::export(make(config)?))),
+        Factory::Preprocessor(make) => Ok(Created::Preprocessor(preprocessor::export(make(config)?))),
+        Factory::Normalization(make) => Ok(Created::Normalization(normalization::export(make(config)?))),
+        Factory::Format(make) => Ok(Created::Format(format::export(make(config)?))),
+        Factory::Logger(make) => Ok(Created::Logger(logger::export(make(config)?))),
+        Factory::Postprocessor(make) => Ok(Created::Postprocessor(postprocessor::export(make(config)?))),
+        Factory::Augmentation(make) => Ok(Created::Augmentation(augmentation::export(make(config)?))),
+        Factory::Tensors(factory) => match factory.create(config)?.downcast() {
+            Ok(created) => Ok(*created),
+            Err(_) => Err(Error::message("the factory makes nothing that can cross the boundary")),
+        },
+        Factory::DescriptionOnly => Err(Error::message("needs tensors, which this program does not have")),
+    }
+}
