@@ -82,16 +82,20 @@ fn training_and_prediction_give_what_the_cpu_gives() {
     world.succeed(&format!("{train} -val --device cpu"));
     assert_same_labels(&world, "gpu_validation", &format!("{FOLD}/validation_raw"));
 
-    for flags in ["", "--disable_tta", "--all_in_gpu False", "--precision bf16"] {
+    // "1": two folds.
+    copy_folder(&world.path(FOLD), &world.path(&FOLD.replace("fold_0", "fold_1")));
+    for flags in ["", "1", "--disable_tta", "--all_in_gpu False", "--precision bf16"] {
         let folder = |device: &str| format!("{device}{}", flags.replace([' ', '-'], ""));
         let (cpu, gpu) = (folder("out_cpu"), folder("out_gpu"));
-        world.succeed(
-            &format!("{PREDICT} {flags} --precision fp32 -o {cpu} --device cpu")
-                .replace("--precision bf16 --precision fp32", "--precision bf16"),
-        );
-        let precision = if flags.contains("bf16") { "" } else { "--precision fp32" };
+        let is_bf16 = flags.contains("bf16");
+        let precision = if is_bf16 { "" } else { "--precision fp32" };
+        world.succeed(&format!("{PREDICT} {flags} {precision} -o {cpu} --device cpu"));
         world.succeed_on_gpu(&format!("{PREDICT} {flags} {precision} -o {gpu} --device cuda"), &[]);
-        assert_similar_labels(&world, &cpu, &gpu, if flags.contains("bf16") { 0.01 } else { 0.001 });
+        if is_bf16 {
+            assert_similar_labels(&world, &cpu, &gpu, 0.01);
+        } else {
+            assert_same_labels(&world, &cpu, &gpu);
+        }
     }
     world.succeed_on_gpu(&format!("{PREDICT} --precision fp16 -o half --device cuda"), &[]);
     world.succeed_on_gpu(&format!("{train} -c --device cuda"), &[]);

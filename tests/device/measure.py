@@ -91,8 +91,6 @@ class Memory(threading.Thread):
 
 
 def set_up():
-    for name in ("raw/nnUNet_raw_data", "pre", "results"):
-        (WORK / name).mkdir(parents=True)
     (WORK / "nnunet.toml").write_text(CONFIG)
     nnunet("example-dataset -o raw/nnUNet_raw_data --train 10 --test 2 --seed 3")
     nnunet("plan_and_preprocess -t 900 -pl3d Device -pl2d None")
@@ -266,6 +264,9 @@ def main():
         "volume": volume,
         "python_v2": python_v2,
     }
+    # The first command looks at these folders.
+    for name in ("raw/nnUNet_raw_data", "pre", "results"):
+        (WORK / name).mkdir(parents=True)
     try:
         result["doctor"] = json.loads(nnunet("--json doctor", "cuda")[0].splitlines()[0])
         set_up()
