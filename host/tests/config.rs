@@ -86,6 +86,13 @@ fn a_component_tells_its_parameters() {
     assert!(
         world.succeed("plugins inspect planner:ExperimentPlanner3D_v21").contains("base_num_features = 32")
     );
+    let adam = world.succeed("plugins inspect nnUNetTrainerV2_Adam");
+    assert!(
+        adam.contains("optimizer = { name = \"Adam\"") && adam.contains("max_num_epochs = 1000"),
+        "{adam}"
+    );
+    let planner = world.succeed("plugins inspect ExperimentPlanner3D_v21_3cps");
+    assert!(planner.contains("conv_per_stage = 3"), "{planner}");
     let outcome = world.run("plugins inspect MinimumSiz");
     assert!(outcome.text.contains("did you mean `MinimumSize`?"), "{}", outcome.text);
 }

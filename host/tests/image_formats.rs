@@ -1,5 +1,5 @@
-//! Kinds around images, from a plugin: a data set in another file format, a normalization by name, and a logger. And data
-//! sets in the formats that the program knows itself.
+//! Kinds around images, from a plugin: a data set in another file format, a normalization by name, and a logger. And
+//! data sets in the formats that the program knows itself.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
 use std::path::Path;
@@ -94,6 +94,54 @@ fn a_data_set_in_nrrd_needs_no_plugin() {
     data_set(&world, "Task902_Nrrd", ".nrrd", to_nrrd);
     world.succeed("plan_and_preprocess -t 902 -pl3d Small -pl2d None -tl 2 -tf 2 --verify_dataset_integrity");
     assert_eq!(preprocessed(&world, "Task902_Nrrd"), preprocessed(&world, "Task900_Phantom"));
+}
+
+fn to_pair(from: &Path, to: &Path) {
+    let image = nifti::read(from).unwrap();
+    nifti::write_image(to, image.data.view(), &image.geometry).unwrap();
+}
+
+/// Images of two files, named by their header: v1's pipeline, a repaired copy, and v2's reading give what they give
+/// of NIfTI in one file.
+#[test]
+fn a_data_set_of_nifti_pairs_is_read_by_both_versions() {
+    let world = World::with_phantoms();
+    data_set(&world, "Task904_Pairs", ".hdr", to_pair);
+    world.succeed("plan_and_preprocess -t 904 -pl3d Small -pl2d None -tl 2 -tf 2 --verify_dataset_integrity");
+    assert_eq!(preprocessed(&world, "Task904_Pairs"), preprocessed(&world, "Task900_Phantom"));
+
+    let raw = world.path("raw/nnUNet_raw_data/Task904_Pairs");
+    for ending in ["hdr", "img"] {
+        let extra = raw.join(format!("imagesTr/extra_0000.{ending}"));
+        std::fs::copy(raw.join(format!("imagesTr/phantom_000_0000.{ending}")), extra).unwrap();
+    }
+    let outcome = world.run("verify 904 --fix --yes -o raw/nnUNet_raw_data/Task905_Repaired");
+    assert!(outcome.text.contains("extra_0000.hdr"), "{}", outcome.text);
+    let repaired = world.path("raw/nnUNet_raw_data/Task905_Repaired/imagesTr");
+    assert!(!repaired.join("extra_0000.hdr").exists() && !repaired.join("extra_0000.img").exists());
+    let [copy, original] = [&repaired, &raw.join("imagesTr")]
+        .map(|folder| nifti::read(&folder.join("phantom_000_0000.hdr")).unwrap().data);
+    assert_eq!(copy, original);
+
+    for (name, task) in [("Dataset904_Pairs", "Task904_Pairs"), ("Dataset900_Phantom", "Task900_Phantom")] {
+        let variables = ["nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results"]
+            .map(|name| (name, world.path(&format!("v2/{name}")).display().to_string()));
+        let variables = variables.each_ref().map(|(name, folder)| (*name, folder.as_str()));
+        let run = |line: &str| {
+            let outcome = world.run_with(line, &variables);
+            assert_eq!(outcome.code, 0, "{line}\n{}", outcome.text);
+        };
+        std::fs::create_dir_all(world.path("v2/nnUNet_raw")).unwrap();
+        run(&format!("v2 convert_old_nnUNet_dataset raw/nnUNet_raw_data/{task} {name}"));
+        run(&format!("v2 extract_fingerprint -d {name}"));
+    }
+    let fingerprint = |name: &str| {
+        std::fs::read_to_string(
+            world.path(&format!("v2/nnUNet_preprocessed/{name}/dataset_fingerprint.json")),
+        )
+        .unwrap()
+    };
+    assert_eq!(fingerprint("Dataset904_Pairs"), fingerprint("Dataset900_Phantom"));
 }
 
 #[test]

@@ -7,6 +7,8 @@
     reason = "tests fail by panicking"
 )]
 
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
 use nnunet_formats::pickle::{self, Value};
 use nnunet_formats::torch_zip;
 use nnunet_formats::{json, nifti, npz};
@@ -15,50 +17,102 @@ use nnunet_tests::{World, copy_folder, repository};
 const RAW: &str = "raw/nnUNet_raw_data/Task900_Phantom";
 const PREPROCESSED: &str = "preprocessed/Task900_Phantom";
 
-#[test]
-fn plan_train_predict_evaluate_with_a_trainer_in_toml() {
-    let world = World::with_phantoms();
+const MODEL: &str = "results/nnUNet/3d_fullres/Task900_Phantom/Short__nnUNetPlansSmall";
+
+/// A folder with phantoms and a trained model. Tests that run at the same time share it, and write to folders of
+/// their own.
+fn trained() -> Arc<World> {
+    static SHARED: Mutex<Weak<World>> = Mutex::new(Weak::new());
+    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(world) = shared.upgrade() {
+        return world;
+    }
+    let world = Arc::new(World::with_phantoms());
     world.succeed("train 3d_fullres Short Task900_Phantom 0 -p nnUNetPlansSmall --npz");
-    let model = "results/nnUNet/3d_fullres/Task900_Phantom/Short__nnUNetPlansSmall";
+    *shared = Arc::downgrade(&world);
+    world
+}
+
+/// Predicts the test cases with the trained model.
+fn predict(world: &World, to: &str, flags: &str) -> String {
+    world.succeed(&format!("predict -i {RAW}/imagesTs -o {to} --model-folder {MODEL} {flags}"))
+}
+
+/// Plans, preprocessed cases and checkpoints have the files and keys of v1.
+#[test]
+fn a_training_writes_the_files_of_v1() {
+    let world = trained();
     for file in ["debug.json", "progress.png", "model_final_checkpoint.model", "validation_raw/summary.json"]
     {
-        assert!(world.path(&format!("{model}/fold_0/{file}")).is_file(), "{file} is missing");
+        assert!(world.path(&format!("{MODEL}/fold_0/{file}")).is_file(), "{file} is missing");
     }
-    assert!(world.path(&format!("{model}/plans.pkl")).is_file());
-    check_formats(&world, model);
+    assert!(world.path(&format!("{MODEL}/plans.pkl")).is_file());
+    check_formats(&world, MODEL);
+}
 
-    let again =
-        world.succeed("train 3d_fullres Short 900 0 -p nnUNetPlansSmall -c --disable_validation_inference");
-    assert!(!again.contains("epoch:  0"), "a finished training was trained again:\n{again}");
+#[test]
+fn a_finished_training_is_not_trained_again() {
+    let world = trained();
+    copy_folder(&world.path("results"), &world.path("again"));
+    let results = world.path("again").display().to_string();
+    let again = world.run_with(
+        "train 3d_fullres Short 900 0 -p nnUNetPlansSmall -c --disable_validation_inference",
+        &[("RESULTS_FOLDER", results.as_str())],
+    );
+    assert_eq!(again.code, 0, "{}", again.text);
+    assert!(!again.text.contains("epoch:  0"), "a finished training was trained again:\n{}", again.text);
+}
 
-    let images = format!("{RAW}/imagesTs");
-    world.succeed(&format!("predict -i {images} -o out -t 900 -tr Short -p nnUNetPlansSmall -f 0 -z"));
-    let text = world.succeed(&format!("evaluate_folder -ref {RAW}/labelsTs -pred out -l 1 2"));
+/// By the names of task, trainer and plans; the predictions are then evaluated and drawn.
+#[test]
+fn a_folder_is_predicted_evaluated_and_drawn() {
+    let (world, images) = (trained(), format!("{RAW}/imagesTs"));
+    world.succeed(&format!("predict -i {images} -o by_name -t 900 -tr Short -p nnUNetPlansSmall -f 0 -z"));
+    let text = world.succeed(&format!("evaluate_folder -ref {RAW}/labelsTs -pred by_name -l 1 2"));
     assert!(text.contains("foreground: mean Dice"), "{text}");
-    world.succeed(&format!("picture -i {images} -ref {RAW}/labelsTs -pred out -o cases.png"));
+    world.succeed(&format!("picture -i {images} -ref {RAW}/labelsTs -pred by_name -o cases.png"));
     assert!(world.path("cases.png").is_file());
+    predict(&world, "by_folder", "");
+    same_labels(&world, ["by_name", "by_folder"]);
+}
+
+#[test]
+fn the_fast_modes_write_label_maps_and_no_probabilities() {
+    let world = trained();
     for mode in ["fast", "fastest"] {
-        let images = format!("{RAW}/imagesTs");
-        world.succeed(&format!(
-            "predict -i {images} -o {mode} -t 900 -tr Short -p nnUNetPlansSmall -f 0 --mode {mode} --all_in_gpu None"
-        ));
+        predict(&world, mode, &format!("--mode {mode} --all_in_gpu None"));
         assert!(world.path(&format!("{mode}/phantom_006.nii.gz")).is_file(), "{mode}");
     }
     let refused =
-        world.run(&format!("predict -i {RAW}/imagesTs -o no --model-folder {model} --mode fast -z"));
+        world.run(&format!("predict -i {RAW}/imagesTs -o no --model-folder {MODEL} --mode fast -z"));
     assert!(refused.text.contains("only written in --mode normal"), "{}", refused.text);
-    let by_folder = format!("predict -i {images} -o out2 --model-folder {model} --disable_tta --overlay");
-    world.succeed(&format!("{by_folder} -pp MinimumSize --parameters mm3=1e9"));
-    assert!(world.path("out2/phantom_006.png").is_file());
-    let labels = nifti::read(&world.path("out2/phantom_006.nii.gz")).unwrap().data;
+}
+
+#[test]
+fn a_postprocessor_is_named_on_the_command_line() {
+    let world = trained();
+    predict(&world, "empty", "--disable_tta --overlay -pp MinimumSize --parameters mm3=1e9");
+    assert!(world.path("empty/phantom_006.png").is_file());
+    let labels = nifti::read(&world.path("empty/phantom_006.nii.gz")).unwrap().data;
     assert!(labels.iter().all(|label| *label == 0.0), "the postprocessor was not applied");
-    check_bounded(&world, &images, model);
-    let text = world.succeed(&format!(
-        "predict -i {images} -o threads --model-folder {model} -npp 2 -nps 2 --max-vram 1G --device cpu"
-    ));
+}
+
+/// In next to no memory, with sums in files, the labels and probabilities are the same; what was done is recorded.
+#[test]
+fn a_prediction_in_little_memory_is_the_same() {
+    let world = trained();
+    predict(&world, "plenty", "-z");
+    check_bounded(&world, &format!("{RAW}/imagesTs"), MODEL);
+}
+
+#[test]
+fn more_cases_at_a_time_change_nothing() {
+    let world = trained();
+    predict(&world, "one", "");
+    let text = predict(&world, "two", "-npp 2 -nps 2 --max-vram 1G --device cpu");
     assert!(text.contains("no GPU is used"), "{text}");
-    same_labels(&world, ["out", "threads"]);
-    let refused = world.run(&format!("predict -i {images} -o none --model-folder {model} -npp 0"));
+    same_labels(&world, ["one", "two"]);
+    let refused = world.run(&format!("predict -i {RAW}/imagesTs -o none --model-folder {MODEL} -npp 0"));
     assert!(refused.code == 2 && refused.text.contains("--num_threads_preprocessing"), "{}", refused.text);
 }
 
@@ -133,7 +187,6 @@ class_order = [1, 2]
 /// Three regions, for a network of three outputs.
 const OVERLAPPING: &str = r#"{"background": 0, "all": [1, 2], "b": [2], "rest": [1]}"#;
 
-/// In next to no memory, with sums in files, the labels and probabilities are the same; what was done is recorded.
 fn check_bounded(world: &World, images: &str, model: &str) {
     let text =
         world.succeed(&format!("predict -i {images} -o bounded --model-folder {model} -z --max-ram 1M"));
@@ -141,10 +194,10 @@ fn check_bounded(world: &World, images: &str, model: &str) {
     for case in ["phantom_006", "phantom_007"] {
         let labels =
             |folder: &str| nifti::read(&world.path(&format!("{folder}/{case}.nii.gz"))).unwrap().data;
-        assert_eq!(labels("out"), labels("bounded"));
+        assert_eq!(labels("plenty"), labels("bounded"));
         let scores =
             |folder: &str| npz::load_f32(&world.path(&format!("{folder}/{case}.npz")), "softmax").unwrap();
-        assert_eq!(scores("out"), scores("bounded"));
+        assert_eq!(scores("plenty"), scores("bounded"));
     }
     let record = json::load(&world.path("bounded/predictions.json")).unwrap();
     let planned = record.get("planned_peak_bytes").and_then(json::Json::as_f64);

@@ -6,6 +6,19 @@ use nnunet_plugin_core::vocabulary::Plans;
 use nnunet_plugin_core::{Error as ComponentError, Kind};
 use nnunet_preprocessing::{Normalizations, Resolved, resolve};
 
+/// A planner by name.
+///
+/// # Errors
+/// Returns an error for a name that is not known, or a component that cannot be made.
+pub fn planner(registry: &Registry, name: &str) -> Result<nnunet_planning::Resolved> {
+    let lookup = |name: &str| registry.planner(name).map_err(component_error);
+    nnunet_planning::resolve(name, &lookup).with_context(|| format!("planner {name}"))
+}
+
+fn component_error(error: anyhow::Error) -> ComponentError {
+    ComponentError::message(format!("{error:#}"))
+}
+
 /// The preprocessor and the normalizations that plans name.
 ///
 /// # Errors
@@ -19,11 +32,18 @@ pub fn preprocessor(registry: &Registry, plans: &Plans) -> Result<Resolved> {
 /// # Errors
 /// As [`preprocessor`].
 pub fn preprocessor_of(registry: &Registry, name: &str, schemes: &[String]) -> Result<Resolved> {
-    let failed = |error: anyhow::Error| ComponentError::message(format!("{error:#}"));
-    let mut resolved = resolve(name, &|name| registry.preprocessor(name).map_err(failed))?;
+    let mut resolved = without_normalizations(registry, name)?;
     let names = resolved.settings.normalization_names(schemes);
     resolved.normalizations = normalizations(registry, &names)?;
     Ok(resolved)
+}
+
+/// A preprocessor by name, without normalizations.
+///
+/// # Errors
+/// As [`preprocessor`].
+pub fn without_normalizations(registry: &Registry, name: &str) -> Result<Resolved> {
+    Ok(resolve(name, &|name| registry.preprocessor(name).map_err(component_error))?)
 }
 
 /// The normalizations that plans name, of v1 or v2.
@@ -31,9 +51,7 @@ pub fn preprocessor_of(registry: &Registry, name: &str, schemes: &[String]) -> R
 /// # Errors
 /// Returns an error if a name is not known, or a component cannot be made.
 pub fn normalizations(registry: &Registry, names: &[String]) -> Result<Normalizations> {
-    let lookup = |name: &str| {
-        registry.normalization(name).map_err(|error| ComponentError::message(format!("{error:#}")))
-    };
+    let lookup = |name: &str| registry.normalization(name).map_err(component_error);
     nnunet_preprocessing::normalizations(names, &lookup).context("the plans' normalization_schemes")
 }
 

@@ -53,7 +53,7 @@ pub struct Dataset {
     pub listed: BTreeMap<String, (Vec<PathBuf>, PathBuf)>,
     /// Images may be pictures that hold several channels each (only in v2).
     pub has_colors: bool,
-    /// Label files that are not called as their case is: by case, without the ending.
+    /// Names of label files that differ from that of their case: by case, without the ending.
     pub(crate) label_names: BTreeMap<String, String>,
 }
 
@@ -141,7 +141,7 @@ impl Dataset {
         if !path.exists() && capitals.exists() { capitals } else { path }
     }
 
-    /// Cases whose label file is not called as they are, with its name without the ending.
+    /// Cases whose label file has another name, with that name without its ending.
     pub fn labels_of_other_names(&self) -> impl Iterator<Item = (&str, &str)> {
         self.label_names.iter().map(|(case, label)| (case.as_str(), label.as_str()))
     }

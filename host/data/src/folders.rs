@@ -12,7 +12,7 @@ use nnunet_formats::nifti::Pair;
 /// The configurations of v1.
 pub const CONFIGURATIONS: [&str; 4] = ["2d", "3d_lowres", "3d_fullres", "3d_cascade_fullres"];
 
-/// The configuration whose trainer is named apart.
+/// The configuration that has a trainer of its own.
 pub const CASCADE: &str = "3d_cascade_fullres";
 
 /// Keys of `[folders]` in nnunet.toml, and v1's environment variables for the same.
@@ -235,7 +235,7 @@ pub fn copy_file(from: &Path, to: &Path) -> Result<()> {
 }
 
 fn copy_one(from: &Path, to: &Path) -> Result<()> {
-    let bytes = std::fs::read(from).with_context(|| from.display().to_string())?;
+    let bytes = nnunet_formats::input::read(from)?;
     if std::fs::read(to).is_ok_and(|present| present == bytes) {
         return Ok(());
     }

@@ -61,7 +61,7 @@ pub fn parse_size(text: &str) -> Result<u64> {
     Ok(bytes as u64)
 }
 
-/// Bytes to share out among what is under way.
+/// A memory budget, shared by the cases in progress.
 #[derive(Debug)]
 pub struct Budget {
     total: u64,
@@ -113,7 +113,7 @@ pub fn resident() -> (u64, u64) {
     (bytes("VmRSS:").unwrap_or(0), bytes("VmHWM:").unwrap_or(0))
 }
 
-/// A size for people.
+/// A human-readable size.
 #[must_use]
 pub fn readable(bytes: u64) -> String {
     if bytes < 1 << 30 {

@@ -1,4 +1,4 @@
-//! Seeded phantoms: a small task that the program makes itself, to try everything on.
+//! Synthetic phantoms: a small task to try the program with.
 
 use std::path::Path;
 

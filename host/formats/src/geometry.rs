@@ -36,8 +36,8 @@ impl Geometry {
         Self::plain([width, height, 1], [1.0, 1.0, SLICE_THICKNESS])
     }
 
-    /// The geometry of a file with two or three axes; `axes` are their directions, one after the other. What the file does
-    /// not store gets the default.
+    /// The geometry of a file with two or three axes; `axes` are their directions, one after the other. What the file
+    /// does not store gets the default.
     ///
     /// # Errors
     /// Returns a message if there are fewer or more axes, or as [`Geometry::checked`].
@@ -83,10 +83,11 @@ impl Geometry {
         self.checked()
     }
 
-    /// Whether an image can lie like this.
+    /// Checks that the geometry is valid.
     ///
     /// # Errors
-    /// Returns a message if a length or spacing is not positive, a number is not finite, or two axes have one direction.
+    /// Returns a message if a length or spacing is not positive, a number is not finite, or two axes have one
+    /// direction.
     pub(crate) fn checked(self) -> Result<Self, String> {
         let Self { size, spacing, origin, direction: d } = self;
         let volume = d[0] * (d[4] * d[8] - d[5] * d[7]) - d[1] * (d[3] * d[8] - d[5] * d[6])

@@ -35,7 +35,7 @@ impl Json {
         }
     }
 
-    /// Value of a key, to change it.
+    /// Mutable value of a key.
     #[must_use]
     pub fn get_mut(&mut self, key: &str) -> Option<&mut Json> {
         if let Json::Object(entries) = self {
@@ -191,7 +191,7 @@ pub fn save_in_order(path: &Path, value: &Json) -> Result<()> {
 /// Windows' editors begin UTF-8, is ignored.
 ///
 /// # Errors
-/// Returns the place where the text stops being JSON.
+/// Returns a message with the position of the first syntax error.
 pub fn parse(text: &str) -> std::result::Result<Json, String> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let value: serde_json::Value =

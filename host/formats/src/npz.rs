@@ -54,7 +54,7 @@ pub fn save_f32(path: &Path, key: &str, array: ArrayView4<'_, f32>) -> Result<()
     write_archive(path, key, DType::F32, array.shape(), |out| write_f32(out, array.iter().copied()))
 }
 
-/// Writes an image (c, z, y, x) and its label (z, y, x) as one array, the label last, as v1 keeps a case.
+/// Writes an image (c, z, y, x) and its label (z, y, x) as one array, the label last, as v1 stores a case.
 ///
 /// # Errors
 /// Returns an error if the shapes differ or the file cannot be written.

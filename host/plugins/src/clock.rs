@@ -1,4 +1,4 @@
-//! The time of day.
+//! Local time.
 
 /// The local time, formatted as by `strftime`.
 #[must_use]

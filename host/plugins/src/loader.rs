@@ -67,7 +67,7 @@ impl Image {
         name_culprits();
         // SAFETY: loading runs the image's initializers; the user named this file or its folder as a plugin.
         let library = unsafe { Library::new(path) }.map_err(|error| anyhow!("cannot be loaded: {error}"))?;
-        // An image whose code and statics may be referred to from anywhere stays for ever.
+        // An image is never unloaded: its code and statics may be referred to from anywhere.
         let library: &'static Library = Box::leak(Box::new(library));
         lock(&LOADED).push(library);
         let handshake = handshake(library)?;
@@ -117,8 +117,8 @@ fn handshake(library: &'static Library) -> Result<&'static Handshake> {
     unsafe { symbol.as_ref() }.ok_or_else(|| anyhow!("its handshake is empty"))
 }
 
-/// A plugin of the same minor must have exactly our layout; one of an earlier minor lacks what was appended since, which
-/// is looked for before it is used.
+/// A plugin of the same minor must have exactly our layout; one of an earlier minor lacks what was appended since,
+/// which is looked for before it is used.
 fn root(library: &'static Library, is_older: bool) -> Result<PluginRootRef> {
     // SAFETY: the handshake said that this is a plugin of our major, in which the symbol is a `LibHeader`.
     let symbol: Symbol<'static, AbiHeaderRef> = unsafe { library.get(ROOT_SYMBOL) }

@@ -1,4 +1,4 @@
-//! What components say of themselves, for people: the page of one, and the reference of all.
+//! Descriptions of components: the page of one component, and the reference of all.
 
 use std::fmt::Write;
 

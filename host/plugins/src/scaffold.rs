@@ -91,7 +91,7 @@ impl Scaffold {
         };
         Ok(MANIFEST
             .replace("CRATE", &self.name)
-            .replace("SUMMARY", &format!("{}: a {} for nnunet.", self.component(), self.kind))
+            .replace("SUMMARY", &format!("{}: {} for nnunet.", self.component(), self.kind))
             .replace("API", &format!("{{ {api}{features} }}")))
     }
 

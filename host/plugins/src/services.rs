@@ -28,12 +28,12 @@ static SEED: AtomicU64 = AtomicU64::new(0);
 static SCRATCH: Mutex<Option<TempDir>> = Mutex::new(None);
 static BARS: LazyLock<Mutex<HashMap<String, Box<dyn Bar>>>> = LazyLock::new(Mutex::default);
 
-/// Tells components that the user wants to stop.
+/// Records that the user wants to stop; components can ask for it.
 pub fn cancel() {
     CANCELLED.store(true, Ordering::Relaxed);
 }
 
-/// Tells components what the run's random numbers start from.
+/// Sets the random seed of the run, which components can ask for.
 pub fn set_seed(seed: u64) {
     SEED.store(seed, Ordering::Relaxed);
 }

@@ -11,6 +11,8 @@ use nnunet_cli::commands::{doctor, predict, train, trainers};
 use nnunet_cli::doctor::Libtorch;
 use nnunet_cli::{GlobalOptions, TensorCommands, process_arguments};
 use nnunet_engine::component_set::{ComponentSet, WITHOUT_TENSORS};
+use nnunet_engine::session::Session;
+use nnunet_plugin_core::vocabulary::Blueprint;
 
 /// Volumes come and go; memory that stays with the program need not be cleared by the system each time.
 #[global_allocator]
@@ -21,8 +23,8 @@ const SIBLING: &str = "nnunet-torch";
 /// Where glibc's malloc takes its settings from; a user's own have precedence.
 const TUNABLES: &str = "GLIBC_TUNABLES";
 
-/// libtorch takes and gives back a tensor's memory all the time. Without this every large tensor is a mapping of its own,
-/// whose pages the system clears anew. Up to 512 MB at the end of the heap are kept.
+/// libtorch takes and gives back a tensor's memory all the time. Without this every large tensor is a mapping of its
+/// own, whose pages the system clears anew. Up to 512 MB at the end of the heap are kept.
 const KEEP_MEMORY: &str = "glibc.malloc.mmap_threshold=8589934592:glibc.malloc.trim_threshold=536870912";
 
 fn main() -> ExitCode {
@@ -49,6 +51,10 @@ impl TensorCommands for HandOver {
         hand_over()
     }
 
+    fn trainer_settings(&self, _name: &str, _session: &Session) -> Result<Blueprint> {
+        hand_over()
+    }
+
     fn check_plugin(&self, _file: &Path) -> Result<ExitCode> {
         hand_over()
     }
@@ -63,7 +69,7 @@ fn sibling() -> Result<PathBuf> {
 }
 
 /// Replaces this process by the sibling program with the same arguments; returns only if that fails.
-fn hand_over() -> Result<ExitCode> {
+fn hand_over<T>() -> Result<T> {
     let sibling = sibling()?;
     let mut command = Command::new(&sibling);
     command.args(process_arguments().into_iter().skip(1));

@@ -1,4 +1,4 @@
-//! A case on its way from image files to a label map.
+//! The data of a case during prediction.
 
 use std::path::{Path, PathBuf};
 
@@ -39,7 +39,7 @@ pub(crate) struct PreparedCase {
     /// The network's input: (channels, z, y, x), in transposed order.
     pub(crate) image: Array4<f32>,
     pub(crate) properties: CaseProperties,
-    /// How scores return to the grid of the cropped case.
+    /// Resamples scores to the grid of the cropped case.
     pub(crate) resampler: ExportResampler,
 }
 

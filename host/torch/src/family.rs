@@ -1,4 +1,4 @@
-//! What the generations of nnU-Net do differently. [`ModelFamily`] finds and loads a model; [`CaseProcessing`] is
+//! The differences between the versions of nnU-Net. [`ModelFamily`] finds and loads a model; [`CaseProcessing`] is
 //! everything that happens to a case before and after the model's networks. Both families implement both traits, and
 //! prediction knows nothing else of them.
 
@@ -18,7 +18,7 @@ use nnunet_plugin_api::vocabulary::{CaseProperties, Precision};
 
 use crate::case::{Case, FileNaming, PreparedCase, ProbabilityFormat, ResampledData};
 
-/// A generation of nnU-Net.
+/// A version of nnU-Net.
 pub(crate) trait ModelFamily: Sync {
     /// Whether a folder holds a model of this family, complete or not.
     fn detects(&self, folder: &Path) -> bool;
@@ -94,7 +94,7 @@ pub(crate) trait CaseProcessing: CaseExport {
 
 /// A model's processing after its networks: from scores to a label map on disk.
 pub(crate) trait CaseExport: Sync {
-    /// What the outputs of the networks mean.
+    /// The meaning of the network's outputs: labels or regions.
     fn output_head(&self) -> &SegmentationHeads;
 
     /// What is resampled to the grid of the cropped case.
@@ -127,5 +127,5 @@ pub(crate) trait CaseExport: Sync {
     ///
     /// # Errors
     /// Returns an error if postprocessing fails or the file cannot be written.
-    fn write_labels(&self, labels: Array3<u8>, case: &CaseProperties, output: &Path) -> Result<()>;
+    fn write_labels(&self, labels: Array3<u16>, case: &CaseProperties, output: &Path) -> Result<()>;
 }

@@ -11,6 +11,7 @@ mod families;
 mod family;
 mod network;
 mod predict;
+pub mod signals;
 mod train;
 mod trainers;
 mod unknown_trainer;
@@ -26,6 +27,8 @@ use nnunet_cli::commands::{predict as predict_args, train as train_args, trainer
 use nnunet_cli::doctor::Libtorch;
 use nnunet_cli::{GlobalOptions, TensorCommands};
 use nnunet_engine::component_set::ComponentSet;
+use nnunet_engine::session::Session;
+use nnunet_plugin_api::vocabulary::Blueprint;
 
 // A statically linked crate that nobody names contributes nothing to the registry.
 use nnunet_architectures as _;
@@ -53,6 +56,10 @@ impl TensorCommands for WithTensors {
 
     fn trainers(&self, args: &trainers_args::Args, options: &GlobalOptions) -> Result<ExitCode> {
         trainers::run(args, &options.session(self.component_set())?).map(|()| ExitCode::SUCCESS)
+    }
+
+    fn trainer_settings(&self, name: &str, session: &Session) -> Result<Blueprint> {
+        trainers::settings(session, name)
     }
 
     fn check_plugin(&self, file: &Path) -> Result<ExitCode> {

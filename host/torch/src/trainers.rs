@@ -5,7 +5,7 @@ use nnunet_cli::commands::trainers::{Args, Command, For};
 use nnunet_cli::differences::{self, flatten};
 use nnunet_cli::report;
 use nnunet_engine::session::Session;
-use nnunet_plugin_api::vocabulary::Plans;
+use nnunet_plugin_api::vocabulary::{Blueprint, Plans};
 use nnunet_plugin_api::{Kind, TrainerContext};
 use nnunet_trainers::Resolved;
 use serde_json::json;
@@ -27,8 +27,13 @@ fn resolve(session: &Session, name: &str, for_: &For) -> Result<Resolved> {
     components::resolve_trainer(&session.registry, name, &context)
 }
 
+/// A trainer's settings, those of its parents included.
+pub(crate) fn settings(session: &Session, name: &str) -> Result<Blueprint> {
+    Ok(resolve(session, name, &For::default())?.blueprint)
+}
+
 fn list(session: &Session) -> Result<()> {
-    let for_ = For { configuration: "3d_fullres".to_owned() };
+    let for_ = For::default();
     for entry in session.registry.entries().iter().filter(|entry| entry.component.info.kind == Kind::Trainer)
     {
         let info = &entry.component.info;

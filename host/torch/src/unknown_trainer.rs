@@ -1,5 +1,5 @@
-//! Trainers that are not known here, by somebody else. A checkpoint does not hold all that they change: what shows in the
-//! weights is checked when they are loaded, and of the rest some follows from the trainer's name.
+//! Trainers of third parties, which are not known here. A checkpoint does not contain all that they change: what
+//! affects the weights is checked when they are loaded, and of the rest some follows from the trainer's name.
 
 use anyhow::{Result, bail};
 use nnunet_cli::report;
@@ -11,7 +11,7 @@ pub(crate) struct ByName {
     pub(crate) without_mirroring: bool,
 }
 
-/// Reads a name, and tells the user that the trainer is not known.
+/// Parses a name, and warns the user that the trainer is not known.
 ///
 /// # Errors
 /// Returns an error for a trainer whose network has other norms, which do not show in the weights.

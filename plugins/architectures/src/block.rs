@@ -12,11 +12,11 @@ use crate::unet::Layer;
 pub(crate) struct BlockStyle {
     pub norm: Norm,
     pub activation: Activation,
-    /// Negative slope that the initial weights are made for.
+    /// Negative slope assumed by the initialization of the weights.
     pub init_slope: f64,
     /// The activation comes before the normalization.
     pub norm_last: bool,
-    /// Share of the features that are dropped in training.
+    /// Dropout probability of a feature map in training.
     pub dropout: f64,
 }
 
@@ -29,7 +29,7 @@ pub(crate) enum Activation {
     Gelu,
     /// `x tanh(ln(1 + e^x))`.
     Mish,
-    /// None: the normalization is one itself.
+    /// None, for filter response normalization, which includes a nonlinearity.
     Identity,
 }
 

@@ -15,19 +15,19 @@ use crate::unet::{DecoderLevel, Unet, layers};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct GenericUnetConfig {
-    /// Features of no stage exceed this; by default 320 in 3D and 480 in 2D.
+    /// Largest number of features of a stage; by default 320 in 3D and 480 in 2D.
     pub max_num_features: Option<usize>,
     /// Features of the first stage, instead of the plans'.
     pub base_num_features: Option<usize>,
     /// Convolutions per stage, instead of the plans'.
     pub conv_per_stage: Option<usize>,
-    /// Kernels of 3 everywhere, whatever the plans say.
+    /// Kernels of size 3 along all axes of all stages, instead of the plans'.
     pub all_conv_3: bool,
     /// Nonlinearity: `leaky_relu`, `gelu`, `mish` or `none`.
     pub nonlinearity: Nonlinearity,
     /// Slope of the leaky rectifier for negative values; 0 makes it a rectifier.
     pub negative_slope: f64,
-    /// Slope the initial weights are made for; that of the rectifier by default.
+    /// Slope assumed by the initialization of the weights; that of the rectifier by default.
     pub init_slope: Option<f64>,
     /// Normalization: `instance`, `batch`, `group`, `filter_response` or `none`.
     pub norm: Norm,
@@ -35,7 +35,7 @@ pub struct GenericUnetConfig {
     pub norm_last: bool,
     /// The outputs have a bias.
     pub seg_output_bias: bool,
-    /// Share of the features that are dropped in training.
+    /// Dropout probability of a feature map in training.
     pub dropout: f64,
 }
 
@@ -49,7 +49,7 @@ pub enum Nonlinearity {
     Gelu,
     /// Mish.
     Mish,
-    /// None; for a normalization that is one itself.
+    /// None, for filter response normalization, which includes a nonlinearity.
     None,
 }
 

@@ -13,7 +13,7 @@ const EPSILON: f64 = 1e-5;
 const RESPONSE_EPSILON: f64 = 1e-6;
 /// Groups of v1's group norm.
 const GROUPS: i64 = 8;
-/// Share of a new batch in the running statistics.
+/// Momentum of the running statistics: weight of a new batch.
 const MOMENTUM: f64 = 0.1;
 
 /// Normalizations.
@@ -101,7 +101,7 @@ impl Normalization {
         all.into_iter().filter_map(|(part, tensor)| Some((part, tensor?))).collect()
     }
 
-    /// Makes it give zeros until it has learned otherwise.
+    /// Initializes it with 0, so that it returns zeros at first.
     pub(crate) fn zero(&self) -> Result<()> {
         if let Some((weight, bias)) = &self.affine {
             no_grad(|| -> Result<()> {
@@ -148,9 +148,9 @@ impl Normalization {
     }
 }
 
-/// Instance norm of volumes on the CPU, channels innermost in memory, where the convolutions around it want them. Only a
-/// batch norm of every sample alone can keep them there, but it sums in single precision, which gradients show in their
-/// fourth digit: those take the longer way. Slices, whose layouts cost little, always have the exact sums.
+/// Instance norm of volumes on the CPU, channels innermost in memory, where the convolutions around it want them.
+/// Only a batch norm of every sample alone can keep them there, but it sums in single precision, which gradients show
+/// in their fourth digit: those take the longer way. Slices, whose layouts cost little, always have the exact sums.
 fn each_sample(x: &Tensor, weight: Option<&Tensor>, bias: Option<&Tensor>) -> Result<Tensor> {
     if x.kind() == Kind::Float && x.requires_grad() {
         let features = x.size()[1];

@@ -1,4 +1,4 @@
-//! Finds the first layer whose activations are not finite. Costs nothing unless somebody looks.
+//! Finds the first layer whose activations are not finite; without cost unless a search is active.
 
 use std::cell::RefCell;
 

@@ -93,10 +93,7 @@ impl Rot90 {
         context: &AugmentationContext,
         random: &mut RandomStream,
     ) {
-        let equal = equal_axes(context);
-        if equal.len() < 2 || !random.chance(self.p_rot90) {
-            return;
-        }
+        let Some(equal) = axes_to_exchange(context, self.p_rot90, random) else { return };
         let turns = self.rot90_turns.get(random.below(self.rot90_turns.len())).copied().unwrap_or(0);
         let order = random.permutation(equal.len());
         let (a, b) = (equal[order[0]].min(equal[order[1]]), equal[order[0]].max(equal[order[1]]));
@@ -137,10 +134,7 @@ impl Transpose {
         context: &AugmentationContext,
         random: &mut RandomStream,
     ) {
-        let equal = equal_axes(context);
-        if equal.len() < 2 || !random.chance(self.p_transpose) {
-            return;
-        }
+        let Some(equal) = axes_to_exchange(context, self.p_transpose, random) else { return };
         let order = random.permutation(equal.len());
         let mut axes = [0, 1, 2, 3];
         for (to, from) in equal.iter().zip(order) {
@@ -151,6 +145,16 @@ impl Transpose {
             to_standard(array);
         }
     }
+}
+
+/// At least two axes of equal length, with a probability.
+fn axes_to_exchange(
+    context: &AugmentationContext,
+    probability: f64,
+    random: &mut RandomStream,
+) -> Option<Vec<usize>> {
+    let equal = equal_axes(context);
+    (equal.len() > 1 && random.chance(probability)).then_some(equal)
 }
 
 /// Spatial axes (0 is z) that have the most frequent length of the patch; empty if all lengths differ.

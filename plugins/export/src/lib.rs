@@ -8,7 +8,7 @@ mod resampler;
 mod slab_resampler;
 
 pub use activations::{sigmoid, softmax};
-pub use labels::{SegmentationHeads, labels_of, labels_to_cropped_grid, paste, regions_of};
+pub use labels::{Label, SegmentationHeads, labels_of, labels_to_cropped_grid, paste, regions_of};
 pub use progress::SlabProgress;
 pub use resampler::ExportResampler;
 pub use slab_resampler::{Slab, SlabResampler};

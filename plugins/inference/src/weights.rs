@@ -1,4 +1,4 @@
-//! How much each voxel of a tile counts.
+//! Weights of the voxels of a tile.
 
 use nnunet_numerics::gaussian_importance_map;
 use nnunet_plugin_api::Result;

@@ -9,7 +9,7 @@ use crate::counts::{Counts, foreground};
 use crate::precision::{precision, softmax};
 use crate::target::{ignoring, one_hot, summed_axes};
 
-/// Keeps the slope of a square root finite where a class is absent; v1 ends in NaN there.
+/// Lower bound under a square root, so that its gradient is finite if a class is absent; v1's is NaN.
 const SQRT_FLOOR: f64 = 1e-18;
 
 /// Parameters of [`MatthewsCorrelation`].
@@ -23,7 +23,7 @@ pub struct MccConfig {
     pub do_bg: bool,
     /// Added to numerator and denominator.
     pub smooth: f64,
-    /// Voxels of this label do not count.
+    /// Voxels with this label are ignored.
     pub ignore_label: Option<i64>,
 }
 

@@ -15,7 +15,7 @@ const NO_LABEL: i64 = -100;
 pub struct CrossEntropyConfig {
     /// Weights of the classes; all alike by default.
     pub weight: Option<Vec<f32>>,
-    /// Voxels of this label do not count.
+    /// Voxels with this label are ignored.
     pub ignore_index: Option<i64>,
 }
 

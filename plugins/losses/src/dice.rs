@@ -10,7 +10,7 @@ use crate::counts::foreground;
 use crate::precision::precision;
 use crate::target::{Nonlinearity, class_mask, ignoring, summed_axes};
 
-/// Guards the quotient when everything is empty and `smooth` is 0.
+/// Added to the denominator for numerical stability if everything is empty and `smooth` is 0.
 const EPSILON: f64 = 1e-8;
 
 /// Parameters of the soft Dice.
@@ -25,7 +25,7 @@ pub struct DiceConfig {
     pub do_bg: bool,
     /// Added to numerator and denominator.
     pub smooth: f64,
-    /// Voxels of this label do not count.
+    /// Voxels with this label are ignored.
     pub ignore_label: Option<i64>,
 }
 

@@ -28,7 +28,7 @@ pub struct DiceCeConfig {
     pub square_dice: bool,
     /// The negative logarithm of the Dice instead of the negative Dice.
     pub log_dice: bool,
-    /// Voxels of this label do not count.
+    /// Voxels with this label are ignored.
     pub ignore_label: Option<i64>,
     /// Weights of the classes in the cross entropy.
     pub weight: Option<Vec<f32>>,

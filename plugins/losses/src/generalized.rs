@@ -27,7 +27,7 @@ pub struct GdlConfig {
     pub square: bool,
     /// Weigh classes by the inverse of their squared volume, as the paper does, not of the volume.
     pub square_volumes: bool,
-    /// Voxels of this label do not count.
+    /// Voxels with this label are ignored.
     pub ignore_label: Option<i64>,
 }
 

@@ -1,4 +1,4 @@
-//! The number format losses are computed in.
+//! The data type in which losses are computed.
 
 use nnunet_plugin_api::Result;
 use nnunet_plugin_api::tch::{Kind, Tensor};

@@ -13,7 +13,7 @@ use crate::precision::{log_softmax, precision};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DiceTopKConfig {
-    /// Per cent of the voxels that count in the cross entropy.
+    /// Percentage of the voxels that contribute to the cross entropy.
     pub k: f64,
     /// Weights of the classes in the cross entropy.
     pub weight: Option<Vec<f32>>,
@@ -64,7 +64,7 @@ impl Loss for DiceTopK {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TopKConfig {
-    /// Per cent of the voxels that count.
+    /// Percentage of the voxels that contribute.
     pub k: f64,
     /// Weights of the classes.
     pub weight: Option<Vec<f32>>,

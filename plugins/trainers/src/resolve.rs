@@ -104,7 +104,7 @@ impl Resolved {
         Ok(fallen.unwrap_or_else(|| schedules::rate(epoch, &self.blueprint)))
     }
 
-    /// Tells every trainer of the chain; one of them may stop the run.
+    /// Calls the hook of every trainer of the chain; each of them may stop the run.
     ///
     /// # Errors
     /// Returns the error of a hook.

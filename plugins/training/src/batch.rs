@@ -56,7 +56,7 @@ pub trait CaseSource: Send + Sync {
 pub struct BatchPlan {
     /// Samples per batch.
     pub batch_size: usize,
-    /// Share of samples without a foreground guarantee is one minus this.
+    /// Fraction of samples that are guaranteed to contain foreground (`oversample_foreground_percent`).
     pub oversample_foreground: f64,
     /// Augmentation; validation batches have none.
     pub augmentation: Option<Arc<dyn Augmentation>>,
@@ -66,7 +66,7 @@ pub struct BatchPlan {
     pub scales: Vec<Vec<f64>>,
     /// Labels of every region, when the targets are overlapping regions.
     pub regions: Option<Vec<Vec<u8>>>,
-    /// Start of all random numbers.
+    /// Random seed.
     pub seed: u64,
 }
 

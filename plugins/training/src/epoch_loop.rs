@@ -46,10 +46,10 @@ impl Engine {
     /// again without the step at fault and with half the learning rate, a few times.
     ///
     /// # Errors
-    /// Returns an error of a hook, the loss, the network or a case, or one about values that stay non-finite; each names
-    /// the epoch.
+    /// Returns an error of a hook, the loss, the network or a case, or one about values that stay non-finite; each
+    /// names the epoch.
     pub fn run(&mut self, run: &Run, observer: &mut dyn Observer) -> Result<Stopped> {
-        let mut pools = Pools::new(run, self);
+        let mut pools = Pools::new(run, self)?;
         let mut retry = EpochRetry::default();
         while self.epoch < self.trainer.blueprint.max_num_epochs {
             if observer.cancelled() {
@@ -70,7 +70,7 @@ impl Engine {
                     let steps = self.trainer.blueprint.num_batches_per_epoch;
                     let error = retry.skip(step, steps, error.within(in_epoch))?;
                     observer.rolled_back(self, &error);
-                    pools = Pools::new(run, self);
+                    pools = Pools::new(run, self)?;
                 }
             }
         }
@@ -215,7 +215,8 @@ impl Engine {
         Ok((losses.iter().sum::<f64>() / checks as f64, evaluation.dice()?))
     }
 
-    /// v1's second chance: nothing at all was learned in 100 epochs, so the convolutions start over with less momentum.
+    /// v1's restart: if nothing was learned in 100 epochs, the convolutions are initialized again and momentum is
+    /// reduced.
     fn restart_if_nothing_learned(&mut self, metric: f64) -> Result<()> {
         if self.trainer.blueprint.momentum_fallback && self.epoch == FALLBACK_EPOCH && metric == 0.0 {
             self.optimizer.set_momentum(FALLBACK_MOMENTUM);

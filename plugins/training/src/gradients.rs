@@ -1,11 +1,11 @@
-//! All gradients together: their norm, their clipping, forgetting them.
+//! Norm, clipping and reset of all gradients.
 
 use nnunet_architectures::ParameterStore;
 use nnunet_plugin_api::tch::{Kind, Tensor};
 use nnunet_plugin_api::{Error, Result};
 use nnunet_torch_ops::lists;
 
-/// Keeps the clipped norm's quotient finite (`torch.nn.utils.clip_grad_norm_`).
+/// Added to the norm for numerical stability (`torch.nn.utils.clip_grad_norm_`).
 const CLIP_EPSILON: f64 = 1e-6;
 
 /// The gradients that there are.
@@ -50,7 +50,7 @@ pub(crate) fn unscale_on_device(store: &ParameterStore, scale: &Tensor) -> Resul
     Ok(lists::multiply(&gradients(store), &scale.f_reciprocal()?)?)
 }
 
-/// Forgets all gradients.
+/// Resets all gradients.
 pub(crate) fn forget_gradients(store: &ParameterStore) -> Result<()> {
     let tensors: Vec<Tensor> = store.trainable().map(|parameter| parameter.tensor.shallow_clone()).collect();
     Ok(lists::forget_gradients(&tensors)?)

@@ -1,4 +1,4 @@
-//! What is remembered of past epochs, with v1's moving averages.
+//! The history of a training, with v1's moving averages.
 
 use nnunet_plugin_api::vocabulary::{Blueprint, LearningRateSchedule, Patience};
 
@@ -21,7 +21,7 @@ pub struct History {
     pub best_train_loss_ma: Option<(usize, f64)>,
     /// Best moving average of the metric.
     pub best_metric_ma: Option<f64>,
-    /// Where a plateau schedule has come to.
+    /// State of a plateau schedule.
     pub plateau: Option<Plateau>,
 }
 

@@ -5,7 +5,7 @@ use nnunet_plugin_api::{EpochReport, Error, Result};
 use crate::state::Engine;
 use crate::step_times::StepTimes;
 
-/// What came out of an epoch.
+/// The results of an epoch.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EpochOutcome {
     /// What hooks see too.

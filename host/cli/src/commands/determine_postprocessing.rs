@@ -1,4 +1,4 @@
-//! `determine_postprocessing`: finds what keeping the largest component gains, for a model or any folder.
+//! `determine_postprocessing`: determines the best postprocessing of a model or of a folder of predictions.
 
 use std::path::{Path, PathBuf};
 

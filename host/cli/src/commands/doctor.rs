@@ -1,4 +1,4 @@
-//! `doctor`: checks whether this machine can do what is asked of it.
+//! `doctor`: checks this machine: libtorch, GPUs, memory, folders and plugins.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -39,7 +39,7 @@ struct Findings {
     machine: Machine,
     folders: Vec<Folder>,
     plugins: Vec<Plugin>,
-    /// What was asked for and cannot work.
+    /// Problems with what was asked for.
     problems: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! `install_pretrained_model_from_zip`: models from others.
+//! `install_pretrained_model_from_zip`: installs a model exported by `export_model_to_zip`.
 
 use std::path::PathBuf;
 

@@ -1,5 +1,5 @@
-//! The commands: one file each, with its arguments and `run`. Of the commands that need tensors there are only the arguments
-//! here; their work is done by an implementation of [`TensorCommands`].
+//! The commands: one file each, with its arguments and `run`. Of the commands that need tensors there are only the
+//! arguments here; their work is done by an implementation of [`TensorCommands`].
 
 pub(crate) mod aliases;
 pub(crate) mod apply_postprocessing;
@@ -113,7 +113,7 @@ pub enum Command {
 }
 
 impl Command {
-    /// Takes what the command line leaves out from the configuration files.
+    /// Takes arguments that are not given from the configuration files.
     pub(crate) fn complete(&mut self, choices: &Choices) -> Result<()> {
         match self {
             Self::Train(args) => args.complete(choices),

@@ -6,13 +6,13 @@ use anyhow::{Context, Result, ensure};
 use nnunet_data::dataset::Dataset;
 use nnunet_data::folders::Folders;
 use nnunet_data::pipeline::{self, Limits, Recipe, TaskFolders};
-use nnunet_data::{components, integrity, memory};
+use nnunet_data::{components, failures, integrity, memory};
 use nnunet_engine::provenance::{self, PluginUse};
 use nnunet_engine::registry::Registry;
 use nnunet_engine::session::Session;
 use nnunet_planning::Resolved;
+use nnunet_plugin_core::Kind;
 use nnunet_plugin_core::vocabulary::Plans;
-use nnunet_plugin_core::{Error as ComponentError, Kind};
 
 use super::verify;
 use crate::report;
@@ -89,21 +89,16 @@ pub(crate) fn run(args: &Args, folders: &Folders, session: &Session) -> Result<(
         .map(|name| resolve_planner(session, name))
         .collect::<Result<_>>()?;
     let names = args.tasks.iter().map(|task| folders.task_name(task)).collect::<Result<Vec<_>>>()?;
-    let mut failed = Vec::new();
-    for name in names {
-        let done = TaskFolders::of(folders, &name).and_then(|task| run_task(args, &task, &planners, session));
-        failed.extend(done.err().map(|error| format!("{name}: {error:#}")));
-    }
-    ensure!(failed.is_empty(), "{}", failed.join("\n"));
-    Ok(())
+    let one = |name: &String| {
+        let task = TaskFolders::of(folders, name).with_context(|| name.clone())?;
+        run_task(args, &task, &planners, session).with_context(|| name.clone())
+    };
+    failures::all("tasks failed", names.iter().map(one).collect()).map(drop)
 }
 
 /// The planner of a name; its preprocessor is the project's, if that names one.
 fn resolve_planner(session: &Session, name: &str) -> Result<Resolved> {
-    let lookup = |name: &str| {
-        session.registry.planner(name).map_err(|error| ComponentError::message(error.to_string()))
-    };
-    let mut planner = nnunet_planning::resolve(name, &lookup).with_context(|| format!("planner {name}"))?;
+    let mut planner = components::planner(&session.registry, name)?;
     if let Some(preprocessor) =
         session.choices.preprocessor.as_ref().filter(|_| planner.settings.dimensions == 3)
     {

@@ -73,7 +73,7 @@ pub(crate) fn print_info(args: &Named) -> Result<()> {
     Ok(())
 }
 
-/// Says how to get a model.
+/// Shows how to download a model.
 ///
 /// # Errors
 /// Always returns an error: nothing is downloaded.
@@ -86,7 +86,7 @@ pub(crate) fn download(args: &Named) -> Result<()> {
     )
 }
 
-/// Says how to get the archive of an address.
+/// Shows how to download an archive from a URL.
 ///
 /// # Errors
 /// Always returns an error: nothing is downloaded.

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use nnunet_engine::component_set::ComponentSet;
+use nnunet_engine::session::Session;
+use nnunet_plugin_core::vocabulary::Blueprint;
 
 use super::device::DeviceChoice;
 use super::{predict, train, trainers};
@@ -33,6 +35,12 @@ pub trait TensorCommands {
     /// # Errors
     /// Returns an error if a trainer is unknown.
     fn trainers(&self, args: &trainers::Args, options: &GlobalOptions) -> Result<ExitCode>;
+
+    /// The settings of a trainer for the configuration `3d_fullres`: what it sets and what it inherits.
+    ///
+    /// # Errors
+    /// Returns an error if the trainer or a parent cannot be made.
+    fn trainer_settings(&self, name: &str, session: &Session) -> Result<Blueprint>;
 
     /// Tests a plugin.
     ///

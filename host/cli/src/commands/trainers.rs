@@ -37,6 +37,14 @@ pub enum Command {
 #[derive(Debug, clap::Args)]
 pub struct For {
     /// 2d, 3d_lowres, 3d_fullres or 3d_cascade_fullres.
-    #[arg(long, default_value = "3d_fullres")]
+    #[arg(long, default_value = DEFAULT_CONFIGURATION)]
     pub configuration: String,
+}
+
+const DEFAULT_CONFIGURATION: &str = "3d_fullres";
+
+impl Default for For {
+    fn default() -> Self {
+        Self { configuration: DEFAULT_CONFIGURATION.to_owned() }
+    }
 }

@@ -10,7 +10,7 @@ use zip::write::SimpleFileOptions;
 
 /// Files of a fold without which it cannot predict.
 const NEEDED: [&str; 2] = ["model_final_checkpoint.model", "model_final_checkpoint.model.pkl"];
-/// Files of a fold that tell how it came about.
+/// Files that describe how a fold was trained.
 const WELCOME: [&str; 3] = ["debug.json", "progress.png", "network_architecture.pdf"];
 
 /// What to export.
@@ -108,6 +108,7 @@ pub fn export(what: &Export, to: &Path) -> Result<usize> {
 
 /// Writes an archive of files whose names are relative to `root`.
 pub(super) fn write(files: &[PathBuf], root: &Path, to: &Path) -> Result<()> {
+    atomic::remove_abandoned(to.parent().unwrap_or(root));
     atomic::replace(to, |temporary| -> Result<()> {
         let file = std::fs::File::create(temporary)?;
         let mut archive = ZipWriter::new(BufWriter::with_capacity(1 << 20, file));

@@ -8,7 +8,7 @@ use super::archive::write;
 
 /// Files of a model without which it cannot predict.
 const NEEDED: [&str; 2] = ["plans.json", "dataset.json"];
-/// Files of a fold that tell how it came about.
+/// Files that describe how a fold was trained.
 const OF_FOLD: [&str; 4] =
     ["debug.json", "progress.png", "network_architecture.pdf", "validation/summary.json"];
 /// Results of the cross-validation.

@@ -1,4 +1,4 @@
-//! Models that change hands: zip archives in v1's layout, the published models, and the trainer a checkpoint names.
+//! Sharing models: zip archives in v1's layout, the published models, and the trainer a checkpoint names.
 
 mod archive;
 mod archive_v2;

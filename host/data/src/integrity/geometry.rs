@@ -1,4 +1,4 @@
-//! Whether two images lie on the same grid, and by how much not.
+//! Compares the grids of two images.
 
 use std::path::Path;
 
@@ -21,7 +21,8 @@ pub(super) fn compare(
         let detail = format!("{:?} voxels (x, y, z), but {name} has {:?}", image.size, other.size);
         return vec![Issue::new(IssueKind::Size, file, detail)];
     }
-    // Relative to a coordinate or to a voxel, so that an origin of zero has a tolerance too; relative to a cosine of one.
+    // Relative to a coordinate or to a voxel, so that an origin of zero has a tolerance too; relative to a cosine of
+    // one.
     let voxel = other.spacing.into_iter().fold(0.0, f64::max);
     let close = |a: &[f64], b: &[f64], unit: f64| {
         a.iter().zip(b).all(|(a, b)| (a - b).abs() <= ABSOLUTE + tolerance * b.abs().max(unit))
@@ -38,7 +39,7 @@ pub(super) fn compare(
         .collect()
 }
 
-/// How far the same voxel lies apart in two grids, at the corner where it is most.
+/// Largest distance between the positions of the same voxel in two grids: that of one of the corners.
 struct Shift {
     mm: f64,
     voxels: f64,

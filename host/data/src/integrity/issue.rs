@@ -1,4 +1,4 @@
-//! What a check finds.
+//! Issues found by a check.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,9 +21,9 @@ pub enum IssueKind {
     LabelsNotConsecutive,
     /// More labels are declared than a label map can hold.
     TooManyLabels,
-    /// A label is not called as its image is.
+    /// A label has another name than its image.
     LabelOfOtherName,
-    /// A listed file is not there.
+    /// A listed file does not exist.
     MissingFile,
     /// An image lacks the channel number of its name.
     NameWithoutChannel,
@@ -60,7 +60,7 @@ pub enum IssueKind {
 }
 
 impl IssueKind {
-    /// Whether the data can be used all the same.
+    /// Whether the data can be used in spite of the issue.
     #[must_use]
     pub fn is_warning(self) -> bool {
         matches!(
@@ -106,6 +106,7 @@ pub struct Issue {
     /// The kind.
     pub kind: IssueKind,
     /// The file, relative to the task.
+    #[serde(serialize_with = "as_shown")]
     pub file: PathBuf,
     /// Details, and what to do.
     pub detail: String,
@@ -140,9 +141,13 @@ impl Findings {
         self.issues.iter().all(|issue| issue.kind.is_warning())
     }
 
-    /// One line an issue.
+    /// One line per issue.
     #[must_use]
     pub fn table(&self) -> String {
         self.issues.iter().map(|issue| format!("{issue}\n")).collect()
     }
+}
+/// A path as text; names need not be UTF-8.
+fn as_shown<S: serde::Serializer>(path: &std::path::Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.display())
 }

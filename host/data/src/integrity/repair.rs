@@ -1,4 +1,4 @@
-//! What can be done about the issues of a task without asking its owner.
+//! Automatic repairs of the issues of a task.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::issue::{Findings, Issue, IssueKind};
 use crate::dataset::{Dataset, Part};
 
-/// One remedy.
+/// A repair.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Repair {
@@ -189,7 +189,8 @@ impl<'a> Proposal<'a> {
     }
 }
 
-/// Images without a channel in their name, with the name they should have: that of the first channel, where no file has it.
+/// Images without a channel in their name, with the name they should have: that of the first channel, where no file
+/// has it.
 fn renames(
     dataset: &Dataset,
     findings: &Findings,
@@ -204,8 +205,8 @@ fn renames(
     unnamed.filter_map(|issue| named(&issue.file)).collect()
 }
 
-/// Occurring values in order onto declared values in order, when there are as many of both; or declared values with gaps
-/// onto 0, 1, 2, ... The declared values become 0, 1, 2, ... in either case.
+/// Occurring values in order onto declared values in order, when there are as many of both; or declared values with
+/// gaps onto 0, 1, 2, ... The declared values become 0, 1, 2, ... in either case.
 fn label_map(dataset: &Dataset, findings: &Findings) -> Option<BTreeMap<i64, i64>> {
     let declared: BTreeSet<i64> = dataset.labels.iter().copied().collect();
     let mut occurring: BTreeSet<i64> = findings.label_values.keys().copied().collect();

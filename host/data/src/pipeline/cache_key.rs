@@ -1,4 +1,4 @@
-//! Content keys: whether a case on disk is what its inputs would give again.
+//! Cache keys: whether a case on disk is up to date with its inputs.
 //!
 //! A case is three files: `<case>.key`, `<case>.npz` and `<case>.pkl`, made in this order after the old pkl has been
 //! removed. A pkl with a matching key therefore stands for a whole case, wherever an earlier run was killed.
@@ -32,7 +32,7 @@ impl KeyBuilder {
 
     /// The bytes of a file.
     pub(crate) fn file(mut self, path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
+        let bytes = nnunet_formats::input::read(path)?;
         self.0.update(&(bytes.len() as u64).to_le_bytes()).update(&bytes);
         Ok(self)
     }

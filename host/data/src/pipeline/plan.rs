@@ -9,7 +9,7 @@ use nnunet_plugin_core::vocabulary::{Fingerprint, Plans};
 use super::task_folders::TaskFolders;
 use crate::{folders, records};
 
-/// Plans a task. The cropped cases learn which channels are
+/// Plans a task. Records in the properties of the cropped cases which channels are
 /// normalized inside the mask.
 ///
 /// # Errors

@@ -49,7 +49,7 @@ pub fn plans_to_pickle(plans: &Plans) -> Value {
     Value::dict(entries)
 }
 
-/// `OrderedDict` of truth values by channel.
+/// `OrderedDict` of booleans by channel.
 pub(super) fn bools(values: &[bool]) -> Value {
     Value::OrderedDict(numbered(values.iter().map(|value| Value::Bool(*value))))
 }
@@ -86,8 +86,8 @@ fn export_to_pickle(export: &SegmentationExport) -> Value {
     ])
 }
 
-/// Back from v1's plans. Keys that early versions lacked take v1's fallbacks; the names of patients' files and folders, which
-/// nobody reads back, may have been taken out.
+/// Back from v1's plans. Keys that early versions lacked take v1's fallbacks; the names of patients' files and
+/// folders, which nobody reads back, may have been taken out.
 ///
 /// # Errors
 /// Returns an error for a key that is missing or of the wrong type.
@@ -164,8 +164,8 @@ fn vectors(value: &Value) -> Option<Vec<Vec<usize>>> {
     }
 }
 
-/// Poolings and kernels of plans before v1 wrote them: an axis with fewer poolings than others leaves out the first ones;
-/// kernels are 3.
+/// Poolings and kernels of plans before v1 wrote them: an axis with fewer poolings than others leaves out the first
+/// ones; kernels are 3.
 fn default_kernels(num_pool_per_axis: &[usize]) -> [Vec<Vec<usize>>; 2] {
     let most = num_pool_per_axis.iter().copied().max().unwrap_or(0).min(MOST_POOLINGS);
     let pool = |level: usize| {

@@ -1,11 +1,13 @@
-//! A plans file of v2, as far as data is made by it.
+//! Plans files of v2, and the part of a configuration that data is made by.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use nnunet_plugin_core::vocabulary::IntensityStatistics;
 use nnunet_preprocessing::v2::{Function, Kwargs, Resampler};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::{Reader, load};
@@ -17,11 +19,16 @@ pub struct PlansFile {
     path: PathBuf,
     /// Axis order of preprocessed arrays.
     pub transpose_forward: [usize; 3],
+    /// The axis order that undoes `transpose_forward`; making data does not need it.
+    pub transpose_backward: Option<[usize; 3]>,
+    /// Class that knows what labels mean.
+    pub label_manager: Option<String>,
     /// What reads images.
     #[serde(default, rename = "image_reader_writer")]
     pub reader: Reader,
-    #[serde(default)]
-    foreground_intensity_properties_per_channel: Map<String, Value>,
+    foreground_intensity_properties_per_channel: Option<BTreeMap<String, Intensities>>,
+    /// The name in v2's first plans.
+    foreground_intensity_properties_by_modality: Option<BTreeMap<String, Intensities>>,
     configurations: Map<String, Value>,
 }
 
@@ -52,7 +59,8 @@ fn default_preprocessor() -> String {
     "DefaultPreprocessor".to_owned()
 }
 
-#[derive(Deserialize)]
+/// Foreground intensities of a channel.
+#[derive(Debug, Deserialize)]
 struct Intensities {
     mean: f64,
     std: f64,
@@ -61,6 +69,34 @@ struct Intensities {
     max: Option<f64>,
     percentile_00_5: f64,
     percentile_99_5: f64,
+}
+
+/// Most configurations that one inherits from.
+const LONGEST_CHAIN: usize = 100;
+
+/// A configuration with everything it inherits; `own` gives what a configuration itself says.
+///
+/// # Errors
+/// Returns an error for a configuration that is not there, or that inherits from itself.
+fn inherited<'a>(
+    name: &'a str,
+    own: impl Fn(&str) -> Option<&'a Map<String, Value>>,
+) -> Result<Map<String, Value>> {
+    let (mut chain, mut next) = (Vec::new(), Some(name));
+    while let Some(current) = next {
+        ensure!(
+            chain.len() < LONGEST_CHAIN,
+            "it inherits from itself, or from more than {LONGEST_CHAIN} others"
+        );
+        let found = own(current).with_context(|| format!("there is no configuration {current}"))?;
+        chain.push(found);
+        next = found.get("inherits_from").and_then(Value::as_str);
+    }
+    let mut merged = Map::new();
+    for own in chain.into_iter().rev() {
+        merged.extend(own.iter().map(|(key, value)| (key.clone(), value.clone())));
+    }
+    Ok(merged)
 }
 
 impl PlansFile {
@@ -88,42 +124,57 @@ impl PlansFile {
     /// # Errors
     /// Returns an error if there is no such configuration, or if it inherits from itself or lacks a value.
     pub fn configuration(&self, name: &str) -> Result<DataConfiguration> {
-        let place = || format!("{}: configuration {name}", self.path.display());
-        let merged = self.merged(name, 0).with_context(place)?;
-        let found: DataConfiguration = serde_json::from_value(Value::Object(merged)).with_context(place)?;
+        let place = || self.place(name);
+        let found: DataConfiguration = self.configuration_as(name)?;
         ensure!((2..=3).contains(&found.spacing.len()), "{}: spacing needs 2 or 3 numbers", place());
         Ok(found)
     }
 
-    fn merged(&self, name: &str, depth: usize) -> Result<Map<String, Value>> {
-        ensure!(depth <= self.configurations.len(), "it inherits from itself");
-        let own = self.configurations.get(name).and_then(Value::as_object);
-        let own = own.with_context(|| format!("there is no configuration {name}"))?;
-        let mut merged = match own.get("inherits_from").and_then(Value::as_str) {
-            Some(parent) => self.merged(parent, depth + 1)?,
-            None => Map::new(),
-        };
-        merged.extend(own.iter().map(|(key, value)| (key.clone(), value.clone())));
-        Ok(merged)
+    /// What a type takes of a configuration with everything it inherits.
+    ///
+    /// # Errors
+    /// Returns an error if there is no such configuration, if it inherits from itself, or if it lacks something.
+    pub fn configuration_as<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
+        let own = |name: &str| self.configurations.get(name)?.as_object();
+        let merged = inherited(name, own).with_context(|| self.place(name))?;
+        serde_json::from_value(Value::Object(merged)).with_context(|| self.place(name))
+    }
+
+    /// Whether any configuration is the second stage of a cascade.
+    #[must_use]
+    pub fn has_cascade(&self) -> bool {
+        self.configurations.values().any(|own| own.get("previous_stage").is_some_and(Value::is_string))
+    }
+
+    fn place(&self, name: &str) -> String {
+        format!("{}: configuration {name}", self.path.display())
+    }
+
+    fn foreground_intensities(&self) -> Option<&BTreeMap<String, Intensities>> {
+        let first = self.foreground_intensity_properties_per_channel.as_ref();
+        first.or(self.foreground_intensity_properties_by_modality.as_ref())
     }
 
     /// Foreground intensities of the channels in the order of their numbers.
     #[must_use]
     pub fn intensities(&self) -> Option<Vec<IntensityStatistics>> {
-        let all = &self.foreground_intensity_properties_per_channel;
-        let of = |channel: usize| {
-            let found: Intensities = serde_json::from_value(all.get(&channel.to_string())?.clone()).ok()?;
-            Some(IntensityStatistics {
-                median: found.median.unwrap_or(f64::NAN) as f32,
-                mean: found.mean as f32,
-                sd: found.std as f32,
-                mn: found.min.unwrap_or(f64::NAN) as f32,
-                mx: found.max.unwrap_or(f64::NAN) as f32,
-                percentile_99_5: found.percentile_99_5,
-                percentile_00_5: found.percentile_00_5,
-            })
-        };
-        if all.is_empty() { None } else { (0..all.len()).map(of).collect() }
+        let channels = self.foreground_intensities()?.len();
+        if channels == 0 { None } else { (0..channels).map(|channel| self.intensities_of(channel)).collect() }
+    }
+
+    /// Foreground intensities of a channel.
+    #[must_use]
+    pub fn intensities_of(&self, channel: usize) -> Option<IntensityStatistics> {
+        let found = self.foreground_intensities()?.get(&channel.to_string())?;
+        Some(IntensityStatistics {
+            median: found.median.unwrap_or(f64::NAN) as f32,
+            mean: found.mean as f32,
+            sd: found.std as f32,
+            mn: found.min.unwrap_or(f64::NAN) as f32,
+            mx: found.max.unwrap_or(f64::NAN) as f32,
+            percentile_99_5: found.percentile_99_5,
+            percentile_00_5: found.percentile_00_5,
+        })
     }
 }
 
@@ -156,5 +207,16 @@ mod tests {
         assert_eq!((found.data_identifier.as_str(), found.spacing.len()), ("x_b", 2));
         assert!(format!("{:#}", plans.configuration("c").unwrap_err()).contains("inherits from itself"));
         assert!(format!("{:#}", plans.configuration("d").unwrap_err()).contains("no configuration d"));
+    }
+
+    #[test]
+    fn the_first_name_of_intensities_is_known() {
+        let statistics = r#"{"mean":1.0,"std":2.0,"percentile_00_5":0.0,"percentile_99_5":4.0}"#;
+        let text = format!(
+            r#"{{"transpose_forward":[0,1,2],"configurations":{{}},
+                "foreground_intensity_properties_by_modality":{{"0":{statistics}}}}}"#
+        );
+        let plans: PlansFile = serde_json::from_str(&text).unwrap();
+        assert_eq!(plans.intensities().unwrap()[0].sd, 2.0);
     }
 }

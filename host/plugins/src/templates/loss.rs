@@ -13,7 +13,7 @@ export_plugin!();
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(crate = "nnunet_plugin_api::serde", default, deny_unknown_fields)]
 struct MyLoss {
-    /// How much voxels that are right already are left aside; 0 is cross entropy.
+    /// Focusing parameter: reduces the weight of voxels that are classified well; 0 is cross entropy.
     #[schemars(range(min = 0.0))]
     gamma: f64,
 }

@@ -32,7 +32,7 @@ impl Planner for MyPlanner {
         Ok(None)
     }
 
-    /// Looks at the finished plans and changes what it likes.
+    /// Changes or rejects the finished plans.
     fn finish(&self, _plans: &mut Plans) -> Result<()> {
         Ok(())
     }

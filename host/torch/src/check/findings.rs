@@ -4,7 +4,7 @@ use nnunet_cli::report;
 use nnunet_plugin_api::{Error, Result as ComponentResult};
 use serde_json::json;
 
-/// What a check finds wrong.
+/// Failures that a check finds.
 pub(super) type Finding = Result<(), String>;
 
 /// Prints findings and counts the bad ones.

@@ -12,7 +12,7 @@ use nnunet_plugin_api::{
 use super::findings::{Finding, Report, same, text};
 
 const CLASSES: i64 = 3;
-/// Logits of a network that has lost its way.
+/// Extreme logits, as of a network that has diverged.
 const EXTREME: f64 = 1e4;
 
 /// Notes whether a call left gradient mode, autocast or the number of threads as they were.

@@ -13,7 +13,7 @@ use nnunet_cli::doctor::driver::{self, Driver, NoDriver};
 
 use super::packages;
 
-/// The link of the chain that is missing.
+/// What is missing for the use of CUDA.
 #[derive(Debug, Error)]
 pub(crate) enum NoCuda {
     /// No driver that works.
@@ -49,7 +49,7 @@ pub(crate) enum NoCuda {
 }
 
 impl NoCuda {
-    /// The command or action that mends it.
+    /// The command or action that solves the problem.
     pub(crate) fn remedy(&self) -> String {
         match self {
             NoCuda::Driver(NoDriver::NotThere(_)) => {

@@ -1,4 +1,4 @@
-//! What `nnunet doctor` says of libtorch.
+//! Facts about libtorch for `nnunet doctor`.
 
 use nnunet_cli::commands::device::DeviceChoice;
 use nnunet_cli::doctor::{Cuda, Libtorch};

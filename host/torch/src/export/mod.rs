@@ -27,7 +27,7 @@ pub(crate) struct Export<'a> {
     resampler: ExportResampler,
     route: Route,
     /// Labels of the cropped case.
-    labels: Array3<u8>,
+    labels: Array3<u16>,
     probabilities: Option<Probabilities>,
     /// The first rows have arrived.
     has_rows: bool,
@@ -41,7 +41,7 @@ enum Route {
     /// Scores are resampled class by class, because splines need the whole: kept in `sums` until all rows are there.
     Classes { sums: Tensor, storage: Storage },
     /// Labels of the network's grid are resampled, by linear weights or by nearest neighbor.
-    Labels { labels: Array3<u8>, nearest: bool },
+    Labels { labels: Array3<u16>, nearest: bool },
 }
 
 impl<'a> Export<'a> {
@@ -118,7 +118,7 @@ impl<'a> Export<'a> {
 
     fn reduce(&mut self, mut slab: Slab) -> Result<()> {
         self.processing.finish_scores(&mut slab.scores, self.resampler.resamples());
-        let labels = self.processing.output_head().labels(slab.scores.view());
+        let labels: Array3<u16> = self.processing.output_head().labels(slab.scores.view());
         let rows = slab.first..slab.first + labels.shape()[slab.axis];
         self.labels.slice_axis_mut(Axis(slab.axis), rows.into()).assign(&labels);
         self.probabilities.as_mut().map_or(Ok(()), |kept| kept.put(&slab))

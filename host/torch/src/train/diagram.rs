@@ -1,4 +1,4 @@
-//! What `network_architecture.pdf` shows of a network.
+//! The content of `network_architecture.pdf`.
 
 use std::path::Path;
 

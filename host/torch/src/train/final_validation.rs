@@ -1,4 +1,4 @@
-//! What follows a training: validation of whole cases, and the postprocessing of the fold.
+//! The steps after training: validation of whole cases, and the postprocessing of the fold.
 
 use anyhow::Result;
 use nnunet_cli::report;

@@ -29,7 +29,7 @@ impl ProgressLog {
         self.line(json!({ "event": event, "time": now(), "what": what }));
     }
 
-    /// What came out of an epoch.
+    /// The results of an epoch.
     pub(super) fn epoch(&mut self, outcome: &EpochOutcome, history: &History) -> Result<()> {
         let values = values(outcome, history);
         let mut line = json!({

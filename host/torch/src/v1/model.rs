@@ -56,7 +56,9 @@ impl Model {
         let spec = v1_network::spec(&info.plans, plan, info.regions.as_ref(), second_stage);
         let mut networks = Vec::new();
         for file in &files {
-            let (mut store, network) = network::build(&session.registry, &info.architecture, &spec, device)?;
+            let most = network::most_bytes_for(file);
+            let (mut store, network) =
+                network::build(&session.registry, &info.architecture, &spec, device, most)?;
             load_weights(file, &mut store)?;
             store.freeze()?;
             networks.push(network);
@@ -88,7 +90,8 @@ impl Model {
     }
 }
 
-/// The stage among v1's constructor arguments: the sixth, or the seventh of `_DDP` trainers, which take `local_rank` too.
+/// The stage among v1's constructor arguments: the sixth, or the seventh of `_DDP` trainers, which take `local_rank`
+/// too.
 fn stored_stage(init: &Value, v1_trainer: &str) -> Option<usize> {
     let index = if v1_trainer.contains("_DDP") { 6 } else { 5 };
     match init.items()?.get(index)? {
@@ -149,7 +152,7 @@ mod tests {
         assert_eq!(stored_stage(&plain, "nnUNetTrainerV2"), Some(1));
         let ddp = vec![none(), number(0), number(0), none(), none(), Value::Bool(true), number(0)];
         assert_eq!(stored_stage(&init(ddp.clone()), "nnUNetTrainerV2_DDP"), Some(0));
-        // A truth value is no stage.
+        // A boolean is not a stage.
         assert_eq!(stored_stage(&init(ddp), "nnUNetTrainerV2"), None);
     }
 }

@@ -1,4 +1,4 @@
-//! What the first stage leaves for the second: labels of every case, predicted by the fold that did not train on it.
+//! Label maps for the second stage of a cascade: of every case, predicted by the fold that did not train on it.
 
 use std::path::{Path, PathBuf};
 

@@ -60,7 +60,8 @@ impl Model {
                 Some(first) => first,
                 None => Checkpoint::read(file)?,
             };
-            let (mut store, network) = network::build(&session.registry, &choice, &spec, *device)?;
+            let most = network::most_bytes_for(file);
+            let (mut store, network) = network::build(&session.registry, &choice, &spec, *device, most)?;
             checkpoint.copy_weights(&mut store)?;
             store.freeze()?;
             networks.push(network);
@@ -69,7 +70,7 @@ impl Model {
     }
 }
 
-/// Tells the user of a trainer that is not known here.
+/// Warns the user of a trainer that is not known here.
 fn check_trainer(checkpoint: &Checkpoint, session: &Session) -> Result<()> {
     let Some(trainer) = checkpoint.trainer() else { return Ok(()) };
     if !known_trainers::is_known(trainer) && session.registry.find(Kind::Trainer, trainer).is_err() {

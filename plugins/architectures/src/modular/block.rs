@@ -18,7 +18,7 @@ pub(super) struct BlockShape<'a> {
     pub stride: &'a [usize],
 }
 
-/// Convolutions, norms and the way around them.
+/// Convolutions, norms and the skip connection.
 #[derive(Debug)]
 pub(super) struct Block {
     kind: BlockKind,
@@ -29,7 +29,7 @@ pub(super) struct Block {
     dropout: f64,
 }
 
-/// The way around a block.
+/// The skip connection of a residual block.
 #[derive(Debug)]
 enum Skip {
     None,
@@ -70,9 +70,11 @@ impl Block {
     ) -> Result<Self> {
         let (layers, skip) = match kind {
             BlockKind::Plain => (vec![plain(vars, name, config, shape)?], Skip::None),
-            BlockKind::Residual => (residual(vars, name, config, shape)?, skip(vars, name, config, shape)?),
+            BlockKind::Residual => {
+                (residual(vars, name, config, shape)?, skip(vars, name, kind, config, shape)?)
+            }
             BlockKind::PreAct => {
-                (pre_activation(vars, name, config, shape)?, bare_skip(vars, name, config, shape)?)
+                (pre_activation(vars, name, config, shape)?, skip(vars, name, kind, config, shape)?)
             }
         };
         let (slope, dropout) = (config.negative_slope, config.dropout);
@@ -177,6 +179,17 @@ fn plain(
     Ok((conv, norm))
 }
 
+/// Two convolutions with their norms, made by `layer` from a number (1 or 2) and a shape; the first one has the stride and
+/// changes the features.
+fn two_layers(
+    shape: &BlockShape<'_>,
+    layer: impl FnMut((u8, &BlockShape<'_>)) -> Result<(Convolution, Normalization)>,
+) -> Result<Vec<(Convolution, Normalization)>> {
+    let one = vec![1; shape.kernel.len()];
+    let second = BlockShape { input: shape.output, stride: &one, ..*shape };
+    [(1, shape), (2, &second)].into_iter().map(layer).collect()
+}
+
 /// v1 `BasicResidualBlock`.
 fn residual(
     vars: &mut dyn VarFactory,
@@ -184,18 +197,15 @@ fn residual(
     config: &ModularConfig,
     shape: &BlockShape<'_>,
 ) -> Result<Vec<(Convolution, Normalization)>> {
-    let one = vec![1; shape.kernel.len()];
-    let second = BlockShape { input: shape.output, stride: &one, ..*shape };
-    let mut layers = Vec::new();
-    for (i, shape) in [(1, shape), (2, &second)] {
+    let axes = shape.kernel.len();
+    two_layers(shape, |(i, shape)| {
         let conv = convolution(vars, &format!("{name}.conv{i}"), config, shape)?;
-        let norm = normalization(vars, &format!("{name}.norm{i}"), config, shape.output, shape.kernel.len())?;
+        let norm = normalization(vars, &format!("{name}.norm{i}"), config, shape.output, axes)?;
         if i == 2 && config.zero_last_norm {
             norm.zero()?;
         }
-        layers.push((conv, norm));
-    }
-    Ok(layers)
+        Ok((conv, norm))
+    })
 }
 
 /// v1 `BasicPreActResidualBlock`: norms come before their convolutions.
@@ -205,52 +215,39 @@ fn pre_activation(
     config: &ModularConfig,
     shape: &BlockShape<'_>,
 ) -> Result<Vec<(Convolution, Normalization)>> {
-    let one = vec![1; shape.kernel.len()];
-    let second = BlockShape { input: shape.output, stride: &one, ..*shape };
-    let mut layers = Vec::new();
-    for (i, shape) in [(1, shape), (2, &second)] {
-        let norm = normalization(vars, &format!("{name}.norm{i}"), config, shape.input, shape.kernel.len())?;
-        layers.push((convolution(vars, &format!("{name}.conv{i}"), config, shape)?, norm));
-    }
-    Ok(layers)
+    let axes = shape.kernel.len();
+    two_layers(shape, |(i, shape)| {
+        let norm = normalization(vars, &format!("{name}.norm{i}"), config, shape.input, axes)?;
+        Ok((convolution(vars, &format!("{name}.conv{i}"), config, shape)?, norm))
+    })
 }
 
 fn changes_shape(shape: &BlockShape<'_>) -> bool {
     shape.input != shape.output || shape.stride.iter().any(|step| *step != 1)
 }
 
+/// The way around a block. A residual block can pool before its projection, and normalizes after it.
 fn skip(
     vars: &mut dyn VarFactory,
     name: &str,
+    kind: BlockKind,
     config: &ModularConfig,
     shape: &BlockShape<'_>,
 ) -> Result<Skip> {
     if !changes_shape(shape) {
         return Ok(Skip::Identity);
     }
+    let is_normed = kind == BlockKind::Residual;
+    let can_pool = is_normed && config.avgpool_in_skip;
+    let is_pooled = can_pool && shape.stride.iter().any(|step| *step != 1);
+    let pool = is_pooled.then(|| shape.stride.iter().map(|step| *step as i64).collect());
     let one = vec![1; shape.kernel.len()];
-    let pooled = config.avgpool_in_skip && shape.stride.iter().any(|step| *step != 1);
-    let pool = pooled.then(|| shape.stride.iter().map(|step| *step as i64).collect());
-    let stride = if config.avgpool_in_skip { &one } else { shape.stride };
-    let at = usize::from(pooled);
+    let stride = if can_pool { &one } else { shape.stride };
+    let at = usize::from(is_pooled);
     let shape = BlockShape { kernel: &one, stride, ..*shape };
     let convolution = convolution(vars, &format!("{name}.downsample_skip.{at}"), config, &shape)?;
     let norm_name = format!("{name}.downsample_skip.{}", at + 1);
-    let norm = normalization(vars, &norm_name, config, shape.output, one.len())?;
-    Ok(Skip::Projection { pool, convolution, norm: Some(norm) })
-}
-
-fn bare_skip(
-    vars: &mut dyn VarFactory,
-    name: &str,
-    config: &ModularConfig,
-    shape: &BlockShape<'_>,
-) -> Result<Skip> {
-    if !changes_shape(shape) {
-        return Ok(Skip::Identity);
-    }
-    let one = vec![1; shape.kernel.len()];
-    let shape = BlockShape { kernel: &one, ..*shape };
-    let convolution = convolution(vars, &format!("{name}.downsample_skip.0"), config, &shape)?;
-    Ok(Skip::Projection { pool: None, convolution, norm: None })
+    let norm =
+        is_normed.then(|| normalization(vars, &norm_name, config, shape.output, one.len())).transpose()?;
+    Ok(Skip::Projection { pool, convolution, norm })
 }

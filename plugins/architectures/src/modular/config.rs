@@ -88,7 +88,7 @@ pub(super) enum BlockKind {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ModularConfig {
-    /// Features of no stage exceed this.
+    /// Largest number of features of a stage.
     pub max_num_features: usize,
     /// Features of the first stage, instead of the plans'.
     pub base_num_features: Option<usize>,
@@ -96,13 +96,13 @@ pub struct ModularConfig {
     pub norm: Norm,
     /// Slope of the leaky rectifier for negative values.
     pub negative_slope: f64,
-    /// Slope the initial weights are made for.
+    /// Slope assumed by the initialization of the weights.
     pub init_slope: f64,
-    /// Share of the features that are dropped in the encoder in training.
+    /// Dropout probability of a feature map of the encoder in training.
     pub dropout: f64,
-    /// Residual blocks start by adding nothing: the last norm of each is 0.
+    /// Initialize the last norm of each residual block with 0, so that the block starts as the identity.
     pub zero_last_norm: bool,
-    /// Skip connections pool by averaging instead of striding.
+    /// Skip connections use average pooling instead of strided convolutions.
     pub avgpool_in_skip: bool,
 }
 

@@ -51,7 +51,7 @@ impl Default for V2UnetConfig {
     }
 }
 
-/// Features of no stage exceed this when the plans decide: v2's caps.
+/// Largest number of features of a stage if the plans do not give the features: v2's limits.
 const MAX_FEATURES: [usize; 2] = [512, 320];
 /// Residual blocks of v2's planner `ResEncM` and larger.
 const RESIDUAL_BLOCKS: [usize; 8] = [1, 3, 4, 6, 6, 6, 6, 6];

@@ -20,7 +20,7 @@ const LOWRES_REDUCTION: f64 = 2.0;
 /// Spacings further apart than this grow alone.
 const SIMILAR_SPACING: f64 = 2.0;
 
-/// What `dataset.json` and the images tell planning.
+/// What planning uses of `dataset.json` and the images.
 #[derive(Debug, Clone)]
 pub struct DataSet {
     /// Folder name, `Dataset004_Hippocampus`.

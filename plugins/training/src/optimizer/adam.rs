@@ -5,7 +5,8 @@ use nnunet_plugin_api::Result;
 use nnunet_plugin_api::tch::{Device, Kind as Element, Tensor};
 use nnunet_torch_ops::{AdamState, AdamStep, lists};
 
-use super::{Optimize, Setting, State, StateValue, Trained, take_step, take_tensor};
+use super::per_parameter::PerParameter;
+use super::{Optimize, Setting, State, Trained, named, take_step, take_tensor};
 
 /// Adam. Weight decay is an L2 penalty.
 #[derive(Debug)]
@@ -14,7 +15,7 @@ pub struct Adam {
     betas: [f64; 2],
     eps: f64,
     weight_decay: f64,
-    moments: Vec<Option<Moments>>,
+    moments: PerParameter<Moments>,
 }
 
 /// Averages of one parameter's gradients, on its device.
@@ -32,24 +33,19 @@ impl Adam {
     /// Without moments yet.
     #[must_use]
     pub fn new(parameters: usize, amsgrad: bool, betas: [f64; 2], eps: f64, weight_decay: f64) -> Self {
-        let moments = std::iter::repeat_with(|| None).take(parameters).collect();
-        Self { amsgrad, betas, eps, weight_decay, moments }
+        Self { amsgrad, betas, eps, weight_decay, moments: PerParameter::new(parameters) }
     }
+}
 
-    /// Zeros for parameters that have no moments yet.
-    fn begin(&mut self, trained: &Trained) -> Result<()> {
-        for (number, tensor) in trained.numbers.iter().zip(&trained.tensors) {
-            if self.moments[*number].is_none() {
-                let zeros = || tensor.detach().f_zeros_like();
-                self.moments[*number] = Some(Moments {
-                    step: Tensor::f_zeros([], (Element::Float, tensor.device()))?,
-                    first: zeros()?,
-                    second: zeros()?,
-                    largest: self.amsgrad.then(zeros).transpose()?,
-                });
-            }
-        }
-        Ok(())
+impl Moments {
+    fn zeros(parameter: &Tensor, amsgrad: bool) -> Result<Self> {
+        let zeros = || parameter.f_zeros_like();
+        Ok(Self {
+            step: Tensor::f_zeros([], (Element::Float, parameter.device()))?,
+            first: zeros()?,
+            second: zeros()?,
+            largest: amsgrad.then(zeros).transpose()?,
+        })
     }
 }
 
@@ -61,12 +57,12 @@ impl Optimize for Adam {
         skip: Option<&Tensor>,
     ) -> Result<()> {
         let trained = Trained::of(store);
-        self.begin(&trained)?;
-        let moments = || trained.numbers.iter().filter_map(|number| self.moments[*number].as_ref());
-        let list =
-            |part: fn(&Moments) -> &Tensor| moments().map(|m| part(m).shallow_clone()).collect::<Vec<_>>();
+        let Self { amsgrad, eps, weight_decay, .. } = *self;
+        self.moments.begin(&trained, |parameter| Moments::zeros(parameter, amsgrad))?;
+        let list = |part| self.moments.tensors(&trained, part);
         let steps = list(|moments| &moments.step);
-        let largest: Vec<_> = moments().filter_map(|m| Some(m.largest.as_ref()?.shallow_clone())).collect();
+        let largest = self.moments.of(&trained).filter_map(|moments| moments.largest.as_ref());
+        let largest: Vec<Tensor> = largest.map(Tensor::shallow_clone).collect();
         lists::add_scalar(&steps, 1.0)?;
         let state = AdamState {
             first: &list(|moments| &moments.first),
@@ -75,7 +71,6 @@ impl Optimize for Adam {
             steps: &steps,
         };
         let [beta1, beta2] = self.betas;
-        let Self { amsgrad, eps, weight_decay, .. } = *self;
         let how = AdamStep { learning_rate, beta1, beta2, weight_decay, eps, amsgrad };
         nnunet_torch_ops::adam(&trained.tensors, &trained.gradients, state, how, skip)?;
         if let Some(skip) = skip {
@@ -103,19 +98,15 @@ impl Optimize for Adam {
     }
 
     fn state(&self, parameter: usize) -> State {
-        let Some(moments) = self.moments.get(parameter).and_then(Option::as_ref) else { return Vec::new() };
-        let tensor =
-            |name: &str, tensor: &Tensor| (name.to_owned(), StateValue::Tensor(tensor.shallow_clone()));
+        let Some(moments) = self.moments.get(parameter) else { return Vec::new() };
+        // On the CPU, where torch keeps it.
+        let step = moments.step.f_to_device(Device::Cpu).unwrap_or_else(|_| moments.step.shallow_clone());
         let mut state = vec![
-            // On the CPU, where torch keeps it.
-            tensor(
-                "step",
-                &moments.step.f_to_device(Device::Cpu).unwrap_or_else(|_| moments.step.shallow_clone()),
-            ),
-            tensor("exp_avg", &moments.first),
-            tensor("exp_avg_sq", &moments.second),
+            named("step", &step),
+            named("exp_avg", &moments.first),
+            named("exp_avg_sq", &moments.second),
         ];
-        state.extend(moments.largest.as_ref().map(|largest| tensor("max_exp_avg_sq", largest)));
+        state.extend(moments.largest.as_ref().map(|largest| named("max_exp_avg_sq", largest)));
         state
     }
 
@@ -128,9 +119,7 @@ impl Optimize for Adam {
             second: take_tensor(&mut state, "exp_avg_sq")?,
             largest: self.amsgrad.then(|| take_tensor(&mut state, "max_exp_avg_sq")).transpose()?,
         };
-        if let Some(slot) = self.moments.get_mut(parameter) {
-            *slot = Some(moments);
-        }
+        self.moments.set(parameter, moments);
         Ok(())
     }
 }

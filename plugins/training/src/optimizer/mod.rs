@@ -1,6 +1,7 @@
 //! Optimizers, with their state under the names of torch's state dict.
 
 mod adam;
+mod per_parameter;
 mod ranger;
 mod sgd;
 
@@ -144,6 +145,11 @@ fn is_skipped(skip: Option<&Tensor>) -> Result<bool> {
         Some(skip) => f64::try_from(skip)? != 0.0,
         None => false,
     })
+}
+
+/// A tensor of a state.
+fn named(name: &str, tensor: &Tensor) -> (String, StateValue) {
+    (name.to_owned(), StateValue::Tensor(tensor.shallow_clone()))
 }
 
 /// Removes a value from a state.

@@ -7,7 +7,8 @@ use nnunet_plugin_api::Result;
 use nnunet_plugin_api::tch::Tensor;
 use nnunet_torch_ops::lists;
 
-use super::{Optimize, Setting, State, StateValue, Trained, is_skipped, take_step, take_tensor};
+use super::per_parameter::PerParameter;
+use super::{Optimize, Setting, State, StateValue, Trained, is_skipped, named, take_step, take_tensor};
 
 /// Rectified Adam whose weights are pulled back to slow ones every `k` steps. Weight decay is decoupled.
 #[derive(Debug)]
@@ -18,7 +19,7 @@ pub struct Ranger {
     eps: f64,
     threshold: f64,
     weight_decay: f64,
-    moments: Vec<Option<Moments>>,
+    moments: PerParameter<Moments>,
 }
 
 /// Averages of one parameter's gradients, and its slow weights.
@@ -50,7 +51,6 @@ impl Ranger {
         threshold: f64,
         weight_decay: f64,
     ) -> Self {
-        let moments = std::iter::repeat_with(|| None).take(parameters).collect();
         Self {
             k: lookahead.0.max(1) as i64,
             alpha: lookahead.1,
@@ -58,7 +58,7 @@ impl Ranger {
             eps,
             threshold,
             weight_decay,
-            moments,
+            moments: PerParameter::new(parameters),
         }
     }
 
@@ -77,9 +77,7 @@ impl Ranger {
     /// One step of parameters that have done the same number of steps.
     fn update(&mut self, trained: &Trained, step: i64, learning_rate: f64) -> Result<()> {
         let [beta1, beta2] = self.betas;
-        let moments = || trained.numbers.iter().filter_map(|number| self.moments[*number].as_ref());
-        let list =
-            |part: fn(&Moments) -> &Tensor| moments().map(|m| part(m).shallow_clone()).collect::<Vec<_>>();
+        let list = |part| self.moments.tensors(trained, part);
         let (first, second) = (list(|m| &m.first), list(|m| &m.second));
         let (tensors, gradients) = (&trained.tensors, &trained.gradients);
         lists::multiply_scalar(&first, beta1)?;
@@ -99,16 +97,7 @@ impl Ranger {
             lists::copy(tensors, &slow)?;
         }
         for number in &trained.numbers {
-            self.moments[*number].iter_mut().for_each(|moments| moments.step = step);
-        }
-        Ok(())
-    }
-
-    fn begin(&mut self, trained: &Trained) -> Result<()> {
-        for (number, tensor) in trained.numbers.iter().zip(&trained.tensors) {
-            if self.moments[*number].is_none() {
-                self.moments[*number] = Some(Moments::new(&tensor.detach())?);
-            }
+            self.moments.get_mut(*number).into_iter().for_each(|moments| moments.step = step);
         }
         Ok(())
     }
@@ -125,8 +114,8 @@ impl Optimize for Ranger {
             return Ok(());
         }
         let trained = Trained::of(store);
-        self.begin(&trained)?;
-        let done = |number: usize| self.moments[number].as_ref().map_or(0, |moments| moments.step);
+        self.moments.begin(&trained, Moments::new)?;
+        let done = |number: usize| self.moments.get(number).map_or(0, |moments| moments.step);
         let counts: BTreeSet<i64> = trained.numbers.iter().map(|number| done(*number)).collect();
         let groups: Vec<_> =
             counts.iter().map(|count| (*count, trained.only(|n| done(n) == *count))).collect();
@@ -146,14 +135,12 @@ impl Optimize for Ranger {
     }
 
     fn state(&self, parameter: usize) -> State {
-        let Some(moments) = self.moments.get(parameter).and_then(Option::as_ref) else { return Vec::new() };
-        let tensor =
-            |name: &str, tensor: &Tensor| (name.to_owned(), StateValue::Tensor(tensor.shallow_clone()));
+        let Some(moments) = self.moments.get(parameter) else { return Vec::new() };
         vec![
             ("step".to_owned(), StateValue::Count(moments.step)),
-            tensor("exp_avg", &moments.first),
-            tensor("exp_avg_sq", &moments.second),
-            tensor("slow_buffer", &moments.slow),
+            named("exp_avg", &moments.first),
+            named("exp_avg_sq", &moments.second),
+            named("slow_buffer", &moments.slow),
         ]
     }
 
@@ -164,9 +151,7 @@ impl Optimize for Ranger {
             second: take_tensor(&mut state, "exp_avg_sq")?,
             slow: take_tensor(&mut state, "slow_buffer")?,
         };
-        if let Some(slot) = self.moments.get_mut(parameter) {
-            *slot = Some(moments);
-        }
+        self.moments.set(parameter, moments);
         Ok(())
     }
 }

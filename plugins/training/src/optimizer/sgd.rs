@@ -5,7 +5,8 @@ use nnunet_plugin_api::Result;
 use nnunet_plugin_api::tch::Tensor;
 use nnunet_torch_ops::SgdStep;
 
-use super::{Optimize, Setting, State, StateValue, Trained, take_tensor};
+use super::per_parameter::PerParameter;
+use super::{Optimize, Setting, State, Trained, named, take_tensor};
 
 /// Gradient descent with momentum.
 #[derive(Debug)]
@@ -14,15 +15,14 @@ pub struct Sgd {
     nesterov: bool,
     weight_decay: f64,
     /// Momentum by trainable parameter; none before its first gradient.
-    buffers: Vec<Option<Tensor>>,
+    buffers: PerParameter<Tensor>,
 }
 
 impl Sgd {
     /// Without momentum yet. `weight_decay` is an L2 penalty.
     #[must_use]
     pub fn new(parameters: usize, momentum: f64, nesterov: bool, weight_decay: f64) -> Self {
-        let buffers = std::iter::repeat_with(|| None).take(parameters).collect();
-        Self { momentum, nesterov, weight_decay, buffers }
+        Self { momentum, nesterov, weight_decay, buffers: PerParameter::new(parameters) }
     }
 
     fn step_of(
@@ -35,17 +35,9 @@ impl Sgd {
         let Self { momentum, nesterov, weight_decay, .. } = *self;
         let how = SgdStep { learning_rate, momentum, weight_decay, nesterov, is_first };
         // A first step that is left out leaves zeros: then the next one computes what a first one would.
-        let buffer = |(number, tensor): (&usize, &Tensor)| match &self.buffers[*number] {
-            Some(buffer) => Ok(buffer.shallow_clone()),
-            None => tensor.detach().f_zeros_like(),
-        };
-        let pairs = trained.numbers.iter().zip(&trained.tensors);
-        let buffers = pairs.map(buffer).collect::<std::result::Result<Vec<_>, _>>()?;
-        nnunet_torch_ops::sgd(&trained.tensors, &trained.gradients, &buffers, how, skip)?;
-        for (number, buffer) in trained.numbers.iter().zip(buffers) {
-            self.buffers[*number] = Some(buffer);
-        }
-        Ok(())
+        self.buffers.begin(trained, |parameter| Ok(parameter.f_zeros_like()?))?;
+        let buffers = self.buffers.tensors(trained, |buffer| buffer);
+        Ok(nnunet_torch_ops::sgd(&trained.tensors, &trained.gradients, &buffers, how, skip)?)
     }
 }
 
@@ -57,8 +49,9 @@ impl Optimize for Sgd {
         skip: Option<&Tensor>,
     ) -> Result<()> {
         let trained = Trained::of(store);
-        let groups = [true, false]
-            .map(|is_first| (is_first, trained.only(|number| self.buffers[number].is_none() == is_first)));
+        let groups = [true, false].map(|is_first| {
+            (is_first, trained.only(|number| self.buffers.get(number).is_none() == is_first))
+        });
         for (is_first, group) in groups.iter().filter(|(_, group)| !group.numbers.is_empty()) {
             self.step_of(group, learning_rate, *is_first, skip)?;
         }
@@ -82,16 +75,12 @@ impl Optimize for Sgd {
     }
 
     fn state(&self, parameter: usize) -> State {
-        let buffer = self.buffers.get(parameter).and_then(Option::as_ref);
-        let entry =
-            |buffer: &Tensor| ("momentum_buffer".to_owned(), StateValue::Tensor(buffer.shallow_clone()));
-        buffer.map(entry).into_iter().collect()
+        let buffer = self.buffers.get(parameter);
+        buffer.map(|buffer| named("momentum_buffer", buffer)).into_iter().collect()
     }
 
     fn restore(&mut self, parameter: usize, mut state: State) -> Result<()> {
-        if let Some(slot) = self.buffers.get_mut(parameter) {
-            *slot = Some(take_tensor(&mut state, "momentum_buffer")?);
-        }
+        self.buffers.set(parameter, take_tensor(&mut state, "momentum_buffer")?);
         Ok(())
     }
 

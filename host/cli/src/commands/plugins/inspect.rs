@@ -1,14 +1,16 @@
 //! `plugins inspect`: describes a component or plugin.
 
 use anyhow::{Result, ensure};
+use nnunet_data::components;
 use nnunet_engine::plugin::Plugin;
 use nnunet_engine::registry::Entry;
 use nnunet_engine::session::Session;
 use nnunet_engine::{inline_toml, reference};
-use nnunet_plugin_core::Kind;
 use nnunet_plugin_core::suggestion::did_you_mean;
-use serde_json::json;
+use nnunet_plugin_core::{Info, Kind};
+use serde_json::{Value, json};
 
+use crate::commands::TensorCommands;
 use crate::report;
 
 /// Arguments.
@@ -19,7 +21,7 @@ pub(super) struct Args {
 }
 
 /// Runs the command.
-pub(super) fn run(args: &Args, session: &Session) -> Result<()> {
+pub(super) fn run(args: &Args, session: &Session, tensors: &impl TensorCommands) -> Result<()> {
     if let Some(plugin) = session.plugin(&args.name) {
         return show_plugin(plugin);
     }
@@ -37,7 +39,30 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<()> {
         "there is no component `{name}`{}; nnunet plugins list shows all",
         near(name, session)
     );
-    found.into_iter().try_for_each(|entry| show(entry, session))
+    let settings = found.iter().map(|entry| settings(entry, session, tensors)).collect::<Result<Vec<_>>>()?;
+    found.iter().zip(&settings).try_for_each(|(entry, settings)| show(entry, settings.as_ref(), session))
+}
+
+/// The settings of a planner, preprocessor or trainer: what it sets and what it inherits.
+fn settings(entry: &Entry, session: &Session, tensors: &impl TensorCommands) -> Result<Option<Value>> {
+    let Info { kind, name, .. } = &entry.component.info;
+    let registry = &session.registry;
+    let resolved = match kind {
+        Kind::Planner => {
+            components::planner(registry, name).map(|planner| serde_json::to_value(planner.settings))
+        }
+        Kind::Preprocessor => components::without_normalizations(registry, name)
+            .map(|preprocessor| serde_json::to_value(preprocessor.settings)),
+        Kind::Trainer => tensors.trainer_settings(name, session).map(serde_json::to_value),
+        _ => return Ok(None),
+    };
+    match resolved {
+        Ok(settings) => Ok(Some(settings?)),
+        Err(error) => {
+            report::warning(&format!("the settings of {kind} {name} cannot be resolved: {error:#}"));
+            Ok(None)
+        }
+    }
 }
 
 fn near(name: &str, session: &Session) -> String {
@@ -48,7 +73,8 @@ fn near(name: &str, session: &Session) -> String {
 fn show_plugin(plugin: &Plugin) -> Result<()> {
     let about = &plugin.about;
     if report::is_json() {
-        let value = json!({ "about": about, "path": plugin.path, "sha256": plugin.sha256 });
+        let value =
+            json!({ "about": about, "path": plugin.path.display().to_string(), "sha256": plugin.sha256 });
         report::result(&value.to_string());
         return Ok(());
     }
@@ -75,10 +101,15 @@ fn facts(plugin: &Plugin) {
     }
 }
 
-fn show(entry: &Entry, session: &Session) -> Result<()> {
+fn show(entry: &Entry, settings: Option<&Value>, session: &Session) -> Result<()> {
     let info = &entry.component.info;
     let plugin = session.plugin(&entry.plugin);
-    let rows = reference::parameters(info);
+    let mut rows = reference::parameters(info);
+    for row in &mut rows {
+        if let Some(value) = settings.and_then(|settings| settings.get(&row.name)) {
+            row.default.clone_from(value);
+        }
+    }
     if report::is_json() {
         let value = json!({
             "info": info, "origin": entry.origin.to_string(), "status": entry.status(), "plugin": entry.plugin,
@@ -101,7 +132,7 @@ fn show(entry: &Entry, session: &Session) -> Result<()> {
         report::result(&format!("\n{}", info.description.trim_end()));
     }
     if !rows.is_empty() {
-        report::result("\nParameters");
+        report::result(if settings.is_some() { "\nSettings" } else { "\nParameters" });
     }
     for row in &rows {
         let range = if row.range.is_empty() { String::new() } else { format!(" ({})", row.range) };

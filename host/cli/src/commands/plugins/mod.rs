@@ -54,7 +54,7 @@ pub(crate) fn run(args: &Args, options: &GlobalOptions, tensors: &impl TensorCom
     let session = || options.session(tensors.component_set());
     let done = match &args.command {
         Command::List(args) => list::run(args, &session()?),
-        Command::Inspect(args) => inspect::run(args, &session()?),
+        Command::Inspect(args) => inspect::run(args, &session()?, tensors),
         Command::Docs(args) => docs::run(args, &session()?),
         Command::Check { file } => return tensors.check_plugin(file),
         Command::New(args) => new::run(args),

@@ -12,7 +12,8 @@ use crate::report;
 /// Arguments.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// format, planner, preprocessor, normalization, augmentation, architecture, loss, trainer, logger or postprocessor.
+    /// format, planner, preprocessor, normalization, augmentation, architecture, loss, trainer, logger or
+    /// postprocessor.
     #[arg(value_parser = super::kind::kind)]
     kind: Kind,
     /// Name of the crate, such as my-trainer; the component is then called MyTrainer.
@@ -20,8 +21,8 @@ pub(super) struct Args {
     /// Language of the crate.
     #[arg(long, value_enum, default_value_t)]
     lang: Language,
-    /// Sources of nnunet-plugin-api. By default those of the checkout that this program or the current folder is in; without
-    /// one the crate asks for the version of this program from crates.io.
+    /// Sources of nnunet-plugin-api. By default those of the checkout that this program or the current folder is in;
+    /// without one the crate asks for the version of this program from crates.io.
     #[arg(long, value_name = "FOLDER")]
     api: Option<PathBuf>,
 }
@@ -42,7 +43,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     report::line(&format!("wrote {} {} in {}/", args.kind, scaffold.component(), args.name));
     if scaffold.api.is_none() {
         report::warning(&format!(
-            "Cargo.toml asks crates.io for nnunet-plugin-api {}; if that is not published, use --api with the folder plugin-api of a checkout of nnunet",
+            "Cargo.toml depends on nnunet-plugin-api {} of crates.io; if cargo does not find it there, write the crate again with --api CHECKOUT_OF_NNUNET/plugin-api",
             env!("CARGO_PKG_VERSION")
         ));
     }

@@ -27,7 +27,7 @@ pub struct Old {
 #[derive(Debug, clap::Args)]
 #[command(rename_all = "snake_case")]
 pub struct Msd {
-    /// The decathlon's folder, TaskXX_NAME.
+    /// Folder of the Decathlon task, TaskXX_NAME.
     #[arg(short = 'i', required = true, value_name = "FOLDER")]
     input: PathBuf,
     /// Number of the data set, instead of the task's.

@@ -1,13 +1,13 @@
 //! Options and helpers of commands that work over many cases or data sets.
 
-use anyhow::{Result, ensure};
-use nnunet_data::memory;
+use anyhow::{Context, Result};
 use nnunet_data::pipeline::Limits;
+use nnunet_data::{failures, memory};
 
 /// Options of commands that work over many cases.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Effort {
-    /// No progress bar; there is none either where output is not a terminal.
+    /// Do not show a progress bar. There is none if the output is not a terminal.
     #[arg(long = "no_pbar")]
     no_progress_bar: bool,
     /// Memory to use, for example 8G; most of what is free by default.
@@ -26,13 +26,16 @@ impl Effort {
 
 /// Number of processes where none is given, as in v2.
 pub(super) fn default_processes() -> usize {
-    std::env::var("nnUNet_def_n_proc").ok().and_then(|text| text.parse().ok()).unwrap_or(8)
+    from_environment("nnUNet_def_n_proc", 8)
+}
+
+/// The number in an environment variable, or `otherwise` where it holds none.
+pub(super) fn from_environment(variable: &str, otherwise: usize) -> usize {
+    std::env::var(variable).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(otherwise)
 }
 
 /// Does something with every data set. One that fails does not stop the others.
 pub(super) fn for_each(datasets: &[String], work: impl Fn(&str) -> Result<()>) -> Result<()> {
-    let one = |dataset: &String| work(dataset).err().map(|error| format!("{dataset}: {error:#}"));
-    let failed: Vec<String> = datasets.iter().filter_map(one).collect();
-    ensure!(failed.is_empty(), "{}", failed.join("\n"));
-    Ok(())
+    let one = |dataset: &String| work(dataset).with_context(|| dataset.clone());
+    failures::all("data sets failed", datasets.iter().map(one).collect()).map(drop)
 }

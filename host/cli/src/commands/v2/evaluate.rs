@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use nnunet_data::images;
 use nnunet_data::v2::{Class, Dataset, Evaluation, evaluate, load};
+use nnunet_data::{failures, images};
 
 use super::effort::default_processes;
 use crate::report;
@@ -25,7 +25,7 @@ struct Shared {
     /// Cases at a time; 8 by default, or nnUNet_def_n_proc.
     #[arg(long = "np", value_name = "N")]
     processes: Option<usize>,
-    /// Pass over references without a prediction.
+    /// Ignore references without a prediction.
     #[arg(long)]
     chill: bool,
 }
@@ -39,7 +39,7 @@ pub struct Folder {
     /// dataset.json of the data set.
     #[arg(long = "djfile", required = true, value_name = "FILE")]
     dataset: PathBuf,
-    /// plans.json of the model; accepted as v2's, nothing in it is needed.
+    /// plans.json of the model; accepted for compatibility with v2, has no effect.
     #[arg(long = "pfile", value_name = "FILE")]
     plans: Option<PathBuf>,
 }
@@ -86,8 +86,8 @@ impl Shared {
             chill: self.chill,
         };
         let output = self.output.clone().unwrap_or_else(|| self.predictions.join("summary.json"));
-        let threads = self.processes.unwrap_or_else(default_processes).max(1);
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
+        let threads = self.processes.unwrap_or_else(default_processes);
+        let pool = failures::threads(threads)?;
         let dice = pool.install(|| evaluate(&evaluation, &output))?;
         report::line(&format!("foreground: mean Dice {dice:.4}; {}", output.display()));
         Ok(())

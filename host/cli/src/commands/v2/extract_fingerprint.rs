@@ -28,7 +28,7 @@ pub struct Args {
     /// Check the data sets first.
     #[arg(long = "verify_dataset_integrity")]
     verify: bool,
-    /// Extract again what is there already.
+    /// Extract fingerprints again that exist.
     #[arg(long)]
     clean: bool,
     #[command(flatten)]

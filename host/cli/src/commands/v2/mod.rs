@@ -8,7 +8,6 @@ mod evaluate;
 mod export;
 mod extract_fingerprint;
 mod later;
-mod link;
 mod models;
 mod move_plans;
 mod overlays;
@@ -24,8 +23,6 @@ use anyhow::Result;
 use crate::commands::TensorCommands;
 use crate::global_options::GlobalOptions;
 
-pub use link::{COMMANDS, PREFIX, check};
-
 /// The commands. Names and flags are v2's.
 #[derive(Debug, clap::Subcommand)]
 #[command(rename_all = "snake_case", infer_long_args = true)]
@@ -38,7 +35,7 @@ pub enum Command {
     PlanAndPreprocess(plan_and_preprocess::Args),
     /// Preprocess data sets by their plans.
     Preprocess(preprocess::Args),
-    /// Take the plans of another data set, to start from its models.
+    /// Transfer the plans of a data set to another one, for pretrained weights.
     MovePlansBetweenDatasets(move_plans::Args),
     /// Turn a task of v1 into a data set.
     #[command(name = "convert_old_nnUNet_dataset")]
@@ -48,17 +45,17 @@ pub enum Command {
     ConvertMsd(convert::Msd),
     /// Turn a data set into a task of v1.
     ConvertToTask(convert::ToTask),
-    /// Not available yet.
-    Train(later::Args),
-    /// Not available yet.
-    FindBestConfiguration(later::Args),
-    /// Not available yet.
-    DeterminePostprocessing(later::Args),
-    /// Not available yet.
-    AccumulateCrossvalResults(later::Args),
+    /// Train a fold of a model (not available yet).
+    Train(later::Train),
+    /// Find the best configuration or ensemble (not available yet).
+    FindBestConfiguration(later::FindBestConfiguration),
+    /// Determine the best postprocessing of predictions (not available yet).
+    DeterminePostprocessing(later::DeterminePostprocessing),
+    /// Collect and evaluate the predictions of a cross-validation (not available yet).
+    AccumulateCrossvalResults(later::AccumulateCrossvalResults),
     /// Apply a postprocessing to a folder of label maps.
     ApplyPostprocessing(apply_postprocessing::Args),
-    /// Show how to get and install the model of an address.
+    /// Show how to download and install a model from a URL.
     DownloadPretrainedModelByUrl(models::Download),
     /// Average the predicted probabilities of several models.
     Ensemble(ensemble::Args),

@@ -26,7 +26,7 @@ pub struct Install {
 #[derive(Debug, clap::Args)]
 #[command(rename_all = "snake_case")]
 pub struct Download {
-    /// Address of the archive.
+    /// URL of the archive.
     url: String,
 }
 

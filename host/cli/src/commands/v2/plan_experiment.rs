@@ -1,11 +1,12 @@
 //! `nnUNetv2_plan_experiment`.
 
 use anyhow::{Context, Result};
+use nnunet_data::components;
 use nnunet_data::v2::{Folders, RawDataset, plan};
 use nnunet_engine::provenance;
 use nnunet_engine::session::Session;
 use nnunet_planning::{Resolved, v2 as planning};
-use nnunet_plugin_core::{Error as ComponentError, Kind};
+use nnunet_plugin_core::Kind;
 
 use super::effort::for_each;
 use crate::report;
@@ -46,11 +47,7 @@ impl Planning {
     /// The planner with what the command line changes.
     pub(super) fn planner(&self, session: &Session) -> Result<Resolved> {
         let name = &self.planner;
-        let lookup = |name: &str| {
-            session.registry.planner(name).map_err(|error| ComponentError::message(error.to_string()))
-        };
-        let mut planner = nnunet_planning::resolve(planning::registered_name(name), &lookup)
-            .with_context(|| format!("planner {name}"))?;
+        let mut planner = components::planner(&session.registry, planning::registered_name(name))?;
         let settings = planner.settings.v2.as_mut().with_context(|| {
             format!("planner {name} plans tasks of v1; planners for v2 extend nnUNetPlanner or one of its children")
         })?;
