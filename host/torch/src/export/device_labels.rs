@@ -1,13 +1,13 @@
 //! Scores to labels on the device where they are.
 
 use ndarray::Array3;
-use nnunet_inference::{Label, SegmentationHeads, from_tensor};
+use nnunet_inference::{SegmentationHeads, from_tensor};
 use nnunet_plugin_api::Result;
 use nnunet_plugin_api::tch::{Device, Kind, Tensor};
 
 /// Labels (z, y, x) of scores (classes, z, y, x), as [`SegmentationHeads::labels`] finds them. Of scores on a GPU only the
 /// labels are copied into main memory.
-pub(super) fn labels_of(head: &SegmentationHeads, scores: &Tensor) -> Result<Array3<Label>> {
+pub(super) fn labels_of(head: &SegmentationHeads, scores: &Tensor) -> Result<Array3<u16>> {
     if scores.device() == Device::Cpu {
         return Ok(head.labels(from_tensor(scores)?.view()));
     }
@@ -29,13 +29,13 @@ fn largest(head: &SegmentationHeads) -> usize {
 }
 
 /// Labels of a device, of which only as many bytes leave it as the largest one needs.
-fn in_main_memory(labels: &Tensor, largest: usize) -> Result<Vec<Label>> {
+fn in_main_memory(labels: &Tensor, largest: usize) -> Result<Vec<u16>> {
     let copied = |kind: Kind| -> Result<Tensor> {
         Ok(labels.f_to_kind(kind)?.f_to_device(Device::Cpu)?.f_contiguous()?.f_reshape([-1])?)
     };
     if largest <= usize::from(u8::MAX) {
         let values: Vec<u8> = Vec::try_from(copied(Kind::Uint8)?)?;
-        return Ok(values.into_iter().map(Label::from).collect());
+        return Ok(values.into_iter().map(u16::from).collect());
     }
     // Shorts lie in memory as unsigned ones do.
     let values: Vec<i16> = Vec::try_from(copied(Kind::Int16)?)?;
@@ -43,7 +43,7 @@ fn in_main_memory(labels: &Tensor, largest: usize) -> Result<Vec<Label>> {
 }
 
 /// Where a region is more likely than not, its label; later regions overwrite earlier ones.
-fn regions(scores: &Tensor, order: &[Label]) -> Result<Tensor> {
+fn regions(scores: &Tensor, order: &[u8]) -> Result<Tensor> {
     let mut labels = Tensor::f_zeros(&scores.size()[1..], (Kind::Int, scores.device()))?;
     for (i, label) in (0..).zip(order) {
         let found = scores.f_select(0, i)?.f_gt(0.5)?;
