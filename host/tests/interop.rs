@@ -1,4 +1,5 @@
-//! Models that go back and forth between this program and Python nnU-Net v1, and models of v2.
+//! Models that go back and forth between this program and Python nnU-Net v1, models and commands of v2, and the flags of
+//! both.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use nnunet_formats::pickle::Value;
-use nnunet_formats::{nifti, npz, torch_zip};
+use nnunet_formats::{nifti, npy, npz, torch_zip};
 use nnunet_test_support::{files, reference};
 use nnunet_tests::{World, copy_folder, repository};
 
@@ -228,17 +229,19 @@ fn train_losses(checkpoint: &Path) -> Vec<f64> {
     curves[0].to_f64_vec().unwrap()
 }
 
-/// Random models of each version, with seeds up to 16.
-fn random_models(python: &Path, version: &str) {
+/// Runs a script of `tests/interop`, which ends with code 0 if this program does what the original does.
+fn agrees(python: &Path, name: &str, arguments: &[&Path]) {
     let mut command = Command::new(python.join("python"));
-    let output = command
-        .arg(script("random_models.py"))
-        .args([version, "0", "16"])
-        .arg(nnunet_tests::programs().join("nnunet"))
-        .output()
-        .unwrap();
+    let output = command.arg(script(name)).args(arguments).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Random models of each version, with seeds up to 16.
+fn random_models(python: &Path, version: &str) {
+    let arguments =
+        [Path::new(version), Path::new("0"), Path::new("16"), &nnunet_tests::programs().join("nnunet")];
+    agrees(python, "random_models.py", &arguments);
 }
 
 #[test]
@@ -252,4 +255,77 @@ fn random_models_of_v2_predict_as_there() {
     let test = "random_models_of_v2_predict_as_there";
     let Some(python) = python("NNUNET_V2", "nnunetv2==2.8.1", test) else { return };
     random_models(&python, "v2");
+}
+
+/// Prediction, ensembles, postprocessing, evaluation, overlays and archives: the same files from the same words.
+#[test]
+fn commands_of_v2_write_the_same_files() {
+    let test = "commands_of_v2_write_the_same_files";
+    let Some(python) = python("NNUNET_V2", "nnunetv2==2.8.1", test) else { return };
+    agrees(&python, "v2_commands.py", &[&nnunet_tests::programs()]);
+}
+
+/// Every flag of the originals is shown by the help of the link, or is absent in the table of docs/v2.md with a reason.
+#[test]
+fn links_have_the_flags_of_the_originals() {
+    let test = "links_have_the_flags_of_the_originals";
+    let program = nnunet_tests::programs().join("nnunet");
+    if let Some(python) = v1(test) {
+        agrees(&python, "compare_help.py", &[&program]);
+    }
+    if let Some(python) = python("NNUNET_V2", "nnunetv2==2.8.1", test) {
+        agrees(&python, "compare_help.py", &[&program, &repository().join("docs/v2.md")]);
+    }
+}
+
+/// Data sets of `datasets_v2.py` with a configuration of each.
+const DATASETS: [(&str, &str); 4] = [
+    ("Dataset901_Labels", "3d_fullres"),
+    ("Dataset902_Regions", "3d_fullres"),
+    ("Dataset903_Ignore", "3d_fullres"),
+    ("Dataset904_Pictures", "2d"),
+];
+
+/// Python v2 trains on what is preprocessed here without a complaint, makes the same split, and its own preprocessed cases
+/// are read here, every value the same.
+#[test]
+fn preprocessed_cases_of_v2_go_both_ways() {
+    let test = "preprocessed_cases_of_v2_go_both_ways";
+    let Some(python) = python("NNUNET_V2", "nnunetv2==2.8.1", test) else { return };
+    let world = World::new();
+    let path = |name: &str| world.path(name).display().to_string();
+    let folders = [
+        ("nnUNet_raw", path("raw2")),
+        ("nnUNet_preprocessed", path("pre2")),
+        ("nnUNet_results", path("res2")),
+    ];
+    let run = |name: &str, arguments: &[&str]| {
+        let mut command = Command::new(python.join("python"));
+        let command = command.arg(script(name)).args(arguments).envs(folders.clone());
+        let output = command.output().unwrap();
+        let text =
+            String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{name} {arguments:?}: {text}");
+    };
+    run("datasets_v2.py", &[&path("raw2")]);
+    for (dataset, configuration) in DATASETS {
+        let number = &dataset["Dataset".len()..][..3];
+        let variables: Vec<(&str, &str)> =
+            folders.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let line = format!("v2 plan_and_preprocess -d {number} -c {configuration}");
+        let outcome = world.run_with(&line, &variables);
+        assert_eq!(outcome.code, 0, "{}", outcome.text);
+        run("preprocessed_v2.py", &["train", number, configuration]);
+        run("preprocessed_v2.py", &["preprocess", number, configuration]);
+        let cases = world.path(&format!("pre2/{dataset}/nnUNetPlans_{configuration}"));
+        let names = nnunet_data::v2::stored_cases(&cases).unwrap();
+        assert_eq!(names.len(), 6, "{dataset}");
+        for name in names {
+            let (image, label) = nnunet_data::v2::load_case(&cases, &name).unwrap();
+            let array =
+                |ending: &str| npy::load_f32(&cases.join(format!("arrays/{name}{ending}.npy"))).unwrap();
+            assert_eq!(image, array(""), "{dataset} {name}");
+            assert_eq!(label, array("_seg").index_axis_move(ndarray::Axis(0), 0), "{dataset} {name}");
+        }
+    }
 }

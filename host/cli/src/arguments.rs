@@ -5,10 +5,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use crate::commands::v2;
-
-/// v1's console commands begin with this.
-const PREFIX: &str = "nnUNet_";
+use crate::links;
 
 /// Global options that take a value, which may stand before the subcommand.
 const WITH_VALUE: [&str; 3] = ["--config", "--plugin", "--log_file"];
@@ -24,7 +21,7 @@ pub(crate) fn normalize(arguments: impl IntoIterator<Item = OsString>) -> Vec<Os
     let mut arguments = arguments.into_iter();
     let program = arguments.next().unwrap_or_else(|| "nnunet".into());
     let called = Path::new(&program).file_name().map(|name| name.to_string_lossy().into_owned());
-    let called = called.as_deref().map(called_as).unwrap_or_default();
+    let called = called.as_deref().map(links::words_of).unwrap_or_default();
     let mut all = vec![program];
     let mut has_subcommand = !called.is_empty();
     all.extend(called);
@@ -47,15 +44,6 @@ pub(crate) fn normalize(arguments: impl IntoIterator<Item = OsString>) -> Vec<Os
         }
     }
     all
-}
-
-/// The subcommand that the name of a link stands for.
-fn called_as(name: &str) -> Vec<OsString> {
-    match (name.strip_prefix(v2::PREFIX), name.strip_prefix(PREFIX)) {
-        (Some(command), _) => vec!["v2".into(), command.into()],
-        (_, Some(command)) => vec![command.into()],
-        _ => Vec::new(),
-    }
 }
 
 /// A fold as folders name it: `all`, or a number without leading zeros.

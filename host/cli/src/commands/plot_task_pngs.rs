@@ -8,7 +8,7 @@ use nnunet_data::failures;
 use nnunet_data::folders::{self, Folders, case_names, file_names};
 use nnunet_data::images;
 use nnunet_formats::npz;
-use nnunet_pictures::overlay;
+use nnunet_pictures::{OVERLAY_INTENSITY, overlay};
 
 use crate::pictures::overlay_case;
 use crate::report;
@@ -98,5 +98,6 @@ fn draw_preprocessed(folder: &Path, case: &str, channel: usize, picture: &Path) 
     // The first of several with most foreground.
     let fullest = (0..labels.len_of(Axis(0))).rev().max_by_key(foreground).context("an empty case")?;
     let image = image.index_axis(Axis(0), channel);
-    Ok(overlay(picture, image.index_axis(Axis(0), fullest), labels.index_axis(Axis(0), fullest))?)
+    let (image, labels) = (image.index_axis(Axis(0), fullest), labels.index_axis(Axis(0), fullest));
+    Ok(overlay(picture, image, labels, OVERLAY_INTENSITY)?)
 }
