@@ -1,4 +1,5 @@
-//! Models that go back and forth between this program and Python nnU-Net v1, and models of v2.
+//! Models that go back and forth between this program and Python nnU-Net v1, models and commands of v2, and the flags of
+//! both.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -228,17 +229,19 @@ fn train_losses(checkpoint: &Path) -> Vec<f64> {
     curves[0].to_f64_vec().unwrap()
 }
 
-/// Random models of each version, with seeds up to 16.
-fn random_models(python: &Path, version: &str) {
+/// Runs a script of `tests/interop`, which ends with code 0 if this program does what the original does.
+fn agrees(python: &Path, name: &str, arguments: &[&Path]) {
     let mut command = Command::new(python.join("python"));
-    let output = command
-        .arg(script("random_models.py"))
-        .args([version, "0", "16"])
-        .arg(nnunet_tests::programs().join("nnunet"))
-        .output()
-        .unwrap();
+    let output = command.arg(script(name)).args(arguments).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Random models of each version, with seeds up to 16.
+fn random_models(python: &Path, version: &str) {
+    let arguments =
+        [Path::new(version), Path::new("0"), Path::new("16"), &nnunet_tests::programs().join("nnunet")];
+    agrees(python, "random_models.py", &arguments);
 }
 
 #[test]
@@ -252,4 +255,25 @@ fn random_models_of_v2_predict_as_there() {
     let test = "random_models_of_v2_predict_as_there";
     let Some(python) = python("NNUNET_V2", "nnunetv2==2.8.1", test) else { return };
     random_models(&python, "v2");
+}
+
+/// Prediction, ensembles, postprocessing, evaluation, overlays and archives: the same files from the same words.
+#[test]
+fn commands_of_v2_write_the_same_files() {
+    let test = "commands_of_v2_write_the_same_files";
+    let Some(python) = python("NNUNET_V2", "nnunetv2==2.8.1", test) else { return };
+    agrees(&python, "v2_commands.py", &[&nnunet_tests::programs()]);
+}
+
+/// Every flag of the originals is shown by the help of the link, or is absent in the table of docs/v2.md with a reason.
+#[test]
+fn links_have_the_flags_of_the_originals() {
+    let test = "links_have_the_flags_of_the_originals";
+    let program = nnunet_tests::programs().join("nnunet");
+    if let Some(python) = v1(test) {
+        agrees(&python, "compare_help.py", &[&program]);
+    }
+    if let Some(python) = python("NNUNET_V2", "nnunetv2==2.8.1", test) {
+        agrees(&python, "compare_help.py", &[&program, &repository().join("docs/v2.md")]);
+    }
 }

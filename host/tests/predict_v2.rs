@@ -229,3 +229,61 @@ fn plugins_serve_models_of_v2() {
     let expected = image.mapv(|value| f32::from(u8::from(value > 14.0)));
     assert_eq!(labels, expected);
 }
+
+/// Outputs 1 and 2 of a model become those of labels 298 and 299 of 300.
+fn widened(model: &Path) {
+    let json = model.join("dataset.json");
+    let labels: Vec<String> = (0..300).map(|label| format!("\"l{label}\": {label}")).collect();
+    let labels = labels.join(", ").replace("\"l0\"", "\"background\"");
+    let text =
+        format!(r#"{{"channel_names": {{"0": "MRI"}}, "file_ending": ".nii.gz", "labels": {{{labels}}}}}"#);
+    std::fs::write(json, text).unwrap();
+    let file = model.join("fold_0/checkpoint_final.pth");
+    let mut checkpoint = torch_zip::load(&file).unwrap();
+    let weights = checkpoint.root.get("network_weights").and_then(Value::entries).unwrap();
+    let outputs: Vec<(bool, usize)> = weights
+        .iter()
+        .filter_map(|(name, value)| match (name.as_str(), value) {
+            (Some(name), Value::Tensor(index)) if name.contains("seg_layers") => {
+                Some((name.ends_with("bias"), *index))
+            }
+            _ => None,
+        })
+        .collect();
+    for (is_bias, index) in outputs {
+        let tensor = &mut checkpoint.tensors[index];
+        if tensor.shape[0] == 300 {
+            continue;
+        }
+        let old = tensor.to_f32().unwrap();
+        let len = old.len() / tensor.shape[0];
+        let other = if is_bias { -1000.0 } else { 0.0 };
+        let row = |label: usize| match label {
+            0 => old[..len].to_vec(),
+            298 | 299 => old[(label - 297) * len..(label - 296) * len].to_vec(),
+            _ => vec![other; len],
+        };
+        let values: Vec<f32> = (0..300).flat_map(row).collect();
+        let shape = std::iter::once(300).chain(tensor.shape[1..].iter().copied()).collect();
+        *tensor = TensorData::from_f32(shape, &values);
+    }
+    torch_zip::save(&file, &checkpoint).unwrap();
+}
+
+/// v2 writes 16 bits for such models; formats that hold no such labels refuse them.
+#[test]
+fn a_model_of_300_labels_writes_all_of_them() {
+    let world = World::new();
+    copy_folder(&stored("v2_cascade"), &world.path("v2"));
+    let model = "v2/nnUNetTrainer__nnUNetPlans__3d_lowres";
+    let predict = format!("predict -i v2/images --model-folder {model} --disable_tta");
+    world.succeed(&format!("{predict} -o few"));
+    widened(&world.path(model));
+    world.succeed(&format!("{predict} -o many --save_probabilities"));
+    let read = |folder: &str| nifti::read(&world.path(folder).join("case.nii.gz")).unwrap().data;
+    let expected = read("few").mapv(|label| if label > 0.0 { label + 297.0 } else { 0.0 });
+    assert!(expected.iter().any(|label| *label == 299.0));
+    assert!(read("many") == expected);
+    world.succeed("ensemble -f many many -o merged");
+    assert!(read("merged") == expected);
+}

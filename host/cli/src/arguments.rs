@@ -5,10 +5,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use crate::commands::v2;
-
-/// v1's console commands begin with this.
-const PREFIX: &str = "nnUNet_";
+use crate::links;
 
 /// Global options that take a value, which may stand before the subcommand.
 const WITH_VALUE: [&str; 3] = ["--config", "--plugin", "--log_file"];
@@ -24,7 +21,7 @@ pub(crate) fn normalize(arguments: impl IntoIterator<Item = OsString>) -> Vec<Os
     let mut arguments = arguments.into_iter();
     let program = arguments.next().unwrap_or_else(|| "nnunet".into());
     let called = Path::new(&program).file_name().map(|name| name.to_string_lossy().into_owned());
-    let called = called.as_deref().map(called_as).unwrap_or_default();
+    let called = called.as_deref().map(links::words_of).unwrap_or_default();
     let mut all = vec![program];
     let mut has_subcommand = !called.is_empty();
     all.extend(called);
@@ -49,13 +46,15 @@ pub(crate) fn normalize(arguments: impl IntoIterator<Item = OsString>) -> Vec<Os
     all
 }
 
-/// The subcommand that the name of a link stands for.
-fn called_as(name: &str) -> Vec<OsString> {
-    match (name.strip_prefix(v2::PREFIX), name.strip_prefix(PREFIX)) {
-        (Some(command), _) => vec!["v2".into(), command.into()],
-        (_, Some(command)) => vec![command.into()],
-        _ => Vec::new(),
-    }
+/// A fold as folders name it: `all`, or a number without leading zeros.
+///
+/// # Errors
+/// Returns an error for any other text.
+pub(crate) fn fold(text: &str) -> Result<String, String> {
+    let number = text.parse::<u32>().map(|number| number.to_string());
+    number.or_else(|_| {
+        if text == "all" { Ok(text.to_owned()) } else { Err("a fold is a number or all".to_owned()) }
+    })
 }
 
 fn map_text(argument: OsString, map: fn(&str) -> String) -> OsString {
@@ -98,6 +97,12 @@ mod tests {
     fn normalized(line: &str) -> String {
         let words = normalize(line.split(' ').map(OsString::from));
         words.iter().map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn folds_have_one_name() {
+        assert_eq!(["00", "3", "all"].map(|text| fold(text).unwrap()), ["0", "3", "all"]);
+        assert!(fold("-1").is_err() && fold("fold_0").is_err());
     }
 
     #[test]

@@ -5,9 +5,9 @@ use clap::{CommandFactory, FromArgMatches, Parser};
 use nnunet_engine::config::{choices, files};
 
 use crate::arguments::process_arguments;
-use crate::commands::{Command, v2};
+use crate::commands::Command;
 use crate::global_options::GlobalOptions;
-use crate::{defaults, help};
+use crate::{defaults, help, links};
 
 /// nnU-Net as one program: configures, trains, selects and applies segmentation pipelines.
 #[derive(Debug, Parser)]
@@ -29,10 +29,10 @@ impl Cli {
     /// Returns an error if a configuration file is invalid.
     pub(crate) fn from_process() -> Result<Self> {
         let words = process_arguments();
-        v2::check(&words);
         let files = files(defaults::named_file(&words).as_deref())?;
         let choices = choices(&files);
         let command = help::by_task(defaults::with_choices(Self::command(), &choices));
+        links::check(&command, &words);
         let matches = command.get_matches_from(words);
         let mut cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
         cli.command.complete(&choices)?;

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Result, ensure};
 use ndarray::{Array2, Axis};
 use nnunet_data::images;
-use nnunet_pictures::overlay;
+use nnunet_pictures::{OVERLAY_INTENSITY, overlay};
 
 /// A slice (y, x) of an image with its labels.
 #[derive(Debug, Clone)]
@@ -22,7 +22,7 @@ pub struct Slice {
 /// As [`fullest_slice`], or an I/O error.
 pub fn overlay_case(image: &Path, labels: &Path, picture: &Path) -> Result<()> {
     let slice = fullest_slice(image, labels)?;
-    Ok(overlay(picture, slice.image.view(), slice.labels.view())?)
+    Ok(overlay(picture, slice.image.view(), slice.labels.view(), OVERLAY_INTENSITY)?)
 }
 
 /// The slice with most foreground, the first of several; the first of all without foreground.

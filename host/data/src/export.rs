@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use ndarray::{Array3, ArrayView3};
 use nnunet_export::paste;
 use nnunet_formats::nifti::Geometry;
@@ -18,6 +18,16 @@ use crate::images;
 pub fn write_labels(path: &Path, labels: ArrayView3<'_, u8>, case: &CaseProperties) -> Result<()> {
     let raw = paste(labels, case);
     images::write_labels(path, raw.view(), &raw_geometry(case))
+}
+
+/// Labels of a model that has no more than a byte holds.
+///
+/// # Errors
+/// Returns an error for a larger label.
+pub fn narrow(labels: Array3<u16>) -> Result<Array3<u8>> {
+    let largest = labels.iter().copied().max().unwrap_or(0);
+    ensure!(largest <= u16::from(u8::MAX), "label {largest} needs more than 8 bits");
+    Ok(labels.mapv(|label| label as u8))
 }
 
 /// Labels of the cropped case, after the postprocessor if there is one.

@@ -235,7 +235,7 @@ pub fn copy_file(from: &Path, to: &Path) -> Result<()> {
 }
 
 fn copy_one(from: &Path, to: &Path) -> Result<()> {
-    let bytes = std::fs::read(from).with_context(|| from.display().to_string())?;
+    let bytes = nnunet_formats::input::read(from)?;
     if std::fs::read(to).is_ok_and(|present| present == bytes) {
         return Ok(());
     }

@@ -60,6 +60,7 @@ pub(crate) fn replace_as<E: From<Error>>(
         .permissions_like_open()
         .tempfile_in(folder)
         .map_err(|source| Error::io(path, source))?;
+    lock(temporary.as_file());
     body(temporary.path())?;
     flush(temporary.path(), path)?;
     temporary.persist(path).map_err(|failed| Error::io(path, failed.error))?;
@@ -75,10 +76,7 @@ pub(crate) fn replace_two(
     body: impl FnOnce(&Path) -> Result<[PathBuf; 2]>,
 ) -> Result<()> {
     let folder = first.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let temporary = tempfile::Builder::new()
-        .prefix(TEMPORARY_PREFIX)
-        .tempdir_in(folder)
-        .map_err(|source| Error::io(first, source))?;
+    let temporary = temporary_folder(folder).map_err(|source| Error::io(first, source))?;
     let written = body(temporary.path())?;
     for (from, to) in written.iter().zip([first, second]) {
         flush(from, to)?;
@@ -93,8 +91,79 @@ pub(crate) fn replace_two(
     flush(folder, folder)
 }
 
+/// Lets `body` fill a temporary folder beside `to`, then renames it; removed on error. `to` must not exist, or be an empty
+/// folder.
+///
+/// # Errors
+/// Returns the error of `body`, or an I/O error.
+pub fn folder<E: From<Error>>(to: &Path, body: impl FnOnce(&Path) -> Result<(), E>) -> Result<(), E> {
+    let parent = to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let failed = |source| Error::io(to, source);
+    let temporary = temporary_folder(parent).map_err(|source| Error::io(parent, source))?;
+    body(temporary.path())?;
+    std::fs::rename(temporary.path(), to).map_err(failed)?;
+    Ok(flush(parent, parent)?)
+}
+
+/// A folder that is removed with the value, or by [`remove_abandoned`] after a kill.
+#[derive(Debug)]
+pub struct TemporaryFolder {
+    folder: tempfile::TempDir,
+    _locked: File,
+}
+
+impl TemporaryFolder {
+    /// Where it lies.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+/// Makes a temporary folder in another one, and removes those that killed processes left there.
+///
+/// # Errors
+/// Returns an I/O error.
+pub fn temporary_folder(parent: &Path) -> std::io::Result<TemporaryFolder> {
+    remove_abandoned(parent);
+    let folder = tempfile::Builder::new()
+        .prefix(TEMPORARY_PREFIX)
+        .permissions_like_open_folder()
+        .tempdir_in(parent)?;
+    let locked = File::open(folder.path())?;
+    lock(&locked);
+    Ok(TemporaryFolder { folder, _locked: locked })
+}
+
+/// Removes temporary files and folders that killed processes left in a folder. One that is locked belongs to a running
+/// process.
+pub fn remove_abandoned(folder: &Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        if !entry.file_name().as_encoded_bytes().starts_with(TEMPORARY_PREFIX.as_bytes()) {
+            continue;
+        }
+        let Ok(kind) = entry.file_type() else { continue };
+        let is_abandoned = (kind.is_file() || kind.is_dir())
+            && File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok());
+        // What cannot be removed does no harm.
+        let _ = match is_abandoned {
+            true if kind.is_dir() => std::fs::remove_dir_all(entry.path()),
+            true => std::fs::remove_file(entry.path()),
+            false => Ok(()),
+        };
+    }
+}
+
+/// Marks what this process is working on. Not all file systems have locks; there it may count as abandoned.
+fn lock(file: &File) {
+    let _ = file.try_lock();
+}
+
 /// Waits until a file, or the names in a folder, are on the disk. Errors are reported for `named`.
-fn flush(path: &Path, named: &Path) -> Result<()> {
+///
+/// # Errors
+/// Returns an I/O error.
+pub fn flush(path: &Path, named: &Path) -> Result<()> {
     if !DURABLE.load(Ordering::Relaxed) {
         return Ok(());
     }
@@ -108,12 +177,18 @@ fn flush(path: &Path, named: &Path) -> Result<()> {
 /// Temporary files are private by default; ours become ordinary files and get ordinary permissions.
 trait OrdinaryPermissions {
     fn permissions_like_open(&mut self) -> &mut Self;
+    fn permissions_like_open_folder(&mut self) -> &mut Self;
 }
 
 impl OrdinaryPermissions for tempfile::Builder<'_, '_> {
     fn permissions_like_open(&mut self) -> &mut Self {
         use std::os::unix::fs::PermissionsExt;
         self.permissions(std::fs::Permissions::from_mode(0o666))
+    }
+
+    fn permissions_like_open_folder(&mut self) -> &mut Self {
+        use std::os::unix::fs::PermissionsExt;
+        self.permissions(std::fs::Permissions::from_mode(0o777))
     }
 }
 
@@ -129,5 +204,37 @@ mod tests {
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
         write_bytes(&path, b"ok").unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"ok");
+    }
+
+    #[test]
+    fn a_folder_appears_whole_or_not_at_all() {
+        let parent = tempfile::tempdir().unwrap();
+        let to = parent.path().join("to");
+        let failing = folder(&to, |inside| {
+            write_bytes(&inside.join("x"), b"x")?;
+            Err(Error::invalid(inside, "no"))
+        });
+        assert!(failing.is_err());
+        assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 0);
+        folder(&to, |inside| write_bytes(&inside.join("x"), b"x")).unwrap();
+        assert_eq!(std::fs::read(to.join("x")).unwrap(), b"x");
+    }
+
+    #[test]
+    fn only_what_nobody_works_on_is_removed() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = |name: &str| parent.path().join(name);
+        let alive = temporary_folder(parent.path()).unwrap();
+        std::fs::create_dir(path(".tmp-dead")).unwrap();
+        for file in [".tmp-dead/x", ".tmp-file", "other"] {
+            std::fs::write(path(file), "").unwrap();
+        }
+        let written = replace(&path("whole"), |_| -> Result<()> {
+            remove_abandoned(parent.path());
+            Ok(())
+        });
+        written.unwrap();
+        assert!(alive.path().is_dir() && path("other").is_file() && path("whole").is_file());
+        assert!(!path(".tmp-dead").exists() && !path(".tmp-file").exists());
     }
 }

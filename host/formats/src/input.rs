@@ -36,6 +36,15 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Reads a whole regular file of text, without the byte order mark that some editors put at its start.
+///
+/// # Errors
+/// As [`read`]; an error for text that is not UTF-8.
+pub fn read_text(path: &Path) -> Result<String> {
+    let text = String::from_utf8(read(path)?).map_err(|error| Error::invalid(path, error.to_string()))?;
+    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+}
+
 pub(crate) fn buffered(path: &Path) -> Result<BufReader<File>> {
     Ok(BufReader::with_capacity(BUFFER, open(path)?))
 }

@@ -40,6 +40,15 @@ pub fn write_labels(path: &Path, labels: ArrayView3<'_, u8>, geometry: &Geometry
     write(path, geometry, "uint8", |out| voxels::write_labels(out, labels))
 }
 
+/// Writes labels of (z, y, x) as uint16.
+///
+/// # Errors
+/// Returns an error if the shape is not the geometry's or the file cannot be written.
+pub fn write_wide_labels(path: &Path, labels: ArrayView3<'_, u16>, geometry: &Geometry) -> Result<()> {
+    geometry.check_shape(path, labels.shape())?;
+    write(path, geometry, "uint16", |out| voxels::write_wide_labels(out, labels))
+}
+
 /// Writes an image of (z, y, x) as float32.
 ///
 /// # Errors

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use ndarray::ArrayView3;
 use tiff::decoder::{Decoder, DecodingResult, Limits};
-use tiff::encoder::colortype::{ColorType as Voxel, Gray8, Gray32Float};
+use tiff::encoder::colortype::{ColorType as Voxel, Gray8, Gray16, Gray32Float};
 use tiff::encoder::{Compression, DeflateLevel, TiffEncoder, TiffValue};
 use tiff::tags::Tag;
 use tiff::{ColorType, TiffError, TiffResult};
@@ -55,6 +55,14 @@ pub fn read_geometry(path: &Path) -> Result<Geometry> {
 /// Returns an error if the shape is not the geometry's or the file cannot be written.
 pub fn write_labels(path: &Path, labels: ArrayView3<'_, u8>, geometry: &Geometry) -> Result<()> {
     write::<Gray8>(path, labels, geometry)
+}
+
+/// Writes labels of (z, y, x) as uint16, and beside a stack its spacing.
+///
+/// # Errors
+/// Returns an error if the shape is not the geometry's or the file cannot be written.
+pub fn write_wide_labels(path: &Path, labels: ArrayView3<'_, u16>, geometry: &Geometry) -> Result<()> {
+    write::<Gray16>(path, labels, geometry)
 }
 
 /// Writes an image of (z, y, x) as float32, and beside a stack its spacing.

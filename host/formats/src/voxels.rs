@@ -132,6 +132,14 @@ pub(crate) fn write_labels(out: &mut dyn Write, labels: ArrayView3<'_, u8>) -> s
     out.write_all(&bytes)
 }
 
+/// Writes labels of (z, y, x) as little-endian numbers of 16 bits.
+pub(crate) fn write_wide_labels(out: &mut dyn Write, labels: ArrayView3<'_, u16>) -> std::io::Result<()> {
+    labels.outer_iter().try_for_each(|slice| {
+        let bytes: Vec<u8> = slice.iter().flat_map(|label| label.to_le_bytes()).collect();
+        out.write_all(&bytes)
+    })
+}
+
 fn decode(bytes: &[u8], kind: Kind, big: bool, scale: Option<Scale>, not_finite: NotFinite) -> Vec<f32> {
     macro_rules! each {
         ($type:ty, $clear:expr) => {{

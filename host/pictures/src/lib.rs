@@ -12,5 +12,5 @@ mod text;
 pub use architecture::{Diagram, Level, architecture};
 pub use learning_rates::learning_rates;
 pub use montage::{MontageRow, montage};
-pub use overlay::overlay;
+pub use overlay::{OVERLAY_INTENSITY, overlay};
 pub use progress::{Curves, progress};

@@ -82,7 +82,7 @@ pub fn load_beside(plans: &Path) -> Result<Vec<PluginUse>> {
         return Ok(Vec::new());
     }
     let shown = || file.display().to_string();
-    serde_json::from_slice(&std::fs::read(&file).with_context(shown)?).with_context(shown)
+    serde_json::from_str(&nnunet_formats::input::read_text(&file)?).with_context(shown)
 }
 
 fn beside(plans: &Path) -> PathBuf {

@@ -119,5 +119,5 @@ pub(crate) trait CaseExport: Sync {
     ///
     /// # Errors
     /// Returns an error if postprocessing fails or the file cannot be written.
-    fn write_labels(&self, labels: Array3<u8>, case: &CaseProperties, output: &Path) -> Result<()>;
+    fn write_labels(&self, labels: Array3<u16>, case: &CaseProperties, output: &Path) -> Result<()>;
 }

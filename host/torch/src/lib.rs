@@ -11,6 +11,7 @@ mod families;
 mod family;
 mod network;
 mod predict;
+pub mod signals;
 mod train;
 mod trainers;
 mod unknown_trainer;

@@ -103,6 +103,19 @@ pub trait ImageFormat: Send + Sync {
     fn write_labels(&self, path: &Path, labels: ArrayView3<'_, u8>, geometry: &ItkGeometry) -> Result<()> {
         self.write(path, labels.mapv(f32::from).view(), geometry)
     }
+
+    /// Writes a label map of a model with more than 255 labels. By default as an image.
+    ///
+    /// # Errors
+    /// As [`ImageFormat::write`].
+    fn write_wide_labels(
+        &self,
+        path: &Path,
+        labels: ArrayView3<'_, u16>,
+        geometry: &ItkGeometry,
+    ) -> Result<()> {
+        self.write(path, labels.mapv(f32::from).view(), geometry)
+    }
 }
 
 /// An image with its geometry.

@@ -218,6 +218,20 @@ pub enum SpacingRule {
 /// v1's memory estimate of a U-Net of 30 feature maps that fits into 8 GB.
 const VRAM_REFERENCE_30_FEATURES: f64 = 520_000_000.0;
 
+impl PlannerSettings {
+    /// v1's default 3D planner and those that inherit its rule allow so much memory for every feature of the first stage;
+    /// all others allow a fixed amount. To be called after `base_num_features` was changed from that of `before`.
+    pub fn scale_reference(&mut self, before: &Self) {
+        let reference = |features: usize| VRAM_REFERENCE_30_FEATURES * features as f64 / 30.0;
+        let follows_features = before.vram_reference == reference(before.base_num_features)
+            && before.topology == Topology::SpacingBased
+            && before.v2.is_none();
+        if follows_features && self.vram_reference == before.vram_reference {
+            self.vram_reference = reference(self.base_num_features);
+        }
+    }
+}
+
 impl Default for PlannerSettings {
     fn default() -> Self {
         Self {
@@ -253,5 +267,23 @@ impl Default for PlannerSettings {
             shares_data: false,
             v2: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fewer_features_get_less_memory_where_v1_scales_it() {
+        let scaled = |change: fn(&mut PlannerSettings)| {
+            let mut before = PlannerSettings::default();
+            change(&mut before);
+            let mut settings = PlannerSettings { base_num_features: 8, ..before.clone() };
+            settings.scale_reference(&before);
+            settings.vram_reference
+        };
+        assert_eq!(scaled(|_| {}), 520_000_000.0 * 8.0 / 30.0);
+        assert_eq!(scaled(|settings| settings.vram_reference = 1e9), 1e9);
     }
 }

@@ -21,13 +21,21 @@ pub struct Parameter {
 pub struct ParameterStore {
     device: Device,
     parameters: Vec<Parameter>,
+    /// Bytes that parameters may still take.
+    room: u64,
 }
 
 impl ParameterStore {
     /// An empty store on a device.
     #[must_use]
     pub fn new(device: Device) -> Self {
-        Self { device, parameters: Vec::new() }
+        Self::with_limit(device, u64::MAX)
+    }
+
+    /// An empty store on a device; its parameters may take so many bytes together.
+    #[must_use]
+    pub fn with_limit(device: Device, bytes: u64) -> Self {
+        Self { device, parameters: Vec::new(), room: bytes }
     }
 
     /// In order of creation.
@@ -109,6 +117,7 @@ impl ParameterStore {
         let parameter = match init {
             Init::Same { of } => self.second_name(name, shape, of)?,
             init => {
+                self.take_room(name, shape)?;
                 let tensor = initial(shape, init, self.device)?.f_set_requires_grad(trainable)?;
                 Parameter { name: name.to_owned(), tensor, trainable, same_as: None }
             }
@@ -116,6 +125,21 @@ impl ParameterStore {
         let handle = parameter.tensor.shallow_clone();
         self.parameters.push(parameter);
         Ok(handle)
+    }
+
+    /// Asks for the memory of a parameter before it is taken.
+    fn take_room(&mut self, name: &str, shape: &[i64]) -> Result<()> {
+        let bytes = shape.iter().try_fold(ELEMENT, |bytes, len| bytes.checked_mul(u64::try_from(*len).ok()?));
+        match bytes.and_then(|bytes| self.room.checked_sub(bytes)) {
+            Some(room) => self.room = room,
+            None => {
+                return Err(Error::message(format!(
+                    "the network's parameters take more memory than they may ({name} is {shape:?}); are its features \
+                     and kernels right?"
+                )));
+            }
+        }
+        Ok(())
     }
 
     fn second_name(&self, name: &str, shape: &[i64], of: String) -> Result<Parameter> {
@@ -127,6 +151,9 @@ impl ParameterStore {
         Ok(Parameter { name: name.to_owned(), tensor, trainable: false, same_as: Some(of) })
     }
 }
+
+/// Bytes of an element.
+const ELEMENT: u64 = 4;
 
 impl VarFactory for ParameterStore {
     fn parameter(&mut self, name: &str, shape: &[i64], init: Init) -> Result<Tensor> {
@@ -153,4 +180,19 @@ fn initial(shape: &[i64], init: Init, device: Device) -> Result<Tensor> {
         Init::Same { of } => return Err(Error::message(format!("`{of}` is not made here"))),
         Init::Uniform { low, high } => Tensor::f_rand(shape, options)? * (high - low) + low,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_asked_for_before_it_is_taken() {
+        let mut store = ParameterStore::with_limit(Device::Cpu, 1 << 20);
+        drop(store.parameter("small", &[8, 8], Init::Constant { value: 0.0 }).unwrap());
+        for shape in [[1 << 20, 1], [1 << 40, 1 << 40], [-1, 4]] {
+            let error = store.parameter("large", &shape, Init::Constant { value: 0.0 }).unwrap_err();
+            assert!(error.to_string().contains("take more memory than they may (large is"), "{error}");
+        }
+    }
 }

@@ -6,5 +6,5 @@ mod labels;
 mod resampler;
 
 pub use activations::{sigmoid, softmax};
-pub use labels::{SegmentationHeads, labels_of, labels_to_cropped_grid, paste, regions_of};
+pub use labels::{Label, SegmentationHeads, labels_of, labels_to_cropped_grid, paste, regions_of};
 pub use resampler::{ExportResampler, Slab, SlabResampler};

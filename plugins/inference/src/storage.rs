@@ -1,5 +1,6 @@
 //! Where large sums are kept.
 
+use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 
 use nnunet_plugin_api::tch::{Device, Kind, Tensor};
@@ -30,14 +31,14 @@ impl Storage {
     }
 }
 
-/// The file loses its name at once, so nothing is left behind whatever happens.
+/// The file has no name, so nothing is left behind whatever happens; libtorch opens it by its descriptor.
 fn in_file(folder: PathBuf, shape: &[i64], kind: Kind) -> Result<Tensor> {
     let failed = |error: std::io::Error| Error::message(format!("{}: {error}", folder.display()));
     let elements: i64 = shape.iter().product();
-    let file = tempfile::Builder::new().prefix(".tmp-sums-").tempfile_in(&folder).map_err(failed)?;
-    reserve(file.as_file(), elements as u64 * kind.elt_size_in_bytes() as u64).map_err(failed)?;
-    let name = file.path().to_str().ok_or_else(|| Error::message("the output folder's name is not text"))?;
-    Ok(Tensor::f_from_file(name, true, elements, (kind, Device::Cpu))?.f_reshape(shape)?)
+    let file = tempfile::tempfile_in(&folder).map_err(failed)?;
+    reserve(&file, elements as u64 * kind.elt_size_in_bytes() as u64).map_err(failed)?;
+    let name = format!("/proc/self/fd/{}", file.as_raw_fd());
+    Ok(Tensor::f_from_file(&name, true, elements, (kind, Device::Cpu))?.f_reshape(shape)?)
 }
 
 /// Makes a file of zeros whose blocks exist: writing through a mapping to a file with holes ends the process with

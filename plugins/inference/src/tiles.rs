@@ -2,11 +2,12 @@
 
 use nnunet_numerics::stats::round_half_even;
 
-/// First voxels of the tiles along one axis: as few as cover it with steps of at most `step` patches, evenly spread.
+/// First voxels of the tiles along one axis: as few as cover it with steps of at most `step` patches, evenly spread; no
+/// step is shorter than a voxel.
 #[must_use]
 pub fn tile_starts(size: usize, patch: usize, step: f64) -> Vec<usize> {
     let last = size.saturating_sub(patch) as f64;
-    let count = (last / (patch as f64 * step)).ceil() as usize + 1;
+    let count = (last / (patch as f64 * step).max(1.0)).ceil() as usize + 1;
     let spacing = if count > 1 { last / (count - 1) as f64 } else { 0.0 };
     (0..count).map(|i| round_half_even(spacing * i as f64) as usize).collect()
 }
@@ -29,6 +30,7 @@ mod tests {
         assert_eq!(tile_starts(110, 64, 0.5), [0, 23, 46]);
         assert_eq!(tile_starts(424, 128, 0.5), [0, 59, 118, 178, 237, 296]);
         assert_eq!(tile_starts(64, 64, 0.5), [0]);
+        assert_eq!(tile_starts(7, 4, 1e-300), [0, 1, 2, 3]);
     }
 
     #[test]

@@ -127,7 +127,7 @@ fn every_case_of_v1() {
         assert_eq!(ours.len().div_ceil(STRIDE), theirs.len(), "{name}");
         let worst = ours.iter().step_by(STRIDE).zip(&theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(worst < PROBABILITY, "{name}: {worst}");
-        let labels = heads(case).labels(ours.view());
+        let labels = heads(case).labels::<u8>(ours.view());
         let theirs = values(&expected[&format!("{name}/seg")]);
         let differing = labels.iter().zip(&theirs).filter(|(a, b)| f32::from(**a) != **b).count();
         assert!(differing * 1000 <= theirs.len(), "{name}: {differing} labels");

@@ -26,6 +26,24 @@ pub fn crop_to_nonzero(data: ArrayView4<'_, f32>, seg: Option<Array3<f32>>) -> R
     let mask = nonzero_mask(data);
     let bbox = bounding_box(&mask)
         .ok_or_else(|| Error::message("the image is zero everywhere; is it the right file?"))?;
+    Ok(crop_to(data, seg, &mask, bbox))
+}
+
+/// As [`crop_to_nonzero`], but an image that is zero everywhere stays whole, as in v2.
+#[must_use]
+pub fn crop_to_nonzero_or_keep(data: ArrayView4<'_, f32>, seg: Option<Array3<f32>>) -> Cropped {
+    let mask = nonzero_mask(data);
+    let (z, y, x) = mask.dim();
+    let bbox = bounding_box(&mask).unwrap_or([[0, z], [0, y], [0, x]]);
+    crop_to(data, seg, &mask, bbox)
+}
+
+fn crop_to(
+    data: ArrayView4<'_, f32>,
+    seg: Option<Array3<f32>>,
+    mask: &Array3<bool>,
+    bbox: [[usize; 2]; 3],
+) -> Cropped {
     let [z, y, x] = bbox.map(|[low, high]| low..high);
     let mask = mask.slice(s![z.clone(), y.clone(), x.clone()]).to_owned();
     let data = data.slice(s![.., z.clone(), y.clone(), x.clone()]).to_owned();
@@ -40,7 +58,7 @@ pub fn crop_to_nonzero(data: ArrayView4<'_, f32>, seg: Option<Array3<f32>>) -> R
     });
     let classes = stats::unique(seg.iter().copied());
     seg.mapv_inplace(|label| if label < -1.0 { 0.0 } else { label });
-    Ok(Cropped { data, seg, bbox, classes })
+    Cropped { data, seg, bbox, classes }
 }
 
 fn nonzero_mask(data: ArrayView4<'_, f32>) -> Array3<bool> {
@@ -86,5 +104,7 @@ mod tests {
     fn an_empty_image_is_an_error() {
         let error = crop_to_nonzero(Array4::zeros((1, 2, 2, 2)).view(), None).unwrap_err();
         assert!(error.to_string().contains("zero everywhere"));
+        let kept = crop_to_nonzero_or_keep(ndarray::Array4::zeros((1, 2, 3, 4)).view(), None);
+        assert_eq!((kept.bbox, kept.seg.sum()), ([[0, 2], [0, 3], [0, 4]], -24.0));
     }
 }

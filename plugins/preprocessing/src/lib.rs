@@ -12,6 +12,6 @@ pub mod v2;
 
 pub use case::{Target, preprocess};
 pub use class_locations::class_locations;
-pub use crop::{Cropped, crop_to_nonzero};
+pub use crop::{Cropped, crop_to_nonzero, crop_to_nonzero_or_keep};
 pub use fingerprint::{CaseSummary, assemble, foreground_intensities, intensity_statistics};
 pub use resolve::{Lookup, Normalizations, Resolved, normalizations, resolve};

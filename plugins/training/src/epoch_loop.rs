@@ -47,7 +47,7 @@ impl Engine {
     /// Returns an error of a hook, the loss, the network or a case, or one about values that stay non-finite; each
     /// names the epoch.
     pub fn run(&mut self, run: &Run, observer: &mut dyn Observer) -> Result<Stopped> {
-        let mut pools = Pools::new(run, self);
+        let mut pools = Pools::new(run, self)?;
         let mut retry = EpochRetry::default();
         while self.epoch < self.trainer.blueprint.max_num_epochs {
             if observer.cancelled() {
@@ -68,7 +68,7 @@ impl Engine {
                     let steps = self.trainer.blueprint.num_batches_per_epoch;
                     let error = retry.skip(step, steps, error.within(in_epoch))?;
                     observer.rolled_back(self, &error);
-                    pools = Pools::new(run, self);
+                    pools = Pools::new(run, self)?;
                 }
             }
         }

@@ -55,7 +55,7 @@ impl Engine {
         steps: usize,
         observer: &mut dyn Observer,
     ) -> Result<LearningRateSweep> {
-        let mut pools = Pools::new(run, self);
+        let mut pools = Pools::new(run, self)?;
         let growth = (LAST / FIRST).powf(1.0 / steps as f64);
         let (mut sweep, mut mean) = (LearningRateSweep::default(), 0.0);
         self.network.set_training(true)?;

@@ -20,23 +20,23 @@ pub(crate) struct Pools {
 }
 
 impl Pools {
-    pub(crate) fn new(run: &Run, engine: &Engine) -> Self {
+    pub(crate) fn new(run: &Run, engine: &Engine) -> Result<Self> {
         let blueprint = &engine.trainer.blueprint;
         let device = engine.store.device();
         let (steps, checks) = (blueprint.num_batches_per_epoch, blueprint.num_val_batches_per_epoch);
         let plan =
             BatchPlan { seed: run.validation_plan.seed ^ VALIDATION_SEED, ..run.validation_plan.clone() };
         let (train, validation) = (Arc::clone(&run.train), Arc::clone(&run.validation));
-        Self {
+        Ok(Self {
             training: BatchPool::new(
                 run.train_plan.clone(),
                 train,
                 (engine.epoch, steps),
                 run.threads,
                 device,
-            ),
-            validation: BatchPool::new(plan, validation, (engine.epoch, checks.max(1)), 1, device),
-        }
+            )?,
+            validation: BatchPool::new(plan, validation, (engine.epoch, checks.max(1)), 1, device)?,
+        })
     }
 }
 
@@ -60,9 +60,9 @@ impl BatchPool {
         (first_epoch, per_epoch): (usize, usize),
         threads: usize,
         device: Device,
-    ) -> Self {
+    ) -> Result<Self> {
         let (plan, per_epoch) = (Arc::new(plan), per_epoch.max(1));
-        let start = |thread: usize| {
+        let start = |thread: usize| -> Result<_> {
             let (sender, receiver) = sync_channel(AHEAD);
             let (plan, source) = (Arc::clone(&plan), Arc::clone(&source));
             let work = move || {
@@ -75,10 +75,18 @@ impl BatchPool {
                     }
                 }
             };
-            (receiver, std::thread::spawn(work))
+            let name = format!("batches {thread}");
+            let started = std::thread::Builder::new().name(name).spawn(work);
+            let thread = started.map_err(|error| {
+                Error::message(format!(
+                    "cannot start {threads} threads that make batches: {error}; set nnUNet_n_proc_DA to fewer"
+                ))
+            })?;
+            Ok((receiver, thread))
         };
-        let (receivers, threads) = (0..threads).map(start).unzip();
-        Self { receivers, next: 0, threads }
+        let started: Vec<_> = (0..threads).map(start).collect::<Result<_>>()?;
+        let (receivers, threads) = started.into_iter().unzip();
+        Ok(Self { receivers, next: 0, threads })
     }
 
     /// The next batch in order.

@@ -73,7 +73,8 @@ fn values(batch: &Batch) -> Vec<f32> {
 #[test]
 fn a_batch_is_the_same_for_one_and_for_four_threads() {
     let made = |threads: usize| -> Vec<(Vec<f32>, Vec<i64>, Vec<String>)> {
-        let mut pool = BatchPool::new(plan("DA3", 2, 16), Arc::new(OneVoxel), (3, 4), threads, Device::Cpu);
+        let mut pool =
+            BatchPool::new(plan("DA3", 2, 16), Arc::new(OneVoxel), (3, 4), threads, Device::Cpu).unwrap();
         let mut next = || {
             let batch = pool.next().unwrap();
             let target = Vec::try_from(batch.targets[0].flatten(0, -1)).unwrap();

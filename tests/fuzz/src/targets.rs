@@ -22,6 +22,8 @@ const PER_COMPRESSED_BYTE: usize = 1032 * 6;
 const PER_PICTURE_BYTE: usize = 4096 * 6;
 /// The crate `tiff` reads the tags of the first page before one can tell it a limit.
 const TIFF_TAGS: usize = 256 << 20;
+/// What copies of shared objects may take in any pickle.
+const PICKLE_COPIES: usize = 128 << 20;
 /// Larger files make rounds slow.
 const LARGEST_SEED_FILE: usize = 300_000;
 /// Most files that are taken from a folder.
@@ -65,7 +67,12 @@ pub(crate) fn target(name: &str, folder: &Path) -> Option<Target> {
     let mut seeds = made(name, folder);
     seeds.extend(found(name).into_iter().filter_map(|path| std::fs::read(path).ok()));
     seeds.retain(|bytes| bytes.len() <= LARGEST_SEED_FILE);
-    Some(Target { ending, seeds, read, per_byte, base: if name == "tif" { BASE + TIFF_TAGS } else { BASE } })
+    let base = match name {
+        "tif" => BASE + TIFF_TAGS,
+        "pickle" | "checkpoint" => BASE + PICKLE_COPIES,
+        _ => BASE,
+    };
+    Some(Target { ending, seeds, read, per_byte, base })
 }
 
 /// Nothing may appear outside of the folder that is unpacked to.

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
-use nnunet_data::failures;
+use anyhow::{Context, Result};
+use nnunet_data::{exchange, failures};
 use nnunet_formats::pickle::{self, Value};
 use nnunet_formats::{nifti, npz, torch_zip};
 use serde_json::json;
@@ -13,7 +13,7 @@ use crate::report;
 /// Arguments.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Checkpoints, pickles, npz archives or NIfTI images.
+    /// Checkpoints, pickles, npz archives, exported models or NIfTI images.
     #[arg(required = true)]
     files: Vec<PathBuf>,
 }
@@ -31,7 +31,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 fn show(file: &Path) -> Result<()> {
     let lines = lines(file)?;
     let text = format!("{}\n  {}", file.display(), lines.join("\n  "));
-    report::record(&json!({ "file": file, "holds": lines }), &text);
+    report::record(&json!({ "file": file.display().to_string(), "holds": lines }), &text);
     Ok(())
 }
 
@@ -48,6 +48,7 @@ fn lines(file: &Path) -> Result<Vec<String>> {
             )])
         }
         "pkl" => Ok(entries(&pickle::load(file)?)),
+        "zip" => checkpoint(file).or_else(|_| models(file)),
         _ => checkpoint(file),
     }
 }
@@ -66,6 +67,38 @@ fn checkpoint(file: &Path) -> Result<Vec<String>> {
     let mut lines = vec![format!("{} tensors, {numbers} numbers", checkpoint.tensors.len())];
     lines.extend(entries(&checkpoint.root));
     Ok(lines)
+}
+
+/// The files of an exported model; what is read when it is used is read here too.
+fn models(file: &Path) -> Result<Vec<String>> {
+    let folder = tempfile::tempdir()?;
+    exchange::install(file, folder.path(), false)?;
+    let mut files = Vec::new();
+    collect(folder.path(), &mut files)?;
+    files.sort();
+    let mut all = vec![format!("exported model of {} files", files.len())];
+    for path in files {
+        let name = path.strip_prefix(folder.path()).unwrap_or(&path).display().to_string();
+        let inside = match path.extension().and_then(|ending| ending.to_str()) {
+            Some("model" | "pth" | "pkl" | "npz") => lines(&path).with_context(|| name.clone())?,
+            _ => vec![format!("{} bytes", path.metadata()?.len())],
+        };
+        all.push(format!("{name}: {}", inside.join("; ")));
+    }
+    Ok(all)
+}
+
+/// All files below a folder.
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            collect(&path, files)?;
+        } else {
+            files.push(path);
+        }
+    }
+    Ok(())
 }
 
 /// The first level of a pickled object.

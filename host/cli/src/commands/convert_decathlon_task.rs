@@ -7,7 +7,6 @@ use nnunet_data::failures;
 use nnunet_data::folders::{self, Folders, file_names};
 use nnunet_data::images::DEFAULT_ENDING;
 use nnunet_formats::{atomic, nifti};
-use rayon::prelude::*;
 
 use crate::report;
 
@@ -46,15 +45,14 @@ pub(crate) fn run(args: &Args, folders: &Folders) -> Result<()> {
         to.display()
     );
     folders::create(&raw)?;
-    let folder = tempfile::Builder::new().prefix(atomic::TEMPORARY_PREFIX).tempdir_in(&raw)?;
-    let images = convert(&args.input, folder.path(), args.processes)?;
-    if to.exists() {
-        std::fs::remove_dir_all(&to).with_context(|| to.display().to_string())?;
-    }
-    std::fs::rename(folder.path(), &to).with_context(|| to.display().to_string())?;
-    // A private folder by default; ours are ordinary ones.
-    let ordinary = std::fs::metadata(&raw)?.permissions();
-    std::fs::set_permissions(&to, ordinary)?;
+    let mut images = 0;
+    atomic::folder(&to, |folder| -> Result<()> {
+        images = convert(&args.input, folder, args.processes)?;
+        if to.exists() {
+            std::fs::remove_dir_all(&to).with_context(|| to.display().to_string())?;
+        }
+        Ok(())
+    })?;
     report::line(&format!("{images} images in {}", to.display()));
     Ok(())
 }
@@ -88,8 +86,7 @@ fn convert(from: &Path, to: &Path, processes: usize) -> Result<usize> {
         let names = file_names(&from.join(part), DEFAULT_ENDING)?;
         images.extend(names.into_iter().map(|name| (part, name)));
     }
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(processes.clamp(1, cores)).build()?;
+    let pool = failures::threads(processes)?;
     let bar = report::bar(images.len(), "splitting");
     let one = |(part, name): &(&str, String)| {
         let (image, folder) = (from.join(part).join(name), to.join(part));
@@ -100,9 +97,9 @@ fn convert(from: &Path, to: &Path, processes: usize) -> Result<usize> {
         bar.inc(1);
         done
     };
-    let split = pool.install(|| images.par_iter().map(one).collect());
+    let split = pool.install(|| failures::each("images cannot be split", &images, one));
     bar.finish_and_clear();
-    failures::all("images cannot be split", split)?;
+    split?;
     folders::copy_file(&from.join("dataset.json"), &to.join("dataset.json"))?;
     Ok(images.iter().filter(|(part, _)| *part != "labelsTr").count())
 }

@@ -10,7 +10,6 @@ use nnunet_data::images::DEFAULT_ENDING;
 use nnunet_data::selection::{Merge, apply_to_folder, merge};
 use nnunet_data::v2::{Ensemble, is_v2};
 use nnunet_engine::session::Session;
-use rayon::prelude::*;
 
 use super::postprocessing_choice::PostprocessingChoice;
 use crate::report;
@@ -48,7 +47,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<()> {
         None => args.output.clone(),
     };
     folders::create(&raw)?;
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads.max(1)).build()?;
+    let pool = failures::threads(args.threads)?;
     let bar = report::bar(cases.len(), "merging");
     let v2 = is_v2(&args.folders[0]).then(|| Ensemble::new(&args.folders[0], &raw)).transpose()?;
     let one = |case: &String| {
@@ -64,9 +63,9 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<()> {
         bar.inc(1);
         done.with_context(|| case.clone())
     };
-    let merged = pool.install(|| cases.par_iter().map(one).collect());
+    let merged = pool.install(|| failures::each("cases cannot be merged", &cases, one));
     bar.finish_and_clear();
-    failures::all("cases cannot be merged", merged)?;
+    merged?;
     if let Some(postprocessor) = postprocessor {
         apply_to_folder(&raw, &args.output, &*postprocessor)?;
         args.postprocessing.note(&args.output)?;

@@ -32,6 +32,7 @@ pub struct Args {
 /// Returns an error for folders whose files do not match, or files that cannot be compared.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let pairs = pairs(&args.predictions, &args.reference)?;
+    summary::warn_of_places(&pairs);
     let mean =
         summary::write(&args.predictions.join("summary.json"), &pairs, &args.labels, &Head::default())?;
     summary::write_extended(&args.predictions.join(EXTENDED_FILE), &pairs, &args.labels, args.tolerance)?;

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 use nnunet_data::exchange::{self, Export};
 use nnunet_data::folders::{self, CASCADE, CONFIGURATIONS, Folders};
 
+use crate::arguments::fold;
 use crate::report;
 
 /// Arguments of v1's command.
@@ -33,7 +34,7 @@ pub struct Args {
     #[arg(long = "disable_strict")]
     disable_strict: bool,
     /// Folds, or all.
-    #[arg(short = 'f', num_args = 1.., default_values_t = ["0", "1", "2", "3", "4"].map(str::to_owned))]
+    #[arg(short = 'f', num_args = 1.., value_parser = fold, default_values_t = ["0", "1", "2", "3", "4"].map(str::to_owned))]
     folds: Vec<String>,
     /// Replace the archive if it exists.
     #[arg(long)]

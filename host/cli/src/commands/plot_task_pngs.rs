@@ -8,8 +8,7 @@ use nnunet_data::failures;
 use nnunet_data::folders::{self, Folders, case_names, file_names};
 use nnunet_data::images;
 use nnunet_formats::npz;
-use nnunet_pictures::overlay;
-use rayon::prelude::*;
+use nnunet_pictures::{OVERLAY_INTENSITY, overlay};
 
 use crate::pictures::overlay_case;
 use crate::report;
@@ -47,14 +46,13 @@ pub(crate) fn run(args: &Args, folders: &Folders) -> Result<()> {
         if args.use_raw { raw_cases(folders, &task)? } else { preprocessed_cases(folders, &task)? };
     ensure!(!cases.is_empty(), "there are no cases in {}", from.display());
     folders::create(&args.output)?;
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(args.processes.clamp(1, cores)).build()?;
+    let pool = failures::threads(args.processes)?;
     let draw = |case: &String| {
         let picture = args.output.join(format!("{case}.png"));
         let draw = if args.use_raw { draw_raw } else { draw_preprocessed };
         draw(&from, case, args.channel, &picture).with_context(|| case.clone())
     };
-    failures::all("cases cannot be drawn", pool.install(|| cases.par_iter().map(draw).collect()))?;
+    pool.install(|| failures::each("cases cannot be drawn", &cases, draw))?;
     report::line(&format!("{} pictures in {}", cases.len(), args.output.display()));
     Ok(())
 }
@@ -100,5 +98,6 @@ fn draw_preprocessed(folder: &Path, case: &str, channel: usize, picture: &Path) 
     // The first of several with most foreground.
     let fullest = (0..labels.len_of(Axis(0))).rev().max_by_key(foreground).context("an empty case")?;
     let image = image.index_axis(Axis(0), channel);
-    Ok(overlay(picture, image.index_axis(Axis(0), fullest), labels.index_axis(Axis(0), fullest))?)
+    let (image, labels) = (image.index_axis(Axis(0), fullest), labels.index_axis(Axis(0), fullest));
+    Ok(overlay(picture, image, labels, OVERLAY_INTENSITY)?)
 }

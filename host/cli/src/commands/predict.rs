@@ -8,6 +8,7 @@ use nnunet_data::memory;
 
 use super::device::DeviceChoice;
 use super::postprocessing_choice::PostprocessingChoice;
+use crate::arguments::fold;
 
 /// Arguments of v1's command.
 #[derive(Debug, Clone, clap::Args)]
@@ -44,7 +45,7 @@ pub struct Args {
     #[arg(long = "model_folder")]
     pub model_folder: Option<PathBuf>,
     /// Folds to average, or all; by default every fold there is.
-    #[arg(short = 'f', long = "folds", num_args = 1..)]
+    #[arg(short = 'f', long = "folds", num_args = 1.., value_parser = fold)]
     pub folds: Vec<String>,
     /// Also write the predicted probabilities (npz and pkl).
     #[arg(short = 'z', long = "save_npz", visible_alias = "save_probabilities")]

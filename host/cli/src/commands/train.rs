@@ -3,10 +3,11 @@
 use std::mem::replace;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use nnunet_engine::config::Choices;
 
 use super::device::DeviceChoice;
+use crate::arguments::fold;
 
 /// Arguments of v1's command.
 #[derive(Debug, clap::Args)]
@@ -80,13 +81,19 @@ impl Args {
     /// With three words the trainer is the project's.
     pub(super) fn complete(&mut self, choices: &Choices) -> Result<()> {
         if !self.fold.is_empty() {
-            return Ok(());
+            return self.name_fold();
         }
         let trainer = choices.trainer.clone().context(
             "train takes a configuration, a trainer, a task and a fold; the trainer may be left out where [use] in \
              nnunet.toml names one",
         )?;
         self.fold = replace(&mut self.task, replace(&mut self.trainer, trainer));
+        self.name_fold()
+    }
+
+    /// `00` is the fold 0.
+    fn name_fold(&mut self) -> Result<()> {
+        self.fold = fold(&self.fold).map_err(|error| anyhow!("fold `{}`: {error}", self.fold))?;
         Ok(())
     }
 }

@@ -70,7 +70,7 @@ pub(super) fn show(dataset: &Dataset, findings: &Findings, repairs: Option<&Repa
     if report::is_json() {
         let texts = |repairs: &Repairs| repairs.repairs.iter().map(ToString::to_string).collect::<Vec<_>>();
         let value = json!({
-            "task": dataset.folder,
+            "task": dataset.folder.display().to_string(),
             "cases": dataset.training.len(),
             "usable": findings.is_usable(),
             "label_values": findings.label_values,

@@ -108,6 +108,7 @@ pub fn export(what: &Export, to: &Path) -> Result<usize> {
 
 /// Writes an archive of files whose names are relative to `root`.
 pub(super) fn write(files: &[PathBuf], root: &Path, to: &Path) -> Result<()> {
+    atomic::remove_abandoned(to.parent().unwrap_or(root));
     atomic::replace(to, |temporary| -> Result<()> {
         let file = std::fs::File::create(temporary)?;
         let mut archive = ZipWriter::new(BufWriter::with_capacity(1 << 20, file));

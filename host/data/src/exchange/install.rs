@@ -6,6 +6,7 @@ use std::io::{BufReader, Read};
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
+use nnunet_formats::atomic;
 use zip::ZipArchive;
 use zip::read::ZipFile;
 
@@ -23,8 +24,7 @@ const DEFLATE_LIMIT: u64 = 1032;
 pub fn install(archive: &Path, results: &Path, overwrite: bool) -> Result<Vec<PathBuf>> {
     let file = nnunet_formats::input::open(archive)?;
     let size = file.metadata()?.len();
-    let mut zip = ZipArchive::new(BufReader::new(file))
-        .with_context(|| format!("{} is not a zip archive", archive.display()))?;
+    let mut zip = ZipArchive::new(BufReader::new(file)).with_context(|| not_a_zip(archive))?;
     let names = names(&mut zip, size).with_context(|| archive.display().to_string())?;
     let there: Vec<String> =
         names.iter().map(|name| results.join(name)).filter(|path| path.exists()).map(shown).collect();
@@ -37,35 +37,33 @@ pub fn install(archive: &Path, results: &Path, overwrite: bool) -> Result<Vec<Pa
         );
     }
     folders::create(results)?;
-    remove_abandoned(results);
-    let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(results)?;
-    let lock = File::create(folder.path().join(LOCK)).with_context(|| shown(folder.path().to_owned()))?;
-    // Not all file systems have locks; without one the folder counts as abandoned when this process has ended.
-    let _ = lock.try_lock();
+    let folder = atomic::temporary_folder(results).with_context(|| shown(results.to_owned()))?;
     unpack(&mut zip, folder.path()).with_context(|| archive.display().to_string())?;
+    let mut changed = BTreeSet::new();
     for name in &names {
         let to = results.join(name);
-        folders::create(to.parent().unwrap_or(results))?;
+        let parent = to.parent().unwrap_or(results);
+        folders::create(parent)?;
         std::fs::rename(folder.path().join(name), &to).with_context(|| to.display().to_string())?;
+        changed.extend(parent.ancestors().take_while(|above| above.starts_with(results)).map(Path::to_owned));
     }
+    changed.iter().try_for_each(|folder| atomic::flush(folder, folder))?;
     Ok(models(&names).into_iter().map(|model| results.join(model)).collect())
 }
 
-/// How the folders begin that archives are unpacked into.
-const PREFIX: &str = ".tmp-install-";
-/// File in such a folder that the installing process locks; a checkpoint cannot have this name.
-const LOCK: &str = ".lock";
-
-/// Removes folders of installations that were killed. One whose lock is held belongs to a running process.
-fn remove_abandoned(results: &Path) {
-    let entries = std::fs::read_dir(results).into_iter().flatten().flatten();
-    for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX)) {
-        let lock = File::open(entry.path().join(LOCK));
-        if lock.is_ok_and(|lock| lock.try_lock().is_ok()) {
-            let _ = std::fs::remove_dir_all(entry.path());
-        }
-    }
+/// What a file is instead of a zip archive.
+fn not_a_zip(path: &Path) -> String {
+    let mut start = Vec::new();
+    // What cannot be read is no tar archive either.
+    let _ = File::open(path).and_then(|file| file.take(TAR.end as u64).read_to_end(&mut start));
+    let is_tar = start.starts_with(&[0x1f, 0x8b]) || start.get(TAR).is_some_and(|word| word == b"ustar");
+    let hint =
+        if is_tar { ", but a tar archive: unpack it with tar, and name the model's folder" } else { "" };
+    format!("{} is not a zip archive{hint}", path.display())
 }
+
+/// Where a tar archive has the word that marks it.
+const TAR: std::ops::Range<usize> = 257..262;
 
 fn shown(path: PathBuf) -> String {
     path.display().to_string()
@@ -84,7 +82,6 @@ fn names(zip: &mut ZipArchive<BufReader<File>>, size: u64) -> Result<Vec<PathBuf
             continue;
         }
         ensure!(known.insert(name.clone()), "two of its files have the name {}", name.display());
-        ensure!(name != Path::new(LOCK), "it holds a file called {LOCK}");
         names.push(name);
     }
     ensure!(
@@ -135,6 +132,7 @@ fn unpack(zip: &mut ZipArchive<BufReader<File>>, to: &Path) -> Result<()> {
         let written = std::io::copy(&mut (&mut entry).take(size.saturating_add(1)), &mut file)
             .with_context(|| format!("{} cannot be unpacked", path.display()))?;
         ensure!(written == size, "{} has not the size that the archive says", path.display());
+        atomic::flush(&path, &path)?;
     }
     Ok(())
 }
@@ -215,16 +213,27 @@ mod tests {
     }
 
     #[test]
+    fn tar_archives_are_recognized() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.tar");
+        let mut tar = vec![0; 512];
+        tar[TAR].copy_from_slice(b"ustar");
+        for (bytes, hint) in [(tar, true), (b"\x1f\x8b\x08".to_vec(), true), (b"text".to_vec(), false)] {
+            std::fs::write(&path, bytes).unwrap();
+            let error = install(&path, folder.path(), false).unwrap_err().to_string();
+            assert_eq!(error.contains("unpack it with tar"), hint, "{error}");
+        }
+    }
+
+    #[test]
     fn folders_of_killed_installations_are_removed() {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["dead", "alive"] {
-            put(folder.path(), &format!("{PREFIX}{name}/{LOCK}"), "");
-        }
-        let held = File::open(folder.path().join(format!("{PREFIX}alive/{LOCK}"))).unwrap();
-        held.lock().unwrap();
-        remove_abandoned(folder.path());
-        assert!(!folder.path().join(format!("{PREFIX}dead")).exists());
-        assert!(folder.path().join(format!("{PREFIX}alive")).exists());
+        let archive = folder.path().join("model.zip");
+        export(&what(results(folder.path())), &archive).unwrap();
+        let to = folder.path().join("to");
+        put(&to, ".tmp-dead/2d/half", "");
+        install(&archive, &to, false).unwrap();
+        assert_eq!(std::fs::read_dir(&to).unwrap().count(), 1);
     }
 
     #[test]

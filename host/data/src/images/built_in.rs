@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use ndarray::{Array4, ArrayView3, Axis};
-use nnunet_formats::{Geometry, Image, Result as FileResult, nifti, picture};
+use nnunet_formats::{Geometry, Image, Result as FileResult, meta_image, nifti, nrrd, picture, tiff};
 use nnunet_plugin_core::vocabulary::ItkGeometry;
 use nnunet_plugin_core::{
     Component, Error, ImageFormat, ImageHeader, ImageVolume, Info, Kind, Registration, Result, inventory,
@@ -25,12 +25,16 @@ macro_rules! formats {
 formats! {
     nifti, "NIfTI", "NIfTI-1 images, in one file, plain or gzipped, or in two files, as SimpleITK reads them.",
         [".nii.gz", ".nii", ".hdr", ".img"],
-        { for_each_slice: |path, body| nifti::for_each_slice(path, body), read_keeping_nan: nifti::read_keeping_nan };
+        { for_each_slice: |path, body| nifti::for_each_slice(path, body), read_keeping_nan: nifti::read_keeping_nan,
+          write_wide_labels: nifti::write_wide_labels };
     // Named by its ending: `MetaImage` is the format of the example plugin.
-    meta_image, "MHA", "MetaImages, plain or compressed, as SimpleITK reads them.", [".mha"], {};
-    nrrd, "NRRD", "NRRD images with an attached header, raw or gzipped, as SimpleITK reads them.", [".nrrd"], {};
+    meta_image, "MHA", "MetaImages, plain or compressed, as SimpleITK reads them.", [".mha"],
+        { write_wide_labels: meta_image::write_wide_labels };
+    nrrd, "NRRD", "NRRD images with an attached header, raw or gzipped, as SimpleITK reads them.", [".nrrd"],
+        { write_wide_labels: nrrd::write_wide_labels };
     tiff, "TIFF", "TIFF stacks, with the spacing in a .json file beside them, and gray TIFF pictures.",
-        [".tif", ".tiff"], { read_channels: picture::read_channels };
+        [".tif", ".tiff"],
+        { read_channels: picture::read_channels, write_wide_labels: tiff::write_wide_labels };
     picture, "Picture",
         "Gray pictures of 8 and 16 bits, as scikit-image reads them; label maps are written with 8.",
         [".png", ".bmp"], { read_channels: picture::read_channels };
@@ -49,11 +53,16 @@ struct BuiltIn {
 /// Functions that a format may lack.
 #[derive(Clone, Copy, Default)]
 struct Optional {
+    /// For models of v2 with more labels than 8 bits hold.
+    write_wide_labels: Option<WriteWideLabels>,
     read_channels: Option<ReadChannels>,
     for_each_slice: Option<ForEachSlice>,
     /// For formats that otherwise read 0 where a number is not finite.
     read_keeping_nan: Option<fn(&Path) -> FileResult<Image>>,
 }
+
+/// Writes labels of 16 bits.
+type WriteWideLabels = fn(&Path, ArrayView3<'_, u16>, &Geometry) -> FileResult<()>;
 
 /// All channels of a file.
 type ReadChannels = fn(&Path) -> FileResult<Array4<f32>>;
@@ -119,6 +128,18 @@ impl ImageFormat for BuiltIn {
 
     fn write_labels(&self, path: &Path, labels: ArrayView3<'_, u8>, geometry: &ItkGeometry) -> Result<()> {
         (self.write_labels)(path, labels, &from_itk(labels.dim(), geometry)).map_err(said)
+    }
+
+    fn write_wide_labels(
+        &self,
+        path: &Path,
+        labels: ArrayView3<'_, u16>,
+        geometry: &ItkGeometry,
+    ) -> Result<()> {
+        match self.optional.write_wide_labels {
+            Some(write) => write(path, labels, &from_itk(labels.dim(), geometry)).map_err(said),
+            None => self.write(path, labels.mapv(f32::from).view(), geometry),
+        }
     }
 }
 

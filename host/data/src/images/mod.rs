@@ -4,7 +4,7 @@ mod built_in;
 mod geometry;
 
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -182,12 +182,48 @@ pub fn read_geometry(path: &Path) -> Result<Geometry> {
     Ok(from_itk((z, y, x), &geometry))
 }
 
+/// A number in label maps: of 8 bits, or of 16 for models of v2 with more labels.
+pub trait Label: Copy + Default {
+    /// Writes a label map of such numbers.
+    ///
+    /// # Errors
+    /// Returns the format's error.
+    fn write(
+        format: &dyn ImageFormat,
+        path: &Path,
+        labels: ArrayView3<'_, Self>,
+        at: &Geometry,
+    ) -> Result<()>;
+}
+
+impl Label for u8 {
+    fn write(
+        format: &dyn ImageFormat,
+        path: &Path,
+        labels: ArrayView3<'_, Self>,
+        at: &Geometry,
+    ) -> Result<()> {
+        Ok(format.write_labels(path, labels, &to_itk(at))?)
+    }
+}
+
+impl Label for u16 {
+    fn write(
+        format: &dyn ImageFormat,
+        path: &Path,
+        labels: ArrayView3<'_, Self>,
+        at: &Geometry,
+    ) -> Result<()> {
+        Ok(format.write_wide_labels(path, labels, &to_itk(at))?)
+    }
+}
+
 /// Writes a label map.
 ///
 /// # Errors
 /// Returns an error for an ending that no format writes, or the format's error.
-pub fn write_labels(path: &Path, labels: ArrayView3<'_, u8>, geometry: &Geometry) -> Result<()> {
-    Ok(of(path, false)?.format.write_labels(path, labels, &to_itk(geometry))?)
+pub fn write_labels<L: Label>(path: &Path, labels: ArrayView3<'_, L>, geometry: &Geometry) -> Result<()> {
+    L::write(&*of(path, false)?.format, path, labels, geometry)
 }
 
 /// Writes an image.
@@ -231,17 +267,37 @@ pub fn read_some_labels(path: &Path, asked: &[u8]) -> Result<Array3<u8>> {
 }
 
 fn labels(path: &Path, other: Option<u8>) -> Result<Array3<u8>> {
+    label_map(path, |value| {
+        let label = value as u8;
+        let is_other = value.is_finite() && value.fract() == 0.0;
+        if value == f32::from(label) { Some(label) } else { other.filter(|_| is_other) }
+    })
+}
+
+/// Most labels that [`read_numbered`] can tell apart.
+pub const MOST_NUMBERED: usize = u8::MAX as usize;
+
+/// Reads a label map of any whole numbers, of which `asked` are numbered from 1, in their order; all others become 0.
+///
+/// # Errors
+/// As [`read`]; returns an error too for a value that is not a whole number, or more than [`MOST_NUMBERED`] labels.
+pub fn read_numbered(path: &Path, asked: &[i64]) -> Result<Array3<u8>> {
+    ensure!(asked.len() <= MOST_NUMBERED, "at most {MOST_NUMBERED} labels can be told apart at a time");
+    let numbers: HashMap<i64, u8> = asked.iter().copied().zip(1..).collect();
+    label_map(path, |value| {
+        let is_whole = value.is_finite() && value.fract() == 0.0;
+        is_whole.then(|| numbers.get(&(value as i64)).copied().unwrap_or(0))
+    })
+}
+
+/// A label map by `label`, which gives none for a value that is no label.
+fn label_map(path: &Path, label: impl Fn(f32) -> Option<u8>) -> Result<Array3<u8>> {
     let (mut labels, mut invalid) = (Vec::new(), None);
     let mut label = |value: f32| {
-        let label = value as u8;
-        match other {
-            _ if value == f32::from(label) => label,
-            Some(other) if value.is_finite() && value.fract() == 0.0 => other,
-            _ => {
-                invalid.get_or_insert(value);
-                label
-            }
-        }
+        label(value).unwrap_or_else(|| {
+            invalid.get_or_insert(value);
+            0
+        })
     };
     let geometry = for_each_slice(path, |_, slice| labels.extend(slice.iter().map(|value| label(*value))))?;
     if let Some(value) = invalid {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
+use nnunet_formats::atomic;
 use nnunet_formats::json::{self, Json};
 use nnunet_formats::nifti::Pair;
 
@@ -26,9 +27,7 @@ impl Repairs {
         );
         let parent = to.parent().context("the folder of a task needs a parent folder")?;
         folders::create(parent)?;
-        let temporary = tempfile::Builder::new().prefix(".tmp-").tempdir_in(parent)?;
-        self.write_into(temporary.path())?;
-        std::fs::rename(temporary.keep(), to).with_context(|| to.display().to_string())
+        atomic::folder(to, |temporary| self.write_into(temporary))
     }
 
     fn write_into(&self, to: &Path) -> Result<()> {

@@ -106,6 +106,7 @@ pub struct Issue {
     /// The kind.
     pub kind: IssueKind,
     /// The file, relative to the task.
+    #[serde(serialize_with = "as_shown")]
     pub file: PathBuf,
     /// Details, and what to do.
     pub detail: String,
@@ -145,4 +146,8 @@ impl Findings {
     pub fn table(&self) -> String {
         self.issues.iter().map(|issue| format!("{issue}\n")).collect()
     }
+}
+/// A path as text; names need not be UTF-8.
+fn as_shown<S: serde::Serializer>(path: &std::path::Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.display())
 }

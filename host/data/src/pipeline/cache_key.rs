@@ -32,7 +32,7 @@ impl KeyBuilder {
 
     /// The bytes of a file.
     pub(crate) fn file(mut self, path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
+        let bytes = nnunet_formats::input::read(path)?;
         self.0.update(&(bytes.len() as u64).to_le_bytes()).update(&bytes);
         Ok(self)
     }

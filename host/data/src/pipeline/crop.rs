@@ -7,7 +7,7 @@ use ndarray::{Array3, Array4, Axis};
 use nnunet_formats::nifti::Geometry;
 use nnunet_formats::{Image, npz};
 use nnunet_plugin_core::vocabulary::{CaseProperties, ItkGeometry};
-use nnunet_preprocessing::{Cropped, crop_to_nonzero};
+use nnunet_preprocessing::{Cropped, crop_to_nonzero, crop_to_nonzero_or_keep};
 
 use super::cache_key::{CaseFiles, KeyBuilder, sweep};
 use super::parallel::{CaseStep, Limits, for_each_case};
@@ -150,10 +150,23 @@ impl RawCase {
     ///
     /// # Errors
     /// Returns an error for an image that is zero everywhere.
-    pub fn crop(self) -> Result<(Cropped, CaseProperties)> {
-        let Self { data, seg, geometry, files, seg_file } = self;
-        let cropped = crop_to_nonzero(data.view(), seg)
-            .with_context(|| files.first().map_or_else(String::new, |file| file.display().to_string()))?;
+    pub fn crop(mut self) -> Result<(Cropped, CaseProperties)> {
+        let cropped = crop_to_nonzero(self.data.view(), self.seg.take()).with_context(|| {
+            self.files.first().map_or_else(String::new, |file| file.display().to_string())
+        })?;
+        Ok(self.cropped(cropped))
+    }
+
+    /// As [`RawCase::crop`], but an image that is zero everywhere stays whole, as in v2.
+    #[must_use]
+    pub fn crop_or_keep(mut self) -> (Cropped, CaseProperties) {
+        let cropped = crop_to_nonzero_or_keep(self.data.view(), self.seg.take());
+        self.cropped(cropped)
+    }
+
+    /// With the properties of the case.
+    fn cropped(self, cropped: Cropped) -> (Cropped, CaseProperties) {
+        let Self { geometry, files, seg_file, .. } = self;
         let (_, z, y, x) = cropped.data.dim();
         let properties = CaseProperties {
             original_size_of_raw_data: geometry.size_zyx(),
@@ -170,7 +183,7 @@ impl RawCase {
             size_after_cropping: [z, y, x],
             ..CaseProperties::default()
         };
-        Ok((cropped, properties))
+        (cropped, properties)
     }
 }
 

@@ -3,12 +3,12 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use nnunet_engine::lock::lock;
 use nnunet_engine::progress;
 
 use crate::failures;
-use crate::memory::Budget;
+use crate::memory::{self, Budget};
 
 /// How much of the machine a step may use.
 #[derive(Debug, Clone, Copy)]
@@ -50,25 +50,47 @@ pub(crate) fn for_each_case<S: CaseStep>(
     let name = step.name();
     let bar = progress::start(cases.len(), &name);
     let (next, budget) = (AtomicUsize::new(0), Budget::new(limits.max_ram));
+    let most = memory::default_budget();
     let results: Vec<Mutex<Option<Result<S::Output>>>> = cases.iter().map(|_| Mutex::new(None)).collect();
     let worker = || {
         while let Some(i) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|i| *i < cases.len()) {
-            let _share = budget.take(step.memory(&cases[i]));
+            let bytes = step.memory(&cases[i]);
+            let _share = budget.take(bytes);
             tracing::debug!("{name}: {}", cases[i]);
-            *lock(&results[i]) = Some(step.run(&cases[i]));
+            let result = fits(bytes, most).and_then(|()| failures::catching(|| step.run(&cases[i])));
+            *lock(&results[i]) = Some(result);
             bar.inc(1);
         }
     };
     std::thread::scope(|scope| {
-        for _ in 0..limits.threads.clamp(1, cases.len().max(1)) {
-            scope.spawn(worker);
+        // This thread works too: the step is done even if the system has no room for another one.
+        for _ in 1..limits.threads.min(cases.len()) {
+            if let Err(error) = std::thread::Builder::new().spawn_scoped(scope, worker) {
+                tracing::warn!("{name}: fewer cases at a time than asked for: {error}");
+                break;
+            }
         }
+        worker();
     });
     drop(bar);
     let results =
         results.into_iter().filter_map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner));
     let named = cases.iter().zip(results).map(|(case, result)| result.with_context(|| case.clone()));
     failures::all(&format!("cases failed ({name})"), named.collect())
+}
+
+/// Estimates are at most so many times too large.
+const EXAGGERATION: u64 = 4;
+
+/// Checks that a case that is estimated to need `bytes` can fit into the `free` memory of the machine at all.
+fn fits(bytes: u64, free: u64) -> Result<()> {
+    ensure!(
+        bytes / EXAGGERATION <= free,
+        "it would take about {} of memory, and {} are free; are its size and spacing right?",
+        memory::readable(bytes),
+        memory::readable(free)
+    );
+    Ok(())
 }
 
 #[cfg(test)]
@@ -141,6 +163,14 @@ mod tests {
         let step = Counting { memory: 1000, ..Counting::default() };
         for_each_case(&step, &names(3), Limits { threads: 2, max_ram: 10 }).unwrap();
         assert_eq!(step.most.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn a_case_larger_than_the_machine_is_refused_by_name() {
+        let step = Counting { memory: 1 << 50, ..Counting::default() };
+        let error = for_each_case(&step, &names(1), Limits { threads: 2, max_ram: 10 }).unwrap_err();
+        assert!(error.to_string().contains("case0: it would take about 1048576.0 GB"), "{error}");
+        assert_eq!(step.most.load(Ordering::SeqCst), 0);
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod splits;
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use nnunet_formats::json::{self, Json};
 use nnunet_formats::pickle::{self, Value};
 
@@ -16,7 +16,7 @@ pub use case::{case_from_pickle, case_of_probabilities_to_pickle, case_to_pickle
 pub use fingerprint::{fingerprint_from_pickle, fingerprint_to_pickle, intensities_to_pickle};
 pub use plans::{plans_from_pickle, plans_to_pickle};
 pub use plans_check::check_plans;
-pub use splits::{Split, splits_from_pickle, splits_to_pickle};
+pub use splits::{Split, splits_from_json, splits_from_pickle, splits_to_pickle};
 
 /// Writes a pickle.
 ///
@@ -41,6 +41,26 @@ pub fn save_with_twin(path: &Path, value: &Value) -> Result<()> {
 /// Returns an error for a file that is not a pickle, or a key that is missing or of the wrong type.
 pub fn load<T>(path: &Path, convert: impl FnOnce(&Value) -> Result<T>) -> Result<T> {
     convert(&pickle::load(path)?).with_context(|| path.display().to_string())
+}
+
+/// As [`load`], of a pickle with a JSON twin beside it, where there is one: whoever changed only one of them would train
+/// with the other.
+///
+/// # Errors
+/// As [`load`]; an error if they differ.
+pub fn load_with_twin<T>(path: &Path, convert: impl FnOnce(&Value) -> Result<T>) -> Result<T> {
+    let (value, twin) = (pickle::load(path)?, path.with_extension("json"));
+    if twin.is_file() {
+        // As text, in which NaN equals itself.
+        let (ours, theirs) = (Json::from(&value).to_python(), json::load(&twin)?.to_python());
+        ensure!(
+            ours == theirs,
+            "{} and {} differ; the pickle is what counts: remove the .json, or bring both to the same state",
+            path.display(),
+            twin.display()
+        );
+    }
+    convert(&value).with_context(|| path.display().to_string())
 }
 
 fn get<'a>(value: &'a Value, key: &str) -> Result<&'a Value> {

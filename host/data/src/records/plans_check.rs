@@ -16,6 +16,11 @@ const BATCH: RangeInclusive<usize> = 1..=65_536;
 /// Convolutions per stage, and voxels of a kernel or a stride along an axis.
 const SMALL: RangeInclusive<usize> = 1..=64;
 
+/// More halvings than any image has voxels for.
+const MOST_POOLINGS: usize = 32;
+/// The highest order of a spline that resamples.
+const LARGEST_ORDER: u32 = 5;
+
 /// Checks plans.
 ///
 /// # Errors
@@ -38,6 +43,13 @@ pub fn check_plans(plans: &Plans) -> Result<()> {
     within("num_classes", plans.num_classes, &CLASSES)?;
     within("base_num_features", plans.base_num_features, &FEATURES)?;
     plans.conv_per_stage.map_or(Ok(()), |count| within("conv_per_stage", count, &SMALL))?;
+    if let Some(export) = &plans.segmentation_export_params {
+        let order = export.interpolation_order.max(export.interpolation_order_z);
+        ensure!(
+            order <= LARGEST_ORDER,
+            "interpolation_order is {order}; splines have orders up to {LARGEST_ORDER}"
+        );
+    }
     ensure!(!plans.plans_per_stage.is_empty(), "plans_per_stage has no stage");
     let mut numbered = plans.plans_per_stage.iter().enumerate();
     numbered.try_for_each(|(i, stage)| check_stage(stage).with_context(|| format!("plans_per_stage {i}")))
@@ -64,6 +76,7 @@ fn check_stage(stage: &Stage) -> Result<()> {
         pools.len(),
         kernels.len()
     );
+    ensure!(pools.len() <= MOST_POOLINGS, "{} pool_op_kernel_sizes are too many", pools.len());
     for vector in pools.iter().chain(kernels) {
         ensure!(
             vector.len() == patch.len() && vector.iter().all(|len| SMALL.contains(len)),
@@ -71,7 +84,16 @@ fn check_stage(stage: &Stage) -> Result<()> {
             patch.len()
         );
     }
-    Ok(())
+    for (axis, len) in patch.iter().enumerate() {
+        // At most 64 to the power of 32 would overflow.
+        let divisor = pools.iter().try_fold(1_usize, |product, pool| product.checked_mul(pool[axis]));
+        ensure!(
+            divisor.is_some_and(|divisor| len % divisor == 0),
+            "patch_size {patch:?} cannot be halved as often as pool_op_kernel_sizes {pools:?} ask for"
+        );
+    }
+    let blocks = stage.num_blocks_encoder.iter().chain(&stage.num_blocks_decoder).flatten();
+    blocks.copied().try_for_each(|count| within("num_blocks", count, &SMALL))
 }
 
 fn within(name: &str, value: usize, range: &RangeInclusive<usize>) -> Result<()> {
@@ -121,7 +143,7 @@ mod tests {
             change(&mut changed);
             check_plans(&changed).err().map(|error| format!("{error:#}")).unwrap_or_default()
         };
-        let cases: [(&Change, &str); 9] = [
+        let cases: [(&Change, &str); 10] = [
             (&|plans| plans.transpose_backward = [2, 0, 1], "are not inverse to each other"),
             (&|plans| plans.transpose_forward = [9, 0, 1], "are not inverse to each other"),
             (&|plans| plans.num_classes = usize::MAX, "num_classes is"),
@@ -136,6 +158,7 @@ mod tests {
                 &|plans| plans.plans_per_stage[0].conv_kernel_sizes.clear(),
                 "do not go with 0 conv_kernel_sizes",
             ),
+            (&|plans| plans.plans_per_stage[0].pool_op_kernel_sizes[0] = vec![1, 3, 2], "cannot be halved"),
             (
                 &|plans| plans.plans_per_stage[0].pool_op_kernel_sizes[0] = vec![2, 2],
                 "not a kernel or a stride",

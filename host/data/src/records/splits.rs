@@ -1,6 +1,7 @@
 //! `splits_final.pkl`.
 
 use anyhow::{Context, Result};
+use nnunet_formats::json::Json;
 use nnunet_formats::pickle::Value;
 
 /// Training and validation cases of a fold.
@@ -22,6 +23,24 @@ pub fn splits_to_pickle(splits: &[Split]) -> Value {
     Value::List(splits.iter().map(fold).collect())
 }
 
+/// v2's list of folds, which is v1's in JSON.
+///
+/// # Errors
+/// As [`splits_from_pickle`].
+pub fn splits_from_json(json: &Json) -> Result<Vec<Split>> {
+    let fold = |json: &Json| {
+        let cases = |key: &str| {
+            let cases = json.get(key)?.items()?.iter().map(|case| case.as_str().map(str::to_owned));
+            let mut cases = cases.collect::<Option<Vec<String>>>()?;
+            cases.sort();
+            Some(cases)
+        };
+        Some(Split { train: cases("train")?, val: cases("val")? })
+    };
+    let folds = json.items().context("not a list of folds")?;
+    folds.iter().map(|json| fold(json).context("a fold without lists `train` and `val`")).collect()
+}
+
 /// Back from v1's list of folds; users write lists instead of arrays, and any number of folds.
 ///
 /// # Errors
@@ -37,4 +56,22 @@ pub fn splits_from_pickle(value: &Value) -> Result<Vec<Split>> {
     };
     let folds = value.items().context("not a list of folds")?;
     folds.iter().map(|v| fold(v).context("a fold without lists `train` and `val`")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_forms_hold_the_same_folds() {
+        let fold = |train: &[&str], val: &[&str]| {
+            let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+            Split { train: names(train), val: names(val) }
+        };
+        let folds = [fold(&["a", "b"], &["c"]), fold(&["c"], &["a", "b"])];
+        let pickle = splits_to_pickle(&folds);
+        assert_eq!(splits_from_pickle(&pickle).unwrap(), folds);
+        assert_eq!(splits_from_json(&Json::from(&pickle)).unwrap(), folds);
+        assert!(splits_from_json(&Json::Array(vec![Json::Null])).is_err());
+    }
 }

@@ -9,7 +9,6 @@ use nnunet_evaluation::{Confusion, nan_mean};
 use nnunet_formats::json::{self, Json};
 use nnunet_plugin_core::LabelVolume;
 use nnunet_postprocessing::{Classes, keep_largest};
-use rayon::prelude::*;
 
 use super::postprocessing::{Postprocessing, apply_to_folder, read_volume};
 use crate::summary::{self, Head, Pair};
@@ -184,7 +183,7 @@ fn least(
             |class| keep_largest(&mut volume.labels, class, voxel, None).unwrap_or(f64::INFINITY);
         Ok(classes.iter().map(&mut largest).collect())
     };
-    let by_case = pairs.par_iter().map(kept).collect::<Result<Vec<_>>>()?;
+    let by_case = failures::each("cases cannot be read", pairs, kept)?;
     let smallest = |i: usize| by_case.iter().map(|case| case[i]).fold(f64::INFINITY, f64::min);
     Ok(Some((0..classes.len()).map(smallest).collect()))
 }
@@ -192,24 +191,22 @@ fn least(
 /// Mean Dice by class after a postprocessing step. Each thread has one case in memory.
 fn mean_dice(pairs: &[Pair], classes: &[u8], step: Step<'_>) -> Result<Vec<f64>> {
     let bar = progress::start(pairs.len(), "comparing");
-    let cases: Vec<Result<Vec<f64>>> = pairs
-        .par_iter()
-        .map(|pair| {
-            let mut volume = read_volume(&pair.test)?;
-            let reference = images::read_some_labels(&pair.reference, classes)?;
-            ensure!(
-                reference.dim() == volume.labels.dim(),
-                "{} and {} have different sizes",
-                pair.test.display(),
-                pair.reference.display()
-            );
-            step(&mut volume);
-            bar.inc(1);
-            let dice = |class: &u8| Confusion::count(volume.labels.view(), reference.view(), *class).dice();
-            Ok(classes.iter().map(dice).collect())
-        })
-        .collect();
+    let compare = |pair: &Pair| -> Result<Vec<f64>> {
+        let mut volume = read_volume(&pair.test)?;
+        let reference = images::read_some_labels(&pair.reference, classes)?;
+        ensure!(
+            reference.dim() == volume.labels.dim(),
+            "{} and {} have different sizes",
+            pair.test.display(),
+            pair.reference.display()
+        );
+        step(&mut volume);
+        bar.inc(1);
+        let dice = |class: &u8| Confusion::count(volume.labels.view(), reference.view(), *class).dice();
+        Ok(classes.iter().map(dice).collect())
+    };
+    let cases = failures::each("cases cannot be compared", pairs, compare);
     drop(bar);
-    let cases = failures::all("cases cannot be compared", cases)?;
+    let cases = cases?;
     Ok((0..classes.len()).map(|i| nan_mean(cases.iter().map(|case| case[i]))).collect())
 }

@@ -7,7 +7,6 @@ use nnunet_engine::progress;
 use nnunet_formats::json::{self, Json};
 use nnunet_plugin_core::{LabelVolume, Postprocessor};
 use nnunet_postprocessing::{Classes, LargestComponent, LargestComponentConfig};
-use rayon::prelude::*;
 
 use crate::{failures, folders, images};
 
@@ -121,7 +120,7 @@ pub fn apply_to_folder(from: &Path, to: &Path, postprocessor: &dyn Postprocessor
         bar.inc(1);
         Ok(())
     };
-    failures::all("cases failed", names.par_iter().map(process).collect())?;
+    failures::each("cases failed", &names, process)?;
     Ok(())
 }
 

@@ -8,10 +8,9 @@ use ndarray::Array3;
 use nnunet_evaluation::{Confusion, nan_mean};
 use nnunet_formats::atomic;
 use nnunet_plugin_core::vocabulary::Regions;
-use rayon::prelude::*;
 
 use super::{Pair, load};
-use crate::images;
+use crate::{failures, images};
 
 /// Statistics over the cases.
 type Statistic = fn(&[f64]) -> f64;
@@ -27,9 +26,9 @@ const STATISTICS: [(&str, Statistic); 4] = [
 /// Evaluates pairs by region and writes a table.
 ///
 /// # Errors
-/// Returns an error with the first pair that cannot be compared.
+/// Returns one error that lists all pairs that cannot be compared.
 pub fn write_regions(path: &Path, pairs: &[Pair], regions: &Regions) -> Result<()> {
-    let rows: Vec<Vec<f64>> = pairs.par_iter().map(|pair| dice(pair, regions)).collect::<Result<_>>()?;
+    let rows: Vec<Vec<f64>> = failures::each("cases cannot be evaluated", pairs, |pair| dice(pair, regions))?;
     let mut text = "casename".to_owned();
     regions.regions.iter().for_each(|region| text.extend([",", &region.name]));
     for (pair, row) in pairs.iter().zip(&rows) {
@@ -47,7 +46,7 @@ pub fn write_regions(path: &Path, pairs: &[Pair], regions: &Regions) -> Result<(
 
 fn dice(pair: &Pair, regions: &Regions) -> Result<Vec<f64>> {
     let asked: Vec<u8> = regions.regions.iter().flat_map(|region| &region.labels).copied().collect();
-    let (test, reference) = load(pair, &asked)?;
+    let (test, reference) = load(pair, |path| images::read_some_labels(path, &asked))?;
     let of = |labels: &[u8]| {
         let mask = |map: &Array3<u8>| map.mapv(|label| u8::from(labels.contains(&label)));
         Confusion::count(mask(&test).view(), mask(&reference).view(), 1).dice()

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::{Folders, RawDataset, load};
+use crate::failures;
 use crate::folders::{copy_file, create, file_names};
 use crate::images::DEFAULT_ENDING;
 
@@ -54,7 +55,7 @@ pub fn from_decathlon(task: &Path, id: Option<u32>, folders: &Folders, threads: 
     }
     let description: Map<String, Value> = load(&task.join("dataset.json"))?;
     let to = free(folders.raw()?, &format!("Dataset{id:03}_{title}"))?;
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.max(1)).build()?;
+    let pool = failures::threads(threads)?;
     build(&to, |folder| {
         copy_files(&task.join("labelsTr"), &folder.join("labelsTr"))?;
         pool.install(|| split(task, folder))?;
@@ -112,12 +113,7 @@ fn free(root: &Path, name: &str) -> Result<PathBuf> {
 fn build(to: &Path, work: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let root = to.parent().context("a folder without a parent")?;
     create(root)?;
-    let folder = tempfile::Builder::new().prefix(atomic::TEMPORARY_PREFIX).tempdir_in(root)?;
-    work(folder.path())?;
-    std::fs::rename(folder.path(), to).with_context(|| to.display().to_string())?;
-    // A private folder by default; ours are ordinary ones.
-    let ordinary = std::fs::metadata(root)?.permissions();
-    Ok(std::fs::set_permissions(to, ordinary)?)
+    atomic::folder(to, work)
 }
 
 /// Copies the files of a folder; hidden ones (`._x.nii.gz`) are not copied.

@@ -98,8 +98,16 @@ fn channels<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<Strin
     }
 }
 
-/// Label maps are written with one byte a voxel.
-const MOST_LABELS: usize = 256;
+/// Label maps have 16 bits at most.
+const MOST_LABELS: usize = 1 << 16;
+/// v2 writes 16 bits from so many labels on, background included.
+const WIDE: usize = 256;
+
+/// Whether v2 writes label maps of 16 bits for these outputs.
+#[must_use]
+pub fn is_wide(heads: &SegmentationHeads) -> bool {
+    matches!(heads, SegmentationHeads::Labels(count) if *count >= WIDE)
+}
 
 impl Dataset {
     /// Reads a folder's `dataset.json`.
@@ -193,7 +201,7 @@ impl Dataset {
             let count = self.label_values(false).len();
             ensure!(
                 count <= MOST_LABELS,
-                "dataset.json has {count} labels; label maps are written with one byte a voxel, for labels up to 255"
+                "dataset.json has {count} labels; label maps hold at most {MOST_LABELS}"
             );
             return Ok(SegmentationHeads::Labels(count));
         }
@@ -227,10 +235,14 @@ mod tests {
     }
 
     #[test]
-    fn more_labels_than_a_byte_holds_are_refused() {
-        let many: Vec<String> = (0..300).map(|label| format!("\"l{label}\":{label}")).collect();
-        let error = dataset(&format!("\"labels\":{{{}}}", many.join(","))).heads().unwrap_err();
-        assert!(error.to_string().contains("300 labels"), "{error}");
+    fn label_maps_are_as_wide_as_those_of_v2() {
+        let heads = |count: usize| {
+            let many: Vec<String> = (0..count).map(|label| format!("\"l{label}\":{label}")).collect();
+            dataset(&format!("\"labels\":{{{}}}", many.join(","))).heads()
+        };
+        assert!(!is_wide(&heads(255).unwrap()) && is_wide(&heads(256).unwrap()));
+        let error = heads(70_000).unwrap_err();
+        assert!(error.to_string().contains("70000 labels"), "{error}");
     }
 
     #[test]

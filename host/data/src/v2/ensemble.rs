@@ -7,7 +7,7 @@ use nnunet_export::SegmentationHeads;
 use nnunet_formats::{npz, pickle};
 use serde::Deserialize;
 
-use super::{Dataset, Reader, load};
+use super::{Dataset, Reader, is_wide, load};
 use crate::folders::copy_file;
 use crate::records;
 use crate::selection::mean;
@@ -52,8 +52,12 @@ impl Ensemble {
         ensure!(found == heads, "there are {found} classes in the probabilities and {heads} in dataset.json");
         let pkl = sources.first().context("nothing to merge")?.with_extension("pkl");
         let kept = pickle::load(&pkl)?;
-        let labels = self.heads.labels(mean.view());
-        self.reader.write_kept(output, labels.view(), &kept).with_context(|| pkl.display().to_string())?;
+        let written = if is_wide(&self.heads) {
+            self.reader.write_kept(output, self.heads.labels::<u16>(mean.view()).view(), &kept)
+        } else {
+            self.reader.write_kept(output, self.heads.labels::<u8>(mean.view()).view(), &kept)
+        };
+        written.with_context(|| pkl.display().to_string())?;
         if save_npz {
             let name = output.display().to_string();
             let base = name.strip_suffix(&self.file_ending).unwrap_or(&name);

@@ -8,7 +8,6 @@ use ndarray::Zip;
 use nnunet_engine::progress;
 use nnunet_formats::json::{self, Json};
 use nnunet_preprocessing::v2::Class;
-use rayon::prelude::*;
 
 use crate::folders::file_names;
 use crate::{failures, images};
@@ -85,7 +84,7 @@ pub fn evaluate(evaluation: &Evaluation, output: &Path) -> Result<f64> {
         bar.inc(1);
         counts
     };
-    let cases = failures::all("cases cannot be compared", names.par_iter().map(compare).collect())?;
+    let cases = failures::each("cases cannot be compared", &names, compare)?;
     drop(bar);
     let keys: Vec<String> = evaluation.classes.iter().map(key).collect();
     let means: Vec<BTreeMap<&str, f64>> = (0..keys.len()).map(|class| mean(&cases, class)).collect();

@@ -80,7 +80,7 @@ fn memory_of(dataset: &RawDataset, case: &CaseFiles) -> u64 {
 }
 
 fn summarize(dataset: &RawDataset, case: &CaseFiles, draws: u32) -> Result<CaseSummary> {
-    let (cropped, properties) = dataset.reader.read(&case.images, Some(&case.label))?.crop()?;
+    let (cropped, properties) = dataset.reader.read(&case.images, Some(&case.label))?.crop_or_keep();
     let channels = dataset.description.channel_names.len();
     let found = cropped.data.dim().0;
     ensure!(found == channels, "it has {found} channels; dataset.json names {channels}");

@@ -22,14 +22,14 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 use serde_json::Value;
 
-pub use dataset::Dataset;
+pub use dataset::{Dataset, is_wide};
 pub use ensemble::Ensemble;
 pub use evaluation::{Evaluation, evaluate};
 pub use fingerprint::extract_fingerprint;
 pub use folders::{DatasetFolders, Folders};
 pub use nnunet_preprocessing::v2::Class;
 pub use planning::{move_plans, plan};
-pub use plans::{DataConfiguration, PlansFile};
+pub use plans::{DataConfiguration, PlansFile, inherited};
 pub use postprocessing::Postprocessing;
 pub use preprocessing::{Job, copy_reference_labels, preprocess};
 pub use properties::properties_to_pickle;
@@ -40,8 +40,8 @@ pub use reader::Reader;
 #[must_use]
 pub fn is_v2(folder: &Path) -> bool {
     let has_configurations = || -> Option<bool> {
-        let text = std::fs::read(folder.join("plans.json")).ok()?;
-        Some(serde_json::from_slice::<Value>(&text).ok()?.get("configurations").is_some())
+        let plans: Value = load(&folder.join("plans.json")).ok()?;
+        Some(plans.get("configurations").is_some())
     };
     folder.join("dataset.json").is_file() && has_configurations() == Some(true)
 }
@@ -61,6 +61,6 @@ pub fn is_dataset(folder: &Path) -> bool {
 /// # Errors
 /// Returns an I/O error, or an error for a value that is missing or of another type.
 pub fn load<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<T> {
-    let text = std::fs::read(path).with_context(|| path.display().to_string())?;
-    serde_json::from_slice(&text).with_context(|| path.display().to_string())
+    let text = nnunet_formats::input::read_text(path)?;
+    serde_json::from_str(&text).with_context(|| path.display().to_string())
 }

@@ -20,8 +20,9 @@ pub struct PlansFile {
     /// What reads images.
     #[serde(default, rename = "image_reader_writer")]
     pub reader: Reader,
-    #[serde(default)]
-    foreground_intensity_properties_per_channel: Map<String, Value>,
+    foreground_intensity_properties_per_channel: Option<Map<String, Value>>,
+    /// The name in v2's first plans.
+    foreground_intensity_properties_by_modality: Option<Map<String, Value>>,
     configurations: Map<String, Value>,
 }
 
@@ -63,6 +64,34 @@ struct Intensities {
     percentile_99_5: f64,
 }
 
+/// Most configurations that one inherits from.
+const LONGEST_CHAIN: usize = 100;
+
+/// A configuration with everything it inherits; `own` gives what a configuration itself says.
+///
+/// # Errors
+/// Returns an error for a configuration that is not there, or that inherits from itself.
+pub fn inherited<'a>(
+    name: &'a str,
+    own: impl Fn(&str) -> Option<&'a Map<String, Value>>,
+) -> Result<Map<String, Value>> {
+    let (mut chain, mut next) = (Vec::new(), Some(name));
+    while let Some(current) = next {
+        ensure!(
+            chain.len() < LONGEST_CHAIN,
+            "it inherits from itself, or from more than {LONGEST_CHAIN} others"
+        );
+        let found = own(current).with_context(|| format!("there is no configuration {current}"))?;
+        chain.push(found);
+        next = found.get("inherits_from").and_then(Value::as_str);
+    }
+    let mut merged = Map::new();
+    for own in chain.into_iter().rev() {
+        merged.extend(own.iter().map(|(key, value)| (key.clone(), value.clone())));
+    }
+    Ok(merged)
+}
+
 impl PlansFile {
     /// Reads plans.
     ///
@@ -89,28 +118,18 @@ impl PlansFile {
     /// Returns an error if there is no such configuration, or if it inherits from itself or lacks a value.
     pub fn configuration(&self, name: &str) -> Result<DataConfiguration> {
         let place = || format!("{}: configuration {name}", self.path.display());
-        let merged = self.merged(name, 0).with_context(place)?;
+        let own = |name: &str| self.configurations.get(name)?.as_object();
+        let merged = inherited(name, own).with_context(place)?;
         let found: DataConfiguration = serde_json::from_value(Value::Object(merged)).with_context(place)?;
         ensure!((2..=3).contains(&found.spacing.len()), "{}: spacing needs 2 or 3 numbers", place());
         Ok(found)
     }
 
-    fn merged(&self, name: &str, depth: usize) -> Result<Map<String, Value>> {
-        ensure!(depth <= self.configurations.len(), "it inherits from itself");
-        let own = self.configurations.get(name).and_then(Value::as_object);
-        let own = own.with_context(|| format!("there is no configuration {name}"))?;
-        let mut merged = match own.get("inherits_from").and_then(Value::as_str) {
-            Some(parent) => self.merged(parent, depth + 1)?,
-            None => Map::new(),
-        };
-        merged.extend(own.iter().map(|(key, value)| (key.clone(), value.clone())));
-        Ok(merged)
-    }
-
     /// Foreground intensities of the channels in the order of their numbers.
     #[must_use]
     pub fn intensities(&self) -> Option<Vec<IntensityStatistics>> {
-        let all = &self.foreground_intensity_properties_per_channel;
+        let first = self.foreground_intensity_properties_per_channel.as_ref();
+        let all = first.or(self.foreground_intensity_properties_by_modality.as_ref())?;
         let of = |channel: usize| {
             let found: Intensities = serde_json::from_value(all.get(&channel.to_string())?.clone()).ok()?;
             Some(IntensityStatistics {
@@ -156,5 +175,16 @@ mod tests {
         assert_eq!((found.data_identifier.as_str(), found.spacing.len()), ("x_b", 2));
         assert!(format!("{:#}", plans.configuration("c").unwrap_err()).contains("inherits from itself"));
         assert!(format!("{:#}", plans.configuration("d").unwrap_err()).contains("no configuration d"));
+    }
+
+    #[test]
+    fn the_first_name_of_intensities_is_known() {
+        let statistics = r#"{"mean":1.0,"std":2.0,"percentile_00_5":0.0,"percentile_99_5":4.0}"#;
+        let text = format!(
+            r#"{{"transpose_forward":[0,1,2],"configurations":{{}},
+                "foreground_intensity_properties_by_modality":{{"0":{statistics}}}}}"#
+        );
+        let plans: PlansFile = serde_json::from_str(&text).unwrap();
+        assert_eq!(plans.intensities().unwrap()[0].sd, 2.0);
     }
 }

@@ -141,7 +141,7 @@ impl Job<'_> {
         if to.is_current(&key) {
             return Ok(());
         }
-        let (cropped, properties) = self.plans.reader.read(&case.images, Some(&case.label))?.crop()?;
+        let (cropped, properties) = self.plans.reader.read(&case.images, Some(&case.label))?.crop_or_keep();
         let arrays = preprocess_case(recipe, cropped, properties.original_spacing)?;
         let locations = class_locations(arrays.seg.view(), &self.dataset.description.sampled_classes());
         let mut kept = properties_to_pickle(&properties, recipe.transpose_forward, self.plans.reader)?;

@@ -10,9 +10,10 @@ use nnunet_plugin_core::vocabulary::CaseProperties;
 use serde::Deserialize;
 
 use super::orientation::Orientation;
+use crate::export;
 use crate::folders::file_names;
+use crate::images::{self, Label};
 use crate::pipeline::RawCase;
-use crate::{export, images};
 
 /// Readers by v2's names.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -144,7 +145,12 @@ impl Reader {
     ///
     /// # Errors
     /// Returns an I/O error.
-    pub fn write(self, path: &Path, labels: ArrayView3<'_, u8>, case: &CaseProperties) -> Result<()> {
+    pub fn write<L: Label>(
+        self,
+        path: &Path,
+        labels: ArrayView3<'_, L>,
+        case: &CaseProperties,
+    ) -> Result<()> {
         if !self.turns() {
             return images::write_labels(path, labels, &export::raw_geometry(case));
         }
@@ -181,7 +187,7 @@ impl Reader {
     ///
     /// # Errors
     /// Returns an error for properties of another reader, or an I/O error.
-    pub fn write_kept(self, path: &Path, labels: ArrayView3<'_, u8>, kept: &Value) -> Result<()> {
+    pub fn write_kept<L: Label>(self, path: &Path, labels: ArrayView3<'_, L>, kept: &Value) -> Result<()> {
         let (image, back) = match self {
             Reader::Pictures | Reader::Tiff => (unplaced(kept)?, None),
             Reader::SimpleItk => (from_sitk(kept)?, None),
@@ -207,7 +213,7 @@ impl Reader {
     }
 }
 
-fn sized(geometry: Geometry, labels: ArrayView3<'_, u8>) -> Geometry {
+fn sized<L>(geometry: Geometry, labels: ArrayView3<'_, L>) -> Geometry {
     let (z, y, x) = labels.dim();
     Geometry { size: [x, y, z], ..geometry }
 }
@@ -313,7 +319,7 @@ mod tests {
         let path = folder.path().join("a.tif");
         let spacing = [2.0, 0.5, 0.25].map(Value::Float).to_vec();
         let kept = Value::dict(vec![("spacing", Value::List(spacing))]);
-        Reader::Tiff.write_kept(&path, Array3::zeros((3, 4, 5)).view(), &kept).unwrap();
+        Reader::Tiff.write_kept(&path, Array3::<u8>::zeros((3, 4, 5)).view(), &kept).unwrap();
         assert_eq!(images::read_geometry(&path).unwrap().spacing_zyx(), [2.0, 0.5, 0.25]);
     }
 }

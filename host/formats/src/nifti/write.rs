@@ -26,6 +26,14 @@ pub fn write_labels(path: &Path, labels: ArrayView3<'_, u8>, geometry: &Geometry
     write(path, labels, geometry)
 }
 
+/// Writes labels of (z, y, x) as uint16.
+///
+/// # Errors
+/// As [`write_labels`].
+pub fn write_wide_labels(path: &Path, labels: ArrayView3<'_, u16>, geometry: &Geometry) -> Result<()> {
+    write(path, labels, geometry)
+}
+
 /// Writes an image of (z, y, x) as float32.
 ///
 /// # Errors

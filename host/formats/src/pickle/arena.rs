@@ -133,6 +133,18 @@ impl<'a> Arena<'a> {
         Ok(())
     }
 
+    /// A copy of the references in a list, for an object that is made of it; none of another object. The same list may
+    /// be copied many times.
+    ///
+    /// # Errors
+    /// As [`Arena::into_value`].
+    pub(super) fn list(&mut self, id: Id) -> Result<Vec<Id>> {
+        let Node::List(items) = self.get(id) else { return Ok(Vec::new()) };
+        let items = items.clone();
+        self.charge(size_of_val(items.as_slice()))?;
+        Ok(items)
+    }
+
     /// A copy of an object, as the argument of a function.
     ///
     /// # Errors

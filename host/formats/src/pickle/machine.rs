@@ -347,11 +347,11 @@ impl<'a> Machine<'a, '_> {
                 Ok(())
             }
             Callable::Set => {
-                let items = self.list_of(first);
+                let items = self.list_of(first)?;
                 self.push_node(Node::Set(items))
             }
             Callable::OrderedDict => {
-                let items = self.list_of(first);
+                let items = self.list_of(first)?;
                 let entries = items.into_iter().map(|item| self.pair(item)).collect::<Result<_>>()?;
                 self.push_node(Node::OrderedDict(entries))
             }
@@ -368,11 +368,8 @@ impl<'a> Machine<'a, '_> {
     }
 
     /// Elements of the list that is a function's only argument; without one there are none.
-    fn list_of(&self, argument: Option<Id>) -> Vec<Id> {
-        match argument.map(|id| self.arena.get(id)) {
-            Some(Node::List(items)) => items.clone(),
-            _ => Vec::new(),
-        }
+    fn list_of(&mut self, argument: Option<Id>) -> Result<Vec<Id>> {
+        argument.map_or(Ok(Vec::new()), |list| self.arena.list(list))
     }
 
     fn pair(&self, item: Id) -> Result<(Id, Id)> {

@@ -100,7 +100,7 @@ pub(super) fn array_from_state<'a>(arena: &mut Arena<'a>, state: Id) -> Result<N
             return Err(impossible());
         }
         let array = NdArray { dtype, shape: shape.axes, data: Vec::new(), objects: Vec::new() };
-        return Ok(Node::Objects(array, items.clone()));
+        return Ok(Node::Objects(array, arena.list(data)?));
     }
     let Value::Bytes(data) = arena.copy(data)? else { return Err(impossible()) };
     shape.array(data).map(|array| Node::Value(Value::Array(array)))

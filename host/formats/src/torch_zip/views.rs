@@ -7,6 +7,8 @@ use crate::pickle::{PickleError, Resolve, Value};
 
 /// Marks a storage on the pickle machine's stack: index into the list of storages.
 const STORAGE: &str = "storage:";
+/// Most axes of a tensor: torch's own limit.
+const MAX_AXES: usize = 64;
 /// A view may repeat elements (stride 0); all tensors together may be so many times the size of the file, ...
 const REPETITION: u64 = 2;
 /// ... or this.
@@ -26,7 +28,8 @@ struct Storage {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct View {
-    storage: Storage,
+    /// Index into the list of storages: a copy of its name for every view could fill the memory.
+    storage: usize,
     offset: usize,
     shape: Vec<usize>,
     strides: Vec<usize>,
@@ -43,6 +46,7 @@ struct Part {
 #[derive(Debug)]
 pub(super) struct Views {
     storages: Vec<Storage>,
+    known_storages: HashMap<Storage, usize>,
     parts: BTreeMap<String, Part>,
     views: Vec<View>,
     known: HashMap<View, usize>,
@@ -63,10 +67,8 @@ impl Resolve for Views {
         let (Some(kind), Some(elements), "storage") = (kind, elements, word.as_str()) else {
             return Err(damaged);
         };
-        let part = Part { kind: kind.to_owned(), views: Vec::new() };
-        self.parts.entry(key.clone()).or_insert(part);
-        self.storages.push(Storage { kind: kind.to_owned(), key: key.clone(), elements });
-        Ok(Value::Global(format!("{STORAGE}{}", self.storages.len() - 1)))
+        let index = self.storage(Storage { kind: kind.to_owned(), key: key.clone(), elements });
+        Ok(Value::Global(format!("{STORAGE}{index}")))
     }
 
     fn tensor(&mut self, arguments: &[Value]) -> Result<Value, PickleError> {
@@ -80,6 +82,7 @@ impl Views {
     pub(super) fn new(file: u64) -> Self {
         Self {
             storages: Vec::new(),
+            known_storages: HashMap::new(),
             parts: BTreeMap::new(),
             views: Vec::new(),
             known: HashMap::new(),
@@ -88,16 +91,30 @@ impl Views {
         }
     }
 
+    /// Index of a storage; one that is described again is the same.
+    fn storage(&mut self, storage: Storage) -> usize {
+        if let Some(index) = self.known_storages.get(&storage) {
+            return *index;
+        }
+        let index = self.storages.len();
+        self.parts
+            .entry(storage.key.clone())
+            .or_insert_with(|| Part { kind: storage.kind.clone(), views: Vec::new() });
+        self.known_storages.insert(storage.clone(), index);
+        self.storages.push(storage);
+        index
+    }
+
     fn view(&self, arguments: &[Value]) -> Option<View> {
         let [Value::Global(storage), offset, shape, strides, ..] = arguments else { return None };
-        let index: usize = storage.strip_prefix(STORAGE)?.parse().ok()?;
+        let storage: usize = storage.strip_prefix(STORAGE)?.parse().ok()?;
         let view = View {
-            storage: self.storages.get(index)?.clone(),
+            storage: (storage < self.storages.len()).then_some(storage)?,
             offset: usize::try_from(offset.as_i64()?).ok()?,
             shape: shape.to_usize_vec()?,
             strides: strides.to_usize_vec()?,
         };
-        (view.shape.len() == view.strides.len()).then_some(view)
+        (view.shape.len() <= MAX_AXES && view.shape.len() == view.strides.len()).then_some(view)
     }
 
     /// A view that is there already is the same tensor: v2 names every weight of its encoder three times.
@@ -106,7 +123,7 @@ impl Views {
             return *index;
         }
         let index = self.views.len();
-        if let Some(part) = self.parts.get_mut(&view.storage.key) {
+        if let Some(part) = self.parts.get_mut(&self.storages[view.storage].key) {
             part.views.push(index);
         }
         self.known.insert(view.clone(), index);
@@ -128,7 +145,9 @@ impl Views {
     /// Fills the tensors that look into a storage.
     pub(super) fn fill(&mut self, key: &str, storage: &[u8]) -> Result<(), String> {
         for index in self.parts.get(key).map_or(&[][..], |part| &part.views) {
-            self.filled[*index] = Some(gather(&self.views[*index], storage, &mut self.room)?);
+            let view = &self.views[*index];
+            let described = &self.storages[view.storage];
+            self.filled[*index] = Some(gather(view, described, storage, &mut self.room)?);
         }
         Ok(())
     }
@@ -141,8 +160,8 @@ impl Views {
 }
 
 /// Copies a view out of its storage.
-fn gather(view: &View, storage: &[u8], room: &mut u64) -> Result<TensorData, String> {
-    let Storage { kind, key, elements } = &view.storage;
+fn gather(view: &View, described: &Storage, storage: &[u8], room: &mut u64) -> Result<TensorData, String> {
+    let Storage { kind, key, elements } = described;
     let size = element_size(kind).ok_or_else(|| format!("tensors of type {kind} are not read"))?;
     if storage.len() < elements.checked_mul(size).ok_or("a tensor of impossible size")? {
         return Err(format!("storage {key} has {} bytes instead of {}", storage.len(), elements * size));

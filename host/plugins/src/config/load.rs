@@ -19,7 +19,7 @@ impl File {
     pub fn load(path: &Path, scope: Scope) -> Result<Self> {
         let shown = || path.display().to_string();
         trust::owned(path).with_context(shown)?;
-        let text = std::fs::read_to_string(path).with_context(shown)?;
+        let text = nnunet_formats::input::read_text(path)?;
         let table: Value = toml::from_str(&text).with_context(shown)?;
         keys::check(&table, &schema(), "").with_context(shown)?;
         let file: File = toml::from_str(&text).with_context(shown)?;

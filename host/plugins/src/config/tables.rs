@@ -121,7 +121,10 @@ impl Planner for TablePlanner {
     }
 
     fn configure(&self, settings: &mut PlannerSettings) -> nnunet_plugin_core::Result<()> {
-        overlay(settings, &self.table)
+        let before = settings.clone();
+        overlay(settings, &self.table)?;
+        settings.scale_reference(&before);
+        Ok(())
     }
 }
 

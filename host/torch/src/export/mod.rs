@@ -24,7 +24,7 @@ pub(crate) struct Export<'a> {
     resampler: ExportResampler,
     route: Route,
     /// Labels of the cropped case.
-    labels: Array3<u8>,
+    labels: Array3<u16>,
     probabilities: Option<Probabilities>,
 }
 
@@ -34,7 +34,7 @@ enum Route {
     /// Scores are resampled class by class, because splines need the whole: kept in `sums` until all rows are there.
     Classes { sums: Tensor, storage: Storage },
     /// Labels of the network's grid are resampled, by linear weights or by nearest neighbor.
-    Labels { labels: Array3<u8>, nearest: bool },
+    Labels { labels: Array3<u16>, nearest: bool },
 }
 
 impl<'a> Export<'a> {
@@ -99,7 +99,7 @@ impl<'a> Export<'a> {
     }
 
     /// Labels of rows, (n, y, x) in the network's order.
-    fn put_labels(&mut self, first: usize, labels: &Array3<u8>) -> Result<()> {
+    fn put_labels(&mut self, first: usize, labels: &Array3<u16>) -> Result<()> {
         let rows = first..first + labels.shape()[0];
         let labels = labels.view().permuted_axes(self.resampler.transpose_backward);
         self.labels.slice_axis_mut(Axis(self.resampler.axis()), rows.into()).assign(&labels);
@@ -108,7 +108,7 @@ impl<'a> Export<'a> {
 
     fn reduce(&mut self, mut slab: Slab) -> Result<()> {
         self.processing.finish_scores(&mut slab.scores, self.resampler.resamples());
-        let labels = self.processing.output_head().labels(slab.scores.view());
+        let labels: Array3<u16> = self.processing.output_head().labels(slab.scores.view());
         let rows = slab.first..slab.first + labels.shape()[slab.axis];
         self.labels.slice_axis_mut(Axis(slab.axis), rows.into()).assign(&labels);
         self.probabilities.as_mut().map_or(Ok(()), |kept| kept.put(&slab))
@@ -145,11 +145,13 @@ impl<'a> Export<'a> {
 }
 
 /// The class with the highest score of every voxel, the first one on ties.
-fn labels_on_device(rows: &Tensor) -> Result<Array3<u8>> {
-    let labels = rows.f_argmax(0, false)?.f_to_kind(Kind::Uint8)?.f_to_device(Device::Cpu)?;
+fn labels_on_device(rows: &Tensor) -> Result<Array3<u16>> {
+    // Shorts lie in memory as unsigned ones do; only as many bytes leave the GPU.
+    let labels = rows.f_argmax(0, false)?.f_to_kind(Kind::Int16)?.f_to_device(Device::Cpu)?;
     let size = labels.size();
     let [z, y, x] = std::array::from_fn(|axis| size.get(axis).map_or(0, |len| *len as usize));
-    Ok(Array3::from_shape_vec((z, y, x), Vec::try_from(labels.f_reshape([-1])?)?)?)
+    let labels: Vec<i16> = Vec::try_from(labels.f_reshape([-1])?)?;
+    Ok(Array3::from_shape_vec((z, y, x), labels.into_iter().map(i16::cast_unsigned).collect())?)
 }
 
 /// Scores that are not finite would silently become background.

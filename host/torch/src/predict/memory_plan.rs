@@ -65,7 +65,8 @@ impl Plan {
         window.rows = (SLAB.min(budget / 32) / row.max(1)).max(1) as usize;
         let slabs = SLABS * row * window.rows.min(sizes.network[0]) as u64;
         let network = sizes.image() * 2 + sizes.activations(window) + slabs;
-        let mut plan = Self { base, case: network + sizes.labels(), budget, spilled: 0, at_once };
+        let labels = sizes.labels(window.num_classes);
+        let mut plan = Self { base, case: network + labels, budget, spilled: 0, at_once };
         let file = Storage::File(folder.to_owned());
         let (sums, folds) = (sizes.sums(window), sizes.folds(window));
         let is_elsewhere = matches!(window.sums, Storage::Device(Device::Cuda(_)));
@@ -76,7 +77,7 @@ impl Plan {
             window.folds = file;
         }
         // What preparing takes is free again when the network begins.
-        plan.case = plan.case.max(sizes.prepare() + sizes.labels());
+        plan.case = plan.case.max(sizes.prepare() + labels);
         plan
     }
 
@@ -117,10 +118,18 @@ fn voxels(size: [usize; 3]) -> u64 {
     size.iter().product::<usize>() as u64
 }
 
+/// The least that a case takes in memory: its channels on the network's grid, a mask, and labels.
+pub(crate) fn least_bytes(size: [usize; 3], channels: usize) -> u64 {
+    let voxels = size.iter().map(|len| *len as f64).product::<f64>();
+    (voxels * 4.0 * (channels + 1) as f64) as u64
+}
+
 impl Sizes {
-    /// Of a model and the largest of some cases.
-    pub(super) fn of(model: &LoadedModel, cases: &[Case]) -> Self {
-        let (raw, network) = largest(cases, |image| model.processing.network_size(image));
+    /// Of a model and the largest of some cases, without those that do not fit into `available` bytes and are refused.
+    pub(super) fn of(model: &LoadedModel, cases: &[Case], available: u64) -> Self {
+        let grid = |image: &Geometry| model.processing.network_size(image);
+        let fits = |image: &Geometry| least_bytes(grid(image), model.input_channels) <= available;
+        let (raw, network) = largest(cases, fits, grid);
         Self {
             raw,
             network,
@@ -141,9 +150,10 @@ impl Sizes {
         4 * voxels(self.network) * self.channels as u64
     }
 
-    /// The label map, pasted, and as bytes.
-    fn labels(&self) -> u64 {
-        3 * voxels(self.raw)
+    /// The label map, pasted, and as bytes of the file.
+    fn labels(&self, classes: usize) -> u64 {
+        let bytes_of_label = if classes > 256 { 2 } else { 1 };
+        3 * bytes_of_label * voxels(self.raw)
     }
 
     pub(super) fn activations(&self, window: &SlidingWindow) -> u64 {
@@ -180,11 +190,16 @@ fn element(scores: Scores) -> u64 {
 }
 
 /// The largest image among cases, by their headers, and the largest grid that the network sees, which may be of another
-/// case; `grid` gives it for where an image lies. Unreadable images fail later, by name.
-fn largest(cases: &[Case], grid: impl Fn(&Geometry) -> [usize; 3]) -> ([usize; 3], [usize; 3]) {
+/// case; `grid` gives it for where an image lies, and `fits` is whether the case is predicted at all. Unreadable images
+/// fail later, by name.
+fn largest(
+    cases: &[Case],
+    fits: impl Fn(&Geometry) -> bool,
+    grid: impl Fn(&Geometry) -> [usize; 3],
+) -> ([usize; 3], [usize; 3]) {
     let geometry = |case: &Case| nnunet_data::images::read_geometry(case.images.first()?).ok();
     let larger = |a: [usize; 3], b: [usize; 3]| if voxels(b) > voxels(a) { b } else { a };
-    cases.iter().filter_map(geometry).fold(([0; 3], [0; 3]), |(raw, network), found| {
+    cases.iter().filter_map(geometry).filter(fits).fold(([0; 3], [0; 3]), |(raw, network), found| {
         (larger(raw, found.size_zyx()), larger(network, grid(&found)))
     })
 }
@@ -225,9 +240,15 @@ mod tests {
             Case { name: name.to_owned(), images: vec![path], output: PathBuf::new() }
         };
         let cases = [case("thin", 20, 1.0), case("thick", 10, 4.0)];
-        let (raw, network) =
-            largest(&cases, |image| resampled_shape(image.size_zyx(), image.spacing_zyx(), [1.0; 3]));
-        assert_eq!((raw, network), ([20; 3], [40; 3]));
+        let grid = |image: &Geometry| resampled_shape(image.size_zyx(), image.spacing_zyx(), [1.0; 3]);
+        assert_eq!(largest(&cases, |_| true, grid), ([20; 3], [40; 3]));
+        assert_eq!(largest(&cases, |image| image.size[0] > 10, grid), ([20; 3], [20; 3]));
+    }
+
+    #[test]
+    fn an_absurd_grid_is_larger_than_any_memory() {
+        assert_eq!(least_bytes([10, 10, 10], 1), 8000);
+        assert!(least_bytes([usize::MAX; 3], 4) == u64::MAX);
     }
 
     #[test]

@@ -18,6 +18,7 @@ use nnunet_cli::commands::predict::{AllInGpu, Args, Mode, Precision as Format};
 use nnunet_cli::{pictures, report};
 use nnunet_data::{failures, folders, memory};
 use nnunet_engine::session::Session;
+use nnunet_formats::atomic;
 use nnunet_inference::{SlidingWindow, Storage};
 use nnunet_plugin_api::Network;
 use nnunet_plugin_api::tch::Device;
@@ -47,6 +48,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<()> {
     }
     let start = Instant::now();
     folders::create(&args.output)?;
+    atomic::remove_abandoned(&args.output);
     let mut model =
         family.load(&LoadRequest { folder, args, session, device, precision: precision(args) })?;
     let naming = model.processing.file_naming(&args.input);
@@ -63,6 +65,17 @@ fn check(args: &Args) -> Result<()> {
         "probabilities (-z) are only written in --mode normal"
     );
     ensure!(args.step_size > 0.0 && args.step_size <= 1.0, "--step_size must be larger than 0 and at most 1");
+    Ok(())
+}
+
+/// Checks that the sliding window moves on: with steps of less than a voxel it would predict for years.
+fn check_steps(args: &Args, model: &LoadedModel) -> Result<()> {
+    let patch = &model.window.patch;
+    ensure!(
+        patch.iter().any(|len| *len as f64 * args.step_size >= 1.0),
+        "--step_size {} of the patch {patch:?} is less than a voxel",
+        args.step_size
+    );
     Ok(())
 }
 
@@ -85,7 +98,10 @@ fn predict_cases(
     model: &mut LoadedModel,
     cases: &[Case],
 ) -> Result<()> {
-    let sizes = Sizes::of(model, cases);
+    check_steps(args, model)?;
+    let max_ram = args.max_ram.unwrap_or_else(memory::default_budget);
+    let available = max_ram.min(memory::default_budget());
+    let sizes = Sizes::of(model, cases, available);
     let on_device = place_on_device(args, model, &sizes)?;
     let mine: Vec<&Case> = cases.iter().skip(args.part_id).step_by(args.num_parts).collect();
     let open: Vec<&Case> = mine.iter().filter(|case| is_open(case, args)).copied().collect();
@@ -97,8 +113,7 @@ fn predict_cases(
             args.output.display()
         ));
     }
-    let max_ram = args.max_ram.unwrap_or_else(memory::default_budget);
-    let threads = Threads::of(args);
+    let threads = Threads::of(args, open.len());
     let base = memory::resident().0;
     let plan = Plan::new(&sizes, &mut model.window, base, max_ram, &args.output, threads.at_once());
     if !open.is_empty() {
@@ -120,7 +135,7 @@ fn predict_cases(
         plan,
         threads,
         folder: &args.output,
-        available: memory::default_budget(),
+        available,
         channels: model.input_channels,
         least_device_bytes: on_device.map(|plan| plan.least),
     };

@@ -2,7 +2,7 @@
 //! queues between them, and a share of the memory for each case from its beginning to its end, hold a stage back that
 //! is ahead of the next one.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::slice::Iter;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -14,6 +14,7 @@ use anyhow::{Result, anyhow, ensure};
 use indicatif::ProgressBar;
 use nnunet_cli::commands::predict::Args;
 use nnunet_cli::report;
+use nnunet_data::failures::catching;
 use nnunet_data::images;
 use nnunet_data::memory::{self, Budget, Share};
 use nnunet_engine::lock::lock;
@@ -22,7 +23,7 @@ use nnunet_plugin_api::tch::Tensor;
 use nnunet_plugin_api::vocabulary::CaseProperties;
 use nnunet_plugin_api::{Error as ComponentError, Network};
 
-use super::memory_plan::Plan;
+use super::memory_plan::{Plan, least_bytes};
 use super::prediction_records::{Records, Seconds};
 use crate::case::{Case, PreparedCase};
 use crate::export::Export;
@@ -39,11 +40,12 @@ pub(crate) struct Threads {
 }
 
 impl Threads {
-    /// As many as asked for.
-    pub(crate) fn of(args: &Args) -> Self {
+    /// As many as asked for, but no more than there are cases.
+    pub(crate) fn of(args: &Args, cases: usize) -> Self {
+        let threads = |asked: NonZeroUsize| asked.get().min(cases.max(1));
         Self {
-            preprocessing: args.num_threads_preprocessing.get(),
-            export: args.num_threads_nifti_save.get(),
+            preprocessing: threads(args.num_threads_preprocessing),
+            export: threads(args.num_threads_nifti_save),
         }
     }
 
@@ -62,7 +64,7 @@ pub(crate) struct Pipeline<'a> {
     pub(crate) threads: Threads,
     /// Where temporary files go.
     pub(crate) folder: &'a Path,
-    /// Bytes that the machine has free.
+    /// Bytes that a case may take at most: what the machine has free, or the user's limit.
     pub(crate) available: u64,
     /// Channels of the network's input.
     pub(crate) channels: usize,
@@ -114,12 +116,14 @@ impl Pipeline<'_> {
             let mut others = Vec::new();
             for _ in 0..self.threads.preprocessing {
                 let to_network = to_network.clone();
-                others.push(scope.spawn(move || self.prepare_all(waiting, budget, to_network)));
+                let work = move || self.prepare_all(waiting, budget, to_network);
+                others.push(std::thread::Builder::new().spawn_scoped(scope, work)?);
             }
             drop(to_network);
             for _ in 0..self.threads.export {
                 let leaving = Arc::clone(&leaving);
-                others.push(scope.spawn(move || self.export_all(&leaving, bar)));
+                let work = move || self.export_all(&leaving, bar);
+                others.push(std::thread::Builder::new().spawn_scoped(scope, work)?);
             }
             drop(leaving);
             let done = self.run_networks(ready, to_export, networks);
@@ -156,11 +160,11 @@ impl Pipeline<'_> {
     fn preprocess(&self, case: &Case) -> Result<PreparedCase> {
         if let Some(geometry) = case.images.first().and_then(|image| images::read_geometry(image).ok()) {
             let size = self.processing.network_size(&geometry);
-            let bytes = bytes_of_grid(size, self.channels);
+            let bytes = least_bytes(size, self.channels);
             ensure!(
                 bytes <= self.available,
-                "on the network's grid it has {size:?} voxels (z, y, x), which takes {}, and {} are free; its spacing is {:?} \
-                 mm (z, y, x): is that right?",
+                "on the network's grid it has {size:?} voxels (z, y, x), which takes {}, and {} may be used (--max_ram); its \
+                 spacing is {:?} mm (z, y, x): is that right?",
                 memory::readable(bytes),
                 memory::readable(self.available),
                 geometry.spacing_zyx()
@@ -278,21 +282,6 @@ impl Pipeline<'_> {
     }
 }
 
-/// Runs a stage of one case. A panic is that case's error, and the other cases go on.
-fn catching<T>(stage: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(stage)).unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().cloned();
-        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-        Err(anyhow!("internal error: {}", text.unwrap_or_else(|| "it panicked".to_owned())))
-    })
-}
-
-/// The least that a case takes in memory: its channels on the network's grid, a mask, and labels.
-fn bytes_of_grid(size: [usize; 3], channels: usize) -> u64 {
-    let voxels = size.iter().map(|len| *len as f64).product::<f64>();
-    (voxels * 4.0 * (channels + 1) as f64) as u64
-}
-
 /// The next case, for one of several threads.
 fn following<'a>(waiting: &Mutex<Iter<'_, &'a Case>>) -> Option<&'a Case> {
     lock(waiting).next().copied()
@@ -309,22 +298,4 @@ fn joined(thread: ScopedJoinHandle<'_, Result<()>>) -> Result<()> {
 
 fn since(start: Instant) -> f64 {
     start.elapsed().as_secs_f64()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_panic_is_an_error() {
-        let message = |stage: fn() -> Result<()>| catching(stage).unwrap_err().to_string();
-        assert!(message(|| panic!("as requested")).contains("as requested"));
-        assert_eq!(message(|| Err(anyhow!("plain"))), "plain");
-    }
-
-    #[test]
-    fn an_absurd_grid_is_larger_than_any_memory() {
-        assert_eq!(bytes_of_grid([10, 10, 10], 1), 8000);
-        assert!(bytes_of_grid([usize::MAX; 3], 4) == u64::MAX);
-    }
 }

@@ -35,14 +35,14 @@ struct Done {
 /// A file and its hash (BLAKE3).
 #[derive(Debug, Clone, Serialize)]
 struct Hashed {
-    path: PathBuf,
+    path: String,
     blake3: String,
 }
 
 #[derive(Debug, Serialize)]
 struct Content {
     program: &'static str,
-    model: PathBuf,
+    model: String,
     checkpoints: Vec<Hashed>,
     plugins: Vec<Hashed>,
     device: String,
@@ -77,7 +77,7 @@ impl Records {
     pub(crate) fn new(path: PathBuf, common: &Common<'_>, session: &Session) -> Result<Self> {
         let content = Content {
             program: concat!("nnunet ", env!("CARGO_PKG_VERSION")),
-            model: common.model.to_owned(),
+            model: common.model.display().to_string(),
             checkpoints: common.checkpoints.iter().map(|path| hashed(path)).collect::<Result<_>>()?,
             plugins: session.plugins.iter().map(|plugin| hashed(&plugin.path)).collect::<Result<_>>()?,
             device: common.device.clone(),
@@ -130,7 +130,7 @@ fn earlier_cases(path: &Path, checkpoints: &Value) -> BTreeMap<String, Value> {
 
 fn hashed(path: &Path) -> Result<Hashed> {
     let mut hasher = blake3::Hasher::new();
-    let file = std::fs::File::open(path).with_context(|| path.display().to_string())?;
+    let file = nnunet_formats::input::open(path)?;
     hasher.update_reader(file).with_context(|| path.display().to_string())?;
-    Ok(Hashed { path: path.to_owned(), blake3: hasher.finalize().to_hex().to_string() })
+    Ok(Hashed { path: path.display().to_string(), blake3: hasher.finalize().to_hex().to_string() })
 }

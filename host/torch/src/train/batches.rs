@@ -72,8 +72,9 @@ fn scales(stage: &Stage, deep_supervision: bool) -> Vec<Vec<f64>> {
     all
 }
 
-/// v1's `nnUNet_n_proc_DA`, else half the machine.
+/// v1's `nnUNet_n_proc_DA`, but no more than the machine has cores; else half the machine.
 fn worker_threads() -> usize {
-    let asked = std::env::var("nnUNet_n_proc_DA").ok().and_then(|value| value.parse().ok());
-    asked.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |n| usize::from(n) / 2)).max(1)
+    let asked: Option<usize> = std::env::var("nnUNet_n_proc_DA").ok().and_then(|value| value.parse().ok());
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    asked.unwrap_or(cores / 2).clamp(1, cores)
 }

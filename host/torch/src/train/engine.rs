@@ -4,11 +4,12 @@ use std::path::Path;
 
 use anyhow::Result;
 use nnunet_cli::report;
+use nnunet_data::memory;
 use nnunet_engine::provenance::{self, PluginUse};
 use nnunet_engine::registry::Origin;
 use nnunet_engine::session::Session;
 use nnunet_formats::pickle::Value;
-use nnunet_plugin_api::tch::{self, Kind as Element};
+use nnunet_plugin_api::tch::{self, Device, Kind as Element};
 use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice, Precision};
 use nnunet_plugin_api::{Kind, Loss, LossContext, NetworkSpec};
 use nnunet_trainers::Resolved;
@@ -41,8 +42,12 @@ pub(super) fn spec(job: &Job<'_>, trainer: &Resolved) -> NetworkSpec {
 pub(super) fn build(job: &Job<'_>, trainer: Resolved, session: &Session) -> Result<Engine> {
     let spec = spec(job, &trainer);
     let device = job.device;
+    let batch = trainer.blueprint.batch_size.unwrap_or(job.stage().batch_size);
+    network::check_memory(&spec, batch, device)?;
     tch::manual_seed(trainer.blueprint.seed as i64);
-    let (store, network) = network::build(&session.registry, &trainer.blueprint.architecture, &spec, device)?;
+    let architecture = &trainer.blueprint.architecture;
+    let free = if device == Device::Cpu { memory::default_budget() } else { u64::MAX };
+    let (store, network) = network::build(&session.registry, architecture, &spec, device, free)?;
     let batch_dice = trainer.blueprint.batch_dice.unwrap_or(job.batch_dice);
     let context = LossContext { num_classes: spec.num_classes, batch_dice };
     let loss = loss(&trainer, &context, session)?;

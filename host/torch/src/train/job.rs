@@ -52,7 +52,7 @@ impl<'a> Job<'a> {
             "there are no plans at {}; run nnunet plan_and_preprocess, or name others with -p",
             plans_file.display()
         );
-        let plans = records::load(&plans_file, records::plans_from_pickle)?;
+        let plans = records::load_with_twin(&plans_file, records::plans_from_pickle)?;
         records::check_plans(&plans).with_context(|| plans_file.display().to_string())?;
         let stages = plans.plans_per_stage.len();
         ensure!(

@@ -24,6 +24,7 @@ use nnunet_data::folders::{self, Folders};
 use nnunet_data::records::{self, Split};
 use nnunet_engine::provenance;
 use nnunet_engine::session::Session;
+use nnunet_formats::atomic;
 use nnunet_plugin_api::vocabulary::Precision;
 use nnunet_plugin_api::{Kind, TrainerContext};
 use nnunet_trainers::Resolved;
@@ -51,6 +52,9 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<ExitCode> {
     cascade::prepare(&job, &trainer, &split, session)?;
     let mut engine = engine::build(&job, trainer, session)?;
     folders::create(&job.output)?;
+    [&job.model, &job.output, &job.output.join(&args.val_folder)]
+        .into_iter()
+        .for_each(|folder| atomic::remove_abandoned(folder));
     if args.find_lr {
         lr_finder::run(&job, &mut engine, &split, session)?;
         return Ok(ExitCode::SUCCESS);
@@ -121,10 +125,14 @@ fn finished(output: &Path, best: bool) -> Result<PathBuf> {
     Ok(other)
 }
 
-/// Final, else latest, else best.
+/// The one of the final and the latest that was written last, else the best. A run that finishes removes the latest one: a
+/// later one beside the final is that of a run that was started anew and stopped.
 fn newest(output: &Path) -> Result<PathBuf> {
-    let names = ["model_final_checkpoint.model", "model_latest.model", "model_best.model"];
-    let found = names.iter().map(|name| output.join(name)).find(|path| path.is_file());
+    let states = ["model_latest.model", "model_final_checkpoint.model"].map(|name| output.join(name));
+    let written = |path: &PathBuf| path.metadata().and_then(|file| file.modified()).ok();
+    let last = states.into_iter().filter(|path| path.is_file()).max_by_key(written);
+    let best = output.join("model_best.model");
+    let found = last.or_else(|| Some(best).filter(|path| path.is_file()));
     found.with_context(|| format!("there is no checkpoint in {} to continue from", output.display()))
 }
 
@@ -181,5 +189,33 @@ fn remove_if_there(path: &Path) -> Result<()> {
             Err(error).with_context(|| path.display().to_string())
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+
+    #[test]
+    fn a_run_goes_on_from_the_state_that_was_written_last() {
+        let folder = tempfile::tempdir().unwrap();
+        let now = SystemTime::now();
+        let write = |name: &str, seconds: u64| {
+            let file = std::fs::File::create(folder.path().join(name)).unwrap();
+            file.set_modified(now + Duration::from_secs(seconds)).unwrap();
+        };
+        let found = || newest(folder.path()).ok().map(|path| path.file_name().unwrap().to_owned());
+        assert_eq!(found(), None);
+        for (name, seconds, newest) in [
+            ("model_best.model", 9, "model_best.model"),
+            ("model_final_checkpoint.model", 1, "model_final_checkpoint.model"),
+            ("model_latest.model", 2, "model_latest.model"),
+            ("model_final_checkpoint.model", 3, "model_final_checkpoint.model"),
+        ] {
+            write(name, seconds);
+            assert_eq!(found().unwrap(), newest);
+        }
     }
 }

@@ -141,7 +141,7 @@ impl CaseExport for Stored<'_> {
         Ok(records::case_of_probabilities_to_pickle(case, self.regions))
     }
 
-    fn write_labels(&self, labels: Array3<u8>, case: &CaseProperties, output: &Path) -> Result<()> {
-        export::write_labels(output, labels.view(), case)
+    fn write_labels(&self, labels: Array3<u16>, case: &CaseProperties, output: &Path) -> Result<()> {
+        export::write_labels(output, export::narrow(labels)?.view(), case)
     }
 }

@@ -124,8 +124,8 @@ impl CaseExport for V1Processing {
         Ok(records::case_of_probabilities_to_pickle(case, self.regions.as_ref()))
     }
 
-    fn write_labels(&self, labels: Array3<u8>, case: &CaseProperties, output: &Path) -> Result<()> {
-        let labels = export::postprocessed(labels, case, self.postprocessor.as_deref())?;
+    fn write_labels(&self, labels: Array3<u16>, case: &CaseProperties, output: &Path) -> Result<()> {
+        let labels = export::postprocessed(export::narrow(labels)?, case, self.postprocessor.as_deref())?;
         export::write_labels(output, labels.view(), case)
     }
 }

@@ -25,7 +25,7 @@ pub(crate) fn write(
         .map(|plugin| {
             let about = &plugin.about;
             json!({
-                "name": about.name, "version": about.version, "abi": about.abi, "file": plugin.path,
+                "name": about.name, "version": about.version, "abi": about.abi, "file": plugin.path.display().to_string(),
                 "sha256": plugin.sha256,
             })
         })

@@ -3,13 +3,15 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
+use nnunet_cli::report;
 use nnunet_data::records::{self, Split};
+use nnunet_formats::json;
 use nnunet_numerics::{kfold, random_split};
 
 /// Folds of v1.
 pub(crate) const FOLDS: usize = 5;
 
-/// The split of a fold: `all`, an entry of `splits_final.pkl` (made when missing), or a random 80:20 split for numbers
+/// The split of a fold: `all`, an entry of `splits_final.pkl` or else `splits_final.json` (made when both are missing), or a random 80:20 split for numbers
 /// beyond it. `cases` are sorted.
 pub(crate) fn split(preprocessed: &Path, cases: &[String], fold: &str) -> Result<Split> {
     if fold == "all" {
@@ -17,7 +19,8 @@ pub(crate) fn split(preprocessed: &Path, cases: &[String], fold: &str) -> Result
     }
     let fold: usize = fold.parse().with_context(|| format!("fold `{fold}` is neither a number nor `all`"))?;
     let path = preprocessed.join("splits_final.pkl");
-    if !path.is_file() {
+    let twin = path.with_extension("json");
+    if !path.is_file() && !twin.is_file() {
         ensure!(
             cases.len() >= FOLDS,
             "{} has {} cases; 5 folds need at least 5",
@@ -26,11 +29,19 @@ pub(crate) fn split(preprocessed: &Path, cases: &[String], fold: &str) -> Result
         );
         records::save_with_twin(&path, &records::splits_to_pickle(&make(cases)))?;
     }
-    let splits = records::load(&path, records::splits_from_pickle)?;
-    let split = match splits.into_iter().nth(fold) {
-        Some(split) => split,
-        None => random(cases, fold),
+    let splits = if path.is_file() {
+        records::load_with_twin(&path, records::splits_from_pickle)?
+    } else {
+        records::splits_from_json(&json::load(&twin)?).with_context(|| twin.display().to_string())?
     };
+    let listed = splits.len();
+    let split = splits.into_iter().nth(fold).unwrap_or_else(|| {
+        report::line(&format!(
+            "{} lists {listed} folds; fold {fold} is a random split of 80 to 20, always the same",
+            path.display()
+        ));
+        random(cases, fold)
+    });
     let unknown: Vec<&String> =
         split.train.iter().chain(&split.val).filter(|case| !cases.contains(case)).collect();
     ensure!(unknown.is_empty(), "{} names cases that are not preprocessed: {unknown:?}", path.display());

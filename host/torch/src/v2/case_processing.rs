@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use ndarray::{Array3, Array4};
 use nnunet_data::export;
 use nnunet_data::folders::copy_file;
-use nnunet_data::v2::{Dataset, properties_to_pickle};
+use nnunet_data::v2::{self, Dataset, properties_to_pickle};
 use nnunet_formats::Geometry;
 use nnunet_formats::pickle::Value;
 use nnunet_inference::{SegmentationHeads, paste, sigmoid, softmax};
@@ -67,7 +67,7 @@ impl CaseProcessing for V2Processing {
     fn preprocess(&self, case: &Case) -> Result<PreparedCase> {
         let first_stage = self.first_stage.as_ref();
         let labels = first_stage.map(|labels| labels.file(case)).transpose()?;
-        let (cropped, properties) = self.plans.reader.read(&case.images, labels.as_deref())?.crop()?;
+        let (cropped, properties) = self.plans.reader.read(&case.images, labels.as_deref())?.crop_or_keep();
         let labels = first_stage.map(|labels| labels.count);
         let case = preprocess::Case::new(
             cropped,
@@ -108,8 +108,16 @@ impl CaseExport for V2Processing {
         properties_to_pickle(case, self.plans.transpose_forward, self.plans.reader)
     }
 
-    fn write_labels(&self, labels: Array3<u8>, case: &CaseProperties, output: &Path) -> Result<()> {
-        let labels = export::postprocessed(labels, case, self.postprocessor.as_deref())?;
+    fn write_labels(&self, labels: Array3<u16>, case: &CaseProperties, output: &Path) -> Result<()> {
+        if v2::is_wide(&self.output_head) {
+            ensure!(
+                self.postprocessor.is_none(),
+                "postprocessors treat label maps of 8 bits, and this model has {} labels; predict without -pp",
+                self.output_head.count()
+            );
+            return self.plans.reader.write(output, paste(labels.view(), case).view(), case);
+        }
+        let labels = export::postprocessed(export::narrow(labels)?, case, self.postprocessor.as_deref())?;
         self.plans.reader.write(output, paste(labels.view(), case).view(), case)
     }
 }

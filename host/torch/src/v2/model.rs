@@ -60,7 +60,8 @@ impl Model {
                 Some(first) => first,
                 None => Checkpoint::read(file)?,
             };
-            let (mut store, network) = network::build(&session.registry, &choice, &spec, *device)?;
+            let most = network::most_bytes_for(file);
+            let (mut store, network) = network::build(&session.registry, &choice, &spec, *device, most)?;
             checkpoint.copy_weights(&mut store)?;
             store.freeze()?;
             networks.push(network);

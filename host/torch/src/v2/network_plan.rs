@@ -1,7 +1,7 @@
 //! The network of a configuration of v2's plans, as the choice of an architecture: the built-in ones and plugins'
 //! alike.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use nnunet_engine::registry::Registry;
 use nnunet_plugin_api::vocabulary::ComponentChoice;
 use nnunet_plugin_api::{Config, Kind, NetworkSpec};
@@ -38,6 +38,36 @@ struct OldArchitecture {
     conv_kernel_sizes: Vec<Vec<usize>>,
 }
 
+/// v2's networks that are built in.
+const OWN_NETWORKS: [&str; 2] = ["PlainConvUNet", "ResidualEncoderUNet"];
+/// The largest numbers in arguments of v2's networks.
+const LARGEST: [(&str, u64); 6] = [
+    ("features_per_stage", 16_384),
+    ("kernel_sizes", 64),
+    ("strides", 64),
+    ("n_conv_per_stage", 64),
+    ("n_blocks_per_stage", 64),
+    ("n_conv_per_stage_decoder", 64),
+];
+
+/// Whether a number, or all numbers of a list, however nested, are whole and from 1 to `most`.
+fn numbers_within(value: &Value, most: u64) -> bool {
+    match value {
+        Value::Array(items) => items.iter().all(|item| numbers_within(item, most)),
+        other => other.as_u64().is_some_and(|number| (1..=most).contains(&number)),
+    }
+}
+
+/// The product of all strides along an axis; none if it is larger than any patch.
+fn divisor(strides: Option<&Value>, axis: usize) -> Option<usize> {
+    let along = |stride: &Value| {
+        let number = stride.as_array().map_or(Some(stride), |axes| axes.get(axis))?;
+        number.as_u64().and_then(|number| usize::try_from(number).ok())
+    };
+    let all = strides.and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    all.iter().try_fold(1_usize, |product, stride| product.checked_mul(along(stride)?))
+}
+
 impl OldArchitecture {
     /// In the form of newer plans.
     fn converted(&self, class: &str, axes: usize) -> Architecture {
@@ -69,6 +99,31 @@ impl OldArchitecture {
 pub(super) struct PlannedNetwork(Architecture);
 
 impl NetworkPlan {
+    /// Checks the numbers that v2's networks are made of: no network has larger ones, and the patch can be divided by the
+    /// strides. Other networks than v2's may mean something else by these names.
+    ///
+    /// # Errors
+    /// Returns an error that names the first argument.
+    pub(super) fn check(&self, patch_size: &[usize]) -> Result<()> {
+        let PlannedNetwork(network) = self.network(patch_size.len())?;
+        let class = network.network_class_name.rsplit('.').next().unwrap_or_default();
+        if !OWN_NETWORKS.contains(&class) {
+            return Ok(());
+        }
+        for (name, most) in LARGEST {
+            let is_small = network.arch_kwargs.get(name).is_none_or(|value| numbers_within(value, most));
+            ensure!(is_small, "{name}: no network has numbers that are not from 1 to {most} there");
+        }
+        for (axis, len) in patch_size.iter().enumerate() {
+            let divisor = divisor(network.arch_kwargs.get("strides"), axis);
+            ensure!(
+                divisor.is_some_and(|divisor| len % divisor == 0),
+                "patch_size {patch_size:?} cannot be halved as often as the strides of the network ask for"
+            );
+        }
+        Ok(())
+    }
+
     /// The network for a patch of so many axes.
     ///
     /// # Errors

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result, ensure};
-use nnunet_data::v2::{Dataset, Reader};
+use anyhow::{Context, Result};
+use nnunet_data::v2::{self, Dataset, Reader};
 use nnunet_plugin_api::vocabulary::IntensityStatistics;
 use nnunet_preprocessing::v2::{Function, Kwargs, Resampler};
 use serde::Deserialize;
@@ -18,8 +18,9 @@ pub(super) struct Plans {
     pub(super) transpose_backward: [usize; 3],
     #[serde(default, rename = "image_reader_writer")]
     pub(super) reader: Reader,
-    #[serde(default)]
-    foreground_intensity_properties_per_channel: BTreeMap<String, Intensities>,
+    foreground_intensity_properties_per_channel: Option<BTreeMap<String, Intensities>>,
+    /// The name in v2's first plans.
+    foreground_intensity_properties_by_modality: Option<BTreeMap<String, Intensities>>,
     pub(super) label_manager: Option<String>,
     configurations: BTreeMap<String, Map<String, Value>>,
 }
@@ -64,7 +65,9 @@ pub(super) struct Configuration {
 impl Plans {
     /// Foreground intensities of a channel, in the terms of normalizations.
     pub(super) fn intensities(&self, channel: usize) -> Option<IntensityStatistics> {
-        let found = self.foreground_intensity_properties_per_channel.get(&channel.to_string())?;
+        let first = self.foreground_intensity_properties_per_channel.as_ref();
+        let all = first.or(self.foreground_intensity_properties_by_modality.as_ref())?;
+        let found = all.get(&channel.to_string())?;
         Some(IntensityStatistics {
             mean: found.mean as f32,
             sd: found.std as f32,
@@ -83,22 +86,9 @@ impl Plans {
 
     /// A configuration with everything it inherits.
     pub(super) fn configuration(&self, name: &str) -> Result<Configuration> {
-        let merged = self.merged(name, 0)?;
-        let configuration: Configuration = serde_json::from_value(Value::Object(merged))
-            .with_context(|| format!("plans.json, configuration {name}"))?;
-        Ok(configuration)
-    }
-
-    fn merged(&self, name: &str, depth: usize) -> Result<Map<String, Value>> {
-        ensure!(depth < self.configurations.len(), "plans.json: configuration {name} inherits from itself");
-        let own = self.configurations.get(name);
-        let own = own.with_context(|| format!("plans.json has no configuration {name}"))?;
-        let mut merged = match own.get("inherits_from").and_then(Value::as_str) {
-            Some(parent) => self.merged(parent, depth + 1)?,
-            None => Map::new(),
-        };
-        merged.extend(own.iter().map(|(key, value)| (key.clone(), value.clone())));
-        Ok(merged)
+        let place = || format!("plans.json, configuration {name}");
+        let merged = v2::inherited(name, |name| self.configurations.get(name)).with_context(place)?;
+        serde_json::from_value(Value::Object(merged)).with_context(place)
     }
 }
 
@@ -142,9 +132,10 @@ mod tests {
         let text = r#"{"transpose_forward":[0,1,2],"transpose_backward":[0,1,2],"configurations":{
             "a":{"patch_size":[8,8],"x":1},"b":{"inherits_from":"a","x":2},"c":{"inherits_from":"c"}}}"#;
         let plans: Plans = serde_json::from_str(text).unwrap();
-        let merged = plans.merged("b", 0).unwrap();
+        let own = |name: &str| plans.configurations.get(name);
+        let merged = v2::inherited("b", own).unwrap();
         assert_eq!((merged["x"].as_u64(), merged["patch_size"].is_array()), (Some(2), true));
-        assert!(plans.merged("c", 0).unwrap_err().to_string().contains("inherits from itself"));
-        assert!(plans.merged("d", 0).is_err());
+        assert!(v2::inherited("c", own).unwrap_err().to_string().contains("inherits from itself"));
+        assert!(format!("{:#}", plans.configuration("d").unwrap_err()).contains("no configuration d"));
     }
 }

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use nnunet_data::v2;
 
 use super::plans::{Configuration, Plans};
-use nnunet_preprocessing::v2::Function;
+use nnunet_preprocessing::v2::{Function, Resampler};
 
 /// The class of v2 that preprocesses.
 const PREPROCESSOR: &str = "DefaultPreprocessor";
@@ -16,6 +16,9 @@ const LABEL_MANAGER: &str = "LabelManager";
 const LONGEST_AXIS: usize = 1 << 14;
 /// The largest patch, in voxels.
 const LARGEST_PATCH: usize = 1 << 30;
+
+/// The highest order of a spline that resamples.
+const LARGEST_ORDER: u32 = 5;
 
 /// Reads a model's `plans.json`.
 ///
@@ -79,7 +82,16 @@ fn check_configuration(configuration: &Configuration) -> Result<()> {
         !schemes.is_empty() && schemes.len() == masks.len(),
         "normalization_schemes and use_mask_for_norm need one entry for each channel"
     );
-    Ok(())
+    for Resampler { kwargs, .. } in
+        [configuration.data(), configuration.labels(), configuration.probabilities()]
+    {
+        let order = kwargs.order.max(kwargs.order_z);
+        ensure!(
+            order <= LARGEST_ORDER,
+            "resampling of order {order}: splines have orders up to {LARGEST_ORDER}"
+        );
+    }
+    configuration.network.check(patch_size)
 }
 
 #[cfg(test)]
@@ -94,6 +106,7 @@ mod tests {
             "use_mask_for_norm": [false], "resampling_fn_data": "resample_data_or_seg_to_shape",
             "resampling_fn_probabilities": "resample_data_or_seg_to_shape", "resampling_fn_data_kwargs": {},
             "resampling_fn_probabilities_kwargs": {}, "preprocessor_name": "DefaultPreprocessor",
+            "architecture": {"network_class_name": "x.PlainConvUNet", "arch_kwargs": {"strides": [[1, 1], [2, 2]]}},
         });
         let mut plans_json = json!({ "transpose_forward": [2, 0, 1], "transpose_backward": [1, 2, 0] });
         for (key, value) in changes.as_object().unwrap() {
@@ -110,6 +123,10 @@ mod tests {
         checked.err().map(|error| format!("{error:#}")).unwrap_or_default()
     }
 
+    fn network(arch_kwargs: Value) -> Value {
+        json!({"architecture": {"network_class_name": "x.PlainConvUNet", "arch_kwargs": arch_kwargs}})
+    }
+
     #[test]
     fn plans_that_contradict_themselves_are_refused_by_name() {
         assert_eq!(message(json!({})), "");
@@ -123,6 +140,11 @@ mod tests {
             (json!({"spacing": [1.0, 0.0]}), "spacing"),
             (json!({"spacing": [1.0]}), "2 or 3 axes"),
             (json!({"use_mask_for_norm": []}), "one entry for each channel"),
+            (json!({"resampling_fn_data_kwargs": {"order": 6}}), "resampling of order 6"),
+            (network(json!({"strides": [[1, 1], [3, 2]]})), "cannot be halved"),
+            (network(json!({"features_per_stage": [8, 1_000_000_000]})), "features_per_stage"),
+            (network(json!({"kernel_sizes": [[3, 3], [3, 300]]})), "kernel_sizes"),
+            (network(json!({"n_conv_per_stage": [2, 1000]})), "n_conv_per_stage"),
         ] {
             let found = message(changes);
             assert!(found.contains(part), "{found:?} lacks {part:?}");

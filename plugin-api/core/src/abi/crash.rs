@@ -1,7 +1,7 @@
 //! Names the plugin whose code ends the process. An abort (memory that is not there, a panic within a panic) or a fault
 //! cannot be contained; but the user can be told whose it was.
 
-use core::ffi::c_int;
+use core::ffi::{c_int, c_void};
 use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::Once;
@@ -38,8 +38,8 @@ fn listen(signal: c_int, before: &AtomicPtr<libc::sigaction>) {
         }
         before.store(old, Ordering::Release);
         let mut action = MaybeUninit::<libc::sigaction>::zeroed().assume_init();
-        action.sa_sigaction = report as extern "C" fn(c_int) as usize;
-        action.sa_flags = libc::SA_ONSTACK;
+        action.sa_sigaction = report as extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void) as usize;
+        action.sa_flags = libc::SA_ONSTACK | libc::SA_SIGINFO;
         libc::sigaction(signal, &action, ptr::null_mut());
     }
 }
@@ -85,8 +85,10 @@ pub(crate) fn ensure_handler_stack() {
     let _ = HANDLER_STACK.try_with(|_| ());
 }
 
-/// Writes the message and puts the old handler back; the signal comes again when this one returns.
-extern "C" fn report(signal: c_int) {
+/// Writes the message and puts the old handler back. A fault comes again when this one returns; a signal that was sent by
+/// somebody does not, and is raised again: the interrupted thread must not go on, because on a thread without a stack for
+/// handlers this one has run on the stack of whatever was being computed.
+extern "C" fn report(signal: c_int, info: *mut libc::siginfo_t, _: *mut c_void) {
     let Some(index) = FATAL.iter().position(|(known, _)| *known == signal) else { return };
     with_running(|label, method| {
         let name = FATAL[index].1.as_bytes();
@@ -97,6 +99,12 @@ extern "C" fn report(signal: c_int) {
     });
     // SAFETY: the stored action was filled in by the system and is never freed.
     unsafe { libc::sigaction(signal, BEFORE[index].load(Ordering::Acquire), ptr::null_mut()) };
+    // SAFETY: the system hands over a description of the signal; codes above 0 are the kernel's own.
+    let is_sent = unsafe { info.as_ref() }.is_none_or(|info| info.si_code <= 0);
+    if is_sent {
+        // SAFETY: may be called in a handler; the signal is blocked until this one returns.
+        unsafe { libc::raise(signal) };
+    }
 }
 
 #[cfg(test)]
@@ -104,7 +112,7 @@ mod tests {
     use super::*;
 
     /// A thread that libc starts, as libtorch's are.
-    extern "C" fn foreign(_: *mut libc::c_void) -> *mut libc::c_void {
+    extern "C" fn foreign(_: *mut c_void) -> *mut c_void {
         let enabled = || {
             // SAFETY: a getter.
             unsafe {

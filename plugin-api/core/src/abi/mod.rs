@@ -79,8 +79,8 @@ macro_rules! __export_plugin {
             }
 
             #[unsafe(no_mangle)]
+            // SAFETY: `root` returns exactly the root module type named here.
             pub static NNUNET_PLUGIN_ROOT_V1: $crate::abi::abi_stable::library::LibHeader = unsafe {
-                // SAFETY: `root` returns exactly the root module type named here.
                 $crate::abi::abi_stable::library::LibHeader::from_constructor::<$crate::abi::v1::PluginRootRef>(
                     root,
                     $crate::abi::abi_stable::library::CheckTypeLayout::Yes,

@@ -73,7 +73,8 @@ fn near(name: &str, session: &Session) -> String {
 fn show_plugin(plugin: &Plugin) -> Result<()> {
     let about = &plugin.about;
     if report::is_json() {
-        let value = json!({ "about": about, "path": plugin.path, "sha256": plugin.sha256 });
+        let value =
+            json!({ "about": about, "path": plugin.path.display().to_string(), "sha256": plugin.sha256 });
         report::result(&value.to_string());
         return Ok(());
     }

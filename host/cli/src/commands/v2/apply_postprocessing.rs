@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use nnunet_data::failures;
 use nnunet_data::folders::{copy_file, create};
 use nnunet_data::selection::apply_to_folder;
 use nnunet_data::v2::Postprocessing;
@@ -43,8 +44,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
             copy_file(&from, &args.output.join(name)).context("the predictions' own files")?;
         }
     }
-    let threads = args.processes.unwrap_or_else(default_processes).max(1);
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
+    let threads = args.processes.unwrap_or_else(default_processes);
+    let pool = failures::threads(threads)?;
     pool.install(|| apply_to_folder(&args.input, &args.output, &postprocessing))?;
     report::line(&format!("wrote {}", args.output.display()));
     Ok(())

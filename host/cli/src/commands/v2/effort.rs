@@ -26,7 +26,12 @@ impl Effort {
 
 /// Number of processes where none is given, as in v2.
 pub(super) fn default_processes() -> usize {
-    std::env::var("nnUNet_def_n_proc").ok().and_then(|text| text.parse().ok()).unwrap_or(8)
+    from_environment("nnUNet_def_n_proc", 8)
+}
+
+/// The number in an environment variable, or `otherwise` where it holds none.
+pub(super) fn from_environment(variable: &str, otherwise: usize) -> usize {
+    std::env::var(variable).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(otherwise)
 }
 
 /// Does something with every data set. One that fails does not stop the others.

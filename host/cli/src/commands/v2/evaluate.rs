@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use nnunet_data::images;
 use nnunet_data::v2::{Class, Dataset, Evaluation, evaluate, load};
+use nnunet_data::{failures, images};
 
 use super::effort::default_processes;
 use crate::report;
@@ -86,8 +86,8 @@ impl Shared {
             chill: self.chill,
         };
         let output = self.output.clone().unwrap_or_else(|| self.predictions.join("summary.json"));
-        let threads = self.processes.unwrap_or_else(default_processes).max(1);
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
+        let threads = self.processes.unwrap_or_else(default_processes);
+        let pool = failures::threads(threads)?;
         let dice = pool.install(|| evaluate(&evaluation, &output))?;
         report::line(&format!("foreground: mean Dice {dice:.4}; {}", output.display()));
         Ok(())

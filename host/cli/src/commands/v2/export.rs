@@ -7,6 +7,7 @@ use nnunet_data::exchange::{ExportV2, export_v2};
 use nnunet_data::folders::create;
 use nnunet_data::v2::Folders;
 
+use crate::arguments::fold;
 use crate::report;
 
 /// Arguments of v2's command.
@@ -30,7 +31,7 @@ pub struct Args {
     #[arg(short = 'p', default_value = "nnUNetPlans", value_name = "NAME")]
     plans: String,
     /// Folds, or all.
-    #[arg(short = 'f', num_args = 1.., default_values = ["0", "1", "2", "3", "4"], value_name = "FOLD")]
+    #[arg(short = 'f', num_args = 1.., default_values = ["0", "1", "2", "3", "4"], value_name = "FOLD", value_parser = fold)]
     folds: Vec<String>,
     /// Names of the checkpoints.
     #[arg(long = "chk", num_args = 1.., default_values = ["checkpoint_final.pth"], value_name = "NAME")]

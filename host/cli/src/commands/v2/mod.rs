@@ -8,7 +8,6 @@ mod evaluate;
 mod export;
 mod extract_fingerprint;
 mod later;
-mod link;
 mod models;
 mod move_plans;
 mod overlays;
@@ -23,8 +22,6 @@ use anyhow::Result;
 
 use crate::commands::TensorCommands;
 use crate::global_options::GlobalOptions;
-
-pub use link::{COMMANDS, PREFIX, check};
 
 /// The commands. Names and flags are v2's.
 #[derive(Debug, clap::Subcommand)]
@@ -48,14 +45,14 @@ pub enum Command {
     ConvertMsd(convert::Msd),
     /// Turn a data set into a task of v1.
     ConvertToTask(convert::ToTask),
-    /// Not available yet.
-    Train(later::Args),
-    /// Not available yet.
-    FindBestConfiguration(later::Args),
-    /// Not available yet.
-    DeterminePostprocessing(later::Args),
-    /// Not available yet.
-    AccumulateCrossvalResults(later::Args),
+    /// Train a fold of a model (not available yet).
+    Train(later::Train),
+    /// Find the best configuration or ensemble (not available yet).
+    FindBestConfiguration(later::FindBestConfiguration),
+    /// Determine the best postprocessing of predictions (not available yet).
+    DeterminePostprocessing(later::DeterminePostprocessing),
+    /// Collect and evaluate the predictions of a cross-validation (not available yet).
+    AccumulateCrossvalResults(later::AccumulateCrossvalResults),
     /// Apply a postprocessing to a folder of label maps.
     ApplyPostprocessing(apply_postprocessing::Args),
     /// Show how to download and install a model from a URL.

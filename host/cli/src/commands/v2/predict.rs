@@ -8,6 +8,8 @@ use anyhow::Result;
 use nnunet_data::memory;
 use nnunet_formats::json::{self, Json};
 
+use super::effort::from_environment;
+use crate::arguments::fold;
 use crate::commands::TensorCommands;
 use crate::commands::device::DeviceChoice;
 use crate::commands::postprocessing_choice::PostprocessingChoice;
@@ -62,7 +64,7 @@ struct Shared {
     #[arg(short = 'o', required = true, value_name = "FOLDER")]
     output: PathBuf,
     /// Folds to average, or all; by default every fold there is.
-    #[arg(short = 'f', num_args = 1.., value_name = "FOLD")]
+    #[arg(short = 'f', num_args = 1.., value_name = "FOLD", value_parser = fold)]
     folds: Vec<String>,
     /// Step of the tiles, as a share of the patch.
     #[arg(long = "step_size", default_value_t = 0.5, value_name = "SHARE")]
@@ -74,16 +76,16 @@ struct Shared {
     #[arg(long)]
     save_probabilities: bool,
     /// Keep predictions that are there already; without it they are made again.
-    #[arg(long, alias = "c")]
+    #[arg(long, visible_alias = "c")]
     continue_prediction: bool,
     /// Name of the checkpoint.
     #[arg(long = "chk", default_value = "checkpoint_final.pth", value_name = "NAME")]
     checkpoint: String,
-    /// Cases that are preprocessed at a time, where memory allows it.
-    #[arg(long = "npp", default_value_t = 3, value_name = "N")]
+    /// Cases that are preprocessed at a time, where memory allows it; 3 by default, or nnUNet_npp.
+    #[arg(long = "npp", default_value_t = from_environment("nnUNet_npp", 3), hide_default_value = true, value_name = "N")]
     preprocessing: usize,
-    /// Cases that are resampled and written at a time.
-    #[arg(long = "nps", default_value_t = 3, value_name = "N")]
+    /// Cases that are resampled and written at a time; 3 by default, or nnUNet_nps.
+    #[arg(long = "nps", default_value_t = from_environment("nnUNet_nps", 3), hide_default_value = true, value_name = "N")]
     export: usize,
     /// Label maps of a cascade's previous stage; predicted first when not given.
     #[arg(long, value_name = "FOLDER")]
@@ -118,7 +120,10 @@ pub(super) fn run(args: &Args, options: &GlobalOptions, tensors: &impl TensorCom
         part_id: args.part_id,
         ..args.shared.for_predict()
     };
-    predict(&args.shared, &all, options, tensors)
+    // Without processes of its own v2 runs another function, whose arguments are fewer.
+    let sequential = args.shared.preprocessing == 0 && args.shared.export == 0;
+    let record = args.shared.record((!sequential).then_some((args.num_parts, args.part_id)));
+    predict(&args.shared, &record, &all, options, tensors)
 }
 
 pub(super) fn run_from_model_folder(
@@ -127,11 +132,12 @@ pub(super) fn run_from_model_folder(
     tensors: &impl TensorCommands,
 ) -> Result<ExitCode> {
     let all = common::Args { model_folder: Some(args.model.clone()), ..args.shared.for_predict() };
-    predict(&args.shared, &all, options, tensors)
+    predict(&args.shared, &args.shared.record(Some((1, 0))), &all, options, tensors)
 }
 
 fn predict(
     shared: &Shared,
+    record: &Json,
     all: &common::Args,
     options: &GlobalOptions,
     tensors: &impl TensorCommands,
@@ -140,7 +146,7 @@ fn predict(
     let done = tensors.predict(all, options);
     if shared.output.is_dir() {
         let file = shared.output.join("predict_from_raw_data_args.json");
-        json::save(&file, &shared.record(all))?;
+        json::save(&file, record)?;
     }
     done
 }
@@ -185,24 +191,29 @@ impl Shared {
         }
     }
 
-    /// What v2 keeps of the arguments beside the predictions.
-    fn record(&self, all: &common::Args) -> Json {
+    /// What v2 keeps of the arguments beside the predictions; `parts`: number of jobs and this one's, where v2 has
+    /// processes for preprocessing and export.
+    fn record(&self, parts: Option<(usize, usize)>) -> Json {
         let path = |path: &PathBuf| Json::Str(path.display().to_string());
         let count = |n: usize| Json::Int(n as i64);
-        let entries = [
+        let mut entries = vec![
             ("list_of_lists_or_source_folder", path(&self.input)),
             ("output_folder_or_list_of_truncated_output_files", path(&self.output)),
             ("save_probabilities", Json::Bool(self.save_probabilities)),
             ("overwrite", Json::Bool(!self.continue_prediction)),
-            ("num_processes_preprocessing", count(self.preprocessing)),
-            ("num_processes_segmentation_export", count(self.export)),
             (
                 "folder_with_segs_from_prev_stage",
                 self.prev_stage_predictions.as_ref().map_or(Json::Null, path),
             ),
-            ("num_parts", count(all.num_parts)),
-            ("part_id", count(all.part_id)),
         ];
+        if let Some((number, this)) = parts {
+            entries.extend([
+                ("num_processes_preprocessing", count(self.preprocessing)),
+                ("num_processes_segmentation_export", count(self.export)),
+                ("num_parts", count(number)),
+                ("part_id", count(this)),
+            ]);
+        }
         Json::Object(entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
     }
 }

@@ -148,10 +148,10 @@ impl ImageFormat for CObject {
         let mut reading = Reading { sized: self.is_sized(), image: None };
         let mut sink = CSink { size: size_of::<CSink>(), context: (&raw mut reading).cast(), allocate };
         let sink = self.seen(&raw mut sink);
-        // SAFETY: path and sink outlive the call.
         self.call(
             "read",
             |c| c.read,
+            // SAFETY: path and sink outlive the call.
             |read, object, error| unsafe { read(object, name.as_ptr(), sink, error) },
         )?;
         let (geometry, voxels) = reading
@@ -168,10 +168,10 @@ impl ImageFormat for CObject {
         let mut geometry =
             CGeometry { size: size_of::<CGeometry>(), voxels: [x, y, z], spacing, origin, direction };
         let geometry = self.seen(&raw mut geometry);
-        // SAFETY: path, voxels and geometry outlive the call.
         self.call(
             "write",
             |c| c.write,
+            // SAFETY: path, voxels and geometry outlive the call.
             |write, object, error| unsafe { write(object, name.as_ptr(), voxels.as_ptr(), geometry, error) },
         )
     }

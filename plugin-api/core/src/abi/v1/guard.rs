@@ -118,9 +118,9 @@ impl<T> Guarded<T> {
 
 impl<T> Drop for Guarded<T> {
     fn drop(&mut self) {
-        // SAFETY: dropped once, here. A panic in the author's `drop` must not cross the boundary: it is swallowed,
-        // there is nobody left to tell.
+        // A panic in the author's `drop` must not cross the boundary, and there is nobody left to report it to.
         let _ = contain(|| {
+            // SAFETY: dropped once, here.
             unsafe { ManuallyDrop::drop(&mut self.object) };
             Ok(())
         });
