@@ -37,7 +37,7 @@ at::Tensor empty_strided(Sizes size, Sizes strides, std::optional<at::ScalarType
 }
 
 at::Tensor& copy_(at::Tensor& to, const at::Tensor& from, bool asynchronous) {
-  if (to.is_cpu() || from.is_cpu()) refuse_recording("copy_ from or to main memory");
+  if (!depth && (to.is_cpu() || from.is_cpu())) refuse_recording("copy_ from or to main memory");
   if (to.is_cpu()) {
     // Into pinned memory nobody waits before an event.
     if (asynchronous && PinnedMemory::instance().holds(to.storage().data())) {
@@ -60,7 +60,7 @@ at::Tensor& copy_(at::Tensor& to, const at::Tensor& from, bool asynchronous) {
     kernel("aten::copy_");
   }
   auto place = host(to), values = host(from);
-  if (auto work = recording().load()) {
+  if (auto work = depth ? nullptr : recording().load()) {
     work->push_back([place, values] { place.copy_(values); });
   } else {
     place.copy_(values);
