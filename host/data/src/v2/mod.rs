@@ -51,14 +51,14 @@ pub fn is_v2(folder: &Path) -> bool {
     folder.join("dataset.json").is_file() && has_configurations() == Some(true)
 }
 
-/// Whether a folder has a raw data set of v2: `dataset.json` with `channel_names`, or with numbers behind the names of
-/// labels.
+/// Whether a folder has a raw data set of v2: `dataset.json` with `channel_names`, or with names of labels as keys, where
+/// v1 has their numbers.
 #[must_use]
 pub fn is_dataset(folder: &Path) -> bool {
     let Ok(Value::Object(found)) = load(&folder.join("dataset.json")) else { return false };
     let labels = found.get("labels").and_then(Value::as_object);
     found.contains_key("channel_names")
-        || labels.is_some_and(|labels| labels.values().any(|value| !value.is_string()))
+        || labels.is_some_and(|labels| labels.keys().any(|key| key.trim().parse::<i64>().is_err()))
 }
 
 /// Reads a JSON file.
