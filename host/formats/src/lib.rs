@@ -4,6 +4,7 @@
 //! written to a temporary name and renamed.
 
 pub mod atomic;
+pub mod b2nd;
 mod compressed;
 mod error;
 mod geometry;

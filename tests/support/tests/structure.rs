@@ -21,10 +21,13 @@ const LARGER: [(&str, &str); 5] = [
     ("host/cli", "every command with its arguments, one file each"),
     (
         "host/data",
-        "data sets, v1's pipeline, the selection of models and their exchange share one set of records",
+        "the data of both model families share folders, images, records and the work over many cases",
     ),
     ("host/formats", "one reader and writer for each file format, which share only errors and geometry"),
-    ("plugin-api/core", "the stable ABI has one file for each trait that crosses it"),
+    (
+        "plugin-api/core",
+        "half of it is the stable ABI: the layouts of the types that cross it name their crate, so they stay",
+    ),
     ("host/torch", "training and prediction of both model families, which share devices and the pipeline"),
 ];
 

@@ -1,11 +1,13 @@
-//! A plans file of v2, as far as data is made by it.
+//! Plans files of v2, and the part of a configuration that data is made by.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use nnunet_plugin_core::vocabulary::IntensityStatistics;
 use nnunet_preprocessing::v2::{Function, Kwargs, Resampler};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::{Reader, load};
@@ -17,12 +19,16 @@ pub struct PlansFile {
     path: PathBuf,
     /// Axis order of preprocessed arrays.
     pub transpose_forward: [usize; 3],
+    /// The axis order that undoes `transpose_forward`; making data does not need it.
+    pub transpose_backward: Option<[usize; 3]>,
+    /// Class that knows what labels mean.
+    pub label_manager: Option<String>,
     /// What reads images.
     #[serde(default, rename = "image_reader_writer")]
     pub reader: Reader,
-    foreground_intensity_properties_per_channel: Option<Map<String, Value>>,
+    foreground_intensity_properties_per_channel: Option<BTreeMap<String, Intensities>>,
     /// The name in v2's first plans.
-    foreground_intensity_properties_by_modality: Option<Map<String, Value>>,
+    foreground_intensity_properties_by_modality: Option<BTreeMap<String, Intensities>>,
     configurations: Map<String, Value>,
 }
 
@@ -36,6 +42,9 @@ pub struct DataConfiguration {
     pub preprocessor_name: String,
     /// Two or three axes; slices keep their distance.
     pub spacing: Vec<f64>,
+    /// Two or three axes of the network's patches, by which stored arrays are cut into blocks.
+    #[serde(default = "default_patch")]
+    pub patch_size: Vec<usize>,
     /// Normalization by channel.
     pub normalization_schemes: Vec<String>,
     /// By channel: only inside the nonzero mask.
@@ -53,7 +62,12 @@ fn default_preprocessor() -> String {
     "DefaultPreprocessor".to_owned()
 }
 
-#[derive(Deserialize)]
+fn default_patch() -> Vec<usize> {
+    vec![128; 3]
+}
+
+/// Foreground intensities of a channel.
+#[derive(Debug, Deserialize)]
 struct Intensities {
     mean: f64,
     std: f64,
@@ -71,7 +85,7 @@ const LONGEST_CHAIN: usize = 100;
 ///
 /// # Errors
 /// Returns an error for a configuration that is not there, or that inherits from itself.
-pub fn inherited<'a>(
+fn inherited<'a>(
     name: &'a str,
     own: impl Fn(&str) -> Option<&'a Map<String, Value>>,
 ) -> Result<Map<String, Value>> {
@@ -117,32 +131,60 @@ impl PlansFile {
     /// # Errors
     /// Returns an error if there is no such configuration, or if it inherits from itself or lacks a value.
     pub fn configuration(&self, name: &str) -> Result<DataConfiguration> {
-        let place = || format!("{}: configuration {name}", self.path.display());
-        let own = |name: &str| self.configurations.get(name)?.as_object();
-        let merged = inherited(name, own).with_context(place)?;
-        let found: DataConfiguration = serde_json::from_value(Value::Object(merged)).with_context(place)?;
+        let place = || self.place(name);
+        let found: DataConfiguration = self.configuration_as(name)?;
         ensure!((2..=3).contains(&found.spacing.len()), "{}: spacing needs 2 or 3 numbers", place());
+        let patch = &found.patch_size;
+        let is_patch = (2..=3).contains(&patch.len()) && !patch.contains(&0);
+        ensure!(is_patch, "{}: patch_size needs 2 or 3 numbers from 1 on", place());
         Ok(found)
+    }
+
+    /// What a type takes of a configuration with everything it inherits.
+    ///
+    /// # Errors
+    /// Returns an error if there is no such configuration, if it inherits from itself, or if it lacks something.
+    pub fn configuration_as<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
+        let own = |name: &str| self.configurations.get(name)?.as_object();
+        let merged = inherited(name, own).with_context(|| self.place(name))?;
+        serde_json::from_value(Value::Object(merged)).with_context(|| self.place(name))
+    }
+
+    /// Whether any configuration is the second stage of a cascade.
+    #[must_use]
+    pub fn has_cascade(&self) -> bool {
+        self.configurations.values().any(|own| own.get("previous_stage").is_some_and(Value::is_string))
+    }
+
+    fn place(&self, name: &str) -> String {
+        format!("{}: configuration {name}", self.path.display())
+    }
+
+    fn foreground_intensities(&self) -> Option<&BTreeMap<String, Intensities>> {
+        let first = self.foreground_intensity_properties_per_channel.as_ref();
+        first.or(self.foreground_intensity_properties_by_modality.as_ref())
     }
 
     /// Foreground intensities of the channels in the order of their numbers.
     #[must_use]
     pub fn intensities(&self) -> Option<Vec<IntensityStatistics>> {
-        let first = self.foreground_intensity_properties_per_channel.as_ref();
-        let all = first.or(self.foreground_intensity_properties_by_modality.as_ref())?;
-        let of = |channel: usize| {
-            let found: Intensities = serde_json::from_value(all.get(&channel.to_string())?.clone()).ok()?;
-            Some(IntensityStatistics {
-                median: found.median.unwrap_or(f64::NAN) as f32,
-                mean: found.mean as f32,
-                sd: found.std as f32,
-                mn: found.min.unwrap_or(f64::NAN) as f32,
-                mx: found.max.unwrap_or(f64::NAN) as f32,
-                percentile_99_5: found.percentile_99_5,
-                percentile_00_5: found.percentile_00_5,
-            })
-        };
-        if all.is_empty() { None } else { (0..all.len()).map(of).collect() }
+        let channels = self.foreground_intensities()?.len();
+        if channels == 0 { None } else { (0..channels).map(|channel| self.intensities_of(channel)).collect() }
+    }
+
+    /// Foreground intensities of a channel.
+    #[must_use]
+    pub fn intensities_of(&self, channel: usize) -> Option<IntensityStatistics> {
+        let found = self.foreground_intensities()?.get(&channel.to_string())?;
+        Some(IntensityStatistics {
+            median: found.median.unwrap_or(f64::NAN) as f32,
+            mean: found.mean as f32,
+            sd: found.std as f32,
+            mn: found.min.unwrap_or(f64::NAN) as f32,
+            mx: found.max.unwrap_or(f64::NAN) as f32,
+            percentile_99_5: found.percentile_99_5,
+            percentile_00_5: found.percentile_00_5,
+        })
     }
 }
 

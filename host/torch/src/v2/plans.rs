@@ -1,40 +1,20 @@
-//! `plans.json` of v2.
+//! Plans of a v2 model: what prediction takes of `plans.json`.
 
-use std::collections::BTreeMap;
-
-use anyhow::{Context, Result};
-use nnunet_data::v2::{self, Dataset, Reader};
+use anyhow::{Context, Result, ensure};
+use nnunet_data::v2::{Dataset, PlansFile, Reader};
 use nnunet_plugin_api::vocabulary::IntensityStatistics;
 use nnunet_preprocessing::v2::{Function, Kwargs, Resampler};
 use serde::Deserialize;
-use serde_json::{Map, Value};
 
 use super::network_plan::NetworkPlan;
 
-/// `plans.json`.
-#[derive(Debug, Deserialize)]
+/// Plans of a model.
+#[derive(Debug)]
 pub(super) struct Plans {
     pub(super) transpose_forward: [usize; 3],
     pub(super) transpose_backward: [usize; 3],
-    #[serde(default, rename = "image_reader_writer")]
     pub(super) reader: Reader,
-    foreground_intensity_properties_per_channel: Option<BTreeMap<String, Intensities>>,
-    /// The name in v2's first plans.
-    foreground_intensity_properties_by_modality: Option<BTreeMap<String, Intensities>>,
-    pub(super) label_manager: Option<String>,
-    configurations: BTreeMap<String, Map<String, Value>>,
-}
-
-/// Foreground intensities of a channel.
-#[derive(Debug, Clone, Copy, Deserialize)]
-struct Intensities {
-    mean: f64,
-    std: f64,
-    percentile_00_5: f64,
-    percentile_99_5: f64,
-    median: Option<f64>,
-    min: Option<f64>,
-    max: Option<f64>,
+    file: PlansFile,
 }
 
 /// One configuration, with what it inherits.
@@ -63,32 +43,34 @@ pub(super) struct Configuration {
 }
 
 impl Plans {
+    /// Takes over a file.
+    ///
+    /// # Errors
+    /// Returns an error if one order of axes does not undo the other.
+    pub(super) fn new(file: PlansFile) -> Result<Self> {
+        let (forward, backward) = (file.transpose_forward, file.transpose_backward);
+        let backward = backward.context("missing field `transpose_backward`")?;
+        let undone = (0..3).all(|axis| backward.get(axis).and_then(|at| forward.get(*at)) == Some(&axis));
+        ensure!(
+            undone,
+            "transpose_forward {forward:?} and transpose_backward {backward:?} do not undo each other"
+        );
+        Ok(Self { transpose_forward: forward, transpose_backward: backward, reader: file.reader, file })
+    }
+
     /// Foreground intensities of a channel, in the terms of normalizations.
     pub(super) fn intensities(&self, channel: usize) -> Option<IntensityStatistics> {
-        let first = self.foreground_intensity_properties_per_channel.as_ref();
-        let all = first.or(self.foreground_intensity_properties_by_modality.as_ref())?;
-        let found = all.get(&channel.to_string())?;
-        Some(IntensityStatistics {
-            mean: found.mean as f32,
-            sd: found.std as f32,
-            percentile_00_5: found.percentile_00_5,
-            percentile_99_5: found.percentile_99_5,
-            median: found.median.map_or(f32::NAN, |value| value as f32),
-            mn: found.min.map_or(f32::NAN, |value| value as f32),
-            mx: found.max.map_or(f32::NAN, |value| value as f32),
-        })
+        self.file.intensities_of(channel)
     }
 
     /// Whether any configuration is the second stage of a cascade.
     pub(super) fn has_cascade(&self) -> bool {
-        self.configurations.values().any(|own| own.get("previous_stage").is_some_and(Value::is_string))
+        self.file.has_cascade()
     }
 
     /// A configuration with everything it inherits.
     pub(super) fn configuration(&self, name: &str) -> Result<Configuration> {
-        let place = || format!("plans.json, configuration {name}");
-        let merged = v2::inherited(name, |name| self.configurations.get(name)).with_context(place)?;
-        serde_json::from_value(Value::Object(merged)).with_context(place)
+        self.file.configuration_as(name)
     }
 }
 
@@ -120,22 +102,5 @@ impl Configuration {
     pub(super) fn input_channels(&self, dataset: &Dataset) -> usize {
         let labels = if self.previous_stage.is_some() { dataset.foreground_labels() } else { 0 };
         dataset.channel_names.len() + labels
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn configurations_inherit() {
-        let text = r#"{"transpose_forward":[0,1,2],"transpose_backward":[0,1,2],"configurations":{
-            "a":{"patch_size":[8,8],"x":1},"b":{"inherits_from":"a","x":2},"c":{"inherits_from":"c"}}}"#;
-        let plans: Plans = serde_json::from_str(text).unwrap();
-        let own = |name: &str| plans.configurations.get(name);
-        let merged = v2::inherited("b", own).unwrap();
-        assert_eq!((merged["x"].as_u64(), merged["patch_size"].is_array()), (Some(2), true));
-        assert!(v2::inherited("c", own).unwrap_err().to_string().contains("inherits from itself"));
-        assert!(format!("{:#}", plans.configuration("d").unwrap_err()).contains("no configuration d"));
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use nnunet_data::v2;
+use nnunet_data::v2::PlansFile;
 
 use super::plans::{Configuration, Plans};
 use nnunet_preprocessing::v2::{Function, Resampler};
@@ -27,9 +27,7 @@ const LARGEST_ORDER: u32 = 5;
 /// supported here.
 pub(super) fn load(folder: &Path) -> Result<Plans> {
     let path = folder.join("plans.json");
-    let plans: Plans = v2::load(&path)?;
-    check_plans(&plans).with_context(|| path.display().to_string())?;
-    Ok(plans)
+    check_plans(PlansFile::load(&path)?).with_context(|| path.display().to_string())
 }
 
 /// A configuration with everything that it inherits.
@@ -43,15 +41,9 @@ pub(super) fn configuration(plans: &Plans, name: &str) -> Result<Configuration> 
 }
 
 /// Checks what all configurations share.
-fn check_plans(plans: &Plans) -> Result<()> {
-    let (forward, backward) = (plans.transpose_forward, plans.transpose_backward);
-    let undone = (0..3).all(|axis| backward.get(axis).and_then(|at| forward.get(*at)) == Some(&axis));
-    ensure!(
-        undone,
-        "transpose_forward {forward:?} and transpose_backward {backward:?} are not inverse to each other"
-    );
-    match plans.label_manager.as_deref() {
-        None | Some(LABEL_MANAGER) => Ok(()),
+fn check_plans(file: PlansFile) -> Result<Plans> {
+    match file.label_manager.as_deref() {
+        None | Some(LABEL_MANAGER) => Plans::new(file),
         Some(other) => bail!("label_manager {other} is not known here; {LABEL_MANAGER} is"),
     }
 }
@@ -118,8 +110,8 @@ mod tests {
             target[key] = value.clone();
         }
         plans_json["configurations"] = json!({ "2d": one });
-        let read: Plans = serde_json::from_value(plans_json).unwrap();
-        let checked = check_plans(&read).and_then(|()| configuration(&read, "2d").map(|_| ()));
+        let read: PlansFile = serde_json::from_value(plans_json).unwrap();
+        let checked = check_plans(read).and_then(|plans| configuration(&plans, "2d").map(|_| ()));
         checked.err().map(|error| format!("{error:#}")).unwrap_or_default()
     }
 

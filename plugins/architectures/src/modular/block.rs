@@ -70,9 +70,11 @@ impl Block {
     ) -> Result<Self> {
         let (layers, skip) = match kind {
             BlockKind::Plain => (vec![plain(vars, name, config, shape)?], Skip::None),
-            BlockKind::Residual => (residual(vars, name, config, shape)?, skip(vars, name, config, shape)?),
+            BlockKind::Residual => {
+                (residual(vars, name, config, shape)?, skip(vars, name, kind, config, shape)?)
+            }
             BlockKind::PreAct => {
-                (pre_activation(vars, name, config, shape)?, bare_skip(vars, name, config, shape)?)
+                (pre_activation(vars, name, config, shape)?, skip(vars, name, kind, config, shape)?)
             }
         };
         let (slope, dropout) = (config.negative_slope, config.dropout);
@@ -224,38 +226,28 @@ fn changes_shape(shape: &BlockShape<'_>) -> bool {
     shape.input != shape.output || shape.stride.iter().any(|step| *step != 1)
 }
 
+/// The way around a block. A residual block can pool before its projection, and normalizes after it.
 fn skip(
     vars: &mut dyn VarFactory,
     name: &str,
+    kind: BlockKind,
     config: &ModularConfig,
     shape: &BlockShape<'_>,
 ) -> Result<Skip> {
     if !changes_shape(shape) {
         return Ok(Skip::Identity);
     }
+    let is_normed = kind == BlockKind::Residual;
+    let can_pool = is_normed && config.avgpool_in_skip;
+    let is_pooled = can_pool && shape.stride.iter().any(|step| *step != 1);
+    let pool = is_pooled.then(|| shape.stride.iter().map(|step| *step as i64).collect());
     let one = vec![1; shape.kernel.len()];
-    let pooled = config.avgpool_in_skip && shape.stride.iter().any(|step| *step != 1);
-    let pool = pooled.then(|| shape.stride.iter().map(|step| *step as i64).collect());
-    let stride = if config.avgpool_in_skip { &one } else { shape.stride };
-    let at = usize::from(pooled);
+    let stride = if can_pool { &one } else { shape.stride };
+    let at = usize::from(is_pooled);
     let shape = BlockShape { kernel: &one, stride, ..*shape };
     let convolution = convolution(vars, &format!("{name}.downsample_skip.{at}"), config, &shape)?;
     let norm_name = format!("{name}.downsample_skip.{}", at + 1);
-    let norm = normalization(vars, &norm_name, config, shape.output, one.len())?;
-    Ok(Skip::Projection { pool, convolution, norm: Some(norm) })
-}
-
-fn bare_skip(
-    vars: &mut dyn VarFactory,
-    name: &str,
-    config: &ModularConfig,
-    shape: &BlockShape<'_>,
-) -> Result<Skip> {
-    if !changes_shape(shape) {
-        return Ok(Skip::Identity);
-    }
-    let one = vec![1; shape.kernel.len()];
-    let shape = BlockShape { kernel: &one, ..*shape };
-    let convolution = convolution(vars, &format!("{name}.downsample_skip.0"), config, &shape)?;
-    Ok(Skip::Projection { pool: None, convolution, norm: None })
+    let norm =
+        is_normed.then(|| normalization(vars, &norm_name, config, shape.output, one.len())).transpose()?;
+    Ok(Skip::Projection { pool, convolution, norm })
 }
