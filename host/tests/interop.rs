@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use nnunet_formats::pickle::Value;
-use nnunet_formats::{nifti, npz, torch_zip};
+use nnunet_formats::{nifti, npy, npz, torch_zip};
 use nnunet_test_support::{files, reference};
 use nnunet_tests::{World, copy_folder, repository};
 
@@ -275,5 +275,57 @@ fn links_have_the_flags_of_the_originals() {
     }
     if let Some(python) = python("NNUNET_V2", "nnunetv2==2.8.1", test) {
         agrees(&python, "compare_help.py", &[&program, &repository().join("docs/v2.md")]);
+    }
+}
+
+/// Data sets of `datasets_v2.py` with a configuration of each.
+const DATASETS: [(&str, &str); 4] = [
+    ("Dataset901_Labels", "3d_fullres"),
+    ("Dataset902_Regions", "3d_fullres"),
+    ("Dataset903_Ignore", "3d_fullres"),
+    ("Dataset904_Pictures", "2d"),
+];
+
+/// Python v2 trains on what is preprocessed here without a complaint, makes the same split, and its own preprocessed cases
+/// are read here, every value the same.
+#[test]
+fn preprocessed_cases_of_v2_go_both_ways() {
+    let test = "preprocessed_cases_of_v2_go_both_ways";
+    let Some(python) = python("NNUNET_V2", "nnunetv2==2.8.1", test) else { return };
+    let world = World::new();
+    let path = |name: &str| world.path(name).display().to_string();
+    let folders = [
+        ("nnUNet_raw", path("raw2")),
+        ("nnUNet_preprocessed", path("pre2")),
+        ("nnUNet_results", path("res2")),
+    ];
+    let run = |name: &str, arguments: &[&str]| {
+        let mut command = Command::new(python.join("python"));
+        let command = command.arg(script(name)).args(arguments).envs(folders.clone());
+        let output = command.output().unwrap();
+        let text =
+            String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{name} {arguments:?}: {text}");
+    };
+    run("datasets_v2.py", &[&path("raw2")]);
+    for (dataset, configuration) in DATASETS {
+        let number = &dataset["Dataset".len()..][..3];
+        let variables: Vec<(&str, &str)> =
+            folders.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let line = format!("v2 plan_and_preprocess -d {number} -c {configuration}");
+        let outcome = world.run_with(&line, &variables);
+        assert_eq!(outcome.code, 0, "{}", outcome.text);
+        run("preprocessed_v2.py", &["train", number, configuration]);
+        run("preprocessed_v2.py", &["preprocess", number, configuration]);
+        let cases = world.path(&format!("pre2/{dataset}/nnUNetPlans_{configuration}"));
+        let names = nnunet_data::v2::stored_cases(&cases).unwrap();
+        assert_eq!(names.len(), 6, "{dataset}");
+        for name in names {
+            let (image, label) = nnunet_data::v2::load_case(&cases, &name).unwrap();
+            let array =
+                |ending: &str| npy::load_f32(&cases.join(format!("arrays/{name}{ending}.npy"))).unwrap();
+            assert_eq!(image, array(""), "{dataset} {name}");
+            assert_eq!(label, array("_seg").index_axis_move(ndarray::Axis(0), 0), "{dataset} {name}");
+        }
     }
 }

@@ -63,7 +63,9 @@ impl Killed<'_> {
 
 /// The files below a folder, without records of time.
 fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let is_record = |path: &Path| path.file_name().is_some_and(|name| name == "predictions.json");
+    let records = ["predictions.json", "prediction_time.txt"];
+    let is_record =
+        |path: &Path| path.file_name().is_some_and(|name| records.iter().any(|record| name == *record));
     contents(folder).into_iter().filter(|(path, _)| !is_record(path)).collect()
 }
 

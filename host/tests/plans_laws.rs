@@ -123,7 +123,9 @@ fn plans_of_v1_are_used_or_refused() {
 
 /// The plans in the file beside a checkpoint.
 fn odd_plans(file: &mut pickle::Value) -> &mut pickle::Value {
-    let pickle::Value::Dict(entries) = file else { panic!("not a dictionary") };
+    let (pickle::Value::Dict(entries) | pickle::Value::OrderedDict(entries)) = file else {
+        panic!("not a dictionary")
+    };
     let found = entries.iter_mut().find(|(key, _)| key.as_str() == Some("plans"));
     &mut found.expect("plans").1
 }

@@ -1,9 +1,10 @@
-//! `plan_and_preprocess` against Python nnU-Net v1 on the same data, one after the other.
+//! `plan_and_preprocess` against Python nnU-Net v1 and v2 on the same data, one after the other.
 //!
 //! ```sh
 //! python3 -m venv v1 && v1/bin/pip install nnunet==1.7.1 torch==2.1.2 "numpy<1.24"
 //! cargo verify   # builds the programs
-//! NNUNET_V1=v1/bin cargo bench -p nnunet-tests --bench preprocess
+//! python3 -m venv v2 && v2/bin/pip install nnunetv2==2.8.1 torch==2.11.0
+//! NNUNET_V1=v1/bin NNUNET_V2=v2/bin cargo bench -p nnunet-tests --bench preprocess    # or one of them
 //! ```
 #![allow(
     clippy::unwrap_used,
@@ -22,45 +23,99 @@ use nnunet_test_support::reference;
 use nnunet_tests::cost::{self, Cost};
 use nnunet_tests::{World, copy_folder, programs};
 
-/// Threads of both programs.
+/// Threads of v1 and of this program beside it.
 const THREADS: &str = "2";
 /// Size and spacing (x, y, z) of the CT-like cases.
 const CT_SIZE: [usize; 3] = [280, 280, 200];
 
 fn main() {
-    let Some(python) = std::env::var_os("NNUNET_V1").map(PathBuf::from) else {
-        println!("set NNUNET_V1 to the bin folder of an environment with nnunet==1.7.1");
-        return;
-    };
-    println!("| data | v1 | this program | times faster | v1's peak memory | peak memory | share |");
-    println!("|---|---|---|---|---|---|---|");
-    if let Some(folder) = reference("hippocampus/Task004_Hippocampus", "the hippocampus bench") {
+    let programs = [V1, V2].into_iter().filter_map(|original| {
+        let found = std::env::var_os(original.variable).map(PathBuf::from);
+        if found.is_none() {
+            println!(
+                "set {} to the bin folder of an environment with {}",
+                original.variable, original.package
+            );
+        }
+        Some((original, found?))
+    });
+    for (original, python) in programs {
+        let name = original.name;
+        println!(
+            "| data | {name} | this program | times faster | {name}'s peak memory | peak memory | share |"
+        );
+        println!("|---|---|---|---|---|---|---|");
+        if let Some(folder) = reference("hippocampus/Task004_Hippocampus", "the hippocampus bench") {
+            let world = World::new();
+            copy_folder(&folder, &world.path("raw/nnUNet_raw_data/Task004_Hippocampus"));
+            compare("hippocampus", &world, "Task004_Hippocampus", &original, &python);
+        }
         let world = World::new();
-        copy_folder(&folder, &world.path("raw/nnUNet_raw_data/Task004_Hippocampus"));
-        compare("hippocampus", &world, "4", &python);
+        make_ct(&world.path("raw/nnUNet_raw_data/Task100_CT"));
+        compare("4 CT-like cases of 200 x 280 x 280", &world, "Task100_CT", &original, &python);
     }
-    let world = World::new();
-    make_ct(&world.path("raw/nnUNet_raw_data/Task100_CT"));
-    compare("4 CT-like cases of 200 x 280 x 280", &world, "100", &python);
 }
 
-fn compare(title: &str, world: &World, task: &str, python: &Path) {
-    let arguments = ["-t", task, "-tl", THREADS, "-tf", THREADS];
-    let v1 = measure(Command::new(python.join("nnUNet_plan_and_preprocess")).args(arguments), world);
-    for folder in ["preprocessed", "raw/nnUNet_cropped_data"] {
+/// A program to compare with.
+struct Original {
+    name: &'static str,
+    /// Names the folder with its commands.
+    variable: &'static str,
+    package: &'static str,
+    command: &'static str,
+    /// Arguments of this program before those that both have.
+    ours: &'static [&'static str],
+    /// Arguments of both before the number of the task.
+    arguments: &'static [&'static str],
+    /// Folders that it makes.
+    made: &'static [&'static str],
+}
+
+const V1: Original = Original {
+    name: "v1",
+    variable: "NNUNET_V1",
+    package: "nnunet==1.7.1",
+    command: "nnUNet_plan_and_preprocess",
+    ours: &["plan_and_preprocess"],
+    arguments: &["-tl", THREADS, "-tf", THREADS, "-t"],
+    made: &["preprocessed", "raw/nnUNet_cropped_data"],
+};
+
+/// With the default number of processes.
+const V2: Original = Original {
+    name: "v2",
+    variable: "NNUNET_V2",
+    package: "nnunetv2==2.8.1",
+    command: "nnUNetv2_plan_and_preprocess",
+    ours: &["v2", "plan_and_preprocess"],
+    arguments: &["-d"],
+    made: &["preprocessed"],
+};
+
+fn compare(title: &str, world: &World, task: &str, original: &Original, python: &Path) {
+    let raw = world.path(&format!("raw/nnUNet_raw_data/{task}"));
+    let nnunet = programs().join("nnunet");
+    if original.name == "v2" {
+        let name = task.replace("Task", "Dataset");
+        let mut convert = Command::new(&nnunet);
+        convert.args(["v2", "convert_old_nnUNet_dataset"]).arg(raw).arg(name);
+        measure(&mut convert, world);
+    }
+    let arguments: Vec<&str> = original.arguments.iter().copied().chain([&task[4..7]]).collect();
+    let theirs = measure(Command::new(python.join(original.command)).args(&arguments), world);
+    for folder in original.made {
         std::fs::remove_dir_all(world.path(folder)).unwrap();
         std::fs::create_dir(world.path(folder)).unwrap();
     }
-    let command = &mut Command::new(programs().join("nnunet"));
-    let ours = measure(command.arg("plan_and_preprocess").args(arguments), world);
+    let ours = measure(Command::new(&nnunet).args(original.ours).args(&arguments), world);
     println!(
         "| {title} | {:.1} s | {:.1} s | {:.1} | {:.0} MB | {:.0} MB | {:.2} |",
-        v1.seconds,
+        theirs.seconds,
         ours.seconds,
-        v1.seconds / ours.seconds,
-        v1.megabytes,
+        theirs.seconds / ours.seconds,
+        theirs.megabytes,
         ours.megabytes,
-        ours.megabytes / v1.megabytes
+        ours.megabytes / theirs.megabytes
     );
 }
 
@@ -69,8 +124,10 @@ fn measure(command: &mut Command, world: &World) -> Cost {
     cost::measure(
         command
             .env("nnUNet_raw_data_base", world.path("raw"))
+            .env("nnUNet_raw", world.path("raw"))
             .env("nnUNet_preprocessed", world.path("preprocessed"))
-            .env("RESULTS_FOLDER", world.path("results")),
+            .env("RESULTS_FOLDER", world.path("results"))
+            .env("nnUNet_results", world.path("results")),
     )
 }
 

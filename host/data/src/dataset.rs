@@ -89,6 +89,7 @@ impl Dataset {
             training,
             test: file
                 .get("test")
+                .filter(|list| **list != Json::Null)
                 .map_or(Ok(Vec::new()), |list| cases(list, &ending))
                 .with_context(|| format!("{}: `test`", path.display()))?,
             ending,
@@ -175,12 +176,23 @@ impl Dataset {
 
 /// `{"0": "x", "1": "y"}` in the order of the file.
 fn numbered(json: &Json) -> Result<Vec<(i64, String)>> {
+    if let Json::Array(names) = json {
+        let named = names.iter().enumerate().map(|(number, name)| (number.to_string(), name.clone()));
+        return numbered(&Json::Object(named.collect()));
+    }
     let Json::Object(entries) = json else { bail!("not an object") };
     entries
         .iter()
         .map(|(key, value)| {
             let number = key.parse().with_context(|| format!("`{key}` is not a number"))?;
-            Ok((number, value.as_str().with_context(|| format!("`{key}` is not text"))?.to_owned()))
+            let name = match value {
+                Json::Str(name) => name.clone(),
+                // Names are for people; v1 does not read those of labels.
+                Json::Null => String::new(),
+                Json::Int(name) => name.to_string(),
+                _ => bail!("`{key}` is not text"),
+            };
+            Ok((number, name))
         })
         .collect()
 }
@@ -215,4 +227,19 @@ fn label_names(json: &Json, cases: &[String], ending: &str) -> BTreeMap<String, 
 fn is_channel_of(listed: &str, label: &str) -> bool {
     let channel = listed.strip_prefix(label).and_then(|rest| rest.strip_prefix('_'));
     channel.is_some_and(|channel| channel.len() == 4 && channel.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_as_people_write_them() {
+        let read = |text: &str| numbered(&json::parse(text).unwrap());
+        let named = |names: [&str; 2]| vec![(0, names[0].to_owned()), (1, names[1].to_owned())];
+        assert_eq!(read(r#"{"0": "T1", "1": "T2"}"#).unwrap(), named(["T1", "T2"]));
+        assert_eq!(read(r#"["T1", "T2"]"#).unwrap(), named(["T1", "T2"]));
+        assert_eq!(read(r#"{"0": null, "1": 7}"#).unwrap(), named(["", "7"]));
+        assert!(read(r#"{"a": "T1"}"#).is_err() && read(r#"{"0": [1]}"#).is_err());
+    }
 }

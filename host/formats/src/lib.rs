@@ -4,7 +4,9 @@
 //! written to a temporary name and renamed.
 
 pub mod atomic;
+pub mod b2nd;
 mod compressed;
+mod elements;
 mod error;
 mod geometry;
 pub mod input;

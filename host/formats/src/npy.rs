@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
-use ndarray::{ArrayView3, ArrayView4, ArrayViewMut4};
+use ndarray::{Array4, ArrayView3, ArrayView4, ArrayViewMut4};
 
 use crate::pickle::{DType, MAX_AXES};
 use crate::{Error, Result, atomic};
@@ -119,6 +119,36 @@ pub fn save_u8(path: &Path, array: ArrayView3<'_, u8>) -> Result<()> {
     })
 }
 
+/// Writes integers of (c, z, y, x) in 16 bits.
+///
+/// # Errors
+/// Returns an I/O error if the file cannot be written.
+pub fn save_i16(path: &Path, array: ArrayView4<'_, f32>) -> Result<()> {
+    atomic::write(path, |out| {
+        out.write_all(&header_bytes(DType::I16, array.shape()))?;
+        let bytes: Vec<u8> = array.iter().flat_map(|value| (*value as i16).to_le_bytes()).collect();
+        out.write_all(&bytes)
+    })
+}
+
+/// Reads an array of four axes as float32.
+///
+/// # Errors
+/// Returns an error if the file is not a complete C-order array of numbers with four axes.
+pub fn load_f32(path: &Path) -> Result<Array4<f32>> {
+    let bytes = crate::input::read(path)?;
+    let invalid = |message: String| Error::invalid(path, message);
+    let header = parse_header(&bytes).map_err(invalid)?;
+    let complete = header.bytes().is_some_and(|len| len == (bytes.len() - header.len) as u64);
+    let shape: Option<[usize; 4]> = header.shape.as_slice().try_into().ok();
+    let Some(shape) = shape.filter(|shape| complete && !header.fortran_order && !shape.contains(&0)) else {
+        return Err(invalid("not a complete C-order array of four axes".to_owned()));
+    };
+    let values = crate::elements::to_f32(header.dtype, &bytes[header.len..]);
+    let values = values.ok_or_else(|| invalid("the array is not numeric".to_owned()))?;
+    Array4::from_shape_vec(shape, values).map_err(|error| Error::invalid(path, error))
+}
+
 /// Writes numbers in little endian through a small buffer.
 pub(crate) fn write_f32(out: &mut dyn Write, values: impl Iterator<Item = f32>) -> std::io::Result<()> {
     let mut buffer = Vec::with_capacity(1 << 16);
@@ -214,8 +244,6 @@ impl MappedVolume {
 
 #[cfg(test)]
 mod tests {
-    use ndarray::Array4;
-
     use super::*;
 
     #[test]

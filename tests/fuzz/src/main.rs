@@ -1,7 +1,7 @@
 //! Reads damaged files for as long as one likes: no reader may panic, or take more memory than the file justifies.
 //!
 //! ```sh
-//! cargo run --release -p nnunet-fuzz -- nifti 10      # minutes; mha, nrrd, tif, png, bmp, npz, pickle, ...
+//! cargo run --release -p nnunet-fuzz -- nifti 10      # minutes; mha, nrrd, tif, png, bmp, npz, b2nd, pickle, ...
 //! ```
 //!
 //! Files are made by the program's own writers, and taken from `tests/golden` and `tests/stored`; then bytes are
@@ -44,7 +44,7 @@ fn main() {
     let folder = tempfile::tempdir().unwrap();
     let Some(target) = target(name, folder.path()) else {
         eprintln!(
-            "usage: fuzz nifti|mha|nrrd|tif|png|bmp|npz|pickle|dataset|checkpoint|zip [MINUTES] [SEED]"
+            "usage: fuzz nifti|mha|nrrd|tif|png|bmp|npz|b2nd|pickle|dataset|checkpoint|zip [MINUTES] [SEED]"
         );
         std::process::exit(2);
     };

@@ -9,7 +9,7 @@ use nnunet_data::{exchange, records};
 use nnunet_formats::nifti::{self, Geometry};
 use nnunet_formats::pickle::{self, Value};
 use nnunet_formats::torch_zip::{self, Checkpoint, TensorData};
-use nnunet_formats::{meta_image, npz, nrrd, picture, tiff};
+use nnunet_formats::{b2nd, meta_image, npz, nrrd, picture, tiff};
 use nnunet_test_support::{files, golden};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
@@ -22,6 +22,9 @@ const PER_COMPRESSED_BYTE: usize = 1032 * 6;
 const PER_PICTURE_BYTE: usize = 4096 * 6;
 /// The crate `tiff` reads the tags of the first page before one can tell it a limit.
 const TIFF_TAGS: usize = 256 << 20;
+/// The index of a Blosc2 file may be a run of one offset; a box of it is read with blocks of 64 MB at most.
+const PER_BLOSC_BYTE: usize = 4096 * 2;
+const BLOSC_BLOCKS: usize = 6 << 26;
 /// What copies of shared objects may take in any pickle.
 const PICKLE_COPIES: usize = 128 << 20;
 /// Larger files make rounds slow.
@@ -45,6 +48,7 @@ pub(crate) fn target(name: &str, folder: &Path) -> Option<Target> {
     let (ending, per_byte, read): (_, _, fn(&Path)) = match name {
         "nifti" => ("nii.gz", PER_COMPRESSED_BYTE, |path| drop(nifti::read(path))),
         "npz" => ("npz", PER_COMPRESSED_BYTE, |path| drop(npz::load_case(path))),
+        "b2nd" => ("b2nd", PER_BLOSC_BYTE, crop),
         "mha" => ("mha", PER_COMPRESSED_BYTE, |path| drop(meta_image::read(path))),
         "nrrd" => ("nrrd", PER_COMPRESSED_BYTE, |path| drop(nrrd::read(path))),
         "tif" => ("tif", PER_PICTURE_BYTE, |path| drop(tiff::read(path))),
@@ -69,10 +73,19 @@ pub(crate) fn target(name: &str, folder: &Path) -> Option<Target> {
     seeds.retain(|bytes| bytes.len() <= LARGEST_SEED_FILE);
     let base = match name {
         "tif" => BASE + TIFF_TAGS,
+        "b2nd" => BASE + BLOSC_BLOCKS,
         "pickle" | "checkpoint" => BASE + PICKLE_COPIES,
         _ => BASE,
     };
     Some(Target { ending, seeds, read, per_byte, base })
+}
+
+/// Reads the first voxels of an array of Blosc2.
+fn crop(path: &Path) {
+    let Ok(file) = b2nd::CompressedArray::open(path) else { return };
+    let [c, z, y, x] = file.shape().map(|len| len.min(12));
+    let mut out = Array4::zeros((c, z, y, x));
+    drop(file.crop(0..c, [0..z, 0..y, 0..x], out.view_mut()));
 }
 
 /// Nothing may appear outside of the folder that is unpacked to.
@@ -116,6 +129,11 @@ fn made(name: &str, folder: &Path) -> Vec<Vec<u8>> {
             vec![std::fs::read(path("model")).unwrap()]
         }
         "zip" => vec![small_archive()],
+        "b2nd" => {
+            let data = Array4::from_shape_fn((2, 5, 6, 7), |(c, z, y, x)| (c + z * y + x) as f32);
+            b2nd::save(&path("b2nd"), data.view(), b2nd::Element::F32, [1, 4, 6, 7], [1, 2, 3, 7]).unwrap();
+            vec![std::fs::read(path("b2nd")).unwrap()]
+        }
         "mha" | "nrrd" | "tif" | "png" | "bmp" => Vec::new(),
         _ => vec![
             br#"{"modality":{"0":"CT"},"labels":{"0":"background","1":"organ"},"training":[{"image":"./imagesTr/a.nii.gz","label":"./labelsTr/a.nii.gz"}],"test":["./imagesTs/b.nii.gz"]}"#.to_vec(),
@@ -163,6 +181,7 @@ fn found(name: &str) -> Vec<PathBuf> {
             found.retain(|path| !path.ends_with("zipbomb_model.zip"));
             found
         }
+        "b2nd" => files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../stored/b2nd"), name),
         "dataset" => all("synthetic/ct_aniso/seed1/raw/Task501_SynCtAniso", ".json"),
         "mha" | "nrrd" | "tif" | "png" | "bmp" => {
             files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../stored/formats"), name)

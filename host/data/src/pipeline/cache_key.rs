@@ -55,19 +55,23 @@ pub(crate) struct CaseFiles {
     /// Properties.
     pub pkl: PathBuf,
     key: PathBuf,
+    /// Files without which the case is not complete.
+    arrays: Vec<PathBuf>,
 }
 
 impl CaseFiles {
     pub(crate) fn new(folder: &Path, case: &str) -> Self {
         let with = |ending: &str| folder.join(format!("{case}.{ending}"));
-        Self { npz: with("npz"), pkl: with("pkl"), key: with("key") }
+        Self { npz: with("npz"), pkl: with("pkl"), key: with("key"), arrays: vec![with("npz")] }
     }
 
-    /// With the key in a folder of its own: v2 takes a folder whose files have several endings for broken.
-    pub(crate) fn with_key_apart(folder: &Path, case: &str) -> Result<Self> {
+    /// A case of v2 with arrays in files of these endings. Its key is in a folder of its own: v2 takes a folder whose
+    /// files have several endings for broken.
+    pub(crate) fn with_key_apart(folder: &Path, case: &str, endings: &[&str]) -> Result<Self> {
         let keys = folder.join(KEYS);
         folders::create(&keys)?;
-        Ok(Self { key: keys.join(format!("{case}.key")), ..Self::new(folder, case) })
+        let arrays = endings.iter().map(|ending| folder.join(format!("{case}{ending}"))).collect();
+        Ok(Self { key: keys.join(format!("{case}.key")), arrays, ..Self::new(folder, case) })
     }
 
     /// Whether the case is there and was made from the same.
@@ -81,7 +85,7 @@ impl CaseFiles {
     }
 
     fn exist(&self) -> bool {
-        self.npz.is_file() && self.pkl.is_file()
+        self.pkl.is_file() && self.arrays.iter().all(|path| path.is_file())
     }
 
     fn stored(&self) -> Option<Key> {

@@ -1,8 +1,12 @@
-//! `splits_final.pkl`.
+//! Folds of a cross-validation, and `splits_final.pkl`.
 
 use anyhow::{Context, Result};
 use nnunet_formats::json::Json;
 use nnunet_formats::pickle::Value;
+use nnunet_numerics::kfold;
+
+/// Folds of both versions.
+pub const FOLDS: usize = 5;
 
 /// Training and validation cases of a fold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +15,17 @@ pub struct Split {
     pub train: Vec<String>,
     /// Validation cases, sorted.
     pub val: Vec<String>,
+}
+
+/// The five folds of both versions (scikit-learn's `KFold`, shuffled with seed 12345) of sorted cases.
+#[must_use]
+pub fn default_splits(cases: &[String]) -> Vec<Split> {
+    let pick = |indices: &[usize], inside: bool| {
+        let chosen = cases.iter().enumerate().filter(|(i, _)| indices.contains(i) == inside);
+        chosen.map(|(_, case)| case.clone()).collect()
+    };
+    let folds = kfold(cases.len(), FOLDS);
+    folds.iter().map(|val| Split { train: pick(val, false), val: pick(val, true) }).collect()
 }
 
 /// v1's list of folds.

@@ -1,6 +1,7 @@
 //! nnU-Net v2 as far as it needs no network: folders, data sets, fingerprints, plans, preprocessed cases, the readers
 //! that plans name, and kept probabilities.
 
+mod blocks;
 pub mod convert;
 mod dataset;
 mod ensemble;
@@ -15,6 +16,8 @@ mod preprocessing;
 mod properties;
 mod raw;
 mod reader;
+mod splits;
+mod store;
 
 use std::path::Path;
 
@@ -35,6 +38,8 @@ pub use preprocessing::{Job, copy_reference_labels, preprocess};
 pub use properties::properties_to_pickle;
 pub use raw::{CaseFiles, RawDataset};
 pub use reader::Reader;
+pub use splits::prepare_splits;
+pub use store::{Store, load_case, stored_cases};
 
 /// Whether a folder is a model of v2, or has its predictions: `plans.json` with configurations, and `dataset.json`.
 #[must_use]
@@ -46,14 +51,14 @@ pub fn is_v2(folder: &Path) -> bool {
     folder.join("dataset.json").is_file() && has_configurations() == Some(true)
 }
 
-/// Whether a folder has a raw data set of v2: `dataset.json` with `channel_names`, or with numbers behind the names of
-/// labels.
+/// Whether a folder has a raw data set of v2: `dataset.json` with `channel_names`, or with names of labels as keys, where
+/// v1 has their numbers.
 #[must_use]
 pub fn is_dataset(folder: &Path) -> bool {
     let Ok(Value::Object(found)) = load(&folder.join("dataset.json")) else { return false };
     let labels = found.get("labels").and_then(Value::as_object);
     found.contains_key("channel_names")
-        || labels.is_some_and(|labels| labels.values().any(|value| !value.is_string()))
+        || labels.is_some_and(|labels| labels.keys().any(|key| key.trim().parse::<i64>().is_err()))
 }
 
 /// Reads a JSON file.

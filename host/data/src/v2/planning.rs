@@ -1,20 +1,18 @@
 //! Plans of a data set of v2, written as Python writes them.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use nnunet_formats::json;
 use nnunet_planning::Resolved;
 use nnunet_planning::v2::{DataSet, Fingerprint, make_plans};
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::splits::{SPLITS, take_splits};
 use super::{DatasetFolders, RawDataset, fingerprint, load};
 use crate::folders::{self, copy_file};
 
 const DESCRIPTION: &str = "dataset.json";
-const SPLITS: &str = "splits_final.json";
 
 /// Plans a data set; returns the plans file. Configurations of an older file of that name which the planner does not
 /// make are kept.
@@ -56,29 +54,6 @@ fn old_configurations(path: &Path) -> Result<Map<String, Value>> {
     Ok(old.get("configurations").and_then(Value::as_object).cloned().unwrap_or_default())
 }
 
-#[derive(Deserialize)]
-struct Split {
-    train: BTreeSet<String>,
-    val: BTreeSet<String>,
-}
-
-/// Takes the split that lies with the raw data. One that is there already must begin with the same folds.
-fn take_splits(from: &Path, to: &Path) -> Result<()> {
-    if !from.is_file() {
-        return Ok(());
-    }
-    if !to.is_file() {
-        return copy_file(from, to);
-    }
-    let (wanted, found): (Vec<Split>, Vec<Split>) = (load(from)?, load(to)?);
-    let same = |(fold, split): (usize, &Split)| {
-        found.get(fold).is_some_and(|other| other.train == split.train && other.val == split.val)
-    };
-    let all = wanted.iter().enumerate().all(same);
-    ensure!(all, "{} differs from {}; remove one of them", to.display(), from.display());
-    Ok(())
-}
-
 /// Takes the plans of another data set for this one, under another name if one is given; returns the plans file.
 ///
 /// # Errors
@@ -111,23 +86,4 @@ pub fn move_plans(
     let path = to.preprocessed.join(format!("{new_name}.json"));
     json::save_in_order(&path, &Value::Object(plans).into())?;
     Ok(path)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_split_is_taken_once_and_then_compared() {
-        let folder = tempfile::tempdir().unwrap();
-        let (from, to) = (folder.path().join("from.json"), folder.path().join("to.json"));
-        take_splits(&from, &to).unwrap();
-        assert!(!to.exists());
-        std::fs::write(&from, r#"[{"train":["a","b"],"val":["c"]}]"#).unwrap();
-        take_splits(&from, &to).unwrap();
-        std::fs::write(&to, r#"[{"train":["b","a"],"val":["c"]},{"train":["c"],"val":["a"]}]"#).unwrap();
-        take_splits(&from, &to).unwrap();
-        std::fs::write(&to, r#"[{"train":["a"],"val":["c"]}]"#).unwrap();
-        assert!(take_splits(&from, &to).unwrap_err().to_string().contains("differs"));
-    }
 }

@@ -42,6 +42,9 @@ pub struct DataConfiguration {
     pub preprocessor_name: String,
     /// Two or three axes; slices keep their distance.
     pub spacing: Vec<f64>,
+    /// Two or three axes of the network's patches, by which stored arrays are cut into blocks.
+    #[serde(default = "default_patch")]
+    pub patch_size: Vec<usize>,
     /// Normalization by channel.
     pub normalization_schemes: Vec<String>,
     /// By channel: only inside the nonzero mask.
@@ -57,6 +60,10 @@ pub struct DataConfiguration {
 
 fn default_preprocessor() -> String {
     "DefaultPreprocessor".to_owned()
+}
+
+fn default_patch() -> Vec<usize> {
+    vec![128; 3]
 }
 
 /// Foreground intensities of a channel.
@@ -127,6 +134,9 @@ impl PlansFile {
         let place = || self.place(name);
         let found: DataConfiguration = self.configuration_as(name)?;
         ensure!((2..=3).contains(&found.spacing.len()), "{}: spacing needs 2 or 3 numbers", place());
+        let patch = &found.patch_size;
+        let is_patch = (2..=3).contains(&patch.len()) && !patch.contains(&0);
+        ensure!(is_patch, "{}: patch_size needs 2 or 3 numbers from 1 on", place());
         Ok(found)
     }
 

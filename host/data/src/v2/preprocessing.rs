@@ -1,18 +1,17 @@
 //! Raw cases of v2 to network input, for one configuration.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
-use nnunet_formats::npz;
+use anyhow::Result;
 use nnunet_preprocessing::Resolved;
 use nnunet_preprocessing::v2::{Recipe, class_locations, preprocess as preprocess_case};
 
 use super::properties::{add_class_locations, properties_to_pickle};
+use super::store::{Store, remove_other_cases};
 use super::{CaseFiles, DataConfiguration, PlansFile, RawDataset};
 use crate::folders::copy_file;
 use crate::pipeline::Limits;
-use crate::pipeline::cache_key::{CaseFiles as Files, Key, KeyBuilder, remove, sweep};
+use crate::pipeline::cache_key::{CaseFiles as Files, Key, KeyBuilder, sweep};
 use crate::pipeline::parallel::{CaseStep, for_each_case};
 use crate::pipeline::sizes::{f32_bytes, voxels};
 use crate::{folders, images, records};
@@ -30,16 +29,19 @@ pub struct Job<'a> {
     pub preprocessor: &'a Resolved,
     /// Shared libraries the preprocessor comes from; a case is made again when they change.
     pub libraries: &'a [PathBuf],
+    /// How the cases are stored.
+    pub store: Store,
 }
 
-/// Preprocesses all training cases into `folder`. Cases that would come out the same are kept; files of other cases,
-/// and cases that Python stored in another way, are removed, as v2 removes the whole folder.
+/// Preprocesses all training cases into `folder`. Cases that would come out the same are kept, and the files of others
+/// stay until their new ones are complete. Cases that the data set does not have are removed.
 ///
 /// # Errors
 /// Returns an error that lists all cases that cannot be preprocessed.
 pub fn preprocess(job: &Job<'_>, folder: &Path, limits: Limits) -> Result<()> {
+    job.store.check_names(&job.dataset.names())?;
     sweep(folder)?;
-    remove_others(folder, &job.dataset.names())?;
+    remove_other_cases(folder, &job.dataset.names())?;
     let recipe = job.recipe();
     let settings = job.settings_key(&recipe)?;
     for_each_case(&Step { job, recipe, settings, folder }, &job.dataset.names(), limits)?;
@@ -66,8 +68,9 @@ impl CaseStep for Step<'_> {
     }
 
     fn run(&self, case: &str) -> Result<()> {
-        let files = Files::with_key_apart(self.folder, case)?;
-        self.job.run(&self.recipe, self.job.dataset.case(case)?, &files, &self.settings)
+        let files = Files::with_key_apart(self.folder, case, self.job.store.endings())?;
+        let base = self.folder.join(case).display().to_string();
+        self.job.run(&self.recipe, self.job.dataset.case(case)?, (&base, &files), &self.settings)
     }
 }
 
@@ -83,23 +86,6 @@ pub fn copy_reference_labels(dataset: &RawDataset, preprocessed: &Path) -> Resul
         .cases
         .iter()
         .try_for_each(|case| copy_file(&case.label, &folder.join(format!("{}{ending}", case.name))))
-}
-
-/// Endings of a case's files here.
-const OWN: [&str; 4] = ["_seg.npy", ".npy", ".npz", ".pkl"];
-
-fn remove_others(folder: &Path, cases: &[String]) -> Result<()> {
-    let cases: BTreeSet<&str> = cases.iter().map(String::as_str).collect();
-    let is_own = |name: &str| {
-        OWN.iter().any(|ending| name.strip_suffix(ending).is_some_and(|case| cases.contains(case)))
-    };
-    let entries = std::fs::read_dir(folder).with_context(|| folder.display().to_string())?;
-    for entry in entries.flatten().filter(|entry| entry.path().is_file()) {
-        if !is_own(&entry.file_name().to_string_lossy()) {
-            remove(&entry.path())?;
-        }
-    }
-    Ok(())
 }
 
 impl Job<'_> {
@@ -120,6 +106,7 @@ impl Job<'_> {
     /// Everything but the case that its preprocessed form follows from.
     fn settings_key(&self, recipe: &Recipe<'_>) -> Result<String> {
         let relevant = serde_json::json!({
+            "store": self.store.name(),
             "preprocessor": self.configuration.preprocessor_name,
             "settings": recipe.preprocessor.settings,
             "reader": self.plans.reader.name(),
@@ -136,7 +123,13 @@ impl Job<'_> {
         Ok(format!("v2 {relevant}{:?}", libraries.finish()))
     }
 
-    fn run(&self, recipe: &Recipe<'_>, case: &CaseFiles, to: &Files, settings: &str) -> Result<()> {
+    fn run(
+        &self,
+        recipe: &Recipe<'_>,
+        case: &CaseFiles,
+        (base, to): (&str, &Files),
+        settings: &str,
+    ) -> Result<()> {
         let key = key(case, settings)?;
         if to.is_current(&key) {
             return Ok(());
@@ -147,11 +140,7 @@ impl Job<'_> {
         let mut kept = properties_to_pickle(&properties, recipe.transpose_forward, self.plans.reader)?;
         add_class_locations(&mut kept, &locations);
         to.begin(&key)?;
-        // Unpacked copies of an older case would be trained on instead.
-        let base = to.npz.with_extension("").display().to_string();
-        remove(Path::new(&format!("{base}.npy")))?;
-        remove(Path::new(&format!("{base}_seg.npy")))?;
-        npz::save_case_v2(&to.npz, arrays.data.view(), arrays.seg.view())?;
+        self.store.save(base, arrays.data.view(), arrays.seg.view(), &self.configuration.patch_size)?;
         records::save(&to.pkl, &kept)
     }
 

@@ -46,8 +46,9 @@ pub(crate) fn save(path: &Path, engine: &Engine, info: &ModelInfo) -> Result<()>
     if let Some(scaler) = &engine.scaler {
         root.push(("amp_grad_scaler", scaler_state(scaler)));
     }
-    torch_zip::save(path, &Checkpoint { root: Value::dict(root), tensors })?;
-    Ok(pickle::save(&beside(path), &info.to_pickle()?)?)
+    // Whoever finds a checkpoint needs the file beside it, also after a power failure between the two.
+    pickle::save(&beside(path), &info.to_pickle()?)?;
+    Ok(torch_zip::save(path, &Checkpoint { root: Value::dict(root), tensors })?)
 }
 
 fn tensor_data(tensor: &Tensor) -> Result<TensorData> {

@@ -4,12 +4,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use nnunet_cli::report;
-use nnunet_data::records::{self, Split};
+use nnunet_data::records::{self, FOLDS, Split, default_splits};
 use nnunet_formats::json;
-use nnunet_numerics::{kfold, random_split};
-
-/// Folds of v1.
-pub(crate) const FOLDS: usize = 5;
+use nnunet_numerics::random_split;
 
 /// The split of a fold: `all`, an entry of `splits_final.pkl` or else `splits_final.json` (made when both are missing), or a random 80:20 split for numbers
 /// beyond it. `cases` are sorted.
@@ -27,7 +24,7 @@ pub(crate) fn split(preprocessed: &Path, cases: &[String], fold: &str) -> Result
             preprocessed.display(),
             cases.len()
         );
-        records::save_with_twin(&path, &records::splits_to_pickle(&make(cases)))?;
+        records::save_with_twin(&path, &records::splits_to_pickle(&default_splits(cases)))?;
     }
     let splits = if path.is_file() {
         records::load_with_twin(&path, records::splits_from_pickle)?
@@ -50,17 +47,6 @@ pub(crate) fn split(preprocessed: &Path, cases: &[String], fold: &str) -> Result
         ensure!(!cases.is_empty(), "fold {fold} of {path} has no {kind} cases; list some, or use fold all");
     }
     Ok(split)
-}
-
-fn make(cases: &[String]) -> Vec<Split> {
-    let pick = |indices: &[usize], inside: bool| {
-        let chosen = cases.iter().enumerate().filter(|(i, _)| indices.contains(i) == inside);
-        chosen.map(|(_, case)| case.clone()).collect()
-    };
-    kfold(cases.len(), FOLDS)
-        .iter()
-        .map(|val| Split { train: pick(val, false), val: pick(val, true) })
-        .collect()
 }
 
 fn random(cases: &[String], fold: usize) -> Split {

@@ -5,10 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use ndarray::{Array3, Array4, Axis};
-use nnunet_data::folders::case_names;
-use nnunet_data::v2::{CaseFiles, Folders, PlansFile, RawDataset};
+use nnunet_data::v2::{CaseFiles, Folders, PlansFile, RawDataset, load_case, stored_cases};
 use nnunet_data::{failures, folders as data};
-use nnunet_formats::npz;
 use nnunet_pictures::{OVERLAY_INTENSITY, overlay};
 
 use super::effort::default_processes;
@@ -61,7 +59,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         draw_all(args, &raw.cases, |case| &case.name, read, 0)?
     } else {
         let cases = preprocessed(args, &folders.preprocessed()?.join(name))?;
-        let read = |case: &String| Ok(npz::load_case_v2(&cases.0.join(format!("{case}.npz")))?);
+        let read = |case: &String| load_case(&cases.0, case);
         draw_all(args, &cases.1, |case| case, read, args.channel_idx)?
     };
     report::line(&format!("drew {drawn} cases into {}", args.output.display()));
@@ -82,8 +80,8 @@ fn preprocessed(args: &Args, dataset: &Path) -> Result<(PathBuf, Vec<String>)> {
         args.configuration.as_deref().or_else(known).context("name a configuration with -c")?;
     let folder = dataset.join(plans.configuration(configuration)?.data_identifier);
     let hint = "preprocess this configuration first, or draw the raw images with --use_raw";
-    let names = if folder.is_dir() { case_names(&folder)? } else { Vec::new() };
-    ensure!(!names.is_empty(), "{} has no npz files; {hint}", folder.display());
+    let names = if folder.is_dir() { stored_cases(&folder)? } else { Vec::new() };
+    ensure!(!names.is_empty(), "{} has no preprocessed cases; {hint}", folder.display());
     Ok((folder, names))
 }
 

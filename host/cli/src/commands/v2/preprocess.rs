@@ -2,7 +2,9 @@
 
 use anyhow::{Context, Result, ensure};
 use nnunet_data::components;
-use nnunet_data::v2::{Folders, Job, PlansFile, RawDataset, copy_reference_labels, preprocess};
+use nnunet_data::v2::{
+    Folders, Job, PlansFile, RawDataset, Store, copy_reference_labels, prepare_splits, preprocess,
+};
 use nnunet_engine::session::Session;
 
 use super::effort::{Effort, for_each};
@@ -34,6 +36,14 @@ pub(super) struct Configurations {
     /// Cases at a time: one number, or one for each configuration; by default 8 for 2d and 3d_lowres, 4 for others.
     #[arg(long = "np", num_args = 1.., value_name = "N")]
     processes: Vec<usize>,
+    /// Files of the cases: b2nd is v2's own, npz is read by all versions of v2, npy is npz with unpacked arrays beside it.
+    #[arg(long, default_value = "b2nd", value_name = "b2nd|npz|npy", value_parser = store)]
+    store: Store,
+}
+
+fn store(name: &str) -> Result<Store, String> {
+    let found = Store::ALL.iter().find(|(known, _)| *known == name);
+    found.map(|(_, store)| *store).ok_or_else(|| "it is b2nd, npz or npy".to_owned())
 }
 
 impl Configurations {
@@ -71,6 +81,7 @@ pub(super) fn preprocess_one(
     effort: &Effort,
     session: &Session,
 ) -> Result<()> {
+    let store = chosen.store;
     let chosen = chosen.with_processes()?;
     let places = folders.dataset(dataset)?;
     let raw = RawDataset::load(&places.raw)?;
@@ -97,10 +108,13 @@ pub(super) fn preprocess_one(
             configuration: &configuration,
             preprocessor: &preprocessor,
             libraries: &libraries,
+            store,
         };
         let folder = places.preprocessed.join(&configuration.data_identifier);
         report::line(&format!("preprocessing {} for {name} into {}", places.name, folder.display()));
         preprocess(&job, &folder, effort.limits(processes))?;
     }
+    let results = folders.results().ok().map(|results| results.join(&places.name));
+    prepare_splits(&places.preprocessed, &raw.names(), results.as_deref())?;
     copy_reference_labels(&raw, &places.preprocessed)
 }
