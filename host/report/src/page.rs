@@ -9,10 +9,10 @@ use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment};
 use serde::Serialize;
 
-use crate::Sources;
 use crate::folder::Section;
 use crate::settings::{self, STAGES};
 use crate::slices::{self, Overlay};
+use crate::sources::Sources;
 use crate::tables::{self, Case, Table};
 
 /// Everything on the page.

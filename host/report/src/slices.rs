@@ -10,7 +10,7 @@ use nnunet_data::images;
 use nnunet_pictures::{Gray, labels_over};
 use serde::Serialize;
 
-use crate::Sources;
+use crate::sources::Sources;
 use crate::tables::Case;
 
 /// Most slices of a case.
