@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use crate::{Outcome, World, programs};
 
-const SOURCES: [&str; 4] = ["counts.h", "memory.h", "device.cpp", "operators.cpp"];
+const SOURCES: [&str; 6] = ["counts.h", "graph.h", "memory.h", "device.cpp", "graph.cpp", "operators.cpp"];
 
 /// What the device counted in one run of the program.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub struct Counts {
     pub uploads: u64,
     /// Of these, from pinned memory.
     pub pinned_uploads: u64,
+    /// Copies to the device on another stream than the kernels'.
+    pub early_uploads: u64,
     /// Reads that wait for the device.
     pub waits: u64,
     /// Bytes copied from the device.
@@ -73,6 +75,7 @@ fn counts(line: &str) -> Counts {
         kernels: number(after("kernels")),
         uploads: number(after("uploads")),
         pinned_uploads: number(after("pinned_uploads")),
+        early_uploads: number(after("early_uploads")),
         waits: number(after("waits")),
         downloaded_bytes: number(after("downloaded_bytes")),
         peak_bytes: list.split(", ").map(number).collect(),

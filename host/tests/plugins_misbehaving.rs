@@ -63,6 +63,21 @@ fn a_tensor_on_another_device_is_refused() {
     assert!(outcome.text.contains(&message), "{}", outcome.text);
 }
 
+/// On the device of the tests, which refuses what a GPU refuses.
+#[test]
+fn a_plugin_that_mixes_devices_is_named() {
+    let world = World::with_phantoms();
+    let gpus = |fault| [("NNUNET_MISBEHAVE", fault), ("REHEARSAL_GPUS", "2")];
+    let run =
+        |fault, device: &str| world.run_beside_gpu(&format!("{} --device {device}", line()), &gpus(fault));
+    assert_eq!(run("mixed_devices", "cpu").code, 0);
+    let mixed = run("mixed_devices", "cuda:1");
+    let message = format!("{LOSS}libtorch: Expected all tensors to be on the same device");
+    assert!(mixed.code == 1 && mixed.text.contains(&message), "{}", mixed.text);
+    let other = run("device", "cuda:1");
+    assert!(other.code == 1 && other.text.contains(LOSS), "{}", other.text);
+}
+
 #[test]
 fn what_does_no_harm_is_borne() {
     let world = World::with_phantoms();

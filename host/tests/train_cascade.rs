@@ -103,6 +103,36 @@ fn a_cascade_from_planning_to_prediction() {
     assert!(nothing.text.contains("there is no folder nowhere"), "{}", nothing.text);
 }
 
+/// Both stages on the CUDA device of the tests, which computes on the CPU.
+#[test]
+fn a_cascade_on_a_gpu_gives_what_the_cpu_gives() {
+    let world = planned();
+    let mut previous = Vec::new();
+    for device in ["cpu", "cuda"] {
+        for fold in 0..5 {
+            let low = format!(
+                "train 3d_lowres Low 900 {fold} -p nnUNetPlansTiny --fp32 --disable_validation_inference --device {device}"
+            );
+            world.succeed_on_gpu(&low, &[]);
+        }
+        world.succeed_on_gpu(&format!("{TRAIN_HIGH} --fp32 --device {device}"), &[]);
+        let images = "raw/nnUNet_raw_data/Task900_Phantom/imagesTs";
+        world.succeed_on_gpu(
+            &format!(
+                "predict -i {images} -t 900 -m 3d_cascade_fullres -tr Low -ctr High -p nnUNetPlansTiny --disable_tta \
+                 -f 0 --precision fp32 -o {device} --device {device}"
+            ),
+            &[],
+        );
+        previous.push(nnunet_tests::contents(&world.path(&format!("{LOW}/pred_next_stage"))));
+    }
+    assert!(previous[0] == previous[1], "the first stage leaves other labels");
+    for file in ["phantom_005.nii.gz", "3d_lowres_predictions/phantom_005.nii.gz"] {
+        let [cpu, gpu] = ["cpu", "cuda"].map(|device| std::fs::read(world.path(device).join(file)).unwrap());
+        assert!(cpu == gpu, "{file} differs");
+    }
+}
+
 /// Shape of the first convolution's weight.
 fn first_layer(checkpoint: &torch_zip::Checkpoint) -> Vec<usize> {
     let state = checkpoint.root.get("state_dict").unwrap();

@@ -17,3 +17,10 @@ if "$programs/nnunet" doctor --device cuda >/dev/null; then
     echo "FAILED: doctor --device cuda must fail without a driver" >&2
     exit 1
 fi
+# The functions of CUDA graphs, which the program looks up by name.
+graphs=$here/../../plugins/torch-ops/src/graph.cpp
+names=$(grep -oE '_ZN2at4cuda9CUDAGraph\w+' "$graphs")
+for name in $names; do
+    grep -qaF "$name" "$libtorch/lib/libtorch_cuda.so" || { echo "FAILED: libtorch_cuda has no $name" >&2; exit 1; }
+done
+echo "libtorch_cuda has the $(wc -w <<<"$names") functions of CUDA graphs"

@@ -17,7 +17,7 @@ inline int devices() {
 }
 
 struct Counts {
-  std::atomic<long> kernels{0}, uploads{0}, pinned_uploads{0}, waits{0}, downloaded_bytes{0};
+  std::atomic<long> kernels{0}, uploads{0}, pinned_uploads{0}, early_uploads{0}, waits{0}, downloaded_bytes{0};
   std::atomic<size_t> used[MOST_DEVICES] = {}, peak[MOST_DEVICES] = {};
 
   ~Counts() {
@@ -25,9 +25,10 @@ struct Counts {
     FILE* file = path ? std::fopen(path, "a") : nullptr;
     if (!file) return;
     std::fprintf(file,
-                 "{\"kernels\": %ld, \"uploads\": %ld, \"pinned_uploads\": %ld, \"waits\": %ld, "
+                 "{\"kernels\": %ld, \"uploads\": %ld, \"pinned_uploads\": %ld, \"early_uploads\": %ld, \"waits\": %ld, "
                  "\"downloaded_bytes\": %ld, \"peak_bytes\": [",
-                 kernels.load(), uploads.load(), pinned_uploads.load(), waits.load(), downloaded_bytes.load());
+                 kernels.load(), uploads.load(), pinned_uploads.load(), early_uploads.load(), waits.load(),
+                 downloaded_bytes.load());
     for (int i = 0; i < devices(); i++) std::fprintf(file, "%s%zu", i ? ", " : "", peak[i].load());
     std::fprintf(file, "]}\n");
     std::fclose(file);

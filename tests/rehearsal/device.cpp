@@ -7,8 +7,6 @@
 namespace {
 using namespace rehearsal;
 
-thread_local c10::StreamId stream = 0;
-
 void* this_event() {
   static char event;
   return &event;
@@ -46,7 +44,9 @@ struct Guard final : c10::impl::DeviceGuardImplInterface {
     // Not null: an event that has been recorded.
     *event = this_event();
   }
-  void block(void*, const c10::Stream&) const override {}
+  void block(void*, const c10::Stream& waiting) const override {
+    if (waiting.id() == 0) pending().done();
+  }
   bool queryEvent(void*) const override { return true; }
   void destroyEvent(void*, const c10::DeviceIndex) const noexcept override {}
   bool queryStream(const c10::Stream&) const override { return true; }

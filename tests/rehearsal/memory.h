@@ -12,6 +12,35 @@
 namespace rehearsal {
 
 inline thread_local c10::DeviceIndex current = 0;
+inline thread_local c10::StreamId stream = 0;
+
+// Memory whose copy on another stream has not been waited for.
+struct Pending {
+  std::mutex guard;
+  std::set<const void*> blocks;
+
+  void add(const void* memory) {
+    std::lock_guard<std::mutex> lock(guard);
+    blocks.insert(memory);
+  }
+  void forget(const void* memory) {
+    std::lock_guard<std::mutex> lock(guard);
+    blocks.erase(memory);
+  }
+  void done() {
+    std::lock_guard<std::mutex> lock(guard);
+    blocks.clear();
+  }
+  void check(const void* memory, const std::string& name) {
+    std::lock_guard<std::mutex> lock(guard);
+    TORCH_CHECK(!blocks.count(memory), name, " uses a tensor before its copy to the device has been waited for");
+  }
+};
+
+inline Pending& pending() {
+  static auto pending = new Pending;
+  return *pending;
+}
 
 inline size_t limit() {
   const char* bytes = variable("REHEARSAL_BYTES");
@@ -27,6 +56,7 @@ struct Block {
 inline void release(void* context) {
   auto block = static_cast<Block*>(context);
   counts().used[block->device] -= block->bytes;
+  pending().forget(block->memory);
   c10::free_cpu(block->memory);
   delete block;
 }

@@ -4,6 +4,7 @@
 #include <ATen/native/CPUFallback.h>
 #include <c10/core/DeviceGuard.h>
 #include <torch/library.h>
+#include "graph.h"
 #include "memory.h"
 
 namespace {
@@ -36,6 +37,7 @@ at::Tensor empty_strided(Sizes size, Sizes strides, std::optional<at::ScalarType
 }
 
 at::Tensor& copy_(at::Tensor& to, const at::Tensor& from, bool asynchronous) {
+  if (!depth && (to.is_cpu() || from.is_cpu())) refuse_recording("copy_ from or to main memory");
   if (to.is_cpu()) {
     // Into pinned memory nobody waits before an event.
     if (asynchronous && PinnedMemory::instance().holds(to.storage().data())) {
@@ -48,13 +50,21 @@ at::Tensor& copy_(at::Tensor& to, const at::Tensor& from, bool asynchronous) {
     if (!depth) {
       counts().uploads++;
       trace("UPLOAD");
+      if (stream) {
+        counts().early_uploads++;
+        pending().add(to.storage().data());
+      }
       if (PinnedMemory::instance().holds(from.storage().data())) counts().pinned_uploads++;
     }
   } else {
     kernel("aten::copy_");
   }
-  auto place = host(to);
-  place.copy_(host(from));
+  auto place = host(to), values = host(from);
+  if (auto work = depth ? nullptr : recording().load()) {
+    work->push_back([place, values] { place.copy_(values); });
+  } else {
+    place.copy_(values);
+  }
   return to;
 }
 
@@ -71,7 +81,50 @@ at::Tensor copy_from_and_resize(const at::Tensor& from, const at::Tensor& to) {
   return to;
 }
 
+// The program asks for other kernels of the CPU by name, and for another instance norm. The same ones here: then results are
+// those of the CPU to the bit.
+at::Tensor channels_last(const at::Tensor& x) { return x.permute({0, 2, 3, 4, 1}).contiguous().permute({0, 4, 1, 2, 3}); }
+
+at::Tensor instance_norm(const at::Tensor& x, const std::optional<at::Tensor>& weight,
+                         const std::optional<at::Tensor>& bias, const std::optional<at::Tensor>& mean,
+                         const std::optional<at::Tensor>& variance, bool use_input, double momentum, double eps,
+                         bool cudnn) {
+  if (x.dim() != 5) {
+    return at::native::instance_norm(x, weight, bias, mean, variance, use_input, momentum, eps, cudnn);
+  }
+  if (x.scalar_type() == at::kFloat && x.requires_grad()) {
+    return channels_last(at::group_norm(x.contiguous(), x.size(1), weight, bias, eps));
+  }
+  std::vector<at::Tensor> samples;
+  for (auto& sample : x.split(1)) {
+    samples.push_back(at::batch_norm(sample, weight, bias, {}, {}, true, momentum, eps, false));
+  }
+  return at::cat(samples);
+}
+
+at::Tensor convolution(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias,
+                       Sizes stride, Sizes padding, Sizes dilation, bool transposed, Sizes output_padding,
+                       c10::SymInt groups) {
+  kernel("aten::convolution");
+  TORCH_CHECK(x.device() == weight.device(), "Expected all tensors to be on the same device, but aten::convolution got ",
+              x.device(), " and ", weight.device());
+  pending().check(x.storage().data(), "aten::convolution");
+  Inside inside;
+  auto there = bias ? std::optional<at::Tensor>(host(*bias)) : std::nullopt;
+  bool by_name = !transposed && x.scalar_type() == at::kFloat && !x.requires_grad() && !weight.requires_grad();
+  auto compute = [=, x = host(x), weight = host(weight), stride = stride.vec(), padding = padding.vec(),
+                  dilation = dilation.vec(), output_padding = output_padding.vec()] {
+    return by_name ? at::mkldnn_convolution_symint(x, weight, there, padding, stride, dilation, groups)
+                   : at::convolution_symint(x, weight, there, stride, padding, dilation, transposed, output_padding,
+                                            groups);
+  };
+  auto y = compute().to(x.device());
+  if (auto work = recording().load()) work->push_back([=] { host(y).copy_(compute()); });
+  return y;
+}
+
 at::Scalar local_scalar(const at::Tensor& tensor) {
+  refuse_recording("aten::item");
   wait("aten::item");
   return host(tensor).item();
 }
@@ -125,6 +178,7 @@ void refuse_mixed_devices(const c10::OperatorHandle& op, torch::jit::Stack* stac
   auto look = [&](const at::Tensor& tensor) {
     if (!tensor.defined() || (tensor.is_cpu() && tensor.dim() == 0)) return;
     if (!seen) seen = tensor.device();
+    if (tensor.has_storage()) pending().check(tensor.storage().data(), name);
     TORCH_CHECK(*seen == tensor.device() || may_mix(name), "Expected all tensors to be on the same device, but ", name,
                 " got ", *seen, " and ", tensor.device());
   };
@@ -136,11 +190,48 @@ void refuse_mixed_devices(const c10::OperatorHandle& op, torch::jit::Stack* stac
   }
 }
 
+std::vector<at::Tensor> tensors_of(const c10::IValue& value) {
+  if (value.isTensor()) return {value.toTensor()};
+  return value.isTensorList() ? value.toTensorVector() : std::vector<at::Tensor>();
+}
+
+// Runs an operator for the shapes of its results, undoes what it has changed, and records it. The results get their values when
+// it is done.
+void record(const c10::OperatorHandle& op, torch::jit::Stack* stack, Recording& work) {
+  const auto& schema = op.schema();
+  auto last = torch::jit::last(*stack, schema.arguments().size());
+  torch::jit::Stack inputs(last.begin(), last.end());
+  Unchanged unchanged;
+  for (size_t i = 0; i < inputs.size(); i++) {
+    auto alias = schema.arguments()[i].alias_info();
+    if (!alias || !alias->isWrite()) continue;
+    for (auto& tensor : tensors_of(inputs[i])) unchanged.keep(host(tensor));
+  }
+  at::native::cpu_fallback(op, stack);
+  unchanged.restore();
+  auto results = torch::jit::last(*stack, schema.returns().size());
+  torch::jit::Stack outputs(results.begin(), results.end());
+  work.push_back([op, inputs, outputs] {
+    auto again = inputs;
+    at::native::cpu_fallback(op, &again);
+    for (size_t i = 0; i < outputs.size(); i++) {
+      // A result that is an argument has been changed in place.
+      if (op.schema().returns()[i].alias_info()) continue;
+      auto ours = tensors_of(outputs[i]), theirs = tensors_of(again[i]);
+      for (size_t k = 0; k < ours.size(); k++) host(ours[k]).copy_(host(theirs[k]));
+    }
+  });
+}
+
 void on_the_cpu(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
   kernel(op.schema().name());
   refuse_mixed_devices(op, stack);
   Inside inside;
-  at::native::cpu_fallback(op, stack);
+  if (auto work = recording().load()) {
+    record(op, stack, *work);
+  } else {
+    at::native::cpu_fallback(op, stack);
+  }
 }
 }  // namespace
 
@@ -166,7 +257,13 @@ TORCH_LIBRARY_IMPL(aten, CUDA, m) {
     m.impl(name, torch::CppFunction::makeFromBoxedFunction<&on_the_cpu>());
   }
   // These choose a backend by the device of their input; the CPU's is meant.
-  for (auto name : {"convolution", "convolution_backward", "convolution_overrideable"}) {
+  m.impl("convolution", convolution);
+  // Without an entry it would be made of other operators than on the CPU.
+  m.impl("native_group_norm", torch::CppFunction::makeFromBoxedFunction<&on_the_cpu>());
+  for (auto name : {"convolution_backward", "convolution_overrideable"}) {
     m.impl(name, torch::CppFunction::makeFromBoxedFunction<&on_the_cpu>());
   }
+  m.impl("record_stream", [](at::Tensor&, at::Stream) {});
 }
+
+TORCH_LIBRARY_IMPL(aten, AutogradCUDA, m) { m.impl("instance_norm", instance_norm); }

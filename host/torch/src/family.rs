@@ -13,7 +13,7 @@ use nnunet_formats::Geometry;
 use nnunet_formats::pickle::Value;
 use nnunet_inference::{SegmentationHeads, SlidingWindow};
 use nnunet_plugin_api::Network;
-use nnunet_plugin_api::tch::Device;
+use nnunet_plugin_api::tch::{Device, Tensor};
 use nnunet_plugin_api::vocabulary::{CaseProperties, Precision};
 
 use crate::case::{Case, FileNaming, PreparedCase, ProbabilityFormat, ResampledData};
@@ -108,6 +108,14 @@ pub(crate) trait CaseExport: Sync {
     /// Changes scores, (classes, z, y, x), on the grid of the cropped case before they become labels; `resampled` is
     /// false where that grid is the network's.
     fn finish_scores(&self, _scores: &mut Array4<f32>, _resampled: bool) {}
+
+    /// As [`CaseExport::finish_scores`], for scores on a GPU of which only labels are taken.
+    ///
+    /// # Errors
+    /// Returns an error of libtorch.
+    fn finish_score_tensor(&self, scores: Tensor, _resampled: bool) -> nnunet_plugin_api::Result<Tensor> {
+        Ok(scores)
+    }
 
     /// The properties written beside probabilities.
     ///

@@ -11,6 +11,7 @@
 
 mod affine;
 mod axis;
+mod axis_pass;
 mod components;
 mod distance;
 mod fill_holes;
@@ -29,6 +30,7 @@ mod spline;
 pub mod stats;
 
 pub use affine::{Affine, Displacement, sample_affine, sample_affine_labels};
+pub use axis_pass::{AxisPass, PassRule};
 pub use components::{Components, connected_components, connected_components_26};
 pub use distance::distance_to;
 pub use fill_holes::fill_holes;

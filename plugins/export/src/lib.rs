@@ -3,8 +3,12 @@
 
 mod activations;
 mod labels;
+mod progress;
 mod resampler;
+mod slab_resampler;
 
 pub use activations::{sigmoid, softmax};
 pub use labels::{Label, SegmentationHeads, labels_of, labels_to_cropped_grid, paste, regions_of};
-pub use resampler::{ExportResampler, Slab, SlabResampler};
+pub use progress::SlabProgress;
+pub use resampler::ExportResampler;
+pub use slab_resampler::{Slab, SlabResampler};

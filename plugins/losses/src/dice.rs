@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::counts::foreground;
 use crate::precision::precision;
-use crate::target::{Nonlinearity, ignoring, one_hot, summed_axes};
+use crate::target::{Nonlinearity, class_mask, ignoring, summed_axes};
 
 /// Added to the denominator for numerical stability if everything is empty and `smooth` is 0.
 const EPSILON: f64 = 1e-8;
@@ -97,7 +97,8 @@ pub(crate) fn soft_dice(
     let (p, y, axes) = counted(probabilities, target, mask, config, i64::from(!config.do_bg))?;
     let overlap = sum(&p.f_mul(&y)?, &axes)?;
     // 2 tp + fp + fn = sum of probabilities + sum of the mask.
-    let both = sum(&p, &axes)?.f_add(&sum(&y, &axes)?)?;
+    let size = y.f_sum_dim_intlist(axes.as_slice(), false, precision(&p))?;
+    let both = sum(&p, &axes)?.f_add(&size)?;
     let dice = (overlap * 2.0 + config.smooth) / (both + (config.smooth + EPSILON));
     Ok(dice.f_mean(precision(&dice))?.f_neg()?)
 }
@@ -125,7 +126,8 @@ fn counted(
     first: i64,
 ) -> Result<(Tensor, Tensor, Vec<i64>)> {
     let axes = summed_axes(probabilities, config.batch_dice);
-    let y = one_hot(target, probabilities, first)?;
+    // A mask of bytes: a copy in single precision would take four times the memory until the backward pass.
+    let y = class_mask(target, probabilities, first)?;
     let p = probabilities.f_narrow(1, first, probabilities.size()[1] - first)?;
     Ok(match mask {
         Some(mask) => (p.f_mul(mask)?, y.f_mul(mask)?, axes),

@@ -37,15 +37,20 @@ pub(crate) fn summed_axes(probabilities: &Tensor, batch: bool) -> Vec<i64> {
     if batch { std::iter::once(0).chain(space).collect() } else { space.collect() }
 }
 
-/// A mask of all classes from `first` on at once, in the probabilities' own type. A target of the probabilities' shape
-/// is one already (regions).
+/// [`class_mask`] in the probabilities' own type.
+pub(crate) fn one_hot(target: &Tensor, probabilities: &Tensor, first: i64) -> Result<Tensor> {
+    Ok(class_mask(target, probabilities, first)?.f_to_kind(probabilities.kind())?)
+}
+
+/// A mask of all classes from `first` on at once, one byte for each voxel and class. A target of the probabilities' shape is
+/// one already (regions).
 ///
 /// # Shapes
 /// `target` (batch, 1, space...) int64 or (batch, classes, space...); (batch, classes - first, space...) comes back.
-pub(crate) fn one_hot(target: &Tensor, probabilities: &Tensor, first: i64) -> Result<Tensor> {
+pub(crate) fn class_mask(target: &Tensor, probabilities: &Tensor, first: i64) -> Result<Tensor> {
     let classes = probabilities.size()[1];
     if target.size() == probabilities.size() {
-        return Ok(target.f_narrow(1, first, classes - first)?.f_to_kind(probabilities.kind())?);
+        return Ok(target.f_narrow(1, first, classes - first)?);
     }
     if target.size()[1] != 1 {
         let got = format!("{:?}", target.size());
@@ -55,7 +60,7 @@ pub(crate) fn one_hot(target: &Tensor, probabilities: &Tensor, first: i64) -> Re
     numbers[1] = classes - first;
     let numbers =
         Tensor::f_arange_start(first, classes, (target.kind(), target.device()))?.f_reshape(&numbers)?;
-    Ok(target.f_eq_tensor(&numbers)?.f_to_kind(probabilities.kind())?)
+    Ok(target.f_eq_tensor(&numbers)?)
 }
 
 /// The target with background where the label is the ignored one, and a mask (batch, 1, space...) that is 0 there.

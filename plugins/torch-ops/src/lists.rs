@@ -21,7 +21,6 @@ unsafe extern "C" {
     fn nnunet_add_quotients(tensors: List, a: List, b: List, eps: f64, value: f64) -> *mut c_char;
     fn nnunet_move_towards(tensors: List, others: List, weight: f64) -> *mut c_char;
     fn nnunet_copy(tensors: List, from: List) -> *mut c_char;
-    fn nnunet_unscale(tensors: List, found: *const C_tensor, inverse: *const C_tensor) -> *mut c_char;
 }
 
 /// Gradients become undefined, so that the next backward pass writes them instead of adding to zeros.
@@ -127,14 +126,4 @@ pub fn move_towards(tensors: &[Tensor], others: &[Tensor], weight: f64) -> Resul
 pub fn copy(tensors: &[Tensor], from: &[Tensor]) -> Result<()> {
     // SAFETY: as above.
     done(unsafe { nnunet_copy(Pointers::new(tensors).list(), Pointers::new(from).list()) })
-}
-
-/// Multiplies by the inverse of a loss scale; `found` becomes 1 when a value is not finite. Both are tensors without
-/// axes.
-///
-/// # Errors
-/// Returns an error of libtorch.
-pub fn unscale(tensors: &[Tensor], found: &Tensor, inverse: &Tensor) -> Result<()> {
-    // SAFETY: as above.
-    done(unsafe { nnunet_unscale(Pointers::new(tensors).list(), found.as_ptr(), inverse.as_ptr()) })
 }

@@ -6,10 +6,13 @@
 #include <c10/core/CachingDeviceAllocator.h>
 #include <c10/core/Event.h>
 #include <c10/core/GradMode.h>
+#include <c10/core/StreamGuard.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <cstdlib>
 #include <cstring>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 namespace {
@@ -30,6 +33,19 @@ struct Tensors {
 
 std::optional<at::Tensor> maybe(const at::Tensor* tensor) {
   return tensor ? std::optional<at::Tensor>(*tensor) : std::nullopt;
+}
+
+// The stream on which batches are copied to a device, one for the whole process: libtorch's pool gives another one each time.
+c10::Stream copy_stream(c10::Device device) {
+  static std::mutex mutex;
+  static std::map<c10::DeviceIndex, c10::Stream> streams;
+  std::lock_guard<std::mutex> lock(mutex);
+  auto found = streams.find(device.index());
+  if (found == streams.end()) {
+    c10::impl::VirtualGuardImpl devices(device.type());
+    found = streams.emplace(device.index(), devices.getStreamFromGlobalPool(device)).first;
+  }
+  return found->second;
 }
 
 template <class Work>
@@ -96,6 +112,35 @@ char* nnunet_wait_for_event(void* event) {
 }
 
 void nnunet_free_event(void* event) { delete static_cast<c10::Event*>(event); }
+
+// Starts copies of tensors to a GPU on the stream for copies, and records an event behind them. `copies` has room for as many.
+char* nnunet_start_upload(Tensors tensors, int index, at::Tensor** copies, void** event) {
+  return guarded([&] {
+    c10::Device device(c10::DeviceType::CUDA, static_cast<c10::DeviceIndex>(index));
+    auto stream = copy_stream(device);
+    c10::StreamGuard on_stream(stream);
+    std::vector<std::unique_ptr<at::Tensor>> made;
+    for (auto& tensor : tensors.list()) {
+      made.push_back(std::make_unique<at::Tensor>(tensor.to(device, tensor.scalar_type(), /*non_blocking=*/true)));
+    }
+    auto copied = std::make_unique<c10::Event>(device.type());
+    copied->record(stream);
+    *event = copied.release();
+    for (size_t i = 0; i < made.size(); i++) copies[i] = made[i].release();
+  });
+}
+
+// The kernels that come next on the current stream run after the copies, and their memory is not used for anything else before
+// these kernels are done.
+char* nnunet_finish_upload(Tensors copies, void* event) {
+  return guarded([&] {
+    if (copies.count == 0) return;
+    auto device = copies.first[0]->device();
+    auto stream = c10::impl::VirtualGuardImpl(device.type()).getStream(device);
+    static_cast<c10::Event*>(event)->block(stream);
+    for (auto& copy : copies.list()) copy.record_stream(stream);
+  });
+}
 
 // cuDNN's search for the fastest convolution, and TF32 for convolutions and products of matrices.
 char* nnunet_set_cuda_numerics(bool search, bool tf32) {
@@ -164,9 +209,18 @@ char* nnunet_copy(Tensors tensors, Tensors from) {
   return guarded([&] { at::_foreach_copy_(tensors.list(), from.list()); });
 }
 
-// Divides by a scale; found becomes 1 when a value is not finite. Both are tensors without axes.
-char* nnunet_unscale(Tensors tensors, at::Tensor* found, const at::Tensor* inverse) {
-  return guarded([&] { at::_amp_foreach_non_finite_check_and_unscale_(tensors.list(), *found, *inverse); });
+struct LossScaleRule {
+  double growth, backoff;
+  int64_t interval;
+};
+
+// The scale of the loss after a step: smaller where `overflowed` is 1, larger after `interval` steps where it was not. All
+// are tensors of one element.
+char* nnunet_update_loss_scale(at::Tensor* scale, at::Tensor* growth_tracker, const at::Tensor* overflowed,
+                               LossScaleRule rule) {
+  return guarded([&] {
+    at::_amp_update_scale_(*scale, *growth_tracker, *overflowed, rule.growth, rule.backoff, rule.interval);
+  });
 }
 
 struct SgdStep {

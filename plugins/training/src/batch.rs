@@ -10,7 +10,7 @@ use nnunet_inference::to_tensor;
 use nnunet_numerics::stats::round_half_even;
 use nnunet_plugin_api::tch::{Device, Kind, Tensor};
 use nnunet_plugin_api::{Augmentation, AugmentationContext, Error, RandomStream, Result, Sample};
-use nnunet_torch_ops::pinned;
+use nnunet_torch_ops::{Upload, pinned};
 
 use crate::regions::region_masks;
 
@@ -94,6 +94,20 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// Images, then labels.
+    pub(crate) fn tensors(&self) -> impl Iterator<Item = &Tensor> {
+        std::iter::once(&self.data).chain(&self.targets)
+    }
+
+    /// A copy with memory of its own.
+    pub(crate) fn copied(&self) -> Result<Self> {
+        let copy = |tensor: &Tensor| -> Result<Tensor> {
+            Ok(tensor.f_to_device_(tensor.device(), tensor.kind(), false, true)?)
+        };
+        let targets = self.targets.iter().map(copy).collect::<Result<_>>()?;
+        Ok(Self { targets, data: copy(&self.data)?, cases: self.cases.clone() })
+    }
+
     /// The same batch in pinned memory, for a GPU; otherwise as it is.
     ///
     /// # Errors
@@ -111,12 +125,14 @@ impl Batch {
     /// # Errors
     /// Returns an error of libtorch.
     pub fn on(self, device: Device) -> Result<Self> {
-        // From pinned memory the copy runs while earlier kernels do.
-        let on = |tensor: &Tensor| -> Result<Tensor> {
-            Ok(tensor.f_to_device_(device, tensor.kind(), true, false)?)
-        };
-        let targets = self.targets.iter().map(on).collect::<Result<_>>()?;
-        Ok(Self { targets, data: on(&self.data)?, ..self })
+        self.upload(device)?.finish()
+    }
+
+    /// Starts to copy the batch to a device. To a GPU it is copied on a second stream, while kernels run.
+    pub(crate) fn upload(self, device: Device) -> Result<BatchUpload> {
+        let Device::Cuda(gpu) = device else { return Ok(BatchUpload { batch: self, upload: None }) };
+        let tensors: Vec<Tensor> = self.tensors().map(Tensor::shallow_clone).collect();
+        Ok(BatchUpload { upload: Some(Upload::start(&tensors, gpu)?), batch: self })
     }
 
     /// One sample as a batch of its own.
@@ -127,6 +143,24 @@ impl Batch {
             targets: self.targets.iter().map(at).collect::<Result<_>>()?,
             cases: self.cases.get(index).cloned().into_iter().collect(),
         })
+    }
+}
+
+/// A batch on its way to a device.
+pub(crate) struct BatchUpload {
+    /// In main memory. It stays until the copy is used.
+    batch: Batch,
+    /// None: it is where it is used.
+    upload: Option<Upload>,
+}
+
+impl BatchUpload {
+    /// The batch on its device; waits for nothing.
+    pub(crate) fn finish(self) -> Result<Batch> {
+        let Some(upload) = self.upload else { return Ok(self.batch) };
+        let mut tensors = upload.finish()?.into_iter();
+        let data = tensors.next().ok_or_else(|| Error::message("a batch has data"))?;
+        Ok(Batch { data, targets: tensors.collect(), cases: self.batch.cases })
     }
 }
 

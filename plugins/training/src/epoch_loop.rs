@@ -1,12 +1,13 @@
 //! The loop over epochs and the steps inside one, from top to bottom (v1 `NetworkTrainer.run_training`,
 //! `nnUNetTrainerV2.run_iteration`).
 
+use std::ops::Range;
 use std::time::Instant;
 
-use nnunet_plugin_api::tch::{self, Kind, no_grad};
+use nnunet_plugin_api::tch::{self, Kind, Tensor, no_grad};
 use nnunet_plugin_api::{EpochReport, Error, Flow, Result};
 
-use crate::batch::Batch;
+use crate::batch::{Batch, BatchUpload};
 use crate::epoch_retry::EpochRetry;
 use crate::evaluation::OnlineEvaluation;
 use crate::non_finite;
@@ -15,6 +16,7 @@ use crate::pool::{BatchPool, Pools};
 use crate::snapshot::Snapshot;
 use crate::state::{Engine, Run, Stopped};
 use crate::step_times::{StepTimes, timed};
+use crate::stepper::Stepper;
 use crate::training_step::StartedStep;
 
 /// Epoch index at which a training that has learned nothing starts over.
@@ -94,8 +96,8 @@ impl Engine {
         observer.epoch_begins(self, learning_rate);
         let (train_loss, times) = self.training_steps(pools, retry, learning_rate, observer)?;
         self.network.set_training(false)?;
-        let (validation_loss, evaluation) = self.validation_steps(&mut pools.validation)?;
-        let metric = evaluation.metric();
+        let (validation_loss, dice) = self.validation_steps(&mut pools.validation)?;
+        let metric = dice.iter().sum::<f64>() / dice.len() as f64;
         let blueprint = &self.trainer.blueprint;
         let alphas = (blueprint.train_loss_ma_alpha, blueprint.val_eval_criterion_alpha);
         let best = self.history.push(train_loss, validation_loss, metric, alphas.0, alphas.1);
@@ -106,7 +108,7 @@ impl Engine {
             EpochReport { epoch: self.epoch, train_loss, validation_loss, metric, learning_rate, seconds };
         self.epoch += 1;
         let next_learning_rate = self.learning_rate()?;
-        let outcome = EpochOutcome { report, dice: evaluation.dice(), times, best, next_learning_rate };
+        let outcome = EpochOutcome { report, dice, times, best, next_learning_rate };
         let patience = self.trainer.blueprint.patience;
         let over = patience.is_some_and(|patience| self.history.impatient(&patience, next_learning_rate));
         observer.epoch_ends(self, &outcome)?;
@@ -124,18 +126,22 @@ impl Engine {
     ) -> Result<(f64, StepTimes), EpochError> {
         let steps = self.trainer.blueprint.num_batches_per_epoch;
         let (mut losses, mut times) = (Vec::new(), StepTimes::default());
-        // On a GPU the values of a step are read when the next one has been started, so that the device never waits.
+        let mut stepper = Stepper::new(self, learning_rate, pools.uses_graphs)?;
+        // On a GPU a batch is copied one ahead, and the values of a step are read when the next one has been started, so
+        // that the device never waits.
+        let mut left = 0..steps;
+        let mut upcoming = self.next_batch(pools, retry, &mut left, &mut times)?;
         let mut under_way: Option<StepUnderWay> = None;
-        for step in 0..steps {
+        while let Some((step, batch)) = upcoming {
             if observer.cancelled() {
                 return Err(EpochError::Cancelled);
             }
-            let batch = timed(&mut times.data, || pools.training.next())?;
-            if retry.skips(step) {
-                continue;
-            }
-            let batch = timed(&mut times.copies, || batch.on(self.store.device()))?;
-            let started = timed(&mut times.compute, || self.start_step(&batch, learning_rate));
+            let batch = timed(&mut times.copies, || batch.finish())?;
+            let refused = |error: &Error| {
+                observer.graph_refused(error);
+                pools.uses_graphs = false;
+            };
+            let started = timed(&mut times.compute, || stepper.start(self, &batch, refused));
             let started = started.map_err(|error| self.step_error(step, &batch, error))?;
             let mut ready = under_way.replace((step, batch, started));
             if !self.reads_late() {
@@ -144,11 +150,30 @@ impl Engine {
             if let Some(ready) = ready {
                 losses.push(timed(&mut times.compute, || self.end_step(ready, steps, observer))?);
             }
+            upcoming = self.next_batch(pools, retry, &mut left, &mut times)?;
         }
         if let Some(last) = under_way {
             losses.push(timed(&mut times.compute, || self.end_step(last, steps, observer))?);
         }
         Ok((losses.iter().sum::<f64>() / losses.len() as f64, times))
+    }
+
+    /// The next of the steps that are left, and its batch on the way to the device.
+    fn next_batch(
+        &self,
+        pools: &mut Pools,
+        retry: &EpochRetry,
+        left: &mut Range<usize>,
+        times: &mut StepTimes,
+    ) -> Result<Option<(usize, BatchUpload)>> {
+        for step in left {
+            let batch = timed(&mut times.data, || pools.training.next())?;
+            if !retry.skips(step) {
+                let upload = timed(&mut times.copies, || batch.upload(self.store.device()))?;
+                return Ok(Some((step, upload)));
+            }
+        }
+        Ok(None)
     }
 
     /// Reads the loss of a step.
@@ -158,7 +183,7 @@ impl Engine {
         steps: usize,
         observer: &mut dyn Observer,
     ) -> Result<f64, EpochError> {
-        let loss = started.loss().map_err(|error| self.step_error(step, &batch, error))?;
+        let loss = self.finish_step(started).map_err(|error| self.step_error(step, &batch, error))?;
         observer.step(step, steps, loss);
         Ok(loss)
     }
@@ -172,20 +197,22 @@ impl Engine {
         error.within(format!("{at}, cases {}", batch.cases.join(" "))).into()
     }
 
-    /// The validation steps of an epoch: mean loss and the online evaluation.
-    fn validation_steps(&self, validation: &mut BatchPool) -> Result<(f64, OnlineEvaluation)> {
+    /// The validation steps of an epoch: mean loss, and the Dice of the classes that occurred. Values are read at the end,
+    /// all together.
+    fn validation_steps(&self, validation: &mut BatchPool) -> Result<(f64, Vec<f64>)> {
         let checks = self.trainer.blueprint.num_val_batches_per_epoch;
         let mut evaluation =
             OnlineEvaluation::new(self.num_classes, self.trainer.blueprint.regions.is_some());
-        let mut sum = 0.0;
+        let mut losses = Vec::new();
         for _ in 0..checks {
-            let batch = validation.next()?;
+            let batch = validation.next()?.on(self.store.device())?;
             let outputs = no_grad(|| self.forward(&batch, true))?;
-            let loss = no_grad(|| self.loss_of(&outputs, &batch))?;
-            sum += f64::try_from(loss.f_to_kind(Kind::Double)?)?;
-            evaluation.add(&outputs[0], &batch.targets[0].f_to_device(self.store.device())?)?;
+            losses.push(no_grad(|| self.loss_of(&outputs, &batch))?.f_to_kind(Kind::Double)?);
+            evaluation.add(&outputs[0], &batch.targets[0])?;
         }
-        Ok((sum / checks as f64, evaluation))
+        let losses =
+            if losses.is_empty() { Vec::new() } else { Vec::try_from(Tensor::f_stack(&losses, 0)?)? };
+        Ok((losses.iter().sum::<f64>() / checks as f64, evaluation.dice()?))
     }
 
     /// v1's restart: if nothing was learned in 100 epochs, the convolutions are initialized again and momentum is

@@ -3,24 +3,23 @@
 use nnunet_plugin_api::Result;
 use nnunet_plugin_api::tch::{Kind, Tensor};
 
-/// Counts by foreground class or region.
-#[derive(Debug, Clone, PartialEq)]
+/// Counts by foreground class or region. They stay on the device of the batches until they are asked for.
+#[derive(Debug)]
 pub struct OnlineEvaluation {
     regions: bool,
-    tp: Vec<f64>,
-    /// fp + fn
-    wrong: Vec<f64>,
+    classes: usize,
+    /// True positives of all classes, then what is wrong: false positives and false negatives together.
+    counts: Option<Tensor>,
 }
 
 impl OnlineEvaluation {
     /// No counts yet; `outputs` are classes, background first, or `regions`.
     #[must_use]
     pub fn new(outputs: usize, regions: bool) -> Self {
-        let zeros = vec![0.0; if regions { outputs } else { outputs.saturating_sub(1) }];
-        Self { regions, tp: zeros.clone(), wrong: zeros }
+        Self { regions, classes: if regions { outputs } else { outputs.saturating_sub(1) }, counts: None }
     }
 
-    /// Adds a batch.
+    /// Adds a batch. Waits for nothing.
     ///
     /// # Shapes
     /// `logits` (batch, outputs, space...), `target` (batch, 1, space...) int64 or (batch, regions, space...) float.
@@ -29,38 +28,39 @@ impl OnlineEvaluation {
     /// Returns an error of libtorch.
     pub fn add(&mut self, logits: &Tensor, target: &Tensor) -> Result<()> {
         let strongest = if self.regions { None } else { Some(logits.f_argmax(1, false)?) };
-        for i in 0..self.tp.len() {
+        let (mut right, mut wrong) = (Vec::new(), Vec::new());
+        for i in 0..self.classes as i64 {
             let (p, t) = match &strongest {
-                Some(strongest) => {
-                    let label = i as i64 + 1;
-                    (strongest.f_eq(label)?, target.f_select(1, 0)?.f_eq(label)?)
-                }
+                Some(strongest) => (strongest.f_eq(i + 1)?, target.f_select(1, 0)?.f_eq(i + 1)?),
                 // A sigmoid of more than one half.
-                None => (logits.f_select(1, i as i64)?.f_gt(0.0)?, target.f_select(1, i as i64)?.f_gt(0.5)?),
+                None => (logits.f_select(1, i)?.f_gt(0.0)?, target.f_select(1, i)?.f_gt(0.5)?),
             };
-            self.tp[i] += count(&p.f_logical_and(&t)?)?;
-            self.wrong[i] += count(&p.f_logical_xor(&t)?)?;
+            right.push(p.f_logical_and(&t)?.f_sum(Kind::Int64)?);
+            wrong.push(p.f_logical_xor(&t)?.f_sum(Kind::Int64)?);
         }
+        right.append(&mut wrong);
+        if right.is_empty() {
+            return Ok(());
+        }
+        let counts = Tensor::f_stack(&right, 0)?;
+        self.counts = Some(match &self.counts {
+            Some(sum) => sum.f_add(&counts)?,
+            None => counts,
+        });
         Ok(())
     }
 
-    /// Dice of the classes that occurred at all.
-    #[must_use]
-    pub fn dice(&self) -> Vec<f64> {
-        let dice = self.tp.iter().zip(&self.wrong).map(|(tp, wrong)| 2.0 * tp / (2.0 * tp + wrong));
-        dice.filter(|value| !value.is_nan()).collect()
+    /// Dice of the classes that occurred at all. Waits for the device.
+    ///
+    /// # Errors
+    /// What libtorch says.
+    pub fn dice(&self) -> Result<Vec<f64>> {
+        let Some(counts) = &self.counts else { return Ok(Vec::new()) };
+        let counts = Vec::<i64>::try_from(counts)?;
+        let (right, wrong) = counts.split_at(self.classes);
+        let dice = right.iter().zip(wrong).map(|(tp, wrong)| (2.0 * *tp as f64) / (2 * tp + wrong) as f64);
+        Ok(dice.filter(|value| !value.is_nan()).collect())
     }
-
-    /// Mean of [`OnlineEvaluation::dice`]; NaN when there is none.
-    #[must_use]
-    pub fn metric(&self) -> f64 {
-        let dice = self.dice();
-        dice.iter().sum::<f64>() / dice.len() as f64
-    }
-}
-
-fn count(mask: &Tensor) -> Result<f64> {
-    Ok(f64::try_from(mask.f_sum(Kind::Int64)?.f_to_kind(Kind::Double)?)?)
 }
 
 #[cfg(test)]
@@ -73,6 +73,6 @@ mod tests {
         let target = Tensor::from_slice(&[1.0_f32, 0.0, 0.0, 0.0, 1.0, 0.0]).reshape([1, 2, 3]);
         let mut evaluation = OnlineEvaluation::new(2, true);
         evaluation.add(&logits, &target).unwrap();
-        assert_eq!(evaluation.dice(), [2.0 / 3.0, 1.0]);
+        assert_eq!(evaluation.dice().unwrap(), [2.0 / 3.0, 1.0]);
     }
 }

@@ -45,6 +45,11 @@ pub(crate) fn unscale_gradients(store: &ParameterStore, scale: f64) -> Result<()
     Ok(lists::multiply_scalar(&gradients(store), 1.0 / scale)?)
 }
 
+/// Divides all gradients by the scale of the loss, a tensor of one element on their device.
+pub(crate) fn unscale_on_device(store: &ParameterStore, scale: &Tensor) -> Result<()> {
+    Ok(lists::multiply(&gradients(store), &scale.f_reciprocal()?)?)
+}
+
 /// Resets all gradients.
 pub(crate) fn forget_gradients(store: &ParameterStore) -> Result<()> {
     let tensors: Vec<Tensor> = store.trainable().map(|parameter| parameter.tensor.shallow_clone()).collect();

@@ -21,6 +21,7 @@ mod scaler;
 mod snapshot;
 mod state;
 mod step_times;
+mod stepper;
 mod training_step;
 
 #[cfg(test)]

@@ -33,6 +33,8 @@ pub trait Observer {
     fn epoch_ends(&mut self, engine: &Engine, outcome: &EpochOutcome) -> Result<()>;
     /// A value was not finite; the engine is back at the start of the epoch, which will be taken up again.
     fn rolled_back(&mut self, engine: &Engine, error: &Error);
+    /// A training step could not be recorded as a CUDA graph; from here on its kernels are started one by one.
+    fn graph_refused(&mut self, _error: &Error) {}
     /// Whether the user asked to stop. Asked before every step.
     fn cancelled(&self) -> bool;
 }

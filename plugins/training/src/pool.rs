@@ -17,6 +17,8 @@ const VALIDATION_SEED: u64 = 0x5eed;
 pub(crate) struct Pools {
     pub(crate) training: BatchPool,
     pub(crate) validation: BatchPool,
+    /// Training steps on a GPU are recorded.
+    pub(crate) uses_graphs: bool,
 }
 
 impl Pools {
@@ -36,6 +38,7 @@ impl Pools {
                 device,
             )?,
             validation: BatchPool::new(plan, validation, (engine.epoch, checks.max(1)), 1, device)?,
+            uses_graphs: run.uses_graphs,
         })
     }
 }

@@ -58,6 +58,8 @@ pub struct Run {
     pub validation_plan: BatchPlan,
     /// Threads that make batches.
     pub threads: usize,
+    /// Training steps on a GPU are recorded as CUDA graphs where that is possible.
+    pub uses_graphs: bool,
 }
 
 impl std::fmt::Debug for Run {

@@ -5,7 +5,10 @@ use nnunet_plugin_api::{Error, Result};
 use nnunet_torch_ops::ReadLater;
 
 use crate::batch::Batch;
-use crate::gradients::{clip_gradients, clip_on_device, forget_gradients, unscale_gradients};
+use crate::gradients::{
+    clip_gradients, clip_on_device, forget_gradients, unscale_gradients, unscale_on_device,
+};
+use crate::scaler::DeviceLossScaler;
 use crate::state::Engine;
 
 /// A step that has been started. On a GPU its kernels may still be running.
@@ -16,29 +19,16 @@ pub(crate) enum StartedStep {
     UnderWay(ReadLater),
 }
 
-impl StartedStep {
-    /// The loss; waits for the step's kernels.
-    ///
-    /// # Errors
-    /// Returns an error if the loss or a gradient is not finite. The step has then changed nothing.
-    pub(crate) fn loss(self) -> Result<f64> {
-        match self {
-            StartedStep::Done(loss) => Ok(loss),
-            StartedStep::UnderWay(values) => match values.read()?[..] {
-                [loss, _] if !loss.is_finite() => Err(Error::NotFinite(format!("training loss {loss}"))),
-                [_, norm] if !norm.is_finite() => Err(Error::NotFinite(format!("gradient norm {norm}"))),
-                [loss, _] => Ok(loss),
-                _ => Err(Error::message("a step has a loss and a norm")),
-            },
-        }
-    }
-}
-
 impl Engine {
-    /// Whether steps are started before the values of the one before are read. In half precision with a scaled loss they
-    /// are not: the next scale depends on them, as in torch's `GradScaler`.
+    /// Whether steps are started before the values of the one before are read.
     pub(crate) fn reads_late(&self) -> bool {
-        self.store.device() != Device::Cpu && self.scaler.is_none()
+        self.store.device() != Device::Cpu
+    }
+
+    /// The scale of the loss as steps need it that are read late; none in other formats than half precision.
+    pub(crate) fn device_scaler(&self) -> Result<Option<DeviceLossScaler>> {
+        let scaler = self.scaler.as_ref().filter(|_| self.reads_late());
+        scaler.map(|scaler| DeviceLossScaler::new(scaler, self.store.device())).transpose()
     }
 
     /// One optimizer step; returns the loss. In half precision a step whose gradients overflow changes nothing but the
@@ -47,30 +37,79 @@ impl Engine {
     /// # Errors
     /// Returns an error if the loss or a gradient is not finite, or if network or loss fail.
     pub fn train_step(&mut self, batch: &Batch, learning_rate: f64) -> Result<f64> {
-        self.start_step(batch, learning_rate)?.loss()
+        let scaler = self.device_scaler()?;
+        let started = self.start_step(batch, learning_rate, scaler.as_ref())?;
+        self.finish_step(started)
     }
 
     /// Starts a step.
     ///
     /// # Errors
     /// Returns an error if network or loss fail, or where values are not read late, if one is not finite.
-    pub(crate) fn start_step(&mut self, batch: &Batch, learning_rate: f64) -> Result<StartedStep> {
+    pub(crate) fn start_step(
+        &mut self,
+        batch: &Batch,
+        learning_rate: f64,
+        scaler: Option<&DeviceLossScaler>,
+    ) -> Result<StartedStep> {
+        if self.reads_late() {
+            let values = self.step_on_device(batch, learning_rate, scaler)?;
+            return Ok(StartedStep::UnderWay(ReadLater::new(&values)?));
+        }
         forget_gradients(&self.store)?;
         let loss = self.loss_of(&self.forward(batch, true)?, batch)?;
-        if self.reads_late() {
-            return self.change_parameters(&loss, learning_rate).map(StartedStep::UnderWay);
-        }
         self.read_and_change_parameters(&loss, learning_rate).map(StartedStep::Done)
     }
 
-    /// Decides on the device whether loss and gradients are finite; where they are not, nothing changes.
-    fn change_parameters(&mut self, loss: &Tensor, learning_rate: f64) -> Result<ReadLater> {
-        loss.f_backward()?;
+    /// The loss of a step; waits for its kernels. The scale of the loss follows what has happened on the device.
+    ///
+    /// # Errors
+    /// Returns an error if the loss or a gradient is not finite. The step has then changed nothing.
+    pub(crate) fn finish_step(&mut self, step: StartedStep) -> Result<f64> {
+        let values = match step {
+            StartedStep::Done(loss) => return Ok(loss),
+            StartedStep::UnderWay(values) => values.read()?,
+        };
+        let [loss, norm] = values[..] else { return Err(Error::message("a step has a loss and a norm")) };
+        if !loss.is_finite() {
+            return Err(Error::NotFinite(format!("training loss {loss}")));
+        }
+        match &mut self.scaler {
+            Some(scaler) => scaler.update(!norm.is_finite()),
+            None if !norm.is_finite() => return Err(Error::NotFinite(format!("gradient norm {norm}"))),
+            None => {}
+        }
+        Ok(loss)
+    }
+
+    /// A step without a wait; returns loss and norm of the gradients. The device decides whether they are finite; where they
+    /// are not, nothing changes but the scale of the loss.
+    ///
+    /// # Errors
+    /// Returns an error if network or loss fail.
+    pub(crate) fn step_on_device(
+        &mut self,
+        batch: &Batch,
+        learning_rate: f64,
+        scaler: Option<&DeviceLossScaler>,
+    ) -> Result<Tensor> {
+        forget_gradients(&self.store)?;
+        let loss = self.loss_of(&self.forward(batch, true)?, batch)?;
+        match scaler {
+            Some(scaler) => {
+                loss.f_mul(&scaler.scale)?.f_backward()?;
+                unscale_on_device(&self.store, &scaler.scale)?;
+            }
+            None => loss.f_backward()?,
+        }
         let norm = clip_on_device(&self.store, self.trainer.blueprint.gradient_clipping)?;
         let values = Tensor::f_stack(&[loss.detach().f_to_kind(Kind::Float)?, norm], 0)?;
         let skip = values.f_isfinite()?.f_all()?.f_logical_not()?.f_to_kind(Kind::Float)?;
         self.optimizer.step_unless(&self.store, learning_rate, Some(&skip))?;
-        Ok(ReadLater::new(&values)?)
+        if let Some(scaler) = scaler {
+            scaler.update(&skip)?;
+        }
+        Ok(values)
     }
 
     fn read_and_change_parameters(&mut self, loss: &Tensor, learning_rate: f64) -> Result<f64> {

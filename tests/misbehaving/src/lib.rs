@@ -74,6 +74,10 @@ impl Loss for OddLoss {
             "no_gradient" => Ok(good.detach()),
             "dtype" => Ok(good.f_to_kind(Element::Int64)?),
             "device" => Ok(good.f_to_device(Device::Cuda(0))?),
+            "mixed_devices" => {
+                let ones = Tensor::f_ones(log_p.size(), (Element::Float, Device::Cpu))?;
+                Ok(good + log_p.f_mul(&ones)?.f_mean(Element::Float)?)
+            }
             "leaked_no_grad" => {
                 std::mem::forget(no_grad_guard());
                 Ok(good)

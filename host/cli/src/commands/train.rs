@@ -9,6 +9,15 @@ use nnunet_engine::config::Choices;
 use super::device::DeviceChoice;
 use crate::arguments::fold;
 
+/// Whether training steps on a GPU are recorded as CUDA graphs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum CudaGraph {
+    /// Where a step can be recorded.
+    Auto,
+    /// Never.
+    Off,
+}
+
 /// Arguments of v1's command.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -33,6 +42,10 @@ pub struct Args {
     /// Where the network is trained: auto (the first GPU that works, else the CPU), cpu, cuda or cuda:N.
     #[arg(long, default_value_t, value_name = "DEVICE")]
     pub device: DeviceChoice,
+    /// Record training steps on a GPU as CUDA graphs, whose kernels are started together: auto (where a step can be
+    /// recorded) or off. It has not been tried on a GPU yet.
+    #[arg(long = "cuda_graph", default_value = "off", value_enum)]
+    pub cuda_graph: CudaGraph,
     /// Train in single precision.
     #[arg(long)]
     pub fp32: bool,

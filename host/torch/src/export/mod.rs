@@ -1,5 +1,6 @@
 //! Rows of scores, as they come from the network, to a label map on disk.
 
+mod device_labels;
 mod probabilities;
 
 use std::path::Path;
@@ -8,12 +9,14 @@ use anyhow::{Result, ensure};
 use ndarray::{Array3, Axis};
 use nnunet_data::records;
 use nnunet_inference::{
-    ExportResampler, SegmentationHeads, Slab, SlabResampler, Storage, from_tensor, labels_to_cropped_grid,
+    ExportResampler, Slab, SlabResampler, Storage, TensorSlabs, from_tensor, labels_to_cropped_grid,
     to_tensor,
 };
+use nnunet_plugin_api::Error as ComponentError;
 use nnunet_plugin_api::tch::{Device, Kind, Tensor};
 use nnunet_plugin_api::vocabulary::CaseProperties;
 
+use self::device_labels::labels_of;
 use self::probabilities::Probabilities;
 use crate::case::{Case, ResampledData};
 use crate::family::CaseExport;
@@ -26,11 +29,15 @@ pub(crate) struct Export<'a> {
     /// Labels of the cropped case.
     labels: Array3<u16>,
     probabilities: Option<Probabilities>,
+    /// The first rows have arrived.
+    has_rows: bool,
 }
 
 enum Route {
     /// Scores are resampled slab by slab.
     Slabs(Box<SlabResampler>),
+    /// As above, on the GPU where they come from. Only labels leave it.
+    DeviceSlabs(Box<TensorSlabs>),
     /// Scores are resampled class by class, because splines need the whole: kept in `sums` until all rows are there.
     Classes { sums: Tensor, storage: Storage },
     /// Labels of the network's grid are resampled, by linear weights or by nearest neighbor.
@@ -61,49 +68,52 @@ impl<'a> Export<'a> {
             .probability_format()
             .map(|format| Probabilities::new(folder, format, head, properties));
         let labels = Array3::zeros(resampler.cropped);
-        Ok(Self { processing, resampler, route, labels, probabilities: probabilities.transpose()? })
+        let probabilities = probabilities.transpose()?;
+        Ok(Self { processing, resampler, route, labels, probabilities, has_rows: false })
     }
 
     /// The next rows, (classes, n, y, x) in the network's order; `first` is the first one's index.
     pub(crate) fn push(&mut self, first: usize, rows: &Tensor) -> Result<()> {
         let count = rows.size()[1] as usize;
         ensure_finite(rows)?;
-        if self.reduces_on_device(rows) {
-            return self.put_labels(first, &labels_on_device(rows)?);
-        }
+        self.choose_device(rows);
         match &mut self.route {
             Route::Slabs(slabs) => {
                 if let Some(slab) = slabs.push(from_tensor(rows)?)? {
                     self.reduce(slab)?;
                 }
             }
+            Route::DeviceSlabs(slabs) => {
+                let (processing, labels) = (self.processing, &mut self.labels);
+                let resampled = self.resampler.resamples();
+                slabs.push(rows, &mut |slab| {
+                    let scores = processing.finish_score_tensor(slab.scores, resampled)?;
+                    let found = labels_of(processing.output_head(), &scores)?;
+                    let rows = slab.first..slab.first + found.shape()[slab.axis];
+                    labels.slice_axis_mut(Axis(slab.axis), rows.into()).assign(&found);
+                    Ok::<(), ComponentError>(())
+                })?;
+            }
             Route::Classes { sums, .. } => {
                 sums.f_narrow(1, first as i64, count as i64)?.f_copy_(rows)?;
             }
             Route::Labels { labels, .. } => {
-                let found = self.processing.output_head().labels(from_tensor(rows)?.view());
+                let found = labels_of(self.processing.output_head(), rows)?;
                 labels.slice_axis_mut(Axis(0), (first..first + count).into()).assign(&found);
             }
         }
         Ok(())
     }
 
-    /// Whether rows on a GPU can become labels there: they are not resampled, and scores are only compared. The label
-    /// maps then are all that leaves the GPU.
-    fn reduces_on_device(&self, rows: &Tensor) -> bool {
-        rows.device() != Device::Cpu
-            && matches!(self.route, Route::Slabs(_))
-            && matches!(self.processing.output_head(), SegmentationHeads::Labels(_))
-            && self.probabilities.is_none()
-            && !self.resampler.resamples()
-    }
-
-    /// Labels of rows, (n, y, x) in the network's order.
-    fn put_labels(&mut self, first: usize, labels: &Array3<u16>) -> Result<()> {
-        let rows = first..first + labels.shape()[0];
-        let labels = labels.view().permuted_axes(self.resampler.transpose_backward);
-        self.labels.slice_axis_mut(Axis(self.resampler.axis()), rows.into()).assign(&labels);
-        Ok(())
+    /// Rows that come from a GPU become labels there, unless probabilities are wanted too or splines take part.
+    fn choose_device(&mut self, rows: &Tensor) {
+        let on_gpu = rows.device() != Device::Cpu && self.probabilities.is_none();
+        if on_gpu && matches!(self.route, Route::Slabs(_)) && !self.has_rows {
+            if let Some(slabs) = TensorSlabs::new(self.resampler) {
+                self.route = Route::DeviceSlabs(Box::new(slabs));
+            }
+        }
+        self.has_rows = true;
     }
 
     fn reduce(&mut self, mut slab: Slab) -> Result<()> {
@@ -127,7 +137,7 @@ impl<'a> Export<'a> {
     /// Resampling that needs all rows.
     fn close(&mut self) -> Result<()> {
         match &self.route {
-            Route::Slabs(_) => Ok(()),
+            Route::Slabs(_) | Route::DeviceSlabs(_) => Ok(()),
             Route::Labels { labels, nearest } => {
                 self.labels = labels_to_cropped_grid(labels.view(), &self.resampler, *nearest);
                 Ok(())
@@ -142,16 +152,6 @@ impl<'a> Export<'a> {
             }
         }
     }
-}
-
-/// The class with the highest score of every voxel, the first one on ties.
-fn labels_on_device(rows: &Tensor) -> Result<Array3<u16>> {
-    // Shorts lie in memory as unsigned ones do; only as many bytes leave the GPU.
-    let labels = rows.f_argmax(0, false)?.f_to_kind(Kind::Int16)?.f_to_device(Device::Cpu)?;
-    let size = labels.size();
-    let [z, y, x] = std::array::from_fn(|axis| size.get(axis).map_or(0, |len| *len as usize));
-    let labels: Vec<i16> = Vec::try_from(labels.f_reshape([-1])?)?;
-    Ok(Array3::from_shape_vec((z, y, x), labels.into_iter().map(i16::cast_unsigned).collect())?)
 }
 
 /// Scores that are not finite would silently become background.

@@ -69,11 +69,11 @@ impl Plan {
         let mut plan = Self { base, case: network + labels, budget, spilled: 0, at_once };
         let file = Storage::File(folder.to_owned());
         let (sums, folds) = (sizes.sums(window), sizes.folds(window));
-        let is_elsewhere = matches!(window.sums, Storage::Device(Device::Cuda(_)));
-        if !is_elsewhere && !plan.has_room(sums) {
+        let is_elsewhere = |storage: &Storage| matches!(storage, Storage::Device(Device::Cuda(_)));
+        if !is_elsewhere(&window.sums) && !plan.has_room(sums) {
             window.sums = file.clone();
         }
-        if !plan.has_room(folds) {
+        if !is_elsewhere(&window.folds) && !plan.has_room(folds) {
             window.folds = file;
         }
         // What preparing takes is free again when the network begins.
@@ -174,6 +174,20 @@ impl Sizes {
         let [rows, y, x] = self.network;
         let all = (rows * y * x * window.num_classes) as u64 * element(window.scores);
         all.min(SLAB)
+    }
+
+    /// What resampling rows takes on a device beside them: both samples, the result, and the rows that are kept.
+    pub(super) fn resampling_on_device(&self, window: &SlidingWindow) -> u64 {
+        if self.is_cubic || self.raw == self.network {
+            return 0;
+        }
+        let all = 4 * voxels(self.raw).max(voxels(self.network)) * window.num_classes as u64;
+        4 * all.min(SLAB)
+    }
+
+    /// The sum over folds, where it can be on a device.
+    pub(super) fn folds_on_device(&self, window: &SlidingWindow) -> Option<u64> {
+        (self.folds > 1 && !self.is_cubic).then(|| self.folds(window))
     }
 
     /// Scores of the whole volume: the sum over folds, and, for splines, both grids.

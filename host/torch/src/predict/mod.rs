@@ -171,6 +171,9 @@ fn place_on_device(args: &Args, model: &mut LoadedModel, sizes: &Sizes) -> Resul
     if plan.sums {
         model.window.sums = Storage::Device(model.window.device);
     }
+    if plan.folds {
+        model.window.folds = Storage::Device(model.window.device);
+    }
     Ok(Some(plan))
 }
 

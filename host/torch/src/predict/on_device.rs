@@ -15,6 +15,8 @@ const ROWS_UNDER_WAY: u64 = 3;
 pub(crate) struct OnDevice {
     /// The sums over tiles.
     pub(crate) sums: bool,
+    /// The sum over folds.
+    pub(crate) folds: bool,
     /// Mirror images that go through the network together.
     pub(crate) batch: usize,
     /// Bytes, weights included.
@@ -25,7 +27,7 @@ pub(crate) struct OnDevice {
 
 impl OnDevice {
     /// For a device of `max` bytes. The sums come before a larger batch: in main memory every tile would have to leave the
-    /// device.
+    /// device. The sum over folds comes last of these.
     pub(crate) fn new(
         sizes: &Sizes,
         window: &SlidingWindow,
@@ -34,13 +36,17 @@ impl OnDevice {
         wish: AllInGpu,
     ) -> Self {
         // Rows that are done are on the device until the export takes them.
-        let (sums, least) = (sizes.sums(window) + ROWS_UNDER_WAY * sizes.rows_on_device(window), base + tile);
+        let rows = ROWS_UNDER_WAY * sizes.rows_on_device(window) + sizes.resampling_on_device(window);
+        let (sums, least) = (sizes.sums(window) + rows, base + tile);
         let has_sums = wish != AllInGpu::False && least + sums <= max;
         let base = base + if has_sums { sums } else { 0 };
+        let folds = sizes.folds_on_device(window).filter(|folds| has_sums && base + tile + folds <= max);
+        let base = base + folds.unwrap_or(0);
         let variants = 1_u64 << window.mirror_axes.len();
         let fits = (max.saturating_sub(base) / tile.max(1)).clamp(1, variants);
         let batch = 1 << fits.ilog2();
-        Self { sums: has_sums, batch: batch as usize, bytes: base + batch * tile, least }
+        let bytes = base + batch * tile;
+        Self { sums: has_sums, folds: folds.is_some(), batch: batch as usize, bytes, least }
     }
 
     /// One line for the user.

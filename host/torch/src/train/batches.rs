@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Result;
+use nnunet_cli::commands::train::CudaGraph;
 use nnunet_data::records::Split;
 use nnunet_engine::session::Session;
 use nnunet_plugin_api::AugmentationContext;
@@ -43,6 +44,7 @@ pub(super) fn batches(job: &Job<'_>, engine: &Engine, split: &Split, session: &S
         validation_plan: BatchPlan { augmentation: None, ..train_plan.clone() },
         train_plan,
         threads: worker_threads(),
+        uses_graphs: job.args.cuda_graph == CudaGraph::Auto,
     })
 }
 

@@ -103,6 +103,10 @@ impl Observer for RunRecorder<'_> {
         ));
     }
 
+    fn graph_refused(&mut self, error: &ComponentError) {
+        self.log(&format!("--cuda_graph auto: a training step cannot be recorded, its kernels are started one by one: {error}"));
+    }
+
     fn cancelled(&self) -> bool {
         signals::asked_to_stop()
     }

@@ -11,6 +11,7 @@ use nnunet_formats::Geometry;
 use nnunet_formats::pickle::Value;
 use nnunet_inference::{SegmentationHeads, paste, sigmoid, softmax};
 use nnunet_plugin_api::Postprocessor;
+use nnunet_plugin_api::tch::{Kind, Tensor};
 use nnunet_plugin_api::vocabulary::CaseProperties;
 use nnunet_preprocessing::Normalizations;
 
@@ -102,6 +103,15 @@ impl CaseExport for V2Processing {
             SegmentationHeads::Labels(_) if self.save_probabilities => softmax(scores),
             SegmentationHeads::Labels(_) => {}
         }
+    }
+
+    fn finish_score_tensor(&self, scores: Tensor, resampled: bool) -> nnunet_plugin_api::Result<Tensor> {
+        let rounds = resampled && self.configuration.probabilities().keeps_half_precision();
+        let scores = if rounds { scores.f_to_kind(Kind::Half)?.f_to_kind(Kind::Float)? } else { scores };
+        Ok(match &self.output_head {
+            SegmentationHeads::Regions(_) => scores.f_sigmoid()?,
+            SegmentationHeads::Labels(_) => scores,
+        })
     }
 
     fn probability_properties(&self, case: &CaseProperties) -> Result<Value> {

@@ -79,6 +79,10 @@ impl Optimize for Adam {
         Ok(())
     }
 
+    fn is_recordable(&self) -> bool {
+        true
+    }
+
     fn settings(&self) -> Vec<(&'static str, Setting)> {
         vec![
             ("betas", Setting::Pair(self.betas[0], self.betas[1])),

@@ -38,6 +38,12 @@ pub trait Optimize: Debug + Send {
         skip: Option<&Tensor>,
     ) -> Result<()>;
 
+    /// Whether a step can be recorded as a CUDA graph: all that changes from step to step is in tensors on the device, and
+    /// nothing is read. The first step of a parameter need not be.
+    fn is_recordable(&self) -> bool {
+        false
+    }
+
     /// What torch's `param_groups` say beside `lr` and `params`, in torch's order.
     fn settings(&self) -> Vec<(&'static str, Setting)>;
 

@@ -58,6 +58,10 @@ impl Optimize for Sgd {
         Ok(())
     }
 
+    fn is_recordable(&self) -> bool {
+        true
+    }
+
     fn settings(&self) -> Vec<(&'static str, Setting)> {
         vec![
             ("momentum", Setting::Float(self.momentum)),

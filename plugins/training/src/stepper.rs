@@ -1,0 +1,99 @@
+//! The training steps of an epoch on a GPU: started kernel by kernel, or as one CUDA graph.
+
+use nnunet_plugin_api::tch::{Device, Tensor, no_grad};
+use nnunet_plugin_api::{Error, Result};
+use nnunet_torch_ops::{CudaGraph, ReadLater};
+
+use crate::batch::Batch;
+use crate::scaler::DeviceLossScaler;
+use crate::state::Engine;
+use crate::training_step::StartedStep;
+
+/// Steps that run kernel by kernel before one is recorded: cuDNN chooses its convolutions in them, and the optimizer makes its
+/// state.
+const WARM_UP: usize = 3;
+
+/// Starts steps of one learning rate.
+pub(crate) struct Stepper {
+    learning_rate: f64,
+    scaler: Option<DeviceLossScaler>,
+    graph: Graph,
+}
+
+enum Graph {
+    /// Every step is started kernel by kernel.
+    Off,
+    /// So many steps are left before one is recorded.
+    After(usize),
+    /// A recorded step.
+    Ready(StepGraph),
+}
+
+/// A recorded step.
+struct StepGraph {
+    graph: CudaGraph,
+    /// The batch that it reads.
+    batch: Batch,
+    /// Loss and norm of the gradients, which it writes.
+    values: Tensor,
+}
+
+impl Stepper {
+    pub(crate) fn new(engine: &Engine, learning_rate: f64, uses_graphs: bool) -> Result<Self> {
+        let can = uses_graphs && engine.reads_late() && engine.optimizer.is_recordable();
+        let graph = if can { Graph::After(WARM_UP) } else { Graph::Off };
+        Ok(Self { learning_rate, scaler: engine.device_scaler()?, graph })
+    }
+
+    /// Starts a step. A step that cannot be recorded is started kernel by kernel, and so are all that follow; `refused` gets
+    /// the reason.
+    pub(crate) fn start(
+        &mut self,
+        engine: &mut Engine,
+        batch: &Batch,
+        refused: impl FnOnce(&Error),
+    ) -> Result<StartedStep> {
+        if let Graph::After(left) = &mut self.graph {
+            if *left == 0 {
+                self.graph = match StepGraph::record(engine, batch, self.learning_rate, self.scaler.as_ref())
+                {
+                    Ok(graph) => Graph::Ready(graph),
+                    Err(error) => {
+                        refused(&error);
+                        Graph::Off
+                    }
+                };
+            } else {
+                *left -= 1;
+            }
+        }
+        match &self.graph {
+            Graph::Ready(graph) => graph.start(batch),
+            _ => engine.start_step(batch, self.learning_rate, self.scaler.as_ref()),
+        }
+    }
+}
+
+impl StepGraph {
+    fn record(
+        engine: &mut Engine,
+        batch: &Batch,
+        learning_rate: f64,
+        scaler: Option<&DeviceLossScaler>,
+    ) -> Result<Self> {
+        let Device::Cuda(gpu) = engine.store.device() else { return Err(Error::message("there is no GPU")) };
+        let batch = batch.copied()?;
+        let record = || engine.step_on_device(&batch, learning_rate, scaler);
+        let (graph, values) = CudaGraph::record(gpu, record)?;
+        Ok(Self { graph, batch, values })
+    }
+
+    fn start(&self, batch: &Batch) -> Result<StartedStep> {
+        let pairs = self.batch.tensors().zip(batch.tensors());
+        for (ours, new) in pairs {
+            no_grad(|| ours.shallow_clone().f_copy_(new))?;
+        }
+        self.graph.replay()?;
+        Ok(StartedStep::UnderWay(ReadLater::new(&self.values)?))
+    }
+}
