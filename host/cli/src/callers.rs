@@ -44,6 +44,9 @@ fn mitks_prediction_and_ensemble_are_understood() {
                 --num_threads_preprocessing 2 --num_threads_nifti_save 1 --disable_tta --disable_mixed_precision \
                 --save_npz";
     assert!(matches!(parsed(&line.split_whitespace().collect::<Vec<_>>()), Command::Predict(_)));
+    let line = "nnUNet_predict -i in -o out -t Task004_X -ctr nnUNetTrainerV2CascadeFullRes -m 3d_cascade_fullres \
+                -p nnUNetPlansv2.1 --num_threads_preprocessing 1 --num_threads_nifti_save 1";
+    assert!(matches!(parsed(&line.split_whitespace().collect::<Vec<_>>()), Command::Predict(_)));
     let line = "nnUNet_ensemble -f out1 out2 -o out -pp postprocessing.json";
     assert!(matches!(parsed(&line.split_whitespace().collect::<Vec<_>>()), Command::Ensemble(_)));
 }
