@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use ndarray::ArrayViewMut4;
 
 use crate::npy::Header;
-use crate::{Error, Result, npz};
+use crate::{Error, Result, elements, npz};
 
 /// An array of (c, z, y, x) or (z, y, x) of an archive. Nothing of it stays in memory.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ impl CompressedVolume {
                 return Err(Error::invalid(path, message));
             }
         };
-        if npz::to_f32(header.dtype, &[]).is_none() {
+        if elements::to_f32(header.dtype, &[]).is_none() {
             return Err(Error::invalid(path, format!("array `{key}` is not numeric")));
         }
         if shape.contains(&0) {
@@ -99,7 +99,7 @@ impl<R: BufRead> Rows<'_, R> {
                 for (row, mut line) in y.clone().zip(slice.outer_iter_mut()) {
                     let start = ((channel * shape[1] + plane) * shape[2] + row) * shape[3] + x.start;
                     let bytes = self.row(start, x.len())?;
-                    let values = npz::to_f32(self.header.dtype, &bytes).ok_or(None)?;
+                    let values = elements::to_f32(self.header.dtype, &bytes).ok_or(None)?;
                     line.iter_mut().zip(values).for_each(|(to, from)| *to = from);
                 }
             }

@@ -6,6 +6,7 @@
 pub mod atomic;
 pub mod b2nd;
 mod compressed;
+mod elements;
 mod error;
 mod geometry;
 pub mod input;

@@ -144,7 +144,7 @@ pub fn load_f32(path: &Path) -> Result<Array4<f32>> {
     let Some(shape) = shape.filter(|shape| complete && !header.fortran_order && !shape.contains(&0)) else {
         return Err(invalid("not a complete C-order array of four axes".to_owned()));
     };
-    let values = crate::npz::to_f32(header.dtype, &bytes[header.len..]);
+    let values = crate::elements::to_f32(header.dtype, &bytes[header.len..]);
     let values = values.ok_or_else(|| invalid("the array is not numeric".to_owned()))?;
     Array4::from_shape_vec(shape, values).map_err(|error| Error::invalid(path, error))
 }

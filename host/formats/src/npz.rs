@@ -7,7 +7,7 @@ use ndarray::{Array3, Array4, ArrayView3, ArrayView4};
 use zip::write::SimpleFileOptions;
 
 use crate::npy::{Header, header_bytes, parse_header, write_f32};
-use crate::pickle::{DType, NdArray};
+use crate::pickle::DType;
 use crate::{Error, Result, atomic};
 
 /// Deflate never shrinks by more than this.
@@ -28,22 +28,8 @@ impl Member {
     /// Elements as f32; `None` for text and objects.
     #[must_use]
     pub fn to_f32(&self) -> Option<Vec<f32>> {
-        to_f32(self.header.dtype, &self.data)
+        crate::elements::to_f32(self.header.dtype, &self.data)
     }
-}
-
-/// Little-endian elements as f32; `None` for text and objects.
-pub(crate) fn to_f32(dtype: DType, data: &[u8]) -> Option<Vec<f32>> {
-    Some(match dtype {
-        DType::F32 => data.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
-        DType::F16 => data.as_chunks::<2>().0.iter().map(|b| half::f16::from_le_bytes(*b).to_f32()).collect(),
-        DType::U8 => data.iter().map(|byte| f32::from(*byte)).collect(),
-        dtype => {
-            let (shape, data) = (vec![data.len() / dtype.size().max(1)], data.to_vec());
-            let array = NdArray { dtype, shape, data, objects: Vec::new() };
-            array.to_f64()?.into_iter().map(|value| value as f32).collect()
-        }
-    })
 }
 
 /// Writes a compressed archive with one float32 array of (c, z, y, x).

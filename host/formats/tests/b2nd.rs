@@ -84,6 +84,39 @@ fn a_file_that_is_cut_off_is_an_error() {
     }
 }
 
+/// Reads the first voxels; errors are what is wanted.
+fn read_some(path: &Path) {
+    let Ok(file) = CompressedArray::open(path) else { return };
+    let [c, z, y, x] = file.shape().map(|len| len.min(12));
+    let mut out = Array4::zeros((c, z, y, x));
+    drop(file.crop(0..c, [0..z, 0..y, 0..x], out.view_mut()));
+}
+
+/// Numbers that a size or offset is set to.
+const EXTREME: [u32; 4] = [0, 0x7f, 0xffff, 0x7fff_ffff];
+
+#[test]
+fn damaged_files_are_errors_and_no_panics() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("damaged.b2nd");
+    let names =
+        ["BLOSCLZ_SHUFFLE", "LZ4_NOFILTER", "ZLIB_SHUFFLE", "ZSTD_SHUFFLE", "many_chunks", "special_seven"];
+    for name in names {
+        let bytes = std::fs::read(stored(name)).unwrap();
+        // The header, the first chunk's, and the index at the end decide most.
+        let places = (0..300).chain(bytes.len().saturating_sub(300)..bytes.len() - 4).step_by(3);
+        for at in places {
+            for number in EXTREME {
+                let mut damaged = bytes.clone();
+                let number = if at % 2 == 0 { number.to_le_bytes() } else { number.to_be_bytes() };
+                damaged[at..at + 4].copy_from_slice(&number);
+                std::fs::write(&path, &damaged).unwrap();
+                read_some(&path);
+            }
+        }
+    }
+}
+
 /// An array with runs of zeros, its chunks and blocks.
 fn array() -> impl Strategy<Value = (Array4<f32>, [usize; 4], [usize; 4])> {
     let sizes = || [1..3_usize, 1..9_usize, 1..9_usize, 1..12_usize];

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use memmap2::Mmap;
 use ndarray::{Array4, ArrayView4, ArrayViewMut4, s};
 
-use crate::npz::to_f32;
+use crate::elements::to_f32;
 use crate::{Error, Result};
 use chunk::Chunk;
 use frame::Header;
