@@ -267,6 +267,14 @@ fn widened(model: &Path) {
         let shape = std::iter::once(300).chain(tensor.shape[1..].iter().copied()).collect();
         *tensor = TensorData::from_f32(shape, &values);
     }
+    // Of the rest only plain values can be written again.
+    let root = &checkpoint.root;
+    let configuration = root.get("init_args").and_then(|arguments| arguments.get("configuration")).unwrap();
+    let arguments = Value::dict(vec![("configuration", configuration.clone())]);
+    let kept = ["network_weights", "trainer_name", "inference_allowed_mirroring_axes"];
+    let mut entries: Vec<_> = kept.iter().map(|key| (*key, root.get(key).unwrap().clone())).collect();
+    entries.push(("init_args", arguments));
+    checkpoint.root = Value::dict(entries);
     torch_zip::save(&file, &checkpoint).unwrap();
 }
 

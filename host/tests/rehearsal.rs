@@ -256,6 +256,34 @@ fn reference_models_predict_what_they_predict_on_the_cpu() {
     }
 }
 
+/// A recorded step has few operators and gives what the same step gives operator by operator.
+#[test]
+fn steps_that_are_recorded_give_the_same_model() {
+    let world = World::with_phantoms();
+    for (precision, optimizer) in [("fp32", ""), ("fp16", ""), ("fp32", "optimizer = { name = \"Adam\" }")] {
+        let train = |name: &str, steps: usize, flags: &str| {
+            world.configure(&format!(
+                "\n[trainers.{name}]\nextends = \"Short\"\nprecision = \"{precision}\"\nmax_num_epochs = 2\n\
+                 num_batches_per_epoch = {steps}\n{optimizer}\n"
+            ));
+            let line = format!("train 3d_fullres {name} 900 0 -p nnUNetPlansSmall --device cuda {flags}");
+            let (text, counts) = world.succeed_on_gpu(&format!("{line} --disable_validation_inference"), &[]);
+            assert!(!text.contains("cannot be recorded"), "{text}");
+            let folder = world.path(&FOLD.replace("Short__", &format!("{name}__")));
+            (all_values(&folder.join("model_final_checkpoint.model")), counts)
+        };
+        let name = |what: &str| format!("{what}{precision}{}", optimizer.len());
+        let (eager, _) = train(&name("Eager"), 6, "");
+        let (recorded, six) = train(&name("Recorded"), 6, "--cuda-graph auto");
+        assert!(eager == recorded, "{precision} {optimizer}: other parameters");
+        let (_, eight) = train(&name("Longer"), 8, "--cuda-graph auto");
+        // Two epochs of two more steps: copies of the batch into the graph's memory, and the graph.
+        let kernels = (eight.kernels - six.kernels) / 4;
+        assert!(kernels <= 10, "{kernels} operators in a recorded step");
+        assert_eq!(eight.waits, six.waits);
+    }
+}
+
 /// Counts of a training of some steps and validation batches.
 fn counted(world: &World, precision: &str, steps: usize, checks: usize) -> Counts {
     let name = format!("{precision}_{steps}_{checks}");

@@ -218,7 +218,9 @@ void record(const c10::OperatorHandle& op, torch::jit::Stack* stack, Recording& 
       // A result that is an argument has been changed in place.
       if (op.schema().returns()[i].alias_info()) continue;
       auto ours = tensors_of(outputs[i]), theirs = tensors_of(again[i]);
-      for (size_t k = 0; k < ours.size(); k++) host(ours[k]).copy_(host(theirs[k]));
+      for (size_t k = 0; k < ours.size(); k++) {
+        if (ours[k].defined()) host(ours[k]).copy_(host(theirs[k]));
+      }
     }
   });
 }

@@ -219,7 +219,8 @@ impl<'a> Arena<'a> {
                 let (array, items) = (array.clone(), take(items, is_last));
                 Value::Array(NdArray { objects: self.trees(items, depth, uses)?, ..array })
             }
-            Node::Call(Callable::Marker, name) => Value::Global(name.clone()),
+            // A device is kept as its class, and is written as that.
+            Node::Call(Callable::Marker | Callable::Device, name) => Value::Global(name.clone()),
             Node::Call(..) => return Err(PickleError::Damaged("a function where data should be")),
             Node::EmptyArray => return Err(PickleError::Damaged("an array without content")),
         };
