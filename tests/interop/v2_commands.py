@@ -436,23 +436,24 @@ class Comparison:
             differ(name, what)
 
     def overlays(self):
-        from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetNumpy
+        from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2, nnUNetDatasetNumpy
         for dataset, channel in (("Dataset900_Cascade", 0), ("Dataset901_Regions", 1), ("Dataset903_Pictures", 0)):
             out = f"drawn_{dataset}"
             self.both("nnUNetv2_plot_overlay_pngs", "-d", dataset, "-o", out, "--use_raw", "-channel_idx", channel, "-np", 1,
                       "-overlay_intensity", 0.3 if channel else 0.6)
             self.folders(out, exact=True)
-        folder = work / "nnUNet_preprocessed" / "Dataset901_Regions"
-        plans = json.loads((results / "Dataset901_Regions/nnUNetTrainer__nnUNetPlans__3d_fullres/plans.json").read_text())
-        (folder / "nnUNetPlans.json").write_text(json.dumps(plans))
-        for case in range(2):
-            data = np.stack([volume(case, (9, 12, 14)), volume(case + 1, (9, 12, 14))]).astype(np.float32) - 50
-            seg = (data[:1] > -20).astype(np.int16) + (data[:1] > 5) - (data[:1] == -50)
-            nnUNetDatasetNumpy.save_case(data, seg, {"spacing": [1, 1, 1]}, str(folder / "nnUNetPlans_x" / f"case_{case}"))
-        for words in ([], ["-p", "nnUNetPlans", "-c", "3d_fullres", "-channel_idx", 1, "-overlay_intensity", 0.9]):
-            out = f"drawn_preprocessed_{len(words)}"
-            self.both("nnUNetv2_plot_overlay_pngs", "-d", 901, "-o", out, "-np", 1, *words)
-            self.folders(out, exact=True)
+        for dataset, store in (("Dataset901_Regions", nnUNetDatasetNumpy), ("Dataset902_Ignore", nnUNetDatasetBlosc2)):
+            folder = work / "nnUNet_preprocessed" / dataset
+            model = results / dataset / "nnUNetTrainer__nnUNetPlans__3d_fullres"
+            shutil.copy(model / "plans.json", folder / "nnUNetPlans.json")
+            for case in range(2):
+                data = np.stack([volume(case, (9, 12, 14)), volume(case + 1, (9, 12, 14))]).astype(np.float32) - 50
+                seg = (data[:1] > -20).astype(np.int16) + (data[:1] > 5) - (data[:1] == -50)
+                store.save_case(data, seg, {"spacing": [1, 1, 1]}, str(folder / "nnUNetPlans_x" / f"case_{case}"))
+            for words in ([], ["-p", "nnUNetPlans", "-c", "3d_fullres", "-channel_idx", 1, "-overlay_intensity", 0.9]):
+                out = f"drawn_{dataset}_{len(words)}"
+                self.both("nnUNetv2_plot_overlay_pngs", "-d", dataset[7:10], "-o", out, "-np", 1, *words)
+                self.folders(out, exact=True)
 
     def archives(self):
         """A model that one program exports is installed by the other and predicts the same."""
