@@ -203,5 +203,5 @@ fn the_other_templates() {
         assert!(list.contains(&format!(" {name} ")), "{name}: {list}");
     }
     let text = folder.run("nnunet plugins new loss page-loss || true");
-    assert!(text.contains("is there already"), "{text}");
+    assert!(text.contains("exists already"), "{text}");
 }

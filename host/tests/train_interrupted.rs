@@ -88,5 +88,5 @@ fn a_loss_that_is_not_finite_names_its_place_and_rolls_back() {
     }
     let outcome = world.run_with(&line, &[("NNUNET_MISBEHAVE", "nan")]);
     assert_eq!(outcome.code, 1, "{}", outcome.text);
-    assert!(outcome.text.contains("given up after going back"), "{}", outcome.text);
+    assert!(outcome.text.contains("failed again after a restart"), "{}", outcome.text);
 }

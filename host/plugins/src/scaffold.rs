@@ -235,7 +235,7 @@ mod tests {
         assert!(manifest.contains("nnunet-plugin-api = { version = \"0.1.0\" }"), "{manifest}");
         let source = std::fs::read_to_string(to.join("src/lib.rs")).unwrap();
         assert!(source.contains("struct FastPlanner;") && !source.contains("MyPlanner"), "{source}");
-        assert!(scaffold("fast-planner").write(&to).unwrap_err().to_string().contains("is there already"));
+        assert!(scaffold("fast-planner").write(&to).unwrap_err().to_string().contains("exists already"));
     }
 
     /// `struct Planner` beside `use nnunet_plugin_api::Planner` would not compile (E0255).

@@ -119,7 +119,8 @@ impl Error {
     }
 }
 
-/// libtorch appends a C++ backtrace to its messages; the first line is what a reader needs.
+/// libtorch appends a C++ backtrace to its messages, and tch puts words of its own in front; the first line between them
+/// is what a reader needs.
 #[cfg(feature = "tch")]
 impl From<tch::TchError> for Error {
     // Inlined into the crates that use it: a program that links this crate and no tensors does not refer to tch.
@@ -127,6 +128,7 @@ impl From<tch::TchError> for Error {
     fn from(error: tch::TchError) -> Self {
         let text = error.to_string();
         let body = text.split("Exception raised from").next().unwrap_or(&text);
+        let body = body.strip_prefix("Internal torch error: ").unwrap_or(body);
         Self::Torch(body.lines().next().unwrap_or_default().trim().to_owned())
     }
 }

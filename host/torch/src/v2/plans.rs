@@ -53,7 +53,7 @@ impl Plans {
         let undone = (0..3).all(|axis| backward.get(axis).and_then(|at| forward.get(*at)) == Some(&axis));
         ensure!(
             undone,
-            "transpose_forward {forward:?} and transpose_backward {backward:?} do not undo each other"
+            "transpose_forward {forward:?} and transpose_backward {backward:?} are not inverse to each other"
         );
         Ok(Self { transpose_forward: forward, transpose_backward: backward, reader: file.reader, file })
     }
