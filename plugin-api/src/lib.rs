@@ -2,9 +2,8 @@
 //!
 //! * [`vocabulary`]: the data that the steps exchange (fingerprint, plans, case properties, blueprint).
 //! * The traits that authors implement: [`ImageFormat`], [`Planner`], [`Preprocessor`], [`Normalization`],
-//! [`Augmentation`], [`ExperimentLogger`], [`Postprocessor`] and, with the feature `torch`, `Architecture`, `Loss`
-//! and
-//!   `Trainer`. They use types of std, [`ndarray`] and `tch`.
+//!   [`Augmentation`], [`ExperimentLogger`], [`Postprocessor`] and, with the feature `torch`, `Architecture`,
+//!   `Loss` and `Trainer`. They use types of std, [`ndarray`] and `tch`.
 //! * [`Component`] and [`Registration`]: how a component enters the registry, built-in or not.
 //! * [`host`]: services of the program that runs the component (log, progress, random seed, threads).
 //! * [`abi`]: the stable binary interface. Authors only write [`export_plugin!`].

@@ -108,10 +108,12 @@ impl<'a> Export<'a> {
     /// Rows that come from a GPU become labels there, unless probabilities are wanted too or splines take part.
     fn choose_device(&mut self, rows: &Tensor) {
         let on_gpu = rows.device() != Device::Cpu && self.probabilities.is_none();
-        if on_gpu && matches!(self.route, Route::Slabs(_)) && !self.has_rows {
-            if let Some(slabs) = TensorSlabs::new(self.resampler) {
-                self.route = Route::DeviceSlabs(Box::new(slabs));
-            }
+        if on_gpu
+            && matches!(self.route, Route::Slabs(_))
+            && !self.has_rows
+            && let Some(slabs) = TensorSlabs::new(self.resampler)
+        {
+            self.route = Route::DeviceSlabs(Box::new(slabs));
         }
         self.has_rows = true;
     }
