@@ -55,8 +55,8 @@ fn build() -> Result<()> {
 fn test(arguments: &[String]) -> Result<()> {
     numeric::show_processor();
     let libtorch = libtorch::set_up()?;
-    // What the memory checker runs.
-    cargo(&libtorch, &["build", "--release", "--package", "nnunet-engine", "--example", "plugin_calls"])?;
+    // What the memory checker runs. With other features than those of the workspace its dependencies would be built anew.
+    cargo(&libtorch, &["build", "--release", "--workspace", "--example", "plugin_calls"])?;
     let mut all = cargo_command(&libtorch);
     all.args(["test", "--release", "--workspace", "--tests"]).args(arguments);
     if is_ci() {

@@ -4,7 +4,6 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    clippy::print_stderr,
     reason = "tests fail by panicking"
 )]
 
@@ -41,6 +40,16 @@ const COUNTS: [(Kind, usize); 9] = [
     (Kind::Trainer, 127),
     (Kind::Postprocessor, 3),
 ];
+/// Trainers that are there to say why they cannot train. Nothing else may fail here: two equal errors compare nothing.
+const REFUSE: [&str; 6] = [
+    "NetworkTrainer",
+    "nnUNetTrainerCascadeFullRes",
+    "nnUNetTrainerNoDA",
+    "nnUNetTrainerV2BraTSRegions_DDP",
+    "nnUNetTrainerV2_fullEvals",
+    "nnUNetTrainerV2_softDeepSupervision",
+];
+
 /// Errors from the other side have component and method in front.
 fn same(direct: &str, crossed: &str) -> bool {
     match direct.strip_prefix("error: ") {
@@ -79,10 +88,11 @@ fn all_built_ins_pass_both_adapters_unchanged() {
         };
         assert!(same(&a, &b), "{} {}\ndirect:  {a}\ncrossed: {b}", direct.info.kind, direct.info.name);
         if a.starts_with("error: ") {
-            refuse.push(format!("{} {}: {a}", direct.info.kind, direct.info.name));
+            refuse.push(direct.info.name.clone());
         }
         *counts.entry(direct.info.kind).or_default() += 1;
     }
-    eprintln!("components that refuse the made-up data: {refuse:#?}");
+    refuse.sort();
+    assert_eq!(refuse, REFUSE, "components that refuse the made-up data");
     assert_eq!(counts, BTreeMap::from(COUNTS), "built-in components");
 }
