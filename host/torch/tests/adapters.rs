@@ -1,11 +1,6 @@
 //! Every built-in component does the same behind both adapters of the stable ABI as when it is called directly: what
 //! holds for a plugin's component holds for ours.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "tests fail by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
 #[path = "adapters/observe.rs"]
 mod observe;
