@@ -24,6 +24,9 @@ fn a_planner_in_a_table_plans_for_v2() {
     for planner in ["nnUNetPlannerResEncL", "Small"] {
         succeed(&format!("v2 plan_experiment -d 900 -pl {planner}"));
     }
+    world.write("nnunet.toml", "[planners.V1]\nextends = \"nnUNetPlanner\"\nplans_identifier = \"P\"\n");
+    let refused = world.run_with("v2 plan_experiment -d 900 -pl V1", &folders);
+    assert!(refused.code == 1 && refused.text.contains("V1 changes plans_identifier"), "{}", refused.text);
     let plans = |name: &str| -> serde_json::Value {
         let file = world.path("nnUNet_preprocessed/Dataset900_Phantom").join(name);
         serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap()

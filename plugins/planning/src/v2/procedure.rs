@@ -2,7 +2,7 @@
 
 use nnunet_numerics::stats::round_half_even;
 use nnunet_plugin_core::vocabulary::Fingerprint as FingerprintV1;
-use nnunet_plugin_core::{Error, Result, V2PlannerSettings};
+use nnunet_plugin_core::{Error, PlannerSettings, Result, V2PlannerSettings};
 use serde_json::{Map, Value};
 
 use super::configuration::{Frame, configuration};
@@ -44,6 +44,7 @@ pub fn make_plans(planner: &Resolved, data: &DataSet, fingerprint: &Fingerprint)
     let mut settings = planner.settings.v2.clone().ok_or_else(|| {
         Error::message(format!("planner {name} plans tasks of v1; planners for v2 extend nnUNetPlanner"))
     })?;
+    check_unused(name, &planner.settings)?;
     if settings.target_spacing.is_none() {
         settings.target_spacing = planner.target_spacing(&as_v1(data, fingerprint))?;
     }
@@ -72,6 +73,25 @@ pub fn make_plans(planner: &Resolved, data: &DataSet, fingerprint: &Fingerprint)
         label_manager: "LabelManager".to_owned(),
         foreground_intensity_properties_per_channel: fingerprint.intensities.clone(),
     })
+}
+
+/// Refuses values outside of the table `v2` that no planner of v2 looks at: who sets one expects an effect.
+fn check_unused(name: &str, settings: &PlannerSettings) -> Result<()> {
+    let used =
+        |settings: &PlannerSettings| PlannerSettings { v2: None, target_spacing: None, ..settings.clone() };
+    let json =
+        |settings| serde_json::to_value(used(settings)).map_err(|error| Error::message(error.to_string()));
+    let (default, own) = (json(&PlannerSettings::default())?, json(settings)?);
+    let own = own.as_object().into_iter().flatten();
+    let changed: Vec<&str> =
+        own.filter(|(key, value)| default.get(key) != Some(value)).map(|(key, _)| key.as_str()).collect();
+    if changed.is_empty() {
+        return Ok(());
+    }
+    let keys = changed.join(", ");
+    Err(Error::message(format!(
+        "planner {name} changes {keys}, which only v1's planners use; the settings of v2 are in its table `v2`"
+    )))
 }
 
 /// What the hooks of planners see.
