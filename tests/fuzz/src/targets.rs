@@ -25,8 +25,8 @@ const TIFF_TAGS: usize = 256 << 20;
 /// The index of a Blosc2 file may be a run of one offset; a box of it is read with blocks of 64 MB at most.
 const PER_BLOSC_BYTE: usize = 4096 * 2;
 const BLOSC_BLOCKS: usize = 6 << 26;
-/// What copies of shared objects may take in any pickle.
-const PICKLE_COPIES: usize = 128 << 20;
+/// What copies of shared objects may take in any pickle, 128 MB, and what the walk that makes them takes beside them.
+const PICKLE_COPIES: usize = 160 << 20;
 /// Larger files make rounds slow.
 const LARGEST_SEED_FILE: usize = 300_000;
 /// Most files that are taken from a folder.
