@@ -39,7 +39,8 @@ pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
     write(path, |out| out.write_all(bytes))
 }
 
-/// Lets `body` fill a temporary file beside `path`, then renames it.
+/// Lets `body` fill a temporary file beside `path`, then renames it. To a device or FIFO (`/dev/stdout`) the bytes are
+/// copied: a rename would put a file in its place.
 ///
 /// # Errors
 /// As [`write`].
@@ -53,7 +54,9 @@ pub(crate) fn replace_as<E: From<Error>>(
     suffix: &str,
     body: impl FnOnce(&Path) -> Result<(), E>,
 ) -> Result<(), E> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let is_stream = std::fs::metadata(path).is_ok_and(|target| !target.is_file() && !target.is_dir());
+    let beside = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = if is_stream { &std::env::temp_dir() } else { beside };
     let temporary = tempfile::Builder::new()
         .prefix(TEMPORARY_PREFIX)
         .suffix(suffix)
@@ -62,9 +65,22 @@ pub(crate) fn replace_as<E: From<Error>>(
         .map_err(|source| Error::io(path, source))?;
     lock(temporary.as_file());
     body(temporary.path())?;
+    if is_stream {
+        return Ok(copy_into(temporary.path(), path)?);
+    }
     flush(temporary.path(), path)?;
     temporary.persist(path).map_err(|failed| Error::io(path, failed.error))?;
     Ok(flush(folder, folder)?)
+}
+
+/// Copies the bytes of a file into a device or FIFO.
+fn copy_into(from: &Path, stream: &Path) -> Result<()> {
+    let copy = || -> std::io::Result<()> {
+        let mut out = std::fs::OpenOptions::new().write(true).open(stream)?;
+        std::io::copy(&mut File::open(from)?, &mut out)?;
+        out.flush()
+    };
+    copy().map_err(|source| Error::io(stream, source))
 }
 
 /// Lets `body` write two files that belong together into a temporary folder beside `first`; it returns their paths
@@ -195,6 +211,21 @@ impl OrdinaryPermissions for tempfile::Builder<'_, '_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_fifo_stays_one() {
+        use std::os::unix::fs::FileTypeExt;
+        let folder = tempfile::tempdir().unwrap();
+        let fifo = folder.path().join("fifo");
+        assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+        let reader = {
+            let fifo = fifo.clone();
+            std::thread::spawn(move || std::fs::read(fifo).unwrap())
+        };
+        write_bytes(&fifo, b"content").unwrap();
+        assert!(std::fs::metadata(&fifo).unwrap().file_type().is_fifo());
+        assert_eq!(reader.join().unwrap(), b"content");
+    }
 
     #[test]
     fn a_failed_write_leaves_nothing() {
