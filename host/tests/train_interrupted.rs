@@ -29,19 +29,34 @@ fn world() -> World {
 
 /// Starts a training, and sends a signal when the second epoch has begun; returns the exit code, if it has one.
 fn interrupt(world: &World, results: &Path, signal: &str) -> Option<i32> {
+    interrupt_in(world, results, signal, 1).0
+}
+
+/// As [`interrupt`], when `epoch` has begun; also returns the output.
+fn interrupt_in(world: &World, results: &Path, signal: &str, epoch: usize) -> (Option<i32>, Vec<String>) {
     let mut command = world.command(LINE);
     let mut child = command.env("RESULTS_FOLDER", results).stdout(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
     let mut said = Vec::new();
     for line in lines {
-        if line.contains("epoch:  1") {
+        if line.contains(&format!("epoch:  {epoch}")) {
             let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
             assert!(sent.success());
         }
         said.push(line);
     }
-    assert!(!said.iter().any(|line| line.contains("epoch:  2")), "{signal} came too late: {said:?}");
-    child.wait().unwrap().code()
+    let next = format!("epoch:  {}", epoch + 1);
+    assert!(!said.iter().any(|line| line.contains(&next)), "{signal} came too late: {said:?}");
+    (child.wait().unwrap().code(), said)
+}
+
+#[test]
+fn who_stops_in_the_first_epoch_is_not_told_to_continue() {
+    let world = world();
+    let (_, said) = interrupt_in(&world, &world.path("results"), "-TERM", 0);
+    assert!(said.iter().any(|line| line.contains("start again without -c")), "{said:?}");
+    let (_, said) = interrupt_in(&world, &world.path("results"), "-TERM", 1);
+    assert!(said.iter().any(|line| line.contains("continue with -c")), "{said:?}");
 }
 
 fn final_state(results: &Path) -> (Value, Vec<TensorData>) {

@@ -172,7 +172,12 @@ fn finish(
     }
     let stopped = ended.map_err(|error| anyhow!("training {}: {error}", job.args.trainer))?;
     if stopped == Stopped::Cancelled {
-        recorder.log("stopped; continue with -c");
+        let is_saved = engine.epoch > 0 && latest.is_file();
+        recorder.log(if is_saved {
+            "stopped; continue with -c"
+        } else {
+            "stopped; no epoch was saved, start again without -c"
+        });
         return Ok(stopped);
     }
     if engine.trainer.blueprint.save_final_checkpoint && !job.args.disable_saving {
