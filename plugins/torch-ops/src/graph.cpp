@@ -13,6 +13,8 @@
 #include <string>
 #include <utility>
 
+#include "guarded.h"
+
 namespace {
 
 using Pool = std::pair<unsigned long long, unsigned long long>;
@@ -46,18 +48,6 @@ const Functions& functions() {
 struct alignas(64) Object {
   unsigned char bytes[8192];
 };
-
-template <class Work>
-char* guarded(Work work) {
-  try {
-    work();
-    return nullptr;
-  } catch (const std::exception& error) {
-    return strdup(error.what());
-  } catch (...) {
-    return strdup("an unknown error");
-  }
-}
 
 }  // namespace
 

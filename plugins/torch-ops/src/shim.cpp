@@ -5,7 +5,6 @@
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <c10/core/CachingDeviceAllocator.h>
 #include <c10/core/Event.h>
-#include <c10/core/GradMode.h>
 #include <c10/core/StreamGuard.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <cstdlib>
@@ -14,6 +13,8 @@
 #include <memory>
 #include <mutex>
 #include <vector>
+
+#include "guarded.h"
 
 namespace {
 
@@ -46,19 +47,6 @@ c10::Stream copy_stream(c10::Device device) {
     found = streams.emplace(device.index(), devices.getStreamFromGlobalPool(device)).first;
   }
   return found->second;
-}
-
-template <class Work>
-char* guarded(Work work) {
-  try {
-    c10::NoGradGuard no_grad;
-    work();
-    return nullptr;
-  } catch (const std::exception& error) {
-    return strdup(error.what());
-  } catch (...) {
-    return strdup("an unknown error");
-  }
 }
 
 }  // namespace
