@@ -162,7 +162,8 @@ pub(crate) fn write_f32(out: &mut dyn Write, values: impl Iterator<Item = f32>) 
     out.write_all(&buffer)
 }
 
-/// A npy of float32, (c, z, y, x), or of bytes, (z, y, x), mapped into memory: only what is read is loaded.
+/// A npy of float32 or of label values, (c, z, y, x), or of bytes, (z, y, x), mapped into memory: only what is read is
+/// loaded.
 #[derive(Debug)]
 pub struct MappedVolume {
     path: PathBuf,
@@ -176,7 +177,8 @@ impl MappedVolume {
     /// Maps a file.
     ///
     /// # Errors
-    /// Returns an error if the file is not a C-order array of float32 with four axes or of bytes with three, or is empty.
+    /// Returns an error if the file is not a C-order array of float32 or of integers of up to 16 bits with four axes or of
+    /// bytes with three, or is empty.
     #[allow(unsafe_code)]
     pub fn open(path: &Path) -> Result<Self> {
         let file = crate::input::open(path)?;
@@ -185,7 +187,7 @@ impl MappedVolume {
         let header = parse_header(&map).map_err(|message| Error::invalid(path, message))?;
         let (dtype, start) = (header.dtype, header.len);
         let shape = match (dtype, header.shape.as_slice()) {
-            (DType::F32, [c, z, y, x]) => Some([*c, *z, *y, *x]),
+            (DType::F32 | DType::I16 | DType::I8 | DType::U8, [c, z, y, x]) => Some([*c, *z, *y, *x]),
             (DType::U8, [z, y, x]) => Some([1, *z, *y, *x]),
             _ => None,
         };
@@ -234,10 +236,13 @@ impl MappedVolume {
     fn copy_row<'a>(&self, first: usize, len: usize, to: impl Iterator<Item = &'a mut f32>) {
         let size = self.dtype.size();
         let bytes = &self.map[self.start + size * first..self.start + size * (first + len)];
-        if self.dtype == DType::U8 {
-            to.zip(bytes).for_each(|(to, from)| *to = f32::from(*from));
-        } else {
-            to.zip(bytes.as_chunks::<4>().0).for_each(|(to, from)| *to = f32::from_le_bytes(*from));
+        match self.dtype {
+            DType::U8 => to.zip(bytes).for_each(|(to, from)| *to = f32::from(*from)),
+            DType::I8 => to.zip(bytes).for_each(|(to, from)| *to = f32::from(from.cast_signed())),
+            DType::I16 => {
+                to.zip(bytes.as_chunks().0).for_each(|(to, from)| *to = f32::from(i16::from_le_bytes(*from)));
+            }
+            _ => to.zip(bytes.as_chunks::<4>().0).for_each(|(to, from)| *to = f32::from_le_bytes(*from)),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
 use nnunet_cli::commands::device::DeviceChoice;
-use nnunet_cli::commands::{doctor, predict, train, trainers};
+use nnunet_cli::commands::{doctor, predict, train, train_v2, trainers};
 use nnunet_cli::doctor::Libtorch;
 use nnunet_cli::{GlobalOptions, TensorCommands, process_arguments};
 use nnunet_engine::component_set::{ComponentSet, WITHOUT_TENSORS};
@@ -40,6 +40,10 @@ impl TensorCommands for HandOver {
     }
 
     fn train(&self, _args: &train::Args, _options: &GlobalOptions) -> Result<ExitCode> {
+        hand_over()
+    }
+
+    fn train_v2(&self, _args: &train_v2::Args, _options: &GlobalOptions) -> Result<ExitCode> {
         hand_over()
     }
 

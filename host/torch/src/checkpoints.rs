@@ -1,6 +1,6 @@
-//! Checkpoint files that are missing.
+//! Which checkpoint files are there.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The message about a checkpoint that is not there: names those of the same fold that are.
 pub(crate) fn missing(file: &Path) -> String {
@@ -10,6 +10,15 @@ pub(crate) fn missing(file: &Path) -> String {
         names => format!("the fold has {}: name one of them with --chk", names.join(", ")),
     };
     format!("there is no checkpoint {}; {hint}", file.display())
+}
+
+/// The checkpoint that a training is continued from: the one of the final and the latest that was written last, else the
+/// best. A run that finishes removes the latest one: a later one beside the final is that of a run that was started anew
+/// and stopped.
+pub(crate) fn newest(states: [PathBuf; 2], best: PathBuf) -> Option<PathBuf> {
+    let written = |path: &PathBuf| path.metadata().and_then(|file| file.modified()).ok();
+    let last = states.into_iter().filter(|path| path.is_file()).max_by_key(written);
+    last.or_else(|| Some(best).filter(|path| path.is_file()))
 }
 
 /// Checkpoints beside a file, by the name that --chk takes.

@@ -92,9 +92,19 @@ pub(crate) fn resolve_trainer(
     name: &str,
     context: &TrainerContext,
 ) -> Result<nnunet_trainers::Resolved> {
-    registry.find(Kind::Trainer, name)?;
+    resolve_trainer_as(registry, name, context, &|name| name)
+}
+
+/// As [`resolve_trainer`]; `registered` gives what a trainer of a name is registered as.
+pub(crate) fn resolve_trainer_as(
+    registry: &Registry,
+    name: &str,
+    context: &TrainerContext,
+    registered: &dyn for<'a> Fn(&'a str) -> &'a str,
+) -> Result<nnunet_trainers::Resolved> {
+    registry.find(Kind::Trainer, registered(name))?;
     let lookup = |name: &str| {
-        trainer(registry, &ComponentChoice::named(name))
+        trainer(registry, &ComponentChoice::named(registered(name)))
             .map_err(|e| ComponentError::message(format!("{e:#}")))
     };
     nnunet_trainers::resolve(name, context, &lookup).map_err(|error| anyhow!("{error}"))

@@ -11,8 +11,10 @@ mod families;
 mod family;
 mod fold_training;
 mod network;
+mod optimizer_state;
 mod predict;
 pub mod signals;
+mod torch_state;
 mod train;
 mod trainers;
 mod training_log;
@@ -25,7 +27,10 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use nnunet_cli::commands::device::DeviceChoice;
-use nnunet_cli::commands::{predict as predict_args, train as train_args, trainers as trainers_args};
+use nnunet_cli::commands::{
+    predict as predict_args, train as train_args, train_v2 as train_v2_args,
+    trainers as trainers_args,
+};
 use nnunet_cli::doctor::Libtorch;
 use nnunet_cli::{GlobalOptions, TensorCommands};
 use nnunet_engine::component_set::ComponentSet;
@@ -50,6 +55,11 @@ impl TensorCommands for WithTensors {
         // Before plugins are loaded: threads inherit the blocked signals.
         train::signals::listen()?;
         v1::training::run(args, &options.session(self.component_set())?)
+    }
+
+    fn train_v2(&self, args: &train_v2_args::Args, options: &GlobalOptions) -> Result<ExitCode> {
+        train::signals::listen()?;
+        v2::training::run(args, &options.session(self.component_set())?)
     }
 
     fn predict(&self, args: &predict_args::Args, options: &GlobalOptions) -> Result<ExitCode> {

@@ -92,7 +92,8 @@ impl DiceCe {
         };
         let each = voxelwise(log_probabilities, target, &classes, Reduction::None)?;
         let counted = each.f_mul(&mask.f_select(1, 0)?)?.f_sum(precision(&each))?;
-        Ok(counted.f_div(&mask.f_sum(precision(mask))?)?)
+        // Without any voxel that counts there is no loss.
+        Ok(counted.f_div(&mask.f_sum(precision(mask))?.f_clamp_min(1.0)?)?)
     }
 }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::cross_entropy::{CrossEntropyConfig, voxelwise};
 use crate::dice::{DiceConfig, soft_dice, squared_dice};
 use crate::precision::{log_softmax, precision};
+use crate::target::ignoring;
 
 /// Parameters of [`DiceTopK`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -25,11 +26,21 @@ pub struct DiceTopKConfig {
     pub smooth: f64,
     /// The Dice with squared terms.
     pub square_dice: bool,
+    /// Voxels with this label are ignored.
+    pub ignore_label: Option<i64>,
 }
 
 impl Default for DiceTopKConfig {
     fn default() -> Self {
-        Self { k: 10.0, weight: None, batch_dice: false, do_bg: false, smooth: 1e-5, square_dice: false }
+        Self {
+            k: 10.0,
+            weight: None,
+            batch_dice: false,
+            do_bg: false,
+            smooth: 1e-5,
+            square_dice: false,
+            ignore_label: None,
+        }
     }
 }
 
@@ -53,10 +64,13 @@ impl Loss for DiceTopK {
     fn forward(&self, logits: &Tensor, target: &Tensor) -> Result<Tensor> {
         let DiceTopKConfig { k, batch_dice, do_bg, smooth, .. } = self.config;
         let log_probabilities = log_softmax(logits)?;
-        let hardest = hardest(&log_probabilities, target, self.config.weight.clone(), k)?;
+        let ignored = self.config.ignore_label;
+        let classes = CrossEntropyConfig { weight: self.config.weight.clone(), ignore_index: ignored };
+        let hardest = hardest(&log_probabilities, target, &classes, (k, 0.0))?;
+        let (target, mask) = ignoring(target, ignored)?;
         let config = DiceConfig { batch_dice, do_bg, smooth, ..DiceConfig::default() };
         let dice = if self.config.square_dice { squared_dice } else { soft_dice };
-        Ok(hardest.f_add(&dice(&log_probabilities.f_exp()?, target, None, &config)?)?)
+        Ok(hardest.f_add(&dice(&log_probabilities.f_exp()?, &target, mask.as_ref(), &config)?)?)
     }
 }
 
@@ -68,11 +82,15 @@ pub struct TopKConfig {
     pub k: f64,
     /// Weights of the classes.
     pub weight: Option<Vec<f32>>,
+    /// Voxels with this label are ignored.
+    pub ignore_index: Option<i64>,
+    /// Share of the target that is spread over all classes.
+    pub label_smoothing: f64,
 }
 
 impl Default for TopKConfig {
     fn default() -> Self {
-        Self { k: 10.0, weight: None }
+        Self { k: 10.0, weight: None, ignore_index: None, label_smoothing: 0.0 }
     }
 }
 
@@ -94,7 +112,9 @@ inventory::submit!(Registration(|| {
 impl Loss for TopK {
     fn forward(&self, logits: &Tensor, target: &Tensor) -> Result<Tensor> {
         let log_probabilities = log_softmax(logits)?;
-        hardest(&log_probabilities, target, self.config.weight.clone(), self.config.k)
+        let TopKConfig { k, ignore_index, label_smoothing, .. } = self.config;
+        let classes = CrossEntropyConfig { weight: self.config.weight.clone(), ignore_index };
+        hardest(&log_probabilities, target, &classes, (k, label_smoothing))
     }
 }
 
@@ -106,10 +126,24 @@ fn check(k: f64) -> Result<()> {
     }
 }
 
-/// Mean cross entropy of the `k` per cent hardest voxels of the batch.
-fn hardest(log_probabilities: &Tensor, target: &Tensor, weight: Option<Vec<f32>>, k: f64) -> Result<Tensor> {
-    let classes = CrossEntropyConfig { weight, ignore_index: None };
-    let entropies = voxelwise(log_probabilities, target, &classes, Reduction::None)?.f_reshape([-1])?;
+/// Mean cross entropy of the `k` per cent hardest voxels of the batch; with `smoothing` a share of it is that of all
+/// classes. Ignored voxels have an entropy of 0.
+fn hardest(
+    log_probabilities: &Tensor,
+    target: &Tensor,
+    classes: &CrossEntropyConfig,
+    (k, smoothing): (f64, f64),
+) -> Result<Tensor> {
+    let mut entropies = voxelwise(log_probabilities, target, classes, Reduction::None)?;
+    if smoothing > 0.0 {
+        let all = log_probabilities.f_mean_dim([1].as_slice(), false, log_probabilities.kind())?.f_neg()?;
+        let counted = match classes.ignore_index {
+            Some(label) => all.f_mul(&target.f_select(1, 0)?.f_ne(label)?)?,
+            None => all,
+        };
+        entropies = entropies * (1.0 - smoothing) + counted * smoothing;
+    }
+    let entropies = entropies.f_reshape([-1])?;
     let kept = (entropies.numel() as f64 * k / 100.0) as i64;
     let (hardest, _) = entropies.f_topk(kept, 0, true, false)?;
     Ok(hardest.f_mean(precision(&hardest))?)

@@ -1,8 +1,10 @@
 //! nnU-Net's trainers: each is a few values on its parent's blueprint.
 
+mod generation;
 mod resolve;
 mod schedules;
 mod table;
 mod tables;
 
+pub use generation::{PLANNED_NETWORK, name_in_v2, registered_in_v2};
 pub use resolve::{Lookup, Resolved, resolve};

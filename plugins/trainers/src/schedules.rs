@@ -35,6 +35,15 @@ pub(crate) fn rate(epoch: usize, blueprint: &Blueprint) -> f64 {
             }
             poly((ended - epochs + 1) as f64, all, initial, *exponent)
         }
+        LearningRateSchedule::LinearWarmUpPoly { epochs, .. } if epoch < *epochs => {
+            (epoch + 1) as f64 / *epochs as f64 * initial
+        }
+        LearningRateSchedule::LinearWarmUpPoly { epochs, exponent } => {
+            poly((epoch - epochs) as f64, (all - *epochs as f64).max(1.0), initial, *exponent)
+        }
+        LearningRateSchedule::Cosine => {
+            initial * 0.5 * (1.0 + (std::f64::consts::PI * epoch as f64 / all).cos())
+        }
     }
 }
 

@@ -120,6 +120,7 @@ fn engine(kind: Kind) -> Engine {
         kind,
         scaler: None,
         num_classes: spec.num_classes,
+        ignore_label: None,
         trainer,
         store,
         network,

@@ -38,6 +38,11 @@ pub trait CaseSource: Send + Sync {
     /// Sampled positions (z, y, x) of every class that occurs.
     fn locations(&self, case: usize) -> &[Vec<[i64; 3]>];
 
+    /// Where voxels are to be ignored: sampled positions of the others.
+    fn annotated(&self, _case: usize) -> Option<&[[i64; 3]]> {
+        None
+    }
+
     /// Copies a box (z, y, x) of image and labels into arrays of its size. Nothing else of the case is read.
     ///
     /// # Errors
@@ -239,7 +244,9 @@ impl BatchPlan {
     ) -> [isize; 3] {
         let [_, z, y, x] = source.shape(case);
         let axes = self.context.patch.len();
-        let around = if forced { foreground(source.locations(case), axes, random) } else { None };
+        let found = if forced { foreground(source.locations(case), axes, random) } else { None };
+        // Where voxels are ignored, a patch without any that count would be useless.
+        let around = found.or_else(|| one_of(source.annotated(case)?, random));
         let placement = around.map_or(Placement::Random, Placement::Around);
         let mut corner = place([z, y, x], generator, in_3d(&self.context.patch, 1), placement, random);
         if axes == 2 {
@@ -318,6 +325,11 @@ fn foreground(classes: &[Vec<[i64; 3]>], axes: usize, random: &mut RandomStream)
     } else {
         locations[random.below(locations.len())]
     };
+    Some(at.map(|position| position.max(0) as usize))
+}
+
+fn one_of(positions: &[[i64; 3]], random: &mut RandomStream) -> Option<[usize; 3]> {
+    let at = positions.get(random.below(positions.len()))?;
     Some(at.map(|position| position.max(0) as usize))
 }
 

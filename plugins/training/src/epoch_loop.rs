@@ -2,7 +2,7 @@
 //! `nnUNetTrainerV2.run_iteration`).
 
 use std::ops::Range;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use nnunet_plugin_api::tch::{self, Kind, Tensor, no_grad};
 use nnunet_plugin_api::{EpochReport, Error, Flow, Result};
@@ -10,6 +10,7 @@ use nnunet_plugin_api::{EpochReport, Error, Flow, Result};
 use crate::batch::{Batch, BatchUpload};
 use crate::epoch_retry::EpochRetry;
 use crate::evaluation::OnlineEvaluation;
+use crate::history::EpochRecord;
 use crate::non_finite;
 use crate::observer::{EpochOutcome, Observer};
 use crate::pool::{BatchPool, Pools};
@@ -84,7 +85,7 @@ impl Engine {
         retry: &EpochRetry,
         observer: &mut dyn Observer,
     ) -> Result<Flow, EpochError> {
-        let start = Instant::now();
+        let (start, started) = (Instant::now(), seconds_since_1970());
         // Random numbers of layers follow from seed and epoch too, so that an epoch can be taken up at any time.
         tch::manual_seed((self.trainer.blueprint.seed ^ self.epoch as u64) as i64);
         let learning_rate = self.learning_rate()? * retry.factor();
@@ -97,10 +98,12 @@ impl Engine {
         let (train_loss, times) = self.training_steps(pools, retry, learning_rate, observer)?;
         self.network.set_training(false)?;
         let (validation_loss, dice) = self.validation_steps(&mut pools.validation)?;
-        let metric = dice.iter().sum::<f64>() / dice.len() as f64;
+        let metric = mean_of_known(&dice);
         let blueprint = &self.trainer.blueprint;
         let alphas = (blueprint.train_loss_ma_alpha, blueprint.val_eval_criterion_alpha);
         let best = self.history.push(train_loss, validation_loss, metric, alphas.0, alphas.1);
+        let ended = seconds_since_1970();
+        self.history.epochs.push(EpochRecord { learning_rate, started, ended, dice: dice.clone() });
         self.history.follow_plateau(&self.trainer.blueprint);
         self.restart_if_nothing_learned(metric)?;
         let seconds = start.elapsed().as_secs_f64();
@@ -197,12 +200,13 @@ impl Engine {
         error.within(format!("{at}, cases {}", batch.cases.join(" "))).into()
     }
 
-    /// The validation steps of an epoch: mean loss, and the Dice of the classes that occurred. Values are read at the end,
+    /// The validation steps of an epoch: mean loss, and the Dice of all foreground classes. Values are read at the end,
     /// all together.
     fn validation_steps(&self, validation: &mut BatchPool) -> Result<(f64, Vec<f64>)> {
         let checks = self.trainer.blueprint.num_val_batches_per_epoch;
         let mut evaluation =
-            OnlineEvaluation::new(self.num_classes, self.trainer.blueprint.regions.is_some());
+            OnlineEvaluation::new(self.num_classes, self.trainer.blueprint.regions.is_some())
+                .ignoring(self.ignore_label);
         let mut losses = Vec::new();
         for _ in 0..checks {
             let batch = validation.next()?.on(self.store.device())?;
@@ -224,4 +228,14 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// The mean of the values that are known.
+fn mean_of_known(dice: &[f64]) -> f64 {
+    let known = || dice.iter().filter(|dice| !dice.is_nan());
+    known().sum::<f64>() / known().count() as f64
+}
+
+fn seconds_since_1970() -> f64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }

@@ -8,6 +8,8 @@ use nnunet_plugin_api::tch::{Kind, Tensor};
 pub struct OnlineEvaluation {
     regions: bool,
     classes: usize,
+    /// Label of the voxels that do not count; with regions the targets have a mask of them behind those of the regions.
+    ignored: Option<i64>,
     /// True positives of all classes, then what is wrong: false positives and false negatives together.
     counts: Option<Tensor>,
 }
@@ -16,7 +18,24 @@ impl OnlineEvaluation {
     /// No counts yet; `outputs` are classes, background first, or `regions`.
     #[must_use]
     pub fn new(outputs: usize, regions: bool) -> Self {
-        Self { regions, classes: if regions { outputs } else { outputs.saturating_sub(1) }, counts: None }
+        let classes = if regions { outputs } else { outputs.saturating_sub(1) };
+        Self { regions, classes, ignored: None, counts: None }
+    }
+
+    /// Without the voxels of a label.
+    #[must_use]
+    pub fn ignoring(self, label: Option<i64>) -> Self {
+        Self { ignored: label, ..self }
+    }
+
+    /// The voxels that count; none where all do.
+    fn counted(&self, target: &Tensor) -> Result<Option<Tensor>> {
+        let Some(label) = self.ignored else { return Ok(None) };
+        Ok(Some(if self.regions {
+            target.f_select(1, -1)?.f_lt(0.5)?
+        } else {
+            target.f_select(1, 0)?.f_ne(label)?
+        }))
     }
 
     /// Adds a batch. Waits for nothing.
@@ -27,6 +46,7 @@ impl OnlineEvaluation {
     /// # Errors
     /// Returns an error of libtorch.
     pub fn add(&mut self, logits: &Tensor, target: &Tensor) -> Result<()> {
+        let counted = self.counted(target)?;
         let strongest = if self.regions { None } else { Some(logits.f_argmax(1, false)?) };
         let (mut right, mut wrong) = (Vec::new(), Vec::new());
         for i in 0..self.classes as i64 {
@@ -35,8 +55,15 @@ impl OnlineEvaluation {
                 // A sigmoid of more than one half.
                 None => (logits.f_select(1, i)?.f_gt(0.0)?, target.f_select(1, i)?.f_gt(0.5)?),
             };
-            right.push(p.f_logical_and(&t)?.f_sum(Kind::Int64)?);
-            wrong.push(p.f_logical_xor(&t)?.f_sum(Kind::Int64)?);
+            let count = |voxels: Tensor| -> Result<Tensor> {
+                let voxels = match &counted {
+                    Some(counted) => voxels.f_logical_and(counted)?,
+                    None => voxels,
+                };
+                Ok(voxels.f_sum(Kind::Int64)?)
+            };
+            right.push(count(p.f_logical_and(&t)?)?);
+            wrong.push(count(p.f_logical_xor(&t)?)?);
         }
         right.append(&mut wrong);
         if right.is_empty() {
@@ -50,7 +77,7 @@ impl OnlineEvaluation {
         Ok(())
     }
 
-    /// Dice of the classes that occurred at all. Waits for the device.
+    /// Dice of all classes; NaN for those that did not occur. Waits for the device.
     ///
     /// # Errors
     /// What libtorch says.
@@ -59,7 +86,7 @@ impl OnlineEvaluation {
         let counts = Vec::<i64>::try_from(counts)?;
         let (right, wrong) = counts.split_at(self.classes);
         let dice = right.iter().zip(wrong).map(|(tp, wrong)| (2.0 * *tp as f64) / (2 * tp + wrong) as f64);
-        Ok(dice.filter(|value| !value.is_nan()).collect())
+        Ok(dice.collect())
     }
 }
 
@@ -74,5 +101,19 @@ mod tests {
         let mut evaluation = OnlineEvaluation::new(2, true);
         evaluation.add(&logits, &target).unwrap();
         assert_eq!(evaluation.dice().unwrap(), [2.0 / 3.0, 1.0]);
+    }
+
+    #[test]
+    fn ignored_voxels_do_not_count() {
+        let logits = Tensor::from_slice(&[0.0_f32, 0.0, 1.0, 1.0, 1.0, 0.0]).reshape([1, 2, 3]);
+        let target = Tensor::from_slice(&[1_i64, 2, 0]).reshape([1, 1, 3]);
+        let mut evaluation = OnlineEvaluation::new(2, false).ignoring(Some(2));
+        evaluation.add(&logits, &target).unwrap();
+        assert_eq!(evaluation.dice().unwrap(), [1.0]);
+        let logits = Tensor::from_slice(&[1.0_f32, 1.0, -1.0]).reshape([1, 1, 3]);
+        let target = Tensor::from_slice(&[1.0_f32, 0.0, 0.0, 0.0, 1.0, 0.0]).reshape([1, 2, 3]);
+        let mut evaluation = OnlineEvaluation::new(1, true).ignoring(Some(2));
+        evaluation.add(&logits, &target).unwrap();
+        assert_eq!(evaluation.dice().unwrap(), [1.0]);
     }
 }

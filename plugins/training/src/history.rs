@@ -4,6 +4,19 @@ use nnunet_plugin_api::vocabulary::{Blueprint, LearningRateSchedule, Patience};
 
 use crate::plateau::Plateau;
 
+/// What else is known of an epoch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EpochRecord {
+    /// Learning rate.
+    pub learning_rate: f64,
+    /// When it began and ended, seconds since 1970.
+    pub started: f64,
+    /// See `started`.
+    pub ended: f64,
+    /// Dice by foreground class or region; NaN where one did not occur.
+    pub dice: Vec<f64>,
+}
+
 /// Losses and metrics by epoch, and the best values so far.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct History {
@@ -23,6 +36,8 @@ pub struct History {
     pub best_metric_ma: Option<f64>,
     /// State of a plateau schedule.
     pub plateau: Option<Plateau>,
+    /// One of each epoch; v1's checkpoints do not have them, so there may be fewer.
+    pub epochs: Vec<EpochRecord>,
 }
 
 /// Improvement of the training loss that counts.

@@ -31,7 +31,7 @@ pub use batch::{Batch, BatchPlan, CaseSource};
 pub use dummy::DummyCase;
 pub use evaluation::OnlineEvaluation;
 pub use gradients::{clip_gradients, clip_on_device};
-pub use history::History;
+pub use history::{EpochRecord, History};
 pub use lr_finder::LearningRateSweep;
 pub use observer::{EpochOutcome, Observer};
 pub use optimizer::{Adam, Optimize, Ranger, Setting, Sgd, State, StateValue, optimizer};

@@ -10,7 +10,7 @@ use crate::step_times::StepTimes;
 pub struct EpochOutcome {
     /// What hooks see too.
     pub report: EpochReport,
-    /// By foreground class that occurred.
+    /// By foreground class or region; NaN where one did not occur.
     pub dice: Vec<f64>,
     /// What the steps spent their time on.
     pub times: StepTimes,
@@ -18,6 +18,14 @@ pub struct EpochOutcome {
     pub best: bool,
     /// Learning rate of the next epoch.
     pub next_learning_rate: f64,
+}
+
+impl EpochOutcome {
+    /// The Dice of the classes that occurred.
+    #[must_use]
+    pub fn known_dice(&self) -> Vec<f64> {
+        self.dice.iter().copied().filter(|dice| !dice.is_nan()).collect()
+    }
 }
 
 /// Called by a run for each event.

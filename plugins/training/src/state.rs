@@ -31,6 +31,8 @@ pub struct Engine {
     pub scaler: Option<LossScaler>,
     /// Output channels.
     pub num_classes: usize,
+    /// Label of the voxels that nothing is learned from.
+    pub ignore_label: Option<i64>,
     /// Epochs done.
     pub epoch: usize,
     /// Past epochs.

@@ -131,6 +131,7 @@ fn engine(architecture: &dyn Architecture) -> Engine {
         kind: Kind::Float,
         scaler: None,
         num_classes: 2,
+        ignore_label: None,
         trainer,
         store,
         network,

@@ -94,6 +94,7 @@ fn engine(run: &Json, init: &Path, kind: Kind) -> Engine {
         kind,
         scaler: None,
         num_classes: spec.num_classes,
+        ignore_label: None,
         trainer,
         store,
         network,

@@ -70,6 +70,7 @@ fn engine(name: &str, axes: usize) -> Result<Engine> {
         kind: Element::Float,
         scaler: None,
         num_classes: outputs,
+        ignore_label: None,
         trainer,
         store,
         network,

@@ -30,6 +30,7 @@ pub(crate) mod report;
 pub(crate) mod tensor_commands;
 pub mod train;
 pub mod train_parallel;
+pub mod train_v2;
 pub mod trainers;
 pub mod v2;
 pub(crate) mod verify;

@@ -9,7 +9,7 @@ use nnunet_engine::session::Session;
 use nnunet_plugin_core::vocabulary::Blueprint;
 
 use super::device::DeviceChoice;
-use super::{predict, train, trainers};
+use super::{predict, train, train_v2, trainers};
 use crate::doctor::Libtorch;
 use crate::global_options::GlobalOptions;
 
@@ -23,6 +23,12 @@ pub trait TensorCommands {
     /// # Errors
     /// Returns an error if the training cannot be started or completed.
     fn train(&self, args: &train::Args, options: &GlobalOptions) -> Result<ExitCode>;
+
+    /// Trains a model of v2 on a fold.
+    ///
+    /// # Errors
+    /// Returns an error if the training cannot be started or completed.
+    fn train_v2(&self, args: &train_v2::Args, options: &GlobalOptions) -> Result<ExitCode>;
 
     /// Predicts a folder of images.
     ///

@@ -16,7 +16,9 @@ pub use case::{case_from_pickle, case_of_probabilities_to_pickle, case_to_pickle
 pub use fingerprint::{fingerprint_from_pickle, fingerprint_to_pickle, intensities_to_pickle};
 pub use plans::{plans_from_pickle, plans_to_pickle};
 pub use plans_check::check_plans;
-pub use splits::{FOLDS, Split, default_splits, splits_from_json, splits_from_pickle, splits_to_pickle};
+pub use splits::{
+    FOLDS, Split, default_splits, random_split_of, splits_from_json, splits_from_pickle, splits_to_pickle,
+};
 
 /// Writes a pickle.
 ///

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use nnunet_formats::json::Json;
 use nnunet_formats::pickle::Value;
-use nnunet_numerics::kfold;
+use nnunet_numerics::{kfold, random_split};
 
 /// Folds of both versions.
 pub const FOLDS: usize = 5;
@@ -26,6 +26,15 @@ pub fn default_splits(cases: &[String]) -> Vec<Split> {
     };
     let folds = kfold(cases.len(), FOLDS);
     folds.iter().map(|val| Split { train: pick(val, false), val: pick(val, true) }).collect()
+}
+
+/// 80 of 100 cases to train on and the others to validate, drawn at random but always the same for a fold.
+#[must_use]
+pub fn random_split_of(cases: &[String], fold: usize) -> Split {
+    let chosen = random_split(cases.len(), fold);
+    let (train, val): (Vec<_>, Vec<_>) = cases.iter().enumerate().partition(|(i, _)| chosen.contains(i));
+    let names = |list: Vec<(usize, &String)>| list.into_iter().map(|(_, case)| case.clone()).collect();
+    Split { train: names(train), val: names(val) }
 }
 
 /// v1's list of folds.

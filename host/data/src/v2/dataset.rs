@@ -185,9 +185,16 @@ impl Dataset {
     pub fn sampled_classes(&self) -> Vec<Class> {
         let mut classes = self.foreground();
         if self.ignore_label().is_some() {
-            classes.push(Class::Region(std::iter::once(-1).chain(self.label_values(false)).collect()));
+            classes.push(Class::Region(self.annotated_labels()));
         }
         classes
+    }
+
+    /// All labels that are not ignored, and -1 outside of the nonzero mask: the key under which v2 keeps positions of
+    /// annotated voxels.
+    #[must_use]
+    pub fn annotated_labels(&self) -> Vec<i64> {
+        std::iter::once(-1).chain(self.label_values(false)).collect()
     }
 
     /// What a network's outputs mean.

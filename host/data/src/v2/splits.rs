@@ -73,6 +73,15 @@ pub fn prepare_splits(preprocessed: &Path, cases: &[String], results: Option<&Pa
     Ok(())
 }
 
+/// The folds of a file.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_splits(path: &Path) -> Result<Vec<Split>> {
+    let folds: Vec<Fold> = load(path)?;
+    Ok(folds.into_iter().map(|fold| Split { train: fold.train, val: fold.val }).collect())
+}
+
 /// Whether folds are the default ones of their cases, and these cases.
 fn described(folds: &[Fold]) -> (bool, BTreeSet<String>) {
     let cases: BTreeSet<String> =
@@ -136,6 +145,7 @@ mod tests {
         std::fs::write(&path, text).unwrap();
         prepare_splits(folder.path(), &cases(7), Some(&folder.path().join("results"))).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+        assert_eq!(load_splits(&path).unwrap()[0].val, ["case_01"]);
     }
 
     #[test]

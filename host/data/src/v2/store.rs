@@ -107,6 +107,88 @@ pub fn load_case(folder: &Path, case: &str) -> Result<(Array4<f32>, Array3<f32>)
     Ok(npz::load_case_v2(&path(".npz"))?)
 }
 
+/// Unpacks a case that is stored as npz to npy beside it, which are read by crop, unless that has been done.
+///
+/// # Errors
+/// Returns an error if the case is not there or damaged, or its files cannot be written.
+pub fn unpack_case(folder: &Path, case: &str) -> Result<()> {
+    let path = |ending: &str| folder.join(format!("{case}{ending}"));
+    if path(".npy").is_file() && path("_seg.npy").is_file() {
+        return Ok(());
+    }
+    let (image, label) = load_case(folder, case)?;
+    npy::save(&path(".npy"), image.view())?;
+    Ok(npy::save_i16(&path("_seg.npy"), label.view().insert_axis(Axis(0)))?)
+}
+
+/// Size of a preprocessed case, (z, y, x); none if it is not there.
+///
+/// # Errors
+/// Returns an error if the case is damaged.
+pub fn stored_shape(folder: &Path, case: &str) -> Result<Option<[usize; 3]>> {
+    let path = |ending: &str| folder.join(format!("{case}{ending}"));
+    if path(".b2nd").is_file() {
+        let [_, z, y, x] = b2nd::CompressedArray::open(&path(".b2nd"))?.shape();
+        return Ok(Some([z, y, x]));
+    }
+    if !path(".npz").is_file() {
+        return Ok(None);
+    }
+    let (_, z, y, x) = load_case(folder, case)?.0.dim();
+    Ok(Some([z, y, x]))
+}
+
+/// Writes the labels that a stage of a cascade has found in a case, for the next stage whose cases are in `data`; stored as
+/// those are, of which patches of a size are read.
+///
+/// # Errors
+/// Returns an error if the file cannot be written.
+pub fn save_labels(
+    folder: &Path,
+    case: &str,
+    labels: ArrayView3<'_, u16>,
+    (patch, data): (&[usize], &Path),
+) -> Result<()> {
+    let values = labels.mapv(f32::from);
+    if !data.join(format!("{case}.b2nd")).is_file() {
+        ensure!(
+            labels.iter().all(|label| *label < 256),
+            "labels of a previous stage are stored as bytes beside npz: store the cases as b2nd (--store b2nd)"
+        );
+        let bytes = labels.mapv(|label| label as u8);
+        remove(&folder.join(format!("{case}.npy")))?;
+        return Ok(npz::save_u8(&folder.join(format!("{case}.npz")), "seg", bytes.view())?);
+    }
+    let element = if labels.iter().all(|label| *label <= 255) { Element::U8 } else { Element::U16 };
+    let (z, y, x) = labels.dim();
+    let ([_, block @ ..], [_, chunk @ ..]) = blocks_and_chunks([1, z, y, x], patch, element.size());
+    Ok(b2nd::save_volume(&folder.join(format!("{case}.b2nd")), values.view(), element, [chunk, block])?)
+}
+
+/// The labels of [`save_labels`], or those that Python has written.
+///
+/// # Errors
+/// Returns an error if they are not there or damaged.
+pub fn load_labels(folder: &Path, case: &str) -> Result<Array3<f32>> {
+    let blocks = folder.join(format!("{case}.b2nd"));
+    if blocks.is_file() {
+        return Ok(b2nd::load(&blocks)?.index_axis_move(Axis(0), 0));
+    }
+    let archive = folder.join(format!("{case}.npz"));
+    ensure!(
+        archive.is_file(),
+        "{} has no labels of the previous stage for {case}; train all folds of that stage first, with validation",
+        folder.display()
+    );
+    let member = npz::load(&archive, "seg")?;
+    let shape: Option<[usize; 3]> = member.header.shape.as_slice().try_into().ok();
+    let found =
+        shape.zip(member.to_f32()).and_then(|(shape, values)| Array3::from_shape_vec(shape, values).ok());
+    found.with_context(|| {
+        format!("{}: not an array of labels; remove the file, it is made again", archive.display())
+    })
+}
+
 fn together(path: &Path, image: Array4<f32>, label: Array4<f32>) -> Result<(Array4<f32>, Array3<f32>)> {
     let (_, z, y, x) = image.dim();
     ensure!(label.dim() == (1, z, y, x), "{}: its label map has another size", path.display());

@@ -14,7 +14,6 @@ const VARIABLE: u8 = 0xc0;
 /// Marks of msgpack.
 const I32: u8 = 0xd2;
 const I64: u8 = 0xd3;
-const FOUR: u8 = 0x90 + AXES as u8;
 
 /// What the header says.
 #[derive(Debug)]
@@ -29,6 +28,8 @@ pub(super) struct Header {
 
 /// What a frame is written from.
 pub(super) struct Frame<'a> {
+    /// Axes that are written: all, or without the channels.
+    pub(super) axes: usize,
     pub(super) grid: &'a Grid,
     pub(super) dtype: DType,
     /// Bytes of all chunks when unpacked, of one chunk, and of one block.
@@ -86,12 +87,13 @@ fn parse_layout(bytes: &[u8]) -> Result<(Grid, DType)> {
     let damaged = || "the layout of the array is damaged".to_owned();
     let mut fields = Fields(bytes);
     let start = fields.take(3).ok_or_else(damaged)?;
-    if usize::from(start[2]) != AXES {
-        return Err(format!("the array has {} axes instead of {AXES}", start[2]));
+    let axes = usize::from(start[2]);
+    if axes != AXES && axes + 1 != AXES {
+        return Err(format!("the array has {axes} axes instead of {AXES}"));
     }
-    let shape = fields.axes(I64, 8).ok_or_else(damaged)?;
-    let chunk = fields.axes(I32, 4).ok_or_else(damaged)?;
-    let block = fields.axes(I32, 4).ok_or_else(damaged)?;
+    let shape = fields.axes(axes, I64, 8).ok_or_else(damaged)?;
+    let chunk = fields.axes(axes, I32, 4).ok_or_else(damaged)?;
+    let block = fields.axes(axes, I32, 4).ok_or_else(damaged)?;
     fields.take(1).ok_or_else(damaged)?;
     let len = fields.marked(0xdb, 4).ok_or_else(damaged)?;
     let code = fields.take(len).and_then(|code| std::str::from_utf8(code).ok()).ok_or_else(damaged)?;
@@ -123,10 +125,11 @@ impl<'a> Fields<'a> {
         self.number(len)
     }
 
-    fn axes(&mut self, mark: u8, len: usize) -> Option<At> {
+    /// Label maps without an axis of channels have one channel.
+    fn axes(&mut self, axes: usize, mark: u8, len: usize) -> Option<At> {
         self.take(1)?;
-        let mut at = At::default();
-        for axis in &mut at {
+        let mut at = [1; AXES];
+        for axis in &mut at[AXES - axes..] {
             *axis = self.marked(mark, len)?;
         }
         Some(at)
@@ -170,11 +173,12 @@ impl Frame<'_> {
     }
 
     fn layout(&self) -> Vec<u8> {
-        let mut out = vec![0x90 + 7, 0, AXES as u8, FOUR];
-        self.grid.shape.iter().for_each(|len| put_long(&mut out, *len));
+        let (axes, first) = (self.axes as u8, AXES - self.axes);
+        let mut out = vec![0x90 + 7, 0, axes, 0x90 + axes];
+        self.grid.shape[first..].iter().for_each(|len| put_long(&mut out, *len));
         for at in [self.grid.chunk, self.grid.block] {
-            out.push(FOUR);
-            at.iter().for_each(|len| put(&mut out, I32, *len as i32));
+            out.push(0x90 + axes);
+            at[first..].iter().for_each(|len| put(&mut out, I32, *len as i32));
         }
         let code = format!("{}{}", self.dtype.order_mark(), self.dtype.code());
         out.push(0);

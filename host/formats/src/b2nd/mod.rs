@@ -22,7 +22,7 @@ use chunk::Chunk;
 use frame::Header;
 use grid::{At, Part};
 
-pub use write::{Element, save};
+pub use write::{Element, save, save_volume};
 
 /// Bytes of an index for a byte of a file: runs of one offset take least.
 const INDEX_PER_BYTE: usize = 4096;

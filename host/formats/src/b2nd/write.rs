@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::Path;
 
-use ndarray::{ArrayView1, ArrayView4, Axis, s};
+use ndarray::{ArrayView1, ArrayView3, ArrayView4, Axis, s};
 
 use super::chunk::{COPY, EXTENDED, HEADER, ONE_STREAM};
 use super::codec::shuffle;
@@ -26,6 +26,10 @@ pub enum Element {
     F32,
     /// 16-bit integers.
     I16,
+    /// Bytes.
+    U8,
+    /// 16-bit integers without sign.
+    U16,
 }
 
 /// Writes an array in chunks of blocks of the given sizes, compressed with LZ4. Bytes are shuffled first if that makes
@@ -35,6 +39,31 @@ pub enum Element {
 /// Returns an error if a size is zero, a block is larger than a chunk or a chunk than 2 GB, or the file cannot be
 /// written.
 pub fn save(path: &Path, array: ArrayView4<'_, f32>, element: Element, chunk: At, block: At) -> Result<()> {
+    write(path, array, element, (chunk, block), AXES)
+}
+
+/// As [`save`], for an array of (z, y, x).
+///
+/// # Errors
+/// As [`save`].
+pub fn save_volume(
+    path: &Path,
+    array: ArrayView3<'_, f32>,
+    element: Element,
+    [chunk, block]: [[usize; 3]; 2],
+) -> Result<()> {
+    let with_channel = |[z, y, x]: [usize; 3]| [1, z, y, x];
+    let sizes = (with_channel(chunk), with_channel(block));
+    write(path, array.insert_axis(Axis(0)), element, sizes, AXES - 1)
+}
+
+fn write(
+    path: &Path,
+    array: ArrayView4<'_, f32>,
+    element: Element,
+    (chunk, block): (At, At),
+    axes: usize,
+) -> Result<()> {
     let (c, z, y, x) = array.dim();
     let grid = Grid::new([c, z, y, x], chunk, block).map_err(|message| Error::invalid(path, message))?;
     let size = element.size();
@@ -64,6 +93,7 @@ pub fn save(path: &Path, array: ArrayView4<'_, f32>, element: Element, chunk: At
     let index: Vec<u8> = offsets.iter().flat_map(|offset| offset.to_le_bytes()).collect();
     let index = copied(&index, 8, index.len());
     let frame = Frame {
+        axes,
         grid: &grid,
         dtype: element.dtype(),
         unpacked: [chunk_bytes * offsets.len(), chunk_bytes, packer.block],
@@ -89,6 +119,8 @@ impl Element {
         match self {
             Self::F32 => DType::F32,
             Self::I16 => DType::I16,
+            Self::U8 => DType::U8,
+            Self::U16 => DType::U16,
         }
     }
 
@@ -101,6 +133,12 @@ impl Element {
                 row.iter()
                     .zip(out.as_chunks_mut().0)
                     .for_each(|(value, to)| *to = (*value as i16).to_le_bytes());
+            }
+            Self::U8 => row.iter().zip(out).for_each(|(value, to)| *to = *value as u8),
+            Self::U16 => {
+                row.iter()
+                    .zip(out.as_chunks_mut().0)
+                    .for_each(|(value, to)| *to = (*value as u16).to_le_bytes());
             }
         }
     }

@@ -40,8 +40,8 @@ fn choose(blueprint: &mut Blueprint, fold: &dyn FoldTraining, session: &Session)
 pub(super) fn build(fold: &dyn FoldTraining, trainer: Resolved, session: &Session) -> Result<Engine> {
     let spec = fold.network_spec(&trainer.blueprint)?;
     let device = fold.settings().device;
-    let batch = fold.batch_settings(&trainer.blueprint).batch_size;
-    network::check_memory(&spec, batch, device)?;
+    let batches = fold.batch_settings(&trainer.blueprint);
+    network::check_memory(&spec, batches.batch_size, device)?;
     tch::manual_seed(trainer.blueprint.seed as i64);
     let architecture = &trainer.blueprint.architecture;
     let free = if device == Device::Cpu { memory::default_budget() } else { u64::MAX };
@@ -55,6 +55,7 @@ pub(super) fn build(fold: &dyn FoldTraining, trainer: Resolved, session: &Sessio
         kind,
         scaler: (kind == Element::Half).then(LossScaler::default),
         num_classes: spec.num_classes,
+        ignore_label: batches.ignore_label.map(i64::from),
         trainer,
         store,
         network,

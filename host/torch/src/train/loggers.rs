@@ -41,7 +41,8 @@ impl Loggers {
 
     /// Passes on an epoch.
     pub(super) fn epoch(&mut self, outcome: &EpochOutcome) {
-        let mut epoch = EpochLog::new(outcome.report, &outcome.dice);
+        let dice = outcome.known_dice();
+        let mut epoch = EpochLog::new(outcome.report, &dice);
         epoch.waited = outcome.times.data.as_secs_f64();
         epoch.best = outcome.best;
         self.call(|logger| logger.epoch_ends(&epoch));

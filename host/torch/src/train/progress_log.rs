@@ -34,7 +34,7 @@ impl ProgressLog {
         let values = values(outcome, history);
         let mut line = json!({
             "event": "epoch", "time": now(), "epoch": outcome.report.epoch, "best": outcome.best,
-            "dice": outcome.dice,
+            "dice": outcome.known_dice(),
         });
         for (name, value) in &values {
             line[*name] = json!(value);

@@ -5,12 +5,14 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use nnunet_architectures::ParameterStore;
 use nnunet_formats::pickle::{self, Value};
-use nnunet_formats::torch_zip::{self, Checkpoint, TensorData};
-use nnunet_plugin_api::tch::{Kind, Tensor};
-use nnunet_training::{Engine, History, LossScaler};
+use nnunet_formats::torch_zip::{self, Checkpoint};
+use nnunet_plugin_api::tch::Tensor;
+use nnunet_training::{Engine, History};
 
 use super::model_info::{ModelInfo, OWN, beside};
-use super::{optimizer_state, plateau_state};
+use super::plateau_state;
+use crate::optimizer_state;
+use crate::torch_state::{scaler_from, scaler_state, tensor_data};
 
 /// Writes `path` and the `.pkl` beside it.
 pub(crate) fn save(path: &Path, engine: &Engine, info: &ModelInfo) -> Result<()> {
@@ -49,37 +51,6 @@ pub(crate) fn save(path: &Path, engine: &Engine, info: &ModelInfo) -> Result<()>
     // Whoever finds a checkpoint needs the file beside it, also after a power failure between the two.
     pickle::save(&beside(path), &info.to_pickle()?)?;
     Ok(torch_zip::save(path, &Checkpoint { root: Value::dict(root), tensors })?)
-}
-
-fn tensor_data(tensor: &Tensor) -> Result<TensorData> {
-    let shape = tensor.size().iter().map(|len| *len as usize).collect();
-    if tensor.kind() == Kind::Int64 {
-        let values = Vec::<i64>::try_from(&tensor.f_reshape([-1])?)?;
-        return Ok(TensorData::from_i64(shape, &values));
-    }
-    let flat = tensor.detach().f_to_kind(Kind::Float)?.f_to_device(nnunet_plugin_api::tch::Device::Cpu)?;
-    let flat = flat.f_contiguous()?.f_reshape([-1])?;
-    let mut values = vec![0.0_f32; flat.numel()];
-    flat.f_copy_data(&mut values, flat.numel())?;
-    Ok(TensorData::from_f32(shape, &values))
-}
-
-/// The state dict of torch's `GradScaler`.
-fn scaler_state(scaler: &LossScaler) -> Value {
-    Value::dict(vec![
-        ("scale", Value::Float(scaler.scale)),
-        ("growth_factor", Value::Float(LossScaler::GROWTH)),
-        ("backoff_factor", Value::Float(LossScaler::BACKOFF)),
-        ("growth_interval", Value::Int(LossScaler::INTERVAL as i64)),
-        ("_growth_tracker", Value::Int(scaler.growth_tracker as i64)),
-    ])
-}
-
-/// The scaler of a checkpoint; v1 leaves the dict empty where it scaled nothing.
-fn scaler_from(root: &Value) -> Option<LossScaler> {
-    let state = root.get("amp_grad_scaler")?;
-    let tracker = state.get("_growth_tracker").and_then(Value::as_i64).unwrap_or(0);
-    Some(LossScaler { scale: state.get("scale")?.as_f64()?, growth_tracker: usize::try_from(tracker).ok()? })
 }
 
 fn floats(values: &[f64]) -> Value {
@@ -180,13 +151,14 @@ pub(crate) fn resume(path: &Path, engine: &mut Engine) -> Result<()> {
     let epoch =
         root.get("epoch").and_then(Value::as_i64).with_context(|| format!("{}: no epoch", path.display()))?;
     engine.epoch = usize::try_from(epoch)?;
-    optimizer_state::restore(path, &checkpoint, &engine.store, &mut *engine.optimizer)?;
+    let saved = root.get("optimizer_state_dict");
+    optimizer_state::restore(path, saved, &checkpoint, &engine.store, &mut *engine.optimizer)?;
     let groups = root.get("optimizer_state_dict").and_then(|state| state.get("param_groups")?.items());
     if let Some(momentum) = groups.and_then(|groups| groups.first()?.get("momentum")?.as_f64()) {
         engine.optimizer.set_momentum(momentum);
     }
     if let Some(scaler) = &mut engine.scaler {
-        *scaler = scaler_from(root).unwrap_or_else(|| scaler.clone());
+        *scaler = root.get("amp_grad_scaler").and_then(scaler_from).unwrap_or_else(|| scaler.clone());
     }
     engine.history = history(root, engine.epoch);
     Ok(())
@@ -210,19 +182,6 @@ fn history(root: &Value, epochs: usize) -> History {
         best_train_loss_ma: best(0).zip(best(1)).map(|(epoch, loss)| (epoch as usize, loss)),
         best_metric_ma: best(2),
         plateau: plateau_state::from_checkpoint(root),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_scaler_is_kept_as_torch_keeps_it() {
-        let scaler = LossScaler { scale: 1024.0, growth_tracker: 7 };
-        let root = Value::dict(vec![("amp_grad_scaler", scaler_state(&scaler))]);
-        assert_eq!(scaler_from(&root), Some(scaler));
-        let disabled = Value::dict(vec![("amp_grad_scaler", Value::dict(Vec::new()))]);
-        assert_eq!(scaler_from(&disabled), None);
+        epochs: Vec::new(),
     }
 }

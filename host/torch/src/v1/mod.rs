@@ -8,7 +8,6 @@ mod model;
 pub(crate) mod model_info;
 pub(crate) mod network;
 pub(crate) mod next_stage;
-mod optimizer_state;
 mod plateau_state;
 pub(crate) mod preprocessed_cases;
 pub(crate) mod second_stage;

@@ -4,9 +4,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use nnunet_cli::report;
-use nnunet_data::records::{self, FOLDS, Split, default_splits};
+use nnunet_data::records::{self, FOLDS, Split, default_splits, random_split_of};
 use nnunet_formats::json;
-use nnunet_numerics::random_split;
 
 /// The split of a fold: `all`, an entry of `splits_final.pkl` or else `splits_final.json` (made when both are missing), or a random 80:20 split for numbers
 /// beyond it. `cases` are sorted.
@@ -37,7 +36,7 @@ pub(crate) fn split(preprocessed: &Path, cases: &[String], fold: &str) -> Result
             "{} lists {listed} folds; fold {fold} is a random split of 80 to 20, always the same",
             path.display()
         ));
-        random(cases, fold)
+        random_split_of(cases, fold)
     });
     let unknown: Vec<&String> =
         split.train.iter().chain(&split.val).filter(|case| !cases.contains(case)).collect();
@@ -47,11 +46,4 @@ pub(crate) fn split(preprocessed: &Path, cases: &[String], fold: &str) -> Result
         ensure!(!cases.is_empty(), "fold {fold} of {path} has no {kind} cases; list some, or use fold all");
     }
     Ok(split)
-}
-
-fn random(cases: &[String], fold: usize) -> Split {
-    let chosen = random_split(cases.len(), fold);
-    let (train, val): (Vec<_>, Vec<_>) = cases.iter().enumerate().partition(|(i, _)| chosen.contains(i));
-    let names = |list: Vec<(usize, &String)>| list.into_iter().map(|(_, case)| case.clone()).collect();
-    Split { train: names(train), val: names(val) }
 }

@@ -9,15 +9,16 @@ use nnunet_data::folders::copy_file;
 use nnunet_data::v2::{self, Dataset, properties_to_pickle};
 use nnunet_formats::Geometry;
 use nnunet_formats::pickle::Value;
-use nnunet_inference::{SegmentationHeads, paste, sigmoid, softmax};
+use nnunet_inference::{SegmentationHeads, paste};
 use nnunet_plugin_api::Postprocessor;
-use nnunet_plugin_api::tch::{Kind, Tensor};
+use nnunet_plugin_api::tch::Tensor;
 use nnunet_plugin_api::vocabulary::CaseProperties;
 use nnunet_preprocessing::Normalizations;
 
 use super::first_stage::FirstStageLabels;
 use super::plans::{Configuration, Plans};
 use super::preprocess;
+use super::scores::ScoreRules;
 use crate::case::{Case, FileNaming, PreparedCase, ProbabilityFormat};
 use crate::family::{CaseExport, CaseProcessing};
 
@@ -34,6 +35,13 @@ pub(super) struct V2Processing {
     pub(super) first_stage: Option<FirstStageLabels>,
     pub(super) save_probabilities: bool,
     pub(super) postprocessor: Option<Box<dyn Postprocessor>>,
+}
+
+impl V2Processing {
+    fn rules(&self) -> ScoreRules<'_> {
+        let Self { configuration, output_head: heads, save_probabilities: probabilities, .. } = self;
+        ScoreRules { configuration, heads, probabilities: *probabilities }
+    }
 }
 
 impl CaseProcessing for V2Processing {
@@ -92,26 +100,12 @@ impl CaseExport for V2Processing {
         self.save_probabilities.then_some(ProbabilityFormat::WholeImage)
     }
 
-    /// Splines return logits in half precision, as in v2. Where labels exclude each other the largest logit is the
-    /// largest probability, so that softmax is only needed for probabilities that are written.
     fn finish_scores(&self, scores: &mut Array4<f32>, resampled: bool) {
-        if resampled && self.configuration.probabilities().keeps_half_precision() {
-            scores.mapv_inplace(|value| half::f16::from_f32(value).to_f32());
-        }
-        match &self.output_head {
-            SegmentationHeads::Regions(_) => sigmoid(scores),
-            SegmentationHeads::Labels(_) if self.save_probabilities => softmax(scores),
-            SegmentationHeads::Labels(_) => {}
-        }
+        self.rules().finish(scores, resampled);
     }
 
     fn finish_score_tensor(&self, scores: Tensor, resampled: bool) -> nnunet_plugin_api::Result<Tensor> {
-        let rounds = resampled && self.configuration.probabilities().keeps_half_precision();
-        let scores = if rounds { scores.f_to_kind(Kind::Half)?.f_to_kind(Kind::Float)? } else { scores };
-        Ok(match &self.output_head {
-            SegmentationHeads::Regions(_) => scores.f_sigmoid()?,
-            SegmentationHeads::Labels(_) => scores,
-        })
+        self.rules().finish_tensor(scores, resampled)
     }
 
     fn probability_properties(&self, case: &CaseProperties) -> Result<Value> {

@@ -16,7 +16,7 @@ const FINAL: &str = "checkpoint_final.pth";
 /// A checkpoint that has been read.
 pub(super) struct Checkpoint {
     path: PathBuf,
-    content: torch_zip::Checkpoint,
+    pub(super) content: torch_zip::Checkpoint,
 }
 
 impl Checkpoint {
@@ -94,7 +94,7 @@ impl Checkpoint {
 
     /// Weights by their names in the network. v2 saves many tensors under two names; those of `all_modules` and
     /// `decoder.encoder` are left out.
-    fn weights(&self) -> Result<BTreeMap<&str, &Value>> {
+    pub(super) fn weights(&self) -> Result<BTreeMap<&str, &Value>> {
         let state = self.content.root.get("network_weights").and_then(Value::entries);
         let state = state.with_context(|| format!("{}: no network_weights", self.path.display()))?;
         let named = state.iter().filter_map(|(name, value)| Some((own_name(name.as_str()?), value)));
@@ -107,6 +107,33 @@ impl Checkpoint {
 fn own_name(name: &str) -> &str {
     let name = name.strip_prefix("module.").unwrap_or(name);
     name.strip_prefix("_orig_mod.").unwrap_or(name)
+}
+
+/// v2's networks that are built in.
+const OWN_NETWORKS: [&str; 2] = ["PlainConvUNet", "ResidualEncoderUNet"];
+
+/// The names under which v2's `state_dict` has a parameter of an architecture: convolutions and norms are in `all_modules`
+/// too, and the encoder belongs to the decoder too.
+pub(super) fn names_in_python(architecture: &str, name: &str) -> Vec<String> {
+    let mut names = vec![name.to_owned()];
+    if !OWN_NETWORKS.contains(&architecture) {
+        return names;
+    }
+    for (part, number) in [(".conv.", 0), (".norm.", 1)] {
+        if let Some((block, rest)) = name.rsplit_once(part) {
+            names.push(format!("{block}.all_modules.{number}.{rest}"));
+        }
+    }
+    if name.starts_with("encoder.") {
+        let further: Vec<String> = names.iter().map(|name| format!("decoder.{name}")).collect();
+        names.extend(further);
+    }
+    names
+}
+
+/// Whether a parameter belongs to the layers that follow from the number of labels.
+pub(super) fn is_segmentation_layer(name: &str) -> bool {
+    name.contains(".seg_layers.")
 }
 
 /// Whether any fold has a v2 checkpoint.
@@ -144,4 +171,26 @@ pub(super) fn files(folder: &Path, folds: &[String], name: Option<&str>) -> Resu
     let found: Vec<PathBuf> = folds.map(|fold| fold.join(name)).filter(|file| file.is_file()).collect();
     ensure!(!found.is_empty(), "{} has no fold with {name}; name the folds with -f", folder.display());
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_have_all_names_of_python() {
+        let names = |name: &str| names_in_python("PlainConvUNet", name);
+        let wanted = [
+            "encoder.stages.0.0.convs.1.norm.bias",
+            "encoder.stages.0.0.convs.1.all_modules.1.bias",
+            "decoder.encoder.stages.0.0.convs.1.norm.bias",
+            "decoder.encoder.stages.0.0.convs.1.all_modules.1.bias",
+        ];
+        assert_eq!(names(wanted[0]), wanted);
+        let block = ["decoder.stages.1.convs.0.conv.weight", "decoder.stages.1.convs.0.all_modules.0.weight"];
+        assert_eq!(names(block[0]), block);
+        assert_eq!(names("decoder.transpconvs.0.bias"), ["decoder.transpconvs.0.bias"]);
+        assert_eq!(names_in_python("Other", block[0]), [block[0]]);
+        assert!(wanted.iter().all(|name| own_name(name) == *name));
+    }
 }

@@ -9,6 +9,8 @@ mod network_plan;
 mod plans;
 mod plans_check;
 mod preprocess;
+mod scores;
+pub(crate) mod training;
 
 use std::path::Path;
 

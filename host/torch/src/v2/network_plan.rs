@@ -161,6 +161,16 @@ impl PlannedNetwork {
         }
     }
 
+    /// Strides between the resolutions, the highest first.
+    pub(super) fn strides(&self) -> Vec<Vec<usize>> {
+        self.vectors("strides").into_iter().skip(1).collect()
+    }
+
+    fn vectors(&self, key: &str) -> Vec<Vec<usize>> {
+        let value = self.0.arch_kwargs.get(key);
+        value.and_then(|value| serde_json::from_value(value.clone()).ok()).unwrap_or_default()
+    }
+
     /// Features of the first resolution, where the plans say.
     pub(super) fn features(&self) -> Option<usize> {
         let features = self.0.arch_kwargs.get("features_per_stage")?;
@@ -171,9 +181,6 @@ impl PlannedNetwork {
     /// The specification of the network. Architectures that take no `arch_kwargs` find the plans' values here.
     pub(super) fn spec(&self, input_channels: usize, outputs: usize, patch_size: &[usize]) -> NetworkSpec {
         let kwargs = &self.0.arch_kwargs;
-        let vectors = |key: &str| -> Vec<Vec<usize>> {
-            kwargs.get(key).and_then(|value| serde_json::from_value(value.clone()).ok()).unwrap_or_default()
-        };
         let first = |key: &str| {
             let value = kwargs.get(key)?;
             value.as_array().map_or(Some(value), |all| all.first())?.as_u64().map(|count| count as usize)
@@ -184,8 +191,8 @@ impl PlannedNetwork {
             base_num_features: self.features().unwrap_or(0),
             conv_per_stage: first("n_conv_per_stage").unwrap_or(0),
             patch_size: patch_size.to_vec(),
-            pool_op_kernel_sizes: vectors("strides").into_iter().skip(1).collect(),
-            conv_kernel_sizes: vectors("kernel_sizes"),
+            pool_op_kernel_sizes: self.strides(),
+            conv_kernel_sizes: self.vectors("kernel_sizes"),
             num_blocks_encoder: None,
             num_blocks_decoder: None,
         }

@@ -38,8 +38,27 @@ pub(super) struct Configuration {
     resampling_fn_seg_kwargs: Kwargs,
     /// Of a cascade: the configuration whose labels are further channels.
     pub(super) previous_stage: Option<String>,
+    /// Of a cascade: the configurations that this one predicts for.
+    #[serde(default)]
+    next_stage: Names,
+    #[serde(default)]
+    pub(super) batch_size: usize,
+    /// Compute the Dice over the whole batch.
+    #[serde(default)]
+    pub(super) batch_dice: bool,
     #[serde(flatten)]
     pub(super) network: NetworkPlan,
+}
+
+/// A name or several; v2 writes both.
+#[derive(Debug, Default, Deserialize)]
+#[serde(untagged)]
+enum Names {
+    /// None, as null or absent.
+    #[default]
+    None,
+    One(String),
+    Several(Vec<String>),
 }
 
 impl Plans {
@@ -68,6 +87,11 @@ impl Plans {
         self.file.has_cascade()
     }
 
+    /// The folder of a configuration's preprocessed cases.
+    pub(super) fn data_identifier(&self, configuration: &str) -> Result<String> {
+        Ok(self.file.configuration(configuration)?.data_identifier)
+    }
+
     /// A configuration with everything it inherits.
     pub(super) fn configuration(&self, name: &str) -> Result<Configuration> {
         self.file.configuration_as(name)
@@ -75,6 +99,15 @@ impl Plans {
 }
 
 impl Configuration {
+    /// The configurations that this one predicts for.
+    pub(super) fn next_stages(&self) -> &[String] {
+        match &self.next_stage {
+            Names::None => &[],
+            Names::One(name) => std::slice::from_ref(name),
+            Names::Several(names) => names,
+        }
+    }
+
     /// Resamples images.
     pub(super) fn data(&self) -> Resampler {
         Resampler { function: self.resampling_fn_data, kwargs: self.resampling_fn_data_kwargs }

@@ -26,8 +26,15 @@ const LARGEST_ORDER: u32 = 5;
 /// Returns an error if the file cannot be read; it names the first value that contradicts another, or that is not
 /// supported here.
 pub(super) fn load(folder: &Path) -> Result<Plans> {
-    let path = folder.join("plans.json");
-    check_plans(PlansFile::load(&path)?).with_context(|| path.display().to_string())
+    load_file(&folder.join("plans.json"))
+}
+
+/// Reads a plans file.
+///
+/// # Errors
+/// As [`load`].
+pub(super) fn load_file(path: &Path) -> Result<Plans> {
+    check_plans(PlansFile::load(path)?).with_context(|| path.display().to_string())
 }
 
 /// A configuration with everything that it inherits.

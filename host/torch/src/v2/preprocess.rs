@@ -65,17 +65,33 @@ impl Case {
         Ok(Self { image, cropped: [z, y, x], spacing, target })
     }
 
-    /// The resampler of scores; the axes of its resampling are those of the raw image.
+    /// The resampler of scores.
     pub(super) fn resampler(&self, plans: &Plans, configuration: &Configuration) -> ExportResampler {
         let (_, z, y, x) = self.image.dim();
+        let Self { cropped, spacing, target, .. } = *self;
+        Grids { network: [z, y, x], cropped, spacing, target }.resampler(plans, configuration)
+    }
+}
+
+/// The two grids of a case, in transposed order.
+pub(super) struct Grids {
+    /// Size of the network's grid.
+    pub(super) network: [usize; 3],
+    /// Size of the crop.
+    pub(super) cropped: [usize; 3],
+    /// Spacing of the crop.
+    pub(super) spacing: [f64; 3],
+    /// Spacing of the network's grid.
+    pub(super) target: [f64; 3],
+}
+
+impl Grids {
+    /// The resampler of scores; the axes of its resampling are those of the raw image.
+    pub(super) fn resampler(&self, plans: &Plans, configuration: &Configuration) -> ExportResampler {
         let mut how = configuration.probabilities().how(self.target, self.spacing);
         how.separate = how.separate.map(|axis| plans.transpose_forward[axis]);
         let back = plans.transpose_backward;
-        ExportResampler {
-            transpose_backward: back,
-            network: [z, y, x],
-            cropped: back.map(|axis| self.cropped[axis]),
-            how,
-        }
+        let cropped = back.map(|axis| self.cropped[axis]);
+        ExportResampler { transpose_backward: back, network: self.network, cropped, how }
     }
 }

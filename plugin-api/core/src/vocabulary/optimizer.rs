@@ -29,6 +29,18 @@ pub enum Optimizer {
         #[serde(default = "defaults::adam_eps")]
         eps: f64,
     },
+    /// Adam with decoupled weight decay (Loshchilov and Hutter 2019).
+    AdamW {
+        /// Use the AMSGrad variant (Reddi et al. 2018).
+        #[serde(default = "defaults::on")]
+        amsgrad: bool,
+        /// Exponential decay rates of the moment estimates (betas).
+        #[serde(default = "defaults::adam_betas")]
+        betas: [f64; 2],
+        /// Added to the denominator for numerical stability.
+        #[serde(default = "defaults::adam_eps")]
+        eps: f64,
+    },
     /// Rectified Adam with lookahead (Liu et al. 2020, Zhang et al. 2019); weight decay is decoupled.
     Ranger {
         /// Steps between two updates of the slow weights (lookahead).

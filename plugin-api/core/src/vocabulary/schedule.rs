@@ -47,6 +47,15 @@ pub enum LearningRateSchedule {
         /// Exponent.
         exponent: f64,
     },
+    /// Linear warm-up to `initial_lr`, then polynomial decay to the last epoch (v2's `nnUNetTrainer_warmup`).
+    LinearWarmUpPoly {
+        /// Epochs of the warm-up.
+        epochs: usize,
+        /// Exponent.
+        exponent: f64,
+    },
+    /// Half a period of a cosine, from `initial_lr` to 0 (`CosineAnnealingLR` of PyTorch).
+    Cosine,
     /// Reduced when the moving average of the training loss no longer decreases (`ReduceLROnPlateau` of PyTorch).
     Plateau {
         /// Factor by which the rate is reduced.

@@ -30,6 +30,11 @@ impl NormedConvolution {
         })
     }
 
+    /// Initializes its norm so that it returns zeros at first.
+    pub(super) fn start_with_zeros(&self) -> Result<()> {
+        self.norm.zero()
+    }
+
     /// Without the rectifier.
     fn linear(&self, x: &Tensor, training: bool) -> Result<Tensor> {
         self.norm.forward(self.convolution.forward(x)?, training)

@@ -104,6 +104,8 @@ impl Builder<'_> {
         let strided = stride != one;
         let first = self.convolution(vars, &format!("{name}.conv1"), (input, output), kernel, &stride)?;
         let second = self.convolution(vars, &format!("{name}.conv2"), (output, output), kernel, &one)?;
+        // A new block adds nothing.
+        second.start_with_zeros()?;
         // v2 counts the pooling before it among the parts of the skip connection.
         let projection = (input != output)
             .then(|| {
@@ -116,42 +118,35 @@ impl Builder<'_> {
         Ok(ResidualBlock { first, second, pool, projection })
     }
 
-    /// From the lowest resolution up.
+    /// From the lowest resolution up. v2 has all stages first, then all transposed convolutions, then all outputs.
     pub(super) fn decoder(&self, vars: &mut dyn VarFactory) -> Result<Vec<DecoderLevel>> {
         let config = self.config;
         let last = config.features_per_stage.len() - 1;
         let one = self.one();
-        (0..last)
-            .map(|s| {
-                let (below, here) = (last - s, last - s - 1);
-                let (input, output) = (config.features_per_stage[below], config.features_per_stage[here]);
-                let name = format!("decoder.stages.{s}");
-                let form = (config.kernel_sizes[here].as_slice(), one.as_slice());
-                let count = config.n_conv_per_stage_decoder[s];
-                let logits = ConvolutionShape {
-                    input: output,
-                    output: self.spec.num_classes,
-                    kernel: &one,
-                    stride: &one,
-                    bias: true,
-                };
-                Ok(DecoderLevel {
-                    layers: layers(self.stack(vars, &name, count, (2 * output, output), form)?),
-                    up: Upsampling::new(
-                        vars,
-                        &format!("decoder.transpconvs.{s}"),
-                        (input, output),
-                        &config.strides[below],
-                        (SLOPE, config.conv_bias),
-                    )?,
-                    output: Box::new(Convolution::new(
-                        vars,
-                        &format!("decoder.seg_layers.{s}"),
-                        &logits,
-                        SLOPE,
-                    )?),
-                })
-            })
-            .collect()
+        let features =
+            |s: usize| (config.features_per_stage[last - s], config.features_per_stage[last - s - 1]);
+        let stages = (0..last).map(|s| {
+            let (output, name) = (features(s).1, format!("decoder.stages.{s}"));
+            let form = (config.kernel_sizes[last - s - 1].as_slice(), one.as_slice());
+            self.stack(vars, &name, config.n_conv_per_stage_decoder[s], (2 * output, output), form)
+        });
+        let stages = stages.collect::<Result<Vec<_>>>()?;
+        let ups = (0..last).map(|s| {
+            let (name, stride) = (format!("decoder.transpconvs.{s}"), &config.strides[last - s]);
+            Upsampling::new(vars, &name, features(s), stride, (SLOPE, config.conv_bias))
+        });
+        let ups = ups.collect::<Result<Vec<_>>>()?;
+        let outputs = (0..last).map(|s| {
+            let (input, output) = (features(s).1, self.spec.num_classes);
+            let logits = ConvolutionShape { input, output, kernel: &one, stride: &one, bias: true };
+            Convolution::new(vars, &format!("decoder.seg_layers.{s}"), &logits, SLOPE)
+        });
+        let outputs = outputs.collect::<Result<Vec<_>>>()?;
+        let levels = stages.into_iter().zip(ups).zip(outputs).map(|((stage, up), output)| DecoderLevel {
+            layers: layers(stage),
+            up,
+            output: Box::new(output),
+        });
+        Ok(levels.collect())
     }
 }

@@ -10,6 +10,7 @@ mod networks;
 mod optimizers;
 mod regions;
 mod unavailable;
+mod v2;
 
 use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice};
 use serde_json::Value;

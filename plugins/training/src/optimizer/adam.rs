@@ -1,20 +1,22 @@
-//! Adam (Kingma and Ba 2015) with AMSGrad (Reddi et al. 2018), as `torch.optim.Adam` computes it.
+//! Adam (Kingma and Ba 2015) with AMSGrad (Reddi et al. 2018), as `torch.optim.Adam` and `torch.optim.AdamW` compute it.
 
 use nnunet_architectures::ParameterStore;
 use nnunet_plugin_api::Result;
-use nnunet_plugin_api::tch::{Device, Kind as Element, Tensor};
+use nnunet_plugin_api::tch::{Device, Kind as Element, Tensor, no_grad};
 use nnunet_torch_ops::{AdamState, AdamStep, lists};
 
 use super::per_parameter::PerParameter;
 use super::{Optimize, Setting, State, Trained, named, take_step, take_tensor};
 
-/// Adam. Weight decay is an L2 penalty.
+/// Adam. Weight decay is an L2 penalty unless it is decoupled.
 #[derive(Debug)]
 pub struct Adam {
     amsgrad: bool,
     betas: [f64; 2],
     eps: f64,
     weight_decay: f64,
+    /// Parameters decay on their own, not through their gradients (Loshchilov and Hutter 2019).
+    decoupled: bool,
     moments: PerParameter<Moments>,
 }
 
@@ -33,7 +35,31 @@ impl Adam {
     /// Without moments yet.
     #[must_use]
     pub fn new(parameters: usize, amsgrad: bool, betas: [f64; 2], eps: f64, weight_decay: f64) -> Self {
-        Self { amsgrad, betas, eps, weight_decay, moments: PerParameter::new(parameters) }
+        let moments = PerParameter::new(parameters);
+        Self { amsgrad, betas, eps, weight_decay, decoupled: false, moments }
+    }
+
+    /// With decoupled weight decay: AdamW.
+    #[must_use]
+    pub fn decoupled(self) -> Self {
+        Self { decoupled: true, ..self }
+    }
+
+    /// Shrinks the parameters, and leaves the step without a penalty.
+    fn decay(&self, trained: &Trained, learning_rate: f64, skip: Option<&Tensor>) -> Result<f64> {
+        if !self.decoupled {
+            return Ok(self.weight_decay);
+        }
+        let shrink = learning_rate * self.weight_decay;
+        for parameter in &trained.tensors {
+            let mut parameter = parameter.shallow_clone();
+            // 1 where the step is skipped.
+            let _ = no_grad(|| match skip {
+                Some(skip) => parameter.f_mul_(&(skip * shrink + (1.0 - shrink))),
+                None => parameter.f_mul_scalar_(1.0 - shrink),
+            })?;
+        }
+        Ok(0.0)
     }
 }
 
@@ -57,7 +83,8 @@ impl Optimize for Adam {
         skip: Option<&Tensor>,
     ) -> Result<()> {
         let trained = Trained::of(store);
-        let Self { amsgrad, eps, weight_decay, .. } = *self;
+        let Self { amsgrad, eps, .. } = *self;
+        let weight_decay = self.decay(&trained, learning_rate, skip)?;
         self.moments.begin(&trained, |parameter| Moments::zeros(parameter, amsgrad))?;
         let list = |part| self.moments.tensors(&trained, part);
         let steps = list(|moments| &moments.step);

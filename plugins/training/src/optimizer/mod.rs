@@ -98,6 +98,9 @@ pub fn optimizer(blueprint: &Blueprint, store: &ParameterStore) -> Box<dyn Optim
         Optimizer::Adam { amsgrad, betas, eps } => {
             Box::new(Adam::new(parameters, amsgrad, betas, eps, weight_decay))
         }
+        Optimizer::AdamW { amsgrad, betas, eps } => {
+            Box::new(Adam::new(parameters, amsgrad, betas, eps, weight_decay).decoupled())
+        }
         Optimizer::Ranger { k, alpha, betas, eps, n_sma_threshold } => {
             Box::new(Ranger::new(parameters, (k, alpha), betas, eps, n_sma_threshold, weight_decay))
         }

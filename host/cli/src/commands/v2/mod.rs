@@ -20,7 +20,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use crate::commands::TensorCommands;
+use crate::commands::{TensorCommands, train_v2};
 use crate::global_options::GlobalOptions;
 
 /// The commands. Names and flags are v2's.
@@ -45,8 +45,8 @@ pub enum Command {
     ConvertMsd(convert::Msd),
     /// Turn a data set into a task of v1.
     ConvertToTask(convert::ToTask),
-    /// Train a fold of a model (not available yet).
-    Train(later::Train),
+    /// Train a fold of a model.
+    Train(train_v2::Args),
     /// Find the best configuration or ensemble (not available yet).
     FindBestConfiguration(later::FindBestConfiguration),
     /// Determine the best postprocessing of predictions (not available yet).
@@ -91,7 +91,10 @@ impl Command {
             Self::ConvertOld(args) => convert::run_old(args),
             Self::ConvertMsd(args) => convert::run_msd(args),
             Self::ConvertToTask(args) => convert::run_to_task(args, &session()?),
-            Self::Train(_) => later::refuse("train"),
+            Self::Train(args) => {
+                args.check()?;
+                return tensors.train_v2(args, options);
+            }
             Self::FindBestConfiguration(_) => later::refuse("find_best_configuration"),
             Self::DeterminePostprocessing(_) => later::refuse("determine_postprocessing"),
             Self::AccumulateCrossvalResults(_) => later::refuse("accumulate_crossval_results"),

@@ -25,12 +25,7 @@ pub(super) struct V1Files<'a> {
 
 impl<'a> V1Files<'a> {
     /// Starts the log, and writes `debug.json` and `plans.pkl`.
-    pub(super) fn begin(
-        job: &'a Job<'_>,
-        engine: &Engine,
-        split: &Split,
-        session: &Session,
-    ) -> Result<Self> {
+    pub(super) fn begin(job: &'a Job<'_>, engine: &Engine, split: &Split, session: &Session) -> Result<Self> {
         let settings = &job.settings;
         let info = info::info(job, engine, session);
         let log = TrainingLog::create(&settings.output, "Starting... \n")?;
@@ -72,7 +67,7 @@ impl FoldFiles for V1Files<'_> {
     /// v1's lines, then what the steps spent their time on.
     fn epoch_ends(&mut self, outcome: &EpochOutcome) {
         let (report, times) = (&outcome.report, &outcome.times);
-        let rounded: Vec<f64> = outcome.dice.iter().map(|value| round(*value, 4)).collect();
+        let rounded: Vec<f64> = outcome.known_dice().into_iter().map(|value| round(value, 4)).collect();
         self.log(&format!("train loss : {:.4}", report.train_loss));
         self.log(&format!("validation loss: {:.4}", report.validation_loss));
         self.log(&format!("Average global foreground Dice: {rounded:?}"));

@@ -7,6 +7,7 @@ use nnunet_cli::report;
 use nnunet_training::Engine;
 
 use super::job::Job;
+use crate::checkpoints;
 use crate::v1::checkpoint;
 
 /// Weights to validate, to continue with, or to start from; without any of them the random ones stay.
@@ -37,15 +38,11 @@ fn finished(output: &Path, best: bool) -> Result<PathBuf> {
     Ok(other)
 }
 
-/// The one of the final and the latest that was written last, else the best. A run that finishes removes the latest one: a
-/// later one beside the final is that of a run that was started anew and stopped.
+/// The checkpoint that a run is continued from.
 pub(super) fn newest(output: &Path) -> Result<PathBuf> {
     let states = ["model_latest.model", "model_final_checkpoint.model"].map(|name| output.join(name));
-    let written = |path: &PathBuf| path.metadata().and_then(|file| file.modified()).ok();
-    let last = states.into_iter().filter(|path| path.is_file()).max_by_key(written);
-    let best = output.join("model_best.model");
-    let found = last.or_else(|| Some(best).filter(|path| path.is_file()));
-    found.with_context(|| format!("there is no checkpoint in {} to continue from", output.display()))
+    checkpoints::newest(states, output.join("model_best.model"))
+        .with_context(|| format!("there is no checkpoint in {} to continue from", output.display()))
 }
 
 #[cfg(test)]

@@ -48,19 +48,19 @@ fn setting_value(setting: Setting) -> Value {
     }
 }
 
-/// Gives an optimizer the state of a checkpoint.
+/// Gives an optimizer a state that was saved in a checkpoint.
 pub(crate) fn restore(
     path: &Path,
+    saved: Option<&Value>,
     checkpoint: &Checkpoint,
     store: &ParameterStore,
     optimizer: &mut dyn Optimize,
 ) -> Result<()> {
-    let saved = checkpoint.root.get("optimizer_state_dict");
     let states = saved.and_then(|saved| saved.get("state")).and_then(Value::entries);
     for (index, state) in states.into_iter().flatten() {
         let index = index.as_i64().and_then(|index| usize::try_from(index).ok());
         let (Some(index), Some(entries)) = (index, state.entries()) else {
-            return Err(anyhow!("{}: unexpected entry in `optimizer_state_dict`", path.display()));
+            return Err(anyhow!("{}: unexpected entry in the state of the optimizer", path.display()));
         };
         let mut values = Vec::new();
         for (name, value) in entries {

@@ -1,0 +1,77 @@
+//! `nnUNetv2_train`; the work is done where tensors are.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, ensure};
+
+use crate::arguments::fold;
+use crate::commands::device::DeviceChoice;
+
+/// Arguments of `nnUNetv2_train`.
+#[derive(Debug, clap::Args)]
+#[command(rename_all = "snake_case")]
+pub struct Args {
+    /// Data set, by number or name.
+    pub dataset: String,
+    /// Configuration of the plans.
+    pub configuration: String,
+    /// Fold, from 0, or all; numbers beyond splits_final.json give a random 80:20 split.
+    #[arg(value_parser = fold)]
+    pub fold: String,
+    /// Name of the trainer.
+    #[arg(long = "tr", default_value = "nnUNetTrainer", value_name = "NAME")]
+    pub trainer: String,
+    /// Name of the plans.
+    #[arg(short = 'p', default_value = "nnUNetPlans", value_name = "NAME")]
+    pub plans: String,
+    /// Checkpoint to start from: all weights but those of the segmentation layers must be there and fit. Not with --c or
+    /// --val.
+    #[arg(long, value_name = "FILE")]
+    pub pretrained_weights: Option<PathBuf>,
+    /// Number of GPUs; the training runs on one.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub num_gpus: usize,
+    /// Write the probabilities of the final validation too.
+    #[arg(long)]
+    pub npz: bool,
+    /// Continue the training from the final, else the latest, else the best checkpoint.
+    #[arg(long = "c")]
+    pub continue_training: bool,
+    /// Only the final validation of a finished training.
+    #[arg(long)]
+    pub val: bool,
+    /// The final validation of the best checkpoint instead of the last one.
+    #[arg(long)]
+    pub val_best: bool,
+    /// Write no checkpoints.
+    #[arg(long)]
+    pub disable_checkpointing: bool,
+    /// Where the network is trained: auto (the first GPU that works, else the CPU), cpu, cuda or cuda:N.
+    #[arg(long, default_value_t, value_name = "DEVICE")]
+    pub device: DeviceChoice,
+    /// Train in single precision.
+    #[arg(long)]
+    pub fp32: bool,
+    /// Give the same result for any number of cores (libtorch uses one thread). Otherwise it depends on the number of
+    /// cores.
+    #[arg(long)]
+    pub deterministic: bool,
+}
+
+impl Args {
+    /// Refuses flags that contradict each other, as v2 does.
+    pub(super) fn check(&self) -> Result<()> {
+        ensure!(!(self.continue_training && self.val), "--c and --val exclude each other");
+        ensure!(
+            !(self.val_best && self.disable_checkpointing),
+            "--val_best validates the best checkpoint, which --disable_checkpointing does not write"
+        );
+        let starts_anew = !self.continue_training && !self.val;
+        ensure!(
+            self.pretrained_weights.is_none() || starts_anew,
+            "-pretrained_weights is for the beginning of a training, not for --c and --val"
+        );
+        ensure!(self.num_gpus > 0, "-num_gpus must be at least 1");
+        Ok(())
+    }
+}

@@ -1,0 +1,198 @@
+//! Preprocessed cases of v2, read by crop.
+
+use std::ops::Range;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use ndarray::{ArrayViewMut4, Axis};
+use nnunet_data::v2::{load_labels, unpack_case};
+use nnunet_formats::b2nd::CompressedArray;
+use nnunet_formats::npy::{self, MappedVolume};
+use nnunet_formats::pickle::{self, Value};
+use nnunet_training::CaseSource;
+use rayon::prelude::*;
+
+/// An array that is read by crop.
+enum Volume {
+    /// `.b2nd`.
+    Blocks(CompressedArray),
+    /// `.npy`, mapped into memory.
+    Mapped(MappedVolume),
+}
+
+struct Case {
+    name: String,
+    image: Volume,
+    labels: Volume,
+    /// The previous stage's labels, in a cascade.
+    previous: Option<Volume>,
+    locations: Vec<Vec<[i64; 3]>>,
+    annotated: Option<Vec<[i64; 3]>>,
+}
+
+/// Cases of a configuration.
+pub(super) struct PreprocessedCases {
+    cases: Vec<Case>,
+    label_channels: usize,
+}
+
+impl PreprocessedCases {
+    /// Opens cases of `channels` image channels; in a cascade with labels from the folder `previous`. Where some voxels are
+    /// to be ignored, `annotated` are the labels of the others, under which their positions are stored.
+    pub(super) fn open(
+        folder: &Path,
+        previous: Option<&Path>,
+        names: &[String],
+        channels: usize,
+        annotated: Option<&[i64]>,
+    ) -> Result<Self> {
+        let open = |name: &String| {
+            let case = Case::open(folder, previous, name, annotated)?;
+            let found = case.image.shape()[0];
+            ensure!(
+                found == channels,
+                "the case {name} in {} has {found} channels, and dataset.json has {channels}; run \
+                 nnUNetv2_preprocess again",
+                folder.display()
+            );
+            Ok(case)
+        };
+        let cases = names.par_iter().map(open).collect::<Result<_>>()?;
+        Ok(Self { cases, label_channels: 1 + usize::from(previous.is_some()) })
+    }
+}
+
+impl Case {
+    fn open(folder: &Path, previous: Option<&Path>, name: &str, annotated: Option<&[i64]>) -> Result<Self> {
+        let image = Volume::of_case(folder, name, "")?;
+        let labels = Volume::of_case(folder, name, "_seg")?;
+        ensure!(
+            labels.shape()[1..] == image.shape()[1..],
+            "{}: the image and the label map of {name} differ in size; run nnUNetv2_preprocess again",
+            folder.display()
+        );
+        let properties = folder.join(format!("{name}.pkl"));
+        let kept = pickle::load(&properties)?;
+        let all = kept.get("class_locations").and_then(Value::entries).with_context(|| {
+            format!("{}: no class_locations; run nnUNetv2_preprocess again", properties.display())
+        })?;
+        let is_annotated = |key: &Value| annotated.is_some_and(|labels| is_region(key, labels));
+        let (others, all): (Vec<_>, Vec<_>) = all.iter().partition(|(key, _)| !is_annotated(key));
+        let read = |(_, at): &(Value, Value)| {
+            positions(at).with_context(|| format!("{}: unreadable positions", properties.display()))
+        };
+        Ok(Self {
+            name: name.to_owned(),
+            previous: previous.map(|folder| Volume::of_previous(folder, name)).transpose()?,
+            image,
+            labels,
+            locations: others.into_iter().map(read).collect::<Result<_>>()?,
+            annotated: all.first().map(|entry| read(entry)).transpose()?.filter(|at| !at.is_empty()),
+        })
+    }
+}
+
+/// Whether a key of `class_locations` is a tuple of these labels.
+fn is_region(key: &Value, labels: &[i64]) -> bool {
+    let found = key.items().map(|items| items.iter().map(Value::as_i64).collect::<Option<Vec<_>>>());
+    found.flatten().is_some_and(|found| found == labels)
+}
+
+/// Rows of (channel, z, y, x), without the channel.
+fn positions(value: &Value) -> Option<Vec<[i64; 3]>> {
+    match value {
+        Value::Array(array) if array.shape.len() == 2 && array.shape[1] == 4 => {
+            let values = array.to_f64()?;
+            Some(values.as_chunks::<4>().0.iter().map(|at| [at[1], at[2], at[3]].map(|v| v as i64)).collect())
+        }
+        Value::Array(array) => array.shape.contains(&0).then(Vec::new),
+        other => other.items().filter(|items| items.is_empty()).map(|_| Vec::new()),
+    }
+}
+
+impl Volume {
+    /// The image, or with the ending `_seg` the labels of a preprocessed case.
+    fn of_case(folder: &Path, name: &str, ending: &str) -> Result<Self> {
+        let path = |extension: &str| folder.join(format!("{name}{ending}.{extension}"));
+        if path("b2nd").is_file() {
+            return Ok(Self::Blocks(CompressedArray::open(&path("b2nd"))?));
+        }
+        unpack_case(folder, name)?;
+        Ok(Self::Mapped(MappedVolume::open(&path("npy"))?))
+    }
+
+    /// The previous stage's labels of a case.
+    fn of_previous(folder: &Path, name: &str) -> Result<Self> {
+        let path = |extension: &str| folder.join(format!("{name}.{extension}"));
+        if path("b2nd").is_file() {
+            return Ok(Self::Blocks(CompressedArray::open(&path("b2nd"))?));
+        }
+        if !path("npy").is_file() {
+            let bytes = load_labels(folder, name)?.mapv(|label| label as u8);
+            npy::save_u8(&path("npy"), bytes.view())?;
+        }
+        Ok(Self::Mapped(MappedVolume::open(&path("npy"))?))
+    }
+
+    /// (c, z, y, x).
+    fn shape(&self) -> [usize; 4] {
+        match self {
+            Self::Blocks(volume) => volume.shape(),
+            Self::Mapped(volume) => volume.shape(),
+        }
+    }
+
+    /// Copies a box of the first channels into an array.
+    fn crop(&self, space: &[Range<usize>; 3], out: ArrayViewMut4<'_, f32>) -> nnunet_plugin_api::Result<()> {
+        let channels = 0..out.shape()[0];
+        match self {
+            Self::Blocks(volume) => volume
+                .crop(channels, space.clone(), out)
+                .map_err(|error| nnunet_plugin_api::Error::message(error.to_string())),
+            Self::Mapped(volume) => {
+                volume.crop(channels, space.clone(), out);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl CaseSource for PreprocessedCases {
+    fn len(&self) -> usize {
+        self.cases.len()
+    }
+
+    fn name(&self, case: usize) -> &str {
+        &self.cases[case].name
+    }
+
+    fn shape(&self, case: usize) -> [usize; 4] {
+        self.cases[case].image.shape()
+    }
+
+    fn label_channels(&self) -> usize {
+        self.label_channels
+    }
+
+    fn locations(&self, case: usize) -> &[Vec<[i64; 3]>] {
+        &self.cases[case].locations
+    }
+
+    fn annotated(&self, case: usize) -> Option<&[[i64; 3]]> {
+        self.cases[case].annotated.as_deref()
+    }
+
+    fn read(
+        &self,
+        case: usize,
+        space: &[Range<usize>; 3],
+        data: ArrayViewMut4<'_, f32>,
+        mut seg: ArrayViewMut4<'_, f32>,
+    ) -> nnunet_plugin_api::Result<()> {
+        let Case { image, labels, previous, .. } = &self.cases[case];
+        let (own, further) = seg.view_mut().split_at(Axis(0), 1);
+        image.crop(space, data)?;
+        labels.crop(space, own)?;
+        previous.as_ref().map_or(Ok(()), |previous| previous.crop(space, further))
+    }
+}

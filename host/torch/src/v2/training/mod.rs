@@ -1,0 +1,138 @@
+//! The training of a v2 fold.
+
+mod cases;
+mod files;
+mod history;
+mod job;
+mod next_stage;
+mod splits;
+mod state;
+mod stored;
+mod trainer;
+mod validation;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Result, ensure};
+use nnunet_cli::commands::train_v2::Args;
+use nnunet_cli::report;
+use nnunet_data::records::Split;
+use nnunet_data::v2::stored_cases;
+use nnunet_engine::provenance;
+use nnunet_engine::session::Session;
+use nnunet_plugin_api::vocabulary::Blueprint;
+use nnunet_plugin_api::{AugmentationContext, Kind, NetworkSpec};
+use nnunet_trainers::Resolved;
+use nnunet_training::{CaseSource, Engine};
+
+use self::cases::PreprocessedCases;
+use self::files::V2Files;
+use self::job::Job;
+use crate::fold_training::{BatchSettings, FoldFiles, FoldSettings, FoldTraining};
+use crate::{devices, train};
+
+/// Kinds of components that take part in training: the data has been preprocessed.
+const NEEDED: [Kind; 4] = [Kind::Augmentation, Kind::Architecture, Kind::Loss, Kind::Trainer];
+
+/// Runs the command.
+pub(crate) fn run(args: &Args, session: &Session) -> Result<ExitCode> {
+    if args.num_gpus > 1 {
+        report::line(&format!("-num_gpus {}: the training runs on one GPU", args.num_gpus));
+    }
+    let job = Job::new(args, devices::resolve(args.device)?)?;
+    train::run(&job, session)
+}
+
+impl FoldTraining for Job<'_> {
+    fn settings(&self) -> &FoldSettings {
+        &self.settings
+    }
+
+    fn check_plugins(&self, session: &Session) -> Result<()> {
+        provenance::warn_of_changes("the plans and their data were", &self.plans_plugins, session);
+        let newest = state::newest(&self.settings.output).filter(|_| self.args.continue_training);
+        match newest {
+            Some(path) => provenance::require("the model was", &state::plugins_of(&path)?, session, &NEEDED),
+            None => Ok(()),
+        }
+    }
+
+    fn trainer(&self, session: &Session) -> Result<Resolved> {
+        trainer::resolve(self, session)
+    }
+
+    fn complete(&self, blueprint: &mut Blueprint, session: &Session) -> Result<()> {
+        trainer::complete(self, blueprint, session)
+    }
+
+    fn split(&self) -> Result<Split> {
+        let cases = stored_cases(&self.data)?;
+        ensure!(
+            !cases.is_empty(),
+            "there are no preprocessed cases in {}; run nnUNetv2_preprocess first",
+            self.data.display()
+        );
+        splits::split(&self.preprocessed, &cases, &self.settings.fold)
+    }
+
+    fn prepare(&self, _trainer: &Resolved, _split: &Split, _session: &Session) -> Result<()> {
+        Ok(())
+    }
+
+    fn network_spec(&self, _blueprint: &Blueprint) -> Result<NetworkSpec> {
+        let channels = self.configuration.input_channels(&self.dataset);
+        Ok(self.network.spec(channels, self.heads.count(), &self.configuration.patch_size))
+    }
+
+    fn batch_dice(&self) -> bool {
+        self.configuration.batch_dice
+    }
+
+    fn batch_settings(&self, blueprint: &Blueprint) -> BatchSettings {
+        let configuration = &self.configuration;
+        let labels = self.dataset.foreground_labels();
+        BatchSettings {
+            batch_size: blueprint.batch_size.unwrap_or(configuration.batch_size),
+            channels: self.dataset.channel_names.len(),
+            context: AugmentationContext {
+                patch: configuration.patch_size.clone(),
+                dummy_2d: self.is_dummy_2d(),
+                use_mask: configuration.use_mask_for_norm.clone(),
+                mirror_axes: blueprint.mirror_axes.clone(),
+                num_labels: labels,
+            },
+            strides: self.network.strides(),
+            ignore_label: self.dataset.ignore_label().and_then(|label| u8::try_from(label).ok()),
+        }
+    }
+
+    fn cases(&self, names: &[String], _blueprint: &Blueprint) -> Result<Arc<dyn CaseSource>> {
+        let annotated = self.dataset.ignore_label().map(|_| self.dataset.annotated_labels());
+        let channels = self.dataset.channel_names.len();
+        let previous = self.previous.as_deref();
+        Ok(Arc::new(PreprocessedCases::open(&self.data, previous, names, channels, annotated.as_deref())?))
+    }
+
+    fn load_weights(&self, engine: &mut Engine) -> Result<()> {
+        state::load(self, engine)
+    }
+
+    fn begin<'a>(
+        &'a self,
+        engine: &Engine,
+        split: &Split,
+        session: &Session,
+    ) -> Result<Box<dyn FoldFiles + 'a>> {
+        Ok(Box::new(V2Files::begin(self, engine, split, session)?))
+    }
+
+    fn validate(&self, engine: &mut Engine, split: &Split) -> Result<bool> {
+        validation::run(self, engine, split)
+    }
+
+    /// v2 predicts the next stage together with the validation.
+    fn predict_next_stage(&self, _engine: &Engine, _split: &Split) -> Result<()> {
+        Ok(())
+    }
+}

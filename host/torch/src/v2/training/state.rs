@@ -1,0 +1,203 @@
+//! A training in v2's checkpoints: written, continued, and weights to start from.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use nnunet_cli::report;
+use nnunet_engine::provenance::{self, PluginUse};
+use nnunet_engine::session::Session;
+use nnunet_formats::pickle::Value;
+use nnunet_formats::torch_zip::{self, Checkpoint as Content};
+use nnunet_plugin_api::Kind;
+use nnunet_plugin_api::tch::Tensor;
+use nnunet_training::{Engine, LossScaler};
+
+use super::job::Job;
+use super::{history, trainer};
+use crate::fold_training::CheckpointKind;
+use crate::torch_state::{self, scaler_from, scaler_state, tensor_data};
+use crate::v2::checkpoint::{Checkpoint, is_segmentation_layer, names_in_python};
+use crate::{checkpoints, optimizer_state};
+
+/// The key of our own values, which Python passes over.
+const OWN: &str = "nnunet";
+
+/// The file of a checkpoint.
+pub(super) fn file_name(kind: CheckpointKind) -> &'static str {
+    match kind {
+        CheckpointKind::Latest => "checkpoint_latest.pth",
+        CheckpointKind::Best => "checkpoint_best.pth",
+        CheckpointKind::Final => "checkpoint_final.pth",
+    }
+}
+
+/// What a checkpoint says beside the state of the training.
+pub(super) struct ModelFacts {
+    /// v2's arguments of a trainer.
+    init_args: Value,
+    /// The nearest class of v2.
+    trainer_name: String,
+    /// The trainer's own name.
+    trainer: String,
+    mirror_axes: Option<Vec<usize>>,
+    pub(super) plugins: Vec<PluginUse>,
+}
+
+impl ModelFacts {
+    pub(super) fn new(job: &Job<'_>, engine: &Engine, session: &Session) -> Self {
+        let settings = &job.settings;
+        let fold = settings.fold.parse().map_or_else(|_| Value::str(&settings.fold), Value::Int);
+        let blueprint = &engine.trainer.blueprint;
+        let axes = blueprint.mirror_axes.clone().unwrap_or_else(|| (0..job.axes()).collect());
+        Self {
+            init_args: Value::dict(vec![
+                ("plans", torch_state::from_json(&job.plans_json)),
+                ("configuration", Value::str(&settings.configuration)),
+                ("fold", fold),
+                ("dataset_json", torch_state::from_json(&job.dataset_json)),
+                ("device", Value::str(if settings.device.is_cuda() { "cuda" } else { "cpu" })),
+            ]),
+            trainer_name: trainer::python_class(&engine.trainer.names, session),
+            trainer: settings.trainer.clone(),
+            mirror_axes: (!axes.is_empty()).then_some(axes),
+            plugins: plugins_used(job, engine, session),
+        }
+    }
+}
+
+/// The plugins behind the plans and their data, as they were then, and behind this training.
+fn plugins_used(job: &Job<'_>, engine: &Engine, session: &Session) -> Vec<PluginUse> {
+    let blueprint = &engine.trainer.blueprint;
+    let trainers = engine.trainer.names.iter().map(|name| (Kind::Trainer, name));
+    let schemes = job.configuration.normalization_schemes.iter().map(|name| (Kind::Normalization, name));
+    let others = [
+        (Kind::Architecture, &blueprint.architecture.name),
+        (Kind::Augmentation, &blueprint.augmentation.name),
+        (Kind::Loss, &blueprint.loss.name),
+    ];
+    let now = provenance::plugins_used(session, trainers.chain(schemes).chain(others));
+    provenance::join(job.plans_plugins.clone(), now)
+}
+
+/// Writes a checkpoint that v2 continues, and predicts with.
+pub(super) fn save(path: &Path, engine: &Engine, facts: &ModelFacts) -> Result<()> {
+    let mut tensors = Vec::new();
+    let mut keep = |tensor: &Tensor| -> Result<Value> {
+        tensors.push(tensor_data(tensor)?);
+        Ok(Value::Tensor(tensors.len() - 1))
+    };
+    let mut weights = Vec::new();
+    let architecture = &engine.trainer.blueprint.architecture.name;
+    for parameter in engine.store.parameters() {
+        let value = keep(&parameter.tensor)?;
+        let names = names_in_python(architecture, &parameter.name);
+        weights.extend(names.into_iter().map(|name| (Value::Str(name), value.clone())));
+    }
+    let rate = engine.learning_rate()?;
+    let optimizer = optimizer_state::to_pickle(&*engine.optimizer, &engine.store, rate, &mut keep)?;
+    let own = Value::dict(vec![
+        ("trainer", Value::str(&facts.trainer)),
+        ("plugins", Value::Str(serde_json::to_string(&facts.plugins)?)),
+    ]);
+    let axes = facts.mirror_axes.as_ref();
+    let root = Value::dict(vec![
+        ("network_weights", Value::OrderedDict(weights)),
+        ("optimizer_state", optimizer),
+        ("grad_scaler_state", engine.scaler.as_ref().map_or(Value::None, scaler_state)),
+        ("logging", history::to_pickle(&engine.history)),
+        ("_best_ema", engine.history.best_metric_ma.map_or(Value::None, Value::Float)),
+        ("current_epoch", Value::Int(engine.epoch as i64)),
+        ("init_args", facts.init_args.clone()),
+        ("trainer_name", Value::str(&facts.trainer_name)),
+        (
+            "inference_allowed_mirroring_axes",
+            axes.map_or(Value::None, |axes| {
+                Value::Tuple(axes.iter().map(|axis| Value::Int(*axis as i64)).collect())
+            }),
+        ),
+        (OWN, own),
+    ]);
+    Ok(torch_zip::save(path, &Content { root, tensors })?)
+}
+
+/// The plugins that a checkpoint was made with.
+pub(super) fn plugins_of(path: &Path) -> Result<Vec<PluginUse>> {
+    let checkpoint = Checkpoint::read(path)?;
+    let plugins = checkpoint.content.root.get(OWN).and_then(|own| own.get("plugins")?.as_str());
+    Ok(serde_json::from_str(plugins.unwrap_or("[]"))?)
+}
+
+/// The checkpoint that a training is continued from; none if there is none.
+pub(super) fn newest(output: &Path) -> Option<PathBuf> {
+    let [latest, last, best] = [CheckpointKind::Latest, CheckpointKind::Final, CheckpointKind::Best]
+        .map(|kind| output.join(file_name(kind)));
+    checkpoints::newest([latest, last], best)
+}
+
+/// Weights to validate, to continue with, or to start from; without any of them the random ones stay.
+pub(super) fn load(job: &Job<'_>, engine: &mut Engine) -> Result<()> {
+    let (args, output) = (job.args, &job.settings.output);
+    if args.val {
+        let path = output.join(file_name(CheckpointKind::Final));
+        ensure!(path.is_file(), "there is no {}; finish the training first (--c)", path.display());
+        return Checkpoint::read(&path)?.copy_weights(&mut engine.store);
+    }
+    if args.continue_training {
+        return match newest(output) {
+            Some(path) => resume(&path, engine),
+            None => {
+                report::line(&format!(
+                    "there is no checkpoint in {} to continue from; a new training starts",
+                    output.display()
+                ));
+                Ok(())
+            }
+        };
+    }
+    match &args.pretrained_weights {
+        Some(path) => load_pretrained(path, engine),
+        None => Ok(()),
+    }
+}
+
+/// Takes over a checkpoint whole: weights, momentum, epoch, history.
+fn resume(path: &Path, engine: &mut Engine) -> Result<()> {
+    let checkpoint = Checkpoint::read(path)?;
+    checkpoint.copy_weights(&mut engine.store)?;
+    let content = &checkpoint.content;
+    let root = &content.root;
+    let epoch = root.get("current_epoch").and_then(Value::as_i64);
+    engine.epoch = usize::try_from(epoch.with_context(|| format!("{}: no current_epoch", path.display()))?)?;
+    let saved = root.get("optimizer_state");
+    optimizer_state::restore(path, saved, content, &engine.store, &mut *engine.optimizer)?;
+    let scaler = root.get("grad_scaler_state").and_then(scaler_from);
+    if let Some(own) = &mut engine.scaler {
+        *own = scaler.unwrap_or_else(LossScaler::default);
+    }
+    let best = root.get("_best_ema").and_then(Value::as_f64);
+    engine.history = history::from_pickle(root.get("logging"), engine.epoch, best, &engine.trainer.blueprint);
+    Ok(())
+}
+
+/// Starts from the weights of another training by v2's rules: all but the segmentation layers must be there and fit.
+fn load_pretrained(path: &Path, engine: &mut Engine) -> Result<()> {
+    let checkpoint = Checkpoint::read(path)?;
+    let weights = checkpoint.weights()?;
+    let names: Vec<String> =
+        engine.store.parameters().iter().map(|parameter| parameter.name.clone()).collect();
+    let mut taken = 0;
+    for name in names.iter().filter(|name| !is_segmentation_layer(name)) {
+        let Some(Value::Tensor(index)) = weights.get(name.as_str()) else {
+            bail!("{}: the parameter {name} is missing; take weights of the same plans", path.display())
+        };
+        let tensor = &checkpoint.content.tensors[*index];
+        let values = tensor.to_f32().with_context(|| format!("`{name}` is not floating point"))?;
+        engine
+            .store
+            .set(name, &tensor.shape, &values)
+            .with_context(|| format!("{}: take weights of the same plans", path.display()))?;
+        taken += 1;
+    }
+    report::line(&format!("{taken} parameters start from {}", path.display()));
+    Ok(())
+}
