@@ -54,12 +54,7 @@ pub(crate) fn run(fold: &dyn FoldTraining, session: &Session) -> Result<ExitCode
 }
 
 /// The epochs, with the files that a run leaves behind.
-fn train(
-    fold: &dyn FoldTraining,
-    engine: &mut Engine,
-    split: &Split,
-    session: &Session,
-) -> Result<Stopped> {
+fn train(fold: &dyn FoldTraining, engine: &mut Engine, split: &Split, session: &Session) -> Result<Stopped> {
     let settings = fold.settings();
     let files = fold.begin(engine, split, session)?;
     let run = batches::batches(fold, engine, split, session)?;

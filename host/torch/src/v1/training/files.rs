@@ -25,12 +25,7 @@ pub(super) struct V1Files<'a> {
 
 impl<'a> V1Files<'a> {
     /// Starts the log, and writes `debug.json` and `plans.pkl`.
-    pub(super) fn begin(
-        job: &'a Job<'_>,
-        engine: &Engine,
-        split: &Split,
-        session: &Session,
-    ) -> Result<Self> {
+    pub(super) fn begin(job: &'a Job<'_>, engine: &Engine, split: &Split, session: &Session) -> Result<Self> {
         let settings = &job.settings;
         let info = info::info(job, engine, session);
         let log = TrainingLog::create(&settings.output, "Starting... \n")?;

@@ -9,9 +9,9 @@ use nnunet_inference::{Scores, SlidingWindow, Storage};
 use nnunet_plugin_api::tch::Device;
 use nnunet_training::Engine;
 
+use super::cascade;
 use super::job::Job;
 use super::validation::{self, Validation};
-use super::cascade;
 use crate::train::signals;
 
 /// Predicts the validation cases whole; false when the user stopped it. Cases that are done are kept.
