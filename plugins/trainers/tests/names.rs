@@ -1,11 +1,11 @@
-//! Every trainer class of v1 resolves under its name with v1's values.
+//! Every trainer class of v1 and of v2 resolves under its name with the original's values.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
 use nnunet_plugin_api::vocabulary::{Blueprint, Optimizer};
 use nnunet_plugin_api::{
     Error, Kind, Registration, Result, TensorFactories, Trainer, TrainerContext, inventory,
 };
-use nnunet_trainers::{Resolved, resolve};
+use nnunet_trainers::{PLANNED_NETWORK, Resolved, name_in_v2, registered_in_v2, resolve};
 
 fn names() -> Vec<String> {
     let all = inventory::iter::<Registration>().map(|registration| (registration.0)());
@@ -39,18 +39,39 @@ const UNAVAILABLE: [&str; 6] = [
     "nnUNetTrainerV2_softDeepSupervision",
 ];
 
+/// Classes of v2 with an optimizer that is not available here.
+const OTHER_OPTIMIZER: [&str; 5] = [
+    "nnUNetTrainerAdan",
+    "nnUNetTrainerAdan1en1",
+    "nnUNetTrainerAdan1en3",
+    "nnUNetTrainerAdan3en4",
+    "nnUNetTrainerAdanCosAnneal",
+];
+
+fn listed(list: &'static str) -> impl Iterator<Item = &'static str> {
+    list.lines().filter(|line| !line.starts_with('#'))
+}
+
+/// v2's classes, by the names that they are registered under.
+fn classes_of_v2() -> Vec<&'static str> {
+    listed(include_str!("fixtures/classes_v2.txt")).map(registered_in_v2).collect()
+}
+
 #[test]
 fn every_class_is_there_and_resolves() {
-    let list = include_str!("fixtures/classes.txt");
-    let mut wanted: Vec<&str> = list.lines().filter(|line| !line.starts_with('#')).collect();
+    let mut wanted: Vec<&str> = listed(include_str!("fixtures/classes.txt")).collect();
     wanted.push("NetworkTrainer");
+    wanted.extend(classes_of_v2());
     let names = names();
     let missing: Vec<&&str> =
         wanted.iter().filter(|name| !names.iter().any(|other| other == *name)).collect();
     assert!(missing.is_empty(), "missing: {missing:?}");
     let extra: Vec<&String> = names.iter().filter(|name| !wanted.contains(&name.as_str())).collect();
-    assert!(extra.is_empty(), "not in v1: {extra:?}");
-    for name in names.iter().filter(|name| !UNAVAILABLE.contains(&name.as_str())) {
+    assert!(extra.is_empty(), "neither in v1 nor in v2: {extra:?}");
+    let is_available = |name: &&String| {
+        !UNAVAILABLE.contains(&name.as_str()) && !OTHER_OPTIMIZER.contains(&name.as_str())
+    };
+    for name in names.iter().filter(is_available) {
         for configuration in ["2d", "3d_fullres"] {
             let trainer = resolved(name, configuration);
             assert_eq!(trainer.names.last(), Some(name));
@@ -64,6 +85,40 @@ fn what_cannot_train_says_why() {
         let Err(error) = lookup(name) else { panic!("{name} resolves") };
         assert!(error.to_string().contains("use nnUNetTrainerV2"), "{name}: {error}");
     }
+}
+
+#[test]
+fn classes_of_v2_extend_its_root() {
+    for name in classes_of_v2() {
+        if OTHER_OPTIMIZER.contains(&name) {
+            let Err(error) = lookup(name) else { panic!("{name} resolves") };
+            assert!(error.to_string().contains("Adan is"), "{name}: {error}");
+            continue;
+        }
+        let trainer = resolved(name, "3d_fullres");
+        assert_eq!(trainer.names[0], "nnUNetv2Trainer", "{name}");
+        assert_eq!(trainer.blueprint.architecture.name, PLANNED_NETWORK, "{name}");
+        assert!(trainer.blueprint.augmentation.name.starts_with("v2"), "{name}");
+    }
+    assert_eq!(name_in_v2(registered_in_v2("nnUNetTrainerNoDA")), "nnUNetTrainerNoDA");
+}
+
+#[test]
+fn values_of_v2_are_those_of_its_classes() {
+    let rate = |name: &str, epoch: usize| resolved(name, "3d_fullres").learning_rate(epoch, None).unwrap();
+    let near = |ours: f64, wanted: f64| assert!((ours - wanted).abs() < 1e-12, "{ours} {wanted}");
+    near(rate("nnUNetTrainerCosAnneal", 250), 0.01 * 0.5 * (1.0 + 0.5_f64.sqrt()));
+    near(rate("nnUNetTrainer_warmup", 0), 0.01 / 50.0);
+    near(rate("nnUNetTrainer_warmup", 49), 0.01);
+    near(rate("nnUNetTrainer_warmup", 525), 0.01 * 0.5_f64.powf(0.9));
+    assert!(matches!(blueprint("nnUNetTrainerAdam3en4").optimizer, Optimizer::AdamW { amsgrad: true, .. }));
+    assert!(matches!(blueprint("nnUNetTrainerVanillaAdam").optimizer, Optimizer::Adam { amsgrad: false, .. }));
+    assert_eq!(resolved("nnUNetTrainer_onlyMirror01", "2d").blueprint.mirror_axes, Some(vec![0]));
+    assert_eq!(blueprint("nnUNetTrainer_onlyMirror01_DA5").mirror_axes, Some(vec![0, 1]));
+    assert_eq!(blueprint("nnUNetTrainer_8000epochs_NoMirroring").max_num_epochs, 8000);
+    // One of two samples, as v2 rounds a third of them.
+    let drawn = blueprint("nnUNetTrainer_probabilisticOversampling");
+    assert_eq!((drawn.probabilistic_oversampling, drawn.oversample_foreground_percent), (true, 0.5));
 }
 
 #[test]

@@ -109,6 +109,7 @@ fn measure(folder: &Path, patch: [usize; 3], batches: usize) -> f64 {
     let plan = BatchPlan {
         batch_size: 2,
         oversample_foreground: 0.33,
+        draws_foreground: false,
         augmentation: Some(Arc::new(Pipeline::named("moreDA", &Config::new()).unwrap())),
         context: AugmentationContext {
             patch: patch.to_vec(),

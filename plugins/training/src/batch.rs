@@ -63,6 +63,8 @@ pub struct BatchPlan {
     pub batch_size: usize,
     /// Fraction of samples that are guaranteed to contain foreground (`oversample_foreground_percent`).
     pub oversample_foreground: f64,
+    /// Whether that is drawn for each sample, instead of the last ones of a batch.
+    pub draws_foreground: bool,
     /// Augmentation; validation batches have none.
     pub augmentation: Option<Arc<dyn Augmentation>>,
     /// The network's input and what else augmentation must know.
@@ -182,7 +184,12 @@ impl BatchPlan {
         for sample in 0..self.batch_size {
             let mut random = RandomStream::new(self.seed, epoch, index, sample);
             let case = random.below(source.len());
-            let made = self.sample(source, case, self.is_forced(sample), &mut random)?;
+            let forced = if self.draws_foreground {
+                random.uniform(0.0, 1.0) < self.oversample_foreground
+            } else {
+                self.is_forced(sample)
+            };
+            let made = self.sample(source, case, forced, &mut random)?;
             for (level, target) in targets.iter_mut().zip(downsample_labels(&made.seg, &scales)) {
                 level.push(target);
             }

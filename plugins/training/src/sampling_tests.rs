@@ -58,6 +58,7 @@ fn plan(augmentation: &str, batch_size: usize, patch: usize) -> BatchPlan {
     BatchPlan {
         batch_size,
         oversample_foreground: 0.33,
+        draws_foreground: false,
         augmentation: Some(Arc::new(pipeline)),
         context: AugmentationContext { patch: vec![patch; 3], num_labels: 1, ..Default::default() },
         scales: vec![vec![1.0; 3], vec![0.5; 3]],

@@ -151,6 +151,7 @@ fn cases(names: &[&'static str]) -> Run {
     let plan = BatchPlan {
         batch_size: 2,
         oversample_foreground: 0.0,
+        draws_foreground: false,
         augmentation: None,
         context,
         scales: vec![vec![1.0; 3], vec![0.5; 3]],

@@ -3,7 +3,6 @@
 mod case_processing;
 mod checkpoint;
 mod first_stage;
-mod known_trainers;
 mod model;
 mod network_plan;
 mod plans;

@@ -9,7 +9,6 @@ use nnunet_inference::SegmentationHeads;
 use nnunet_plugin_api::{Kind, Network};
 
 use super::checkpoint::{self, Checkpoint};
-use super::known_trainers;
 use super::plans::{Configuration, Plans};
 use super::plans_check;
 use crate::family::LoadRequest;
@@ -73,7 +72,7 @@ impl Model {
 /// Warns the user of a trainer that is not known here.
 fn check_trainer(checkpoint: &Checkpoint, session: &Session) -> Result<()> {
     let Some(trainer) = checkpoint.trainer() else { return Ok(()) };
-    if !known_trainers::is_known(trainer) && session.registry.find(Kind::Trainer, trainer).is_err() {
+    if session.registry.find(Kind::Trainer, trainer).is_err() {
         unknown_trainer::by_name(trainer)?;
     }
     Ok(())

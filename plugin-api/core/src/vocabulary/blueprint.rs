@@ -32,6 +32,9 @@ pub struct Blueprint {
     pub gradient_clipping: Option<f64>,
     /// Fraction of the samples of a batch that are guaranteed to contain foreground.
     pub oversample_foreground_percent: f64,
+    /// Draw for each sample whether it must contain foreground, with that fraction as probability, instead of the last
+    /// samples of a batch.
+    pub probabilistic_oversampling: bool,
     /// Name and parameters of the loss.
     pub loss: ComponentChoice,
     /// Deep supervision: outputs of lower resolution contribute to the loss.
@@ -164,6 +167,7 @@ impl Default for Blueprint {
             weight_decay: 3e-5,
             gradient_clipping: Some(12.0),
             oversample_foreground_percent: 0.33,
+            probabilistic_oversampling: false,
             loss: ComponentChoice::named("DC_and_CE_loss"),
             deep_supervision: true,
             supervise_lowest: false,

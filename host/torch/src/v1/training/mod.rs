@@ -11,7 +11,7 @@ mod weights;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use nnunet_cli::commands::train::Args;
 use nnunet_data::folders::Folders;
 use nnunet_data::records::Split;
@@ -19,7 +19,7 @@ use nnunet_engine::provenance;
 use nnunet_engine::session::Session;
 use nnunet_plugin_api::vocabulary::Blueprint;
 use nnunet_plugin_api::{AugmentationContext, Kind, NetworkSpec, TrainerContext};
-use nnunet_trainers::Resolved;
+use nnunet_trainers::{Resolved, registered_in_v2};
 use nnunet_training::{CaseSource, Engine};
 
 use self::files::V1Files;
@@ -59,7 +59,13 @@ impl FoldTraining for Job<'_> {
             plans: self.plans.clone(),
             stage: self.stage,
         };
-        components::resolve_trainer(&session.registry, &self.args.trainer, &context)
+        let name = &self.args.trainer;
+        let trainer = components::resolve_trainer(&session.registry, name, &context)?;
+        ensure!(
+            trainer.names.first().is_none_or(|root| root != registered_in_v2("nnUNetTrainer")),
+            "{name} is a trainer of v2; train it with nnUNetv2_train"
+        );
+        Ok(trainer)
     }
 
     fn split(&self) -> Result<Split> {
