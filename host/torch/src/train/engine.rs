@@ -13,7 +13,7 @@ use nnunet_plugin_api::tch::{self, Device, Kind as Element};
 use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice, Precision};
 use nnunet_plugin_api::{Kind, Loss, LossContext, NetworkSpec};
 use nnunet_trainers::Resolved;
-use nnunet_training::{Engine, History, LossScaler, optimizer};
+use nnunet_training::{Cases, Engine, History, LossScaler, optimizer};
 
 use super::job::Job;
 use crate::v1::model_info::ModelInfo;
@@ -52,7 +52,10 @@ pub(super) fn build(job: &Job<'_>, trainer: Resolved, session: &Session) -> Resu
     let context = LossContext { num_classes: spec.num_classes, batch_dice };
     let loss = loss(&trainer, &context, session)?;
     let kind = network::kind(trainer.blueprint.precision, &*network, device);
+    let networks = network::second(&session.registry, architecture, spec.clone(), device, free)?;
     Ok(Engine {
+        cases: Cases::default(),
+        networks,
         optimizer: optimizer(&trainer.blueprint, &store),
         kind,
         scaler: (kind == Element::Half).then(LossScaler::default),

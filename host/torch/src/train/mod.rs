@@ -63,6 +63,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<ExitCode> {
     if !args.validation_only && train(&job, &mut engine, &split, session)? == Stopped::Cancelled {
         return Ok(ExitCode::from(signals::STOPPED));
     }
+    engine.adopt_predicting()?;
     engine.store.freeze()?;
     let validates = engine.trainer.blueprint.final_validation && !args.disable_validation_inference;
     if validates && !final_validation::run(&job, &engine, &split)? {

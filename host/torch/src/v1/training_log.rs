@@ -38,6 +38,9 @@ impl TrainingLog {
         self.log(&format!("validation loss: {:.4}", report.validation_loss));
         self.log(&format!("Average global foreground Dice: {rounded:?}"));
         self.log("(estimated on patches; whole cases are measured at the end)");
+        for (name, value) in &outcome.metrics {
+            self.log(&format!("{name}: {value:.4}"));
+        }
         self.learning_rate(outcome.next_learning_rate);
         self.log(&format!(
             "waited for data {:.2} s, for copies {:.2} s; computed {:.2} s",
