@@ -107,7 +107,8 @@ fn a_plugin_that_mixes_devices_is_named() {
     let other = run("device", "cuda:1");
     assert!(other.code == 1 && other.text.contains(LOSS), "{}", other.text);
     let step = run("hook_step_device", "cuda:1");
-    let message = "trainer Misbehaving: train_step: loss: expected a tensor on Cuda(1), got a tensor on Cuda(0)";
+    let message =
+        "trainer Misbehaving: train_step: loss: expected a tensor on Cuda(1), got a tensor on Cuda(0)";
     assert!(step.code == 1 && step.text.contains(message), "{}", step.text);
 }
 
@@ -207,7 +208,7 @@ fn every_fault_of_the_handshake_is_refused_in_its_own_words() {
     assert!(text.contains(message), "{text}");
     let text = patched(&world, "minor.so", put(16, 99));
     let message =
-        "plugin minor.so: ABI minor: found 1.99, wanted at most 1.2; update nnunet or rebuild the plugin";
+        "plugin minor.so: ABI minor: found 1.99, wanted at most 1.3; update nnunet or rebuild the plugin";
     assert!(text.contains(message), "{text}");
 }
 

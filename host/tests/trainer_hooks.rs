@@ -52,7 +52,9 @@ fn trains_resumes_and_predicts(file: &str, trainer: &str) -> (World, String) {
     for line in lines {
         assert!(!line.contains("Mean Dice"), "{trainer}: the kill came too late");
         if line.contains("epoch:  1") {
-            assert!(Command::new("kill").args(["-KILL", &child.id().to_string()]).status().unwrap().success());
+            assert!(
+                Command::new("kill").args(["-KILL", &child.id().to_string()]).status().unwrap().success()
+            );
         }
     }
     assert_eq!(child.wait().unwrap().code(), None, "{trainer}");
@@ -67,9 +69,14 @@ fn trains_resumes_and_predicts(file: &str, trainer: &str) -> (World, String) {
          -p nnUNetPlansSmall -f 0",
         plugin(file).display()
     ));
-    assert!(world.path("predicted").read_dir().unwrap().flatten().any(|file| {
-        file.file_name().to_string_lossy().ends_with(".nii.gz")
-    }));
+    assert!(
+        world
+            .path("predicted")
+            .read_dir()
+            .unwrap()
+            .flatten()
+            .any(|file| { file.file_name().to_string_lossy().ends_with(".nii.gz") })
+    );
     (world, text)
 }
 
@@ -121,4 +128,14 @@ fn a_teacher_is_kept_in_the_checkpoint() {
     let networks = own.get("nnunet").unwrap().get("networks").unwrap().entries().unwrap();
     assert_eq!(networks.len(), 1);
     assert_eq!(networks[0].0, Value::str("teacher"));
+}
+
+#[test]
+fn classes_that_are_missing_in_some_labels() {
+    trains_resumes_and_predicts("partial_labels", "PartialLabels");
+}
+
+#[test]
+fn dice_and_a_boundary_loss_from_registered_parts() {
+    trains_resumes_and_predicts("dice_boundary", "DiceBoundary");
 }

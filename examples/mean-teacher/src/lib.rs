@@ -38,7 +38,9 @@ impl Trainer for MeanTeacher {
         let _norm = training.clip_gradients(largest)?;
         training.optimizer_step()?;
         no_grad(|| -> Result<()> {
-            for (mut teacher, student) in training.parameters_of(TEACHER)?.into_iter().zip(training.parameters()?) {
+            for (mut teacher, student) in
+                training.parameters_of(TEACHER)?.into_iter().zip(training.parameters()?)
+            {
                 if teacher.tensor.is_floating_point() {
                     let _ = teacher.tensor.f_lerp_(&student.tensor, 1.0 - DECAY)?;
                 }

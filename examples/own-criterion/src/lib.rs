@@ -9,7 +9,8 @@ use nnunet_plugin_api::{
 export_plugin!();
 
 inventory::submit!(Registration(|| {
-    let info = Info::new(Kind::Trainer, "OwnCriterion", "The best checkpoint is that of highest sensitivity.");
+    let info =
+        Info::new(Kind::Trainer, "OwnCriterion", "The best checkpoint is that of highest sensitivity.");
     Component::trainer(info, |_config| Ok(Box::new(OwnCriterion { best: None })))
 }));
 

@@ -34,7 +34,7 @@ impl Trainer for SharpnessAware {
         })?;
         let second = backward(training, batch);
         no_grad(|| weights.iter_mut().zip(&before).try_for_each(|(weight, old)| weight.f_copy_(old)))?;
-        second?;
+        let _loss = second?;
         let largest = training.progress()?.gradient_clipping;
         let _norm = training.clip_gradients(largest)?;
         training.optimizer_step()?;

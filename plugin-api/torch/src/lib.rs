@@ -11,9 +11,9 @@ mod trainer_state;
 mod training;
 
 pub use architecture::{Architecture, Init, Network, NetworkSpec, VarFactory};
-pub use factory::TensorFactories;
-pub use loss::{Loss, LossContext};
 pub use batch::Batch;
+pub use factory::TensorFactories;
+pub use loss::{Loss, LossContext, LossInput};
 pub use trainer::{Flow, Trainer, TrainerContext};
 pub use trainer_state::{Metrics, Tally, TrainerState};
 pub use training::{MAIN_NETWORK, NamedParameter, Progress, Training, built_in_step};

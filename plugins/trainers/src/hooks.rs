@@ -4,9 +4,7 @@
 use std::collections::BTreeMap;
 
 use nnunet_plugin_api::tch::Tensor;
-use nnunet_plugin_api::{
-    Batch, EpochReport, Error, Metrics, Result, Tally, Trainer, TrainerState, Training,
-};
+use nnunet_plugin_api::{Batch, EpochReport, Error, Metrics, Result, Tally, Trainer, TrainerState, Training};
 
 use crate::Resolved;
 
@@ -38,7 +36,11 @@ impl Resolved {
     /// # Errors
     /// Returns the error of a hook.
     pub fn save_state(&self) -> Result<BTreeMap<String, TrainerState>> {
-        let states = self.names.iter().zip(&self.chain).map(|(name, trainer)| Ok((name.clone(), trainer.save_state()?)));
+        let states = self
+            .names
+            .iter()
+            .zip(&self.chain)
+            .map(|(name, trainer)| Ok((name.clone(), trainer.save_state()?)));
         let mut states: BTreeMap<_, _> = states.collect::<Result<_>>()?;
         states.retain(|_, state| !state.is_empty());
         Ok(states)

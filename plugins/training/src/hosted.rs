@@ -2,9 +2,7 @@
 
 use nnunet_architectures::ParameterStore;
 use nnunet_plugin_api::tch::{Kind, Tensor};
-use nnunet_plugin_api::{
-    Batch, Config, Error, MAIN_NETWORK, NamedParameter, Progress, Result, Training,
-};
+use nnunet_plugin_api::{Batch, Config, Error, MAIN_NETWORK, NamedParameter, Progress, Result, Training};
 use nnunet_torch_ops::ReadLater;
 use nnunet_trainers::Chain;
 

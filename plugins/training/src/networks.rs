@@ -83,7 +83,8 @@ impl SecondNetworks {
         if self.get(name).is_ok() {
             return Ok(());
         }
-        let build = self.build.as_ref().ok_or_else(|| Error::message("no second network can be built here"))?;
+        let build =
+            self.build.as_ref().ok_or_else(|| Error::message("no second network can be built here"))?;
         let (mut store, network) = build()?;
         store.freeze()?;
         let from: Vec<Tensor> = like.parameters().iter().map(|p| p.tensor.detach()).collect();
@@ -95,7 +96,7 @@ impl SecondNetworks {
 
 /// Overwrites the parameters of a store.
 pub(crate) fn copy_into(store: &ParameterStore, values: &[Tensor]) -> Result<()> {
-    for (parameter, value) in store.parameters().iter().zip(values) {
+    for (parameter, value) in store.all_parameters().iter().zip(values) {
         let mut tensor = parameter.tensor.shallow_clone();
         no_grad(|| tensor.f_copy_(value))?;
     }

@@ -27,7 +27,7 @@ pub(crate) struct Snapshot {
 impl Snapshot {
     pub(crate) fn take(engine: &Engine) -> Result<Self> {
         let parameters = |store: &ParameterStore| -> Result<Vec<Tensor>> {
-            store.parameters().iter().map(|parameter| copy(&parameter.tensor)).collect()
+            store.all_parameters().iter().map(|parameter| copy(&parameter.tensor)).collect()
         };
         let mut trainers = engine.trainer.save_state()?;
         for tensor in trainers.values_mut().flat_map(|state| state.tensors.values_mut()) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use nnunet_architectures::ParameterStore;
 use nnunet_losses::{deep_supervision_loss, deep_supervision_weights};
 use nnunet_plugin_api::tch::{Kind, Tensor};
-use nnunet_plugin_api::{Batch, Loss, Network, Result};
+use nnunet_plugin_api::{Batch, Config, Error, Loss, LossInput, Network, Result};
 use nnunet_trainers::Resolved;
 
 use crate::batch::{BatchPlan, CaseSource};
@@ -140,11 +140,31 @@ impl Engine {
         let device = self.store.device();
         let targets =
             batch.targets.iter().map(|target| Ok(target.f_to_device(device)?)).collect::<Result<Vec<_>>>()?;
-        deep_supervision_loss(
-            &*self.loss,
+        let weights = self.output_weights(outputs.len())?;
+        let properties: Vec<Config> =
+            batch.cases.iter().filter_map(|case| self.cases.properties(case).ok()).collect();
+        let whole = self.loss.of_batch(&LossInput {
             outputs,
-            &targets,
-            &deep_supervision_weights(outputs.len(), self.trainer.blueprint.supervise_lowest),
-        )
+            targets: &targets,
+            weights: &weights,
+            data: &batch.data,
+            cases: &batch.cases,
+            properties: &properties,
+            epoch: self.epoch,
+        })?;
+        whole.map_or_else(|| deep_supervision_loss(&*self.loss, outputs, &targets, &weights), Ok)
+    }
+
+    /// Weights of the network's outputs: those of the blueprint, else v1's.
+    fn output_weights(&self, outputs: usize) -> Result<Vec<f64>> {
+        let blueprint = &self.trainer.blueprint;
+        let Some(weights) = blueprint.deep_supervision_weights.as_ref().filter(|_| outputs > 1) else {
+            return Ok(deep_supervision_weights(outputs, blueprint.supervise_lowest));
+        };
+        if weights.len() != outputs {
+            let why = format!("{} weights, and the network has {outputs} outputs", weights.len());
+            return Err(Error::parameter("deep_supervision_weights", why));
+        }
+        Ok(weights.clone())
     }
 }

@@ -195,7 +195,9 @@ fn an_epoch_that_is_not_finished_leaves_no_trace_in_trainers_and_networks() {
         fn train_step(&mut self, training: &mut dyn Training, batch: &Batch) -> Result<Option<Tensor>> {
             self.0 += 1.0;
             let loss = built_in_step(training, batch)?;
-            for (mut average, now) in training.parameters_of("average")?.into_iter().zip(training.parameters()?) {
+            for (mut average, now) in
+                training.parameters_of("average")?.into_iter().zip(training.parameters()?)
+            {
                 let _ = no_grad(|| average.tensor.f_lerp_(&now.tensor, 0.5))?;
             }
             Ok(Some(loss))
@@ -303,7 +305,10 @@ fn batches_that_do_not_fit_are_refused() {
             "on_batch: targets: expected Int64 or floating point, got Bool",
         ),
     ] {
-        assert!(text.contains("plugin p, trainer T: ") && text.contains(part), "`{part}` is missing in: {text}");
+        assert!(
+            text.contains("plugin p, trainer T: ") && text.contains(part),
+            "`{part}` is missing in: {text}"
+        );
     }
 }
 

@@ -73,11 +73,11 @@ impl Trainer for Misbehaving {
     fn train_step(&mut self, training: &mut dyn Training, batch: &Batch) -> Result<Option<Tensor>> {
         match fault().as_str() {
             "hook_step" => panic!("train_step panics as requested"),
-            "hook_step_nan" => Ok(Some(Tensor::f_full([1], f64::NAN, (Element::Float, batch.data.device()))?)),
-            "hook_step_shape" => Ok(Some(batch.data.shallow_clone())),
-            "hook_step_device" => {
-                Ok(Some(Tensor::f_zeros([1], (Element::Float, Device::Cuda(0)))?))
+            "hook_step_nan" => {
+                Ok(Some(Tensor::f_full([1], f64::NAN, (Element::Float, batch.data.device()))?))
             }
+            "hook_step_shape" => Ok(Some(batch.data.shallow_clone())),
+            "hook_step_device" => Ok(Some(Tensor::f_zeros([1], (Element::Float, Device::Cuda(0)))?)),
             "hook_step_no_grad" => {
                 let loss = built_in_step(training, batch)?;
                 std::mem::forget(no_grad_guard());

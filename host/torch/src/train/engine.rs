@@ -47,10 +47,12 @@ pub(super) fn build(job: &Job<'_>, trainer: Resolved, session: &Session) -> Resu
     tch::manual_seed(trainer.blueprint.seed as i64);
     let architecture = &trainer.blueprint.architecture;
     let free = if device == Device::Cpu { memory::default_budget() } else { u64::MAX };
-    let (store, network) = network::build(&session.registry, architecture, &spec, device, free)?;
+    let (mut store, network) = network::build(&session.registry, architecture, &spec, device, free)?;
     let batch_dice = trainer.blueprint.batch_dice.unwrap_or(job.batch_dice);
     let context = LossContext { num_classes: spec.num_classes, batch_dice };
-    let loss = loss(&trainer, &context, session)?;
+    let mut loss = loss(&trainer, &context, session)?;
+    store.begin_beside();
+    loss.parameters(&mut store)?;
     let kind = network::kind(trainer.blueprint.precision, &*network, device);
     let networks = network::second(&session.registry, architecture, spec.clone(), device, free)?;
     Ok(Engine {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use nnunet_architectures::ParameterStore;
+use nnunet_architectures::{Parameter, ParameterStore};
 use nnunet_formats::pickle::{self, Value};
 use nnunet_formats::torch_zip::{self, Checkpoint, TensorData};
 use nnunet_plugin_api::tch::{Kind, Tensor};
@@ -160,7 +160,27 @@ pub(crate) fn put_entries(
     checkpoint: &Checkpoint,
     store: &mut ParameterStore,
 ) -> Result<()> {
-    let firsts = store.parameters().iter().filter(|parameter| parameter.same_as.is_none());
+    put_named(path, state, checkpoint, store, |store| store.parameters())
+}
+
+/// As [`put_entries`], for the parameters of the loss.
+pub(crate) fn put_loss(
+    path: &Path,
+    state: &[(Value, Value)],
+    checkpoint: &Checkpoint,
+    store: &mut ParameterStore,
+) -> Result<()> {
+    put_named(path, state, checkpoint, store, |store| store.parameters_beside())
+}
+
+fn put_named(
+    path: &Path,
+    state: &[(Value, Value)],
+    checkpoint: &Checkpoint,
+    store: &mut ParameterStore,
+    wanted: fn(&ParameterStore) -> &[Parameter],
+) -> Result<()> {
+    let firsts = wanted(store).iter().filter(|parameter| parameter.same_as.is_none());
     let mut missing: Vec<String> = firsts.map(|parameter| parameter.name.clone()).collect();
     for (name, value) in state {
         let (Value::Str(name), Value::Tensor(index)) = (name, value) else {

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
-use nnunet_architectures::ParameterStore;
+use nnunet_architectures::Parameter;
 use nnunet_formats::pickle::Value;
 use nnunet_formats::torch_zip::Checkpoint;
 use nnunet_plugin_api::tch::{Device, Tensor};
 use nnunet_plugin_api::{Error, MAIN_NETWORK, TrainerState};
 use nnunet_training::Engine;
 
-use super::checkpoint::put_entries;
+use super::checkpoint::{put_entries, put_loss};
 use super::model_info::OWN;
 
 /// States of trainers by name.
@@ -21,6 +21,9 @@ const TRAINERS: &str = "trainers";
 const NETWORKS: &str = "networks";
 /// Name of the network whose weights are the `state_dict`.
 const PREDICTING: &str = "predicting";
+
+/// Parameters of the loss.
+const LOSS: &str = "loss_parameters";
 
 /// Stores a tensor and names it.
 type Keep<'a> = &'a mut dyn FnMut(&Tensor) -> Result<Value>;
@@ -32,10 +35,13 @@ pub(crate) fn to_pickle(engine: &Engine, keep: Keep<'_>) -> Result<Vec<(&'static
     let mut networks = Vec::new();
     if let Some(name) = predicting {
         entries.push((PREDICTING, Value::str(name)));
-        networks.push((Value::str(MAIN_NETWORK), parameters(&engine.store, keep)?));
+        networks.push((Value::str(MAIN_NETWORK), parameters(engine.store.parameters(), keep)?));
+    }
+    if !engine.store.parameters_beside().is_empty() {
+        entries.push((LOSS, parameters(engine.store.parameters_beside(), keep)?));
     }
     for second in engine.networks.all().iter().filter(|second| Some(second.name.as_str()) != predicting) {
-        networks.push((Value::str(&second.name), parameters(&second.store, keep)?));
+        networks.push((Value::str(&second.name), parameters(second.store.parameters(), keep)?));
     }
     if !networks.is_empty() {
         entries.push((NETWORKS, Value::Dict(networks)));
@@ -53,8 +59,8 @@ pub(crate) fn to_pickle(engine: &Engine, keep: Keep<'_>) -> Result<Vec<(&'static
     Ok(entries)
 }
 
-fn parameters(store: &ParameterStore, keep: Keep<'_>) -> Result<Value> {
-    let all = store.parameters().iter().filter(|parameter| parameter.same_as.is_none());
+fn parameters(all: &[Parameter], keep: Keep<'_>) -> Result<Value> {
+    let all = all.iter().filter(|parameter| parameter.same_as.is_none());
     let entries = all.map(|parameter| Ok((Value::str(&parameter.name), keep(&parameter.tensor)?)));
     Ok(Value::OrderedDict(entries.collect::<Result<_>>()?))
 }
@@ -75,6 +81,9 @@ pub(crate) fn restore(path: &Path, checkpoint: &Checkpoint, engine: &mut Engine)
         }
         engine.networks.add(name, &engine.store).with_context(shown)?;
         put_entries(path, entries, checkpoint, engine.networks.store_mut(name)?)?;
+    }
+    if let Some(entries) = own(LOSS).and_then(Value::entries) {
+        put_loss(path, entries, checkpoint, &mut engine.store)?;
     }
     let mut states = BTreeMap::new();
     for (name, entry) in own(TRAINERS).and_then(Value::entries).into_iter().flatten() {

@@ -148,11 +148,8 @@ impl CaseSource for StageCases {
 
     fn properties(&self, case: usize) -> Config {
         let Case { spacing, classes, .. } = &self.cases[case];
-        let all = [
-            ("shape", json!(self.shape(case))),
-            ("spacing", json!(spacing)),
-            ("classes", json!(classes)),
-        ];
+        let all =
+            [("shape", json!(self.shape(case))), ("spacing", json!(spacing)), ("classes", json!(classes))];
         all.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
     }
 

@@ -98,7 +98,11 @@ pub(super) fn tallies(answer: &Taken) -> Result<Vec<Tally>> {
     if answer.numbers.len() != 2 * names.len() {
         return Err(Error::shape("tallies", 2 * names.len(), answer.numbers.len()));
     }
-    Ok(names.into_iter().zip(answer.numbers.chunks(2)).map(|(name, n)| Tally::new(name, n[0], n[1])).collect())
+    Ok(names
+        .into_iter()
+        .zip(answer.numbers.chunks(2))
+        .map(|(name, n)| Tally::new(name, n[0], n[1]))
+        .collect())
 }
 
 /// A report's numbers, then the metrics'.
@@ -112,7 +116,8 @@ pub(super) fn measures(report: &EpochReport, metrics: &Metrics) -> Result<Given>
 
 fn measured(given: &Taken) -> Result<(EpochReport, Metrics)> {
     let names: Vec<String> = given.value()?;
-    let [epoch, train_loss, validation_loss, metric, learning_rate, seconds, values @ ..] = &given.numbers[..]
+    let [epoch, train_loss, validation_loss, metric, learning_rate, seconds, values @ ..] =
+        &given.numbers[..]
     else {
         return Err(Error::message("an epoch has six numbers"));
     };

@@ -33,8 +33,10 @@ impl Given {
         tensors: impl IntoIterator<Item = &'a Tensor>,
         body: impl FnOnce(Lent<'_>) -> R,
     ) -> R {
-        self.handles =
-            tensors.into_iter().map(|tensor| TensorHandle::from_raw(tensor.as_ptr().cast_mut().cast())).collect();
+        self.handles = tensors
+            .into_iter()
+            .map(|tensor| TensorHandle::from_raw(tensor.as_ptr().cast_mut().cast()))
+            .collect();
         body(Lent {
             tensors: self.handles.as_slice().into(),
             numbers: self.numbers.as_slice().into(),

@@ -103,7 +103,8 @@ impl Trainer for Imported {
 
     fn configure(&self, blueprint: &mut Blueprint, context: &TrainerContext) -> Result<()> {
         let (before, context) = (encode(blueprint)?, encode(context)?);
-        let change = self.object.borrow().call("configure", |t| t.configure(before.as_rstr(), context.as_rstr()))?;
+        let change =
+            self.object.borrow().call("configure", |t| t.configure(before.as_rstr(), context.as_rstr()))?;
         apply_change(blueprint, &change).map_err(|error| self.named("configure", error))
     }
 
@@ -189,7 +190,10 @@ impl Trainer for Imported {
 
     fn predicts_with(&self) -> Result<Option<String>> {
         let answer = self.hook(name::PREDICTS_WITH, None, Given::default(), [])?;
-        answer.map(|answer| answer.value()).transpose().map_err(|error| self.named(name::PREDICTS_WITH, error))
+        answer
+            .map(|answer| answer.value())
+            .transpose()
+            .map_err(|error| self.named(name::PREDICTS_WITH, error))
     }
 
     fn save_state(&self) -> Result<TrainerState> {

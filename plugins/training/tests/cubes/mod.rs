@@ -187,4 +187,3 @@ pub fn cases(names: &[&'static str]) -> Run {
 pub fn weights(engine: &Engine) -> Vec<Tensor> {
     engine.store.parameters().iter().map(|parameter| parameter.tensor.detach().copy()).collect()
 }
-
