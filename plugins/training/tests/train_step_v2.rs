@@ -12,7 +12,7 @@ use nnunet_plugin_api::{
     Architecture, Config, Factory, Loss, NetworkSpec, Registration, TensorFactories, Trainer, TrainerContext, inventory,
 };
 use nnunet_test_support::golden;
-use nnunet_training::{Batch, Engine, History, clip_gradients, optimizer};
+use nnunet_training::{Batch, Cases, Engine, History, SecondNetworks, clip_gradients, optimizer};
 use serde_json::{Value, json};
 
 /// Relative, for losses and norms; v2 adds the terms of the Dice in single precision.
@@ -94,6 +94,8 @@ fn engine(facts: &Value, all: &[(String, Tensor)]) -> Engine {
         trainer,
         store,
         network,
+        cases: Cases::default(),
+        networks: SecondNetworks::default(),
         epoch: 0,
         history: History::default(),
     }

@@ -16,11 +16,10 @@ use super::job::Job;
 use super::{history, trainer};
 use crate::fold_training::CheckpointKind;
 use crate::torch_state::{self, scaler_from, scaler_state, tensor_data};
+use crate::v1::hook_state;
+use crate::v1::model_info::OWN;
 use crate::v2::checkpoint::{Checkpoint, is_segmentation_layer, names_in_python};
 use crate::{checkpoints, optimizer_state};
-
-/// The key of our own values, which Python passes over.
-const OWN: &str = "nnunet";
 
 /// The file of a checkpoint.
 pub(super) fn file_name(kind: CheckpointKind) -> &'static str {
@@ -88,17 +87,18 @@ pub(super) fn save(path: &Path, engine: &Engine, facts: &ModelFacts) -> Result<(
     };
     let mut weights = Vec::new();
     let architecture = &engine.trainer.blueprint.architecture.name;
-    for parameter in engine.store.parameters() {
+    for parameter in engine.predicting_store()?.parameters() {
         let value = keep(&parameter.tensor)?;
         let names = names_in_python(architecture, &parameter.name);
         weights.extend(names.into_iter().map(|name| (Value::Str(name), value.clone())));
     }
     let rate = engine.learning_rate()?;
     let optimizer = optimizer_state::to_pickle(&*engine.optimizer, &engine.store, rate, &mut keep)?;
-    let own = Value::dict(vec![
+    let mut own = vec![
         ("trainer", Value::str(&facts.trainer)),
         ("plugins", Value::Str(serde_json::to_string(&facts.plugins)?)),
-    ]);
+    ];
+    own.extend(hook_state::to_pickle(engine, &mut keep)?);
     let axes = facts.mirror_axes.as_ref();
     let root = Value::dict(vec![
         ("network_weights", Value::OrderedDict(weights)),
@@ -115,7 +115,7 @@ pub(super) fn save(path: &Path, engine: &Engine, facts: &ModelFacts) -> Result<(
                 Value::Tuple(axes.iter().map(|axis| Value::Int(*axis as i64)).collect())
             }),
         ),
-        (OWN, own),
+        (OWN, Value::dict(own)),
     ]);
     Ok(torch_zip::save(path, &Content { root, tensors })?)
 }
@@ -176,7 +176,7 @@ fn resume(path: &Path, engine: &mut Engine) -> Result<()> {
     }
     let best = root.get("_best_ema").and_then(Value::as_f64);
     engine.history = history::from_pickle(root.get("logging"), engine.epoch, best, &engine.trainer.blueprint);
-    Ok(())
+    hook_state::restore(path, content, engine)
 }
 
 /// Starts from the weights of another training by v2's rules: all but the segmentation layers must be there and fit.
