@@ -329,3 +329,88 @@ fn preprocessed_cases_of_v2_go_both_ways() {
         }
     }
 }
+
+/// Networks small enough for a training in seconds.
+const SMALL_PLANS: &str = r#"
+import json, sys
+plans = json.load(open(sys.argv[1]))
+one = plans["configurations"]["3d_fullres"]
+one["architecture"]["arch_kwargs"]["features_per_stage"] = [4, 8, 16]
+one["patch_size"] = [16, 16, 16]
+json.dump(plans, open(sys.argv[1], "w"), indent=4)
+"#;
+
+/// The trainer of `training_v2.py`.
+const MINE: &str = r#"
+[trainers.Mine]
+extends = "nnUNetTrainer"
+max_num_epochs = 2
+num_batches_per_epoch = 5
+num_val_batches_per_epoch = 2
+"#;
+
+/// A fold that is trained here is continued by Python v2, which predicts with it as this program does; one of Python is
+/// continued here.
+#[test]
+fn trainings_of_v2_go_both_ways() {
+    let Some(python) = python("NNUNET_V2", "nnunetv2==2.8.1", "trainings_of_v2_go_both_ways") else { return };
+    let world = World::new();
+    let path = |name: &str| world.path(name).display().to_string();
+    let folders = [
+        ("nnUNet_raw", path("raw2")),
+        ("nnUNet_preprocessed", path("pre2")),
+        ("nnUNet_results", path("res2")),
+        ("nnUNet_n_proc_DA", "1".to_owned()),
+        ("nnUNet_def_n_proc", "1".to_owned()),
+    ];
+    let variables: Vec<(&str, &str)> = folders.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let ours = |line: &str| {
+        let outcome = world.run_with(line, &variables);
+        assert_eq!(outcome.code, 0, "{line}: {}", outcome.text);
+        outcome.text
+    };
+    let theirs = |program: &str, arguments: &[&str]| {
+        let output =
+            Command::new(python.join(program)).args(arguments).envs(folders.clone()).output().unwrap();
+        let text =
+            String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{program} {arguments:?}: {text}");
+        text
+    };
+    let training = script("training_v2.py").display().to_string();
+    let losses = |text: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix("losses ")).expect("losses");
+        line.split(' ').map(|loss| loss.parse::<f64>().unwrap()).collect::<Vec<_>>()
+    };
+    theirs("python", &[&script("datasets_v2.py").display().to_string(), &path("raw2")]);
+    world.write("mine.toml", MINE);
+    let mine = path("mine.toml");
+    for dataset in ["Dataset901_Labels", "Dataset902_Regions", "Dataset903_Ignore"] {
+        ours(&format!("v2 plan_and_preprocess -d {dataset} -c 3d_fullres"));
+        theirs("python", &["-c", SMALL_PLANS, &path(&format!("pre2/{dataset}/nnUNetPlans.json"))]);
+        let train = format!("--config {mine} v2 train {dataset} 3d_fullres 0 --tr Mine --device cpu");
+        ours(&train);
+        let model = path(&format!("res2/{dataset}/Mine__nnUNetPlans__3d_fullres"));
+        let images = path(&format!("raw2/{dataset}/imagesTr"));
+        let model_and_images = ["-i", images.as_str(), "-m", model.as_str(), "-f", "0", "-device", "cpu", "-o"];
+        let (here, there) = (path(&format!("{dataset}_here")), path(&format!("{dataset}_there")));
+        theirs("nnUNetv2_predict_from_modelfolder", &[&model_and_images[..], &[&there]].concat());
+        ours(&format!(
+            "v2 predict_from_modelfolder -i {images} -m {model} -f 0 --device cpu --precision fp32 -o {here}"
+        ));
+        for case in 0..6 {
+            let labels = |folder: &str| nifti::read(&Path::new(folder).join(format!("case_{case}.nii.gz")));
+            let (here, there) = (labels(&here).unwrap().data, labels(&there).unwrap().data);
+            let differ = here.iter().zip(&there).filter(|(a, b)| a != b).count();
+            assert!(differ as f64 <= 1e-4 * here.len() as f64, "{dataset} {case}: {differ} labels differ");
+        }
+        let goes_on = theirs("python", &[&training, dataset, "3d_fullres", "3", "--c"]);
+        assert!(goes_on.contains("begins at 2"), "{dataset}: {goes_on}");
+        let found = losses(&goes_on);
+        assert!(found.len() == 3 && found[2] < found[0], "{dataset}: {found:?}");
+        std::fs::remove_dir_all(&model).unwrap();
+        assert_eq!(losses(&theirs("python", &[&training, dataset, "3d_fullres", "1"])).len(), 1);
+        let text = ours(&format!("{train} --c"));
+        assert!(text.contains("Epoch 1") && !text.contains("Epoch 0"), "{dataset}: {text}");
+    }
+}
