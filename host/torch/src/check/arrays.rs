@@ -119,7 +119,10 @@ pub(super) fn postprocessor(make: &Make<dyn Postprocessor>, report: &mut Report)
 }
 
 /// The same call on several threads.
-fn together<T: PartialEq + Send + Sync>(wanted: &T, call: impl Fn() -> Result<T, String> + Sync) -> Finding {
+pub(super) fn together<T: PartialEq + Send + Sync>(
+    wanted: &T,
+    call: impl Fn() -> Result<T, String> + Sync,
+) -> Finding {
     thread::scope(|scope| {
         let all: Vec<_> = (0..THREADS).map(|_| scope.spawn(&call)).collect();
         all.into_iter().try_for_each(|thread| {
@@ -129,7 +132,7 @@ fn together<T: PartialEq + Send + Sync>(wanted: &T, call: impl Fn() -> Result<T,
     })
 }
 
-fn finite(mut values: impl Iterator<Item = f32>) -> Finding {
+pub(super) fn finite(mut values: impl Iterator<Item = f32>) -> Finding {
     if values.all(f32::is_finite) { Ok(()) } else { Err("NaN or infinite values".to_owned()) }
 }
 

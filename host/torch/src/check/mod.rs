@@ -2,6 +2,7 @@
 
 mod arrays;
 mod findings;
+mod resamplers;
 mod samples;
 mod tensors;
 
@@ -52,6 +53,7 @@ fn check(component: &Component, report: &mut Report) {
         Factory::Planner(make) => arrays::planner(make, report),
         Factory::Preprocessor(make) => arrays::preprocessor(make, report),
         Factory::Normalization(make) => arrays::normalization(make, report),
+        Factory::Resampler(make) => resamplers::resampler(make, report),
         Factory::Postprocessor(make) => arrays::postprocessor(make, report),
         Factory::Augmentation(make) => samples::augmentation(make, report),
         Factory::Format(make) => samples::format(info, make, report),
@@ -93,6 +95,7 @@ fn unknown_parameter(component: &Component) -> Finding {
     let accepted = match &component.factory {
         _ if component.info.parameters().is_empty() => false,
         Factory::Postprocessor(make) => make(&config).is_ok(),
+        Factory::Resampler(make) => make(&config).is_ok(),
         Factory::Augmentation(make) => make(&config).is_ok(),
         Factory::Logger(make) => make(&config).is_ok(),
         Factory::Tensors(factory) => factory.create(&config).is_ok(),
