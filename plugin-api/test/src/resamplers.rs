@@ -1,19 +1,19 @@
 //! Resamplers: sizes, labels and scores on other grids.
 
-use ndarray::{Array3, Array4, Axis};
-use nnunet_plugin_api::{
+use nnunet_plugin_core::ndarray::{Array3, Array4, Axis};
+use nnunet_plugin_core::{
     Config, GridChange, Make, Resampler, resample_image, resample_labels, resample_scores, target_shape,
 };
 
-use super::arrays::{finite, together};
-use super::findings::{Finding, Report, same, text};
+use crate::arrays::{finite, together};
+use crate::findings::{Checked, Report, same, text};
 
 const SHAPE: [usize; 3] = [4, 6, 5];
 const SPACING: [f64; 3] = [3.0, 1.0, 1.0];
 /// Coarser, finer, the same, and with an axis that was of much larger spacing.
 const TARGETS: [[f64; 3]; 4] = [[6.0, 2.0, 2.0], [1.5, 0.7, 0.9], SPACING, [1.0, 1.0, 1.0]];
 
-pub(super) fn resampler(make: &Make<dyn Resampler>, report: &mut Report) {
+pub(crate) fn resampler(make: &Make<dyn Resampler>, report: &mut Report<'_>) {
     let Some(resampler) = report.made("is created from its defaults", make(&Config::new())) else { return };
     let resampler = &*resampler;
     for target in TARGETS {
@@ -60,7 +60,7 @@ fn labels() -> Array3<f32> {
     image().index_axis_move(Axis(0), 0).mapv(|value| (value / 4.0).floor() - 1.0)
 }
 
-fn known(made: &Array3<f32>) -> Finding {
+fn known(made: &Array3<f32>) -> Checked {
     let labels = labels();
     match made.iter().find(|value| !labels.iter().any(|label| label == *value)) {
         Some(label) => Err(format!("label {label} was not there before")),
