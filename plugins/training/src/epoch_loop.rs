@@ -97,6 +97,7 @@ impl Engine {
         let (train_loss, times) = self.training_steps(pools, retry, learning_rate, observer)?;
         self.network.set_training(false)?;
         let (validation_loss, dice) = self.validation_steps(&mut pools.validation)?;
+        let (classes, dice): (Vec<usize>, Vec<f64>) = dice.into_iter().unzip();
         let metric = dice.iter().sum::<f64>() / dice.len() as f64;
         let blueprint = &self.trainer.blueprint;
         let alphas = (blueprint.train_loss_ma_alpha, blueprint.val_eval_criterion_alpha);
@@ -108,7 +109,7 @@ impl Engine {
             EpochReport { epoch: self.epoch, train_loss, validation_loss, metric, learning_rate, seconds };
         self.epoch += 1;
         let next_learning_rate = self.learning_rate()?;
-        let outcome = EpochOutcome { report, dice, times, best, next_learning_rate };
+        let outcome = EpochOutcome { report, dice, classes, times, best, next_learning_rate };
         let patience = self.trainer.blueprint.patience;
         let over = patience.is_some_and(|patience| self.history.impatient(&patience, next_learning_rate));
         observer.epoch_ends(self, &outcome)?;
@@ -199,7 +200,7 @@ impl Engine {
 
     /// The validation steps of an epoch: mean loss, and the Dice of the classes that occurred. Values are read at the end,
     /// all together.
-    fn validation_steps(&self, validation: &mut BatchPool) -> Result<(f64, Vec<f64>)> {
+    fn validation_steps(&self, validation: &mut BatchPool) -> Result<(f64, Vec<(usize, f64)>)> {
         let checks = self.trainer.blueprint.num_val_batches_per_epoch;
         let mut evaluation =
             OnlineEvaluation::new(self.num_classes, self.trainer.blueprint.regions.is_some());
@@ -212,7 +213,7 @@ impl Engine {
         }
         let losses =
             if losses.is_empty() { Vec::new() } else { Vec::try_from(Tensor::f_stack(&losses, 0)?)? };
-        Ok((losses.iter().sum::<f64>() / checks as f64, evaluation.dice()?))
+        Ok((losses.iter().sum::<f64>() / checks as f64, evaluation.dice_by_class()?))
     }
 
     /// v1's restart: if nothing was learned in 100 epochs, the convolutions are initialized again and momentum is

@@ -1,7 +1,7 @@
 //! The steps after training: validation of whole cases, and the postprocessing of the fold.
 
 use anyhow::Result;
-use nnunet_cli::report;
+use nnunet_data::label_names::LabelNames;
 use nnunet_data::pipeline;
 use nnunet_data::records::Split;
 use nnunet_data::selection::{Determination, determine};
@@ -12,6 +12,7 @@ use nnunet_training::Engine;
 use super::job::Job;
 use super::validation::{self, Validation};
 use super::{cascade, signals};
+use crate::v1::training_log::TrainingLog;
 
 /// Predicts the validation cases whole; false when the user stopped it. Cases that are done are kept.
 pub(super) fn run(job: &Job<'_>, engine: &Engine, split: &Split) -> Result<bool> {
@@ -36,10 +37,13 @@ pub(super) fn run(job: &Job<'_>, engine: &Engine, split: &Split) -> Result<bool>
     else {
         return Ok(false);
     };
+    let mut log = TrainingLog::newest(&job.output)?;
+    let names = LabelNames::near(&[&job.preprocessed]);
     for (label, dice) in mean.iter().filter(|(label, _)| *label != 0) {
-        report::line(&format!("validation, label {label}: mean Dice {dice:.4}"));
+        log.log(&format!("validation, label {}: mean Dice {dice:.4}", names.shown(&label.to_string())));
     }
-    postprocess_fold(job)?;
+    log.log(&format!("validation: {}", job.output.join(&job.args.val_folder).display()));
+    postprocess_fold(job, &mut log)?;
     Ok(true)
 }
 
@@ -64,7 +68,7 @@ pub(super) fn window(job: &Job<'_>, engine: &Engine) -> SlidingWindow {
 
 /// Copies the reference labels to the model's folder, where folds are evaluated together later, and determines the
 /// postprocessing of this fold.
-fn postprocess_fold(job: &Job<'_>) -> Result<()> {
+fn postprocess_fold(job: &Job<'_>, log: &mut TrainingLog) -> Result<()> {
     let references = job.model.join("gt_niftis");
     pipeline::copy_references(&job.preprocessed.join("gt_segmentations"), &references)?;
     if job.args.disable_postprocessing_on_folds {
@@ -79,6 +83,6 @@ fn postprocess_fold(job: &Job<'_>) -> Result<()> {
         advanced: false,
         threshold: 0.0,
     })?;
-    report::line(&format!("postprocessing of this fold: {:?}", found.config.for_which_classes));
+    log.log(&format!("postprocessing of this fold: {:?}", found.config.for_which_classes));
     Ok(())
 }

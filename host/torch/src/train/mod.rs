@@ -6,9 +6,12 @@ mod diagram;
 mod engine;
 mod final_validation;
 mod job;
+mod label_dice;
 mod loggers;
 mod lr_finder;
+mod overview;
 mod progress_log;
+mod remaining_time;
 mod run_recorder;
 pub(crate) mod signals;
 mod validation;
@@ -32,6 +35,7 @@ use nnunet_training::{Engine, Stopped};
 
 use self::job::Job;
 use self::loggers::Loggers;
+use self::overview::Overview;
 use self::run_recorder::RunRecorder;
 use crate::v1::checkpoint;
 use crate::v1::model_info::ModelInfo;
@@ -45,6 +49,7 @@ const NEEDED: [Kind; 4] = [Kind::Augmentation, Kind::Architecture, Kind::Loss, K
 /// Runs the command.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<ExitCode> {
     let job = Job::new(args, Folders::new(&session.files), devices::resolve(args.device)?)?;
+    overview::check_finished(&job)?;
     check_plugins(&job, session)?;
     let trainer = resolved_trainer(&job, session)?;
     let split = splits::split(&job.preprocessed, &preprocessed_cases::names(&job.data())?, &args.fold)?;
@@ -140,6 +145,8 @@ fn newest(output: &Path) -> Result<PathBuf> {
 fn train(job: &Job<'_>, engine: &mut Engine, split: &Split, session: &Session) -> Result<Stopped> {
     let info = engine::info(job, engine, session);
     let mut log = TrainingLog::create(&job.output)?;
+    let overview = Overview::of(job, engine, split);
+    overview.lines.iter().for_each(|line| log.log(line));
     log.split(split);
     debug_json::write(&job.output.join("debug.json"), &engine.trainer, job.stage(), &info.plugins, session)?;
     records::save(&job.model.join("plans.pkl"), &records::plans_to_pickle(&job.plans))?;
@@ -150,7 +157,8 @@ fn train(job: &Job<'_>, engine: &mut Engine, split: &Split, session: &Session) -
         engine,
         &engine::spec(job, &engine.trainer),
     )?;
-    let mut recorder = RunRecorder::new(job, &info, log, Loggers::of(session)?)?;
+    let mut recorder = RunRecorder::new(job, &info, log, Loggers::of(session)?, engine)?;
+    recorder.note("training", overview.values);
     nnunet_engine::services::set_seed(engine.trainer.blueprint.seed);
     recorder.loggers.begin(job, engine);
     let ended = engine.run(&run, &mut recorder);

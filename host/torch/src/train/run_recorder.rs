@@ -11,8 +11,10 @@ use nnunet_training::{Engine, EpochOutcome, Observer};
 use serde_json::json;
 
 use super::job::Job;
+use super::label_dice::LabelDice;
 use super::loggers::Loggers;
 use super::progress_log::ProgressLog;
+use super::remaining_time::{self, RemainingTime};
 use super::signals;
 use crate::v1::checkpoint;
 use crate::v1::model_info::ModelInfo;
@@ -26,6 +28,12 @@ pub(super) struct RunRecorder<'a> {
     pub(super) loggers: Loggers,
     progress: ProgressLog,
     bar: ProgressBar,
+    labels: LabelDice,
+    time: RemainingTime,
+    /// The epoch that is under way.
+    epoch: usize,
+    /// Of this training: steps in an epoch, validation steps, epochs.
+    lengths: [usize; 3],
 }
 
 impl<'a> RunRecorder<'a> {
@@ -34,15 +42,28 @@ impl<'a> RunRecorder<'a> {
         info: &'a ModelInfo,
         log: TrainingLog,
         loggers: Loggers,
+        engine: &Engine,
     ) -> Result<Self> {
+        let blueprint = &engine.trainer.blueprint;
+        let regions = blueprint.regions.as_ref();
+        let classes = regions.map_or(engine.num_classes.saturating_sub(1), |all| all.regions.len());
+        let labels = LabelDice::new(classes, regions, &job.preprocessed, &job.output, engine.epoch);
         let progress = ProgressLog::create(log.path(), &job.output)?;
-        Ok(Self { job, info, log, progress, loggers, bar: ProgressBar::hidden() })
+        let lengths =
+            [blueprint.num_batches_per_epoch, blueprint.num_val_batches_per_epoch, blueprint.max_num_epochs];
+        let (bar, time) = (ProgressBar::hidden(), RemainingTime::default());
+        Ok(Self { job, info, log, progress, loggers, bar, labels, time, epoch: engine.epoch, lengths })
     }
 
     /// A line of the log.
     pub(super) fn log(&mut self, text: &str) {
         self.log.log(text);
         self.progress.note("message", json!(text));
+    }
+
+    /// A line for programs.
+    pub(super) fn note(&mut self, event: &str, what: serde_json::Value) {
+        self.progress.note(event, what);
     }
 
     /// Writes a checkpoint; `announcement` is v1's.
@@ -55,15 +76,32 @@ impl<'a> RunRecorder<'a> {
         Ok(())
     }
 
+    /// The estimate that is made in the first epoch.
+    fn announce(&mut self, seconds: f64) {
+        let time = remaining_time::seconds(seconds);
+        let end = remaining_time::end(time).map(|end| format!(", until {end}")).unwrap_or_default();
+        self.log.log(&format!("the training will take about {}{end}", remaining_time::readable(time)));
+        self.progress.note("estimated_seconds", json!(seconds));
+    }
+
+    /// The time that is left after an epoch.
+    fn tell_remaining(&mut self, epoch: usize) {
+        let left = self.lengths[2].saturating_sub(epoch);
+        let Some(time) = self.time.of(left).filter(|_| left > 0) else { return };
+        let end = remaining_time::end(time).map(|end| format!(", until {end}")).unwrap_or_default();
+        self.log.log(&format!("{left} epochs are left: about {}{end}", remaining_time::readable(time)));
+    }
+
     fn files(&mut self, engine: &Engine, outcome: &EpochOutcome) -> Result<()> {
         let (blueprint, history) = (&engine.trainer.blueprint, &engine.history);
         let curves = Curves {
             train_loss: &history.train_losses,
             validation_loss: &history.validation_losses,
             metric: &history.metrics,
+            by_label: &self.labels.curves(),
         };
         progress(&self.job.output.join("progress.png"), &curves)?;
-        self.progress.epoch(outcome, history)?;
+        self.progress.epoch(outcome, history, &self.labels)?;
         if blueprint.save_intermediate_checkpoints && engine.epoch.is_multiple_of(blueprint.save_every) {
             self.checkpoint("model_latest.model", "saving scheduled checkpoint file...", engine)?;
         }
@@ -77,21 +115,31 @@ impl<'a> RunRecorder<'a> {
 impl Observer for RunRecorder<'_> {
     fn epoch_begins(&mut self, engine: &Engine, _learning_rate: f64) {
         self.log.log(&format!("\nepoch:  {}", engine.epoch));
-        self.bar =
-            report::bar(engine.trainer.blueprint.num_batches_per_epoch, &format!("epoch {}", engine.epoch));
+        let [steps, _, epochs] = self.lengths;
+        self.bar = report::bar(steps, &format!("epoch {} of {epochs}", engine.epoch + 1));
+        self.epoch = engine.epoch;
     }
 
-    fn step(&mut self, step: usize, _of: usize, loss: f64) {
+    fn step(&mut self, step: usize, of: usize, loss: f64) {
         self.bar.set_position(step as u64 + 1);
-        self.bar.set_message(format!("loss {loss:.4}"));
+        let [_, validation, epochs] = self.lengths;
+        let left = self.time.of(epochs - self.epoch).map(remaining_time::readable);
+        let left = left.map(|left| format!("; all epochs {left}, this one")).unwrap_or_default();
+        self.bar.set_message(format!("loss {loss:.4}{left}"));
+        if let Some(each) = self.time.step(step, of, validation) {
+            self.announce(each * (epochs - self.epoch) as f64);
+        }
     }
 
     fn epoch_ends(&mut self, engine: &Engine, outcome: &EpochOutcome) -> nnunet_plugin_api::Result<()> {
         self.bar.finish_and_clear();
-        self.log.epoch(outcome);
+        self.labels.push(outcome);
+        self.log.epoch(outcome, &self.labels.last());
         self.files(engine, outcome).map_err(|error| ComponentError::message(format!("{error:#}")))?;
         self.loggers.epoch(outcome);
         self.log.log(&format!("This epoch took {:.6} s\n", outcome.report.seconds));
+        self.time.epoch(outcome.report.seconds);
+        self.tell_remaining(engine.epoch);
         Ok(())
     }
 

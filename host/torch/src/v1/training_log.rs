@@ -1,11 +1,12 @@
 //! The training log in v1's words: in a file, and for the user.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use nnunet_cli::report;
+use nnunet_data::folders;
 use nnunet_data::records::Split;
 use nnunet_engine::clock;
 use nnunet_training::EpochOutcome;
@@ -25,13 +26,25 @@ impl TrainingLog {
         Ok(Self { path, file })
     }
 
+    /// The newest log of a folder, to add to; a new one where there is none.
+    pub(crate) fn newest(folder: &Path) -> Result<Self> {
+        let names = folders::file_names(folder, ".txt")?;
+        let logs =
+            names.iter().filter(|name| name.starts_with("training_log_")).map(|name| folder.join(name));
+        let Some(path) = logs.max_by_key(|path| path.metadata().and_then(|file| file.modified()).ok()) else {
+            return Self::create(folder);
+        };
+        let file = OpenOptions::new().append(true).open(&path).with_context(|| path.display().to_string())?;
+        Ok(Self { path, file })
+    }
+
     /// The file.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What came out of an epoch: v1's lines, then the stall meter's.
-    pub(crate) fn epoch(&mut self, outcome: &EpochOutcome) {
+    /// The results of an epoch: v1's lines, then ours: the Dice by label with its name, and what the time was spent on.
+    pub(crate) fn epoch(&mut self, outcome: &EpochOutcome, by_label: &[(&str, f64)]) {
         let (report, times) = (&outcome.report, &outcome.times);
         let rounded: Vec<f64> = outcome.dice.iter().map(|value| round(*value, 4)).collect();
         self.log(&format!("train loss : {:.4}", report.train_loss));
@@ -39,6 +52,10 @@ impl TrainingLog {
         self.log(&format!("Average global foreground Dice: {rounded:?}"));
         self.log("(estimated on patches; whole cases are measured at the end)");
         self.learning_rate(outcome.next_learning_rate);
+        let shown = by_label.iter().map(|(name, dice)| format!("{name} {dice:.4}")).collect::<Vec<_>>();
+        if !shown.is_empty() {
+            self.log(&format!("Dice by label: {}", shown.join(", ")));
+        }
         self.log(&format!(
             "waited for data {:.2} s, for copies {:.2} s; computed {:.2} s",
             times.data.as_secs_f64(),
