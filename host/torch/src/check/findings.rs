@@ -25,7 +25,7 @@ impl Report {
             None => format!("ok   {}: {what}", self.component),
             Some(error) => format!("FAIL {}: {what}: {error}", self.component),
         };
-        report::record(&object, &text);
+        report::record("check", &object, &text);
     }
 
     /// A step that others need: its value, if it went well.

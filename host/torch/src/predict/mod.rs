@@ -25,6 +25,7 @@ use nnunet_plugin_api::Network;
 use nnunet_plugin_api::tch::Device;
 use nnunet_plugin_api::vocabulary::Precision;
 use rayon::prelude::*;
+use serde_json::json;
 
 use memory_plan::{Plan, Sizes};
 use model_source::ModelSource;
@@ -148,7 +149,13 @@ fn predict_cases(
     if args.overlay {
         draw(&mine)?;
     }
-    failures::none("cases failed", mine.len(), &records.failures())
+    let failed = records.failures();
+    let predicted = open.len() - failed.len();
+    report::event(
+        "prediction",
+        &json!({ "cases": mine.len(), "predicted": predicted, "left": left, "failed": failed.len() }),
+    );
+    failures::none("cases failed", mine.len(), &failed)
 }
 
 /// Whether a case has to be predicted: its files are not there yet, or are to be overwritten.

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use nnunet_cli::report;
+use serde_json::json;
 
+use crate::devices;
 use crate::family::LoadedModel;
 
 /// Prints the facts about a model that is about to predict.
@@ -18,6 +20,13 @@ pub(super) fn print(folder: &Path, model: &LoadedModel) {
         model.window.kind
     ));
     report::line(&format!("postprocessing: {}", model.postprocessing));
+    let checkpoints: Vec<String> = model.checkpoints.iter().map(|file| file.display().to_string()).collect();
+    let fields = json!({
+        "folder": folder.display().to_string(), "trainer": model.trainer, "folds": folds(&model.checkpoints),
+        "checkpoints": checkpoints, "device": devices::name(model.window.device),
+        "precision": format!("{:?}", model.window.kind).to_lowercase(), "postprocessing": model.postprocessing,
+    });
+    report::event("prediction_model", &fields);
 }
 
 /// The folds of checkpoints, as `-f` takes them.

@@ -1,6 +1,7 @@
 //! The steps after training: validation of whole cases, and the postprocessing of the fold.
 
 use anyhow::Result;
+use nnunet_cli::report;
 use nnunet_data::label_names::LabelNames;
 use nnunet_data::pipeline;
 use nnunet_data::records::Split;
@@ -8,6 +9,7 @@ use nnunet_data::selection::{Determination, determine};
 use nnunet_inference::{Scores, SlidingWindow, Storage};
 use nnunet_plugin_api::tch::Device;
 use nnunet_training::Engine;
+use serde_json::json;
 
 use super::job::Job;
 use super::validation::{self, Validation};
@@ -40,7 +42,10 @@ pub(super) fn run(job: &Job<'_>, engine: &Engine, split: &Split) -> Result<bool>
     let mut log = TrainingLog::newest(&job.output)?;
     let names = LabelNames::near(&[&job.preprocessed]);
     for (label, dice) in mean.iter().filter(|(label, _)| *label != 0) {
-        log.log(&format!("validation, label {}: mean Dice {dice:.4}", names.shown(&label.to_string())));
+        let key = label.to_string();
+        log.log(&format!("validation, label {}: mean Dice {dice:.4}", names.shown(&key)));
+        let fields = json!({ "label": label, "name": names.get(&key), "mean_dice": dice });
+        report::event("validation_label", &fields);
     }
     log.log(&format!("validation: {}", job.output.join(&job.args.val_folder).display()));
     postprocess_fold(job, &mut log)?;

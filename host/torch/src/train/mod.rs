@@ -158,6 +158,7 @@ fn train(job: &Job<'_>, engine: &mut Engine, split: &Split, session: &Session) -
         &engine::spec(job, &engine.trainer),
     )?;
     let mut recorder = RunRecorder::new(job, &info, log, Loggers::of(session)?, engine)?;
+    report::event("training", &overview.values);
     recorder.note("training", overview.values);
     nnunet_engine::services::set_seed(engine.trainer.blueprint.seed);
     recorder.loggers.begin(job, engine);

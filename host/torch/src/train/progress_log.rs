@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use anyhow::{Context, Result};
+use nnunet_cli::report;
 use nnunet_formats::tfevents::EventFile;
 use nnunet_training::{EpochOutcome, History};
 use serde_json::{Value, json};
@@ -47,6 +48,7 @@ impl ProgressLog {
             line[*name] = json!(value);
         }
         line[label_dice::KEY] = labels.last_as_json();
+        report::event("epoch", &line);
         self.line(line);
         let by_label: Vec<(String, f64)> =
             labels.last().into_iter().map(|(name, dice)| (format!("dice/{name}"), dice)).collect();

@@ -72,6 +72,7 @@ impl<'a> RunRecorder<'a> {
         let start = Instant::now();
         checkpoint::save(&self.job.output.join(name), engine, self.info)?;
         self.log.log(&format!("done, saving took {:.2} seconds", start.elapsed().as_secs_f64()));
+        report::event("checkpoint", &json!({ "file": self.job.output.join(name).display().to_string() }));
         self.progress.note("checkpoint", json!(name));
         Ok(())
     }
@@ -81,6 +82,7 @@ impl<'a> RunRecorder<'a> {
         let time = remaining_time::seconds(seconds);
         let end = remaining_time::end(time).map(|end| format!(", until {end}")).unwrap_or_default();
         self.log.log(&format!("the training will take about {}{end}", remaining_time::readable(time)));
+        report::event("estimate", &json!({ "seconds": seconds }));
         self.progress.note("estimated_seconds", json!(seconds));
     }
 
