@@ -4,7 +4,7 @@ mod license;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow};
 use nnunet_data::exchange::published_named;
 use nnunet_data::folders::{self, Folders};
 use nnunet_download::{Checksum, Error, fetch};
@@ -120,7 +120,7 @@ fn place(url: &str) -> Result<PathBuf> {
 fn file_name(url: &str) -> String {
     let path = url.split(['?', '#']).next().unwrap_or(url);
     let path = path.split_once("://").map_or(path, |(_, rest)| rest);
-    let name = path.split('/').skip(1).filter(|part| !part.is_empty()).next_back().unwrap_or_default();
+    let name = path.split('/').skip(1).filter(|part| !part.is_empty()).last().unwrap_or_default();
     if name.is_empty() || name.starts_with('.') { "model.zip".to_owned() } else { name.to_owned() }
 }
 
@@ -133,7 +133,7 @@ fn install_and_remove(archive: &Path, folders: &Folders, overwrite: bool) -> Res
 fn offline(error: Error, url: &str, hint: &str) -> anyhow::Error {
     match error {
         Error::Connection { .. } | Error::Incomplete { .. } => {
-            anyhow::anyhow!(
+            anyhow!(
                 "{error}. The next attempt continues. Without a connection, fetch {url} on another machine and {hint}"
             )
         }

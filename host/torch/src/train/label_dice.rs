@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use nnunet_data::folders::file_names;
 use nnunet_data::label_names::LabelNames;
 use nnunet_plugin_api::vocabulary::Regions;
-use nnunet_training::EpochOutcome;
+use nnunet_training::{Engine, EpochOutcome};
 use serde_json::{Map, Value, json};
 
 /// The key of an epoch's values in `training_log_*.jsonl`.
@@ -19,16 +19,20 @@ pub(super) struct LabelDice {
 }
 
 impl LabelDice {
-    /// Of `classes` foreground classes, or regions; `preprocessed` has the data set's `dataset.json`. The values of a
-    /// training that continues at `epoch` are read from the logs in its folder.
-    pub(super) fn new(
+    /// Of a training. The values of one that continues are read from the logs in its folder.
+    pub(super) fn new(engine: &Engine, known: &LabelNames, output: &Path) -> Self {
+        let regions = engine.trainer.blueprint.regions.as_ref();
+        let classes = regions.map_or(engine.num_classes.saturating_sub(1), |all| all.regions.len());
+        Self::of(classes, regions, known, output, engine.epoch)
+    }
+
+    fn of(
         classes: usize,
         regions: Option<&Regions>,
-        preprocessed: &Path,
+        known: &LabelNames,
         output: &Path,
         epoch: usize,
     ) -> Self {
-        let known = LabelNames::near(&[preprocessed]);
         let name = |class: usize| match regions.and_then(|all| all.regions.get(class - 1)) {
             Some(region) => region.name.clone(),
             None => known.shown(&class.to_string()),
@@ -104,7 +108,8 @@ mod tests {
         std::fs::write(folder.path().join("training_log_1.jsonl"), lines).unwrap();
         std::fs::write(folder.path().join("dataset.json"), r#"{"labels": {"1": "liver"}}"#).unwrap();
         // The second epoch was not saved: it will be trained again.
-        let dice = LabelDice::new(2, None, folder.path(), folder.path(), 1);
+        let names = LabelNames::near(&[folder.path()]);
+        let dice = LabelDice::of(2, None, &names, folder.path(), 1);
         let [(first, one), (second, two)] = dice.curves()[..] else { panic!("two labels") };
         assert_eq!((first, one), ("1 (liver)", &[0.25][..]));
         assert!(second == "2" && two[0].is_nan());

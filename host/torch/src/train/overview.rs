@@ -1,17 +1,13 @@
 //! What is said at the beginning of a training: what is trained where, how, on how much data, and the disk it takes.
 
-use std::path::Path;
-
-use anyhow::{Result, ensure};
 use nnunet_cli::doctor::free_space;
 use nnunet_data::memory::readable;
-use nnunet_data::records::{FOLDS, Split};
+use nnunet_data::records::Split;
 use nnunet_training::Engine;
 use serde_json::{Value, json};
 
-use super::job::Job;
 use crate::devices;
-use crate::v1::preprocessed_cases;
+use crate::fold_training::FoldTraining;
 
 /// Single-precision arrays of a parameter in a checkpoint, at most: its value, and two of Adam's.
 const ARRAYS: u64 = 3;
@@ -34,27 +30,28 @@ struct Disk {
 
 impl Overview {
     /// Of a training that is about to begin.
-    pub(super) fn of(job: &Job<'_>, engine: &Engine, split: &Split) -> Self {
-        let blueprint = &engine.trainer.blueprint;
-        let stage = job.stage();
+    pub(super) fn of(fold: &dyn FoldTraining, engine: &Engine, split: &Split) -> Self {
+        let (settings, blueprint) = (fold.settings(), &engine.trainer.blueprint);
+        let batches = fold.batch_settings(blueprint);
         let parameters: usize = engine.store.trainable().map(|parameter| parameter.tensor.numel()).sum();
-        let batch = blueprint.batch_size.unwrap_or(stage.batch_size);
-        let precision = format!("{:?}", engine.kind).to_lowercase();
-        let disk = Disk::of(job, engine, split, parameters as u64);
-        let free = free_space(&job.output);
-        let patch = stage.patch_size.iter().map(ToString::to_string).collect::<Vec<_>>().join(" x ");
+        let (batch, patch) = (batches.batch_size, &batches.context.patch);
+        let (precision, device) =
+            (format!("{:?}", engine.kind).to_lowercase(), devices::name(settings.device));
+        let unpacked = if blueprint.dummy_load { 0 } else { fold.bytes_to_unpack(split) };
+        let disk = Disk { checkpoints: CHECKPOINTS * ARRAYS * 4 * parameters as u64, unpacked };
+        let free = free_space(&settings.output);
+        let sizes = patch.iter().map(ToString::to_string).collect::<Vec<_>>().join(" x ");
         let lines = vec![
             format!(
-                "{}, {}, fold {} of {FOLDS}, trainer {}, plans {}",
-                job.task, job.args.configuration, job.args.fold, job.args.trainer, job.args.plans
+                "{}, {}, fold {}, trainer {}, plans {}",
+                settings.dataset, settings.configuration, settings.fold, settings.trainer, settings.plans
             ),
-            format!("folder: {}", job.output.display()),
+            format!("folder: {}", settings.output.display()),
             format!("cases: {} for training, {} for validation", split.train.len(), split.val.len()),
             format!(
-                "network: {}, {:.1} million parameters; patch {patch}, batch {batch}, {precision} on {}",
+                "network: {}, {:.1} million parameters; patch {sizes}, batch {batch}, {precision} on {device}",
                 blueprint.architecture.name,
                 parameters as f64 / 1e6,
-                devices::name(job.device)
             ),
             format!(
                 "epochs: {} to {}, of {} batches each",
@@ -63,31 +60,20 @@ impl Overview {
             disk.describe(free),
         ];
         let values = json!({
-            "task": job.task, "configuration": job.args.configuration, "fold": job.args.fold,
-            "trainer": job.args.trainer, "plans": job.args.plans, "folder": job.output.display().to_string(),
-            "training_cases": split.train.len(), "validation_cases": split.val.len(),
-            "architecture": blueprint.architecture.name, "parameters": parameters, "patch_size": stage.patch_size,
-            "batch_size": batch, "precision": precision, "device": devices::name(job.device),
-            "first_epoch": engine.epoch, "epochs": blueprint.max_num_epochs,
-            "batches_per_epoch": blueprint.num_batches_per_epoch,
-            "disk_bytes": disk.total(), "free_disk_bytes": free,
+            "task": settings.dataset, "configuration": settings.configuration, "fold": settings.fold,
+            "trainer": settings.trainer, "plans": settings.plans,
+            "folder": settings.output.display().to_string(), "training_cases": split.train.len(),
+            "validation_cases": split.val.len(), "architecture": blueprint.architecture.name,
+            "parameters": parameters, "patch_size": patch, "batch_size": batch, "precision": precision,
+            "device": device, "first_epoch": engine.epoch, "epochs": blueprint.max_num_epochs,
+            "batches_per_epoch": blueprint.num_batches_per_epoch, "disk_bytes": disk.total(),
+            "free_disk_bytes": free,
         });
         Self { lines, values }
     }
 }
 
 impl Disk {
-    fn of(job: &Job<'_>, engine: &Engine, split: &Split, parameters: u64) -> Self {
-        let checkpoints = if job.args.disable_saving { 1 } else { CHECKPOINTS };
-        let is_unpacked = !job.args.use_compressed_data && !engine.trainer.blueprint.dummy_load;
-        let names = split.train.iter().chain(&split.val).filter(|_| is_unpacked);
-        let data = job.data();
-        Self {
-            checkpoints: checkpoints * ARRAYS * 4 * parameters,
-            unpacked: names.map(|name| preprocessed_cases::bytes_to_unpack(&data, name)).sum(),
-        }
-    }
-
     fn total(&self) -> u64 {
         self.checkpoints + self.unpacked
     }
@@ -105,25 +91,6 @@ impl Disk {
         }
         text
     }
-}
-
-/// Checks that a training does not replace one that is complete.
-///
-/// # Errors
-/// Returns an error if there is a final checkpoint, and the user has not chosen what to do about it.
-pub(super) fn check_finished(job: &Job<'_>) -> Result<()> {
-    let args = job.args;
-    let is_chosen = args.continue_training || args.validation_only || args.find_lr || args.overwrite;
-    ensure!(
-        is_chosen || !is_finished(&job.output),
-        "{} has a training that is complete; --overwrite trains it anew, -c only repeats its validation",
-        job.output.display()
-    );
-    Ok(())
-}
-
-fn is_finished(output: &Path) -> bool {
-    output.join("model_final_checkpoint.model").is_file()
 }
 
 #[cfg(test)]

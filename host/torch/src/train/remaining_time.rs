@@ -69,9 +69,10 @@ pub(super) fn readable(time: Duration) -> String {
     }
 }
 
-/// The time of day after some time, for people.
-pub(super) fn end(after: Duration) -> Option<String> {
-    clock::after(after, "%Y-%m-%d %H:%M")
+/// Some time, and when it will have passed: `4 h 10 min, until 2026-01-31 18:30`.
+pub(super) fn until(time: Duration) -> String {
+    let end = clock::after(time, "%Y-%m-%d %H:%M").map(|end| format!(", until {end}"));
+    readable(time) + &end.unwrap_or_default()
 }
 
 #[cfg(test)]

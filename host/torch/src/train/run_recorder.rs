@@ -1,7 +1,5 @@
 //! Records a run while it goes on: progress bar, logs, picture, checkpoints.
 
-use std::time::Instant;
-
 use anyhow::Result;
 use indicatif::ProgressBar;
 use nnunet_cli::report;
@@ -10,21 +8,18 @@ use nnunet_plugin_api::Error as ComponentError;
 use nnunet_training::{Engine, EpochOutcome, Observer};
 use serde_json::json;
 
-use super::job::Job;
 use super::label_dice::LabelDice;
 use super::loggers::Loggers;
+use super::overview::Overview;
 use super::progress_log::ProgressLog;
 use super::remaining_time::{self, RemainingTime};
 use super::signals;
-use crate::v1::checkpoint;
-use crate::v1::model_info::ModelInfo;
-use crate::v1::training_log::TrainingLog;
+use crate::fold_training::{CheckpointKind, FoldFiles, FoldSettings};
 
 /// Called by the engine for each event of a run.
 pub(super) struct RunRecorder<'a> {
-    job: &'a Job<'a>,
-    info: &'a ModelInfo,
-    log: TrainingLog,
+    settings: &'a FoldSettings,
+    pub(super) files: Box<dyn FoldFiles + 'a>,
     pub(super) loggers: Loggers,
     progress: ProgressLog,
     bar: ProgressBar,
@@ -38,41 +33,39 @@ pub(super) struct RunRecorder<'a> {
 
 impl<'a> RunRecorder<'a> {
     pub(super) fn new(
-        job: &'a Job<'a>,
-        info: &'a ModelInfo,
-        log: TrainingLog,
+        settings: &'a FoldSettings,
+        files: Box<dyn FoldFiles + 'a>,
         loggers: Loggers,
+        labels: LabelDice,
         engine: &Engine,
     ) -> Result<Self> {
         let blueprint = &engine.trainer.blueprint;
-        let regions = blueprint.regions.as_ref();
-        let classes = regions.map_or(engine.num_classes.saturating_sub(1), |all| all.regions.len());
-        let labels = LabelDice::new(classes, regions, &job.preprocessed, &job.output, engine.epoch);
-        let progress = ProgressLog::create(log.path(), &job.output)?;
+        let progress = ProgressLog::create(files.log_path(), &settings.output)?;
         let lengths =
             [blueprint.num_batches_per_epoch, blueprint.num_val_batches_per_epoch, blueprint.max_num_epochs];
-        let (bar, time) = (ProgressBar::hidden(), RemainingTime::default());
-        Ok(Self { job, info, log, progress, loggers, bar, labels, time, epoch: engine.epoch, lengths })
+        let (bar, time, epoch) = (ProgressBar::hidden(), RemainingTime::default(), engine.epoch);
+        Ok(Self { settings, files, loggers, progress, bar, labels, time, epoch, lengths })
+    }
+
+    /// Says what is trained.
+    pub(super) fn begin(&mut self, overview: &Overview) {
+        overview.lines.iter().for_each(|line| self.files.log(line));
+        report::event("training", &overview.values);
+        self.progress.note("training", overview.values.clone());
     }
 
     /// A line of the log.
     pub(super) fn log(&mut self, text: &str) {
-        self.log.log(text);
+        self.files.log(text);
         self.progress.note("message", json!(text));
     }
 
-    /// A line for programs.
-    pub(super) fn note(&mut self, event: &str, what: serde_json::Value) {
-        self.progress.note(event, what);
-    }
-
-    /// Writes a checkpoint; `announcement` is v1's.
-    pub(super) fn checkpoint(&mut self, name: &str, announcement: &str, engine: &Engine) -> Result<()> {
-        self.log.log(announcement);
-        let start = Instant::now();
-        checkpoint::save(&self.job.output.join(name), engine, self.info)?;
-        self.log.log(&format!("done, saving took {:.2} seconds", start.elapsed().as_secs_f64()));
-        report::event("checkpoint", &json!({ "file": self.job.output.join(name).display().to_string() }));
+    /// Writes a checkpoint.
+    pub(super) fn save(&mut self, kind: CheckpointKind, engine: &Engine) -> Result<()> {
+        self.files.save(kind, engine)?;
+        let name = self.files.checkpoint(kind).file_name().map(|name| name.to_string_lossy().into_owned());
+        let file = self.files.checkpoint(kind).display().to_string();
+        report::event("checkpoint", &json!({ "file": file }));
         self.progress.note("checkpoint", json!(name));
         Ok(())
     }
@@ -80,8 +73,7 @@ impl<'a> RunRecorder<'a> {
     /// The estimate that is made in the first epoch.
     fn announce(&mut self, seconds: f64) {
         let time = remaining_time::seconds(seconds);
-        let end = remaining_time::end(time).map(|end| format!(", until {end}")).unwrap_or_default();
-        self.log.log(&format!("the training will take about {}{end}", remaining_time::readable(time)));
+        self.files.log(&format!("the training will take about {}", remaining_time::until(time)));
         report::event("estimate", &json!({ "seconds": seconds }));
         self.progress.note("estimated_seconds", json!(seconds));
     }
@@ -89,12 +81,21 @@ impl<'a> RunRecorder<'a> {
     /// The time that is left after an epoch.
     fn tell_remaining(&mut self, epoch: usize) {
         let left = self.lengths[2].saturating_sub(epoch);
-        let Some(time) = self.time.of(left).filter(|_| left > 0) else { return };
-        let end = remaining_time::end(time).map(|end| format!(", until {end}")).unwrap_or_default();
-        self.log.log(&format!("{left} epochs are left: about {}{end}", remaining_time::readable(time)));
+        if let Some(time) = self.time.of(left).filter(|_| left > 0) {
+            self.files.log(&format!("{left} epochs are left: about {}", remaining_time::until(time)));
+        }
     }
 
-    fn files(&mut self, engine: &Engine, outcome: &EpochOutcome) -> Result<()> {
+    /// The Dice of the labels in the log, with their names.
+    fn log_labels(&mut self) {
+        let last = self.labels.last();
+        let shown = last.iter().map(|(name, dice)| format!("{name} {dice:.4}")).collect::<Vec<_>>();
+        if !shown.is_empty() {
+            self.files.log(&format!("Dice by label: {}", shown.join(", ")));
+        }
+    }
+
+    fn write_files(&mut self, engine: &Engine, outcome: &EpochOutcome) -> Result<()> {
         let (blueprint, history) = (&engine.trainer.blueprint, &engine.history);
         let curves = Curves {
             train_loss: &history.train_losses,
@@ -102,21 +103,21 @@ impl<'a> RunRecorder<'a> {
             metric: &history.metrics,
             by_label: &self.labels.curves(),
         };
-        progress(&self.job.output.join("progress.png"), &curves)?;
+        progress(&self.settings.output.join("progress.png"), &curves)?;
         self.progress.epoch(outcome, history, &self.labels)?;
         if blueprint.save_intermediate_checkpoints && engine.epoch.is_multiple_of(blueprint.save_every) {
-            self.checkpoint("model_latest.model", "saving scheduled checkpoint file...", engine)?;
+            self.save(CheckpointKind::Latest, engine)?;
         }
-        if outcome.best && blueprint.save_best_checkpoint && !self.job.args.disable_saving {
-            self.checkpoint("model_best.model", "saving checkpoint...", engine)?;
+        if self.files.is_best(outcome) && blueprint.save_best_checkpoint && self.settings.saves {
+            self.save(CheckpointKind::Best, engine)?;
         }
         Ok(())
     }
 }
 
 impl Observer for RunRecorder<'_> {
-    fn epoch_begins(&mut self, engine: &Engine, _learning_rate: f64) {
-        self.log.log(&format!("\nepoch:  {}", engine.epoch));
+    fn epoch_begins(&mut self, engine: &Engine, learning_rate: f64) {
+        self.files.epoch_begins(engine.epoch, learning_rate);
         let [steps, _, epochs] = self.lengths;
         self.bar = report::bar(steps, &format!("epoch {} of {epochs}", engine.epoch + 1));
         self.epoch = engine.epoch;
@@ -125,21 +126,23 @@ impl Observer for RunRecorder<'_> {
     fn step(&mut self, step: usize, of: usize, loss: f64) {
         self.bar.set_position(step as u64 + 1);
         let [_, validation, epochs] = self.lengths;
-        let left = self.time.of(epochs - self.epoch).map(remaining_time::readable);
+        let open = epochs.saturating_sub(self.epoch);
+        let left = self.time.of(open).map(remaining_time::readable);
         let left = left.map(|left| format!("; all epochs {left}, this one")).unwrap_or_default();
         self.bar.set_message(format!("loss {loss:.4}{left}"));
         if let Some(each) = self.time.step(step, of, validation) {
-            self.announce(each * (epochs - self.epoch) as f64);
+            self.announce(each * open as f64);
         }
     }
 
     fn epoch_ends(&mut self, engine: &Engine, outcome: &EpochOutcome) -> nnunet_plugin_api::Result<()> {
         self.bar.finish_and_clear();
+        self.files.epoch_ends(outcome);
         self.labels.push(outcome);
-        self.log.epoch(outcome, &self.labels.last());
-        self.files(engine, outcome).map_err(|error| ComponentError::message(format!("{error:#}")))?;
+        self.log_labels();
+        self.write_files(engine, outcome).map_err(|error| ComponentError::message(format!("{error:#}")))?;
         self.loggers.epoch(outcome);
-        self.log.log(&format!("This epoch took {:.6} s\n", outcome.report.seconds));
+        self.files.epoch_is_saved(outcome);
         self.time.epoch(outcome.report.seconds);
         self.tell_remaining(engine.epoch);
         Ok(())

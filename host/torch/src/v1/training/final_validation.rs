@@ -2,7 +2,6 @@
 
 use anyhow::Result;
 use nnunet_cli::report;
-use nnunet_data::label_names::LabelNames;
 use nnunet_data::pipeline;
 use nnunet_data::records::Split;
 use nnunet_data::selection::{Determination, determine};
@@ -11,10 +10,12 @@ use nnunet_plugin_api::tch::Device;
 use nnunet_training::Engine;
 use serde_json::json;
 
+use super::cascade;
 use super::job::Job;
 use super::validation::{self, Validation};
-use super::{cascade, signals};
-use crate::v1::training_log::TrainingLog;
+use crate::fold_training::FoldTraining;
+use crate::train::signals;
+use crate::training_log::TrainingLog;
 
 /// Predicts the validation cases whole; false when the user stopped it. Cases that are done are kept.
 pub(super) fn run(job: &Job<'_>, engine: &Engine, split: &Split) -> Result<bool> {
@@ -29,25 +30,24 @@ pub(super) fn run(job: &Job<'_>, engine: &Engine, split: &Split) -> Result<bool>
         previous: previous.as_deref(),
         references: &job.preprocessed.join("gt_segmentations"),
         cases: &split.val,
-        output: &job.output.join(&job.args.val_folder),
+        output: &job.settings.validation,
         save_npz: job.args.npz,
         keep: job.args.val_disable_overwrite,
         trainer: &job.args.trainer,
-        task: &job.task,
+        task: &job.settings.dataset,
         stopped: signals::asked_to_stop,
     })?
     else {
         return Ok(false);
     };
-    let mut log = TrainingLog::newest(&job.output)?;
-    let names = LabelNames::near(&[&job.preprocessed]);
+    let mut log = TrainingLog::newest(&job.settings.output)?;
+    let names = job.label_names();
     for (label, dice) in mean.iter().filter(|(label, _)| *label != 0) {
         let key = label.to_string();
         log.log(&format!("validation, label {}: mean Dice {dice:.4}", names.shown(&key)));
         let fields = json!({ "label": label, "name": names.get(&key), "mean_dice": dice });
         report::event("validation_label", &fields);
     }
-    log.log(&format!("validation: {}", job.output.join(&job.args.val_folder).display()));
     postprocess_fold(job, &mut log)?;
     Ok(true)
 }
@@ -74,16 +74,16 @@ pub(super) fn window(job: &Job<'_>, engine: &Engine) -> SlidingWindow {
 /// Copies the reference labels to the model's folder, where folds are evaluated together later, and determines the
 /// postprocessing of this fold.
 fn postprocess_fold(job: &Job<'_>, log: &mut TrainingLog) -> Result<()> {
-    let references = job.model.join("gt_niftis");
+    let references = job.settings.model.join("gt_niftis");
     pipeline::copy_references(&job.preprocessed.join("gt_segmentations"), &references)?;
     if job.args.disable_postprocessing_on_folds {
         return Ok(());
     }
     let name = &job.args.val_folder;
     let found = determine(&Determination {
-        raw: job.output.join(name),
+        raw: job.settings.output.join(name),
         references,
-        output: job.output.clone(),
+        output: job.settings.output.clone(),
         final_name: format!("{name}_postprocessed"),
         advanced: false,
         threshold: 0.0,

@@ -1,0 +1,56 @@
+//! The training log: in a file, and for the user.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use nnunet_cli::report;
+use nnunet_data::folders;
+use nnunet_engine::clock;
+
+/// A run's log file.
+pub(crate) struct TrainingLog {
+    path: PathBuf,
+    file: File,
+}
+
+impl TrainingLog {
+    /// A new `training_log_<date>.txt` in a folder, which begins with a text.
+    pub(crate) fn create(folder: &Path, first: &str) -> Result<Self> {
+        let path = folder.join(format!("training_log_{}.txt", clock::now("%Y_%-m_%-d_%H_%M_%S")));
+        let mut file = File::create(&path).with_context(|| path.display().to_string())?;
+        write!(file, "{first}")?;
+        Ok(Self { path, file })
+    }
+
+    /// The newest log of a folder, to add to; a new one where there is none.
+    pub(crate) fn newest(folder: &Path) -> Result<Self> {
+        let names = folders::file_names(folder, ".txt")?;
+        let logs =
+            names.iter().filter(|name| name.starts_with("training_log_")).map(|name| folder.join(name));
+        let Some(path) = logs.max_by_key(|path| path.metadata().and_then(|file| file.modified()).ok()) else {
+            return Self::create(folder, "");
+        };
+        let file = OpenOptions::new().append(true).open(&path).with_context(|| path.display().to_string())?;
+        Ok(Self { path, file })
+    }
+
+    /// The file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// An entry with its time.
+    pub(crate) fn log(&mut self, text: &str) {
+        report::line(text);
+        // The log is for people; a full disk shows when the checkpoint is written.
+        let _ = writeln!(self.file, "{}: {text} ", clock::now("%Y-%m-%d %H:%M:%S.%6f"));
+    }
+}
+
+/// As `np.round`.
+pub(crate) fn round(value: f64, decimals: i32) -> f64 {
+    let scale = 10.0_f64.powi(decimals);
+    (value * scale).round_ties_even() / scale
+}
