@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use nnunet_cli::report;
 use nnunet_data::folders;
-use nnunet_engine::clock;
+use nnunet_engine::{clock, run_log};
 
 /// A run's log file.
 pub(crate) struct TrainingLog {
@@ -21,6 +21,8 @@ impl TrainingLog {
         let path = folder.join(format!("training_log_{}.txt", clock::now("%Y_%-m_%-d_%H_%M_%S")));
         let mut file = File::create(&path).with_context(|| path.display().to_string())?;
         write!(file, "{first}")?;
+        let lines_of_plugins = file.try_clone().with_context(|| path.display().to_string())?;
+        run_log::set(Box::new(move |text| add(&lines_of_plugins, text)));
         Ok(Self { path, file })
     }
 
@@ -44,9 +46,14 @@ impl TrainingLog {
     /// An entry with its time.
     pub(crate) fn log(&mut self, text: &str) {
         report::line(text);
-        // The log is for people; a full disk shows when the checkpoint is written.
-        let _ = writeln!(self.file, "{}: {text} ", clock::now("%Y-%m-%d %H:%M:%S.%6f"));
+        add(&self.file, text);
     }
+}
+
+fn add(mut file: &File, text: &str) {
+    let line = format!("{}: {text} \n", clock::now("%Y-%m-%d %H:%M:%S.%6f"));
+    // The log is for people; a full disk shows when the checkpoint is written.
+    let _ = file.write_all(line.as_bytes());
 }
 
 /// As `np.round`.

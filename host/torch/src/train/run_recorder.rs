@@ -140,6 +140,9 @@ impl Observer for RunRecorder<'_> {
         self.files.epoch_ends(outcome);
         self.labels.push(outcome);
         self.log_labels();
+        for (name, value) in &outcome.metrics {
+            self.files.log(&format!("{name}: {value:.4}"));
+        }
         self.write_files(engine, outcome).map_err(|error| ComponentError::message(format!("{error:#}")))?;
         self.loggers.epoch(outcome);
         self.files.epoch_is_saved(outcome);
