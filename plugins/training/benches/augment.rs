@@ -18,7 +18,7 @@ use ndarray::{Array4, ArrayViewMut4, Axis};
 use nnunet_augmentation::Pipeline;
 use nnunet_formats::npy::{self, MappedVolume};
 use nnunet_plugin_api::{AugmentationContext, Config, Result, tch};
-use nnunet_training::{BatchPlan, CaseSource};
+use nnunet_training::{BatchPlan, CaseSource, Sampling};
 
 /// Cases of a task.
 const CASES: usize = 4;
@@ -109,6 +109,7 @@ fn measure(folder: &Path, patch: [usize; 3], batches: usize) -> f64 {
     let plan = BatchPlan {
         batch_size: 2,
         oversample_foreground: 0.33,
+        sampling: Sampling::default(),
         augmentation: Some(Arc::new(Pipeline::named("moreDA", &Config::new()).unwrap())),
         context: AugmentationContext {
             patch: patch.to_vec(),

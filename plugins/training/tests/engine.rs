@@ -14,7 +14,8 @@ use nnunet_plugin_api::{
     VarFactory,
 };
 use nnunet_training::{
-    BatchPlan, CaseSource, Engine, EpochOutcome, History, Observer, Run, Setting, Stopped, optimizer,
+    BatchPlan, CaseSource, Engine, EpochOutcome, History, Observer, Run, Sampling, Setting, Stopped,
+    optimizer,
 };
 
 const PATCH: usize = 16;
@@ -150,6 +151,7 @@ fn cases(names: &[&'static str]) -> Run {
     let plan = BatchPlan {
         batch_size: 2,
         oversample_foreground: 0.0,
+        sampling: Sampling::default(),
         augmentation: None,
         context,
         scales: vec![vec![1.0; 3], vec![0.5; 3]],

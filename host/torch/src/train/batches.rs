@@ -8,7 +8,7 @@ use nnunet_data::records::Split;
 use nnunet_engine::session::Session;
 use nnunet_plugin_api::AugmentationContext;
 use nnunet_plugin_api::vocabulary::{Blueprint, Stage};
-use nnunet_training::{BatchPlan, CaseSource, DummyCase, Engine, Run};
+use nnunet_training::{BatchPlan, CaseSource, DummyCase, Engine, Run, Sampling};
 
 use super::cascade;
 use super::job::Job;
@@ -32,6 +32,7 @@ pub(super) fn batches(job: &Job<'_>, engine: &Engine, split: &Split, session: &S
     let train_plan = BatchPlan {
         batch_size: blueprint.batch_size.unwrap_or(stage.batch_size),
         oversample_foreground: blueprint.oversample_foreground_percent,
+        sampling: Sampling::default(),
         augmentation: Some(augmentation.into()),
         context: context(job, blueprint),
         scales: scales(stage, blueprint.deep_supervision),
