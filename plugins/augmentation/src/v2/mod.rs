@@ -2,6 +2,8 @@
 
 mod blur;
 mod cascade;
+#[cfg(test)]
+mod distribution_tests;
 pub(crate) mod lists;
 mod lowres;
 mod spatial;
