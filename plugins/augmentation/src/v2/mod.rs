@@ -4,7 +4,6 @@ mod blur;
 mod cascade;
 #[cfg(test)]
 mod distribution_tests;
-pub(crate) mod lists;
 mod lowres;
 mod spatial;
 mod warp;
