@@ -120,12 +120,15 @@ impl Engine {
         self.network.set_training(false)?;
         let Validated { loss: validation_loss, dice, mut metrics } =
             self.validation_steps(pools, learning_rate)?;
-        let metric = mean_of_known(&dice);
+        let (classes, dice): (Vec<usize>, Vec<f64>) = dice.into_iter().unzip();
+        let metric = dice.iter().sum::<f64>() / dice.len() as f64;
         let blueprint = &self.trainer.blueprint;
         let alphas = (blueprint.train_loss_ma_alpha, blueprint.val_eval_criterion_alpha);
         let best = self.history.push(train_loss, validation_loss, metric, alphas.0, alphas.1);
         let ended = seconds_since_1970();
-        self.history.epochs.push(EpochRecord { learning_rate, started, ended, dice: dice.clone() });
+        let background = usize::from(self.trainer.blueprint.regions.is_none());
+        let all = EpochRecord::dice_of_all(&classes, &dice, self.num_classes.saturating_sub(background));
+        self.history.epochs.push(EpochRecord { learning_rate, started, ended, dice: all });
         self.history.follow_plateau(&self.trainer.blueprint);
         self.restart_if_nothing_learned(metric)?;
         let seconds = start.elapsed().as_secs_f64();
@@ -135,7 +138,7 @@ impl Engine {
         let best = self.trainer.is_best(&report, &metrics)?.unwrap_or(best);
         self.epoch += 1;
         let next_learning_rate = self.learning_rate()?;
-        let outcome = EpochOutcome { report, dice, times, metrics, best, next_learning_rate };
+        let outcome = EpochOutcome { report, dice, classes, times, metrics, best, next_learning_rate };
         let patience = self.trainer.blueprint.patience;
         let over = patience.is_some_and(|patience| self.history.impatient(&patience, next_learning_rate));
         observer.epoch_ends(self, &outcome)?;
@@ -235,12 +238,6 @@ impl Engine {
         }
         Ok(())
     }
-}
-
-/// The mean of the values that are known.
-fn mean_of_known(dice: &[f64]) -> f64 {
-    let known = || dice.iter().filter(|dice| !dice.is_nan());
-    known().sum::<f64>() / known().count() as f64
 }
 
 fn seconds_since_1970() -> f64 {

@@ -17,6 +17,20 @@ pub struct EpochRecord {
     pub dice: Vec<f64>,
 }
 
+impl EpochRecord {
+    /// The Dice of `count` classes from those that occurred, whose numbers count from 1.
+    #[must_use]
+    pub fn dice_of_all(classes: &[usize], dice: &[f64], count: usize) -> Vec<f64> {
+        let mut all = vec![f64::NAN; count];
+        for (class, dice) in classes.iter().zip(dice) {
+            if let Some(slot) = class.checked_sub(1).and_then(|class| all.get_mut(class)) {
+                *slot = *dice;
+            }
+        }
+        all
+    }
+}
+
 /// Losses and metrics by epoch, and the best values so far.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct History {

@@ -10,8 +10,10 @@ use crate::step_times::StepTimes;
 pub struct EpochOutcome {
     /// What hooks see too.
     pub report: EpochReport,
-    /// By foreground class or region; NaN where one did not occur.
+    /// By foreground class that occurred.
     pub dice: Vec<f64>,
+    /// The numbers of these classes, or regions, from 1.
+    pub classes: Vec<usize>,
     /// What the steps spent their time on.
     pub times: StepTimes,
     /// Metrics of the trainer.
@@ -20,14 +22,6 @@ pub struct EpochOutcome {
     pub best: bool,
     /// Learning rate of the next epoch.
     pub next_learning_rate: f64,
-}
-
-impl EpochOutcome {
-    /// The Dice of the classes that occurred.
-    #[must_use]
-    pub fn known_dice(&self) -> Vec<f64> {
-        self.dice.iter().copied().filter(|dice| !dice.is_nan()).collect()
-    }
 }
 
 /// Called by a run for each event.

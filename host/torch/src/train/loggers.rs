@@ -41,8 +41,7 @@ impl Loggers {
 
     /// Passes on an epoch.
     pub(super) fn epoch(&mut self, outcome: &EpochOutcome) {
-        let dice = outcome.known_dice();
-        let mut epoch = EpochLog::new(outcome.report, &dice);
+        let mut epoch = EpochLog::new(outcome.report, &outcome.dice);
         epoch.waited = outcome.times.data.as_secs_f64();
         epoch.best = outcome.best;
         self.call(|logger| logger.epoch_ends(&epoch));

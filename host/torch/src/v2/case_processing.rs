@@ -3,21 +3,22 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
-use ndarray::{Array3, Array4};
+use ndarray::{Array3, Array4, ArrayView3};
 use nnunet_data::export;
 use nnunet_data::folders::copy_file;
 use nnunet_data::v2::{self, Dataset, properties_to_pickle};
 use nnunet_formats::Geometry;
 use nnunet_formats::pickle::Value;
-use nnunet_inference::{SegmentationHeads, paste};
-use nnunet_plugin_api::Postprocessor;
+use nnunet_inference::{ExportResampler, SegmentationHeads, paste};
 use nnunet_plugin_api::tch::Tensor;
 use nnunet_plugin_api::vocabulary::CaseProperties;
+use nnunet_plugin_api::{Postprocessor, target_shape};
 use nnunet_preprocessing::Normalizations;
 
 use super::first_stage::FirstStageLabels;
 use super::plans::{Configuration, Plans};
 use super::preprocess;
+use super::resampling::Resampling;
 use super::scores::ScoreRules;
 use crate::case::{Case, FileNaming, PreparedCase, ProbabilityFormat};
 use crate::family::{CaseExport, CaseProcessing};
@@ -31,6 +32,7 @@ pub(super) struct V2Processing {
     pub(super) configuration: Configuration,
     pub(super) output_head: SegmentationHeads,
     pub(super) normalizations: Normalizations,
+    pub(super) resampling: Resampling,
     /// Label maps of a cascade's first stage.
     pub(super) first_stage: Option<FirstStageLabels>,
     pub(super) save_probabilities: bool,
@@ -39,8 +41,13 @@ pub(super) struct V2Processing {
 
 impl V2Processing {
     fn rules(&self) -> ScoreRules<'_> {
-        let Self { configuration, output_head: heads, save_probabilities: probabilities, .. } = self;
-        ScoreRules { configuration, heads, probabilities: *probabilities }
+        ScoreRules {
+            order: self.plans.transpose_forward,
+            configuration: &self.configuration,
+            resampling: &self.resampling,
+            heads: &self.output_head,
+            probabilities: self.save_probabilities,
+        }
     }
 }
 
@@ -60,11 +67,11 @@ impl CaseProcessing for V2Processing {
         let (size, spacing) = (case.size_zyx(), case.spacing_zyx());
         let spacing = order.map(|axis| spacing[axis]);
         let target = self.configuration.target(spacing);
-        self.configuration.data().shape(order.map(|axis| size[axis]), spacing, target)
+        target_shape(&*self.resampling.inputs.data, order.map(|axis| size[axis]), spacing, target)
     }
 
     fn needs_whole_volume(&self) -> bool {
-        self.configuration.probabilities().is_cubic()
+        self.resampling.needs_whole_volume()
     }
 
     fn write_model_files(&self, output: &Path) -> Result<()> {
@@ -83,10 +90,10 @@ impl CaseProcessing for V2Processing {
             &properties,
             &self.plans,
             &self.configuration,
-            &self.normalizations,
+            (&self.normalizations, &self.resampling),
             labels,
         )?;
-        let resampler = case.resampler(&self.plans, &self.configuration);
+        let resampler = case.resampler(&self.plans, &self.resampling);
         Ok(PreparedCase { resampler, image: case.image, properties })
     }
 }
@@ -98,6 +105,19 @@ impl CaseExport for V2Processing {
 
     fn probability_format(&self) -> Option<ProbabilityFormat> {
         self.save_probabilities.then_some(ProbabilityFormat::WholeImage)
+    }
+
+    fn resamples_by_component(&self) -> bool {
+        self.resampling.is_by_component()
+    }
+
+    fn resample_class(
+        &self,
+        class: ArrayView3<'_, f32>,
+        grids: &ExportResampler,
+        case: &CaseProperties,
+    ) -> Result<Array3<f32>> {
+        self.rules().resample_class(class, grids, case)
     }
 
     fn finish_scores(&self, scores: &mut Array4<f32>, resampled: bool) {

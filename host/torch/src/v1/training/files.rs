@@ -67,7 +67,7 @@ impl FoldFiles for V1Files<'_> {
     /// v1's lines, then what the steps spent their time on.
     fn epoch_ends(&mut self, outcome: &EpochOutcome) {
         let (report, times) = (&outcome.report, &outcome.times);
-        let rounded: Vec<f64> = outcome.known_dice().into_iter().map(|value| round(value, 4)).collect();
+        let rounded: Vec<f64> = outcome.dice.iter().map(|value| round(*value, 4)).collect();
         self.log(&format!("train loss : {:.4}", report.train_loss));
         self.log(&format!("validation loss: {:.4}", report.validation_loss));
         self.log(&format!("Average global foreground Dice: {rounded:?}"));

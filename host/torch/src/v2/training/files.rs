@@ -7,7 +7,7 @@ use nnunet_data::folders::{self, copy_file};
 use nnunet_data::records::Split;
 use nnunet_engine::session::Session;
 use nnunet_formats::json::{self, Json};
-use nnunet_training::{Engine, EpochOutcome};
+use nnunet_training::{Engine, EpochOutcome, EpochRecord};
 use serde_json::json;
 
 use super::job::Job;
@@ -104,7 +104,8 @@ impl FoldFiles for V2Files<'_> {
 
     fn epoch_ends(&mut self, outcome: &EpochOutcome) {
         let report = &outcome.report;
-        let dice: Vec<f64> = outcome.dice.iter().map(|value| round(*value, 4)).collect();
+        let dice = EpochRecord::dice_of_all(&outcome.classes, &outcome.dice, self.job.dataset.foreground().len());
+        let dice: Vec<f64> = dice.into_iter().map(|value| round(value, 4)).collect();
         self.log(&format!("train_loss {:?}", round(report.train_loss, 4)));
         self.log(&format!("val_loss {:?}", round(report.validation_loss, 4)));
         self.log(&format!("Pseudo dice {dice:?}"));

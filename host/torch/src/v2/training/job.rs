@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 use nnunet_cli::commands::train_v2::Args;
 use nnunet_data::v2::{self, Dataset, Folders};
 use nnunet_engine::provenance::{self, PluginUse};
+use nnunet_engine::session::Session;
 use nnunet_inference::SegmentationHeads;
 use nnunet_plugin_api::tch::Device;
 use serde_json::Value;
@@ -14,6 +15,7 @@ use crate::fold_training::FoldSettings;
 use crate::v2::network_plan::PlannedNetwork;
 use crate::v2::plans::{Configuration, Plans};
 use crate::v2::plans_check;
+use crate::v2::resampling::Resampling;
 
 /// Folder in a model's folder with its predictions for the next stages of a cascade.
 pub(super) const NEXT_STAGE: &str = "predicted_next_stage";
@@ -38,6 +40,8 @@ pub(super) struct Job<'a> {
     pub(super) dataset: Dataset,
     pub(super) dataset_json: Value,
     pub(super) configuration: Configuration,
+    /// What resamples scores.
+    pub(super) resampling: Resampling,
     pub(super) network: PlannedNetwork,
     pub(super) heads: SegmentationHeads,
     /// In a cascade: the folder with the labels of the previous stage.
@@ -45,7 +49,7 @@ pub(super) struct Job<'a> {
 }
 
 impl<'a> Job<'a> {
-    pub(super) fn new(args: &'a Args, device: Device) -> Result<Self> {
+    pub(super) fn new(args: &'a Args, session: &Session, device: Device) -> Result<Self> {
         let folders = Folders::from_environment();
         let name = folders.dataset_name(&args.dataset)?;
         let preprocessed = folders.preprocessed()?.join(&name);
@@ -68,6 +72,8 @@ impl<'a> Job<'a> {
         Ok(Self {
             settings: settings(args, name, plans_name, model(&args.configuration), device),
             data: preprocessed.join(plans.data_identifier(&args.configuration)?),
+            resampling: Resampling::new(&session.registry, &configuration)
+                .with_context(|| plans_file.display().to_string())?,
             network: configuration.network.network(configuration.patch_size.len())?,
             heads: dataset
                 .heads()

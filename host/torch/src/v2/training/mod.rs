@@ -17,6 +17,7 @@ use std::sync::Arc;
 use anyhow::{Result, ensure};
 use nnunet_cli::commands::train_v2::Args;
 use nnunet_cli::report;
+use nnunet_data::label_names::LabelNames;
 use nnunet_data::records::Split;
 use nnunet_data::v2::stored_cases;
 use nnunet_engine::provenance;
@@ -24,7 +25,7 @@ use nnunet_engine::session::Session;
 use nnunet_plugin_api::vocabulary::Blueprint;
 use nnunet_plugin_api::{AugmentationContext, Kind, NetworkSpec};
 use nnunet_trainers::Resolved;
-use nnunet_training::{CaseSource, Engine};
+use nnunet_training::{CaseSource, Engine, Oversampling, Sampling};
 
 use self::cases::PreprocessedCases;
 use self::files::V2Files;
@@ -40,7 +41,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<ExitCode> {
     if args.num_gpus > 1 {
         report::line(&format!("-num_gpus {}: the training runs on one GPU", args.num_gpus));
     }
-    let job = Job::new(args, devices::resolve(args.device)?)?;
+    let job = Job::new(args, session, devices::resolve(args.device)?)?;
     train::run(&job, session)
 }
 
@@ -66,7 +67,16 @@ impl FoldTraining for Job<'_> {
         trainer::complete(self, blueprint, session)
     }
 
+    fn label_names(&self) -> LabelNames {
+        LabelNames::near(&[&self.preprocessed])
+    }
+
     fn split(&self) -> Result<Split> {
+        ensure!(
+            self.data.is_dir(),
+            "there is no folder {}; run nnUNetv2_preprocess first",
+            self.data.display()
+        );
         let cases = stored_cases(&self.data)?;
         ensure!(
             !cases.is_empty(),
@@ -93,6 +103,11 @@ impl FoldTraining for Job<'_> {
         let configuration = &self.configuration;
         let labels = self.dataset.foreground_labels();
         BatchSettings {
+            sampling: Sampling::v2(if blueprint.probabilistic_oversampling {
+                Oversampling::EachSample
+            } else {
+                Oversampling::LastOfBatch
+            }),
             batch_size: blueprint.batch_size.unwrap_or(configuration.batch_size),
             channels: self.dataset.channel_names.len(),
             context: AugmentationContext {

@@ -8,7 +8,7 @@ use nnunet_cli::report;
 use nnunet_data::folders;
 use nnunet_data::v2::{self, load_labels, save_labels};
 use nnunet_inference::{SegmentationHeads, from_tensor, sigmoid};
-use nnunet_numerics::resample;
+use nnunet_plugin_api::GridChange;
 use nnunet_plugin_api::tch::Tensor;
 
 use super::job::{Job, NEXT_STAGE};
@@ -83,8 +83,8 @@ impl<'a> NextStages<'a> {
             // v2 resamples as if both grids had this configuration's spacing.
             let configuration = &self.job.configuration;
             let spacing = configuration.target([1.0; 3]);
-            let scores = resample(scores.view(), shape, configuration.probabilities().how(spacing, spacing));
-            let labels = self.labels(scores);
+            let change = GridChange { shape, from: spacing, to: spacing };
+            let labels = self.labels(self.job.resampling.scores_to(scores.view(), &change)?);
             save_labels(&stage.output, name, labels.view(), (&configuration.patch_size, &stage.data))?;
         }
         Ok(())

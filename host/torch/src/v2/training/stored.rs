@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use ndarray::{Array3, Array4};
+use ndarray::{Array3, Array4, ArrayView3};
 use nnunet_data::export;
 use nnunet_data::v2::{is_wide, load_case};
 use nnunet_formats::pickle::{self, Value};
-use nnunet_inference::{SegmentationHeads, paste};
+use nnunet_inference::{ExportResampler, SegmentationHeads, paste};
 use nnunet_plugin_api::tch::Tensor;
 use nnunet_plugin_api::vocabulary::CaseProperties;
 
@@ -52,12 +52,14 @@ impl<'a> Stored<'a> {
             spacing,
             target: job.configuration.target(spacing),
         };
-        let resampler = grids.resampler(&job.plans, &job.configuration);
+        let resampler = grids.resampler(&job.plans, &job.resampling);
         Ok((Self { job, kept, save_probabilities }, PreparedCase { image, properties, resampler }))
     }
 
     fn rules(&self) -> ScoreRules<'_> {
         ScoreRules {
+            order: self.job.plans.transpose_forward,
+            resampling: &self.job.resampling,
             configuration: &self.job.configuration,
             heads: &self.job.heads,
             probabilities: self.save_probabilities,
@@ -97,6 +99,19 @@ impl CaseExport for Stored<'_> {
 
     fn probability_format(&self) -> Option<ProbabilityFormat> {
         self.save_probabilities.then_some(ProbabilityFormat::WholeImage)
+    }
+
+    fn resamples_by_component(&self) -> bool {
+        self.job.resampling.is_by_component()
+    }
+
+    fn resample_class(
+        &self,
+        class: ArrayView3<'_, f32>,
+        grids: &ExportResampler,
+        case: &CaseProperties,
+    ) -> Result<Array3<f32>> {
+        self.rules().resample_class(class, grids, case)
     }
 
     fn finish_scores(&self, scores: &mut Array4<f32>, resampled: bool) {
