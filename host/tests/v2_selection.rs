@@ -24,7 +24,8 @@ impl Data {
     fn run(&self, line: &str) -> (i32, String) {
         let [results, preprocessed] =
             ["results", "preprocessed"].map(|part| self.0.path(part).display().to_string());
-        let variables = [("nnUNet_results", results.as_str()), ("nnUNet_preprocessed", preprocessed.as_str())];
+        let variables =
+            [("nnUNet_results", results.as_str()), ("nnUNet_preprocessed", preprocessed.as_str())];
         let outcome = self.0.run_with(&format!("v2 {line}"), &variables);
         (outcome.code, outcome.text)
     }

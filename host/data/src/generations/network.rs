@@ -34,6 +34,8 @@ pub(super) struct Network {
     pub(super) heads: Vec<Affine>,
 }
 
+/// Slope of the leaky rectifiers of v1 and v2 for negative values.
+pub(super) const SLOPE: f64 = 0.01;
 /// v1's largest number of features, in 2D and in 3D.
 const V1_MOST: [usize; 2] = [480, 320];
 

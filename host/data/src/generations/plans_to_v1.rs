@@ -9,6 +9,8 @@ use nnunet_plugin_core::vocabulary::{
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::network::SLOPE;
+
 /// A plans file of v2.
 #[derive(Debug, Deserialize)]
 struct File {
@@ -282,8 +284,7 @@ impl Arguments {
         let nonlinearity = self.nonlin.as_deref().unwrap_or("none");
         let slope = self.nonlin_kwargs.as_ref().and_then(|kwargs| kwargs.get("negative_slope")?.as_f64());
         ensure!(
-            nonlinearity.ends_with("LeakyReLU")
-                && slope.is_none_or(|slope| slope == super::plans_to_v2::SLOPE),
+            nonlinearity.ends_with("LeakyReLU") && slope.is_none_or(|slope| slope == SLOPE),
             "v1's default network has leaky rectifiers with a slope of 0.01, and not {nonlinearity} {slope:?}"
         );
         Ok(())

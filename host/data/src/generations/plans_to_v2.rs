@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use nnunet_plugin_core::vocabulary::{Plans, Regions, Stage};
 use serde_json::{Map, Value, json};
 
-use super::network::Network;
+use super::network::{Network, SLOPE};
 
 /// The names in v2 of what is converted.
 #[derive(Debug, Clone)]
@@ -164,9 +164,6 @@ fn planned(plans: &Plans, stage: &Stage) -> Result<Value> {
     let convolutions = vec![plans.conv_per_stage.unwrap_or(CONVOLUTIONS); stages];
     architecture(axes, &features, &kernels, &stage.pool_op_kernel_sizes, &convolutions, SLOPE)
 }
-
-/// Slope of v1's and v2's leaky rectifiers.
-pub(super) const SLOPE: f64 = 0.01;
 
 /// The network that weights make, its kernels being v2's.
 pub(super) fn made(network: &Network, slope: f64) -> Result<Value> {

@@ -99,8 +99,12 @@ impl Command {
             Self::ConvertToTask(args) => convert::run_to_task(args, &session()?),
             Self::Train(_) => later::refuse("train"),
             Self::FindBestConfiguration(args) => session().and_then(|_| find_best_configuration::run(args)),
-            Self::DeterminePostprocessing(args) => session().and_then(|_| determine_postprocessing::run(args)),
-            Self::AccumulateCrossvalResults(args) => session().and_then(|_| accumulate_crossval_results::run(args)),
+            Self::DeterminePostprocessing(args) => {
+                session().and_then(|_| determine_postprocessing::run(args))
+            }
+            Self::AccumulateCrossvalResults(args) => {
+                session().and_then(|_| accumulate_crossval_results::run(args))
+            }
             Self::ApplyPostprocessing(args) => apply_postprocessing::run(args),
             Self::DownloadPretrainedModelByUrl(args) => models::download(args),
             Self::Ensemble(args) => ensemble::run(args, &session()?),

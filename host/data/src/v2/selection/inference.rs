@@ -7,7 +7,7 @@ use anyhow::Result;
 use nnunet_formats::atomic;
 use nnunet_formats::json::{self, Json};
 
-use super::best::{Candidate, Search};
+use super::candidate::{Candidate, Search};
 use super::{ModelName, previous_stage};
 use crate::v2::{Folders, PlansFile};
 

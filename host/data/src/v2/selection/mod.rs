@@ -2,6 +2,7 @@
 //! ensemble of two, and its postprocessing.
 
 mod best;
+mod candidate;
 mod cross_validation;
 mod determine;
 mod ensembles;
@@ -13,7 +14,8 @@ use anyhow::{Context, Result};
 
 use super::{Dataset, Evaluation, Folders, PlansFile};
 
-pub use best::{Candidate, Found, Search, find_best};
+pub use best::{Found, find_best};
+pub use candidate::{Candidate, Search};
 pub use cross_validation::{CrossValidation, accumulate};
 pub use determine::{Determination, Determined, determine};
 
