@@ -1,22 +1,21 @@
 //! Components that work on tensors.
 
-use nnunet_architectures::ParameterStore;
-use nnunet_plugin_api::abi::v1::leaked_modes;
-use nnunet_plugin_api::serde_json::{from_value, json};
-use nnunet_plugin_api::tch::{Device, Kind as Element, Tensor, manual_seed};
-use nnunet_plugin_api::vocabulary::{Blueprint, Plans};
-use nnunet_plugin_api::{
-    Architecture, Config, Error, Loss, LossContext, Make, Network, NetworkSpec, Trainer, TrainerContext,
-};
+use nnunet_plugin_core::serde_json::{from_value, json};
+use nnunet_plugin_core::vocabulary::{Blueprint, Plans};
+use nnunet_plugin_core::{Config, Error, Make};
+use nnunet_plugin_torch::abi::leaked_modes;
+use nnunet_plugin_torch::tch::{Device, Kind as Element, Tensor, manual_seed};
+use nnunet_plugin_torch::{Architecture, Loss, LossContext, Network, NetworkSpec, Trainer, TrainerContext};
 
-use super::findings::{Finding, Report, same, text};
+use crate::findings::{Checked, Report, same, text};
+use crate::variables::Variables;
 
 const CLASSES: i64 = 3;
 /// Extreme logits, as of a network that has diverged.
 const EXTREME: f64 = 1e4;
 
 /// Notes whether a call left gradient mode, autocast or the number of threads as they were.
-fn watched<T>(report: &mut Report, call: impl FnOnce(&mut Report) -> T) -> T {
+fn watched<T>(report: &mut Report<'_>, call: impl FnOnce(&mut Report<'_>) -> T) -> T {
     let before = leaked_modes();
     let result = call(report);
     let leaks = leaked_modes() - before;
@@ -25,11 +24,11 @@ fn watched<T>(report: &mut Report, call: impl FnOnce(&mut Report) -> T) -> T {
     result
 }
 
-pub(super) fn loss(loss: &dyn Loss, report: &mut Report) {
+pub(crate) fn loss(loss: &dyn Loss, report: &mut Report<'_>) {
     watched(report, |report| loss_calls(loss, report));
 }
 
-fn loss_calls(loss: &dyn Loss, report: &mut Report) {
+fn loss_calls(loss: &dyn Loss, report: &mut Report<'_>) {
     manual_seed(1);
     for space in [vec![4, 6, 8], vec![6, 8]] {
         let shape = |channels: i64| [vec![2, channels], space.clone()].concat();
@@ -55,18 +54,18 @@ fn loss_calls(loss: &dyn Loss, report: &mut Report) {
     }
 }
 
-fn gradient(value: &Tensor, of: &Tensor) -> Finding {
+fn gradient(value: &Tensor, of: &Tensor) -> Checked {
     value.f_backward().map_err(|error| error.to_string())?;
     let gradient = of.grad();
     if !gradient.defined() { Err("no gradient reaches the logits".to_owned()) } else { finite(&gradient) }
 }
 
-fn finite(tensor: &Tensor) -> Finding {
+fn finite(tensor: &Tensor) -> Checked {
     let all = tensor.f_isfinite().and_then(|is| is.f_all()).map_err(|error| error.to_string())?;
     if all.int64_value(&[]) == 1 { Ok(()) } else { Err("NaN or infinite values".to_owned()) }
 }
 
-pub(super) fn architecture(make: &Make<dyn Architecture>, report: &mut Report) {
+pub(crate) fn architecture(make: &Make<dyn Architecture>, report: &mut Report<'_>) {
     let Some(architecture) = report.made("is created from its defaults", make(&Config::new())) else {
         return;
     };
@@ -94,15 +93,15 @@ fn spec(patch: &[usize]) -> Result<NetworkSpec, Error> {
 }
 
 /// A network for one patch, used; or why there is none.
-fn build(architecture: &dyn Architecture, patch: &[usize], report: &mut Report) -> Result<(), String> {
-    let mut store = ParameterStore::new(Device::Cpu);
+fn build(architecture: &dyn Architecture, patch: &[usize], report: &mut Report<'_>) -> Result<(), String> {
+    let mut store = Variables::default();
     let network = spec(patch).and_then(|spec| architecture.build(&mut store, &spec)).map_err(text)?;
     report.note(&format!("builds a network of {} axes", patch.len()), Ok(()));
     forward(&*network, patch, &store, report);
     Ok(())
 }
 
-fn forward(network: &dyn Network, patch: &[usize], store: &ParameterStore, report: &mut Report) {
+fn forward(network: &dyn Network, patch: &[usize], store: &Variables, report: &mut Report<'_>) {
     let space: Vec<i64> = patch.iter().map(|len| *len as i64).collect();
     manual_seed(1);
     let input = Tensor::randn([vec![1, 2], space.clone()].concat(), (Element::Float, Device::Cpu));
@@ -119,14 +118,14 @@ fn forward(network: &dyn Network, patch: &[usize], store: &ParameterStore, repor
     report.note("keeps the size of the patch", same(&[vec![1, CLASSES], space].concat(), &first.size()));
     let reached =
         first.f_sum(Element::Float).and_then(|sum| sum.f_backward()).map_err(|error| error.to_string());
-    let reached = reached.and_then(|()| match store.trainable().find(|p| p.tensor.grad().defined()) {
+    let reached = reached.and_then(|()| match store.trainable().find(|tensor| tensor.grad().defined()) {
         Some(_) => Ok(()),
         None => Err("no gradient reaches a parameter; are they made through `vars`?".to_owned()),
     });
     report.note("learns", reached);
 }
 
-pub(super) fn trainer(make: &Make<dyn Trainer>, report: &mut Report) {
+pub(crate) fn trainer(make: &Make<dyn Trainer>, report: &mut Report<'_>) {
     let Some(trainer) = report.made("is created from its defaults", make(&Config::new())) else { return };
     watched(report, |report| {
         let mut blueprint = Blueprint::default();

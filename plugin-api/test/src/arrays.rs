@@ -2,20 +2,21 @@
 
 use std::thread;
 
-use ndarray::{Array3, Array4};
-use nnunet_plugin_api::{
+use nnunet_plugin_core::ndarray::{Array3, Array4, Axis};
+use nnunet_plugin_core::{
     CaseArrays, Config, LabelVolume, Make, Normalization, NormalizationContext, Planner, PlannerSettings,
     Postprocessor, PreprocessContext, Preprocessor, PreprocessorSettings, StageTarget,
 };
 
-use super::findings::{Finding, Report, same, text};
+use crate::findings::{Checked, Report, same, text};
+use crate::phantoms;
 
-const SHAPE: (usize, usize, usize) = (6, 8, 10);
+const SHAPE: [usize; 3] = [6, 8, 10];
 const SPACING: [f64; 3] = [2.0, 1.0, 1.0];
 /// Threads that use one object at once.
 const THREADS: usize = 4;
 
-pub(super) fn planner(make: &Make<dyn Planner>, report: &mut Report) {
+pub(crate) fn planner(make: &Make<dyn Planner>, report: &mut Report<'_>) {
     let Some(planner) = report.made("is created from its defaults", make(&Config::new())) else { return };
     let configured = || {
         let mut settings = PlannerSettings::default();
@@ -29,7 +30,7 @@ pub(super) fn planner(make: &Make<dyn Planner>, report: &mut Report) {
     }
 }
 
-pub(super) fn preprocessor(make: &Make<dyn Preprocessor>, report: &mut Report) {
+pub(crate) fn preprocessor(make: &Make<dyn Preprocessor>, report: &mut Report<'_>) {
     let Some(preprocessor) = report.made("is created from its defaults", make(&Config::new())) else {
         return;
     };
@@ -59,7 +60,7 @@ pub(super) fn preprocessor(make: &Make<dyn Preprocessor>, report: &mut Report) {
     );
 }
 
-fn fits(case: &CaseArrays) -> Finding {
+fn fits(case: &CaseArrays) -> Checked {
     let (channels, z, y, x) = case.data.dim();
     if channels == 2 && case.seg.dim() == (z, y, x) {
         return Ok(());
@@ -67,13 +68,13 @@ fn fits(case: &CaseArrays) -> Finding {
     Err(format!("data {:?}, seg {:?}", case.data.shape(), case.seg.shape()))
 }
 
-pub(super) fn normalization(make: &Make<dyn Normalization>, report: &mut Report) {
+pub(crate) fn normalization(make: &Make<dyn Normalization>, report: &mut Report<'_>) {
     let Some(normalization) = report.made("is created from its defaults", make(&Config::new())) else {
         return;
     };
     let seg = labels().mapv(f32::from);
     let run = |constant: bool| {
-        let mut channel = image(1).index_axis_move(ndarray::Axis(0), 0);
+        let mut channel = image(1).index_axis_move(Axis(0), 0);
         if constant {
             channel.fill(1.0);
         }
@@ -93,7 +94,7 @@ pub(super) fn normalization(make: &Make<dyn Normalization>, report: &mut Report)
     }
 }
 
-pub(super) fn postprocessor(make: &Make<dyn Postprocessor>, report: &mut Report) {
+pub(crate) fn postprocessor(make: &Make<dyn Postprocessor>, report: &mut Report<'_>) {
     let Some(postprocessor) = report.made("is created from its defaults", make(&Config::new())) else {
         return;
     };
@@ -102,7 +103,7 @@ pub(super) fn postprocessor(make: &Make<dyn Postprocessor>, report: &mut Report)
         postprocessor.apply(&mut volume).map(|()| volume.labels)
     };
     let Some(first) = report.made("accepts a label map", run(labels())) else { return };
-    report.note("keeps the shape", same(&first.dim(), &SHAPE));
+    report.note("keeps the shape", same(&first.shape(), &&SHAPE[..]));
     report.note(
         "returns the same result twice",
         run(labels()).map_err(text).and_then(|again| same(&first, &again)),
@@ -119,7 +120,7 @@ pub(super) fn postprocessor(make: &Make<dyn Postprocessor>, report: &mut Report)
 }
 
 /// The same call on several threads.
-fn together<T: PartialEq + Send + Sync>(wanted: &T, call: impl Fn() -> Result<T, String> + Sync) -> Finding {
+fn together<T: PartialEq + Send + Sync>(wanted: &T, call: impl Fn() -> Result<T, String> + Sync) -> Checked {
     thread::scope(|scope| {
         let all: Vec<_> = (0..THREADS).map(|_| scope.spawn(&call)).collect();
         all.into_iter().try_for_each(|thread| {
@@ -129,15 +130,14 @@ fn together<T: PartialEq + Send + Sync>(wanted: &T, call: impl Fn() -> Result<T,
     })
 }
 
-fn finite(mut values: impl Iterator<Item = f32>) -> Finding {
+fn finite(mut values: impl Iterator<Item = f32>) -> Checked {
     if values.all(f32::is_finite) { Ok(()) } else { Err("NaN or infinite values".to_owned()) }
 }
 
 fn image(channels: usize) -> Array4<f32> {
-    let (z, y, x) = SHAPE;
-    Array4::from_shape_fn((channels, z, y, x), |(c, z, y, x)| ((c + z * 7 + y * 3 + x) % 13) as f32)
+    phantoms::image(channels, SHAPE)
 }
 
 fn labels() -> Array3<u8> {
-    Array3::from_shape_fn(SHAPE, |(z, y, x)| if z < 3 && y < 5 { 1 } else { u8::from(x == 9) * 2 })
+    phantoms::labels(SHAPE)
 }

@@ -9,9 +9,10 @@ use nnunet_inference::{Scores, SlidingWindow, Storage};
 use nnunet_plugin_api::tch::Device;
 use nnunet_training::Engine;
 
+use super::cascade;
 use super::job::Job;
 use super::validation::{self, Validation};
-use super::{cascade, signals};
+use crate::train::signals;
 
 /// Predicts the validation cases whole; false when the user stopped it. Cases that are done are kept.
 pub(super) fn run(job: &Job<'_>, engine: &Engine, split: &Split) -> Result<bool> {
@@ -26,11 +27,11 @@ pub(super) fn run(job: &Job<'_>, engine: &Engine, split: &Split) -> Result<bool>
         previous: previous.as_deref(),
         references: &job.preprocessed.join("gt_segmentations"),
         cases: &split.val,
-        output: &job.output.join(&job.args.val_folder),
+        output: &job.settings.validation,
         save_npz: job.args.npz,
         keep: job.args.val_disable_overwrite,
         trainer: &job.args.trainer,
-        task: &job.task,
+        task: &job.settings.dataset,
         stopped: signals::asked_to_stop,
     })?
     else {
@@ -65,16 +66,16 @@ pub(super) fn window(job: &Job<'_>, engine: &Engine) -> SlidingWindow {
 /// Copies the reference labels to the model's folder, where folds are evaluated together later, and determines the
 /// postprocessing of this fold.
 fn postprocess_fold(job: &Job<'_>) -> Result<()> {
-    let references = job.model.join("gt_niftis");
+    let references = job.settings.model.join("gt_niftis");
     pipeline::copy_references(&job.preprocessed.join("gt_segmentations"), &references)?;
     if job.args.disable_postprocessing_on_folds {
         return Ok(());
     }
     let name = &job.args.val_folder;
     let found = determine(&Determination {
-        raw: job.output.join(name),
+        raw: job.settings.output.join(name),
         references,
-        output: job.output.clone(),
+        output: job.settings.output.clone(),
         final_name: format!("{name}_postprocessed"),
         advanced: false,
         threshold: 0.0,

@@ -3,31 +3,28 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
-use nnunet_cli::commands::train::Args;
+use nnunet_cli::commands::train::{Args, CudaGraph};
 use nnunet_data::folders::{CONFIGURATIONS, Folders};
 use nnunet_data::records;
 use nnunet_engine::provenance::{self, PluginUse};
 use nnunet_plugin_api::tch::Device;
 use nnunet_plugin_api::vocabulary::{Plans, Stage};
 
+use crate::fold_training::FoldSettings;
 use crate::v1::{network, second_stage};
 
 /// Folders and plans of a run.
 pub(super) struct Job<'a> {
     pub(super) args: &'a Args,
+    pub(super) settings: FoldSettings,
     /// Data and models.
     pub(super) folders: Folders,
-    /// Where networks run.
-    pub(super) device: Device,
-    pub(super) task: String,
     pub(super) plans_file: PathBuf,
     pub(super) plans: Plans,
     /// Plugins that the plans and the preprocessed data were made with.
     pub(super) plans_plugins: Vec<PluginUse>,
     pub(super) stage: usize,
     pub(super) preprocessed: PathBuf,
-    pub(super) model: PathBuf,
-    pub(super) output: PathBuf,
     pub(super) batch_dice: bool,
 }
 
@@ -60,20 +57,16 @@ impl<'a> Job<'a> {
             "{task} has no low resolution and no cascade: its cases are small enough for 3d_fullres"
         );
         let model = folders.model(configuration, &task, &args.trainer, &args.plans)?;
-        let fold = if args.fold == "all" { "all".to_owned() } else { format!("fold_{}", args.fold) };
         Ok(Self {
+            settings: settings(args, task, model, device),
             folders,
             stage: network::stage_index(configuration, &plans),
             batch_dice: (configuration == "2d" || stages > 1) && configuration != "3d_lowres",
-            output: model.join(fold),
             args,
-            device,
-            task,
             plans_plugins: provenance::load_beside(&plans_file)?,
             plans_file,
             plans,
             preprocessed,
-            model,
         })
     }
 
@@ -93,5 +86,29 @@ impl<'a> Job<'a> {
     /// Whether the network also sees the labels of 3d_lowres.
     pub(super) fn is_second_stage(&self) -> bool {
         self.args.configuration == second_stage::CONFIGURATION
+    }
+}
+
+fn settings(args: &Args, dataset: String, model: PathBuf, device: Device) -> FoldSettings {
+    let fold = if args.fold == "all" { "all".to_owned() } else { format!("fold_{}", args.fold) };
+    let output = model.join(fold);
+    FoldSettings {
+        dataset,
+        configuration: args.configuration.clone(),
+        trainer: args.trainer.clone(),
+        plans: args.plans.clone(),
+        fold: args.fold.clone(),
+        model,
+        validation: output.join(&args.val_folder),
+        output,
+        device,
+        continue_flag: "-c",
+        validation_only: args.validation_only,
+        saves: !args.disable_saving,
+        validates: !args.disable_validation_inference,
+        deterministic: args.deterministic,
+        single_precision: args.fp32,
+        find_lr: args.find_lr,
+        cuda_graphs: args.cuda_graph == CudaGraph::Auto,
     }
 }

@@ -1,51 +1,34 @@
-//! `plugins check`: a plugin against everything the host relies on.
+//! All checks of one component.
 
-mod arrays;
-mod findings;
-mod samples;
-mod tensors;
+use nnunet_plugin_core::{Component, Config, Factory, Info};
 
-use std::path::Path;
+use crate::findings::{Checked, Finding, Report};
+use crate::{arrays, samples};
 
-use anyhow::{Result, ensure};
-use nnunet_cli::report;
-use nnunet_engine::loader;
-use nnunet_engine::plugin::Description;
-use nnunet_engine::probe;
-use nnunet_engine::trust::OpenFile;
-use nnunet_plugin_api::abi::v1::import_with_tensors;
-use nnunet_plugin_api::{Component, Config, Factory, Info, TensorFactories};
-
-use findings::{Finding, Report};
-
-/// Runs the command.
-pub(crate) fn run(file: &Path) -> Result<()> {
-    let mut report = Report { component: file.display().to_string(), failed: 0 };
-    let open = OpenFile::new(file)?;
-    report.note(&format!("only its owner can write to it; sha256 {}", open.sha256), Ok(()));
-    probe::probe(&open)?.usable().map_err(|(_, error)| error)?;
-    report.note("loads in a child process; handshake, layout and manifest fit", Ok(()));
-    let (about, components) = loader::load(open, import_with_tensors)?;
-    report.note("has a license and components", described(&about));
-    for component in &components {
-        report.component = format!("{} {}", component.info.kind, component.info.name);
-        check(component, &mut report);
-    }
-    ensure!(report.failed == 0, "{} checks failed", report.failed);
-    report::line("all checks passed");
-    Ok(())
-}
-
-fn described(about: &Description) -> Finding {
-    match (about.license.is_empty(), about.components.is_empty()) {
-        (_, true) => Err("nothing is registered; is inventory::submit! missing?".to_owned()),
-        (true, _) => Err("Cargo.toml has no license".to_owned()),
-        _ => Ok(()),
-    }
-}
-
-fn check(component: &Component, report: &mut Report) {
+/// Checks a component with made-up inputs; `found` gets every finding.
+///
+/// ```
+/// use nnunet_plugin_api::{Component, Info, Kind, LabelVolume, Postprocessor, Result};
+///
+/// struct Random;
+/// impl Postprocessor for Random {
+///     fn apply(&self, volume: &mut LabelVolume) -> Result<()> {
+///         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().subsec_nanos();
+///         volume.labels[[0, 0, 0]] = (now % 251) as u8;
+///         std::thread::sleep(std::time::Duration::from_micros(10));
+///         Ok(())
+///     }
+/// }
+///
+/// let info = Info::new(Kind::Postprocessor, "Random", "Sets a voxel to a random label.");
+/// let component = Component::postprocessor(info, |_| Ok(Box::new(Random)));
+/// let mut failed = Vec::new();
+/// nnunet_plugin_test::check(&component, &mut |finding| failed.extend(finding.error.map(|_| finding.check)));
+/// assert!(failed.contains(&"returns the same result twice".to_owned()));
+/// ```
+pub fn check(component: &Component, found: &mut dyn FnMut(Finding)) {
     let info = &component.info;
+    let report = &mut Report { component: format!("{} {}", info.kind, info.name), found };
     report.note("describes itself", metadata(info));
     report.note("refuses a parameter it does not know", unknown_parameter(component));
     match &component.factory {
@@ -60,7 +43,11 @@ fn check(component: &Component, report: &mut Report) {
     }
 }
 
-fn check_tensors(factory: &Factory, report: &mut Report) {
+#[cfg(feature = "torch")]
+fn check_tensors(factory: &Factory, report: &mut Report<'_>) {
+    use crate::tensors;
+    use nnunet_plugin_torch::TensorFactories;
+
     if let Some(make) = factory.architecture() {
         tensors::architecture(make, report);
     }
@@ -74,7 +61,12 @@ fn check_tensors(factory: &Factory, report: &mut Report) {
     }
 }
 
-fn metadata(info: &Info) -> Finding {
+#[cfg(not(feature = "torch"))]
+fn check_tensors(_factory: &Factory, report: &mut Report<'_>) {
+    report.note("can be checked", Err("needs the feature `torch` of nnunet-plugin-test".to_owned()));
+}
+
+fn metadata(info: &Info) -> Checked {
     if info.summary.is_empty() {
         return Err("the summary is empty".to_owned());
     }
@@ -87,7 +79,7 @@ fn metadata(info: &Info) -> Finding {
 }
 
 /// Only components that have parameters are asked.
-fn unknown_parameter(component: &Component) -> Finding {
+fn unknown_parameter(component: &Component) -> Checked {
     let mut config = Config::new();
     config.insert("no_such_parameter".to_owned(), 1.into());
     let accepted = match &component.factory {

@@ -25,7 +25,7 @@ pub(super) fn previous(job: &Job<'_>, blueprint: &Blueprint) -> Result<Option<Pa
 
 /// Model folder of the first stage.
 fn first_stage(job: &Job<'_>, blueprint: &Blueprint) -> Result<PathBuf> {
-    job.folders.model("3d_lowres", &job.task, &blueprint.previous_trainer, &job.args.plans)
+    job.folders.model("3d_lowres", &job.settings.dataset, &blueprint.previous_trainer, &job.args.plans)
 }
 
 /// Checks the trainer of a second stage and predicts with the first what is missing of this split.
@@ -44,7 +44,7 @@ pub(super) fn prepare(job: &Job<'_>, trainer: &Resolved, split: &Split, session:
         model: &first_stage(job, &trainer.blueprint)?,
         preprocessed: &job.preprocessed,
         data: [job.stage_data(0), job.data()],
-        device: job.device,
+        device: job.settings.device,
     };
     missing.make(&[split.train.as_slice(), &split.val].concat())
 }
@@ -64,7 +64,7 @@ pub(super) fn predict_next(
         window,
         data: &job.data(),
         next_data: &job.stage_data(job.stage + 1),
-        output: &job.model.join(second_stage::FOLDER),
+        output: &job.settings.model.join(second_stage::FOLDER),
     };
     next.predict(&split.val)
 }

@@ -2,16 +2,16 @@
 
 use std::path::Path;
 
-use ndarray::{Array3, Array4};
-use nnunet_plugin_api::vocabulary::{EpochReport, ItkGeometry};
-use nnunet_plugin_api::{
+use nnunet_plugin_core::ndarray::{Array3, Array4};
+use nnunet_plugin_core::vocabulary::{EpochReport, ItkGeometry};
+use nnunet_plugin_core::{
     Augmentation, AugmentationContext, Config, EpochLog, ExperimentLogger, ImageFormat, Info, Make,
     RandomStream, Result, RunEnd, RunInfo, Sample,
 };
 
-use super::findings::{Report, same, text};
+use crate::findings::{Report, same, text};
 
-pub(super) fn augmentation(make: &Make<dyn Augmentation>, report: &mut Report) {
+pub(crate) fn augmentation(make: &Make<dyn Augmentation>, report: &mut Report<'_>) {
     let Some(augmentation) = report.made("is created from its defaults", make(&Config::new())) else {
         return;
     };
@@ -48,7 +48,7 @@ fn augment(augmentation: &dyn Augmentation, context: &AugmentationContext, seed:
 }
 
 /// A format that reads what it writes gives back what was written.
-pub(super) fn format(info: &Info, make: &Make<dyn ImageFormat>, report: &mut Report) {
+pub(crate) fn format(info: &Info, make: &Make<dyn ImageFormat>, report: &mut Report<'_>) {
     let Some(format) = report.made("is created from its defaults", make(&Config::new())) else { return };
     let endings: Vec<&str> = info.endings("reads").chain(info.endings("writes")).collect();
     let named = if endings.is_empty() { Err("use reads and writes of Info".to_owned()) } else { Ok(()) };
@@ -82,7 +82,7 @@ fn round_trip(format: &dyn ImageFormat, file: &Path) -> Result<(Image, Image)> {
     Ok(((voxels, geometry), (image.voxels, image.geometry)))
 }
 
-pub(super) fn logger(make: &Make<dyn ExperimentLogger>, report: &mut Report) {
+pub(crate) fn logger(make: &Make<dyn ExperimentLogger>, report: &mut Report<'_>) {
     let Some(mut logger) = report.made("is created from its defaults", make(&Config::new())) else { return };
     let Ok(folder) = tempfile::tempdir() else { return };
     let mut run = RunInfo::default();
