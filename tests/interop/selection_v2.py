@@ -249,7 +249,7 @@ def store():
         made = python.folder / "nnUNet_results" / dataset
         for file in [*made.rglob("*.json"), *made.rglob("*.pkl"), *made.rglob("*.txt"), *made.rglob("*.nii.gz")]:
             name = file.relative_to(made)
-            is_result = len(name.parts) == 1 or "fold_" not in name.parts[1]
+            is_result = len(name.parts) == 1 or (len(name.parts) > 2 and not name.parts[1].startswith("fold_"))
             if not is_result or (name.suffix == ".gz" and "postprocessed" not in name.parts):
                 continue
             to = golden / "expected" / dataset / name
