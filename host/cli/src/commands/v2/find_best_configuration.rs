@@ -78,14 +78,17 @@ fn models(args: &Args) -> Vec<ModelName> {
 fn print(dataset: &str, found: &Found) {
     for candidate in &found.candidates {
         let object = json!({ "model": candidate.name, "score": candidate.score });
-        report::record(&object, &format!("{}: {}", candidate.name, float_repr(candidate.score)));
+        let text = format!("{}: {}", candidate.name, float_repr(candidate.score));
+        report::record("candidate", &object, &text);
     }
     let best = &found.candidates[found.best];
     let steps: Vec<String> = found.determined.postprocessing.steps.iter().map(ToString::to_string).collect();
     let [before, after] = found.determined.dice;
+    let is_command = |line: &&str| line.starts_with("nnUNetv2_");
     let object = json!({
-        "dataset": dataset, "best": best.name, "score": best.score, "postprocessed_score": after,
+        "task": dataset, "best": best.name, "score": best.score, "postprocessed_score": after,
         "largest_component_of": steps, "folder": best.folder,
+        "commands": found.instructions.lines().filter(is_command).collect::<Vec<_>>(),
     });
     let kept = if steps.is_empty() { "none".to_owned() } else { steps.join(", ") };
     let text = format!(
@@ -93,5 +96,5 @@ fn print(dataset: &str, found: &Found) {
         best.name,
         found.instructions.trim_end()
     );
-    report::record(&object, &text);
+    report::record("best_configuration", &object, &text);
 }
