@@ -28,8 +28,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use nnunet_cli::commands::device::DeviceChoice;
 use nnunet_cli::commands::{
-    predict as predict_args, train as train_args, train_v2 as train_v2_args,
-    trainers as trainers_args,
+    predict as predict_args, train as train_args, train_v2 as train_v2_args, trainers as trainers_args,
 };
 use nnunet_cli::doctor::Libtorch;
 use nnunet_cli::{GlobalOptions, TensorCommands};

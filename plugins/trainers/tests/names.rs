@@ -68,9 +68,8 @@ fn every_class_is_there_and_resolves() {
     assert!(missing.is_empty(), "missing: {missing:?}");
     let extra: Vec<&String> = names.iter().filter(|name| !wanted.contains(&name.as_str())).collect();
     assert!(extra.is_empty(), "neither in v1 nor in v2: {extra:?}");
-    let is_available = |name: &&String| {
-        !UNAVAILABLE.contains(&name.as_str()) && !OTHER_OPTIMIZER.contains(&name.as_str())
-    };
+    let is_available =
+        |name: &&String| !UNAVAILABLE.contains(&name.as_str()) && !OTHER_OPTIMIZER.contains(&name.as_str());
     for name in names.iter().filter(is_available) {
         for configuration in ["2d", "3d_fullres"] {
             let trainer = resolved(name, configuration);
@@ -112,7 +111,10 @@ fn values_of_v2_are_those_of_its_classes() {
     near(rate("nnUNetTrainer_warmup", 49), 0.01);
     near(rate("nnUNetTrainer_warmup", 525), 0.01 * 0.5_f64.powf(0.9));
     assert!(matches!(blueprint("nnUNetTrainerAdam3en4").optimizer, Optimizer::AdamW { amsgrad: true, .. }));
-    assert!(matches!(blueprint("nnUNetTrainerVanillaAdam").optimizer, Optimizer::Adam { amsgrad: false, .. }));
+    assert!(matches!(
+        blueprint("nnUNetTrainerVanillaAdam").optimizer,
+        Optimizer::Adam { amsgrad: false, .. }
+    ));
     assert_eq!(resolved("nnUNetTrainer_onlyMirror01", "2d").blueprint.mirror_axes, Some(vec![0]));
     assert_eq!(blueprint("nnUNetTrainer_onlyMirror01_DA5").mirror_axes, Some(vec![0, 1]));
     assert_eq!(blueprint("nnUNetTrainer_8000epochs_NoMirroring").max_num_epochs, 8000);

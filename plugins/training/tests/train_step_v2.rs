@@ -9,7 +9,8 @@ use nnunet_losses as _;
 use nnunet_plugin_api::tch::{Device, Kind, Tensor};
 use nnunet_plugin_api::vocabulary::Plans;
 use nnunet_plugin_api::{
-    Architecture, Config, Factory, Loss, NetworkSpec, Registration, TensorFactories, Trainer, TrainerContext, inventory,
+    Architecture, Config, Factory, Loss, NetworkSpec, Registration, TensorFactories, Trainer, TrainerContext,
+    inventory,
 };
 use nnunet_test_support::golden;
 use nnunet_training::{Batch, Cases, Engine, History, SecondNetworks, clip_gradients, optimizer};
@@ -69,10 +70,9 @@ fn loss(facts: &Value) -> Box<dyn Loss> {
 }
 
 fn engine(facts: &Value, all: &[(String, Tensor)]) -> Engine {
-    let architecture: Box<dyn Architecture> = factory(facts["network"].as_str().unwrap())
-        .architecture()
-        .unwrap()(&config(&facts["arch_kwargs"]))
-    .unwrap();
+    let architecture: Box<dyn Architecture> =
+        factory(facts["network"].as_str().unwrap()).architecture().unwrap()(&config(&facts["arch_kwargs"]))
+            .unwrap();
     let mut store = ParameterStore::new(Device::Cpu);
     let network = architecture.build(&mut store, &spec(facts)).unwrap();
     for (name, tensor) in all.iter().filter_map(|(name, t)| Some((name.strip_prefix("init.")?, t))) {

@@ -68,7 +68,8 @@ impl Resampling {
         if !self.is_by_component() {
             return Ok(resample(scores, change.shape, self.how(change)));
         }
-        let resampled = scores.outer_iter().map(|class| resample_scores(&*self.scores, class.to_owned(), change));
+        let resampled =
+            scores.outer_iter().map(|class| resample_scores(&*self.scores, class.to_owned(), change));
         let resampled = resampled.collect::<Result<Vec<_>, _>>()?;
         let views: Vec<_> = resampled.iter().map(|class| class.view()).collect();
         Ok(stack(Axis(0), &views)?)

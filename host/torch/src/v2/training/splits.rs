@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use nnunet_cli::report;
-use nnunet_data::records::{FOLDS, Split, random_split_of};
+use nnunet_data::records::{FOLDS, Split, default_splits, random_split_of};
 use nnunet_data::v2::{load_splits, prepare_splits};
 
 /// The split of a fold: `all`, an entry of `splits_final.json` (made when it is missing), or a random 80:20 split for
@@ -23,7 +23,7 @@ pub(super) fn split(preprocessed: &Path, cases: &[String], fold: &str) -> Result
             cases.len(),
             path.display()
         );
-        prepare_splits(preprocessed, cases, None)?;
+        prepare_splits(preprocessed, cases, None, |cases| Ok(default_splits(cases)))?;
     }
     let splits = load_splits(&path)?;
     let listed = splits.len();

@@ -39,9 +39,7 @@ impl<'a> Stored<'a> {
         let order = job.plans.transpose_forward;
         let properties = properties(&kept, order).with_context(|| path.display().to_string())?;
         let image = match &job.previous {
-            Some(folder) => {
-                with_previous(image, folder, name, job.dataset.foreground_labels())?
-            }
+            Some(folder) => with_previous(image, folder, name, job.dataset.foreground_labels())?,
             None => image,
         };
         let (_, z, y, x) = image.dim();

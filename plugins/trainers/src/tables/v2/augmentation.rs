@@ -1,7 +1,7 @@
 //! Other augmentations.
 
-use nnunet_plugin_api::{TrainerContext, variants};
 use nnunet_plugin_api::vocabulary::Blueprint;
+use nnunet_plugin_api::{TrainerContext, variants};
 use serde_json::{Value, json};
 
 use super::choice;
