@@ -186,7 +186,7 @@ fn the_page_about_trainers_is_up_to_date() {
 
 fn page() -> String {
     let mut page = "# Trainers\n\n\
-        All trainer classes of nnU-Net v1 by name. A trainer is its parent's values with a few changed; `nnunet trainers \
+        All trainer classes of nnU-Net v1 and v2 by name. A trainer is its parent's values with a few changed; `nnunet trainers \
         show NAME` prints them all, `nnunet trainers diff A B` what differs. A trainer of your own names any of them as \
         `extends`.\n\n| trainer | parent | what it changes |\n|---|---|---|\n"
         .to_owned();
@@ -195,12 +195,13 @@ fn page() -> String {
         .filter(|info| info.kind == Kind::Trainer)
         .collect();
     all.sort_by(|a, b| a.name.cmp(&b.name));
-    for info in all.iter().filter(|info| !UNAVAILABLE.contains(&&*info.name)) {
+    let is_unavailable = |name: &str| UNAVAILABLE.contains(&name) || OTHER_OPTIMIZER.contains(&name);
+    for info in all.iter().filter(|info| !is_unavailable(&info.name)) {
         let parent = lookup(&info.name).unwrap().extends();
         page += &format!("| `{}` | {parent} | {} |\n", info.name, info.summary);
     }
     page += "\n## Not available\n\nNaming one of these gives the reason.\n\n| class | reason |\n|---|---|\n";
-    for info in all.iter().filter(|info| UNAVAILABLE.contains(&&*info.name)) {
+    for info in all.iter().filter(|info| is_unavailable(&info.name)) {
         page += &format!("| `{}` | {} |\n", info.name, info.summary.trim_start_matches("Not available: "));
     }
     page
