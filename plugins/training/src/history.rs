@@ -4,8 +4,8 @@ use nnunet_plugin_api::vocabulary::{Blueprint, LearningRateSchedule, Patience};
 
 use crate::plateau::Plateau;
 
-/// What else is known of an epoch.
-#[derive(Debug, Clone, PartialEq)]
+/// What else is known of an epoch. Two records are equal if the results are, whenever they were computed.
+#[derive(Debug, Clone)]
 pub struct EpochRecord {
     /// Learning rate.
     pub learning_rate: f64,
@@ -15,6 +15,13 @@ pub struct EpochRecord {
     pub ended: f64,
     /// Dice by foreground class or region; NaN where one did not occur.
     pub dice: Vec<f64>,
+}
+
+impl PartialEq for EpochRecord {
+    fn eq(&self, other: &Self) -> bool {
+        let bits = |dice: &[f64]| dice.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+        self.learning_rate == other.learning_rate && bits(&self.dice) == bits(&other.dice)
+    }
 }
 
 impl EpochRecord {

@@ -29,7 +29,20 @@ fn trainer(name: &str) -> Result<Box<dyn Trainer>> {
     }
 }
 
+/// Where v2's trainers leave the network to the plans: its plain one, of which some exchange the norm.
+fn planned(choice: &ComponentChoice) -> ComponentChoice {
+    if choice.name != nnunet_trainers::PLANNED_NETWORK {
+        return choice.clone();
+    }
+    let mut plain = ComponentChoice::named("PlainConvUNet");
+    if choice.parameters.contains_key("norm_op") {
+        plain.parameters.insert("norm".to_owned(), "batch".into());
+    }
+    plain
+}
+
 fn architecture(choice: &ComponentChoice) -> Result<Box<dyn Architecture>> {
+    let choice = &planned(choice);
     match component(Kind::Architecture, &choice.name)?.factory.architecture() {
         Some(make) => make(&choice.parameters),
         None => Err(Error::message(format!("{} is not an architecture", choice.name))),
