@@ -85,6 +85,43 @@ fn gradient_accumulation() {
     trains_resumes_and_predicts("gradient_accumulation", "GradientAccumulation");
 }
 
+/// A parameter of a plugin's trainer: in the table of a child, on the command line, and kept for `-c`.
+#[test]
+fn parameters_of_a_trainer_are_set_checked_and_kept() {
+    let world = world("GradientAccumulation");
+    world.configure("\n[trainers.One]\nextends = \"Mine\"\nbatches = 1\n");
+    let plugin = plugin("gradient_accumulation");
+    let train = |trainer: &str, more: &str| {
+        world.run(&format!(
+            "--plugin {} train 3d_fullres {trainer} 900 0 -p nnUNetPlansSmall --disable_validation_inference {more}",
+            plugin.display()
+        ))
+    };
+    let losses = |outcome: nnunet_tests::Outcome| -> Vec<String> {
+        assert_eq!(outcome.code, 0, "{}", outcome.text);
+        outcome.text.lines().filter(|line| line.starts_with("train loss")).map(str::to_owned).collect()
+    };
+    let two = losses(train("Mine", ""));
+    let one = losses(train("One", ""));
+    assert!(one != two && one.len() == 2, "{one:?} {two:?}");
+    assert_eq!(losses(train("Mine", "--set batches=1")), one, "as in the table");
+    assert_eq!(losses(train("One", "--set batches=2")), two, "the command line goes before the table");
+    assert_eq!(losses(train("Mine", "--set batches=1 --set max_num_epochs=1")), one[..1]);
+    let more = losses(train("Mine", "-c --set max_num_epochs=2"));
+    assert_eq!(more, one[1..], "-c remembers batches = 1");
+    for (set, message) in [
+        ("--set batch=1", "have no setting or parameter `batch`; did you mean `batches`?"),
+        ("--set batches=many", "batches"),
+        ("--set max_num_epochs=0", "--set: max_num_epochs: must be at least 1"),
+        ("--set batches", "--set batches: write --set key=value"),
+    ] {
+        let refused = train("Mine", set);
+        assert!(refused.code == 1 && refused.text.contains(message), "{set}: {}", refused.text);
+    }
+    let shown = world.succeed(&format!("--plugin {} plugins inspect GradientAccumulation", plugin.display()));
+    assert!(shown.contains("batches") && shown.contains("Batches for each change"), "{shown}");
+}
+
 #[test]
 fn mixup() {
     trains_resumes_and_predicts("mixup", "Mixup");

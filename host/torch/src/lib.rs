@@ -16,6 +16,7 @@ pub mod signals;
 mod train;
 mod trainers;
 mod training_log;
+mod trainer_parameters;
 mod unknown_trainer;
 mod v1;
 mod v2;

@@ -6,11 +6,16 @@ use anyhow::{Context, Result, ensure};
 use nnunet_cli::commands::train::{Args, CudaGraph};
 use nnunet_data::folders::{CONFIGURATIONS, Folders};
 use nnunet_data::records;
+use nnunet_engine::config::assignments;
 use nnunet_engine::provenance::{self, PluginUse};
+use nnunet_engine::session::Session;
+use nnunet_plugin_api::Config;
 use nnunet_plugin_api::tch::Device;
 use nnunet_plugin_api::vocabulary::{Plans, Stage};
 
+use super::weights::newest;
 use crate::fold_training::FoldSettings;
+use crate::v1::model_info::ModelInfo;
 use crate::v1::{network, second_stage};
 
 /// Folders and plans of a run.
@@ -110,5 +115,16 @@ fn settings(args: &Args, dataset: String, model: PathBuf, device: Device) -> Fol
         single_precision: args.fp32,
         find_lr: args.find_lr,
         cuda_graphs: args.cuda_graph == CudaGraph::Auto,
+    }
+
+    /// Settings and parameters of the command line; a training that continues also has those that it began with.
+    pub(super) fn set(&self, session: &Session) -> Result<Config> {
+        let now = assignments(&self.args.set)?;
+        if !self.args.continue_training {
+            return Ok(now);
+        }
+        let mut all = ModelInfo::load(&newest(&self.settings.output)?, &session.registry)?.set;
+        all.extend(now);
+        Ok(all)
     }
 }

@@ -59,7 +59,7 @@ impl FoldTraining for Job<'_> {
             plans: self.plans.clone(),
             stage: self.stage,
         };
-        components::resolve_trainer(&session.registry, &self.args.trainer, &context)
+        components::resolve_trainer_with(&session.registry, &self.args.trainer, &context, &self.set(session)?)
     }
 
     fn split(&self) -> Result<Split> {
