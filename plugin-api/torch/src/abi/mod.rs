@@ -17,6 +17,7 @@ mod hooks;
 pub(crate) mod loss;
 mod message;
 mod modes;
+pub(crate) mod optimizer;
 pub(crate) mod trainer;
 mod training;
 
