@@ -54,16 +54,10 @@ impl FromComponent {
 }
 
 impl Optimize for FromComponent {
-    fn step_unless(
-        &mut self,
-        store: &ParameterStore,
-        learning_rate: f64,
-        skip: Option<&Tensor>,
-    ) -> Result<()> {
+    fn name_parameters(&mut self, store: &ParameterStore) {
         if self.names.is_empty() {
             self.names = store.trainable().map(|parameter| parameter.name.clone()).collect();
         }
-        self.step_of(&Trained::of(store), learning_rate, skip)
     }
 
     fn step_of(&mut self, trained: &Trained, learning_rate: f64, skip: Option<&Tensor>) -> Result<()> {

@@ -4,6 +4,7 @@ mod adam;
 mod adan;
 mod as_component;
 mod from_component;
+mod groups;
 mod muon;
 mod per_parameter;
 mod ranger;
@@ -19,6 +20,7 @@ use nnunet_plugin_api::{Config, Error, Kind, Registration, Result, TensorFactori
 pub use adam::Adam;
 pub use adan::Adan;
 pub use from_component::FromComponent;
+pub use groups::grouped;
 pub use muon::Muon;
 pub use ranger::Ranger;
 pub use sgd::Sgd;
@@ -44,6 +46,7 @@ pub trait Optimize: Debug + Send {
         learning_rate: f64,
         skip: Option<&Tensor>,
     ) -> Result<()> {
+        self.name_parameters(store);
         self.step_of(&Trained::of(store), learning_rate, skip)
     }
 
@@ -58,6 +61,9 @@ pub trait Optimize: Debug + Send {
     /// # Errors
     /// Returns an error of libtorch.
     fn begin(&mut self, trained: &Trained) -> Result<()>;
+
+    /// Takes over the names of the parameters, for optimizers that want to know them.
+    fn name_parameters(&mut self, _store: &ParameterStore) {}
 
     /// Forgets the state of all parameters.
     fn forget(&mut self);
@@ -123,6 +129,10 @@ pub type State = Vec<(String, StateValue)>;
 /// Returns an error if there is no such optimizer, or if it refuses its parameters.
 pub fn optimizer(blueprint: &Blueprint, store: &ParameterStore) -> Result<Box<dyn Optimize>> {
     let parameters = store.trainable().count();
+    grouped(blueprint, store, &|blueprint| without_groups(blueprint, parameters))
+}
+
+fn without_groups(blueprint: &Blueprint, parameters: usize) -> Result<Box<dyn Optimize>> {
     let Optimizer::Other(choice) = &blueprint.optimizer else {
         let own = built_in(blueprint, parameters);
         return own.ok_or_else(|| Error::message("an optimizer of the engine"));
