@@ -10,7 +10,7 @@ use nnunet_losses::{WEIGHTED_SUM, WeightedSum};
 use nnunet_plugin_api::abi::v1::import_with_tensors;
 use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice};
 use nnunet_plugin_api::{
-    Architecture, Augmentation, Component, Config, Error as ComponentError, Factory, Info, Kind, Loss, Make,
+    Architecture, Augmentation, Component, Config, Error as ComponentError, Factory, Info, Kind, Loss, Make, Optimizer,
     TensorFactories, Trainer, TrainerContext, overlay, parse_config,
 };
 
@@ -96,6 +96,10 @@ pub(crate) fn loss(registry: &Registry, choice: &ComponentChoice) -> Result<Box<
     Ok(Box::new(WeightedSum::new(&config, &part).map_err(failed)?))
 }
 
+factory!(
+    /// Makes an optimizer.
+    optimizer, Optimizer, TensorFactories::optimizer
+);
 factory!(
     /// Makes a trainer.
     trainer, Trainer, TensorFactories::trainer

@@ -32,6 +32,7 @@ const COUNTS: [(Kind, usize); 9] = [
     (Kind::Augmentation, 10),
     (Kind::Architecture, 8),
     (Kind::Loss, 13),
+    (Kind::Optimizer, 6),
     (Kind::Trainer, 127),
     (Kind::Postprocessor, 3),
 ];

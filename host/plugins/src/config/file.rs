@@ -33,6 +33,9 @@ pub struct File {
     /// Losses.
     #[schemars(with = "BTreeMap<String, ParameterTable>")]
     pub losses: Tables,
+    /// Optimizers.
+    #[schemars(with = "BTreeMap<String, ParameterTable>")]
+    pub optimizers: Tables,
     /// Trainers.
     #[schemars(with = "BTreeMap<String, Extension<Blueprint>>")]
     pub trainers: Tables,
@@ -196,6 +199,7 @@ impl File {
             Kind::Preprocessor => &self.preprocessors,
             Kind::Architecture => &self.architectures,
             Kind::Loss => &self.losses,
+            Kind::Optimizer => &self.optimizers,
             Kind::Augmentation => &self.augmentations,
             Kind::Trainer => &self.trainers,
             Kind::Postprocessor => &self.postprocessors,

@@ -21,6 +21,7 @@ mod later;
 mod logger;
 mod loss;
 mod normalization;
+mod optimizer;
 mod planner;
 mod postprocessor;
 mod preprocessor;
@@ -41,7 +42,9 @@ pub mod adapter {
     pub use super::hook::{Lent, Message, TrainingAbi};
     pub use super::import::{Create, another_kind, calling, created, creating, label};
     pub use super::json::{apply_change, decode, decode_settings, encode, encode_change};
+    pub use super::later::Opened;
     pub use super::loss::{LossAbi, LossAbi_TO, LossObject};
+    pub use super::optimizer::{OptimizerAbi, OptimizerAbi_TO, OptimizerObject};
     pub use super::received::{Received, ThreadModes, restore_modes_with, surrounded};
     pub use super::tensor::TensorHandle;
     pub use super::trainer::{TrainerAbi, TrainerAbi_TO, TrainerObject};
