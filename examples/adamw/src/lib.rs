@@ -3,8 +3,8 @@
 use nnunet_plugin_api::tch::{Kind as Element, Tensor};
 use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice, Optimizer as Choice};
 use nnunet_plugin_api::{
-    Component, Info, Kind, Optimized, Optimizer, Registration, Result, Trainer, TrainerContext, export_plugin,
-    inventory,
+    Component, Info, Kind, Optimized, Optimizer, Registration, Result, Trainer, TrainerContext,
+    export_plugin, inventory,
 };
 
 export_plugin!();
@@ -38,7 +38,11 @@ impl Optimizer for MyAdamW {
     fn initial_state(&self, parameter: &Tensor) -> Result<Vec<(String, Tensor)>> {
         let step = Tensor::f_zeros(&[] as &[i64], (Element::Float, parameter.device()))?;
         let [first, second] = [parameter.f_zeros_like()?, parameter.f_zeros_like()?];
-        Ok(["step", "exp_avg", "exp_avg_sq"].map(str::to_owned).into_iter().zip([step, first, second]).collect())
+        Ok(["step", "exp_avg", "exp_avg_sq"]
+            .map(str::to_owned)
+            .into_iter()
+            .zip([step, first, second])
+            .collect())
     }
 
     fn step(&mut self, parameters: &mut [Optimized], learning_rate: f64) -> Result<()> {
@@ -48,7 +52,8 @@ impl Optimizer for MyAdamW {
             let _ = state[1].f_lerp_(gradient, 1.0 - BETAS[0])?;
             let _ = state[2].f_lerp_(&gradient.f_square()?, 1.0 - BETAS[1])?;
             let [bias, root] = [1.0 - BETAS[0].powi(step), (1.0 - BETAS[1].powi(step)).sqrt()];
-            let size = state[1].f_div(&(state[2].f_sqrt()? / root + 1e-8))?.f_mul_scalar(learning_rate / bias)?;
+            let size =
+                state[1].f_div(&(state[2].f_sqrt()? / root + 1e-8))?.f_mul_scalar(learning_rate / bias)?;
             let _ = tensor.f_sub_(&size)?;
         }
         Ok(())

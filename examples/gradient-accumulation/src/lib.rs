@@ -12,7 +12,8 @@ use nnunet_plugin_api::{
 export_plugin!();
 
 inventory::submit!(Registration(|| {
-    let info = Info::new(Kind::Trainer, "GradientAccumulation", "The weights change once for several batches.");
+    let info =
+        Info::new(Kind::Trainer, "GradientAccumulation", "The weights change once for several batches.");
     Component::trainer(info.with_config::<GradientAccumulation>(), |config| {
         Ok(Box::new(parse_config::<GradientAccumulation>(config)?))
     })

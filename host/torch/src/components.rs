@@ -10,8 +10,8 @@ use nnunet_losses::{WEIGHTED_SUM, WeightedSum};
 use nnunet_plugin_api::abi::v1::import_with_tensors;
 use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice};
 use nnunet_plugin_api::{
-    Architecture, Augmentation, Component, Config, Error as ComponentError, Factory, Info, Kind, Loss, Make, Optimizer,
-    TensorFactories, Trainer, TrainerContext, overlay, parse_config,
+    Architecture, Augmentation, Component, Config, Error as ComponentError, Factory, Info, Kind, Loss, Make,
+    Optimizer, TensorFactories, Trainer, TrainerContext, overlay, parse_config,
 };
 
 use crate::trainer_parameters::TrainerParameters;

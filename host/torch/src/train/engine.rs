@@ -1,8 +1,8 @@
 //! From a trainer to an engine.
 
 use anyhow::Result;
-use nnunet_cli::report;
 use nnunet_architectures::ParameterStore;
+use nnunet_cli::report;
 use nnunet_data::memory;
 use nnunet_engine::session::Session;
 use nnunet_plugin_api::tch::{self, Device, Kind as Element};
@@ -72,11 +72,7 @@ pub(super) fn build(fold: &dyn FoldTraining, trainer: Resolved, session: &Sessio
 
 /// The optimizer of a blueprint: one of the engine's, or a component. Where neither sets its weight decay, it is the
 /// blueprint's.
-fn optimizer(
-    blueprint: &Blueprint,
-    store: &ParameterStore,
-    session: &Session,
-) -> Result<Box<dyn Optimize>> {
+fn optimizer(blueprint: &Blueprint, store: &ParameterStore, session: &Session) -> Result<Box<dyn Optimize>> {
     let parameters = store.trainable().count();
     let make = |blueprint: &Blueprint| -> nnunet_plugin_api::Result<Box<dyn Optimize>> {
         let Optimizer::Other(choice) = &blueprint.optimizer else {

@@ -9,9 +9,9 @@ use nnunet_plugin_api::vocabulary::{
 use nnunet_plugin_api::{
     Architecture, Augmentation, AugmentationContext, CaseArrays, EpochLog, Error, ExperimentLogger,
     ImageFormat, LabelVolume, Loss, LossContext, NetworkSpec, Normalization, NormalizationContext, Optimized,
-    Optimizer, Planner,
-    PlannerSettings, Postprocessor, PreprocessContext, Preprocessor, PreprocessorSettings, RandomStream,
-    Result, RunEnd, RunInfo, Sample, StageTarget, Trainer, TrainerContext,
+    Optimizer, Planner, PlannerSettings, Postprocessor, PreprocessContext, Preprocessor,
+    PreprocessorSettings, RandomStream, Result, RunEnd, RunInfo, Sample, StageTarget, Trainer,
+    TrainerContext,
 };
 
 /// Numbers without a pattern, the same every time.

@@ -37,7 +37,9 @@ fn choice(name: &str, parameters: &Config) -> Result<Choice> {
     match serde_json::from_value(Value::Object(table)) {
         Ok(Choice::Other(choice)) => {
             let keys: Vec<&String> = choice.parameters.keys().collect();
-            Err(Error::message(format!("optimizer `{name}`: unknown parameter, or a wrong value, among {keys:?}")))
+            Err(Error::message(format!(
+                "optimizer `{name}`: unknown parameter, or a wrong value, among {keys:?}"
+            )))
         }
         Ok(choice) => Ok(choice),
         Err(error) => Err(Error::message(format!("optimizer `{name}`: {error}"))),

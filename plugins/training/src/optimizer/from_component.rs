@@ -36,7 +36,8 @@ impl FromComponent {
         for ((number, tensor), gradient) in
             trained.numbers.iter().zip(&trained.tensors).zip(&trained.gradients)
         {
-            let state = self.states.get_mut(*number).ok_or_else(|| Error::message("a parameter has state"))?;
+            let state =
+                self.states.get_mut(*number).ok_or_else(|| Error::message("a parameter has state"))?;
             for (_, tensor_of_state) in state.iter_mut() {
                 if tensor_of_state.device() != tensor.device() {
                     *tensor_of_state = tensor_of_state.f_to_device(tensor.device())?;

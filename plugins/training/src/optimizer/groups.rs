@@ -47,7 +47,11 @@ pub fn grouped(
     let rest = ParameterGroup::default();
     for (i, (group, numbers)) in groups.iter().chain([&rest]).zip(numbered).enumerate() {
         if numbers.is_empty() && i < groups.len() {
-            let why = format!("no parameter is left for `{}`; names are such as {:?}", group.parameters, names.first());
+            let why = format!(
+                "no parameter is left for `{}`; names are such as {:?}",
+                group.parameters,
+                names.first()
+            );
             return Err(Error::parameter("parameter_groups", why));
         }
         if group.frozen {
