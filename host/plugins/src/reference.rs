@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use nnunet_plugin_core::schema::Parameter;
 use nnunet_plugin_core::vocabulary::Blueprint;
-use nnunet_plugin_core::{Info, Kind, PlannerSettings, PreprocessorSettings};
+use nnunet_plugin_core::{Info, Kind, PlannerSettings, PreprocessorSettings, V2PlannerSettings};
 
 use crate::inline_toml;
 use crate::section::section;
@@ -28,6 +28,22 @@ fn settings(kind: Kind) -> Vec<Parameter> {
     .parameters()
 }
 
+/// The settings of a planner for data sets of v2.
+#[must_use]
+pub fn v2_planner() -> Vec<Parameter> {
+    Info::new(Kind::Planner, "", "").with_config::<V2PlannerSettings>().parameters()
+}
+
+/// How a planner for data sets of v2 is used, in TOML.
+#[must_use]
+pub fn v2_planner_example(info: &Info) -> String {
+    if info.example.is_empty() {
+        let name = &info.name;
+        return format!("[planners.Mine]\nextends = \"{name}\"\nv2.plans_identifier = \"MinePlans\"");
+    }
+    example(info)
+}
+
 /// How a component is used, in TOML: its own example, or one made from its parameters.
 #[must_use]
 pub fn example(info: &Info) -> String {
@@ -41,7 +57,7 @@ pub fn example(info: &Info) -> String {
         }
         Kind::Preprocessor => format!("[preprocessors.Mine]\nextends = \"{name}\"\norder_data = 1"),
         Kind::Trainer => format!("[trainers.Mine]\nextends = \"{name}\"\nmax_num_epochs = 250"),
-        Kind::Architecture | Kind::Loss | Kind::Augmentation => {
+        Kind::Architecture | Kind::Loss | Kind::Optimizer | Kind::Augmentation => {
             format!("[trainers.Mine]\nextends = \"nnUNetTrainerV2\"\n{kind} = {}", choice(info))
         }
         Kind::Logger => format!("[loggers.{name}]{}", lines(info)),

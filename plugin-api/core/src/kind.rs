@@ -46,6 +46,8 @@ kinds! {
     Preprocessor = "preprocessor",
     /// Normalizes the intensities of a channel.
     Normalization = "normalization",
+    /// Brings images, labels and scores from one grid to another.
+    Resampler = "resampler",
     /// Changes training samples at random.
     Augmentation = "augmentation",
     /// Builds a network.

@@ -21,6 +21,7 @@ mod optimizer;
 mod plateau;
 mod pool;
 mod regions;
+mod sampling;
 mod scaler;
 mod snapshot;
 mod state;
@@ -47,6 +48,7 @@ pub use optimizer::{
     optimizer,
 };
 pub use plateau::Plateau;
+pub use sampling::{Oversampling, Sampling, SliceChoice};
 pub use scaler::LossScaler;
 pub use state::{Engine, Run, Stopped};
 pub use step_times::StepTimes;

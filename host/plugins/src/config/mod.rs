@@ -16,7 +16,7 @@ use crate::trust;
 use crate::user_folders::config_folder;
 
 pub use assignments::assignments;
-pub use file::{Choices, File, FolderTable, PluginTable, Scope, Tables};
+pub use file::{Choices, File, FolderTable, PluginTable, Scope, Tables, V2Choices};
 pub use schema::schema;
 pub(crate) use tables::register;
 pub use tables::{extends, without_extends};
