@@ -10,9 +10,8 @@ use nnunet_plugin_api::{
     Architecture, Augmentation, AugmentationContext, CaseArrays, EpochLog, Error, ExperimentLogger,
     GridChange, ImageFormat, LabelVolume, Loss, LossContext, NetworkSpec, Normalization,
     NormalizationContext, Optimized, Optimizer, Planner, PlannerSettings, Postprocessor, PreprocessContext,
-    Preprocessor, PreprocessorSettings, RandomStream, Resampler, Result, RunEnd, RunInfo, Sample, StageTarget,
-    Trainer,
-    TrainerContext,
+    Preprocessor, PreprocessorSettings, RandomStream, Resampler, Result, RunEnd, RunInfo, Sample,
+    StageTarget, Trainer, TrainerContext,
 };
 
 /// Numbers without a pattern, the same every time.

@@ -46,7 +46,7 @@ inventory::submit!(Registration(|| {
 
 impl Optimizer for Muon {
     fn initial_state(&self, parameter: &Tensor) -> Result<Vec<(String, Tensor)>> {
-        let zeros = |name: &str| Ok((name.to_owned(), parameter.f_zeros_like()?));
+        let zeros = |name: &str| -> Result<_> { Ok((name.to_owned(), parameter.f_zeros_like()?)) };
         if parameter.dim() > 1 {
             return Ok(vec![zeros("momentum_buffer")?]);
         }
