@@ -94,13 +94,14 @@ impl Muon {
         let is_tall = matrix.size()[0] > matrix.size()[1];
         let turned = |x: &Tensor| if is_tall { x.f_transpose(0, 1) } else { Ok(x.shallow_clone()) };
         let x = turned(&matrix.f_to_kind(Element::BFloat16)?)?;
-        let mut x = x.f_div(&x.f_norm()?.f_clamp_min(self.eps)?)?;
+        // One operator multiplies and adds, as in torch: with 16 bits each rounding counts.
+        let mut x = x.f_div(&x.f_norm()?.f_clamp_min(self.eps)?)?.f_unsqueeze(0)?;
         for _ in 0..self.ns_steps {
-            let gram = x.f_matmul(&x.f_transpose(0, 1)?)?;
-            let update = gram.f_mul_scalar(b)?.f_add(&gram.f_matmul(&gram)?.f_mul_scalar(c)?)?;
-            x = x.f_mul_scalar(a)?.f_add(&update.f_matmul(&x)?)?;
+            let gram = x.f_matmul(&x.f_transpose(1, 2)?)?;
+            let update = gram.f_baddbmm(&gram, &gram, b, c)?;
+            x = x.f_baddbmm(&update, &x, a, 1.0)?;
         }
-        Ok(turned(&x)?)
+        Ok(turned(&x.f_squeeze_dim(0)?)?)
     }
 }
 
