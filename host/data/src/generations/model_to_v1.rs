@@ -72,9 +72,16 @@ pub fn model_to_v1(how: &ToV1) -> Result<usize> {
         .with_context(|| how.from.join("plans.json").display().to_string())?;
     converted.modalities = dataset.channels();
     converted.dataset_properties.modalities.clone_from(&converted.modalities);
+    let mut features = None;
     for fold in &how.folds {
         let path = how.from.join(fold).join(&how.checkpoint);
         how.fold(&path, fold, &mut converted).with_context(|| path.display().to_string())?;
+        let first = *features.get_or_insert(converted.base_num_features);
+        ensure!(
+            converted.base_num_features == first,
+            "{}: its network needs another width in v1 than that of the first fold; convert them one by one with -f",
+            path.display()
+        );
     }
     create(&how.to)?;
     records::save(&how.to.join("plans.pkl"), &records::plans_to_pickle(&converted))?;
