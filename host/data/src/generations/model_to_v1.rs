@@ -8,7 +8,7 @@ use nnunet_formats::torch_zip::{self, Checkpoint};
 use nnunet_plugin_core::vocabulary::Plans;
 use serde_json::Value;
 
-use super::network::Network;
+use super::network::{Network, Widened};
 use super::plans_to_v1::plans_of;
 use super::{state_v1, state_v2, tensors};
 use crate::folders::create;
@@ -100,7 +100,15 @@ impl ToV1 {
             plans.num_classes + 1
         );
         network.fit_kernels_to_v1();
-        plans.base_num_features = network.widen_to_v1()?;
+        let Widened { base, without } = network.widen_to_v1()?;
+        if !without.is_empty() {
+            tracing::warn!(
+                "{}: the bias of the transposed convolutions to the stages {without:?} is left out, since v1's have none and \
+                 its network has no feature left to carry it; labels can differ near the borders of patches",
+                path.display()
+            );
+        }
+        plans.base_num_features = base;
         let stage = plans.plans_per_stage.first_mut().context("the plans have no stage")?;
         stage.conv_kernel_sizes = network.kernels();
         let bias = usize::from(network.has_output_bias());
