@@ -23,8 +23,9 @@ fn succeed(world: &World, line: &str) -> String {
     text
 }
 
-/// Least share of equal voxels: v1 normalizes after resampling and averages probabilities, v2 before, and logits.
-const SAME: f64 = 0.995;
+/// Least share of equal voxels of a network that has hardly been trained and is undecided in many: v1 normalizes after
+/// resampling, and v2 before. Trained models are compared in the interoperation tests.
+const SAME: f64 = 0.95;
 
 #[test]
 fn a_model_predicts_the_same_in_both_and_comes_back_as_it_was() {
