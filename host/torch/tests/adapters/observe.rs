@@ -11,8 +11,7 @@ use nnunet_plugin_api::{
     GridChange, ImageFormat, LabelVolume, Loss, LossContext, NetworkSpec, Normalization,
     NormalizationContext, Optimized, Optimizer, Planner, PlannerSettings, Postprocessor, PreprocessContext,
     Preprocessor, PreprocessorSettings, RandomStream, Resampler, Result, RunEnd, RunInfo, Sample, SplitCase,
-    Splitter,
-    StageTarget, Trainer, TrainerContext,
+    Splitter, StageTarget, Trainer, TrainerContext,
 };
 
 /// Numbers without a pattern, the same every time.
