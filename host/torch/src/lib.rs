@@ -16,6 +16,7 @@ mod predict;
 pub mod signals;
 mod torch_state;
 mod train;
+mod trainer_parameters;
 mod trainers;
 mod training_log;
 mod unknown_trainer;

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::ComponentChoice;
+
 /// Optimizers with their parameters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "name", deny_unknown_fields)]
@@ -32,7 +34,7 @@ pub enum Optimizer {
     /// Adam with decoupled weight decay (Loshchilov and Hutter 2019).
     AdamW {
         /// Use the AMSGrad variant (Reddi et al. 2018).
-        #[serde(default = "defaults::on")]
+        #[serde(default)]
         amsgrad: bool,
         /// Exponential decay rates of the moment estimates (betas).
         #[serde(default = "defaults::adam_betas")]
@@ -59,6 +61,10 @@ pub enum Optimizer {
         #[serde(default = "defaults::n_sma_threshold")]
         n_sma_threshold: f64,
     },
+    /// Any other optimizer, by name with its parameters: one of a plugin, or a built-in one such as `Adan` or `Muon`. A
+    /// parameter `weight_decay` that is not set is that of the blueprint.
+    #[serde(untagged)]
+    Other(ComponentChoice),
 }
 
 /// Defaults of the optimizers' parameters: those of v1.

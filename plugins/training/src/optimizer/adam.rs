@@ -1,22 +1,20 @@
-//! Adam (Kingma and Ba 2015) with AMSGrad (Reddi et al. 2018), as `torch.optim.Adam` and `torch.optim.AdamW` compute it.
+//! Adam (Kingma and Ba 2015) with AMSGrad (Reddi et al. 2018), as `torch.optim.Adam` computes it.
 
-use nnunet_architectures::ParameterStore;
 use nnunet_plugin_api::Result;
-use nnunet_plugin_api::tch::{Device, Kind as Element, Tensor, no_grad};
+use nnunet_plugin_api::tch::{Device, Kind as Element, Tensor};
 use nnunet_torch_ops::{AdamState, AdamStep, lists};
 
 use super::per_parameter::PerParameter;
 use super::{Optimize, Setting, State, Trained, named, take_step, take_tensor};
 
-/// Adam. Weight decay is an L2 penalty unless it is decoupled.
+/// Adam. Weight decay is an L2 penalty, or decoupled: AdamW (Loshchilov and Hutter 2019).
 #[derive(Debug)]
 pub struct Adam {
+    decoupled: bool,
     amsgrad: bool,
     betas: [f64; 2],
     eps: f64,
     weight_decay: f64,
-    /// Parameters decay on their own, not through their gradients (Loshchilov and Hutter 2019).
-    decoupled: bool,
     moments: PerParameter<Moments>,
 }
 
@@ -36,31 +34,22 @@ impl Adam {
     #[must_use]
     pub fn new(parameters: usize, amsgrad: bool, betas: [f64; 2], eps: f64, weight_decay: f64) -> Self {
         let moments = PerParameter::new(parameters);
-        Self { amsgrad, betas, eps, weight_decay, decoupled: false, moments }
+        Self { decoupled: false, amsgrad, betas, eps, weight_decay, moments }
     }
 
-    /// With decoupled weight decay: AdamW.
+    /// As [`Adam::new`], with decoupled weight decay (`torch.optim.AdamW`).
     #[must_use]
-    pub fn decoupled(self) -> Self {
-        Self { decoupled: true, ..self }
+    pub fn decoupled(parameters: usize, amsgrad: bool, betas: [f64; 2], eps: f64, weight_decay: f64) -> Self {
+        Self { decoupled: true, ..Self::new(parameters, amsgrad, betas, eps, weight_decay) }
     }
+}
 
-    /// Shrinks the parameters, and leaves the step without a penalty.
-    fn decay(&self, trained: &Trained, learning_rate: f64, skip: Option<&Tensor>) -> Result<f64> {
-        if !self.decoupled {
-            return Ok(self.weight_decay);
-        }
-        let shrink = learning_rate * self.weight_decay;
-        for parameter in &trained.tensors {
-            let mut parameter = parameter.shallow_clone();
-            // 1 where the step is skipped.
-            let _ = no_grad(|| match skip {
-                Some(skip) => parameter.f_mul_(&(skip * shrink + (1.0 - shrink))),
-                None => parameter.f_mul_scalar_(1.0 - shrink),
-            })?;
-        }
-        Ok(0.0)
-    }
+/// Shrinks parameters by a share, where `skip` is not 1.
+fn decay(tensors: &[Tensor], share: f64, skip: Option<&Tensor>) -> Result<()> {
+    Ok(match skip {
+        None => lists::multiply_scalar(tensors, 1.0 - share)?,
+        Some(skip) => lists::multiply(tensors, &((skip.f_neg()? + 1.0) * -share + 1.0))?,
+    })
 }
 
 impl Moments {
@@ -76,19 +65,16 @@ impl Moments {
 }
 
 impl Optimize for Adam {
-    fn step_unless(
-        &mut self,
-        store: &ParameterStore,
-        learning_rate: f64,
-        skip: Option<&Tensor>,
-    ) -> Result<()> {
-        let trained = Trained::of(store);
-        let Self { amsgrad, eps, .. } = *self;
-        let weight_decay = self.decay(&trained, learning_rate, skip)?;
-        self.moments.begin(&trained, |parameter| Moments::zeros(parameter, amsgrad))?;
-        let list = |part| self.moments.tensors(&trained, part);
+    fn step_of(&mut self, trained: &Trained, learning_rate: f64, skip: Option<&Tensor>) -> Result<()> {
+        let Self { amsgrad, eps, weight_decay, .. } = *self;
+        self.begin(trained)?;
+        if self.decoupled {
+            decay(&trained.tensors, learning_rate * weight_decay, skip)?;
+        }
+        let weight_decay = if self.decoupled { 0.0 } else { weight_decay };
+        let list = |part| self.moments.tensors(trained, part);
         let steps = list(|moments| &moments.step);
-        let largest = self.moments.of(&trained).filter_map(|moments| moments.largest.as_ref());
+        let largest = self.moments.of(trained).filter_map(|moments| moments.largest.as_ref());
         let largest: Vec<Tensor> = largest.map(Tensor::shallow_clone).collect();
         lists::add_scalar(&steps, 1.0)?;
         let state = AdamState {
@@ -104,6 +90,15 @@ impl Optimize for Adam {
             lists::subtract(&steps, skip)?;
         }
         Ok(())
+    }
+
+    fn begin(&mut self, trained: &Trained) -> Result<()> {
+        let amsgrad = self.amsgrad;
+        self.moments.begin(trained, |parameter| Moments::zeros(parameter, amsgrad))
+    }
+
+    fn forget(&mut self) {
+        self.moments.clear();
     }
 
     fn is_recordable(&self) -> bool {

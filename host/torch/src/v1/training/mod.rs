@@ -32,7 +32,8 @@ use crate::fold_training::{BatchSettings, FoldFiles, FoldSettings, FoldTraining}
 use crate::{components, devices, train};
 
 /// Kinds of components that take part in training: the data has been preprocessed.
-const NEEDED: [Kind; 4] = [Kind::Augmentation, Kind::Architecture, Kind::Loss, Kind::Trainer];
+const NEEDED: [Kind; 5] =
+    [Kind::Augmentation, Kind::Architecture, Kind::Loss, Kind::Optimizer, Kind::Trainer];
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<ExitCode> {
@@ -83,8 +84,8 @@ impl FoldTraining for Job<'_> {
             plans: self.plans.clone(),
             stage: self.stage,
         };
-        let name = &self.args.trainer;
-        let trainer = components::resolve_trainer(&session.registry, name, &context)?;
+        let (name, set) = (&self.args.trainer, self.set(session)?);
+        let trainer = components::resolve_trainer_with(&session.registry, name, &context, &set)?;
         ensure!(
             trainer.names.first().is_none_or(|root| root != registered_in_v2("nnUNetTrainer")),
             "{name} is a trainer of v2; train it with nnUNetv2_train"

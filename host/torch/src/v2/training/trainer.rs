@@ -5,7 +5,7 @@ use nnunet_data::v2::Class;
 use nnunet_engine::registry::Origin;
 use nnunet_engine::session::Session;
 use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice, Plans, Region, Regions, Stage};
-use nnunet_plugin_api::{Kind, TrainerContext};
+use nnunet_plugin_api::{Config, Kind, TrainerContext};
 use nnunet_trainers::{PLANNED_NETWORK, Resolved, name_in_v2, registered_in_v2};
 
 use super::job::Job;
@@ -14,7 +14,13 @@ use crate::components;
 /// The trainer that was asked for, with all its parents.
 pub(super) fn resolve(job: &Job<'_>, session: &Session) -> Result<Resolved> {
     let name = &job.settings.trainer;
-    let resolved = components::resolve_trainer_as(&session.registry, name, &context(job), &registered_in_v2)?;
+    let resolved = components::resolve_trainer_as(
+        &session.registry,
+        name,
+        &context(job),
+        &Config::new(),
+        &registered_in_v2,
+    )?;
     let root = resolved.names.first().map_or("", String::as_str);
     ensure!(
         registered_in_v2(root) == registered_in_v2("nnUNetTrainer"),
