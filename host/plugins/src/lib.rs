@@ -3,6 +3,7 @@
 //! [`session::Session::open`] reads configuration files, looks for plugins, checks and loads them, and fills the
 //! [`registry::Registry`].
 
+mod api_sources;
 pub mod build;
 mod builtin;
 pub mod clock;
@@ -24,6 +25,7 @@ pub mod scaffold;
 mod section;
 pub mod services;
 pub mod session;
+pub mod ship;
 pub mod stdout;
 pub mod trust;
 pub mod user_folders;

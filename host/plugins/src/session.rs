@@ -33,11 +33,13 @@ pub struct Session {
 
 impl Session {
     /// Registers the built-in components, those of configuration files and those of plugins. `config` is a configuration
-    /// file to use instead of the project's, `plugins` are plugin files named by the user. A plugin named by the user or
-    /// in a configuration file must load; one found in a plugin folder that does not load causes a warning.
+    /// file to use instead of the project's, `plugins` are plugin files named by the user, which must load. Another plugin
+    /// that does not load causes a warning, and an error of the commands that use its components; but one that is listed in
+    /// a configuration file and is not the one that was pinned there, or that may replace built-in components, is an error
+    /// of every command.
     ///
     /// # Errors
-    /// Returns an error if a configuration file is invalid or a named plugin cannot be used.
+    /// Returns an error if a configuration file is invalid, or if a plugin that must load cannot be used.
     pub fn open(set: ComponentSet, config: Option<&Path>, plugins: &[PathBuf]) -> Result<Self> {
         let files = config::files(config)?;
         let (candidates, rejected) = discovery::candidates(&files, plugins)?;
@@ -49,6 +51,7 @@ impl Session {
         }
         for rejected in &session.rejected {
             tracing::warn!("plugin {} is not used: {:#}", rejected.path.display(), rejected.error);
+            session.registry.note_refused(format!("{} ({:#})", rejected.path.display(), rejected.error));
         }
         for file in &session.files {
             config::register(set, file, &mut session.registry)
@@ -76,7 +79,7 @@ impl Session {
     fn add(&mut self, candidate: Candidate, set: ComponentSet) -> Result<()> {
         match admit(&candidate, set, &mut self.registry) {
             Ok(plugin) => self.plugins.push(plugin),
-            Err((_, error)) if candidate.is_named() => {
+            Err((status, error)) if candidate.must_load() || status == NOT_AS_PINNED => {
                 return Err(error.context(format!("plugin {}", candidate.path.display())));
             }
             Err((status, error)) => {
@@ -100,6 +103,9 @@ impl Session {
     }
 }
 
+/// Status of a plugin that is not the one that was pinned.
+const NOT_AS_PINNED: &str = "not as pinned";
+
 /// Why a file is rejected: its status for `plugins list`, and the error.
 type Rejection = (&'static str, anyhow::Error);
 
@@ -107,10 +113,12 @@ type Rejection = (&'static str, anyhow::Error);
 /// its hash, the result of loading it in a child process, and its version have been checked.
 fn admit(candidate: &Candidate, set: ComponentSet, registry: &mut Registry) -> Result<Plugin, Rejection> {
     let broken = |error| ("broken", error);
-    let open = OpenFile::new(&candidate.path).map_err(broken)?;
-    candidate.pin.check_hash(&open.sha256).map_err(broken)?;
+    let absent = if candidate.path.exists() { "broken" } else { "missing" };
+    let not_as_pinned = |error| (NOT_AS_PINNED, error);
+    let open = OpenFile::new(&candidate.path).map_err(|error| (absent, error))?;
+    candidate.pin.check_hash(&open.sha256).map_err(not_as_pinned)?;
     let about = probe::probe(&open).map_err(broken)?.usable()?;
-    candidate.pin.check_version(&about.version).map_err(broken)?;
+    candidate.pin.check_version(&about.version).map_err(not_as_pinned)?;
     registry.consent(&about.components, &candidate.origin, candidate.allow_override).map_err(broken)?;
     let sha256 = open.sha256.clone();
     let components = components(open, &about, set).map_err(broken)?;
