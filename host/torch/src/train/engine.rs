@@ -8,7 +8,7 @@ use nnunet_plugin_api::tch::{self, Device, Kind as Element};
 use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice, Precision};
 use nnunet_plugin_api::{Kind, Loss, LossContext};
 use nnunet_trainers::Resolved;
-use nnunet_training::{Engine, History, LossScaler, optimizer};
+use nnunet_training::{Cases, Engine, History, LossScaler, optimizer};
 
 use crate::fold_training::FoldTraining;
 use crate::{components, network};
@@ -45,12 +45,17 @@ pub(super) fn build(fold: &dyn FoldTraining, trainer: Resolved, session: &Sessio
     tch::manual_seed(trainer.blueprint.seed as i64);
     let architecture = &trainer.blueprint.architecture;
     let free = if device == Device::Cpu { memory::default_budget() } else { u64::MAX };
-    let (store, network) = network::build(&session.registry, architecture, &spec, device, free)?;
+    let (mut store, network) = network::build(&session.registry, architecture, &spec, device, free)?;
     let batch_dice = trainer.blueprint.batch_dice.unwrap_or(fold.batch_dice());
     let context = LossContext { num_classes: spec.num_classes, batch_dice };
-    let loss = loss(&trainer, &context, session)?;
+    let mut loss = loss(&trainer, &context, session)?;
+    store.begin_beside();
+    loss.parameters(&mut store)?;
     let kind = network::kind(trainer.blueprint.precision, &*network, device);
+    let networks = network::second(&session.registry, architecture, spec.clone(), device, free)?;
     Ok(Engine {
+        cases: Cases::default(),
+        networks,
         optimizer: optimizer(&trainer.blueprint, &store),
         kind,
         scaler: (kind == Element::Half).then(LossScaler::default),

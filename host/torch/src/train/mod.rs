@@ -44,6 +44,7 @@ pub(crate) fn run(fold: &dyn FoldTraining, session: &Session) -> Result<ExitCode
     if !settings.validation_only && train(fold, &mut engine, &split, session)? == Stopped::Cancelled {
         return Ok(ExitCode::from(signals::STOPPED));
     }
+    engine.adopt_predicting()?;
     engine.store.freeze()?;
     let validates = engine.trainer.blueprint.final_validation && settings.validates;
     if validates && !fold.validate(&mut engine, &split)? {

@@ -80,6 +80,9 @@ impl Observer for RunRecorder<'_> {
     fn epoch_ends(&mut self, engine: &Engine, outcome: &EpochOutcome) -> nnunet_plugin_api::Result<()> {
         self.bar.finish_and_clear();
         self.files.epoch_ends(outcome);
+        for (name, value) in &outcome.metrics {
+            self.files.log(&format!("{name}: {value:.4}"));
+        }
         self.write_files(engine, outcome).map_err(|error| ComponentError::message(format!("{error:#}")))?;
         self.loggers.epoch(outcome);
         self.files.epoch_is_saved(outcome);

@@ -3,6 +3,7 @@
 mod case_processing;
 pub(crate) mod checkpoint;
 mod debug_json;
+mod hook_state;
 mod low_resolution;
 mod model;
 pub(crate) mod model_info;
