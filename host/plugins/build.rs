@@ -48,7 +48,8 @@ impl Archive {
         let path = self.1.join(name);
         if path.is_dir() {
             println!("cargo::rerun-if-changed={}", path.display());
-            let mut names: Vec<_> = std::fs::read_dir(path)?.flatten().map(|entry| entry.file_name()).collect();
+            let mut names: Vec<_> =
+                std::fs::read_dir(path)?.flatten().map(|entry| entry.file_name()).collect();
             names.sort();
             return names.iter().try_for_each(|inside| self.add(&name.join(inside)));
         }

@@ -61,7 +61,9 @@ fn dispatch(cli: &Cli, tensors: &impl TensorCommands) -> Result<ExitCode> {
             commands::convert_decathlon_task::run(args, &options.folders())
         }
         Command::PlotTaskPngs(args) => commands::plot_task_pngs::run(args, &options.folders()),
-        Command::ExportModelToZip(args) => commands::export_model_to_zip::run(args, &options.folders()),
+        Command::ExportModelToZip(args) => {
+            commands::export_model_to_zip::run(args, &options.folders(), session)
+        }
         Command::InstallPretrainedModelFromZip(args) => {
             commands::install_pretrained_model_from_zip::run(args, &options.folders())
         }

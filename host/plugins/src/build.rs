@@ -36,14 +36,16 @@ fn shared_builds() -> Option<PathBuf> {
 /// # Errors
 /// As [`api_sources`].
 pub fn cargo_config(tensors: bool, api: Option<&Path>) -> Result<String> {
-    let mut text = "# How this machine builds plugins of nnunet: see `nnunet plugins cargo-config`.\n".to_owned();
+    let mut text =
+        "# How this machine builds plugins of nnunet: see `nnunet plugins cargo-config`.\n".to_owned();
     if let Some(folder) = shared_builds() {
         text += &format!("[build]\nbuild-dir = {folder:?}\n");
     }
     if let Some(folder) = libtorch().filter(|_| tensors) {
         text += &format!("\n[env]\nLIBTORCH = {folder:?}\n");
     }
-    let api = api.map_or_else(api_sources, |api| api.canonicalize().with_context(|| api.display().to_string()))?;
+    let api =
+        api.map_or_else(api_sources, |api| api.canonicalize().with_context(|| api.display().to_string()))?;
     text += "\n[patch.crates-io]\n";
     for (name, folder) in CRATES.into_iter().filter(|(name, _)| WRITTEN.contains(name)) {
         text += &format!("{name} = {{ path = {:?} }}\n", api.join(folder));
@@ -57,10 +59,12 @@ const WRITTEN: [&str; 2] = ["nnunet-plugin-api", "nnunet-plugin-test"];
 /// Options of cargo that name the sources of the crates of nnunet that a crate takes from a registry.
 fn patches(manifest: &Path) -> Result<Vec<String>> {
     let shown = || manifest.display().to_string();
-    let manifest: Table = toml::from_str(&std::fs::read_to_string(manifest).with_context(shown)?).with_context(shown)?;
+    let manifest: Table =
+        toml::from_str(&std::fs::read_to_string(manifest).with_context(shown)?).with_context(shown)?;
     let tables = ["dependencies", "dev-dependencies", "build-dependencies"];
     let dependencies = tables.iter().filter_map(|name| manifest.get(*name)?.as_table()).flatten();
-    let from_registry = dependencies.filter(|(_, value)| value.get("path").is_none() && value.get("git").is_none());
+    let from_registry =
+        dependencies.filter(|(_, value)| value.get("path").is_none() && value.get("git").is_none());
     let names: BTreeSet<&str> = from_registry
         .map(|(name, value)| value.get("package").and_then(toml::Value::as_str).unwrap_or(name))
         .collect();
@@ -162,9 +166,13 @@ mod tests {
         };
         assert_eq!(patched("[dependencies]\nnnunet-plugin-api = \"0.1\"\n"), ["nnunet-plugin-api"]);
         assert_eq!(
-            patched("[dependencies]\napi = { package = \"nnunet-plugin-core\", version = \"0.1\" }\n[dev-dependencies]\nnnunet-plugin-test = \"0.1\"\n"),
+            patched(
+                "[dependencies]\napi = { package = \"nnunet-plugin-core\", version = \"0.1\" }\n[dev-dependencies]\nnnunet-plugin-test = \"0.1\"\n"
+            ),
             ["nnunet-plugin-core", "nnunet-plugin-test"]
         );
-        assert!(patched("[dependencies]\nnnunet-plugin-api = { path = \"api\" }\nserde = \"1\"\n").is_empty());
+        assert!(
+            patched("[dependencies]\nnnunet-plugin-api = { path = \"api\" }\nserde = \"1\"\n").is_empty()
+        );
     }
 }

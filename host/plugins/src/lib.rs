@@ -8,6 +8,7 @@ pub mod build;
 mod builtin;
 pub mod clock;
 pub mod component_set;
+pub mod components;
 pub mod config;
 pub mod discovery;
 mod inline_toml;

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use nnunet_plugin_core::vocabulary::ComponentChoice;
 use nnunet_plugin_core::{Component, Config as Table, Info, Kind};
 
 use crate::component_set::{ComponentSet, description_only};
+use crate::components;
 use crate::config::{self, Choices, File};
 use crate::discovery::{self, Candidate};
 use crate::loader;
@@ -20,7 +22,7 @@ use crate::trust::OpenFile;
 #[derive(Debug)]
 pub struct Session {
     /// All components.
-    pub registry: Registry,
+    pub registry: Arc<Registry>,
     /// Plugins in use.
     pub plugins: Vec<Plugin>,
     /// Plugins that were found but cannot be used.
@@ -42,21 +44,30 @@ impl Session {
     /// Returns an error if a configuration file is invalid, or if a plugin that must load cannot be used.
     pub fn open(set: ComponentSet, config: Option<&Path>, plugins: &[PathBuf]) -> Result<Self> {
         let files = config::files(config)?;
-        let (candidates, rejected) = discovery::candidates(&files, plugins)?;
-        let choices = config::choices(&files);
-        let registry = crate::built_in()?;
-        let mut session = Self { registry, plugins: Vec::new(), rejected, files, choices };
+        let (candidates, mut rejected) = discovery::candidates(&files, plugins)?;
+        let (mut registry, mut plugins) = (crate::built_in()?, Vec::new());
         for candidate in candidates {
-            session.add(candidate, set)?;
+            match admit(&candidate, set, &mut registry) {
+                Ok(plugin) => plugins.push(plugin),
+                Err((status, error)) if candidate.must_load() || status == NOT_AS_PINNED => {
+                    return Err(error.context(format!("plugin {}", candidate.path.display())));
+                }
+                Err((status, error)) => {
+                    rejected.push(RejectedPlugin { path: candidate.path, status, error });
+                }
+            }
         }
-        for rejected in &session.rejected {
-            tracing::warn!("plugin {} is not used: {:#}", rejected.path.display(), rejected.error);
-            session.registry.note_refused(format!("{} ({:#})", rejected.path.display(), rejected.error));
+        for RejectedPlugin { path, error, .. } in &rejected {
+            tracing::warn!("plugin {} is not used: {error:#}", path.display());
+            registry.note_refused(format!("{} ({error:#})", path.display()));
         }
-        for file in &session.files {
-            config::register(set, file, &mut session.registry)
-                .with_context(|| file.path.display().to_string())?;
+        for file in &files {
+            config::register(set, file, &mut registry).with_context(|| file.path.display().to_string())?;
         }
+        let registry = Arc::new(registry);
+        components::offer(&registry);
+        let choices = config::choices(&files);
+        let session = Self { registry, plugins, rejected, files, choices };
         session.check_choices()?;
         Ok(session)
     }
@@ -71,19 +82,6 @@ impl Session {
                     let place = || format!("{}: [use] {kind} = {:?}", file.path.display(), choice.name);
                     self.registry.check_choice(kind, choice).with_context(place)?;
                 }
-            }
-        }
-        Ok(())
-    }
-
-    fn add(&mut self, candidate: Candidate, set: ComponentSet) -> Result<()> {
-        match admit(&candidate, set, &mut self.registry) {
-            Ok(plugin) => self.plugins.push(plugin),
-            Err((status, error)) if candidate.must_load() || status == NOT_AS_PINNED => {
-                return Err(error.context(format!("plugin {}", candidate.path.display())));
-            }
-            Err((status, error)) => {
-                self.rejected.push(RejectedPlugin { path: candidate.path, status, error });
             }
         }
         Ok(())

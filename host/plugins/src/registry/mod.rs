@@ -199,7 +199,9 @@ impl Registry {
     }
 
     fn unknown(&self, kind: Kind, name: &str) -> anyhow::Error {
-        if let Some(blocked) = self.blocked.iter().find(|blocked| blocked.kind == kind && blocked.name == name) {
+        if let Some(blocked) =
+            self.blocked.iter().find(|blocked| blocked.kind == kind && blocked.name == name)
+        {
             return anyhow!("{}", blocked.why);
         }
         let known = self.entries.iter().filter(|entry| entry.component.info.kind == kind);

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::source::{Fetched, Source};
 use crate::build;
 use crate::plugin::{Description, library_name};
-use nnunet_plugin_core::suggestion::did_you_mean;
 use crate::trust;
 use crate::user_folders::user_folder;
+use nnunet_plugin_core::suggestion::did_you_mean;
 
 /// A plugin in the user's folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -91,7 +91,11 @@ impl PackInfo {
             self.target
         );
         let is_file_name = Path::new(&self.library).file_name() == Some(self.library.as_ref());
-        ensure!(is_file_name && self.library.ends_with(".so"), "`{}` is not the name of a library", self.library);
+        ensure!(
+            is_file_name && self.library.ends_with(".so"),
+            "`{}` is not the name of a library",
+            self.library
+        );
         Ok(())
     }
 }
@@ -121,7 +125,8 @@ pub fn write_pack(library: &Path, crate_folder: Option<&Path>, to: &Path) -> Res
     let texts = crate_folder.map_or(Ok(Vec::new()), texts)?;
     atomic::replace(&to, |temporary| -> Result<()> {
         let mut archive = ZipWriter::new(File::create(temporary)?);
-        let options = SimpleFileOptions::default().last_modified_time(DateTime::default()).unix_permissions(0o644);
+        let options =
+            SimpleFileOptions::default().last_modified_time(DateTime::default()).unix_permissions(0o644);
         archive.start_file(DESCRIPTION, options)?;
         archive.write_all(serde_json::to_string_pretty(&info)?.as_bytes())?;
         for text in &texts {

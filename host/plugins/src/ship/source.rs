@@ -118,7 +118,8 @@ impl Source {
             Self::Archive { file, folder } => {
                 let temporary = temporary_folder()?;
                 unpack(file, temporary.path()).with_context(|| file.display().to_string())?;
-                let place = crate_in(temporary.path(), folder.as_deref()).with_context(|| file.display().to_string())?;
+                let place = crate_in(temporary.path(), folder.as_deref())
+                    .with_context(|| file.display().to_string())?;
                 in_folder(place, Some(temporary), None)
             }
             Self::Git { url, rev, folder } => {
@@ -135,7 +136,10 @@ impl Source {
 impl std::fmt::Display for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Folder(path) | Self::Library(path) | Self::Pack(path) | Self::Archive { file: path, .. } => {
+            Self::Folder(path)
+            | Self::Library(path)
+            | Self::Pack(path)
+            | Self::Archive { file: path, .. } => {
                 write!(f, "{}", path.display())
             }
             Self::Git { url, rev: None, .. } => write!(f, "{url}"),
@@ -180,7 +184,10 @@ fn crate_in(root: &Path, folder: Option<&Path>) -> Result<PathBuf> {
         _ => root.to_owned(),
     };
     let place = folder.map_or(top.clone(), |folder| top.join(folder));
-    ensure!(place.join("Cargo.toml").is_file(), "it has no Cargo.toml; name the crate's folder in it with --folder");
+    ensure!(
+        place.join("Cargo.toml").is_file(),
+        "it has no Cargo.toml; name the crate's folder in it with --folder"
+    );
     Ok(place)
 }
 

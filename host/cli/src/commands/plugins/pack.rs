@@ -23,7 +23,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let fetched = Source::parse(&args.what, None, None)?.fetch()?;
     let (archive, info) = write_pack(&fetched.library, fetched.crate_folder.as_deref(), &args.output)?;
     report::line(&info.to_string());
-    let object = serde_json::json!({ "archive": archive, "sha256": trust::sha256(&archive)?, "plugin": info });
+    let object =
+        serde_json::json!({ "archive": archive, "sha256": trust::sha256(&archive)?, "plugin": info });
     report::record(&object, &format!("wrote {}", archive.display()));
     Ok(())
 }

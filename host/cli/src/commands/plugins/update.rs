@@ -16,7 +16,9 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<()> {
     let all = ship::installed()?;
     if let Some(name) = args.names.iter().find(|name| !all.iter().any(|plugin| plugin.name == **name)) {
-        bail!("it is not known where plugin `{name}` came from; install it again with nnunet plugins install");
+        bail!(
+            "it is not known where plugin `{name}` came from; install it again with nnunet plugins install"
+        );
     }
     let chosen = |plugin: &&Installed| args.names.is_empty() || args.names.contains(&plugin.name);
     for plugin in all.iter().filter(chosen) {
