@@ -52,6 +52,10 @@ pub(crate) struct LoadedModel {
     pub(crate) networks: Vec<Box<dyn Network>>,
     /// The files that the networks were read from.
     pub(crate) checkpoints: Vec<PathBuf>,
+    /// Name of the trainer.
+    pub(crate) trainer: String,
+    /// The postprocessing of label maps, for the user.
+    pub(crate) postprocessing: String,
     pub(crate) window: SlidingWindow,
     /// Channels of the network's input.
     pub(crate) input_channels: usize,

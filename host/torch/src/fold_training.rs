@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Result;
+use nnunet_data::label_names::LabelNames;
 use nnunet_data::records::Split;
 use nnunet_engine::session::Session;
 use nnunet_plugin_api::tch::Device;
@@ -63,6 +64,24 @@ pub(crate) struct BatchSettings {
 /// The training of a fold.
 pub(crate) trait FoldTraining {
     fn settings(&self) -> &FoldSettings;
+
+    /// Checks that a run does not replace one that is complete, unless the user wants that.
+    ///
+    /// # Errors
+    /// Returns an error if it would.
+    fn check_finished(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// The names of the labels.
+    fn label_names(&self) -> LabelNames {
+        LabelNames::default()
+    }
+
+    /// Bytes that will be written to unpack cases.
+    fn bytes_to_unpack(&self, _split: &Split) -> u64 {
+        0
+    }
 
     /// Warns of plugins that changed since the data was preprocessed; a run that continues needs those it began with.
     ///

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use nnunet_data::exchange::{self, CarriedPlugins};
 use nnunet_data::folders::Folders;
+use nnunet_data::v2;
 use nnunet_engine::ship::{self, Source};
+use serde_json::json;
 
 use crate::report;
 
@@ -28,14 +30,11 @@ pub struct Args {
 /// # Errors
 /// As [`exchange::install`].
 pub(crate) fn run(args: &Args, folders: &Folders) -> Result<()> {
-    let results = folders.results()?;
     let carried = CarriedPlugins::read(&args.zip)?;
     if args.install_plugins {
         install_plugins(&carried, &args.zip)?;
     }
-    for model in exchange::install(&args.zip, &results, args.overwrite)? {
-        report::line(&format!("installed {}", model.display()));
-    }
+    install(&args.zip, folders, args.overwrite)?;
     carried
         .needed
         .iter()
@@ -46,6 +45,23 @@ pub(crate) fn run(args: &Args, folders: &Folders) -> Result<()> {
              --install_plugins --overwrite",
             carried.packs.join(", ")
         ));
+    }
+    Ok(())
+}
+
+/// Installs the models of an archive: those of v1 in RESULTS_FOLDER, those of v2 in nnUNet_results.
+///
+/// # Errors
+/// As [`exchange::install`]; a folder of results that is not set.
+pub(super) fn install(archive: &Path, folders: &Folders, overwrite: bool) -> Result<()> {
+    let results = if exchange::is_of_v2(archive)? {
+        v2::Folders::from_environment().results()?.to_owned()
+    } else {
+        folders.results()?
+    };
+    for model in exchange::install(archive, &results, overwrite)? {
+        report::line(&format!("installed {}", model.display()));
+        report::event("installed", &json!({ "folder": model.display().to_string() }));
     }
     Ok(())
 }

@@ -52,6 +52,8 @@ impl ModelFamily for V2 {
         let first_stage = stage.map(|stage| FirstStageLabels::new(args, stage, labels)).transpose()?;
         args.postprocessing.note(&args.output)?;
         Ok(LoadedModel {
+            trainer: model.trainer.clone(),
+            postprocessing: args.postprocessing.describe(None, request.session),
             window: window(&model, request),
             networks: model.networks,
             checkpoints: model.files,

@@ -75,7 +75,7 @@ fn show_plugin(plugin: &Plugin) -> Result<()> {
     if report::is_json() {
         let value =
             json!({ "about": about, "path": plugin.path.display().to_string(), "sha256": plugin.sha256 });
-        report::result(&value.to_string());
+        report::event("plugin", &value);
         return Ok(());
     }
     report::result(&format!("plugin {} {}", about.name, about.version));
@@ -115,7 +115,7 @@ fn show(entry: &Entry, settings: Option<&Value>, session: &Session) -> Result<()
             "info": info, "origin": entry.origin.to_string(), "status": entry.status(), "plugin": entry.plugin,
             "parameters": rows, "example": reference::example(info),
         });
-        report::result(&value.to_string());
+        report::event("component", &value);
         return Ok(());
     }
     report::result(&format!("{} {}", info.kind, info.name));

@@ -11,9 +11,10 @@ mod weights;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use nnunet_cli::commands::train::Args;
 use nnunet_data::folders::Folders;
+use nnunet_data::label_names::LabelNames;
 use nnunet_data::records::Split;
 use nnunet_engine::provenance;
 use nnunet_engine::session::Session;
@@ -26,7 +27,7 @@ use self::files::V1Files;
 use self::job::Job;
 use super::model_info::ModelInfo;
 use super::preprocessed_cases::{self, StageCases};
-use super::{network, splits};
+use super::{FINAL_CHECKPOINT, network, splits};
 use crate::fold_training::{BatchSettings, FoldFiles, FoldSettings, FoldTraining};
 use crate::{components, devices, train};
 
@@ -42,6 +43,26 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<ExitCode> {
 impl FoldTraining for Job<'_> {
     fn settings(&self) -> &FoldSettings {
         &self.settings
+    }
+
+    fn check_finished(&self) -> Result<()> {
+        let (args, output) = (self.args, &self.settings.output);
+        let is_chosen = args.continue_training || args.validation_only || args.find_lr || args.overwrite;
+        ensure!(
+            is_chosen || !output.join(format!("{FINAL_CHECKPOINT}.model")).is_file(),
+            "{} has a training that is complete; --overwrite trains it anew, -c only repeats its validation",
+            output.display()
+        );
+        Ok(())
+    }
+
+    fn label_names(&self) -> LabelNames {
+        LabelNames::near(&[&self.preprocessed])
+    }
+
+    fn bytes_to_unpack(&self, split: &Split) -> u64 {
+        let names = split.train.iter().chain(&split.val).filter(|_| !self.args.use_compressed_data);
+        names.map(|name| preprocessed_cases::bytes_to_unpack(&self.data(), name)).sum()
     }
 
     fn check_plugins(&self, session: &Session) -> Result<()> {
