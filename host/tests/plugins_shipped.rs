@@ -9,6 +9,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use nnunet_tests::{World, author_shell, plugin, programs, repository};
 
@@ -116,4 +117,24 @@ fn a_missing_plugin_that_replaces_built_ins_is_an_error_of_every_command() {
     let outcome = world.run("plugins list");
     assert_eq!(outcome.code, 1, "{}", outcome.text);
     assert!(outcome.text.contains("organs.so: there is no such file"), "{}", outcome.text);
+}
+
+/// Everything that a registry needs of the crates that plugins depend on. They are not compiled again here.
+#[test]
+fn the_crates_that_plugins_depend_on_can_be_packaged() {
+    let folder = tempfile::tempdir().unwrap();
+    let names = ["nnunet-plugin-core", "nnunet-plugin-torch", "nnunet-plugin-api", "nnunet-plugin-test"];
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["package", "--no-verify", "--allow-dirty", "--offline", "--target-dir"]).arg(folder.path());
+    names.iter().for_each(|name| drop(cargo.args(["-p", name])));
+    let output = cargo.current_dir(repository()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let files = |name: &str| {
+        let archive = folder.path().join(format!("package/{name}-0.1.0.crate"));
+        let output = Command::new("tar").arg("tzf").arg(archive).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(files("nnunet-plugin-torch").contains("shim/autocast.cpp"), "its build script compiles it");
+    assert!(files("nnunet-plugin-api").contains("include/nnunet_plugin.h"));
+    assert!(names.iter().all(|name| files(name).contains("README.md")));
 }

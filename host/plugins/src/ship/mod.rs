@@ -3,6 +3,7 @@
 mod installed;
 mod pack;
 mod source;
+mod temporary;
 
 pub use installed::{Installed, install, installed, remove};
 pub use pack::{Pack, PackInfo, write_pack};

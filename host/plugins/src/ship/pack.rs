@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use zip::write::SimpleFileOptions;
 use zip::{DateTime, ZipArchive, ZipWriter};
 
+use super::temporary;
 use crate::plugin::{Description, library_name};
 use crate::probe;
 use crate::trust::{self, OpenFile};
@@ -182,7 +183,7 @@ impl Pack {
     /// # Errors
     /// Returns an error if the library is missing, larger than it may be, or not the one that the pack describes.
     pub fn unpack(&mut self) -> Result<(TempDir, PathBuf)> {
-        let folder = super::source::temporary_folder()?;
+        let folder = temporary::folder()?;
         let to = folder.path().join(&self.info.library);
         let mut entry = self.archive.by_name(&self.info.library).context("the pack has no library")?;
         let written = std::io::copy(&mut (&mut entry).take(MOST_LIBRARY), &mut File::create(&to)?)?;

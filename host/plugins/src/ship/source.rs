@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
 use super::pack::Pack;
+use super::temporary;
 use crate::build;
 use crate::trust;
-use crate::user_folders::cache_folder;
 
 /// The most that an archive of sources may unpack to, in bytes.
 const MOST_SOURCES: u64 = 1 << 30;
@@ -116,14 +116,14 @@ impl Source {
                 Ok(Fetched { library, crate_folder: None, commit: None, _temporary: Some(temporary) })
             }
             Self::Archive { file, folder } => {
-                let temporary = temporary_folder()?;
+                let temporary = temporary::folder()?;
                 unpack(file, temporary.path()).with_context(|| file.display().to_string())?;
                 let place = crate_in(temporary.path(), folder.as_deref())
                     .with_context(|| file.display().to_string())?;
                 in_folder(place, Some(temporary), None)
             }
             Self::Git { url, rev, folder } => {
-                let temporary = temporary_folder()?;
+                let temporary = temporary::folder()?;
                 let to = temporary.path().join("repository");
                 let commit = clone(url, rev.as_deref(), &to)?;
                 let place = folder.as_ref().map_or(to.clone(), |folder| to.join(folder));
@@ -154,13 +154,6 @@ fn is_ssh(text: &str) -> bool {
     host.and_then(|host| host.split_once('@')).is_some_and(|(user, host)| {
         !user.is_empty() && !user.starts_with('-') && !host.is_empty() && !host.contains('/')
     })
-}
-
-/// A new folder below the user's cache that nobody else can read.
-pub(super) fn temporary_folder() -> Result<TempDir> {
-    let parent = cache_folder().context("neither XDG_CACHE_HOME nor HOME is set")?.join("sources");
-    std::fs::create_dir_all(&parent).with_context(|| parent.display().to_string())?;
-    tempfile::tempdir_in(&parent).with_context(|| parent.display().to_string())
 }
 
 /// Unpacks a tar.gz that no other user can have written. Names that lead out of the folder are refused.

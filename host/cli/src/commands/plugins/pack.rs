@@ -23,8 +23,6 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let fetched = Source::parse(&args.what, None, None)?.fetch()?;
     let (archive, info) = write_pack(&fetched.library, fetched.crate_folder.as_deref(), &args.output)?;
     report::line(&info.to_string());
-    let object =
-        serde_json::json!({ "archive": archive, "sha256": trust::sha256(&archive)?, "plugin": info });
-    report::record(&object, &format!("wrote {}", archive.display()));
+    report::line(&format!("wrote {} (sha256 {})", archive.display(), trust::sha256(&archive)?));
     Ok(())
 }
