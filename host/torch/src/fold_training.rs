@@ -13,7 +13,7 @@ use nnunet_plugin_api::tch::Device;
 use nnunet_plugin_api::vocabulary::Blueprint;
 use nnunet_plugin_api::{AugmentationContext, NetworkSpec};
 use nnunet_trainers::Resolved;
-use nnunet_training::{CaseSource, Engine, EpochOutcome};
+use nnunet_training::{CaseSource, Engine, EpochOutcome, Sampling};
 
 /// What the user asked for, and where it goes.
 #[derive(Debug, Clone)]
@@ -52,6 +52,8 @@ pub(crate) struct FoldSettings {
 /// What batches follow from.
 pub(crate) struct BatchSettings {
     pub(crate) batch_size: usize,
+    /// How patches are chosen.
+    pub(crate) sampling: Sampling,
     /// Channels of the images.
     pub(crate) channels: usize,
     pub(crate) context: AugmentationContext,

@@ -10,7 +10,7 @@ use crate::abi::v1::adapter::{another_kind, create_in_host, label_of_host};
 use crate::abi::v1::{self, Created, contain, from_abi, parallel_rounds, services};
 use crate::{
     Augmentation, Config, Error, ExperimentLogger, ImageFormat, Kind, Normalization, Planner, Postprocessor,
-    Preprocessor, Result,
+    Preprocessor, Resampler, Result,
 };
 
 /// Writes a line to the run's log. Without a host nothing happens.
@@ -153,6 +153,20 @@ components! {
     logger, Logger, ExperimentLogger;
     /// A postprocessor of the host.
     postprocessor, Postprocessor, Postprocessor;
+}
+
+/// A resampler of the host.
+///
+/// # Errors
+/// Returns an error if there is no component of this name, if the parameters do not fit, or without a host.
+pub fn resampler(name: &str, config: &Config) -> Result<Box<dyn Resampler>> {
+    let label = label_of_host(Kind::Resampler, name);
+    let created = create_in_host(Kind::Resampler, name, config).map_err(|error| error.within(&label))?;
+    let object = match created {
+        Created::Later(object) => object.open(),
+        _ => None,
+    };
+    v1::resampler::import(object.ok_or_else(|| another_kind(&label))?, label)
 }
 
 /// Calls `body` with every number below `count` on the host's threads, in any order, and returns when all calls are

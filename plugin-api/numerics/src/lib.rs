@@ -45,7 +45,10 @@ pub use linear_labels::sample_linear_labels;
 pub use median::median_filter;
 pub use power::power_in_place;
 pub use random::RandomState;
-pub use resample::{Resampling, resample, resample_labels, resampled_shape, separate_axis, separate_axis_of};
+pub use resample::{
+    Resampling, resample, resample_labels, resampled_shape, separate_axis, separate_axis_above,
+    separate_axis_of,
+};
 pub use resize::resize;
 pub use slabs::SlabResampling;
 pub use spline::{Boundary, prefilter};

@@ -13,7 +13,7 @@ use anyhow::Result;
 use crate::trust;
 use crate::user_folders::config_folder;
 
-pub use file::{Choices, File, FolderTable, PluginTable, Scope, Tables};
+pub use file::{Choices, File, FolderTable, PluginTable, Scope, Tables, V2Choices};
 pub use schema::schema;
 pub(crate) use tables::register;
 pub use tables::{extends, without_extends};

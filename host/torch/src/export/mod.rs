@@ -6,7 +6,7 @@ mod probabilities;
 use std::path::Path;
 
 use anyhow::{Result, ensure};
-use ndarray::{Array3, Axis};
+use ndarray::{Array3, ArrayView3, Axis};
 use nnunet_data::records;
 use nnunet_inference::{
     ExportResampler, Slab, SlabResampler, Storage, TensorSlabs, from_tensor, labels_to_cropped_grid,
@@ -54,7 +54,8 @@ impl<'a> Export<'a> {
         folder: &Path,
     ) -> Result<Self> {
         let head = processing.output_head();
-        let route = match (processing.resampled_data(), SlabResampler::new(resampler)) {
+        let slabs = SlabResampler::new(resampler).filter(|_| !processing.resamples_by_component());
+        let route = match (processing.resampled_data(), slabs) {
             (ResampledData::Labels { nearest }, _) => {
                 Route::Labels { labels: Array3::zeros(resampler.network), nearest }
             }
@@ -128,7 +129,7 @@ impl<'a> Export<'a> {
 
     /// Writes the label map, and probabilities where they are wanted.
     pub(crate) fn finish(mut self, properties: &CaseProperties, case: &Case) -> Result<()> {
-        self.close()?;
+        self.close(properties)?;
         if let Some(kept) = self.probabilities.take() {
             kept.save(&case.beside(".npz"))?;
             records::save(&case.beside(".pkl"), &self.processing.probability_properties(properties)?)?;
@@ -137,7 +138,7 @@ impl<'a> Export<'a> {
     }
 
     /// Resampling that needs all rows.
-    fn close(&mut self) -> Result<()> {
+    fn close(&mut self, properties: &CaseProperties) -> Result<()> {
         match &self.route {
             Route::Slabs(_) | Route::DeviceSlabs(_) => Ok(()),
             Route::Labels { labels, nearest } => {
@@ -145,7 +146,10 @@ impl<'a> Export<'a> {
                 Ok(())
             }
             Route::Classes { sums, storage } => {
-                let resampled = class_by_class(&self.resampler, sums, storage)?;
+                let resample = |class: ArrayView3<'_, f32>| {
+                    self.processing.resample_class(class, &self.resampler, properties)
+                };
+                let resampled = class_by_class(&self.resampler, sums, storage, resample)?;
                 let size = self.resampler.cropped;
                 (0..size[0]).step_by(ROWS).try_for_each(|first| {
                     let rows = resampled.f_narrow(1, first as i64, ROWS.min(size[0] - first) as i64)?;
@@ -172,12 +176,17 @@ fn ensure_finite(rows: &Tensor) -> Result<()> {
 const ROWS: usize = 8;
 
 /// (classes, z, y, x) of the network's grid to the cropped grid.
-fn class_by_class(way: &ExportResampler, sums: &Tensor, storage: &Storage) -> Result<Tensor> {
+fn class_by_class(
+    way: &ExportResampler,
+    sums: &Tensor,
+    storage: &Storage,
+    resample: impl Fn(ArrayView3<'_, f32>) -> Result<Array3<f32>>,
+) -> Result<Tensor> {
     let classes = sums.size()[0];
     let resampled = storage.zeros(&shape(classes as usize, way.cropped), Kind::Float)?;
     for class in 0..classes {
         let scores = from_tensor(&sums.f_narrow(0, class, 1)?)?;
-        let whole = way.whole(scores.index_axis(Axis(0), 0)).insert_axis(Axis(0));
+        let whole = resample(scores.index_axis(Axis(0), 0))?.insert_axis(Axis(0));
         resampled.f_narrow(0, class, 1)?.f_copy_(&to_tensor(whole.view())?)?;
     }
     Ok(resampled)

@@ -21,7 +21,7 @@ use nnunet_engine::session::Session;
 use nnunet_plugin_api::vocabulary::Blueprint;
 use nnunet_plugin_api::{AugmentationContext, Kind, NetworkSpec, TrainerContext};
 use nnunet_trainers::Resolved;
-use nnunet_training::{CaseSource, Engine};
+use nnunet_training::{CaseSource, Engine, Sampling};
 
 use self::files::V1Files;
 use self::job::Job;
@@ -106,6 +106,7 @@ impl FoldTraining for Job<'_> {
         let strides = stage.pool_op_kernel_sizes.iter().skip_while(|pool| pool.iter().all(|by| *by == 1));
         BatchSettings {
             batch_size: blueprint.batch_size.unwrap_or(stage.batch_size),
+            sampling: Sampling::default(),
             channels: self.plans.num_modalities(),
             context: AugmentationContext {
                 patch: stage.patch_size.clone(),

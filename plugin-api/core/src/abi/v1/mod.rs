@@ -26,6 +26,7 @@ pub(crate) mod planner;
 pub(crate) mod postprocessor;
 pub(crate) mod preprocessor;
 mod received;
+pub(crate) mod resampler;
 mod root;
 mod tensor;
 mod trainer;
@@ -44,8 +45,10 @@ pub mod adapter {
     pub use super::host_components::create_in_host;
     pub use super::import::{Create, another_kind, calling, created, creating, label, label_of_host};
     pub use super::json::{apply_change, decode, decode_settings, encode, encode_change};
+    pub use super::later::Opened;
     pub use super::loss::{LossAbi, LossAbi_TO, LossObject};
     pub use super::received::{Received, ThreadModes, restore_modes_with, surrounded};
+    pub use super::resampler::ResamplerObject;
     pub use super::tensor::TensorHandle;
     pub use super::trainer::{TrainerAbi, TrainerAbi_TO, TrainerObject};
 }
