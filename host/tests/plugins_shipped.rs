@@ -126,7 +126,9 @@ fn the_crates_that_plugins_depend_on_can_be_packaged() {
     let names = ["nnunet-plugin-core", "nnunet-plugin-torch", "nnunet-plugin-api", "nnunet-plugin-test"];
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(["package", "--no-verify", "--allow-dirty", "--offline", "--target-dir"]).arg(folder.path());
-    names.iter().for_each(|name| drop(cargo.args(["-p", name])));
+    for name in names {
+        cargo.args(["-p", name]);
+    }
     let output = cargo.current_dir(repository()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let files = |name: &str| {
