@@ -10,7 +10,7 @@ use crate::abi::v1::adapter::{another_kind, create_in_host, label_of_host};
 use crate::abi::v1::{self, Created, contain, from_abi, parallel_rounds, services};
 use crate::{
     Augmentation, Config, Error, ExperimentLogger, ImageFormat, Kind, Normalization, Planner, Postprocessor,
-    Preprocessor, Resampler, Result,
+    Preprocessor, Resampler, Result, Splitter,
 };
 
 /// Writes a line to the run's log. Without a host nothing happens.
@@ -155,18 +155,31 @@ components! {
     postprocessor, Postprocessor, Postprocessor;
 }
 
-/// A resampler of the host.
-///
-/// # Errors
-/// Returns an error if there is no component of this name, if the parameters do not fit, or without a host.
-pub fn resampler(name: &str, config: &Config) -> Result<Box<dyn Resampler>> {
-    let label = label_of_host(Kind::Resampler, name);
-    let created = create_in_host(Kind::Resampler, name, config).map_err(|error| error.within(&label))?;
-    let object = match created {
-        Created::Later(object) => object.open(),
-        _ => None,
+macro_rules! later_components {
+    ($($(#[$doc:meta])* $fn:ident, $kind:ident;)*) => {
+        $(
+            $(#[$doc])*
+            ///
+            /// # Errors
+            /// Returns an error if there is no component of this name, if the parameters do not fit, or without a host.
+            pub fn $fn(name: &str, config: &Config) -> Result<Box<dyn $kind>> {
+                let label = label_of_host(Kind::$kind, name);
+                let created = create_in_host(Kind::$kind, name, config).map_err(|error| error.within(&label))?;
+                let object = match created {
+                    Created::Later(object) => object.open(),
+                    _ => None,
+                };
+                v1::$fn::import(object.ok_or_else(|| another_kind(&label))?, label)
+            }
+        )*
     };
-    v1::resampler::import(object.ok_or_else(|| another_kind(&label))?, label)
+}
+
+later_components! {
+    /// A resampler of the host.
+    resampler, Resampler;
+    /// A splitter of the host.
+    splitter, Splitter;
 }
 
 /// Calls `body` with every number below `count` on the host's threads, in any order, and returns when all calls are

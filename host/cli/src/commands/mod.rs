@@ -7,6 +7,7 @@ pub(crate) mod audit;
 pub(crate) mod change_trainer_class;
 pub(crate) mod completions;
 pub(crate) mod config;
+pub(crate) mod convert;
 pub(crate) mod convert_decathlon_task;
 pub(crate) mod determine_postprocessing;
 pub mod device;
@@ -30,6 +31,7 @@ pub mod predict;
 pub(crate) mod pretrained;
 pub(crate) mod report;
 pub(crate) mod setup;
+pub(crate) mod split;
 pub(crate) mod tensor_commands;
 pub mod train;
 pub mod train_parallel;
@@ -79,6 +81,8 @@ pub enum Command {
     EvaluateFolder(evaluate_folder::Args),
     /// Convert a task of the Medical Segmentation Decathlon to a raw task.
     ConvertDecathlonTask(convert_decathlon_task::Args),
+    /// Convert models, plans and data sets between nnU-Net v1 and v2.
+    Convert(convert::Args),
     /// Draw the slice with most foreground of every case of a task.
     PlotTaskPngs(plot_task_pngs::Args),
     /// Export trained models to a zip archive.
@@ -97,6 +101,8 @@ pub enum Command {
     DownloadPretrainedModelByUrl(download::Url),
     /// Create a small synthetic task for trying things out.
     ExampleDataset(example_dataset::Args),
+    /// Make the folds of a cross-validation: plain, by group, stratified, leave-one-out.
+    Split(split::Args),
     /// Draw image, reference and prediction of cases side by side.
     Picture(picture::Args),
     /// Write a report of predictions or of a trained model as one HTML page.

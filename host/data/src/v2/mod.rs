@@ -16,6 +16,7 @@ mod preprocessing;
 mod properties;
 mod raw;
 mod reader;
+pub mod selection;
 mod splits;
 mod store;
 
@@ -33,12 +34,12 @@ pub use folders::{DatasetFolders, Folders};
 pub use nnunet_preprocessing::v2::Class;
 pub use planning::{move_plans, plan};
 pub use plans::{DataConfiguration, PlansFile, ResamplingPlan};
-pub use postprocessing::Postprocessing;
+pub use postprocessing::{Postprocessing, Target};
 pub use preprocessing::{Job, copy_reference_labels, preprocess};
 pub use properties::properties_to_pickle;
 pub use raw::{CaseFiles, RawDataset};
 pub use reader::Reader;
-pub use splits::prepare_splits;
+pub use splits::{prepare_splits, save_splits};
 pub use store::{Store, load_case, stored_cases};
 
 /// Whether a folder is a model of v2, or has its predictions: `plans.json` with configurations, and `dataset.json`.

@@ -28,6 +28,7 @@ pub(crate) mod preprocessor;
 mod received;
 pub(crate) mod resampler;
 mod root;
+pub(crate) mod splitter;
 mod tensor;
 mod trainer;
 
@@ -49,6 +50,7 @@ pub mod adapter {
     pub use super::loss::{LossAbi, LossAbi_TO, LossObject};
     pub use super::received::{Received, ThreadModes, restore_modes_with, surrounded};
     pub use super::resampler::ResamplerObject;
+    pub use super::splitter::SplitterObject;
     pub use super::tensor::TensorHandle;
     pub use super::trainer::{TrainerAbi, TrainerAbi_TO, TrainerObject};
 }
