@@ -55,7 +55,6 @@ fn errors_of_the_hosts_components_name_both() {
     world.write("nnunet.toml", "[use]\naugmentation = { name = \"moreDAAndGaps\", p_rott = 1.0 }\n");
     let outcome = world.run(&format!("--plugin {} plugins list", plugin("my_transform").display()));
     assert_eq!(outcome.code, 1, "{}", outcome.text);
-    let message =
-        "plugin my-transform, augmentation moreDAAndGaps: create: augmentation moreDA of the host: ";
+    let message = "plugin my-transform, augmentation moreDAAndGaps: augmentation moreDA of the host: ";
     assert!(outcome.text.contains(message) && outcome.text.contains("p_rott"), "{}", outcome.text);
 }

@@ -35,9 +35,10 @@ fn update(plugin: &Installed) -> Result<()> {
     }
     let (name, old, new) = (&plugin.name, &plugin.version, &about.version);
     let same = ship::installed()?.iter().any(|now| now.name == *name && now.sha256 == plugin.sha256);
-    report::line(&match same {
-        true => format!("{name} {old} is up to date"),
-        false => format!("{name} {old} is now {new}"),
+    report::line(&match (same, old == new) {
+        (true, _) => format!("{name} {old} is up to date"),
+        (false, true) => format!("{name} {old} was built again"),
+        (false, false) => format!("{name} {old} is now {new}"),
     });
     Ok(())
 }
