@@ -68,10 +68,10 @@ fn check(name: &str) {
     let blueprint = Blueprint { optimizer: choice, ..Blueprint::default() };
     let expected = fixture(name);
     let store = start();
-    let mut first = optimizer(&blueprint, &store);
+    let mut first = optimizer(&blueprint, &store).unwrap();
     steps(&store, &mut *first, 0..13);
     // A second one goes on where the first one stopped.
-    let mut second = optimizer(&blueprint, &store);
+    let mut second = optimizer(&blueprint, &store).unwrap();
     for index in 0..SIZES.len() {
         second.restore(index, first.state(index)).unwrap();
     }

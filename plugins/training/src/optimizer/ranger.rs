@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use nnunet_architectures::ParameterStore;
 use nnunet_plugin_api::Result;
 use nnunet_plugin_api::tch::Tensor;
 use nnunet_torch_ops::lists;
@@ -104,22 +103,24 @@ impl Ranger {
 }
 
 impl Optimize for Ranger {
-    fn step_unless(
-        &mut self,
-        store: &ParameterStore,
-        learning_rate: f64,
-        skip: Option<&Tensor>,
-    ) -> Result<()> {
+    fn step_of(&mut self, trained: &Trained, learning_rate: f64, skip: Option<&Tensor>) -> Result<()> {
         if is_skipped(skip)? {
             return Ok(());
         }
-        let trained = Trained::of(store);
-        self.moments.begin(&trained, Moments::new)?;
+        self.begin(trained)?;
         let done = |number: usize| self.moments.get(number).map_or(0, |moments| moments.step);
         let counts: BTreeSet<i64> = trained.numbers.iter().map(|number| done(*number)).collect();
         let groups: Vec<_> =
             counts.iter().map(|count| (*count, trained.only(|n| done(n) == *count))).collect();
         groups.iter().try_for_each(|(count, group)| self.update(group, count + 1, learning_rate))
+    }
+
+    fn begin(&mut self, trained: &Trained) -> Result<()> {
+        self.moments.begin(trained, Moments::new)
+    }
+
+    fn forget(&mut self) {
+        self.moments.clear();
     }
 
     fn settings(&self) -> Vec<(&'static str, Setting)> {

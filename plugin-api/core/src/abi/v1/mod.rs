@@ -22,6 +22,7 @@ mod later;
 pub(crate) mod logger;
 mod loss;
 pub(crate) mod normalization;
+mod optimizer;
 pub(crate) mod planner;
 pub(crate) mod postprocessor;
 pub(crate) mod preprocessor;
@@ -48,6 +49,7 @@ pub mod adapter {
     pub use super::json::{apply_change, decode, decode_settings, encode, encode_change};
     pub use super::later::Opened;
     pub use super::loss::{LossAbi, LossAbi_TO, LossObject};
+    pub use super::optimizer::{OptimizerAbi, OptimizerAbi_TO, OptimizerObject};
     pub use super::received::{Received, ThreadModes, restore_modes_with, surrounded};
     pub use super::resampler::ResamplerObject;
     pub use super::splitter::SplitterObject;
