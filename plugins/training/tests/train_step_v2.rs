@@ -85,7 +85,7 @@ fn engine(facts: &Value, all: &[(String, Tensor)]) -> Engine {
     let context = TrainerContext { configuration: String::new(), plans: Plans::default(), stage: 0 };
     let trainer = nnunet_trainers::resolve("root", &context, &|_| Ok(Box::new(Root))).unwrap();
     Engine {
-        optimizer: optimizer(&trainer.blueprint, &store),
+        optimizer: optimizer(&trainer.blueprint, &store).unwrap(),
         loss: loss(facts),
         kind: Kind::Double,
         scaler: None,
