@@ -30,7 +30,7 @@ mod spline;
 pub mod stats;
 
 pub use affine::{Affine, Displacement, sample_affine, sample_affine_labels};
-pub use axis_pass::{AxisPass, PassRule};
+pub use axis_pass::{AxisPass, Clip, PassRule, Passes, SplineFilter};
 pub use components::{Components, connected_components, connected_components_26};
 pub use distance::distance_to;
 pub use fill_holes::fill_holes;
@@ -43,4 +43,4 @@ pub use random::RandomState;
 pub use resample::{Resampling, resample, resample_labels, resampled_shape, separate_axis, separate_axis_of};
 pub use resize::resize;
 pub use slabs::SlabResampling;
-pub use spline::{Boundary, prefilter};
+pub use spline::{Boundary, EDGE_PADDING, prefilter};

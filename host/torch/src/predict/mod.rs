@@ -19,17 +19,19 @@ use nnunet_cli::{pictures, report};
 use nnunet_data::{failures, folders, memory};
 use nnunet_engine::session::Session;
 use nnunet_formats::atomic;
-use nnunet_inference::{SlidingWindow, Storage};
+use nnunet_inference::SlidingWindow;
 use nnunet_plugin_api::Network;
 use nnunet_plugin_api::tch::Device;
 use nnunet_plugin_api::vocabulary::Precision;
 use rayon::prelude::*;
 
-use memory_plan::{Plan, Sizes};
+use memory_plan::Plan;
 use model_source::ModelSource;
-use on_device::OnDevice;
 use pipeline::{Pipeline, Threads};
 use prediction_records::{Common, Records};
+
+pub(crate) use memory_plan::{Sizes, largest};
+pub(crate) use on_device::OnDevice;
 
 use crate::case::Case;
 use crate::family::{LoadRequest, LoadedModel};
@@ -137,7 +139,7 @@ fn predict_cases(
         folder: &args.output,
         available,
         channels: model.input_channels,
-        least_device_bytes: on_device.map(|plan| plan.least),
+        on_device,
     };
     let networks: Vec<&dyn Network> = model.networks.iter().map(|network| &**network).collect();
     pipeline.run(&open, &networks)?;
@@ -167,13 +169,7 @@ fn place_on_device(args: &Args, model: &mut LoadedModel, sizes: &Sizes) -> Resul
     let max = args.max_vram.unwrap_or(available);
     let plan = OnDevice::new(sizes, &model.window, needs, max, args.all_in_gpu());
     report::line(&plan.describe(args.max_vram));
-    model.window.batch = plan.batch;
-    if plan.sums {
-        model.window.sums = Storage::Device(model.window.device);
-    }
-    if plan.folds {
-        model.window.folds = Storage::Device(model.window.device);
-    }
+    plan.apply(&mut model.window);
     Ok(Some(plan))
 }
 

@@ -24,9 +24,10 @@ use nnunet_plugin_api::vocabulary::CaseProperties;
 use nnunet_plugin_api::{Error as ComponentError, Network};
 
 use super::memory_plan::{Plan, least_bytes};
+use super::on_device::OnDevice;
 use super::prediction_records::{Records, Seconds};
 use crate::case::{Case, PreparedCase};
-use crate::export::Export;
+use crate::export::{Export, Places};
 use crate::family::CaseProcessing;
 
 /// Cases, and slabs of a case, that wait between two stages.
@@ -68,8 +69,8 @@ pub(crate) struct Pipeline<'a> {
     pub(crate) available: u64,
     /// Channels of the network's input.
     pub(crate) channels: usize,
-    /// Bytes of a GPU that are needed at least; none on the CPU.
-    pub(crate) least_device_bytes: Option<u64>,
+    /// What lies on the GPU; none on the CPU.
+    pub(crate) on_device: Option<OnDevice>,
 }
 
 /// A preprocessed case.
@@ -183,7 +184,7 @@ impl Pipeline<'_> {
             let PreparedCase { image, properties, resampler } = prepared;
             let tiles = tile_count(resampler.network, &self.window.patch, self.window.step);
             let export = catching(|| {
-                Export::new(self.processing, resampler, &properties, &self.window.folds, self.folder)
+                Export::new(self.processing, resampler, &properties, self.places())
             });
             let export = match export {
                 Ok(export) => export,
@@ -201,6 +202,14 @@ impl Pipeline<'_> {
             self.network(networks, image, &send);
         }
         Ok(())
+    }
+
+    fn places(&self) -> Places<'_> {
+        Places {
+            storage: &self.window.folds,
+            volumes_on_device: self.on_device.is_some_and(|plan| plan.volumes),
+            folder: self.folder,
+        }
     }
 
     /// Sends the rows of a case, then its end. A receiver that is gone has said why.
@@ -227,9 +236,9 @@ impl Pipeline<'_> {
 
     /// What to do where even one tile did not fit on the GPU.
     fn explained(&self, error: &anyhow::Error) -> String {
-        match self.least_device_bytes.filter(|_| is_out_of_memory(error)) {
-            Some(bytes) => {
-                let needed = memory::readable(bytes);
+        match self.on_device.filter(|_| is_out_of_memory(error)) {
+            Some(plan) => {
+                let needed = memory::readable(plan.least);
                 format!(
                     "the GPU's memory does not suffice for one tile: {needed} are needed, as --max-vram {needed}; free \
                      memory there, or use --device cpu ({error:#})"

@@ -12,6 +12,7 @@ mod progress_log;
 mod run_recorder;
 pub(crate) mod signals;
 mod validation;
+mod whole_cases;
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -68,7 +69,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<ExitCode> {
     if validates && !final_validation::run(&job, &engine, &split)? {
         return Ok(ExitCode::from(signals::STOPPED));
     }
-    cascade::predict_next(&job, &engine, &final_validation::window(&job, &engine), &split)?;
+    cascade::predict_next(&job, &engine, &split)?;
     Ok(ExitCode::SUCCESS)
 }
 

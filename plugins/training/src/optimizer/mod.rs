@@ -26,8 +26,8 @@ pub trait Optimize: Debug + Send {
         self.step_unless(store, learning_rate, None)
     }
 
-    /// One step, which changes nothing where `skip`, a tensor without axes on the parameters' device, is 1. Fused
-    /// optimizers leave the decision to the device; others read it, and so wait for the device.
+    /// One step, which changes nothing where `skip`, a tensor without axes on the parameters' device, is 1. The device
+    /// decides: reading it would make the program wait.
     ///
     /// # Errors
     /// Returns an error of libtorch.
@@ -137,14 +137,6 @@ impl Trained {
             numbers: self.numbers.iter().copied().filter(|number| chosen(*number)).collect(),
         }
     }
-}
-
-/// Reads whether a step is to be left out.
-fn is_skipped(skip: Option<&Tensor>) -> Result<bool> {
-    Ok(match skip {
-        Some(skip) => f64::try_from(skip)? != 0.0,
-        None => false,
-    })
 }
 
 /// A tensor of a state.
