@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::axis::AxisTaps;
-use crate::resample::Resampling;
+use crate::resampling::Resampling;
 use crate::resize::pass_order;
 use crate::spline::{EDGE_PADDING, POLE};
 
@@ -84,8 +84,9 @@ pub struct Clip {
 impl AxisPass {
     fn new(axis: usize, taps: &AxisTaps, order: u32, rule: PassRule) -> Self {
         let padding = if order > 1 { EDGE_PADDING } else { 0 };
-        let index =
-            |k: usize| taps.taps.iter().map(move |tap| taps.continued(tap.first + k as isize, padding) as i64);
+        let index = |k: usize| {
+            taps.taps.iter().map(move |tap| taps.continued(tap.first + k as isize, padding) as i64)
+        };
         let weights = |k: usize| taps.taps.iter().map(move |tap| tap.weights[k]);
         Self {
             axis,
@@ -173,8 +174,10 @@ pub(crate) mod tests {
                     })
                 };
                 let (low, high) = (range(f32::min), range(f32::max));
-                let (low, high) = (low.broadcast(values.dim()).unwrap(), high.broadcast(values.dim()).unwrap());
-                values = ndarray::Zip::from(&values).and(low).and(high).map_collect(|v, l, h| v.clamp(*l, *h));
+                let (low, high) =
+                    (low.broadcast(values.dim()).unwrap(), high.broadcast(values.dim()).unwrap());
+                values =
+                    ndarray::Zip::from(&values).and(low).and(high).map_collect(|v, l, h| v.clamp(*l, *h));
             }
         }
         values

@@ -6,7 +6,8 @@ use ndarray::{Array3, ArrayView3, Axis};
 
 use crate::axis::AxisTaps;
 use crate::axis_pass::Passes;
-use crate::resample::{Resampling, along_axis, in_plane};
+use crate::resample::{along_axis, in_plane};
+use crate::resampling::Resampling;
 use crate::resize::{pass_order, resize, resize_axis};
 
 /// Resampling of a volume that arrives, and leaves, in slabs along one axis.
@@ -197,9 +198,14 @@ mod tests {
         let data =
             Array3::from_shape_fn((9, 11, 10), |(z, y, x)| ((z * 131 + y * 37 + x * 17) % 101) as f32 / 7.0);
         for to in [[9, 11, 10], [13, 7, 19], [4, 11, 23], [30, 12, 10], [1, 1, 1]] {
-            for (separate, order, order_z) in
-                [(None, 1, 0), (None, 0, 0), (Some(0), 1, 0), (Some(1), 1, 1), (Some(2), 0, 1), (Some(1), 3, 1)]
-            {
+            for (separate, order, order_z) in [
+                (None, 1, 0),
+                (None, 0, 0),
+                (Some(0), 1, 0),
+                (Some(1), 1, 1),
+                (Some(2), 0, 1),
+                (Some(1), 3, 1),
+            ] {
                 let how = Resampling { order, order_z, separate };
                 for axis in (0..3).filter(|axis| order < 2 || separate == Some(*axis)) {
                     let slabs = SlabResampling::new([9, 11, 10], to, how, axis).unwrap();

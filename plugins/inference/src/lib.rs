@@ -3,6 +3,7 @@
 //! them into labels, is re-exported.
 
 mod band;
+mod device_resample;
 mod mirror;
 mod predict_rows;
 mod slices;
@@ -15,6 +16,7 @@ mod tiles;
 mod weights;
 mod window;
 
+pub use device_resample::{resample_bytes, resample_on};
 pub use mirror::{is_out_of_memory, try_tile};
 pub use nnunet_export::*;
 pub use predict_rows::predict_rows;

@@ -47,9 +47,8 @@ pub(crate) fn combined(lines: &Tensor, axis: i64, pass: &AxisPass) -> Result<Ten
     };
     // Terms are added one after the other, as in main memory.
     let sum = |kind: Kind| -> Result<Tensor> {
-        let term = |k: usize| -> Result<Tensor> {
-            Ok(sample(k)?.f_to_kind(kind)?.f_mul_(&weights(k, kind)?)?)
-        };
+        let term =
+            |k: usize| -> Result<Tensor> { Ok(sample(k)?.f_to_kind(kind)?.f_mul_(&weights(k, kind)?)?) };
         (1..pass.samples.len()).try_fold(term(0)?, |mut sum, k| Ok(sum.f_add_(&term(k)?)?))
     };
     match pass.rule {
@@ -68,7 +67,8 @@ pub(crate) fn combined(lines: &Tensor, axis: i64, pass: &AxisPass) -> Result<Ten
 /// has changed, no memory is asked for any more.
 pub(crate) fn filter(lines: &Tensor) -> Result<()> {
     let SplineFilter { gain, pole, first_divisor, last_factor } = SplineFilter::CUBIC;
-    let number = |value: f32| -> Result<Tensor> { Ok(Tensor::f_from_slice(&[value])?.f_to_device(lines.device())?) };
+    let number =
+        |value: f32| -> Result<Tensor> { Ok(Tensor::f_from_slice(&[value])?.f_to_device(lines.device())?) };
     // A GPU would multiply by the inverse of a number, which rounds otherwise; it divides by a tensor.
     let (divisor, factor) = (number(first_divisor)?, number(pole)?);
     let row = |k: i64| lines.f_select(0, k);
@@ -104,7 +104,9 @@ impl Bounds {
     /// Scores after `done` passes, clipped if it is time for it.
     pub(crate) fn clipped(&self, done: usize, mut scores: Tensor) -> Result<Tensor> {
         match &self.0 {
-            Some((after, [low, high])) if *after == done => Ok(scores.f_clamp_tensor_(Some(low), Some(high))?),
+            Some((after, [low, high])) if *after == done => {
+                Ok(scores.f_clamp_tensor_(Some(low), Some(high))?)
+            }
             _ => Ok(scores),
         }
     }

@@ -4,8 +4,8 @@
 use std::ops::Range;
 
 use nnunet_export::{ExportResampler, SlabProgress};
-use nnunet_plugin_api::tch::{Device, Kind, Tensor};
 use nnunet_plugin_api::Result;
+use nnunet_plugin_api::tch::{Device, Kind, Tensor};
 
 use crate::mirror::is_out_of_memory;
 use crate::tensor_passes::resampled;
@@ -116,8 +116,14 @@ mod tests {
     #[test]
     fn tensors_are_resampled_as_arrays_are() {
         let scores = Tensor::rand([3, 9, 7, 8], (Kind::Float, Device::Cpu));
-        let ways =
-            [(None, 1, 0), (Some(0), 1, 0), (Some(1), 1, 1), (Some(2), 1, 0), (Some(0), 3, 0), (Some(0), 3, 1)];
+        let ways = [
+            (None, 1, 0),
+            (Some(0), 1, 0),
+            (Some(1), 1, 1),
+            (Some(2), 1, 0),
+            (Some(0), 3, 0),
+            (Some(0), 3, 1),
+        ];
         for (separate, order, order_z) in ways {
             for back in [[0, 1, 2], [1, 0, 2], [2, 0, 1]] {
                 let network = [9, 7, 8];

@@ -49,7 +49,8 @@ impl TensorVolume {
     #[must_use]
     pub fn bytes(classes: usize, grid: [usize; 3]) -> u64 {
         let rows = |axis: usize| grid[axis] + 2 * nnunet_numerics::EDGE_PADDING;
-        let largest = (0..3).map(|axis| rows(axis) * grid.iter().product::<usize>() / grid[axis].max(1)).max();
+        let largest =
+            (0..3).map(|axis| rows(axis) * grid.iter().product::<usize>() / grid[axis].max(1)).max();
         (4 * classes * largest.unwrap_or(0)) as u64
     }
 
@@ -106,9 +107,10 @@ impl TensorVolume {
         let axis = self.first.axis as i64 + 1;
         let scores = combined(&self.lines, 0, part)?.f_movedim_int(0, axis)?;
         let first = clipped(1, scores)?;
-        self.rest.iter().enumerate().try_fold(first, |scores, (i, pass)| {
-            clipped(i + 2, along_axis(&scores, pass)?)
-        })
+        self.rest
+            .iter()
+            .enumerate()
+            .try_fold(first, |scores, (i, pass)| clipped(i + 2, along_axis(&scores, pass)?))
     }
 
     fn filter(&self) -> Result<()> {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use nnunet_data::memory;
 use nnunet_formats::nifti::Geometry;
-use nnunet_inference::{Scores, SlidingWindow, Storage, TensorVolume};
+use nnunet_inference::{Scores, SlidingWindow, Storage, TensorVolume, resample_bytes};
 use nnunet_plugin_api::tch::Device;
 
 use crate::case::Case;
@@ -15,6 +15,8 @@ const SLAB: u64 = 64 << 20;
 /// Slabs that are under way between network and export, at most: one being made, one waiting, one being resampled with
 /// its result.
 const SLABS: u64 = 5;
+/// Voxels from which on an image is resampled on a GPU: the processor takes 10 ns and more for each, a copy 1 ns.
+const LARGE_IMAGE: u64 = 1 << 24;
 /// Arrays of the first resolution's features that a network has at a time.
 const ACTIVATIONS: u64 = 8;
 
@@ -33,6 +35,8 @@ pub(crate) struct Sizes {
     pub(crate) features: usize,
     /// Scores can only be resampled whole.
     pub(crate) is_cubic: bool,
+    /// Images have been preprocessed before.
+    pub(crate) is_prepared: bool,
 }
 
 /// Bytes by stage.
@@ -140,6 +144,7 @@ impl Sizes {
             folds: model.networks.len(),
             features: model.features,
             is_cubic: model.processing.needs_whole_volume(),
+            is_prepared: false,
         }
     }
 
@@ -189,6 +194,12 @@ impl Sizes {
         4 * all.min(SLAB)
     }
 
+    /// What resampling an image before the network takes on a device, for images that are large enough for it.
+    pub(super) fn image_on_device(&self) -> Option<u64> {
+        let pays = !self.is_prepared && self.raw != self.network && pays_on_device(self.raw, self.network);
+        pays.then(|| resample_bytes(self.raw, self.network))
+    }
+
     /// Scores of the whole volume on a device, where splines need them.
     pub(super) fn volume_on_device(&self, window: &SlidingWindow) -> Option<u64> {
         let is_needed = self.is_cubic && self.raw != self.network;
@@ -212,14 +223,18 @@ impl Sizes {
     }
 }
 
+/// Whether it pays to resample a channel on a GPU: its filter starts some thousand small kernels (10 to 50 ms), and the voxels
+/// have to be copied there and back.
+pub(super) fn pays_on_device(from: [usize; 3], to: [usize; 3]) -> bool {
+    voxels(from).max(voxels(to)) >= LARGE_IMAGE
+}
+
 fn element(scores: Scores) -> u64 {
     scores.kind().elt_size_in_bytes() as u64
 }
 
 /// The largest image and the largest grid that the network sees, which may be of another case.
-pub(crate) fn largest(
-    grids: impl Iterator<Item = ([usize; 3], [usize; 3])>,
-) -> ([usize; 3], [usize; 3]) {
+pub(crate) fn largest(grids: impl Iterator<Item = ([usize; 3], [usize; 3])>) -> ([usize; 3], [usize; 3]) {
     let larger = |a: [usize; 3], b: [usize; 3]| if voxels(b) > voxels(a) { b } else { a };
     grids.fold(([0; 3], [0; 3]), |(raw, network), grids| (larger(raw, grids.0), larger(network, grids.1)))
 }
@@ -238,6 +253,7 @@ mod tests {
             folds,
             features: 32,
             is_cubic: false,
+            is_prepared: false,
         }
     }
 

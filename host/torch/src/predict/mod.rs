@@ -11,6 +11,7 @@ mod pipeline;
 mod prediction_records;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
@@ -140,6 +141,7 @@ fn predict_cases(
         available,
         channels: model.input_channels,
         on_device,
+        one_at_a_time: Arc::default(),
     };
     let networks: Vec<&dyn Network> = model.networks.iter().map(|network| &**network).collect();
     pipeline.run(&open, &networks)?;

@@ -21,6 +21,8 @@ pub(crate) struct OnDevice {
     pub(crate) folds: bool,
     /// Mirror images that go through the network together.
     pub(crate) batch: usize,
+    /// Images that are resampled before the network, one channel at a time.
+    pub(crate) images: bool,
     /// Bytes, weights included.
     pub(crate) bytes: u64,
     /// The bytes that are needed at least: one tile, with the sums in main memory.
@@ -53,11 +55,14 @@ impl OnDevice {
         let together = (max.saturating_sub(base) / tile.max(1)).clamp(1, variants);
         let batch = 1 << together.ilog2();
         let bytes = base + batch * tile;
+        let images = sizes.image_on_device().filter(|images| bytes + images <= max);
+        let bytes = bytes + images.unwrap_or(0);
         Self {
             sums: has_sums,
             volumes: volumes.is_some(),
             folds: folds.is_some(),
             batch: batch as usize,
+            images: images.is_some(),
             bytes,
             least,
         }
@@ -98,6 +103,7 @@ mod tests {
             folds: 1,
             features: 32,
             is_cubic: false,
+            is_prepared: false,
         };
         let window = SlidingWindow::new(vec![64, 128, 128], 25);
         OnDevice::new(&sizes, &window, Needs { base: 100 << 20, tile: 1400 << 20 }, max, wish)
@@ -125,16 +131,39 @@ mod tests {
             folds: 5,
             features: 32,
             is_cubic: true,
+            is_prepared: false,
         };
         let window = SlidingWindow::new(vec![64, 128, 128], 5);
         let plan = |max: u64| {
-            let plan = OnDevice::new(&sizes, &window, Needs { base: 100 << 20, tile: 700 << 20 }, max, AllInGpu::None);
+            let plan = OnDevice::new(
+                &sizes,
+                &window,
+                Needs { base: 100 << 20, tile: 700 << 20 },
+                max,
+                AllInGpu::None,
+            );
             assert!(plan.bytes <= max, "{plan:?}");
             (plan.sums, plan.folds, plan.volumes)
         };
         assert_eq!(plan(3 << 30), (true, true, true));
-        assert_eq!(plan(1600 << 20), (true, true, false));
-        assert_eq!(plan(1350 << 20), (true, false, false));
+        assert_eq!(plan(1700 << 20), (true, true, false));
+        assert_eq!(plan(1500 << 20), (true, false, false));
+    }
+
+    #[test]
+    fn large_images_are_resampled_where_there_is_room_beside_the_network() {
+        let plan = |raw: [usize; 3], is_prepared: bool, max: u64| {
+            let network = [100, 200, 200];
+            let sizes =
+                Sizes { raw, network, channels: 1, folds: 1, features: 32, is_cubic: false, is_prepared };
+            let window = SlidingWindow::new(vec![64, 128, 128], 5);
+            let needs = Needs { base: 100 << 20, tile: 700 << 20 };
+            OnDevice::new(&sizes, &window, needs, max, AllInGpu::None).images
+        };
+        assert!(plan([300, 512, 512], false, 20 << 30));
+        assert!(!plan([300, 512, 512], false, 2 << 30), "no room");
+        assert!(!plan([300, 512, 512], true, 20 << 30), "preprocessed already");
+        assert!(!plan([100, 400, 400], false, 20 << 30), "small");
     }
 
     #[test]

@@ -50,11 +50,7 @@ pub(super) fn prepare(job: &Job<'_>, trainer: &Resolved, split: &Split, session:
 }
 
 /// Predicts the validation cases of 3d_lowres for the second stage.
-pub(super) fn predict_next(
-    job: &Job<'_>,
-    engine: &Engine,
-    split: &Split,
-) -> Result<()> {
+pub(super) fn predict_next(job: &Job<'_>, engine: &Engine, split: &Split) -> Result<()> {
     if job.args.configuration != "3d_lowres" || job.args.disable_next_stage_pred {
         return Ok(());
     }

@@ -54,5 +54,6 @@ fn sizes(job: &Job<'_>, cases: &[String]) -> Result<Sizes> {
         folds: 1,
         features: spec.base_num_features,
         is_cubic: export.interpolation_order > 1,
+        is_prepared: true,
     })
 }

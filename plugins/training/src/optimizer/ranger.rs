@@ -136,8 +136,7 @@ impl Ranger {
     ) -> Result<()> {
         let state = AdamState { first, second, largest: &[], steps };
         let ([beta1, beta2], eps) = (self.betas, self.eps);
-        let how =
-            AdamStep { learning_rate: 0.0, beta1, beta2, weight_decay: 0.0, eps, amsgrad: false };
+        let how = AdamStep { learning_rate: 0.0, beta1, beta2, weight_decay: 0.0, eps, amsgrad: false };
         Ok(nnunet_torch_ops::adam(&trained.tensors, &trained.gradients, state, how, Some(skip))?)
     }
 }
