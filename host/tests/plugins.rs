@@ -28,6 +28,12 @@ fn a_plugins_trainer_is_used_by_name_and_can_be_extended_in_toml() {
     assert_eq!(outcome.code, 0, "{}", outcome.text);
     // The plugin's cosine: 5e-3 at first, half of it in the middle.
     assert!(outcome.text.contains("lr: 0.005") && outcome.text.contains("lr: 0.0025"), "{}", outcome.text);
+    // What the plugin logs before and during the run is in the run's log file.
+    let fold = world.path("results/nnUNet/3d_fullres/Task900_Phantom/Mine__nnUNetPlansSmall/fold_0");
+    let log = nnunet_test_support::files(&fold, ".txt");
+    let log = log.iter().find(|file| file.display().to_string().contains("training_log_")).unwrap();
+    let log = std::fs::read_to_string(log).unwrap();
+    assert_eq!(log.matches(": soft Dice plus focal cross entropy of 3 classes").count(), 1, "{log}");
     let list = world.succeed(&format!("--plugin {} plugins list", plugin("my_trainer").display()));
     assert!(list.contains("MyTrainer") && list.contains("loaded"), "{list}");
 }
@@ -39,6 +45,34 @@ fn a_behaving_plugin_trains_also_with_its_own_architecture() {
         let outcome = train(&world, "misbehaving", "Misbehaving", fault);
         assert_eq!(outcome.code, 0, "{fault}: {}", outcome.text);
     }
+}
+
+/// The example is trained, continued from a checkpoint, used to predict, and drawn as it was built.
+#[test]
+fn an_architecture_of_a_plugin_is_trained_and_predicts() {
+    let world = World::with_phantoms();
+    let library = plugin("my_architecture").display().to_string();
+    let text = world.succeed(&format!("plugins check {library}"));
+    assert!(text.contains("ok   architecture ConvNextUnet: learns"), "{text}");
+    world.configure("\n[trainers.Next]\nextends = \"Short\"\narchitecture = \"ConvNextUnet\"\n");
+    let train = format!(
+        "--plugin {library} train 3d_fullres Next 900 0 -p nnUNetPlansSmall --disable_validation_inference"
+    );
+    world.succeed(&train);
+    let fold = world.path("results/nnUNet/3d_fullres/Task900_Phantom/Next__nnUNetPlansSmall/fold_0");
+    let drawing = std::fs::read(fold.join("network_architecture.pdf")).unwrap();
+    let drawing = String::from_utf8_lossy(&drawing);
+    assert!(drawing.contains("(encoder.0.spatial: "), "{drawing}");
+    assert!(!drawing.contains("features"), "{drawing}");
+    let toml = std::fs::read_to_string(world.path("nnunet.toml")).unwrap();
+    world.write("nnunet.toml", &toml.replace("max_num_epochs = 2", "max_num_epochs = 3"));
+    let text = world.succeed(&(train + " -c"));
+    assert!(text.contains("epoch:  2") && !text.contains("epoch:  1"), "{text}");
+    world.succeed(&format!(
+        "--plugin {library} predict -i raw/nnUNet_raw_data/Task900_Phantom/imagesTs -o out -t 900 -m 3d_fullres -f 0 -tr Next \
+         -p nnUNetPlansSmall --disable_tta"
+    ));
+    assert_eq!(nnunet_test_support::files(&world.path("out"), ".nii.gz").len(), 2);
 }
 
 /// Only what the augmentation does differs between two trainings: stripes of some height, and of none.

@@ -202,3 +202,47 @@ fn a_check_tries_every_component() {
         bad.text
     );
 }
+
+/// Whatever the command is: a wrong parameter of a postprocessor would otherwise be noticed after days of training.
+#[test]
+fn wrong_parameters_in_use_are_an_error_of_every_command() {
+    let world = World::new();
+    let library = plugin("my_postprocessor").display().to_string();
+    let list = |parameters: &str| {
+        let choice = format!("[use]\npostprocessor = {{ name = \"LesionsInOrgan\", {parameters} }}\n");
+        world.write("nnunet.toml", &choice);
+        world.run(&format!("--plugin {library} plugins list"))
+    };
+    assert_eq!(list("lesion = 3").code, 0);
+    for (parameters, message) in [
+        (
+            "leson = 3",
+            "[use] postprocessor = \"LesionsInOrgan\": unknown key `leson`; did you mean `lesion`?",
+        ),
+        ("lesion = \"three\"", "invalid type: string \"three\""),
+    ] {
+        let outcome = list(parameters);
+        assert_eq!(outcome.code, 1, "{parameters}: {}", outcome.text);
+        assert!(outcome.text.contains(message), "{parameters}: {}", outcome.text);
+    }
+    // A plugin that is not there is an error of the commands that use it.
+    assert_eq!(world.run("plugins list").code, 0);
+}
+
+#[test]
+fn a_table_is_described_with_its_own_defaults() {
+    let world = World::new();
+    let tables = "[losses.Mine]\nextends = \"DC_and_topk_loss\"\nk = 33\n[losses.Other]\nextends = \"Mine\"\n\
+        [trainers.Quick]\nextends = \"nnUNetTrainerV2\"\nmax_num_epochs = 7\n\
+        [planners.Wide]\nextends = \"ExperimentPlanner3D_v21\"\nbase_num_features = 48\n";
+    world.write("nnunet.toml", tables);
+    for (name, line) in [
+        ("Mine", "k = 33"),
+        ("Other", "k = 33"),
+        ("Quick", "max_num_epochs = 7 "),
+        ("Wide", "base_num_features = 48 "),
+    ] {
+        let text = world.succeed(&format!("plugins inspect {name}"));
+        assert!(text.contains(line), "{name}: {text}");
+    }
+}

@@ -52,6 +52,36 @@ fn faults_at_run_time_are_contained_and_named() {
     }
 }
 
+/// The same for hooks of trainers.
+#[test]
+fn faults_of_hooks_are_contained_and_named() {
+    let world = World::with_phantoms();
+    let faults = [
+        ("hook_train_start", "on_train_start: panicked: "),
+        ("hook_case", "on_train_start: there is no case `nobody`"),
+        ("hook_epoch_start", "on_epoch_start: panicked: "),
+        ("hook_batch", "on_batch: panicked: on_batch panics as requested at "),
+        ("hook_batch_nan", "on_batch: images with values that are not finite"),
+        ("hook_batch_shape", "on_batch: images: expected ["),
+        ("hook_step", "train_step: panicked: train_step panics as requested at "),
+        ("hook_step_nan", "train_step: loss NaN is not finite"),
+        ("hook_step_shape", "train_step: loss: expected a floating-point scalar, got Float ["),
+        ("hook_validation", "validation_step: panicked: validation_step panics as requested at "),
+        ("hook_tally_nan", "validation_step: tally `odd` of NaN and 1 is not finite"),
+        ("hook_save", "save_state: panicked: "),
+        ("hook_state_dtype", "save_state: odd: expected floating-point numbers, got Int64"),
+    ];
+    for (fault, what) in faults {
+        let outcome = train(&world, fault);
+        assert_eq!(outcome.code, 1, "{fault}: {}", outcome.text);
+        let message = format!("plugin misbehaving, trainer Misbehaving: {what}");
+        assert!(outcome.text.contains(&message), "{fault}: `{message}` is missing in: {}", outcome.text);
+    }
+    let nobody = train(&world, "hook_nobody");
+    let message = "there is no network `nobody`; add it in on_train_start";
+    assert!(nobody.code == 1 && nobody.text.contains(message), "{}", nobody.text);
+}
+
 #[test]
 fn a_tensor_on_another_device_is_refused() {
     let world = World::with_phantoms();
@@ -76,12 +106,16 @@ fn a_plugin_that_mixes_devices_is_named() {
     assert!(mixed.code == 1 && mixed.text.contains(&message), "{}", mixed.text);
     let other = run("device", "cuda:1");
     assert!(other.code == 1 && other.text.contains(LOSS), "{}", other.text);
+    let step = run("hook_step_device", "cuda:1");
+    let message =
+        "trainer Misbehaving: train_step: loss: expected a tensor on Cuda(1), got a tensor on Cuda(0)";
+    assert!(step.code == 1 && step.text.contains(message), "{}", step.text);
 }
 
 #[test]
 fn what_does_no_harm_is_borne() {
     let world = World::with_phantoms();
-    for fault in ["panic_in_drop", "leaked_no_grad"] {
+    for fault in ["panic_in_drop", "leaked_no_grad", "hook_step_no_grad"] {
         let outcome = train(&world, fault);
         assert_eq!(outcome.code, 0, "{fault}: {}", outcome.text);
     }
@@ -130,7 +164,10 @@ fn interrupted(world: &World, fault: &str, signals: usize) -> Option<i32> {
 #[test]
 fn an_endless_loop_ends_when_the_user_asks() {
     let world = World::with_phantoms();
-    assert_eq!(interrupted(&world, "endless", 1), Some(3), "it looks whether the user wants to stop");
+    for fault in ["endless", "hook_step_endless"] {
+        let code = interrupted(&world, fault, 1);
+        assert_eq!(code, Some(3), "{fault}: it looks whether the user wants to stop");
+    }
     assert_eq!(interrupted(&world, "deaf", 2), Some(130), "it never looks; the second signal ends it");
 }
 
@@ -171,7 +208,7 @@ fn every_fault_of_the_handshake_is_refused_in_its_own_words() {
     assert!(text.contains(message), "{text}");
     let text = patched(&world, "minor.so", put(16, 99));
     let message =
-        "plugin minor.so: ABI minor: found 1.99, wanted at most 1.2; update nnunet or rebuild the plugin";
+        "plugin minor.so: ABI minor: found 1.99, wanted at most 1.3; update nnunet or rebuild the plugin";
     assert!(text.contains(message), "{text}");
 }
 

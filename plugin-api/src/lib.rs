@@ -28,6 +28,7 @@ pub mod abi {
 
 #[cfg(feature = "torch")]
 pub use nnunet_plugin_torch::{
-    Architecture, Flow, Init, Loss, LossContext, Network, NetworkSpec, TensorFactories, Trainer,
-    TrainerContext, VarFactory, export_plugin, tch,
+    Architecture, Batch, Flow, Init, Loss, LossContext, LossInput, MAIN_NETWORK, Metrics, NamedParameter,
+    Network, NetworkSpec, Progress, Tally, TensorFactories, Trainer, TrainerContext, TrainerState, Training,
+    VarFactory, built_in_step, export_plugin, tch,
 };

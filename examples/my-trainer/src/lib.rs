@@ -10,7 +10,7 @@ use nnunet_plugin_api::tch::{Kind as Element, Tensor};
 use nnunet_plugin_api::vocabulary::Blueprint;
 use nnunet_plugin_api::{
     Component, Info, Kind, Loss, LossContext, Registration, Result, Trainer, TrainerContext, export_plugin,
-    inventory,
+    host, inventory,
 };
 
 export_plugin!();
@@ -30,6 +30,7 @@ impl Trainer for MyTrainer {
     }
 
     fn loss(&self, context: &LossContext) -> Result<Option<Box<dyn Loss>>> {
+        host::log(&format!("soft Dice plus focal cross entropy of {} classes", context.num_classes));
         Ok(Some(Box::new(FocalDice { classes: context.num_classes as i64, gamma: 2.0 })))
     }
 

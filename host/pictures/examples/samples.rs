@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use ndarray::Array3;
-use nnunet_pictures::{Curves, Diagram, Level, MontageRow, architecture, learning_rates, montage, progress};
+use nnunet_pictures::{
+    Curves, Diagram, Level, MontageRow, NetworkShape, architecture, learning_rates, montage, progress,
+};
 
 fn main() -> nnunet_formats::Result<()> {
     let folder = PathBuf::from(std::env::args().nth(1).unwrap_or_else(|| ".".to_owned()));
@@ -54,11 +56,11 @@ fn network() -> Diagram {
         input_channels: 1,
         output_channels: 3,
         parameters: 16_456_480,
-        levels: vec![
+        shape: NetworkShape::Unet(vec![
             level(32, 128, false),
             level(64, 64, false),
             level(128, 32, false),
             level(256, 16, true),
-        ],
+        ]),
     }
 }

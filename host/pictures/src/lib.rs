@@ -10,7 +10,7 @@ mod png;
 mod progress;
 mod text;
 
-pub use architecture::{Diagram, Level, architecture};
+pub use architecture::{Diagram, LayerRow, Level, NetworkShape, architecture};
 pub use labels::{Gray, labels_over};
 pub use learning_rates::learning_rates;
 pub use montage::{MontageRow, montage};

@@ -19,6 +19,7 @@ pub mod progress;
 pub mod provenance;
 pub mod reference;
 pub mod registry;
+pub mod run_log;
 pub mod scaffold;
 mod section;
 pub mod services;

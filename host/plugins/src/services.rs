@@ -13,6 +13,7 @@ use tempfile::TempDir;
 
 use crate::lock::lock;
 use crate::progress::{self, Bar};
+use crate::run_log;
 
 /// The services, for a plugin's `manifest`.
 pub fn services() -> HostServicesRef {
@@ -46,6 +47,7 @@ pub fn clean_up() {
 
 extern "C" fn log(message: RStr<'_>) {
     tracing::info!("{}", message.as_str());
+    run_log::add(message.as_str());
 }
 
 extern "C" fn show_progress(what: RStr<'_>, done: u64, of: u64) {

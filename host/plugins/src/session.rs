@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use nnunet_plugin_core::vocabulary::ComponentChoice;
 use nnunet_plugin_core::{Component, Config as Table, Info, Kind};
 
 use crate::component_set::{ComponentSet, description_only};
@@ -53,7 +54,23 @@ impl Session {
             config::register(set, file, &mut session.registry)
                 .with_context(|| file.path.display().to_string())?;
         }
+        session.check_choices()?;
         Ok(session)
+    }
+
+    /// Checks the parameters in `[use]` at the start of every command: a wrong parameter of a postprocessor is found before
+    /// a training, and not when its model predicts. An unknown name is an error of the commands that use it.
+    fn check_choices(&self) -> Result<()> {
+        for file in &self.files {
+            for (kind, choice) in file.choices.with_parameters() {
+                let is_known = |choice: &&ComponentChoice| self.registry.find(kind, &choice.name).is_ok();
+                if let Some(choice) = choice.filter(|choice| !choice.parameters.is_empty()).filter(is_known) {
+                    let place = || format!("{}: [use] {kind} = {:?}", file.path.display(), choice.name);
+                    self.registry.check_choice(kind, choice).with_context(place)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn add(&mut self, candidate: Candidate, set: ComponentSet) -> Result<()> {

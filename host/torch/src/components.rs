@@ -3,12 +3,13 @@
 use anyhow::{Result, anyhow};
 use nnunet_engine::component_set::ComponentSet;
 use nnunet_engine::config::{extends, without_extends};
-use nnunet_engine::registry::Registry;
+use nnunet_engine::registry::{Origin, Registry};
+use nnunet_losses::{WEIGHTED_SUM, WeightedSum};
 use nnunet_plugin_api::abi::v1::import_with_tensors;
 use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice};
 use nnunet_plugin_api::{
     Architecture, Augmentation, Component, Config, Error as ComponentError, Factory, Info, Kind, Loss, Make,
-    TensorFactories, Trainer, TrainerContext, overlay,
+    TensorFactories, Trainer, TrainerContext, overlay, parse_config,
 };
 
 /// The component set of the program with tensors.
@@ -72,9 +73,24 @@ factory!(
     augmentation, Augmentation, of_augmentation
 );
 factory!(
-    /// Makes a loss.
-    loss, Loss, TensorFactories::loss
+    /// Makes a loss that is not made of others.
+    single_loss, Loss, TensorFactories::loss
 );
+
+/// Makes a loss. The parts of a sum may be losses of plugins.
+pub(crate) fn loss(registry: &Registry, choice: &ComponentChoice) -> Result<Box<dyn Loss>> {
+    let (entry, expanded) = registry.expand(Kind::Loss, choice)?;
+    if expanded.name != WEIGHTED_SUM || entry.origin != Origin::BuiltIn {
+        return single_loss(registry, choice);
+    }
+    let failed = |error: ComponentError| anyhow!("loss `{}`: {error}", choice.name);
+    let config = parse_config(&expanded.parameters).map_err(failed)?;
+    let part = |choice: &ComponentChoice| {
+        loss(registry, choice).map_err(|error| ComponentError::message(format!("{error:#}")))
+    };
+    Ok(Box::new(WeightedSum::new(&config, &part).map_err(failed)?))
+}
+
 factory!(
     /// Makes a trainer.
     trainer, Trainer, TensorFactories::trainer

@@ -9,11 +9,13 @@ mod devices;
 mod export;
 mod families;
 mod family;
+mod fold_training;
 mod network;
 mod predict;
 pub mod signals;
 mod train;
 mod trainers;
+mod training_log;
 mod unknown_trainer;
 mod v1;
 mod v2;
@@ -47,7 +49,7 @@ impl TensorCommands for WithTensors {
     fn train(&self, args: &train_args::Args, options: &GlobalOptions) -> Result<ExitCode> {
         // Before plugins are loaded: threads inherit the blocked signals.
         train::signals::listen()?;
-        train::run(args, &options.session(self.component_set())?)
+        v1::training::run(args, &options.session(self.component_set())?)
     }
 
     fn predict(&self, args: &predict_args::Args, options: &GlobalOptions) -> Result<ExitCode> {

@@ -9,6 +9,7 @@ use nnunet_engine::registry::Registry;
 use nnunet_plugin_api::tch::{Device, Kind};
 use nnunet_plugin_api::vocabulary::{ComponentChoice, Precision};
 use nnunet_plugin_api::{Network, NetworkSpec};
+use nnunet_training::SecondNetworks;
 
 use crate::components;
 
@@ -44,6 +45,22 @@ fn build_in(
     check_memory(spec, 1, store.device())?;
     let network = components::architecture(registry, choice)?.build(&mut store, spec)?;
     Ok((store, network))
+}
+
+/// What builds more networks of the same architecture, for trainers that have several.
+pub(crate) fn second(
+    registry: &Registry,
+    choice: &ComponentChoice,
+    spec: NetworkSpec,
+    device: Device,
+    most_bytes: u64,
+) -> Result<SecondNetworks> {
+    let architecture = components::architecture(registry, choice)?;
+    Ok(SecondNetworks::new(Box::new(move || {
+        let mut store = ParameterStore::with_limit(device, most_bytes);
+        let network = architecture.build(&mut store, &spec)?;
+        Ok((store, network))
+    })))
 }
 
 /// Bytes of any small network.

@@ -31,7 +31,7 @@ const COUNTS: [(Kind, usize); 9] = [
     (Kind::Format, 5),
     (Kind::Augmentation, 10),
     (Kind::Architecture, 8),
-    (Kind::Loss, 12),
+    (Kind::Loss, 13),
     (Kind::Trainer, 127),
     (Kind::Postprocessor, 3),
 ];

@@ -45,7 +45,7 @@ impl Affine {
     }
 
     /// Position of voxel (z, y, 0).
-    fn row_start(&self, z: usize, y: usize) -> [f64; 3] {
+    pub(crate) fn row_start(&self, z: usize, y: usize) -> [f64; 3] {
         let [cz, cy, cx] = self.output_center;
         let turned = self.times([z as f64 - cz, y as f64 - cy, -cx]);
         std::array::from_fn(|axis| turned[axis] + self.input_center[axis])

@@ -24,6 +24,8 @@ pub enum Ends {
     Zero,
     /// Begins again: scipy's mode `wrap`.
     Wrap,
+    /// d c b | a b c d | c b a: torch's mode `reflect`.
+    Mirror,
 }
 
 /// Blurs in place with one sigma (voxels) per axis; 0 leaves an axis alone.
@@ -38,15 +40,34 @@ pub enum Ends {
 /// gaussian_blur(image.view_mut(), [0.0, 1.0, 1.0], Ends::Reflect);
 /// assert!(image.iter().all(|value| (value - 2.0).abs() < 1e-5), "a constant stays constant");
 /// ```
-pub fn gaussian_blur(mut array: ArrayViewMut3<'_, f32>, sigma: [f64; 3], ends: Ends) {
+pub fn gaussian_blur(array: ArrayViewMut3<'_, f32>, sigma: [f64; 3], ends: Ends) {
+    let weights = |sigma: f64| kernel(sigma).into_iter().map(|weight| weight as f32).collect();
+    convolve_symmetric(
+        array,
+        &sigma.map(|sigma| if sigma > 0.0 { weights(sigma) } else { Vec::new() }),
+        ends,
+    );
+}
+
+/// Convolves in place with a symmetric kernel per axis: the weight of distance 0, 1, 2, ...; an axis without weights is
+/// left alone.
+///
+/// ```
+/// use ndarray::Array3;
+/// use nnunet_numerics::{Ends, convolve_symmetric};
+///
+/// let mut line = Array3::from_shape_vec((1, 1, 4), vec![0.0, 4.0, 0.0, 0.0]).unwrap();
+/// convolve_symmetric(line.view_mut(), &[vec![], vec![], vec![0.5, 0.25]], Ends::Mirror);
+/// assert_eq!(line.as_slice(), Some(&[2.0, 2.0, 1.0, 0.0][..]));
+/// ```
+pub fn convolve_symmetric(mut array: ArrayViewMut3<'_, f32>, kernels: &[Vec<f32>; 3], ends: Ends) {
     let mut padded = Vec::new();
-    for axis in (0..3).filter(|axis| sigma[*axis] > 0.0) {
-        let weights: Vec<f32> = kernel(sigma[axis]).into_iter().map(|weight| weight as f32).collect();
+    for (axis, weights) in kernels.iter().enumerate().filter(|(_, weights)| !weights.is_empty()) {
         for_each_block(array.view_mut(), axis, |block, lines| {
             pad(block, lines, weights.len() - 1, ends, &mut padded);
             for (i, row) in block.chunks_mut(lines).enumerate() {
                 let at = |k: usize| &padded[(i + k) * lines..(i + k + 1) * lines];
-                blur_row(row, &weights, at);
+                blur_row(row, weights, at);
             }
         });
     }
@@ -84,6 +105,11 @@ impl Ends {
             Ends::Reflect => {
                 let folded = at.rem_euclid(2 * n);
                 Some((if folded < n { folded } else { 2 * n - 1 - folded }) as usize)
+            }
+            Ends::Mirror => {
+                let period = (2 * (n - 1)).max(1);
+                let folded = at.rem_euclid(period);
+                Some((if folded < n { folded } else { period - folded }) as usize)
             }
         }
     }

@@ -3,6 +3,7 @@
 //! * [`resize`], [`resize_labels`]: spline resizing as `skimage.transform.resize(mode="edge", anti_aliasing=False)`.
 //! * [`resample`]: v1's rules around it (separate axis, one-hot labels); [`SlabResampling`]: the same slab by slab.
 //! * [`sample_affine`], [`sample_affine_labels`]: `scipy.ndimage.map_coordinates` on an affine grid, for augmentation.
+//! * [`sample_linear`], [`sample_linear_labels`], [`sample_nearest`]: torch's `grid_sample` on such a grid.
 //! * [`fill_holes`], [`connected_components`], [`distance_to`], [`gaussian_importance_map`]: from `scipy.ndimage`.
 //! * [`RandomState`], [`kfold`]: NumPy's legacy generator, for splits and class locations.
 //! * [`stats`]: percentiles, medians, rounding half to even.
@@ -19,6 +20,8 @@ mod fill_holes;
 mod gaussian;
 mod kfold;
 mod label_resize;
+mod linear;
+mod linear_labels;
 mod lines;
 mod median;
 pub mod morphology;
@@ -37,9 +40,11 @@ pub use components::{Components, connected_components, connected_components_26};
 pub use distance::distance_to;
 pub use elsewhere::{ResampleElsewhere, resampling_elsewhere};
 pub use fill_holes::fill_holes;
-pub use gaussian::{Ends, gaussian_blur, gaussian_importance_map};
+pub use gaussian::{Ends, convolve_symmetric, gaussian_blur, gaussian_importance_map};
 pub use kfold::{kfold, random_split};
 pub use label_resize::resize_labels;
+pub use linear::{sample_linear, sample_nearest};
+pub use linear_labels::sample_linear_labels;
 pub use median::median_filter;
 pub use power::power_in_place;
 pub use random::RandomState;

@@ -28,13 +28,14 @@ const FAR: f32 = 1e6;
 #[must_use]
 pub fn dilate(mask: ArrayView3<'_, bool>, diameter: usize) -> Array3<bool> {
     // Even balls reach one voxel further ahead.
-    within(mask.map(|set| if *set { 0.0 } else { FAR }), diameter, usize::from(diameter.is_multiple_of(2)))
+    let ball = Footprint::ball(diameter, usize::from(diameter.is_multiple_of(2)));
+    touched_by(mask.map(|set| if *set { 0.0 } else { FAR }), &ball)
 }
 
 /// Voxels of which the whole ball around them lies in the mask, or outside the image.
 #[must_use]
 pub fn erode(mask: ArrayView3<'_, bool>, diameter: usize) -> Array3<bool> {
-    !within(mask.map(|set| if *set { FAR } else { 0.0 }), diameter, 0)
+    !touched_by(mask.map(|set| if *set { FAR } else { 0.0 }), &Footprint::ball(diameter, 0))
 }
 
 /// Erosion, then dilation.
@@ -49,19 +50,75 @@ pub fn close(mask: ArrayView3<'_, bool>, diameter: usize) -> Array3<bool> {
     erode(dilate(mask, diameter).view(), diameter)
 }
 
-/// Where squared distances, minimized over the ball's offsets, are no larger than its radius squared. The first offset
-/// is `ahead` more than half the diameter back.
-fn within(mut squares: Array3<f32>, diameter: usize, ahead: usize) -> Array3<bool> {
-    let radius = (diameter.max(1) as f32 - 1.0) / 2.0;
-    let first = ahead as isize - (diameter / 2) as isize;
-    let costs: Vec<f32> = (0..diameter.max(1)).map(|k| (k as f32 - radius).powi(2)).collect();
+/// A ball or disk of voxels around a voxel.
+#[derive(Debug, Clone)]
+pub struct Footprint {
+    /// Offset of the first of them along each axis.
+    first: isize,
+    /// Squared distance from the center of each offset along an axis.
+    squares: Vec<f32>,
+    /// Squared radius.
+    limit: f32,
+    /// The axis along which it extends no further.
+    flat: Option<usize>,
+}
+
+impl Footprint {
+    /// A ball; its first offset is `ahead` more than half the diameter back.
+    fn ball(diameter: usize, ahead: usize) -> Self {
+        let diameter = diameter.max(1);
+        let radius = (diameter as f32 - 1.0) / 2.0;
+        Self {
+            first: ahead as isize - (diameter / 2) as isize,
+            squares: (0..diameter).map(|k| (k as f32 - radius).powi(2)).collect(),
+            limit: radius * radius,
+            flat: None,
+        }
+    }
+
+    /// scikit-image's `ball(radius)` where batchgeneratorsv2's convolution puts it: an even one reaches further ahead.
+    #[must_use]
+    pub fn centered_ball(radius: f64) -> Self {
+        let diameter = (2.0 * radius + 1.0) as usize;
+        Self::ball(diameter, usize::from(diameter.is_multiple_of(2)))
+    }
+
+    /// scikit-image's `disk(radius)` in every plane, where batchgeneratorsv2's convolution puts it. Its grid of offsets
+    /// begins with `-radius`, so a disk whose radius is no whole number is not symmetric.
+    #[must_use]
+    pub fn centered_disk(radius: f64) -> Self {
+        let count = (2.0 * radius + 1.0).ceil().max(1.0) as usize;
+        Self {
+            first: -((count as isize - 1) / 2),
+            squares: (0..count).map(|k| (k as f64 - radius).powi(2) as f32).collect(),
+            limit: (radius * radius) as f32,
+            flat: Some(0),
+        }
+    }
+
+    /// Voxels of which the footprint around them touches the mask.
+    #[must_use]
+    pub fn dilate(&self, mask: ArrayView3<'_, bool>) -> Array3<bool> {
+        touched_by(mask.map(|set| if *set { 0.0 } else { FAR }), self)
+    }
+
+    /// Voxels of which the whole footprint around them lies in the mask, or outside the image.
+    #[must_use]
+    pub fn erode(&self, mask: ArrayView3<'_, bool>) -> Array3<bool> {
+        !touched_by(mask.map(|set| if *set { FAR } else { 0.0 }), self)
+    }
+}
+
+/// Where squared distances, minimized over the footprint's offsets, are no larger than its radius squared.
+fn touched_by(mut distances: Array3<f32>, footprint: &Footprint) -> Array3<bool> {
+    let costs = &footprint.squares;
     let mut padded = Vec::new();
-    for axis in 0..3 {
-        for_each_block(squares.view_mut(), axis, |block, lines| {
+    for axis in (0..3).filter(|axis| footprint.flat != Some(*axis)) {
+        for_each_block(distances.view_mut(), axis, |block, lines| {
             let n = block.len() / lines;
             padded.clear();
             padded.resize((n + costs.len()) * lines, FAR);
-            let start = first.unsigned_abs() * lines;
+            let start = footprint.first.unsigned_abs() * lines;
             padded[start..start + block.len()].copy_from_slice(block);
             for (i, row) in block.chunks_mut(lines).enumerate() {
                 row.fill(FAR);
@@ -75,7 +132,7 @@ fn within(mut squares: Array3<f32>, diameter: usize, ahead: usize) -> Array3<boo
             }
         });
     }
-    squares.mapv(|square| square <= radius * radius)
+    distances.mapv(|square| square <= footprint.limit)
 }
 
 #[cfg(test)]

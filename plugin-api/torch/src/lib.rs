@@ -3,20 +3,26 @@
 
 pub mod abi;
 mod architecture;
+mod batch;
 mod factory;
 mod loss;
 mod trainer;
+mod trainer_state;
+mod training;
 
 pub use architecture::{Architecture, Init, Network, NetworkSpec, VarFactory};
+pub use batch::Batch;
 pub use factory::TensorFactories;
-pub use loss::{Loss, LossContext};
+pub use loss::{Loss, LossContext, LossInput};
 pub use trainer::{Flow, Trainer, TrainerContext};
+pub use trainer_state::{Metrics, Tally, TrainerState};
+pub use training::{MAIN_NETWORK, NamedParameter, Progress, Training, built_in_step};
 
 /// Re-exported so that a plugin uses the same versions as the host.
 pub use nnunet_plugin_core;
 pub use tch;
 
-use nnunet_plugin_core::{Error, Result, vocabulary};
+use nnunet_plugin_core::{Config, Error, Result, vocabulary};
 
 /// Makes a crate with architectures, losses or trainers a plugin. It does what `export_plugin!` of nnunet-plugin-core
 /// does; in addition the handshake names the version of libtorch, which must be the host's.

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-use crate::Result;
+use crate::{Config, Result, VarFactory};
 
 /// Compares logits with labels. With deep supervision it is called once for every resolution.
 ///
@@ -69,6 +69,64 @@ pub trait Loss: Send {
     fn epoch_begins(&mut self, _epoch: usize) -> Result<()> {
         Ok(())
     }
+
+    /// The loss of a whole batch, for losses that look at more than one output and its target. `None`: the weighted sum of
+    /// [`Loss::forward`] over the resolutions. A loss always answers the same way.
+    ///
+    /// ```no_run
+    /// use nnunet_plugin_api::tch::{Reduction, Tensor};
+    /// use nnunet_plugin_api::{Loss, LossInput, Result};
+    ///
+    /// /// Cross entropy of the highest resolution alone, where the image is bright.
+    /// struct Bright;
+    ///
+    /// impl Loss for Bright {
+    ///     fn forward(&self, logits: &Tensor, target: &Tensor) -> Result<Tensor> {
+    ///         let labels = target.f_select(1, 0)?;
+    ///         Ok(logits.f_cross_entropy_loss(&labels, None::<&Tensor>, Reduction::None, -100, 0.0)?)
+    ///     }
+    ///
+    ///     fn of_batch(&self, input: &LossInput<'_>) -> Result<Option<Tensor>> {
+    ///         let each = self.forward(&input.outputs[0], &input.targets[0])?;
+    ///         let bright = input.data.f_select(1, 0)?.f_gt(0.0)?;
+    ///         Ok(Some(each.f_mul(&bright)?.f_mean(each.kind())?))
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// Returns an error if the shapes do not fit.
+    fn of_batch(&self, _input: &LossInput<'_>) -> Result<Option<Tensor>> {
+        Ok(None)
+    }
+
+    /// Creates the loss's own parameters, which are trained with the network's and kept in checkpoints. Called once, after the
+    /// network has been built.
+    ///
+    /// # Errors
+    /// Returns an error if a parameter cannot be made.
+    fn parameters(&mut self, _vars: &mut dyn VarFactory) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// All that a loss may look at. See [`Loss::of_batch`].
+#[derive(Debug, Clone, Copy)]
+pub struct LossInput<'a> {
+    /// Logits of all resolutions, full resolution first.
+    pub outputs: &'a [Tensor],
+    /// Their targets.
+    pub targets: &'a [Tensor],
+    /// Weights of the resolutions.
+    pub weights: &'a [f64],
+    /// The images.
+    pub data: &'a Tensor,
+    /// Case of each sample.
+    pub cases: &'a [String],
+    /// What is known of these cases: see [`Training::case_properties`](crate::Training::case_properties).
+    pub properties: &'a [Config],
+    /// The epoch, from 0.
+    pub epoch: usize,
 }
 
 /// What a trainer may need to create a loss ([`Trainer::loss`](crate::Trainer::loss)).

@@ -1,9 +1,10 @@
 //! Trainers: they determine how a network is trained.
 
 use serde::{Deserialize, Serialize};
+use tch::Tensor;
 
 use crate::vocabulary::{Blueprint, EpochReport, Plans};
-use crate::{Loss, LossContext, Result};
+use crate::{Batch, Loss, LossContext, Metrics, Result, Tally, TrainerState, Training};
 
 /// How a network is trained. A trainer starts from the blueprint (all values of a training) of its parent, changes
 /// some of them, and has hooks for what no value covers. The default of every method is the parent's behavior.
@@ -106,6 +107,120 @@ pub trait Trainer: Send {
     /// Returns an error to end the training with that error.
     fn on_epoch_end(&mut self, _report: &EpochReport) -> Result<Flow> {
         Ok(Flow::Continue)
+    }
+
+    /// Called before the first epoch of a run, also of one that continues, after [`Trainer::load_state`].
+    ///
+    /// # Errors
+    /// Returns an error to end the training with that error.
+    fn on_train_start(&mut self, _training: &mut dyn Training) -> Result<()> {
+        Ok(())
+    }
+
+    /// Called after the last epoch, before the final checkpoint is written.
+    ///
+    /// # Errors
+    /// Returns an error to end the training with that error.
+    fn on_train_end(&mut self, _training: &mut dyn Training) -> Result<()> {
+        Ok(())
+    }
+
+    /// Called before the first step of every epoch.
+    ///
+    /// # Errors
+    /// Returns an error to end the training with that error.
+    fn on_epoch_start(&mut self, _training: &mut dyn Training) -> Result<()> {
+        Ok(())
+    }
+
+    /// Called with every training batch, after augmentation. It may change images, targets and names of cases, and the
+    /// number of samples.
+    ///
+    /// ```no_run
+    /// use nnunet_plugin_api::{Batch, Result, Trainer, Training};
+    ///
+    /// /// Images with noise.
+    /// struct Noisy;
+    ///
+    /// impl Trainer for Noisy {
+    ///     fn on_batch(&mut self, _training: &mut dyn Training, batch: &mut Batch) -> Result<()> {
+    ///         batch.data = batch.data.f_add(&batch.data.f_randn_like()?.f_mul_scalar(0.1)?)?;
+    ///         Ok(())
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// Returns an error to end the training with that error.
+    fn on_batch(&mut self, _training: &mut dyn Training, _batch: &mut Batch) -> Result<()> {
+        Ok(())
+    }
+
+    /// A training step; returns its loss. `None`: the parent's step, which for all built-in trainers is
+    /// [`built_in_step`](crate::built_in_step). A trainer answers the same way for all steps of an epoch.
+    ///
+    /// # Errors
+    /// Returns an error to end the training with that error. [`Error::NotFinite`](crate::Error) instead returns the training to
+    /// the start of the epoch, which is taken up again without this step and with half the learning rate.
+    fn train_step(&mut self, _training: &mut dyn Training, _batch: &Batch) -> Result<Option<Tensor>> {
+        Ok(None)
+    }
+
+    /// Called with every validation batch and the network's outputs for it; returns parts of metrics.
+    ///
+    /// # Errors
+    /// Returns an error to end the training with that error.
+    fn validation_step(
+        &mut self,
+        _training: &mut dyn Training,
+        _outputs: &[Tensor],
+        _batch: &Batch,
+    ) -> Result<Vec<Tally>> {
+        Ok(Vec::new())
+    }
+
+    /// Called after validation: may add to the metrics of the epoch, which are logged, and change them. Those that
+    /// [`Trainer::validation_step`] returned are there.
+    ///
+    /// # Errors
+    /// Returns an error to end the training with that error.
+    fn metrics(&mut self, _report: &EpochReport, _metrics: &mut Metrics) -> Result<()> {
+        Ok(())
+    }
+
+    /// Whether this epoch's network is the best so far and is kept as `model_best`. `None`: the parent's criterion, which
+    /// for all built-in trainers is the moving average of the foreground Dice.
+    ///
+    /// # Errors
+    /// Returns an error to end the training with that error.
+    fn is_best(&mut self, _report: &EpochReport, _metrics: &Metrics) -> Result<Option<bool>> {
+        Ok(None)
+    }
+
+    /// The network that predicts, of those that [`Training::add_network`] added; `None`: the parent's choice, which for all
+    /// built-in trainers is the one that is trained. It validates, and its weights are the `state_dict` of checkpoints.
+    ///
+    /// # Errors
+    /// Returns an error to end the training with that error.
+    fn predicts_with(&self) -> Result<Option<String>> {
+        Ok(None)
+    }
+
+    /// What the trainer needs to continue, for the checkpoint. It is asked for before every epoch too, in case the epoch has
+    /// to be taken up again.
+    ///
+    /// # Errors
+    /// Returns an error to end the training with that error.
+    fn save_state(&self) -> Result<TrainerState> {
+        Ok(TrainerState::default())
+    }
+
+    /// Takes over what [`Trainer::save_state`] returned. Not called if there was nothing.
+    ///
+    /// # Errors
+    /// Returns an error if the state is not one of this trainer's.
+    fn load_state(&mut self, _state: TrainerState) -> Result<()> {
+        Ok(())
     }
 }
 

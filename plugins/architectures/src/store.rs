@@ -20,7 +20,10 @@ pub struct Parameter {
 #[derive(Debug)]
 pub struct ParameterStore {
     device: Device,
+    /// The network's, then those beside it.
     parameters: Vec<Parameter>,
+    /// How many are the network's; none: all.
+    of_network: Option<usize>,
     /// Bytes that parameters may still take.
     room: u64,
     /// Whether parameters begin with random values where they ask for them.
@@ -37,7 +40,7 @@ impl ParameterStore {
     /// An empty store on a device; its parameters may take so many bytes together.
     #[must_use]
     pub fn with_limit(device: Device, bytes: u64) -> Self {
-        Self { device, parameters: Vec::new(), room: bytes, is_random: true }
+        Self { device, parameters: Vec::new(), of_network: None, room: bytes, is_random: true }
     }
 
     /// An empty store for a network whose parameters come from a checkpoint. None is drawn at random first, which takes longer
@@ -47,10 +50,27 @@ impl ParameterStore {
         Self { is_random: false, ..Self::with_limit(device, bytes) }
     }
 
-    /// In order of creation.
+    /// Those of the network, in order of creation.
     #[must_use]
     pub fn parameters(&self) -> &[Parameter] {
+        &self.parameters[..self.of_network.unwrap_or(self.parameters.len())]
+    }
+
+    /// Those that are trained beside the network's.
+    #[must_use]
+    pub fn parameters_beside(&self) -> &[Parameter] {
+        &self.parameters[self.of_network.unwrap_or(self.parameters.len())..]
+    }
+
+    /// All parameters.
+    #[must_use]
+    pub fn all_parameters(&self) -> &[Parameter] {
         &self.parameters
+    }
+
+    /// The network is complete: parameters made from here on are trained beside it, and are not in its state dict.
+    pub fn begin_beside(&mut self) {
+        self.of_network.get_or_insert(self.parameters.len());
     }
 
     /// Where the parameters live.

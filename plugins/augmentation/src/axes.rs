@@ -104,7 +104,7 @@ impl Rot90 {
 }
 
 /// Rotates in the plane of two spatial axes, from the first towards the second (`np.rot90`).
-fn quarter_turns(array: &mut Array4<f32>, (first, second): (usize, usize), turns: usize) {
+pub fn quarter_turns(array: &mut Array4<f32>, (first, second): (usize, usize), turns: usize) {
     let (first, second) = (Axis(first + 1), Axis(second + 1));
     for _ in 0..turns % 4 {
         array.swap_axes(first.index(), second.index());
@@ -141,10 +141,15 @@ impl Transpose {
             axes[to + 1] = equal[from] + 1;
         }
         for array in [&mut sample.data, &mut sample.seg] {
-            *array = std::mem::take(array).permuted_axes(axes);
-            to_standard(array);
+            transpose(array, axes);
         }
     }
+}
+
+/// Permutes the axes of (channels, z, y, x): axis `order[i]` becomes axis i.
+pub fn transpose(array: &mut Array4<f32>, order: [usize; 4]) {
+    *array = std::mem::take(array).permuted_axes(order);
+    to_standard(array);
 }
 
 /// At least two axes of equal length, with a probability.

@@ -74,7 +74,7 @@ impl Cascade {
 }
 
 /// Applies an operation to the channel of one label; voxels it adds are cleared in the other channels.
-fn change_label(
+pub(crate) fn change_label(
     sample: &mut Sample,
     first: usize,
     label: usize,

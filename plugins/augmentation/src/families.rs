@@ -1,4 +1,5 @@
-//! The lists of transforms of v1's trainers, and where they differ from [`nnUNetTrainerV2`'s](more_da).
+//! The lists of transforms by name: those of v1's trainers, and where they differ from [`nnUNetTrainerV2`'s](more_da),
+//! and those of [v2's](crate::v2).
 
 use nnunet_plugin_core::{Config, Error, Registration, Result, inventory};
 
@@ -11,14 +12,14 @@ use crate::lowres::LowResolution;
 use crate::noise::{Blur, Median, Noise};
 use crate::spatial::Spatial;
 use crate::transform::Transform;
+use crate::v2::lists;
 
 macro_rules! families {
-    ($($name:literal, $summary:literal, $transforms:expr;)*) => {
-        static FAMILIES: &[Family] =
-            &[$(Family { name: $name, summary: $summary, transforms: $transforms }),*];
+    ($($name:literal, $summary:literal, $transforms:expr $(, $setting:ident)?;)*) => {
+        static FAMILIES: &[Family] = &[$(Family::new($name, $summary, $transforms)$(.$setting())?),*];
 
         $(inventory::submit!(Registration(|| {
-            family::component(Family { name: $name, summary: $summary, transforms: $transforms })
+            family::component(Family::new($name, $summary, $transforms)$(.$setting())?)
         }));)*
     };
 }
@@ -60,6 +61,11 @@ families! {
         [0.5, 1.6],
     );
     "DA5", "Many transforms: transposed axes, blank rectangles, local brightness and gamma, sharpening.", da5;
+    "v2DA", "nnU-Net v2's: rotation, scaling, noise, blur, brightness, contrast, resolution, gamma, mirroring.",
+        lists::default_list;
+    "v2DA5", "nnU-Net v2's nnUNetTrainerDA5: many transforms.", lists::da5;
+    "v2NoDA", "nnU-Net v2's nnUNetTrainerNoDA: none; the previous stage of a cascade is not changed either.",
+        lists::none, keep_outside;
 }
 
 /// An additive brightness transform with probability 0, which a trainer's table can raise.

@@ -1,4 +1,4 @@
-//! v1's augmentations by name: each is a list of transforms.
+//! Augmentations by name: each is a list of transforms.
 
 use ndarray::Axis;
 use nnunet_plugin_core::{
@@ -22,12 +22,29 @@ pub(crate) struct Family {
     pub summary: &'static str,
     /// The transforms with their values.
     pub transforms: fn() -> Vec<Transform>,
+    /// Whether channels that were normalized inside the nonzero mask are set to 0 outside of it at the end.
+    clears_outside: bool,
+}
+
+impl Family {
+    pub(crate) const fn new(
+        name: &'static str,
+        summary: &'static str,
+        transforms: fn() -> Vec<Transform>,
+    ) -> Self {
+        Self { name, summary, transforms, clears_outside: true }
+    }
+
+    pub(crate) const fn keep_outside(self) -> Self {
+        Self { clears_outside: false, ..self }
+    }
 }
 
 /// Transforms in the order in which they are applied.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pipeline {
     transforms: Vec<Transform>,
+    clears_outside: bool,
 }
 
 impl Pipeline {
@@ -40,7 +57,7 @@ impl Pipeline {
             None => (family.transforms)(),
         };
         change(&mut transforms, &table)?;
-        Ok(Self { transforms })
+        Ok(Self { transforms, clears_outside: family.clears_outside })
     }
 
     /// The transforms.
@@ -54,6 +71,7 @@ impl Augmentation for Pipeline {
     fn generator_patch(&self, context: &AugmentationContext) -> Result<Vec<usize>> {
         Ok(match self.transforms.first() {
             Some(Transform::Spatial(spatial)) => spatial.generator_patch(context),
+            Some(Transform::LinearSpatial(spatial)) => spatial.generator_patch(context),
             _ => context.patch.clone(),
         })
     }
@@ -61,6 +79,7 @@ impl Augmentation for Pipeline {
     fn crop(&self, context: &AugmentationContext, random: &RandomStream) -> Result<Vec<usize>> {
         Ok(match self.transforms.first() {
             Some(Transform::Spatial(spatial)) => spatial.crop(context, random),
+            Some(Transform::LinearSpatial(spatial)) => spatial.crop(context, random),
             _ => context.patch.clone(),
         })
     }
@@ -74,7 +93,9 @@ impl Augmentation for Pipeline {
         for transform in &self.transforms {
             transform.apply(&mut sample, context, random);
         }
-        clear_outside(&mut sample, &context.use_mask);
+        if self.clears_outside {
+            clear_outside(&mut sample, &context.use_mask);
+        }
         Ok(sample)
     }
 }

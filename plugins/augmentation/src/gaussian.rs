@@ -13,7 +13,20 @@ pub struct SpatialGaussian {
 impl SpatialGaussian {
     /// `place` returns center and standard deviation, in voxels, for an axis of a given length. Axes of length 1 are
     /// ignored.
-    pub fn new(shape: [usize; 3], mut place: impl FnMut(usize) -> (f64, f64)) -> Self {
+    pub fn new(shape: [usize; 3], place: impl FnMut(usize) -> (f64, f64)) -> Self {
+        Self::with_smallest_extent(shape, 1e-8, place)
+    }
+
+    /// As [`SpatialGaussian::new`], but it reaches 1 wherever its center is (batchgeneratorsv2 `LocalTransform`).
+    pub fn normalized(shape: [usize; 3], place: impl FnMut(usize) -> (f64, f64)) -> Self {
+        Self::with_smallest_extent(shape, f64::MIN_POSITIVE, place)
+    }
+
+    fn with_smallest_extent(
+        shape: [usize; 3],
+        smallest: f64,
+        mut place: impl FnMut(usize) -> (f64, f64),
+    ) -> Self {
         let lines = shape.map(|len| {
             if len == 1 {
                 return vec![1.0];
@@ -26,7 +39,7 @@ impl SpatialGaussian {
             lines.iter().map(|line: &Vec<f64>| line.iter().copied().fold(start, pick)).product()
         };
         let low = extreme(f64::min, f64::INFINITY);
-        let extent = (extreme(f64::max, f64::NEG_INFINITY) - low).max(1e-8);
+        let extent = (extreme(f64::max, f64::NEG_INFINITY) - low).max(smallest);
         Self { lines, low, extent }
     }
 

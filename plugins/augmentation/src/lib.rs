@@ -1,4 +1,4 @@
-//! nnU-Net's data augmentation on the CPU (v1's transform lists, batchgenerators).
+//! nnU-Net's data augmentation on the CPU: the transform lists of v1 (batchgenerators) and v2 (batchgeneratorsv2).
 //!
 //! Each transform is a function with explicit parameters and a table of probabilities and ranges that draws them. An
 //! augmentation is a list of such tables, by name in the registry; [`Pipeline`] runs it. Random numbers are
@@ -20,8 +20,9 @@ mod noise;
 mod patch;
 mod spatial;
 mod transform;
+pub mod v2;
 
-pub use axes::{Mirror, Rot90, Transpose, mirror};
+pub use axes::{Mirror, Rot90, Transpose, mirror, quarter_turns, transpose};
 pub use brightness::{
     AdditiveBrightness, Brightness, Contrast, Gamma, InvertedGamma, brightness, contrast, gamma,
 };
@@ -30,7 +31,10 @@ pub use downsample::downsample_labels;
 pub use draw::Interval;
 pub use family::Pipeline;
 pub use gaussian::SpatialGaussian;
-pub use local::{BrightnessGradient, LocalGamma, Rectangles, Sharpening, local_gamma, sharpen};
+pub use local::{
+    BrightnessGradient, LocalGamma, Rectangles, Sharpening, add_gradient, blank, local_gamma, sharpen,
+    sharpen_extended,
+};
 pub use lowres::{LowResolution, simulate_low_resolution};
 pub use noise::{Blur, Median, Noise, blur, gaussian_noise};
 pub use patch::{Overlap, Placement, enlarged_patch, overlap, place};

@@ -1,6 +1,8 @@
 //! Transforms of a part of the image: blank rectangles, brightness gradients, local gamma, sharpening.
 
-use ndarray::{Array3, ArrayViewMut3, Zip, s};
+use std::ops::Range;
+
+use ndarray::{Array3, ArrayViewMut3, Axis, Slice, Zip, s};
 use nnunet_numerics::stats;
 use nnunet_plugin_core::{AugmentationContext, RandomStream, Sample};
 use schemars::JsonSchema;
@@ -21,6 +23,8 @@ pub struct Rectangles {
     pub rectangles_number: [usize; 2],
     /// Smallest and largest edge, as divisors of the patch size: the smaller divisor gives the larger edge.
     pub rectangles_divisors: [usize; 2],
+    /// As v2: the largest number and edge are excluded, and boxes may touch the lower border.
+    pub rectangles_half_open: bool,
 }
 
 impl Default for Rectangles {
@@ -30,6 +34,7 @@ impl Default for Rectangles {
             p_rectangles_per_channel: 0.5,
             rectangles_number: [1, 5],
             rectangles_divisors: [10, 3],
+            rectangles_half_open: false,
         }
     }
 }
@@ -44,29 +49,34 @@ impl Rectangles {
         if random.chance(self.p_rectangles) {
             let [fewest, most] = self.rectangles_number;
             channels(&mut sample.data, self.p_rectangles_per_channel, random, |mut channel, random| {
+                let most = most.saturating_sub(usize::from(self.rectangles_half_open)).max(fewest);
                 for _ in 0..between(fewest, most, random) {
-                    self.blank(&mut channel, random);
+                    let space = self.draw(shape_of(&channel), random);
+                    blank(&mut channel, space);
                 }
             });
         }
     }
 
-    fn blank(&self, channel: &mut ArrayViewMut3<'_, f32>, random: &mut RandomStream) {
+    fn draw(&self, shape: [usize; 3], random: &mut RandomStream) -> [Range<usize>; 3] {
         let [short, long] = self.rectangles_divisors.map(|divisor| divisor.max(1));
-        let spans = [0, 1, 2].map(|axis| {
-            let len = channel.shape()[axis];
+        let excluded = usize::from(self.rectangles_half_open);
+        shape.map(|len| {
             if len == 1 {
                 return 0..1;
             }
-            let edge = between((len / short).max(1), (len / long).max(1), random);
-            let from = between(1, len - edge, random).min(len - edge);
+            let edge = between((len / short).max(1), (len / long).saturating_sub(excluded).max(1), random);
+            let from = between(1 - excluded, len - edge, random).min(len - edge);
             from..from + edge
-        });
-        let [z, y, x] = spans;
-        let mut inside = channel.slice_mut(s![z, y, x]);
-        let mean = inside.mean().unwrap_or(0.0);
-        inside.fill(mean);
+        })
     }
+}
+
+/// Replaces a box (z, y, x) by its mean.
+pub fn blank(channel: &mut ArrayViewMut3<'_, f32>, [z, y, x]: [Range<usize>; 3]) {
+    let mut inside = channel.slice_mut(s![z, y, x]);
+    let mean = inside.mean().unwrap_or(0.0);
+    inside.fill(mean);
 }
 
 /// Uniform in low..=high.
@@ -75,12 +85,18 @@ fn between(low: usize, high: usize, random: &mut RandomStream) -> usize {
 }
 
 /// Center and width of a Gaussian.
-fn draw_gaussian(shape: [usize; 3], location: Interval, random: &mut RandomStream) -> SpatialGaussian {
-    SpatialGaussian::new(shape, |len| {
+fn draw_gaussian(
+    shape: [usize; 3],
+    location: Interval,
+    full: bool,
+    random: &mut RandomStream,
+) -> SpatialGaussian {
+    let place = |len: usize| {
         let widest = (len as f64).ln();
         let narrowest = ((len / 6).max(1) as f64).ln();
         (draw(location, random) * len as f64, random.uniform(narrowest, widest).exp())
-    })
+    };
+    if full { SpatialGaussian::normalized(shape, place) } else { SpatialGaussian::new(shape, place) }
 }
 
 fn shape_of(channel: &ArrayViewMut3<'_, f32>) -> [usize; 3] {
@@ -99,6 +115,8 @@ pub struct BrightnessGradient {
     pub gradient_location: Interval,
     /// Maximum; positive or negative with equal probability.
     pub gradient_strength: Interval,
+    /// As v2: a Gaussian whose center lies far outside of the image has its full strength too.
+    pub local_full_strength: bool,
 }
 
 impl Default for BrightnessGradient {
@@ -108,6 +126,7 @@ impl Default for BrightnessGradient {
             p_gradient_per_channel: 0.5,
             gradient_location: [-0.5, 1.5],
             gradient_strength: [1.0, 5.0],
+            local_full_strength: false,
         }
     }
 }
@@ -120,14 +139,23 @@ impl BrightnessGradient {
         random: &mut RandomStream,
     ) {
         if random.chance(self.p_gradient) {
-            channels(&mut sample.data, self.p_gradient_per_channel, random, |mut channel, random| {
-                let gaussian = draw_gaussian(shape_of(&channel), self.gradient_location, random);
+            channels(&mut sample.data, self.p_gradient_per_channel, random, |channel, random| {
+                let gaussian = draw_gaussian(
+                    shape_of(&channel),
+                    self.gradient_location,
+                    self.local_full_strength,
+                    random,
+                );
                 let sign = if random.chance(0.5) { -1.0 } else { 1.0 };
-                let strength = (sign * draw(self.gradient_strength, random)) as f32;
-                gaussian.for_each(&mut channel, |value, share| *value += strength * share);
+                add_gradient(channel, &gaussian, sign * draw(self.gradient_strength, random));
             });
         }
     }
+}
+
+/// Adds a multiple of a Gaussian.
+pub fn add_gradient(mut channel: ArrayViewMut3<'_, f32>, gaussian: &SpatialGaussian, strength: f64) {
+    gaussian.for_each(&mut channel, |value, share| *value += strength as f32 * share);
 }
 
 /// Gamma correction whose strength decreases with the distance from a point. Source: `LocalGammaTransform`.
@@ -144,6 +172,8 @@ pub struct LocalGamma {
     pub local_gamma_low: Interval,
     /// Range of exponents above 1, drawn otherwise.
     pub local_gamma_high: Interval,
+    /// As v2: a Gaussian whose center lies far outside of the image has its full strength too.
+    pub local_full_strength: bool,
 }
 
 impl Default for LocalGamma {
@@ -154,6 +184,7 @@ impl Default for LocalGamma {
             local_gamma_location: [-0.5, 1.5],
             local_gamma_low: [0.01, 0.8],
             local_gamma_high: [1.5, 4.0],
+            local_full_strength: false,
         }
     }
 }
@@ -167,7 +198,12 @@ impl LocalGamma {
     ) {
         if random.chance(self.p_local_gamma) {
             channels(&mut sample.data, self.p_local_gamma_per_channel, random, |channel, random| {
-                let gaussian = draw_gaussian(shape_of(&channel), self.local_gamma_location, random);
+                let gaussian = draw_gaussian(
+                    shape_of(&channel),
+                    self.local_gamma_location,
+                    self.local_full_strength,
+                    random,
+                );
                 let range = if random.chance(0.5) { self.local_gamma_low } else { self.local_gamma_high };
                 local_gamma(channel, &gaussian, draw(range, random));
             });
@@ -196,11 +232,18 @@ pub struct Sharpening {
     pub p_sharpening_per_channel: f64,
     /// Weight of the Laplacian.
     pub sharpening_strength: Interval,
+    /// As v2: the image goes on beyond its border with the border's voxels, not with 0, and its range may grow.
+    pub sharpening_extends: bool,
 }
 
 impl Default for Sharpening {
     fn default() -> Self {
-        Self { p_sharpening: 0.2, p_sharpening_per_channel: 0.5, sharpening_strength: [0.1, 1.0] }
+        Self {
+            p_sharpening: 0.2,
+            p_sharpening_per_channel: 0.5,
+            sharpening_strength: [0.1, 1.0],
+            sharpening_extends: false,
+        }
     }
 }
 
@@ -213,6 +256,7 @@ impl Sharpening {
     ) {
         if random.chance(self.p_sharpening) {
             channels(&mut sample.data, self.p_sharpening_per_channel, random, |channel, random| {
+                let sharpen = if self.sharpening_extends { sharpen_extended } else { sharpen };
                 sharpen(channel, draw(self.sharpening_strength, random));
             });
         }
@@ -220,19 +264,34 @@ impl Sharpening {
 }
 
 /// Adds `strength` times the discrete Laplacian (zero beyond the border) and clips to the original range.
-pub fn sharpen(mut channel: ArrayViewMut3<'_, f32>, strength: f64) {
-    let (low, high) = stats::summary(channel.view()).range();
-    let strength = strength as f32;
+pub fn sharpen(channel: ArrayViewMut3<'_, f32>, strength: f64) {
+    let range = stats::summary(channel.view()).range();
+    add_laplacian(channel, strength as f32, false, range);
+}
+
+/// Adds `strength` times the discrete Laplacian; beyond its border the image has the values of the border.
+///
+/// Source: batchgeneratorsv2 `SharpeningTransform`.
+pub fn sharpen_extended(channel: ArrayViewMut3<'_, f32>, strength: f64) {
+    add_laplacian(channel, strength as f32, true, (f32::NEG_INFINITY, f32::INFINITY));
+}
+
+fn add_laplacian(mut channel: ArrayViewMut3<'_, f32>, strength: f32, extends: bool, (low, high): (f32, f32)) {
     let shape = shape_of(&channel);
     let axes: Vec<usize> = (0..3).filter(|axis| shape[*axis] > 1).collect();
     let mut around = Array3::<f32>::zeros(shape);
     for axis in &axes {
-        let axis = ndarray::Axis(*axis);
-        let (front, back) = (ndarray::Slice::from(..-1), ndarray::Slice::from(1..));
-        let mut before = around.slice_axis_mut(axis, back);
-        before += &channel.slice_axis(axis, front);
-        let mut after = around.slice_axis_mut(axis, front);
-        after += &channel.slice_axis(axis, back);
+        let axis = Axis(*axis);
+        let mut add = |to: Slice, from: Slice| {
+            let mut sums = around.slice_axis_mut(axis, to);
+            sums += &channel.slice_axis(axis, from);
+        };
+        add(Slice::from(1..), Slice::from(..-1));
+        add(Slice::from(..-1), Slice::from(1..));
+        if extends {
+            add(Slice::from(..1), Slice::from(..1));
+            add(Slice::from(-1..), Slice::from(-1..));
+        }
     }
     let center = 1.0 + strength * 2.0 * axes.len() as f32;
     Zip::from(&mut channel).and(&around).for_each(|value, around| {

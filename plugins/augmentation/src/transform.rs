@@ -11,6 +11,7 @@ use crate::local::{BrightnessGradient, LocalGamma, Rectangles, Sharpening};
 use crate::lowres::LowResolution;
 use crate::noise::{Blur, Median, Noise};
 use crate::spatial::Spatial;
+use crate::v2::{AxisBlur, LinearLowResolution, LinearSpatial, PreviousStage};
 
 /// Key with the name of a transform in a list.
 const TAG: &str = "transform";
@@ -95,6 +96,14 @@ transforms! {
     Sharpening;
     /// The labels of the previous stage, in a cascade.
     Cascade;
+    /// Rotation and scaling with v2's interpolation; cuts the sample to the patch.
+    LinearSpatial;
+    /// v2's Gaussian blur.
+    AxisBlur;
+    /// v2's simulated low resolution.
+    LinearLowResolution;
+    /// The labels of the previous stage, in a cascade of v2.
+    PreviousStage;
 }
 
 impl Transform {

@@ -12,6 +12,7 @@ mod precision;
 mod supervision;
 mod target;
 mod topk;
+mod weighted_sum;
 
 pub use correlation::{MatthewsCorrelation, MccConfig};
 pub use counts::Counts;
@@ -24,3 +25,4 @@ pub use generalized::{GdlConfig, GeneralizedDice};
 pub use supervision::{deep_supervision_loss, deep_supervision_weights};
 pub use target::Nonlinearity;
 pub use topk::{DiceTopK, DiceTopKConfig, TopK, TopKConfig};
+pub use weighted_sum::{WEIGHTED_SUM, WeightedSum, WeightedSumConfig};

@@ -16,7 +16,7 @@ pub struct Resolved {
     pub blueprint: Blueprint,
     /// Names of the trainer and its parents, root first.
     pub names: Vec<String>,
-    chain: Vec<Box<dyn Trainer>>,
+    pub(crate) chain: Vec<Box<dyn Trainer>>,
     /// The last trainer of the chain that names a loss; hooks of its parents no longer count.
     loss_from: usize,
 }

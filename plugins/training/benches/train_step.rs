@@ -23,7 +23,7 @@ use nnunet_losses::{DiceCe, DiceCeConfig};
 use nnunet_plugin_api::tch::{Device, Kind, Tensor};
 use nnunet_plugin_api::vocabulary::Plans;
 use nnunet_plugin_api::{Architecture, NetworkSpec, Trainer, TrainerContext};
-use nnunet_training::{Batch, Engine, History, optimizer};
+use nnunet_training::{Batch, Cases, Engine, History, SecondNetworks, optimizer};
 
 const PATCH: [i64; 3] = [40, 56, 40];
 const BATCH: i64 = 9;
@@ -123,6 +123,8 @@ fn engine(kind: Kind) -> Engine {
         trainer,
         store,
         network,
+        cases: Cases::default(),
+        networks: SecondNetworks::default(),
         epoch: 0,
         history: History::default(),
     }

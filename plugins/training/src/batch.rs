@@ -8,9 +8,10 @@ use ndarray::{Array4, ArrayViewMut4, Axis, concatenate, s};
 use nnunet_augmentation::{Placement, append_previous_stage, downsample_labels, overlap, place};
 use nnunet_inference::to_tensor;
 use nnunet_numerics::stats::round_half_even;
-use nnunet_plugin_api::tch::{Device, Kind, Tensor};
-use nnunet_plugin_api::{Augmentation, AugmentationContext, Error, RandomStream, Result, Sample};
-use nnunet_torch_ops::{Upload, pinned};
+use nnunet_plugin_api::tch::{Kind, Tensor};
+use nnunet_plugin_api::{
+    Augmentation, AugmentationContext, Batch, Config, Error, RandomStream, Result, Sample,
+};
 
 use crate::regions::region_masks;
 
@@ -37,6 +38,11 @@ pub trait CaseSource: Send + Sync {
 
     /// Sampled positions (z, y, x) of every class that occurs.
     fn locations(&self, case: usize) -> &[Vec<[i64; 3]>];
+
+    /// What else is known of a case, for hooks.
+    fn properties(&self, case: usize) -> Config {
+        Config::from_iter([("shape".to_owned(), self.shape(case).to_vec().into())])
+    }
 
     /// Copies a box (z, y, x) of image and labels into arrays of its size. Nothing else of the case is read.
     ///
@@ -79,88 +85,6 @@ impl fmt::Debug for BatchPlan {
             .field("scales", scales)
             .field("seed", seed)
             .finish_non_exhaustive()
-    }
-}
-
-/// One batch.
-#[derive(Debug)]
-pub struct Batch {
-    /// (batch, channels, patch...), float.
-    pub data: Tensor,
-    /// By scale: (batch, 1, space...), int64; with regions (batch, regions, space...), float.
-    pub targets: Vec<Tensor>,
-    /// Cases the samples come from.
-    pub cases: Vec<String>,
-}
-
-impl Batch {
-    /// Images, then labels.
-    pub(crate) fn tensors(&self) -> impl Iterator<Item = &Tensor> {
-        std::iter::once(&self.data).chain(&self.targets)
-    }
-
-    /// A copy with memory of its own.
-    pub(crate) fn copied(&self) -> Result<Self> {
-        let copy = |tensor: &Tensor| -> Result<Tensor> {
-            Ok(tensor.f_to_device_(tensor.device(), tensor.kind(), false, true)?)
-        };
-        let targets = self.targets.iter().map(copy).collect::<Result<_>>()?;
-        Ok(Self { targets, data: copy(&self.data)?, cases: self.cases.clone() })
-    }
-
-    /// The same batch in pinned memory, for a GPU; otherwise as it is.
-    ///
-    /// # Errors
-    /// Returns an error of libtorch.
-    pub(crate) fn pinned_for(self, device: Device) -> Result<Self> {
-        if device == Device::Cpu {
-            return Ok(self);
-        }
-        let targets = self.targets.iter().map(|target| Ok(pinned(target)?)).collect::<Result<_>>()?;
-        Ok(Self { targets, data: pinned(&self.data)?, ..self })
-    }
-
-    /// The same batch on a device.
-    ///
-    /// # Errors
-    /// Returns an error of libtorch.
-    pub fn on(self, device: Device) -> Result<Self> {
-        self.upload(device)?.finish()
-    }
-
-    /// Starts to copy the batch to a device. To a GPU it is copied on a second stream, while kernels run.
-    pub(crate) fn upload(self, device: Device) -> Result<BatchUpload> {
-        let Device::Cuda(gpu) = device else { return Ok(BatchUpload { batch: self, upload: None }) };
-        let tensors: Vec<Tensor> = self.tensors().map(Tensor::shallow_clone).collect();
-        Ok(BatchUpload { upload: Some(Upload::start(&tensors, gpu)?), batch: self })
-    }
-
-    /// One sample as a batch of its own.
-    pub(crate) fn sample(&self, index: usize) -> Result<Self> {
-        let at = |tensor: &Tensor| -> Result<Tensor> { Ok(tensor.f_narrow(0, index as i64, 1)?) };
-        Ok(Self {
-            data: at(&self.data)?,
-            targets: self.targets.iter().map(at).collect::<Result<_>>()?,
-            cases: self.cases.get(index).cloned().into_iter().collect(),
-        })
-    }
-}
-
-/// A batch on its way to a device.
-pub(crate) struct BatchUpload {
-    /// In main memory. It stays until the copy is used.
-    batch: Batch,
-    /// None: it is where it is used.
-    upload: Option<Upload>,
-}
-
-impl BatchUpload {
-    /// The batch on its device; waits for nothing.
-    pub(crate) fn finish(self) -> Result<Batch> {
-        let Some(upload) = self.upload else { return Ok(self.batch) };
-        let mut tensors = upload.finish()?.into_iter();
-        let data = tensors.next().ok_or_else(|| Error::message("a batch has data"))?;
-        Ok(Batch { data, targets: tensors.collect(), cases: self.batch.cases })
     }
 }
 

@@ -4,20 +4,21 @@
 use std::ops::Range;
 use std::time::Instant;
 
-use nnunet_plugin_api::tch::{self, Kind, Tensor, no_grad};
-use nnunet_plugin_api::{EpochReport, Error, Flow, Result};
+use nnunet_plugin_api::{Batch, EpochReport, Error, Flow, Result, tch};
 
-use crate::batch::{Batch, BatchUpload};
+use crate::batch_on_device::{BatchUpload, OnDevice};
+use crate::cases::Cases;
 use crate::epoch_retry::EpochRetry;
-use crate::evaluation::OnlineEvaluation;
+use crate::hosted::Place;
 use crate::non_finite;
 use crate::observer::{EpochOutcome, Observer};
-use crate::pool::{BatchPool, Pools};
+use crate::pool::Pools;
 use crate::snapshot::Snapshot;
 use crate::state::{Engine, Run, Stopped};
 use crate::step_times::{StepTimes, timed};
 use crate::stepper::Stepper;
 use crate::training_step::StartedStep;
+use crate::validation_steps::Validated;
 
 /// Epoch index at which a training that has learned nothing starts over.
 const FALLBACK_EPOCH: usize = 100;
@@ -49,6 +50,24 @@ impl Engine {
     /// Returns an error of a hook, the loss, the network or a case, or one about values that stay non-finite; each
     /// names the epoch.
     pub fn run(&mut self, run: &Run, observer: &mut dyn Observer) -> Result<Stopped> {
+        self.start_training(run)?;
+        let stopped = self.epochs(run, observer)?;
+        if stopped == Stopped::Finished {
+            self.with_trainers(Place::default(), |trainers, training| trainers.on_train_end(training))?;
+        }
+        Ok(stopped)
+    }
+
+    /// Tells the trainers that a run begins.
+    pub(crate) fn start_training(&mut self, run: &Run) -> Result<()> {
+        self.cases = Cases::of(run);
+        let place = Place { learning_rate: self.learning_rate()?, ..Place::default() };
+        self.with_trainers(place, |trainers, training| trainers.on_train_start(training))?;
+        self.networks.predicting = self.trainer.predicts_with()?;
+        self.networks.predicting().map(drop)
+    }
+
+    fn epochs(&mut self, run: &Run, observer: &mut dyn Observer) -> Result<Stopped> {
         let mut pools = Pools::new(run, self)?;
         let mut retry = EpochRetry::default();
         while self.epoch < self.trainer.blueprint.max_num_epochs {
@@ -94,9 +113,12 @@ impl Engine {
         self.network.set_training(true)?;
         self.loss.epoch_begins(self.epoch)?;
         observer.epoch_begins(self, learning_rate);
+        let place = Place { learning_rate, ..Place::default() };
+        self.with_trainers(place, |trainers, training| trainers.on_epoch_start(training))?;
         let (train_loss, times) = self.training_steps(pools, retry, learning_rate, observer)?;
         self.network.set_training(false)?;
-        let (validation_loss, dice) = self.validation_steps(&mut pools.validation)?;
+        let Validated { loss: validation_loss, dice, mut metrics } =
+            self.validation_steps(pools, learning_rate)?;
         let metric = dice.iter().sum::<f64>() / dice.len() as f64;
         let blueprint = &self.trainer.blueprint;
         let alphas = (blueprint.train_loss_ma_alpha, blueprint.val_eval_criterion_alpha);
@@ -106,9 +128,11 @@ impl Engine {
         let seconds = start.elapsed().as_secs_f64();
         let report =
             EpochReport { epoch: self.epoch, train_loss, validation_loss, metric, learning_rate, seconds };
+        self.trainer.metrics(&report, &mut metrics)?;
+        let best = self.trainer.is_best(&report, &metrics)?.unwrap_or(best);
         self.epoch += 1;
         let next_learning_rate = self.learning_rate()?;
-        let outcome = EpochOutcome { report, dice, times, best, next_learning_rate };
+        let outcome = EpochOutcome { report, dice, times, metrics, best, next_learning_rate };
         let patience = self.trainer.blueprint.patience;
         let over = patience.is_some_and(|patience| self.history.impatient(&patience, next_learning_rate));
         observer.epoch_ends(self, &outcome)?;
@@ -136,12 +160,14 @@ impl Engine {
             if observer.cancelled() {
                 return Err(EpochError::Cancelled);
             }
-            let batch = timed(&mut times.copies, || batch.finish())?;
+            let mut batch = timed(&mut times.copies, || batch.finish())?;
+            let place = Place { step, learning_rate, scaler: None };
+            self.with_trainers(place, |trainers, training| trainers.on_batch(training, &mut batch))?;
             let refused = |error: &Error| {
                 observer.graph_refused(error);
                 pools.uses_graphs = false;
             };
-            let started = timed(&mut times.compute, || stepper.start(self, &batch, refused));
+            let started = timed(&mut times.compute, || stepper.start(self, &batch, step, refused));
             let started = started.map_err(|error| self.step_error(step, &batch, error))?;
             let mut ready = under_way.replace((step, batch, started));
             if !self.reads_late() {
@@ -195,24 +221,6 @@ impl Engine {
             return EpochError::NotFinite { step, error: non_finite::locate(self, batch, error).within(at) };
         }
         error.within(format!("{at}, cases {}", batch.cases.join(" "))).into()
-    }
-
-    /// The validation steps of an epoch: mean loss, and the Dice of the classes that occurred. Values are read at the end,
-    /// all together.
-    fn validation_steps(&self, validation: &mut BatchPool) -> Result<(f64, Vec<f64>)> {
-        let checks = self.trainer.blueprint.num_val_batches_per_epoch;
-        let mut evaluation =
-            OnlineEvaluation::new(self.num_classes, self.trainer.blueprint.regions.is_some());
-        let mut losses = Vec::new();
-        for _ in 0..checks {
-            let batch = validation.next()?.on(self.store.device())?;
-            let outputs = no_grad(|| self.forward(&batch, true))?;
-            losses.push(no_grad(|| self.loss_of(&outputs, &batch))?.f_to_kind(Kind::Double)?);
-            evaluation.add(&outputs[0], &batch.targets[0])?;
-        }
-        let losses =
-            if losses.is_empty() { Vec::new() } else { Vec::try_from(Tensor::f_stack(&losses, 0)?)? };
-        Ok((losses.iter().sum::<f64>() / checks as f64, evaluation.dice()?))
     }
 
     /// v1's restart: if nothing was learned in 100 epochs, the convolutions are initialized again and momentum is

@@ -4,13 +4,17 @@
 //! nor prints: cases come from a [`CaseSource`], and an [`Observer`] is called for each event.
 
 mod batch;
+mod batch_on_device;
+mod cases;
 mod dummy;
 mod epoch_loop;
 mod epoch_retry;
 mod evaluation;
 mod gradients;
 mod history;
+mod hosted;
 mod lr_finder;
+mod networks;
 mod non_finite;
 mod observer;
 mod optimizer;
@@ -23,16 +27,20 @@ mod state;
 mod step_times;
 mod stepper;
 mod training_step;
+mod validation_steps;
 
 #[cfg(test)]
 mod sampling_tests;
 
-pub use batch::{Batch, BatchPlan, CaseSource};
+pub use batch::{BatchPlan, CaseSource};
+pub use cases::Cases;
 pub use dummy::DummyCase;
 pub use evaluation::OnlineEvaluation;
 pub use gradients::{clip_gradients, clip_on_device};
 pub use history::History;
 pub use lr_finder::LearningRateSweep;
+pub use networks::{BuildNetwork, SecondNetwork, SecondNetworks};
+pub use nnunet_plugin_api::Batch;
 pub use observer::{EpochOutcome, Observer};
 pub use optimizer::{Adam, Optimize, Ranger, Setting, Sgd, State, StateValue, optimizer};
 pub use plateau::Plateau;

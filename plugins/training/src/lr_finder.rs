@@ -3,6 +3,8 @@
 
 use nnunet_plugin_api::Result;
 
+use crate::batch_on_device::OnDevice;
+use crate::hosted::Place;
 use crate::observer::Observer;
 use crate::pool::Pools;
 use crate::state::{Engine, Run};
@@ -58,10 +60,13 @@ impl Engine {
         let mut pools = Pools::new(run, self)?;
         let growth = (LAST / FIRST).powf(1.0 / steps as f64);
         let (mut sweep, mut mean) = (LearningRateSweep::default(), 0.0);
+        self.start_training(run)?;
         self.network.set_training(true)?;
         for step in 0..steps {
             let rate = FIRST * growth.powi(step as i32);
-            let batch = pools.training.next()?.on(self.store.device())?;
+            let mut batch = pools.training.next()?.on(self.store.device())?;
+            let place = Place { step, learning_rate: rate, scaler: None };
+            self.with_trainers(place, |trainers, training| trainers.on_batch(training, &mut batch))?;
             let loss = match self.train_step(&batch, rate) {
                 Err(error) if error.is_not_finite() => break,
                 loss => loss?,

@@ -2,9 +2,9 @@
 
 use nnunet_architectures::probe;
 use nnunet_plugin_api::tch::{Kind, Tensor, no_grad};
-use nnunet_plugin_api::{Error, Result};
+use nnunet_plugin_api::{Batch, Error, Result};
 
-use crate::batch::Batch;
+use crate::batch_on_device::OnDevice;
 use crate::gradients::forget_gradients;
 use crate::state::Engine;
 

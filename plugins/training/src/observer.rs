@@ -1,6 +1,6 @@
 //! The interface between a run and its caller.
 
-use nnunet_plugin_api::{EpochReport, Error, Result};
+use nnunet_plugin_api::{EpochReport, Error, Metrics, Result};
 
 use crate::state::Engine;
 use crate::step_times::StepTimes;
@@ -14,7 +14,9 @@ pub struct EpochOutcome {
     pub dice: Vec<f64>,
     /// What the steps spent their time on.
     pub times: StepTimes,
-    /// The metric's moving average is the best so far.
+    /// Metrics of the trainer.
+    pub metrics: Metrics,
+    /// The network is the best so far, by the trainer's criterion or the metric's moving average.
     pub best: bool,
     /// Learning rate of the next epoch.
     pub next_learning_rate: f64,

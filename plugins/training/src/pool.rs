@@ -5,9 +5,10 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 
 use nnunet_plugin_api::tch::Device;
-use nnunet_plugin_api::{Error, Result};
+use nnunet_plugin_api::{Batch, Error, Result};
 
-use crate::batch::{Batch, BatchPlan, CaseSource};
+use crate::batch::{BatchPlan, CaseSource};
+use crate::batch_on_device::OnDevice;
 use crate::state::{Engine, Run};
 
 /// Validation batches draw from their own random numbers.

@@ -8,7 +8,9 @@ use nnunet_augmentation::Pipeline;
 use nnunet_plugin_api::tch::Device;
 use nnunet_plugin_api::{AugmentationContext, Config, Result};
 
-use crate::batch::{Batch, BatchPlan, CaseSource};
+use nnunet_plugin_api::Batch;
+
+use crate::batch::{BatchPlan, CaseSource};
 use crate::pool::BatchPool;
 
 const EDGE: usize = 24;

@@ -1,9 +1,13 @@
 //! A copy of everything training changes, taken before every epoch. An epoch that is not finished leaves no trace.
 
-use nnunet_plugin_api::Result;
-use nnunet_plugin_api::tch::{Device, Tensor, no_grad};
+use std::collections::BTreeMap;
+
+use nnunet_architectures::ParameterStore;
+use nnunet_plugin_api::tch::{Device, Tensor};
+use nnunet_plugin_api::{Result, TrainerState};
 
 use crate::history::History;
+use crate::networks::copy_into;
 use crate::optimizer::{Setting, State, StateValue, optimizer};
 use crate::scaler::LossScaler;
 use crate::state::Engine;
@@ -16,32 +20,48 @@ pub(crate) struct Snapshot {
     scaler: Option<LossScaler>,
     epoch: usize,
     history: History,
+    networks: Vec<Vec<Tensor>>,
+    trainers: BTreeMap<String, TrainerState>,
 }
 
 impl Snapshot {
     pub(crate) fn take(engine: &Engine) -> Result<Self> {
-        let parameters = engine.store.parameters().iter().map(|parameter| copy(&parameter.tensor));
+        let parameters = |store: &ParameterStore| -> Result<Vec<Tensor>> {
+            store.all_parameters().iter().map(|parameter| copy(&parameter.tensor)).collect()
+        };
+        let mut trainers = engine.trainer.save_state()?;
+        for tensor in trainers.values_mut().flat_map(|state| state.tensors.values_mut()) {
+            *tensor = copy(tensor)?;
+        }
         let states = (0..engine.store.trainable().count()).map(|i| copy_state(engine.optimizer.state(i)));
         let momentum = engine.optimizer.settings().into_iter().find_map(|(name, value)| match value {
             Setting::Float(momentum) if name == "momentum" => Some(momentum),
             _ => None,
         });
         Ok(Self {
-            parameters: parameters.collect::<Result<_>>()?,
+            parameters: parameters(&engine.store)?,
             optimizer: states.collect::<Result<_>>()?,
             momentum,
             scaler: engine.scaler.clone(),
             epoch: engine.epoch,
             history: engine.history.clone(),
+            networks: engine
+                .networks
+                .all()
+                .iter()
+                .map(|second| parameters(&second.store))
+                .collect::<Result<_>>()?,
+            trainers,
         })
     }
 
     /// Brings the engine back to this state.
     pub(crate) fn restore(self, engine: &mut Engine) -> Result<()> {
-        for (parameter, kept) in engine.store.parameters().iter().zip(&self.parameters) {
-            let mut tensor = parameter.tensor.shallow_clone();
-            no_grad(|| tensor.f_copy_(kept))?;
+        copy_into(&engine.store, &self.parameters)?;
+        for (second, kept) in engine.networks.all().iter().zip(&self.networks) {
+            copy_into(&second.store, kept)?;
         }
+        engine.trainer.load_state(self.trainers)?;
         engine.optimizer = optimizer(&engine.trainer.blueprint, &engine.store);
         self.momentum.into_iter().for_each(|momentum| engine.optimizer.set_momentum(momentum));
         for (i, state) in self.optimizer.into_iter().enumerate().filter(|(_, state)| !state.is_empty()) {

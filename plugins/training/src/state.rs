@@ -5,11 +5,13 @@ use std::sync::Arc;
 use nnunet_architectures::ParameterStore;
 use nnunet_losses::{deep_supervision_loss, deep_supervision_weights};
 use nnunet_plugin_api::tch::{Kind, Tensor};
-use nnunet_plugin_api::{Loss, Network, Result};
+use nnunet_plugin_api::{Batch, Config, Error, Loss, LossInput, Network, Result};
 use nnunet_trainers::Resolved;
 
-use crate::batch::{Batch, BatchPlan, CaseSource};
+use crate::batch::{BatchPlan, CaseSource};
+use crate::cases::Cases;
 use crate::history::History;
+use crate::networks::{SecondNetworks, copy_into};
 use crate::optimizer::Optimize;
 use crate::scaler::LossScaler;
 
@@ -21,6 +23,10 @@ pub struct Engine {
     pub store: ParameterStore,
     /// The network.
     pub network: Box<dyn Network>,
+    /// Other networks of the trainer.
+    pub networks: SecondNetworks,
+    /// The cases of the run.
+    pub cases: Cases,
     /// Loss of one output.
     pub loss: Box<dyn Loss>,
     /// The optimizer.
@@ -89,8 +95,44 @@ impl Engine {
 
     /// The network's outputs for a batch, full resolution first.
     pub(crate) fn forward(&self, batch: &Batch, deep_supervision: bool) -> Result<Vec<Tensor>> {
-        let data = batch.data.f_to_device(self.store.device())?.f_to_kind(self.kind)?;
-        self.network.forward(&data, deep_supervision && self.trainer.blueprint.deep_supervision)
+        self.forward_with(&*self.network, &batch.data, deep_supervision)
+    }
+
+    /// The outputs for a batch of the network that predicts.
+    pub(crate) fn predict(&self, batch: &Batch) -> Result<Vec<Tensor>> {
+        let second = self.networks.predicting()?;
+        let network = second.map_or(&*self.network, |second| &*second.network);
+        self.forward_with(network, &batch.data, true)
+    }
+
+    /// A network's outputs for images.
+    pub(crate) fn forward_with(
+        &self,
+        network: &dyn Network,
+        data: &Tensor,
+        deep_supervision: bool,
+    ) -> Result<Vec<Tensor>> {
+        let data = data.f_to_device(self.store.device())?.f_to_kind(self.kind)?;
+        network.forward(&data, deep_supervision && self.trainer.blueprint.deep_supervision)
+    }
+
+    /// Gives the trained network the weights of the one that predicts, after training.
+    ///
+    /// # Errors
+    /// Returns an error if the trainer named a network that it did not add.
+    pub fn adopt_predicting(&mut self) -> Result<()> {
+        let Some(second) = self.networks.predicting()? else { return Ok(()) };
+        let weights: Vec<Tensor> =
+            second.store.parameters().iter().map(|parameter| parameter.tensor.detach()).collect();
+        copy_into(&self.store, &weights)
+    }
+
+    /// The parameters of the network that predicts.
+    ///
+    /// # Errors
+    /// Returns an error if the trainer named a network that it did not add.
+    pub fn predicting_store(&self) -> Result<&ParameterStore> {
+        Ok(self.networks.predicting()?.map_or(&self.store, |second| &second.store))
     }
 
     /// The loss over all outputs of the network.
@@ -98,11 +140,31 @@ impl Engine {
         let device = self.store.device();
         let targets =
             batch.targets.iter().map(|target| Ok(target.f_to_device(device)?)).collect::<Result<Vec<_>>>()?;
-        deep_supervision_loss(
-            &*self.loss,
+        let weights = self.output_weights(outputs.len())?;
+        let properties: Vec<Config> =
+            batch.cases.iter().filter_map(|case| self.cases.properties(case).ok()).collect();
+        let whole = self.loss.of_batch(&LossInput {
             outputs,
-            &targets,
-            &deep_supervision_weights(outputs.len(), self.trainer.blueprint.supervise_lowest),
-        )
+            targets: &targets,
+            weights: &weights,
+            data: &batch.data,
+            cases: &batch.cases,
+            properties: &properties,
+            epoch: self.epoch,
+        })?;
+        whole.map_or_else(|| deep_supervision_loss(&*self.loss, outputs, &targets, &weights), Ok)
+    }
+
+    /// Weights of the network's outputs: those of the blueprint, else v1's.
+    fn output_weights(&self, outputs: usize) -> Result<Vec<f64>> {
+        let blueprint = &self.trainer.blueprint;
+        let Some(weights) = blueprint.deep_supervision_weights.as_ref().filter(|_| outputs > 1) else {
+            return Ok(deep_supervision_weights(outputs, blueprint.supervise_lowest));
+        };
+        if weights.len() != outputs {
+            let why = format!("{} weights, and the network has {outputs} outputs", weights.len());
+            return Err(Error::parameter("deep_supervision_weights", why));
+        }
+        Ok(weights.clone())
     }
 }

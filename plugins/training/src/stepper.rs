@@ -1,10 +1,11 @@
 //! The training steps of an epoch on a GPU: started kernel by kernel, or as one CUDA graph.
 
 use nnunet_plugin_api::tch::{Device, Tensor, no_grad};
-use nnunet_plugin_api::{Error, Result};
+use nnunet_plugin_api::{Batch, Error, Result};
 use nnunet_torch_ops::{CudaGraph, ReadLater};
 
-use crate::batch::Batch;
+use crate::batch_on_device::OnDevice;
+use crate::hosted::Place;
 use crate::scaler::DeviceLossScaler;
 use crate::state::Engine;
 use crate::training_step::StartedStep;
@@ -18,6 +19,8 @@ pub(crate) struct Stepper {
     learning_rate: f64,
     scaler: Option<DeviceLossScaler>,
     graph: Graph,
+    /// Whether the trainer has a step of its own; none before the first one.
+    is_own: Option<bool>,
 }
 
 enum Graph {
@@ -42,12 +45,32 @@ impl Stepper {
     pub(crate) fn new(engine: &Engine, learning_rate: f64, uses_graphs: bool) -> Result<Self> {
         let can = uses_graphs && engine.reads_late() && engine.optimizer.is_recordable();
         let graph = if can { Graph::After(WARM_UP) } else { Graph::Off };
-        Ok(Self { learning_rate, scaler: engine.device_scaler()?, graph })
+        Ok(Self { learning_rate, scaler: engine.device_scaler()?, graph, is_own: None })
     }
 
-    /// Starts a step. A step that cannot be recorded is started kernel by kernel, and so are all that follow; `refused` gets
-    /// the reason.
+    /// Starts a step: the trainer's own, if it has one, else the built-in one. Trainers are asked in the first step of an epoch.
     pub(crate) fn start(
+        &mut self,
+        engine: &mut Engine,
+        batch: &Batch,
+        step: usize,
+        refused: impl FnOnce(&Error),
+    ) -> Result<StartedStep> {
+        if self.is_own != Some(false) {
+            let (learning_rate, scaler) = (self.learning_rate, self.scaler.as_ref());
+            let own = engine.own_step(batch, Place { step, learning_rate, scaler })?;
+            self.is_own.get_or_insert(own.is_some());
+            if let Some(own) = own {
+                self.graph = Graph::Off;
+                return Ok(own);
+            }
+        }
+        self.start_built_in(engine, batch, refused)
+    }
+
+    /// Starts a step of the built-in kind. A step that cannot be recorded is started kernel by kernel, and so are all that follow; `refused` gets
+    /// the reason.
+    fn start_built_in(
         &mut self,
         engine: &mut Engine,
         batch: &Batch,
@@ -68,7 +91,7 @@ impl Stepper {
             }
         }
         match &self.graph {
-            Graph::Ready(graph) => graph.start(batch),
+            Graph::Ready(graph) if graph.batch.is_like(batch) => graph.start(batch),
             _ => engine.start_step(batch, self.learning_rate, self.scaler.as_ref()),
         }
     }

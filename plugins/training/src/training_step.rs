@@ -1,13 +1,13 @@
 //! One training step (v1 `nnUNetTrainerV2.run_iteration`).
 
 use nnunet_plugin_api::tch::{Device, Kind, Tensor};
-use nnunet_plugin_api::{Error, Result};
+use nnunet_plugin_api::{Batch, Error, Result};
 use nnunet_torch_ops::ReadLater;
 
-use crate::batch::Batch;
 use crate::gradients::{
     clip_gradients, clip_on_device, forget_gradients, unscale_gradients, unscale_on_device,
 };
+use crate::hosted::Place;
 use crate::scaler::DeviceLossScaler;
 use crate::state::Engine;
 
@@ -15,7 +15,7 @@ use crate::state::Engine;
 pub(crate) enum StartedStep {
     /// Its loss is known.
     Done(f64),
-    /// Loss and norm of the gradients are on their way from the device.
+    /// Its loss, and a norm of the gradients for each optimizer step, are on their way from the device.
     UnderWay(ReadLater),
 }
 
@@ -31,14 +31,16 @@ impl Engine {
         scaler.map(|scaler| DeviceLossScaler::new(scaler, self.store.device())).transpose()
     }
 
-    /// One optimizer step; returns the loss. In half precision a step whose gradients overflow changes nothing but the
+    /// One step, the trainer's own if it has one; returns the loss. In half precision a step whose gradients overflow changes nothing but the
     /// loss scale.
     ///
     /// # Errors
     /// Returns an error if the loss or a gradient is not finite, or if network or loss fail.
     pub fn train_step(&mut self, batch: &Batch, learning_rate: f64) -> Result<f64> {
         let scaler = self.device_scaler()?;
-        let started = self.start_step(batch, learning_rate, scaler.as_ref())?;
+        let scaler = scaler.as_ref();
+        let own = self.own_step(batch, Place { learning_rate, scaler, ..Place::default() })?;
+        let started = own.map_or_else(|| self.start_step(batch, learning_rate, scaler), Ok)?;
         self.finish_step(started)
     }
 
@@ -70,16 +72,18 @@ impl Engine {
             StartedStep::Done(loss) => return Ok(loss),
             StartedStep::UnderWay(values) => values.read()?,
         };
-        let [loss, norm] = values[..] else { return Err(Error::message("a step has a loss and a norm")) };
+        let [loss, norms @ ..] = &values[..] else { return Err(Error::message("a step has a loss")) };
         if !loss.is_finite() {
             return Err(Error::NotFinite(format!("training loss {loss}")));
         }
-        match &mut self.scaler {
-            Some(scaler) => scaler.update(!norm.is_finite()),
-            None if !norm.is_finite() => return Err(Error::NotFinite(format!("gradient norm {norm}"))),
-            None => {}
+        for norm in norms {
+            match &mut self.scaler {
+                Some(scaler) => scaler.update(!norm.is_finite()),
+                None if !norm.is_finite() => return Err(Error::NotFinite(format!("gradient norm {norm}"))),
+                None => {}
+            }
         }
-        Ok(loss)
+        Ok(*loss)
     }
 
     /// A step without a wait; returns loss and norm of the gradients. The device decides whether they are finite; where they
@@ -113,11 +117,11 @@ impl Engine {
     }
 
     fn read_and_change_parameters(&mut self, loss: &Tensor, learning_rate: f64) -> Result<f64> {
-        let value = f64::try_from(loss.detach().f_to_kind(Kind::Double)?)?;
-        if !value.is_finite() {
-            return Err(Error::NotFinite(format!("training loss {value}")));
-        }
+        let value = self.read_finite(loss)?;
         self.backward(loss)?;
+        if let Some(scaler) = &self.scaler {
+            unscale_gradients(&self.store, scaler.scale)?;
+        }
         let clipped = clip_gradients(&self.store, self.trainer.blueprint.gradient_clipping);
         let overflowed = clipped.as_ref().is_err_and(Error::is_not_finite);
         if let Some(scaler) = &mut self.scaler {
@@ -131,9 +135,20 @@ impl Engine {
         Ok(value)
     }
 
-    fn backward(&self, loss: &Tensor) -> Result<()> {
-        let Some(scaler) = &self.scaler else { return Ok(loss.f_backward()?) };
-        (loss * scaler.scale).f_backward()?;
-        unscale_gradients(&self.store, scaler.scale)
+    /// The value of a loss.
+    ///
+    /// # Errors
+    /// Returns an error if it is not finite.
+    pub(crate) fn read_finite(&self, loss: &Tensor) -> Result<f64> {
+        let value = f64::try_from(loss.detach().f_to_kind(Kind::Double)?)?;
+        if value.is_finite() { Ok(value) } else { Err(Error::NotFinite(format!("training loss {value}"))) }
+    }
+
+    /// The gradients of a loss, scaled in half precision.
+    pub(crate) fn backward(&self, loss: &Tensor) -> Result<()> {
+        match &self.scaler {
+            Some(scaler) => Ok(loss.f_mul_scalar(scaler.scale)?.f_backward()?),
+            None => Ok(loss.f_backward()?),
+        }
     }
 }

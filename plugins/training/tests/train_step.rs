@@ -20,7 +20,7 @@ use nnunet_plugin_api::tch::{Device, Kind, Tensor, no_grad};
 use nnunet_plugin_api::vocabulary::Plans;
 use nnunet_plugin_api::{Architecture, NetworkSpec, Trainer, TrainerContext};
 use nnunet_test_support::golden;
-use nnunet_training::{Batch, Engine, History, clip_gradients, optimizer};
+use nnunet_training::{Batch, Cases, Engine, History, SecondNetworks, clip_gradients, optimizer};
 
 /// How far apart two runs may be: relative for losses and norms of gradients, absolute for weights.
 #[derive(Clone, Copy)]
@@ -97,6 +97,8 @@ fn engine(run: &Json, init: &Path, kind: Kind) -> Engine {
         trainer,
         store,
         network,
+        cases: Cases::default(),
+        networks: SecondNetworks::default(),
         epoch: 0,
         history: History::default(),
     }

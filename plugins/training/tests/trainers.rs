@@ -11,7 +11,7 @@ use nnunet_plugin_api::{
     Architecture, Component, Error, Kind, Loss, NetworkSpec, Registration, Result, TensorFactories, Trainer,
     TrainerContext, inventory,
 };
-use nnunet_training::{Batch, Engine, History, OnlineEvaluation, optimizer};
+use nnunet_training::{Batch, Cases, Engine, History, OnlineEvaluation, SecondNetworks, optimizer};
 
 /// Labels of the task, without background.
 const LABELS: usize = 3;
@@ -73,6 +73,8 @@ fn engine(name: &str, axes: usize) -> Result<Engine> {
         trainer,
         store,
         network,
+        cases: Cases::default(),
+        networks: SecondNetworks::default(),
         epoch: 0,
         history: History::default(),
     })

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use nnunet_plugin_api::tch::{Device, Kind as Element, Tensor, no_grad_guard};
 use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice};
 use nnunet_plugin_api::{
-    Architecture, Component, Error, Info, Init, Kind, Loss, LossContext, Network, NetworkSpec, Registration,
-    Result, Trainer, TrainerContext, VarFactory, export_plugin, host, inventory,
+    Architecture, Batch, Component, Error, Info, Init, Kind, Loss, LossContext, Network, NetworkSpec,
+    Registration, Result, Tally, Trainer, TrainerContext, TrainerState, Training, VarFactory, built_in_step,
+    export_plugin, host, inventory,
 };
 
 export_plugin!();
@@ -47,6 +48,76 @@ impl Trainer for Misbehaving {
 
     fn loss(&self, _context: &LossContext) -> Result<Option<Box<dyn Loss>>> {
         Ok(Some(Box::new(OddLoss)))
+    }
+
+    fn on_train_start(&mut self, training: &mut dyn Training) -> Result<()> {
+        assert_ne!(fault(), "hook_train_start", "as requested");
+        if fault() == "hook_case" { training.case_properties("nobody").map(drop) } else { Ok(()) }
+    }
+
+    fn on_epoch_start(&mut self, _training: &mut dyn Training) -> Result<()> {
+        assert_ne!(fault(), "hook_epoch_start", "as requested");
+        Ok(())
+    }
+
+    fn on_batch(&mut self, _training: &mut dyn Training, batch: &mut Batch) -> Result<()> {
+        match fault().as_str() {
+            "hook_batch" => panic!("on_batch panics as requested"),
+            "hook_batch_nan" => batch.data = batch.data.f_mul_scalar(f64::NAN)?,
+            "hook_batch_shape" => batch.data = batch.data.f_narrow(2, 0, 1)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn train_step(&mut self, training: &mut dyn Training, batch: &Batch) -> Result<Option<Tensor>> {
+        match fault().as_str() {
+            "hook_step" => panic!("train_step panics as requested"),
+            "hook_step_nan" => {
+                Ok(Some(Tensor::f_full([1], f64::NAN, (Element::Float, batch.data.device()))?))
+            }
+            "hook_step_shape" => Ok(Some(batch.data.shallow_clone())),
+            "hook_step_device" => Ok(Some(Tensor::f_zeros([1], (Element::Float, Device::Cuda(0)))?)),
+            "hook_step_no_grad" => {
+                let loss = built_in_step(training, batch)?;
+                std::mem::forget(no_grad_guard());
+                Ok(Some(loss))
+            }
+            "hook_step_endless" => {
+                while !host::cancelled() {
+                    std::thread::sleep(std::time::Duration::from_millis(20));
+                }
+                Err(Error::Cancelled)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn validation_step(
+        &mut self,
+        _training: &mut dyn Training,
+        _outputs: &[Tensor],
+        _batch: &Batch,
+    ) -> Result<Vec<Tally>> {
+        match fault().as_str() {
+            "hook_tally_nan" => Ok(vec![Tally::new("odd", f64::NAN, 1.0)]),
+            "hook_validation" => panic!("validation_step panics as requested"),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    fn predicts_with(&self) -> Result<Option<String>> {
+        Ok((fault() == "hook_nobody").then(|| "nobody".to_owned()))
+    }
+
+    fn save_state(&self) -> Result<TrainerState> {
+        assert_ne!(fault(), "hook_save", "as requested");
+        let mut state = TrainerState::default();
+        if fault() == "hook_state_dtype" {
+            let tensor = Tensor::f_zeros([1], (Element::Int64, Device::Cpu))?;
+            state.tensors.insert("odd".to_owned(), tensor);
+        }
+        Ok(state)
     }
 }
 

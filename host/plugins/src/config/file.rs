@@ -132,6 +132,17 @@ impl Choices {
         }
     }
 
+    /// The components that may be chosen with parameters.
+    #[must_use]
+    pub fn with_parameters(&self) -> [(Kind, Option<&ComponentChoice>); 4] {
+        [
+            (Kind::Architecture, self.architecture.as_ref()),
+            (Kind::Loss, self.loss.as_ref()),
+            (Kind::Augmentation, self.augmentation.as_ref()),
+            (Kind::Postprocessor, self.postprocessor.as_ref()),
+        ]
+    }
+
     /// Puts the chosen components into a training.
     pub fn apply(&self, blueprint: &mut Blueprint) {
         let chosen = [

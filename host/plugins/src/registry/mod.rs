@@ -80,7 +80,7 @@ impl Registry {
     /// Registers a name for another component with other parameters.
     ///
     /// # Errors
-    /// As [`Registry::register`].
+    /// As [`Registry::register`]; returns an error if the other component is not registered.
     pub fn register_preset(
         &mut self,
         kind: Kind,
@@ -88,7 +88,7 @@ impl Registry {
         preset: Preset,
         origin: Origin,
     ) -> Result<Outcome> {
-        let component = preset_component(kind, name, &preset.extends);
+        let component = preset_component(&self.find(kind, &preset.extends)?.component.info, name, &preset);
         let outcome = self.register(component, "config", origin, false)?;
         if let Some(entry) = self.entries.last_mut() {
             entry.preset = Some(preset);
@@ -119,6 +119,22 @@ impl Registry {
         let unknown = parameters.keys().find(|key| !known.iter().any(|known| known.name == **key));
         let Some(key) = unknown.filter(|_| !known.is_empty()) else { return Ok(()) };
         bail!("unknown key `{key}`{}", did_you_mean(key, known.iter().map(|known| known.name.as_str())))
+    }
+
+    /// Whether a component can be made with these parameters, as far as this program can make it.
+    ///
+    /// # Errors
+    /// As [`Registry::check_parameters`]; the error of the factory.
+    pub fn check_choice(&self, kind: Kind, choice: &ComponentChoice) -> Result<()> {
+        let (entry, expanded) = self.expand(kind, choice)?;
+        self.check_parameters(kind, &expanded.name, &expanded.parameters)?;
+        match &entry.component.factory {
+            Factory::Augmentation(make) => drop(make(&expanded.parameters)?),
+            Factory::Postprocessor(make) => drop(make(&expanded.parameters)?),
+            Factory::Tensors(factory) => drop(factory.create(&expanded.parameters)?),
+            _ => {}
+        }
+        Ok(())
     }
 
     /// Whether components may be registered: only with `allow_override` may one shadow a built-in.
@@ -174,9 +190,13 @@ impl Registry {
     }
 }
 
-/// Stands for a preset in the registry.
-fn preset_component(kind: Kind, name: &str, extends: &str) -> Component {
-    let info = Info::new(kind, name.to_owned(), format!("{extends} with other parameters"));
+/// Stands for a preset in the registry: it has its parent's parameters, with other defaults.
+fn preset_component(parent: &Info, name: &str, preset: &Preset) -> Component {
+    let summary = format!("{} with other parameters", preset.extends);
+    let mut info = Info::new(parent.kind, name.to_owned(), summary);
+    info.schema.clone_from(&parent.schema);
+    info.defaults.clone_from(&parent.defaults);
+    info.defaults.extend(preset.changes.clone());
     Component { info, factory: Factory::DescriptionOnly }
 }
 

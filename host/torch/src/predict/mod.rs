@@ -4,9 +4,9 @@
 //! preprocessing, networks, export.
 
 mod inputs;
-mod memory_plan;
+pub(crate) mod memory_plan;
 mod model_source;
-mod on_device;
+pub(crate) mod on_device;
 mod pipeline;
 mod prediction_records;
 
@@ -26,13 +26,11 @@ use nnunet_plugin_api::tch::Device;
 use nnunet_plugin_api::vocabulary::Precision;
 use rayon::prelude::*;
 
-use memory_plan::Plan;
+use memory_plan::{Plan, Sizes};
 use model_source::ModelSource;
+use on_device::OnDevice;
 use pipeline::{Pipeline, Threads};
 use prediction_records::{Common, Records};
-
-pub(crate) use memory_plan::{Sizes, largest};
-pub(crate) use on_device::OnDevice;
 
 use crate::case::Case;
 use crate::family::{LoadRequest, LoadedModel};

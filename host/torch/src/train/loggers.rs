@@ -6,7 +6,7 @@ use nnunet_engine::session::Session;
 use nnunet_plugin_api::{EpochLog, ExperimentLogger, Result as ComponentResult, RunEnd, RunInfo};
 use nnunet_training::{Engine, EpochOutcome, Stopped};
 
-use super::job::Job;
+use crate::fold_training::FoldSettings;
 
 /// Loggers by name. One that fails is reported and not called again; training continues.
 pub(super) struct Loggers(Vec<(String, Box<dyn ExperimentLogger>)>);
@@ -26,14 +26,14 @@ impl Loggers {
     }
 
     /// Passes on the beginning of the run.
-    pub(super) fn begin(&mut self, job: &Job<'_>, engine: &Engine) {
+    pub(super) fn begin(&mut self, settings: &FoldSettings, engine: &Engine) {
         let mut run = RunInfo::default();
-        run.folder.clone_from(&job.output);
-        run.task.clone_from(&job.task);
-        run.configuration.clone_from(&job.args.configuration);
-        run.trainer.clone_from(&job.args.trainer);
-        run.plans.clone_from(&job.args.plans);
-        run.fold.clone_from(&job.args.fold);
+        run.folder.clone_from(&settings.output);
+        run.task.clone_from(&settings.dataset);
+        run.configuration.clone_from(&settings.configuration);
+        run.trainer.clone_from(&settings.trainer);
+        run.plans.clone_from(&settings.plans);
+        run.fold.clone_from(&settings.fold);
         run.first_epoch = engine.epoch;
         run.blueprint.clone_from(&engine.trainer.blueprint);
         self.call(|logger| logger.run_begins(&run));

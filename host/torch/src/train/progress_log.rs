@@ -31,7 +31,8 @@ impl ProgressLog {
 
     /// The results of an epoch.
     pub(super) fn epoch(&mut self, outcome: &EpochOutcome, history: &History) -> Result<()> {
-        let values = values(outcome, history);
+        let mut values = values(outcome, history);
+        values.extend(outcome.metrics.iter().map(|(name, value)| (name.as_str(), *value)));
         let mut line = json!({
             "event": "epoch", "time": now(), "epoch": outcome.report.epoch, "best": outcome.best,
             "dice": outcome.dice,

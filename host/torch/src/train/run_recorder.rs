@@ -1,7 +1,5 @@
 //! Records a run while it goes on: progress bar, logs, picture, checkpoints.
 
-use std::time::Instant;
-
 use anyhow::Result;
 use indicatif::ProgressBar;
 use nnunet_cli::report;
@@ -10,19 +8,15 @@ use nnunet_plugin_api::Error as ComponentError;
 use nnunet_training::{Engine, EpochOutcome, Observer};
 use serde_json::json;
 
-use super::job::Job;
 use super::loggers::Loggers;
 use super::progress_log::ProgressLog;
 use super::signals;
-use crate::v1::checkpoint;
-use crate::v1::model_info::ModelInfo;
-use crate::v1::training_log::TrainingLog;
+use crate::fold_training::{CheckpointKind, FoldFiles, FoldSettings};
 
 /// Called by the engine for each event of a run.
 pub(super) struct RunRecorder<'a> {
-    job: &'a Job<'a>,
-    info: &'a ModelInfo,
-    log: TrainingLog,
+    settings: &'a FoldSettings,
+    pub(super) files: Box<dyn FoldFiles + 'a>,
     pub(super) loggers: Loggers,
     progress: ProgressLog,
     bar: ProgressBar,
@@ -30,53 +24,50 @@ pub(super) struct RunRecorder<'a> {
 
 impl<'a> RunRecorder<'a> {
     pub(super) fn new(
-        job: &'a Job<'a>,
-        info: &'a ModelInfo,
-        log: TrainingLog,
+        settings: &'a FoldSettings,
+        files: Box<dyn FoldFiles + 'a>,
         loggers: Loggers,
     ) -> Result<Self> {
-        let progress = ProgressLog::create(log.path(), &job.output)?;
-        Ok(Self { job, info, log, progress, loggers, bar: ProgressBar::hidden() })
+        let progress = ProgressLog::create(files.log_path(), &settings.output)?;
+        Ok(Self { settings, files, loggers, progress, bar: ProgressBar::hidden() })
     }
 
     /// A line of the log.
     pub(super) fn log(&mut self, text: &str) {
-        self.log.log(text);
+        self.files.log(text);
         self.progress.note("message", json!(text));
     }
 
-    /// Writes a checkpoint; `announcement` is v1's.
-    pub(super) fn checkpoint(&mut self, name: &str, announcement: &str, engine: &Engine) -> Result<()> {
-        self.log.log(announcement);
-        let start = Instant::now();
-        checkpoint::save(&self.job.output.join(name), engine, self.info)?;
-        self.log.log(&format!("done, saving took {:.2} seconds", start.elapsed().as_secs_f64()));
+    /// Writes a checkpoint.
+    pub(super) fn save(&mut self, kind: CheckpointKind, engine: &Engine) -> Result<()> {
+        self.files.save(kind, engine)?;
+        let name = self.files.checkpoint(kind).file_name().map(|name| name.to_string_lossy().into_owned());
         self.progress.note("checkpoint", json!(name));
         Ok(())
     }
 
-    fn files(&mut self, engine: &Engine, outcome: &EpochOutcome) -> Result<()> {
+    fn write_files(&mut self, engine: &Engine, outcome: &EpochOutcome) -> Result<()> {
         let (blueprint, history) = (&engine.trainer.blueprint, &engine.history);
         let curves = Curves {
             train_loss: &history.train_losses,
             validation_loss: &history.validation_losses,
             metric: &history.metrics,
         };
-        progress(&self.job.output.join("progress.png"), &curves)?;
+        progress(&self.settings.output.join("progress.png"), &curves)?;
         self.progress.epoch(outcome, history)?;
         if blueprint.save_intermediate_checkpoints && engine.epoch.is_multiple_of(blueprint.save_every) {
-            self.checkpoint("model_latest.model", "saving scheduled checkpoint file...", engine)?;
+            self.save(CheckpointKind::Latest, engine)?;
         }
-        if outcome.best && blueprint.save_best_checkpoint && !self.job.args.disable_saving {
-            self.checkpoint("model_best.model", "saving checkpoint...", engine)?;
+        if self.files.is_best(outcome) && blueprint.save_best_checkpoint && self.settings.saves {
+            self.save(CheckpointKind::Best, engine)?;
         }
         Ok(())
     }
 }
 
 impl Observer for RunRecorder<'_> {
-    fn epoch_begins(&mut self, engine: &Engine, _learning_rate: f64) {
-        self.log.log(&format!("\nepoch:  {}", engine.epoch));
+    fn epoch_begins(&mut self, engine: &Engine, learning_rate: f64) {
+        self.files.epoch_begins(engine.epoch, learning_rate);
         self.bar =
             report::bar(engine.trainer.blueprint.num_batches_per_epoch, &format!("epoch {}", engine.epoch));
     }
@@ -88,10 +79,13 @@ impl Observer for RunRecorder<'_> {
 
     fn epoch_ends(&mut self, engine: &Engine, outcome: &EpochOutcome) -> nnunet_plugin_api::Result<()> {
         self.bar.finish_and_clear();
-        self.log.epoch(outcome);
-        self.files(engine, outcome).map_err(|error| ComponentError::message(format!("{error:#}")))?;
+        self.files.epoch_ends(outcome);
+        for (name, value) in &outcome.metrics {
+            self.files.log(&format!("{name}: {value:.4}"));
+        }
+        self.write_files(engine, outcome).map_err(|error| ComponentError::message(format!("{error:#}")))?;
         self.loggers.epoch(outcome);
-        self.log.log(&format!("This epoch took {:.6} s\n", outcome.report.seconds));
+        self.files.epoch_is_saved(outcome);
         Ok(())
     }
 

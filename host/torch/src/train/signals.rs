@@ -18,7 +18,7 @@ const AT_ONCE: i32 = 130;
 static ASKED: AtomicBool = AtomicBool::new(false);
 
 /// Whether a signal has been received.
-pub(super) fn asked_to_stop() -> bool {
+pub(crate) fn asked_to_stop() -> bool {
     ASKED.load(Ordering::SeqCst)
 }
 

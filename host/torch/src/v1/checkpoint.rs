@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use nnunet_architectures::ParameterStore;
+use nnunet_architectures::{Parameter, ParameterStore};
 use nnunet_formats::pickle::{self, Value};
 use nnunet_formats::torch_zip::{self, Checkpoint, TensorData};
 use nnunet_plugin_api::tch::{Kind, Tensor};
 use nnunet_training::{Engine, History, LossScaler};
 
 use super::model_info::{ModelInfo, OWN, beside};
-use super::{optimizer_state, plateau_state};
+use super::{hook_state, optimizer_state, plateau_state};
 
 /// Writes `path` and the `.pkl` beside it.
 pub(crate) fn save(path: &Path, engine: &Engine, info: &ModelInfo) -> Result<()> {
@@ -20,7 +20,7 @@ pub(crate) fn save(path: &Path, engine: &Engine, info: &ModelInfo) -> Result<()>
         Ok(Value::Tensor(tensors.len() - 1))
     };
     let mut state: Vec<(Value, Value)> = Vec::new();
-    for parameter in engine.store.parameters() {
+    for parameter in engine.predicting_store()?.parameters() {
         let first = parameter.same_as.as_deref().map(Value::str);
         let shared = state.iter().find(|(name, _)| Some(name) == first.as_ref());
         let value = match shared {
@@ -31,6 +31,8 @@ pub(crate) fn save(path: &Path, engine: &Engine, info: &ModelInfo) -> Result<()>
     }
     let learning_rate = engine.learning_rate()?;
     let optimizer = optimizer_state::to_pickle(&*engine.optimizer, &engine.store, learning_rate, &mut keep)?;
+    let mut own = own_state(&engine.history);
+    own.extend(hook_state::to_pickle(engine, &mut keep)?);
     let mut root = vec![
         ("epoch", Value::Int(engine.epoch as i64)),
         ("state_dict", Value::OrderedDict(state)),
@@ -41,7 +43,7 @@ pub(crate) fn save(path: &Path, engine: &Engine, info: &ModelInfo) -> Result<()>
         ),
         ("plot_stuff", plot_stuff(&engine.history)),
         ("best_stuff", best_stuff(&engine.history)),
-        (OWN, own_state(&engine.history)),
+        (OWN, Value::dict(own)),
     ];
     if let Some(scaler) = &engine.scaler {
         root.push(("amp_grad_scaler", scaler_state(scaler)));
@@ -107,12 +109,9 @@ fn best_stuff(history: &History) -> Value {
 }
 
 /// The moving averages, which v1 loses on resuming.
-fn own_state(history: &History) -> Value {
+fn own_state(history: &History) -> Vec<(&'static str, Value)> {
     let number = |value: Option<f64>| value.map_or(Value::None, Value::Float);
-    Value::dict(vec![
-        ("train_loss_MA", number(history.train_loss_ma)),
-        ("metric_MA", number(history.metric_ma)),
-    ])
+    vec![("train_loss_MA", number(history.train_loss_ma)), ("metric_MA", number(history.metric_ma))]
 }
 
 /// Puts the weights of a checkpoint into a store. A leading `module.` (data parallel training) is ignored.
@@ -151,7 +150,37 @@ pub(crate) fn load_pretrained(path: &Path, store: &mut ParameterStore) -> Result
 fn put_weights(path: &Path, checkpoint: &Checkpoint, store: &mut ParameterStore) -> Result<()> {
     let state = checkpoint.root.get("state_dict").and_then(Value::entries);
     let state = state.with_context(|| format!("{}: no state_dict", path.display()))?;
-    let firsts = store.parameters().iter().filter(|parameter| parameter.same_as.is_none());
+    put_entries(path, state, checkpoint, store)
+}
+
+/// Puts the tensors of a state dict into a store; none may be missing.
+pub(crate) fn put_entries(
+    path: &Path,
+    state: &[(Value, Value)],
+    checkpoint: &Checkpoint,
+    store: &mut ParameterStore,
+) -> Result<()> {
+    put_named(path, state, checkpoint, store, |store| store.parameters())
+}
+
+/// As [`put_entries`], for the parameters of the loss.
+pub(crate) fn put_loss(
+    path: &Path,
+    state: &[(Value, Value)],
+    checkpoint: &Checkpoint,
+    store: &mut ParameterStore,
+) -> Result<()> {
+    put_named(path, state, checkpoint, store, |store| store.parameters_beside())
+}
+
+fn put_named(
+    path: &Path,
+    state: &[(Value, Value)],
+    checkpoint: &Checkpoint,
+    store: &mut ParameterStore,
+    wanted: fn(&ParameterStore) -> &[Parameter],
+) -> Result<()> {
+    let firsts = wanted(store).iter().filter(|parameter| parameter.same_as.is_none());
     let mut missing: Vec<String> = firsts.map(|parameter| parameter.name.clone()).collect();
     for (name, value) in state {
         let (Value::Str(name), Value::Tensor(index)) = (name, value) else {
@@ -189,7 +218,7 @@ pub(crate) fn resume(path: &Path, engine: &mut Engine) -> Result<()> {
         *scaler = scaler_from(root).unwrap_or_else(|| scaler.clone());
     }
     engine.history = history(root, engine.epoch);
-    Ok(())
+    hook_state::restore(path, &checkpoint, engine)
 }
 
 fn history(root: &Value, epochs: usize) -> History {

@@ -2,7 +2,8 @@
 
 mod case_processing;
 pub(crate) mod checkpoint;
-pub(crate) mod debug_json;
+mod debug_json;
+mod hook_state;
 mod low_resolution;
 mod model;
 pub(crate) mod model_info;
@@ -13,7 +14,7 @@ mod plateau_state;
 pub(crate) mod preprocessed_cases;
 pub(crate) mod second_stage;
 pub(crate) mod splits;
-pub(crate) mod training_log;
+pub(crate) mod training;
 
 use std::path::Path;
 

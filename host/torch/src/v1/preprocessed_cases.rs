@@ -8,9 +8,11 @@ use ndarray::{Array4, ArrayViewMut4, Axis, s};
 use nnunet_data::records;
 use nnunet_formats::npy::{self, MappedVolume};
 use nnunet_formats::{CompressedVolume, npz};
+use nnunet_plugin_api::Config;
 use nnunet_plugin_api::vocabulary::CaseProperties;
 use nnunet_training::CaseSource;
 use rayon::prelude::*;
+use serde_json::json;
 
 use super::second_stage;
 
@@ -26,6 +28,8 @@ struct Case {
     /// The previous stage's labels, in a cascade.
     previous: Option<Volume>,
     locations: Vec<Vec<[i64; 3]>>,
+    spacing: Option<[f64; 3]>,
+    classes: Vec<f32>,
 }
 
 /// Cases of one stage of a preprocessed task.
@@ -55,6 +59,7 @@ impl StageCases {
                  labels. Run nnunet plan_and_preprocess again",
                 packed(folder, name).display()
             );
+            let (spacing, classes) = (properties.spacing_after_resampling, properties.classes);
             let locations =
                 properties.class_locations.unwrap_or_default().into_iter().map(|class| class.locations);
             Ok(Case {
@@ -62,6 +67,8 @@ impl StageCases {
                 volume,
                 previous: previous.map(|folder| previous_labels(folder, name, compressed)).transpose()?,
                 locations: locations.collect(),
+                spacing,
+                classes,
             })
         };
         let cases = names.par_iter().map(open).collect::<Result<_>>()?;
@@ -137,6 +144,13 @@ impl CaseSource for StageCases {
 
     fn label_channels(&self) -> usize {
         self.label_channels
+    }
+
+    fn properties(&self, case: usize) -> Config {
+        let Case { spacing, classes, .. } = &self.cases[case];
+        let all =
+            [("shape", json!(self.shape(case))), ("spacing", json!(spacing)), ("classes", json!(classes))];
+        all.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
     }
 
     fn locations(&self, case: usize) -> &[Vec<[i64; 3]>] {

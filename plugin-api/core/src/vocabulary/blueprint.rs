@@ -39,6 +39,9 @@ pub struct Blueprint {
     /// With deep supervision, the output of lowest resolution contributes too, with half the weight of the one above
     /// it.
     pub supervise_lowest: bool,
+    /// With deep supervision, the weights of the outputs, full resolution first; none: each has half the weight of the one
+    /// before it, and all sum to 1.
+    pub deep_supervision_weights: Option<Vec<f64>>,
     /// Name and parameters of the network.
     pub architecture: ComponentChoice,
     /// Overlapping regions to segment instead of labels.
@@ -167,6 +170,7 @@ impl Default for Blueprint {
             loss: ComponentChoice::named("DC_and_CE_loss"),
             deep_supervision: true,
             supervise_lowest: false,
+            deep_supervision_weights: None,
             architecture: ComponentChoice::named("Generic_UNet"),
             regions: None,
             previous_trainer: "nnUNetTrainerV2".to_owned(),

@@ -71,16 +71,21 @@ struct Imported(Received<ArchitectureObject>);
 impl Architecture for Imported {
     fn build(&self, vars: &mut dyn VarFactory, spec: &NetworkSpec) -> Result<Box<dyn Network>> {
         let text = encode(spec)?;
-        // A fat pointer does not fit `*mut c_void`; a pointer to it does. Both live until `build` returns.
-        let mut vars: &mut dyn VarFactory = vars;
-        let factory = VarFactoryAbi { context: (&raw mut vars).cast(), create: create_var };
-        let network = self.0.call("build", |object| object.build(factory, text.as_rstr()))?;
+        let build = |factory| self.0.call("build", |object| object.build(factory, text.as_rstr()));
+        let network = lend_vars(vars, build)?;
         Ok(Box::new(ImportedNetwork {
             object: Received::new(network, self.0.label().to_owned()),
             batch_axes: spec.patch_size.len() + 2,
             classes: spec.num_classes as i64,
         }))
     }
+}
+
+/// Lends the host's factory of parameters to a plugin during `body`.
+pub(super) fn lend_vars<R>(vars: &mut dyn VarFactory, body: impl FnOnce(VarFactoryAbi) -> R) -> R {
+    // A fat pointer does not fit `*mut c_void`; a pointer to it does. Both live until `body` returns.
+    let mut vars: &mut dyn VarFactory = vars;
+    body(VarFactoryAbi { context: (&raw mut vars).cast(), create: create_var })
 }
 
 /// Called by the plugin, runs in the host: the host's factory behind `context`.
@@ -92,7 +97,7 @@ extern "C" fn create_var(
     trainable: bool,
 ) -> AbiResult<TensorHandle> {
     contain(|| {
-        // SAFETY: `context` is the `&mut &mut dyn VarFactory` of the `build` that is running on this thread.
+        // SAFETY: `context` is the `&mut &mut dyn VarFactory` of the call that is running on this thread.
         let vars = unsafe { &mut *context.cast::<&mut dyn VarFactory>() };
         let init: Init = decode(init.as_str())?;
         let made = if trainable {

@@ -1,15 +1,21 @@
 //! Losses across the boundary.
 
+use std::cell::Cell;
+
 use abi_stable::sabi_trait::TD_Opaque;
+use abi_stable::std_types::ROption;
 use nnunet_plugin_core::abi::v1::AbiResult;
 use nnunet_plugin_core::abi::v1::adapter::{
-    Guarded, LossAbi, LossAbi_TO, LossObject, Received, TensorHandle,
+    Guarded, Lent, LossAbi, LossAbi_TO, LossObject, Received, TensorHandle, VarFactoryAbi,
 };
+use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
+use super::architecture::lend_vars;
+use super::message::{Given, Taken};
 use super::modes::gradient_mode;
 use super::{from_handle, on, to_handle};
-use crate::{Error, Loss, Result};
+use crate::{Config, Error, Loss, LossInput, Result, VarFactory};
 
 struct Exported(Guarded<Box<dyn Loss>>);
 
@@ -22,23 +28,88 @@ impl LossAbi for Exported {
     fn epoch_begins(&mut self, epoch: u64) -> AbiResult<()> {
         self.0.call_mut(|loss| loss.epoch_begins(epoch as usize))
     }
+
+    fn of_batch(&self, given: Lent<'_>) -> AbiResult<ROption<TensorHandle>> {
+        self.0.call(|loss| {
+            let mut taken = Taken::lent(&given);
+            let about: About = taken.value()?;
+            let (outputs, data) = (taken.some(about.outputs)?, taken.tensor()?);
+            let input = LossInput {
+                outputs: &outputs,
+                targets: &taken.rest(),
+                weights: &taken.numbers,
+                data: &data,
+                cases: &about.cases,
+                properties: &about.properties,
+                epoch: about.epoch,
+            };
+            Ok(loss.of_batch(&input)?.map(to_handle).into())
+        })
+    }
+
+    fn parameters(&mut self, mut vars: VarFactoryAbi) -> AbiResult<()> {
+        self.0.call_mut(|loss| loss.parameters(&mut vars))
+    }
+}
+
+/// A [`LossInput`] without its tensors and weights.
+#[derive(Serialize, Deserialize)]
+struct About {
+    outputs: usize,
+    cases: Vec<String>,
+    properties: Vec<Config>,
+    epoch: usize,
 }
 
 pub(crate) fn export(loss: Box<dyn Loss>) -> LossObject {
     LossAbi_TO::from_value(Exported(Guarded::new(loss)), TD_Opaque)
 }
 
-struct Imported(Received<LossObject>);
+struct Imported {
+    object: Received<LossObject>,
+    /// Whether it computes the loss of a whole batch; unknown before the first one.
+    is_of_batch: Cell<Option<bool>>,
+}
+
+impl Imported {
+    fn whole(&self, input: &LossInput<'_>) -> Result<Option<Tensor>> {
+        let mut given = Given::new(&About {
+            outputs: input.outputs.len(),
+            cases: input.cases.to_vec(),
+            properties: input.properties.to_vec(),
+            epoch: input.epoch,
+        })?;
+        given.add_numbers(input.weights.iter().copied());
+        let tensors = input.outputs.iter().chain([input.data]).chain(input.targets);
+        let value = given.lend(tensors, |lent| self.object.call("of_batch", |loss| loss.of_batch(lent)))?;
+        let Some(value) = value.into_option().map(from_handle) else { return Ok(None) };
+        let logits = input.outputs.first().ok_or_else(|| Error::message("a network has outputs"))?;
+        check(value, logits).map(Some).map_err(|error| self.object.named("of_batch", error))
+    }
+}
 
 impl Loss for Imported {
     fn forward(&self, logits: &Tensor, target: &Tensor) -> Result<Tensor> {
         let (input, target) = (to_handle(logits.shallow_clone()), to_handle(target.shallow_clone()));
-        let value = self.0.call("forward", |loss| loss.forward(input, target))?;
-        check(from_handle(value), logits).map_err(|error| self.0.named("forward", error))
+        let value = self.object.call("forward", |loss| loss.forward(input, target))?;
+        check(from_handle(value), logits).map_err(|error| self.object.named("forward", error))
     }
 
     fn epoch_begins(&mut self, epoch: usize) -> Result<()> {
-        self.0.call_mut("epoch_begins", |loss| loss.epoch_begins(epoch as u64))
+        self.object.call_mut("epoch_begins", |loss| loss.epoch_begins(epoch as u64))
+    }
+
+    fn of_batch(&self, input: &LossInput<'_>) -> Result<Option<Tensor>> {
+        if self.is_of_batch.get() == Some(false) {
+            return Ok(None);
+        }
+        let value = self.whole(input)?;
+        self.is_of_batch.set(Some(value.is_some()));
+        Ok(value)
+    }
+
+    fn parameters(&mut self, vars: &mut dyn VarFactory) -> Result<()> {
+        lend_vars(vars, |vars| self.object.call_mut("parameters", |loss| loss.parameters(vars)))
     }
 }
 
@@ -64,5 +135,5 @@ fn check(value: Tensor, logits: &Tensor) -> Result<Tensor> {
 }
 
 pub(crate) fn import(object: LossObject, label: String) -> Result<Box<dyn Loss>> {
-    Ok(Box::new(Imported(Received::new(object, label))))
+    Ok(Box::new(Imported { object: Received::new(object, label), is_of_batch: Cell::new(None) }))
 }

@@ -12,9 +12,13 @@ use nnunet_plugin_core::{Component, Factory, Info, Kind};
 use tch::{Device, Tensor};
 
 pub(crate) mod architecture;
+mod check;
+mod hooks;
 pub(crate) mod loss;
+mod message;
 mod modes;
 pub(crate) mod trainer;
+mod training;
 
 pub use modes::leaked_modes;
 
@@ -68,6 +72,12 @@ fn to_handle(tensor: Tensor) -> TensorHandle {
 fn from_handle(handle: TensorHandle) -> Tensor {
     // SAFETY: made from an owned tensor of the same libtorch (handshake), converted back once.
     unsafe { Tensor::from_ptr(handle.into_raw().cast()) }
+}
+
+/// A second owner of a tensor that is lent.
+fn lent(handle: &TensorHandle) -> Tensor {
+    // SAFETY: a tensor of the same libtorch (handshake) that its owner keeps during the call; it is not dropped here.
+    ManuallyDrop::new(unsafe { Tensor::from_ptr(handle.as_raw().cast()) }).shallow_clone()
 }
 
 /// A device, for messages.

@@ -5,4 +5,6 @@ mod settings;
 mod warp;
 
 pub use settings::Spatial;
+pub(crate) use settings::{enlarged, is_elongated, is_planar, shrunk};
 pub use warp::{Warp, warp};
+pub(crate) use warp::{product, rotations};

@@ -91,16 +91,7 @@ impl Drawn {
 impl Spatial {
     /// The patch size that is large enough for all rotations and scales, with as many axes as the patch.
     pub(crate) fn generator_patch(&self, context: &AugmentationContext) -> Vec<usize> {
-        let patch = &context.patch;
-        let within = [self.in_plane(context), 0.0, 0.0];
-        let scale = self.generator_scale;
-        if context.is_2d() {
-            enlarged_patch(patch, within, scale)
-        } else if context.dummy_2d {
-            std::iter::once(patch[0]).chain(enlarged_patch(&patch[1..], within, scale)).collect()
-        } else {
-            enlarged_patch(patch, self.rotation, scale)
-        }
+        enlarged(context, self.rotation, self.in_plane(context), self.generator_scale)
     }
 
     /// The part of it, around the same center, that the parameters drawn next need.
@@ -110,11 +101,7 @@ impl Spatial {
         let patch = context.volume();
         let needed =
             if drawn.is_identity() { Some(patch) } else { needed(&drawn, patch, is_planar(context)) };
-        let Some(needed) = needed else { return whole };
-        let from = 3 - whole.len();
-        let shrink =
-            |(axis, whole): (usize, &usize)| whole - whole.saturating_sub(needed[from + axis]) / 2 * 2;
-        whole.iter().enumerate().map(shrink).collect()
+        needed.map_or_else(|| whole.clone(), |needed| shrunk(&whole, needed))
     }
 
     /// Transforms a sample of the size that [`Spatial::crop`] returned.
@@ -137,10 +124,7 @@ impl Spatial {
     }
 
     fn in_plane(&self, context: &AugmentationContext) -> f64 {
-        let sides = &context.patch;
-        let (long, short) = (sides.iter().max().unwrap_or(&1), sides.iter().min().unwrap_or(&1));
-        let elongated = context.is_2d() && *long as f64 / *short as f64 > ELONGATED;
-        if elongated { self.rotation_2d_elongated } else { self.rotation_2d }
+        if is_elongated(context) { self.rotation_2d_elongated } else { self.rotation_2d }
     }
 
     fn draw(&self, context: &AugmentationContext, random: &mut RandomStream) -> Drawn {
@@ -189,8 +173,40 @@ impl Spatial {
     }
 }
 
+/// The patch size that is large enough for all rotations and for a scale, with as many axes as the patch.
+pub(crate) fn enlarged(
+    context: &AugmentationContext,
+    rotation: [f64; 3],
+    in_plane: f64,
+    scale: f64,
+) -> Vec<usize> {
+    let patch = &context.patch;
+    let within = [in_plane, 0.0, 0.0];
+    if context.is_2d() {
+        enlarged_patch(patch, within, scale)
+    } else if context.dummy_2d {
+        std::iter::once(patch[0]).chain(enlarged_patch(&patch[1..], within, scale)).collect()
+    } else {
+        enlarged_patch(patch, rotation, scale)
+    }
+}
+
+/// The smallest part of a box, around the same center, that contains `needed` (z, y, x).
+pub(crate) fn shrunk(whole: &[usize], needed: [usize; 3]) -> Vec<usize> {
+    let from = 3 - whole.len();
+    let shrink = |(axis, whole): (usize, &usize)| whole - whole.saturating_sub(needed[from + axis]) / 2 * 2;
+    whole.iter().enumerate().map(shrink).collect()
+}
+
+/// Whether a 2D patch is much longer than wide: it is rotated less.
+pub(crate) fn is_elongated(context: &AugmentationContext) -> bool {
+    let sides = &context.patch;
+    let (long, short) = (sides.iter().max().unwrap_or(&1), sides.iter().min().unwrap_or(&1));
+    context.is_2d() && *long as f64 / *short as f64 > ELONGATED
+}
+
 /// Whether only the plane of each slice is transformed.
-fn is_planar(context: &AugmentationContext) -> bool {
+pub(crate) fn is_planar(context: &AugmentationContext) -> bool {
     context.is_2d() || context.dummy_2d
 }
 

@@ -65,15 +65,22 @@ impl Warp {
     }
 
     fn rotation(&self) -> [[f64; 3]; 3] {
-        let [(sa, ca), (sb, cb), (sc, cc)] = self.angles.map(f64::sin_cos);
-        let about_first = [[1.0, 0.0, 0.0], [0.0, ca, -sa], [0.0, sa, ca]];
-        let about_second = [[cb, 0.0, sb], [0.0, 1.0, 0.0], [-sb, 0.0, cb]];
-        let about_third = [[cc, -sc, 0.0], [sc, cc, 0.0], [0.0, 0.0, 1.0]];
-        product(&product(&about_first, &about_second), &about_third)
+        let [first, second, third] = rotations(self.angles);
+        product(&product(&first, &second), &third)
     }
 }
 
-fn product(a: &[[f64; 3]; 3], b: &[[f64; 3]; 3]) -> [[f64; 3]; 3] {
+/// Rotations about z, y and x.
+pub(crate) fn rotations(angles: [f64; 3]) -> [[[f64; 3]; 3]; 3] {
+    let [(sa, ca), (sb, cb), (sc, cc)] = angles.map(f64::sin_cos);
+    [
+        [[1.0, 0.0, 0.0], [0.0, ca, -sa], [0.0, sa, ca]],
+        [[cb, 0.0, sb], [0.0, 1.0, 0.0], [-sb, 0.0, cb]],
+        [[cc, -sc, 0.0], [sc, cc, 0.0], [0.0, 0.0, 1.0]],
+    ]
+}
+
+pub(crate) fn product(a: &[[f64; 3]; 3], b: &[[f64; 3]; 3]) -> [[f64; 3]; 3] {
     std::array::from_fn(|i| std::array::from_fn(|j| (0..3).map(|k| a[i][k] * b[k][j]).sum()))
 }
 

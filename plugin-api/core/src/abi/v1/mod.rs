@@ -13,6 +13,7 @@ mod created;
 mod epoch;
 mod format;
 mod guard;
+mod hook;
 mod host;
 mod import;
 mod json;
@@ -37,6 +38,7 @@ pub mod adapter {
     };
     pub use super::epoch::EpochReportAbi;
     pub use super::guard::{Guarded, contain, from_abi};
+    pub use super::hook::{Lent, Message, TrainingAbi};
     pub use super::import::{Create, another_kind, calling, created, creating, label};
     pub use super::json::{apply_change, decode, decode_settings, encode, encode_change};
     pub use super::loss::{LossAbi, LossAbi_TO, LossObject};

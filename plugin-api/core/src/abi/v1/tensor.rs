@@ -19,6 +19,12 @@ impl TensorHandle {
         Self(tensor)
     }
 
+    /// The pointer, which stays this handle's.
+    #[must_use]
+    pub const fn as_raw(&self) -> *mut c_void {
+        self.0
+    }
+
     /// The pointer, which the caller owns from now on.
     #[must_use]
     pub const fn into_raw(self) -> *mut c_void {

@@ -6,6 +6,7 @@ use abi_stable::std_types::{RBox, ROption, RStr, RString};
 
 use super::AbiResult;
 use super::epoch::EpochReportAbi;
+use super::hook::{Lent, Message, TrainingAbi};
 use super::loss::LossObject;
 
 /// A trainer as it crosses. Blueprint and contexts are JSON.
@@ -22,6 +23,15 @@ pub trait TrainerAbi: Send {
     /// See `Trainer::on_epoch_end`: true to stop.
     #[sabi(last_prefix_field)]
     fn on_epoch_end(&mut self, report: EpochReportAbi) -> AbiResult<bool>;
+    /// All other hooks, by the name of their method. None: the trainer leaves it to its parent. Since 1.3.
+    fn hook(
+        &mut self,
+        _name: RStr<'_>,
+        _training: TrainingAbi,
+        _given: Lent<'_>,
+    ) -> AbiResult<ROption<Message>> {
+        AbiResult::ROk(ROption::RNone)
+    }
 }
 
 /// An owned trainer.

@@ -1,0 +1,141 @@
+//! The examples of trainers with hooks: each is trained two epochs, killed in the second one and continued, and predicts.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "tests fail by panicking"
+)]
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use nnunet_formats::pickle::Value;
+use nnunet_formats::torch_zip::{self, Checkpoint, TensorData};
+use nnunet_tests::{World, plugin};
+
+/// A world whose trainer `Mine` extends one of a plugin.
+fn world(trainer: &str) -> World {
+    let world = World::with_phantoms();
+    world.configure(&format!(
+        "\n[trainers.Mine]\nextends = \"{trainer}\"\nmax_num_epochs = 2\nnum_batches_per_epoch = 5\n\
+         num_val_batches_per_epoch = 2\nbatch_size = 2\nsave_every = 1\n"
+    ));
+    world
+}
+
+fn line(file: &str, more: &str) -> String {
+    format!("--plugin {} train 3d_fullres Mine 900 0 -p nnUNetPlansSmall {more}", plugin(file).display())
+}
+
+const FOLD: &str = "nnUNet/3d_fullres/Task900_Phantom/Mine__nnUNetPlansSmall/fold_0";
+
+fn final_checkpoint(results: &Path) -> Checkpoint {
+    torch_zip::load(&results.join(FOLD).join("model_final_checkpoint.model")).unwrap()
+}
+
+fn final_state(results: &Path) -> (Value, Vec<TensorData>) {
+    let Checkpoint { root, tensors } = final_checkpoint(results);
+    (root, tensors)
+}
+
+/// Trains whole, and again with a kill in the second epoch; both must end alike. Then predicts.
+fn trains_resumes_and_predicts(file: &str, trainer: &str) -> (World, String) {
+    let world = world(trainer);
+    let text = world.succeed(&line(file, ""));
+    let results = world.path("killed");
+    std::fs::create_dir(&results).unwrap();
+    let mut command = world.command(&line(file, "--disable_validation_inference"));
+    let mut child = command.env("RESULTS_FOLDER", &results).stdout(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    for line in lines {
+        assert!(!line.contains("Mean Dice"), "{trainer}: the kill came too late");
+        if line.contains("epoch:  1") {
+            assert!(
+                Command::new("kill").args(["-KILL", &child.id().to_string()]).status().unwrap().success()
+            );
+        }
+    }
+    assert_eq!(child.wait().unwrap().code(), None, "{trainer}");
+    let folder = results.display().to_string();
+    let resumed =
+        world.run_with(&line(file, "-c --disable_validation_inference"), &[("RESULTS_FOLDER", &folder)]);
+    assert!(resumed.code == 0 && !resumed.text.contains("epoch:  0"), "{trainer}: {}", resumed.text);
+    let whole = final_state(&world.path("results"));
+    assert!(final_state(&results) == whole, "{trainer}: the end differs from that of an uninterrupted run");
+    world.succeed(&format!(
+        "--plugin {} predict -i raw/nnUNet_raw_data/Task900_Phantom/imagesTs -o predicted -t 900 -m 3d_fullres -tr Mine \
+         -p nnUNetPlansSmall -f 0",
+        plugin(file).display()
+    ));
+    assert!(
+        world
+            .path("predicted")
+            .read_dir()
+            .unwrap()
+            .flatten()
+            .any(|file| { file.file_name().to_string_lossy().ends_with(".nii.gz") })
+    );
+    (world, text)
+}
+
+#[test]
+fn gradient_accumulation() {
+    trains_resumes_and_predicts("gradient_accumulation", "GradientAccumulation");
+}
+
+#[test]
+fn mixup() {
+    trains_resumes_and_predicts("mixup", "Mixup");
+}
+
+#[test]
+fn sharpness_aware_minimization() {
+    trains_resumes_and_predicts("sharpness_aware", "SharpnessAware");
+}
+
+/// The `state_dict`, from which models of v1 predict, is the average; the trained weights are beside it.
+#[test]
+fn an_average_of_weights_predicts() {
+    let (world, _) = trains_resumes_and_predicts("weight_average", "WeightAverage");
+    let Checkpoint { root, tensors } = final_checkpoint(&world.path("results"));
+    let own = root.get("nnunet").unwrap();
+    assert_eq!(own.get("predicting").and_then(Value::as_str), Some("average"));
+    let trained = own.get("networks").unwrap().get("").unwrap();
+    let of = |dict: &Value| match dict.entries().unwrap()[0].1 {
+        Value::Tensor(index) => tensors[index].clone(),
+        _ => panic!("a tensor"),
+    };
+    assert_ne!(of(root.get("state_dict").unwrap()), of(trained));
+}
+
+#[test]
+fn a_metric_of_ones_own_is_logged_and_the_criterion() {
+    let (world, text) = trains_resumes_and_predicts("own_criterion", "OwnCriterion");
+    assert_eq!(text.lines().filter(|line| line.contains("sensitivity: ")).count(), 2, "{text}");
+    let own = final_checkpoint(&world.path("results")).root;
+    let state = own.get("nnunet").unwrap().get("trainers").unwrap().get("OwnCriterion").unwrap();
+    assert!(state.get("values").and_then(Value::as_str).unwrap().starts_with("{\"best\":"));
+    // v1's criterion never takes the first epoch.
+    assert!(world.path("results").join(FOLD).join("model_best.model").is_file());
+}
+
+#[test]
+fn a_teacher_is_kept_in_the_checkpoint() {
+    let (world, _) = trains_resumes_and_predicts("mean_teacher", "MeanTeacher");
+    let own = final_checkpoint(&world.path("results")).root;
+    let networks = own.get("nnunet").unwrap().get("networks").unwrap().entries().unwrap();
+    assert_eq!(networks.len(), 1);
+    assert_eq!(networks[0].0, Value::str("teacher"));
+}
+
+#[test]
+fn classes_that_are_missing_in_some_labels() {
+    trains_resumes_and_predicts("partial_labels", "PartialLabels");
+}
+
+#[test]
+fn dice_and_a_boundary_loss_from_registered_parts() {
+    trains_resumes_and_predicts("dice_boundary", "DiceBoundary");
+}

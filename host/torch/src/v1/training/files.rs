@@ -1,0 +1,121 @@
+//! The files of a v1 training: log in v1's words, and checkpoints.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use nnunet_data::records::{self, Split};
+use nnunet_engine::session::Session;
+use nnunet_training::{Engine, EpochOutcome};
+
+use super::info;
+use super::job::Job;
+use crate::fold_training::{CheckpointKind, FoldFiles, FoldSettings};
+use crate::training_log::{TrainingLog, round};
+use crate::v1::model_info::{ModelInfo, beside};
+use crate::v1::{checkpoint, debug_json};
+
+/// The files of a run.
+pub(super) struct V1Files<'a> {
+    settings: &'a FoldSettings,
+    info: ModelInfo,
+    log: TrainingLog,
+}
+
+impl<'a> V1Files<'a> {
+    /// Starts the log, and writes `debug.json` and `plans.pkl`.
+    pub(super) fn begin(job: &'a Job<'_>, engine: &Engine, split: &Split, session: &Session) -> Result<Self> {
+        let settings = &job.settings;
+        let info = info::info(job, engine, session);
+        let log = TrainingLog::create(&settings.output, "Starting... \n")?;
+        let debug = settings.output.join("debug.json");
+        let mut files = Self { settings, info, log };
+        files.log_split(split);
+        debug_json::write(&debug, &engine.trainer, job.stage(), &files.info.plugins, session)?;
+        records::save(&settings.model.join("plans.pkl"), &records::plans_to_pickle(&job.plans))?;
+        files.log_learning_rate(engine.learning_rate()?);
+        Ok(files)
+    }
+
+    fn log_split(&mut self, split: &Split) {
+        let (training, validation) = (split.train.len(), split.val.len());
+        self.log(&format!("This split has {training} training and {validation} validation cases."));
+        self.log(&format!("TRAINING KEYS:\n {:?}", split.train));
+        self.log(&format!("VALIDATION KEYS:\n {:?}", split.val));
+    }
+
+    /// The learning rate of the next epoch.
+    fn log_learning_rate(&mut self, rate: f64) {
+        self.log(&format!("lr: {:?}", round(rate, 6)));
+    }
+}
+
+impl FoldFiles for V1Files<'_> {
+    fn log_path(&self) -> &Path {
+        self.log.path()
+    }
+
+    fn log(&mut self, text: &str) {
+        self.log.log(text);
+    }
+
+    fn epoch_begins(&mut self, epoch: usize, _learning_rate: f64) {
+        self.log(&format!("\nepoch:  {epoch}"));
+    }
+
+    /// v1's lines, then what the steps spent their time on.
+    fn epoch_ends(&mut self, outcome: &EpochOutcome) {
+        let (report, times) = (&outcome.report, &outcome.times);
+        let rounded: Vec<f64> = outcome.dice.iter().map(|value| round(*value, 4)).collect();
+        self.log(&format!("train loss : {:.4}", report.train_loss));
+        self.log(&format!("validation loss: {:.4}", report.validation_loss));
+        self.log(&format!("Average global foreground Dice: {rounded:?}"));
+        self.log("(estimated on patches; whole cases are measured at the end)");
+        self.log_learning_rate(outcome.next_learning_rate);
+        self.log(&format!(
+            "waited for data {:.2} s, for copies {:.2} s; computed {:.2} s",
+            times.data.as_secs_f64(),
+            times.copies.as_secs_f64(),
+            times.compute.as_secs_f64()
+        ));
+    }
+
+    fn epoch_is_saved(&mut self, outcome: &EpochOutcome) {
+        self.log(&format!("This epoch took {:.6} s\n", outcome.report.seconds));
+    }
+
+    fn checkpoint(&self, kind: CheckpointKind) -> PathBuf {
+        self.settings.output.join(match kind {
+            CheckpointKind::Latest => "model_latest.model",
+            CheckpointKind::Best => "model_best.model",
+            CheckpointKind::Final => "model_final_checkpoint.model",
+        })
+    }
+
+    fn save(&mut self, kind: CheckpointKind, engine: &Engine) -> Result<()> {
+        self.log(match kind {
+            CheckpointKind::Latest => "saving scheduled checkpoint file...",
+            CheckpointKind::Best | CheckpointKind::Final => "saving checkpoint...",
+        });
+        let start = Instant::now();
+        checkpoint::save(&self.checkpoint(kind), engine, &self.info)?;
+        self.log(&format!("done, saving took {:.2} seconds", start.elapsed().as_secs_f64()));
+        Ok(())
+    }
+
+    fn remove_latest(&self) -> Result<()> {
+        let latest = self.checkpoint(CheckpointKind::Latest);
+        remove_if_there(&latest)?;
+        remove_if_there(&beside(&latest))
+    }
+}
+
+fn remove_if_there(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| path.display().to_string())
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,69 @@
+//! The steps after training: validation of whole cases, and the postprocessing of the fold.
+
+use anyhow::Result;
+use nnunet_cli::report;
+use nnunet_data::pipeline;
+use nnunet_data::records::Split;
+use nnunet_data::selection::{Determination, determine};
+use nnunet_training::Engine;
+
+use super::cascade;
+use super::job::Job;
+use super::validation::{self, Validation};
+use super::whole_cases;
+use crate::train::signals;
+
+/// Predicts the validation cases whole; false when the user stopped it. Cases that are done are kept.
+pub(super) fn run(job: &Job<'_>, engine: &Engine, split: &Split) -> Result<bool> {
+    let (window, on_device) = whole_cases::window(job, engine, &split.val)?;
+    if let Some(plan) = on_device {
+        report::line(&plan.describe(None));
+    }
+    let previous = cascade::previous(job, &engine.trainer.blueprint)?;
+    let Some(mean) = validation::run(&Validation {
+        network: &*engine.network,
+        window: &window,
+        on_device,
+        plans: &job.plans,
+        regions: engine.trainer.blueprint.regions.as_ref(),
+        data: &job.data(),
+        previous: previous.as_deref(),
+        references: &job.preprocessed.join("gt_segmentations"),
+        cases: &split.val,
+        output: &job.settings.validation,
+        save_npz: job.args.npz,
+        keep: job.args.val_disable_overwrite,
+        trainer: &job.args.trainer,
+        task: &job.settings.dataset,
+        stopped: signals::asked_to_stop,
+    })?
+    else {
+        return Ok(false);
+    };
+    for (label, dice) in mean.iter().filter(|(label, _)| *label != 0) {
+        report::line(&format!("validation, label {label}: mean Dice {dice:.4}"));
+    }
+    postprocess_fold(job)?;
+    Ok(true)
+}
+
+/// Copies the reference labels to the model's folder, where folds are evaluated together later, and determines the
+/// postprocessing of this fold.
+fn postprocess_fold(job: &Job<'_>) -> Result<()> {
+    let references = job.settings.model.join("gt_niftis");
+    pipeline::copy_references(&job.preprocessed.join("gt_segmentations"), &references)?;
+    if job.args.disable_postprocessing_on_folds {
+        return Ok(());
+    }
+    let name = &job.args.val_folder;
+    let found = determine(&Determination {
+        raw: job.settings.output.join(name),
+        references,
+        output: job.settings.output.clone(),
+        final_name: format!("{name}_postprocessed"),
+        advanced: false,
+        threshold: 0.0,
+    })?;
+    report::line(&format!("postprocessing of this fold: {:?}", found.config.for_which_classes));
+    Ok(())
+}

@@ -1,0 +1,128 @@
+//! The training of a v1 fold.
+
+mod cascade;
+mod files;
+mod final_validation;
+mod info;
+mod job;
+mod validation;
+mod weights;
+mod whole_cases;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Result;
+use nnunet_cli::commands::train::Args;
+use nnunet_data::folders::Folders;
+use nnunet_data::records::Split;
+use nnunet_engine::provenance;
+use nnunet_engine::session::Session;
+use nnunet_plugin_api::vocabulary::Blueprint;
+use nnunet_plugin_api::{AugmentationContext, Kind, NetworkSpec, TrainerContext};
+use nnunet_trainers::Resolved;
+use nnunet_training::{CaseSource, Engine};
+
+use self::files::V1Files;
+use self::job::Job;
+use super::model_info::ModelInfo;
+use super::preprocessed_cases::{self, StageCases};
+use super::{network, splits};
+use crate::fold_training::{BatchSettings, FoldFiles, FoldSettings, FoldTraining};
+use crate::{components, devices, train};
+
+/// Kinds of components that take part in training: the data has been preprocessed.
+const NEEDED: [Kind; 4] = [Kind::Augmentation, Kind::Architecture, Kind::Loss, Kind::Trainer];
+
+/// Runs the command.
+pub(crate) fn run(args: &Args, session: &Session) -> Result<ExitCode> {
+    let job = Job::new(args, Folders::new(&session.files), devices::resolve(args.device)?)?;
+    train::run(&job, session)
+}
+
+impl FoldTraining for Job<'_> {
+    fn settings(&self) -> &FoldSettings {
+        &self.settings
+    }
+
+    fn check_plugins(&self, session: &Session) -> Result<()> {
+        provenance::warn_of_changes("the plans and their data were", &self.plans_plugins, session);
+        if self.args.continue_training {
+            let info = ModelInfo::load(&weights::newest(&self.settings.output)?, &session.registry)?;
+            provenance::require("the model was", &info.plugins, session, &NEEDED)?;
+        }
+        Ok(())
+    }
+
+    fn trainer(&self, session: &Session) -> Result<Resolved> {
+        let context = TrainerContext {
+            configuration: self.args.configuration.clone(),
+            plans: self.plans.clone(),
+            stage: self.stage,
+        };
+        components::resolve_trainer(&session.registry, &self.args.trainer, &context)
+    }
+
+    fn split(&self) -> Result<Split> {
+        splits::split(&self.preprocessed, &preprocessed_cases::names(&self.data())?, &self.args.fold)
+    }
+
+    fn prepare(&self, trainer: &Resolved, split: &Split, session: &Session) -> Result<()> {
+        cascade::prepare(self, trainer, split, session)
+    }
+
+    fn network_spec(&self, blueprint: &Blueprint) -> Result<NetworkSpec> {
+        let second_stage = self.is_second_stage();
+        Ok(network::spec(&self.plans, self.stage(), blueprint.regions.as_ref(), second_stage))
+    }
+
+    fn batch_dice(&self) -> bool {
+        self.batch_dice
+    }
+
+    fn batch_settings(&self, blueprint: &Blueprint) -> BatchSettings {
+        let stage = self.stage();
+        // The first stride of residual plans is none.
+        let strides = stage.pool_op_kernel_sizes.iter().skip_while(|pool| pool.iter().all(|by| *by == 1));
+        BatchSettings {
+            batch_size: blueprint.batch_size.unwrap_or(stage.batch_size),
+            channels: self.plans.num_modalities(),
+            context: AugmentationContext {
+                patch: stage.patch_size.clone(),
+                dummy_2d: stage.do_dummy_2d_data_aug,
+                use_mask: self.plans.use_mask_for_norm.clone(),
+                mirror_axes: blueprint.mirror_axes.clone(),
+                num_labels: self.plans.num_classes,
+            },
+            strides: strides.cloned().collect(),
+            ignore_label: None,
+        }
+    }
+
+    fn cases(&self, names: &[String], blueprint: &Blueprint) -> Result<Arc<dyn CaseSource>> {
+        let previous = cascade::previous(self, blueprint)?;
+        let (channels, compressed) = (self.plans.num_modalities(), self.args.use_compressed_data);
+        Ok(Arc::new(StageCases::open(&self.data(), previous.as_deref(), names, channels, compressed)?))
+    }
+
+    fn load_weights(&self, engine: &mut Engine) -> Result<()> {
+        weights::load(self, engine)
+    }
+
+    fn begin<'a>(
+        &'a self,
+        engine: &Engine,
+        split: &Split,
+        session: &Session,
+    ) -> Result<Box<dyn FoldFiles + 'a>> {
+        Ok(Box::new(V1Files::begin(self, engine, split, session)?))
+    }
+
+    fn validate(&self, engine: &mut Engine, split: &Split) -> Result<bool> {
+        final_validation::run(self, engine, split)
+    }
+
+    fn predict_next_stage(&self, engine: &Engine, split: &Split) -> Result<()> {
+        cascade::predict_next(self, engine, split)
+    }
+}

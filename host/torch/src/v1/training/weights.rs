@@ -1,0 +1,77 @@
+//! The checkpoints that a run starts from.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use nnunet_cli::report;
+use nnunet_training::Engine;
+
+use super::job::Job;
+use crate::v1::checkpoint;
+
+/// Weights to validate, to continue with, or to start from; without any of them the random ones stay.
+pub(super) fn load(job: &Job<'_>, engine: &mut Engine) -> Result<()> {
+    let args = job.args;
+    if args.validation_only {
+        return checkpoint::load_weights(&finished(&job.settings.output, args.valbest)?, &mut engine.store);
+    }
+    if args.continue_training {
+        return checkpoint::resume(&newest(&job.settings.output)?, engine);
+    }
+    if let Some(weights) = &args.pretrained_weights {
+        let taken = checkpoint::load_pretrained(weights, &mut engine.store)?;
+        report::line(&format!("{taken} parameters start from {}", weights.display()));
+    }
+    Ok(())
+}
+
+/// The checkpoint that is validated: the final one, or the best with v1's fallback to any.
+fn finished(output: &Path, best: bool) -> Result<PathBuf> {
+    let file = output.join(if best { "model_best.model" } else { "model_final_checkpoint.model" });
+    if file.is_file() {
+        return Ok(file);
+    }
+    ensure!(best, "there is no {}; finish the training first (-c)", file.display());
+    let other = newest(output)?;
+    report::line(&format!("there is no model_best.model; validating {}", other.display()));
+    Ok(other)
+}
+
+/// The one of the final and the latest that was written last, else the best. A run that finishes removes the latest one: a
+/// later one beside the final is that of a run that was started anew and stopped.
+pub(super) fn newest(output: &Path) -> Result<PathBuf> {
+    let states = ["model_latest.model", "model_final_checkpoint.model"].map(|name| output.join(name));
+    let written = |path: &PathBuf| path.metadata().and_then(|file| file.modified()).ok();
+    let last = states.into_iter().filter(|path| path.is_file()).max_by_key(written);
+    let best = output.join("model_best.model");
+    let found = last.or_else(|| Some(best).filter(|path| path.is_file()));
+    found.with_context(|| format!("there is no checkpoint in {} to continue from", output.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+
+    #[test]
+    fn a_run_goes_on_from_the_state_that_was_written_last() {
+        let folder = tempfile::tempdir().unwrap();
+        let now = SystemTime::now();
+        let write = |name: &str, seconds: u64| {
+            let file = std::fs::File::create(folder.path().join(name)).unwrap();
+            file.set_modified(now + Duration::from_secs(seconds)).unwrap();
+        };
+        let found = || newest(folder.path()).ok().map(|path| path.file_name().unwrap().to_owned());
+        assert_eq!(found(), None);
+        for (name, seconds, newest) in [
+            ("model_best.model", 9, "model_best.model"),
+            ("model_final_checkpoint.model", 1, "model_final_checkpoint.model"),
+            ("model_latest.model", 2, "model_latest.model"),
+            ("model_final_checkpoint.model", 3, "model_final_checkpoint.model"),
+        ] {
+            write(name, seconds);
+            assert_eq!(found().unwrap(), newest);
+        }
+    }
+}
