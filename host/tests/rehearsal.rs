@@ -194,7 +194,8 @@ fn splines_are_computed_where_scores_are() {
             change_spacing(&images.join(file), factors);
         }
         set_export(&world.path(model), orders.0, orders.1);
-        for flags in ["", "--disable_tta"] {
+        let mirrored: &[&str] = if name == "finer" { &["", "--disable_tta"] } else { &["--disable_tta"] };
+        for flags in mirrored {
             let predict = format!("predict -i {name} --model-folder {model} -f 0 {flags} --precision fp32");
             let (cpu, gpu) = (format!("{name}_cpu{flags}"), format!("{name}_gpu{flags}"));
             world.succeed(&format!("{predict} -o {cpu} --device cpu"));
@@ -211,7 +212,8 @@ fn splines_are_computed_where_scores_are() {
                 used as f64 <= planned as f64 * 1.3,
                 "{name}: {planned} bytes are planned and {used} used"
             );
-            for (limit, flag) in [(used / 10 * 9, "--max-vram 100G"), (used / 2, "")] {
+            let limits = [(used / 10 * 9, "--max-vram 100G"), (used / 2, "")];
+            for (limit, flag) in limits.into_iter().filter(|_| !flags.is_empty()) {
                 let (short, limit) = (format!("{name}_short{limit}{flags}"), limit.to_string());
                 let line = format!("{predict} -o {short} --device cuda {flag}");
                 world.succeed_on_gpu(&line, &[("REHEARSAL_BYTES", limit.as_str())]);
@@ -252,6 +254,50 @@ fn splines_of_v2_are_computed_where_scores_are() {
         assert!(counts.downloaded_bytes <= voxels as u64 + 4096, "{counts:?} for {voxels} voxels");
     }
 }
+
+/// An image of many voxels for the grid of the network is resampled on the device before the network.
+#[test]
+fn large_images_are_resampled_on_the_device() {
+    let world = World::with_phantoms();
+    world.succeed(
+        "train 3d_fullres Short 900 0 -p nnUNetPlansSmall --fp32 --disable_validation_inference --device cpu",
+    );
+    let file = &labels(&world.path("raw/nnUNet_raw_data/Task900_Phantom/imagesTs"))[0].0;
+    let small = world.path("raw/nnUNet_raw_data/Task900_Phantom/imagesTs").join(file);
+    let volume = nifti::read(&small).unwrap();
+    let (z, y, x) = volume.data.dim();
+    // Voxels are repeated and as much smaller, so that the network sees the size that it knows.
+    let times = [z, y, x].map(|len| LARGE.div_ceil(len));
+    let (low, high) =
+        volume.data.iter().fold((f32::MAX, f32::MIN), |(low, high), v| (low.min(*v), high.max(*v)));
+    let fine = ndarray::Array3::from_shape_fn([z * times[0], y * times[1], x * times[2]], |(i, j, k)| {
+        let value = volume.data[[i / times[0], j / times[1], k / times[2]]];
+        // Nothing is zero, and so nothing is cropped.
+        (1.0 + (value - low) / (high - low) * 250.0) as u8
+    });
+    let mut geometry = volume.geometry;
+    for axis in 0..3 {
+        geometry.size[axis] = fine.shape()[2 - axis];
+        geometry.spacing[axis] /= times[2 - axis] as f64;
+    }
+    std::fs::create_dir(world.path("large")).unwrap();
+    nifti::write_labels(&world.path("large").join(file), fine.view(), &geometry).unwrap();
+    let model = "--model-folder results/nnUNet/3d_fullres/Task900_Phantom/Short__nnUNetPlansSmall -f 0";
+    let predict = format!("predict -i large {model} --disable_tta --precision fp32");
+    world.succeed(&format!("{predict} -o cpu --device cpu"));
+    let (_, counts) = world.succeed_on_gpu(&format!("{predict} -o gpu --device cuda"), &[]);
+    assert_same_labels(&world, "cpu", "gpu");
+    let voxels = fine.len() as u64;
+    // Labels leave the device as bytes, and the resampled image in single precision.
+    let least = voxels + 4 * (z * y * x) as u64 / 2;
+    assert!(counts.downloaded_bytes >= least, "{counts:?} for {voxels} voxels");
+    assert!(counts.peak_bytes[0] > 4 * voxels, "{counts:?} for {voxels} voxels");
+    let planned = planned_bytes(&world.path("gpu/predictions.json")) as f64;
+    assert!(counts.peak_bytes[0] as f64 <= planned * 1.3, "{planned} bytes are planned: {counts:?}");
+}
+
+/// Voxels along an axis of an image that is large enough for it: 2^24 together.
+const LARGE: usize = 257;
 
 #[test]
 fn training_in_half_precision_runs_and_resumes() {
