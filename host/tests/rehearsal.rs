@@ -166,9 +166,9 @@ fn set_export(model: &Path, order: i64, order_z: i64) {
         ("interpolation_order", Value::Int(order)),
         ("interpolation_order_z", Value::Int(order_z)),
     ]);
-    let Value::Dict(entries) = &mut info else { panic!("no dictionary") };
+    let (Value::Dict(entries) | Value::OrderedDict(entries)) = &mut info else { panic!("no dictionary") };
     let plans = entries.iter_mut().find(|(key, _)| key.as_str() == Some("plans")).unwrap();
-    let Value::Dict(plans) = &mut plans.1 else { panic!("no plans") };
+    let (Value::Dict(plans) | Value::OrderedDict(plans)) = &mut plans.1 else { panic!("no plans") };
     plans.retain(|(key, _)| key.as_str() != Some("segmentation_export_params"));
     plans.push((Value::str("segmentation_export_params"), rule));
     pickle::save(&file, &info).unwrap();
