@@ -1,4 +1,5 @@
-//! Lets programs, tests and benches find libtorch where the build found it.
+//! Lets tests and benches find libtorch where the build found it. Programs are started with a libtorch by `nnunet`, and
+//! hold no path of the machine they were built on.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
@@ -7,6 +8,6 @@ fn main() {
     // the program exports their symbols to libtorch: it exports none.
     println!("cargo::rustc-link-arg-bin=nnunet=-Wl,--exclude-libs,ALL");
     if let Ok(folder) = std::env::var("DEP_TCH_LIBTORCH_LIB") {
-        println!("cargo::rustc-link-arg=-Wl,-rpath,{folder}");
+        println!("cargo::rustc-link-arg-tests=-Wl,-rpath,{folder}");
     }
 }

@@ -23,7 +23,7 @@ fn the_best_configuration_is_that_of_v1() {
         &world.path("preprocessed/Task004_Hippocampus/gt_segmentations"),
     );
     // Without -m, the configurations that have a model.
-    let text = world.succeed("find_best_configuration -t 4");
+    let text = world.succeed("find_best_configuration -t 4 --allow_missing_pp");
     assert!(text.contains("3d_lowres has no model and is left out"), "{text}");
     assert!(text.contains("submit model ensemble_2d__"), "{text}");
     let mut compared = 0;

@@ -67,7 +67,13 @@ fn a_finished_training_is_not_trained_again() {
 #[test]
 fn a_folder_is_predicted_evaluated_and_drawn() {
     let (world, images) = (trained(), format!("{RAW}/imagesTs"));
-    world.succeed(&format!("predict -i {images} -o by_name -t 900 -tr Short -p nnUNetPlansSmall -f 0 -z"));
+    let line = format!("predict -i {images} -o by_name -t 900 -tr Short -p nnUNetPlansSmall -f 0 -z");
+    let text = world.succeed(&line);
+    for part in ["trainer: Short; folds: 0; checkpoint: model_final_checkpoint", "postprocessing: None"] {
+        assert!(text.contains(part), "{part} is missing in {text}");
+    }
+    let again = world.succeed(&line);
+    assert!(again.contains("nothing to do: all 2 label maps are in by_name already"), "{again}");
     let text = world.succeed(&format!("evaluate_folder -ref {RAW}/labelsTs -pred by_name -l 1 2"));
     assert!(text.contains("foreground: mean Dice"), "{text}");
     world.succeed(&format!("picture -i {images} -ref {RAW}/labelsTs -pred by_name -o cases.png"));

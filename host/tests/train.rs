@@ -34,12 +34,20 @@ fn logs_curves_and_drawings_are_left_behind() {
         ": TRAINING KEYS:",
         ": VALIDATION KEYS:",
         ": lr: 0.01 ",
+        ": Task900_Phantom, 3d_fullres, fold 0, trainer Short, plans nnUNetPlansSmall",
+        ": folder: ",
+        ": cases: 4 for training, 2 for validation",
+        ": network: Generic_UNet, ",
+        ": epochs: 0 to 2, of 4 batches each",
+        ": disk: at most ",
         ": \nepoch:  0 ",
+        ": the training will take about ",
         ": train loss : ",
         ": validation loss: ",
         ": Average global foreground Dice: [",
         ": lr: 0.005359 ",
         ": This epoch took ",
+        ": 1 epochs are left: about ",
         ": \nepoch:  1 ",
         ": lr: 0.0 ",
         ": saving checkpoint...",
@@ -60,7 +68,19 @@ fn logs_curves_and_drawings_are_left_behind() {
     {
         assert!(epochs.iter().all(|line| line[key].is_number()), "{key}: {epochs:?}");
     }
-    assert_eq!(left(&world, ".nnunet").len(), 1, "events for TensorBoard");
+    for epoch in &epochs {
+        let [one, two] = ["1", "2"].map(|label| epoch["dice_by_label"][label].as_f64());
+        let mean = [one, two].into_iter().flatten().sum::<f64>() / [one, two].iter().flatten().count() as f64;
+        assert!(
+            (mean - epoch["metric"].as_f64().unwrap_or(f64::NAN)).abs() < 1e-9 || mean.is_nan(),
+            "{epoch}"
+        );
+    }
+    let training = lines.iter().find(|line| line["event"] == "training").unwrap();
+    assert_eq!(training["what"]["training_cases"], 4, "{training}");
+    let [events] = &left(&world, ".nnunet")[..] else { panic!("events for TensorBoard") };
+    let events = String::from_utf8_lossy(&std::fs::read(events).unwrap()).into_owned();
+    assert!(!log.contains("Dice by label: 1 (body)") || events.contains("dice/1 (body)"), "{log}");
     assert!(std::fs::read(world.path(FOLD).join("network_architecture.pdf")).unwrap().starts_with(b"%PDF"));
     let debug = std::fs::read_to_string(world.path(FOLD).join("debug.json")).unwrap();
     let debug: serde_json::Value = serde_json::from_str(&debug).unwrap();
@@ -78,6 +98,9 @@ fn flags_of_v1_do_what_they_say() {
         "{text}"
     );
     assert!(!text.contains("epoch:"), "it trained: {text}");
+    world.succeed(LINE);
+    let refused = world.run(LINE);
+    assert!(refused.code == 1 && refused.text.contains("--overwrite trains it anew"), "{}", refused.text);
 
     // No fold has this number: 80 % of the cases are drawn to train on.
     let beyond = world.succeed(&LINE.replace(" 0 ", " 7 ").replace("train 3d", "train --disable_saving 3d"));
@@ -89,7 +112,7 @@ fn flags_of_v1_do_what_they_say() {
     assert!(all.contains("6 training and 6 validation cases"), "{all}");
     let weights = world.path(&FOLD.replace("fold_0", "all")).join("model_final_checkpoint.model");
     let started = world.succeed(&format!(
-        "{LINE} -pretrained_weights {} --use_compressed_data --deterministic --fp32",
+        "{LINE} --overwrite -pretrained_weights {} --use_compressed_data --deterministic --fp32",
         weights.display()
     ));
     assert!(started.contains("parameters start from"), "{started}");
@@ -135,7 +158,7 @@ fn residual_networks_and_regions_are_trained_validated_and_predict() {
     world.succeed("plan_and_preprocess -t 900 -pl3d SmallResidual -pl2d None -tl 2 -tf 2");
     for (trainer, plans) in [("Residual", "nnUNetPlansSmallResidual"), ("Regions", "nnUNetPlansSmall")] {
         let text = world.succeed(&format!("train 3d_fullres {trainer} 900 0 -p {plans} --npz"));
-        assert!(text.contains("validation, label 2: mean Dice"), "{text}");
+        assert!(text.contains("validation, label 2 (head): mean Dice"), "{text}");
         let fold =
             world.path(&format!("results/nnUNet/3d_fullres/Task900_Phantom/{trainer}__{plans}/fold_0"));
         assert!(fold.join("validation_raw/summary.json").is_file(), "{trainer}");
@@ -160,7 +183,7 @@ fn deterministic_trainings_end_the_same() {
     let world = World::with_phantoms();
     let ends = [("1", ""), ("2", "--use_compressed_data")].map(|(threads, flag)| {
         let variables = [("nnUNet_n_proc_DA", threads)];
-        let outcome = world.run_with(&format!("{LINE} --deterministic {flag}"), &variables);
+        let outcome = world.run_with(&format!("{LINE} --overwrite --deterministic {flag}"), &variables);
         assert_eq!(outcome.code, 0, "{}", outcome.text);
         torch_zip::load(&world.path(FOLD).join("model_final_checkpoint.model")).unwrap()
     });

@@ -6,9 +6,9 @@ use nnunet_plugin_api::abi::v1::through_adapters;
 use nnunet_plugin_api::vocabulary::{EpochReport, Fingerprint};
 use nnunet_plugin_api::{
     Augmentation, AugmentationContext, CaseArrays, Component, Config, EpochLog, Error, ExperimentLogger,
-    Factory, ImageFormat, ImageVolume, Info, Kind, LabelVolume, Normalization, NormalizationContext, Planner,
-    Postprocessor, PreprocessContext, Preprocessor, RandomStream, Result, Sample, StageTarget,
-    normalize_channel,
+    Factory, GridChange, ImageFormat, ImageVolume, Info, Interpolation, Kind, LabelVolume, Normalization,
+    NormalizationContext, Planner, Postprocessor, PreprocessContext, Preprocessor, RandomStream, Resampler,
+    Result, Sample, StageTarget, normalize_channel,
 };
 
 /// Goes wrong in the way of its word.
@@ -78,6 +78,26 @@ impl ImageFormat for Odd {
 impl ExperimentLogger for Odd {
     fn epoch_ends(&mut self, _: &EpochLog<'_>) -> Result<()> {
         panic!("the logger panics")
+    }
+}
+
+impl Resampler for Odd {
+    fn image(&self, image: Array4<f32>, change: &GridChange) -> Result<Array4<f32>> {
+        let [z, y, x] = change.shape;
+        match self.0 {
+            "panic" => panic!("the resampler panics"),
+            "shape" => Ok(image),
+            "nan" => Ok(Array4::from_elem((image.dim().0, z, y, x), f32::NAN)),
+            _ => Ok(Array4::zeros((image.dim().0, z, y, x))),
+        }
+    }
+
+    fn labels(&self, _: Array3<f32>, change: &GridChange) -> Result<Array3<f32>> {
+        Ok(Array3::from_elem(change.shape, 7.0))
+    }
+
+    fn interpolation(&self, _: &GridChange) -> Option<Interpolation> {
+        (self.0 == "order 9").then(|| Interpolation::of_order(9))
     }
 }
 
@@ -204,4 +224,28 @@ fn readers_and_loggers_are_contained() {
     let mut logger = crossed!(Logger, logger, "");
     let error = logger.epoch_ends(&EpochLog::new(EpochReport::default(), &[])).unwrap_err().to_string();
     assert_eq!(error, "plugin p, logger Odd: epoch_ends: panicked: the logger panics");
+}
+
+#[test]
+fn what_a_resampler_returns_is_checked() {
+    let change = GridChange { shape: [2, 2, 2], from: [2.0; 3], to: [1.0; 3] };
+    let image = |word| {
+        let odd = crossed!(Resampler, resampler, word);
+        let twice = [(); 2].map(|()| odd.image(Array4::zeros((1, 1, 1, 1)), &change));
+        twice.map(|made| made.unwrap_err().to_string())
+    };
+    let method = "plugin p, resampler Odd: image:";
+    assert_eq!(image("shape")[0], format!("{method} image: expected [1, 2, 2, 2], got [1, 1, 1, 1]"));
+    assert_eq!(image("nan")[0], format!("{method} value NaN is not finite"));
+    let panics = [
+        format!("{method} panicked: the resampler panics"),
+        format!("{method} not used again after it panicked"),
+    ];
+    assert_eq!(image("panic"), panics);
+    let odd = crossed!(Resampler, resampler, "order 9");
+    let error = odd.labels(Array3::zeros((1, 1, 1)), &change).unwrap_err().to_string();
+    assert_eq!(error, "plugin p, resampler Odd: labels: label 7 was not there before");
+    assert!(odd.interpolation(&change).is_none(), "there are no splines of order 9");
+    let scores = odd.scores(Array3::zeros((1, 1, 1)), &change).unwrap();
+    assert_eq!(scores.dim(), (2, 2, 2));
 }

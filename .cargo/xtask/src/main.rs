@@ -1,7 +1,7 @@
 //! Set-up, the demo, the reference pages and all checks, one command each: `cargo setup`, `cargo demo`, `cargo verify`,
 //! `cargo interop`, `cargo reference`, `cargo lint`.
 //!
-//! Depends on std alone: it builds in seconds, before there is a libtorch.
+//! Depends on std, and a crate that does: it builds in seconds, before there is a libtorch.
 
 mod demo;
 mod libtorch;

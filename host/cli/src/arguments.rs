@@ -2,48 +2,47 @@
 //! becomes `--tl 2`, `--task-ids` becomes `--task_ids`, a program called `nnUNet_train` becomes `nnunet train`, and one
 //! called `nnUNetv2_train` becomes `nnunet v2 train`.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::Path;
+
+use clap::Command;
 
 use crate::links;
 
 /// Global options that take a value, which may stand before the subcommand.
 const WITH_VALUE: [&str; 3] = ["--config", "--plugin", "--log_file"];
 
-/// The arguments of this process, rewritten.
-#[must_use]
-pub fn process_arguments() -> Vec<OsString> {
-    normalize(std::env::args_os())
-}
-
-/// Rewrites the arguments of a process, the first of which is the program.
-pub(crate) fn normalize(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+/// Rewrites the arguments of a process, the first of which is the program; `all` is the command line with its options.
+pub(crate) fn normalize(arguments: impl IntoIterator<Item = OsString>, all: &Command) -> Vec<OsString> {
+    let mut names = BTreeSet::from(["help".to_owned(), "version".to_owned()]);
+    collect_long_names(all, &mut names);
     let mut arguments = arguments.into_iter();
     let program = arguments.next().unwrap_or_else(|| "nnunet".into());
     let called = Path::new(&program).file_name().map(|name| name.to_string_lossy().into_owned());
     let called = called.as_deref().map(links::words_of).unwrap_or_default();
-    let mut all = vec![program];
+    let mut words = vec![program];
     let mut has_subcommand = !called.is_empty();
-    all.extend(called);
+    words.extend(called);
     while let Some(argument) = arguments.next() {
         if argument == "--" {
-            all.push(argument);
-            all.extend(arguments);
+            words.push(argument);
+            words.extend(arguments);
             break;
         }
         let is_option = argument.to_string_lossy().starts_with('-');
-        let is_value = all.last().is_some_and(|last| WITH_VALUE.iter().any(|option| last == option));
+        let is_value = words.last().is_some_and(|last| WITH_VALUE.iter().any(|option| last == option));
         if is_option {
-            all.push(map_text(argument, long_option));
+            words.push(map_text(argument, |text| long_option(text, &names)));
         } else if has_subcommand || is_value {
-            all.push(argument);
+            words.push(argument);
         } else {
             // The commands of v2 are subcommands of `v2`.
             has_subcommand = argument != "v2";
-            all.push(map_text(argument, snake_case));
+            words.push(map_text(argument, snake_case));
         }
     }
-    all
+    words
 }
 
 /// A fold as folders name it: `all`, or a number without leading zeros.
@@ -57,7 +56,18 @@ pub(crate) fn fold(text: &str) -> Result<String, String> {
     })
 }
 
-fn map_text(argument: OsString, map: fn(&str) -> String) -> OsString {
+/// Python's word for a flag that is not given.
+pub(crate) const NONE: &str = "None";
+
+/// As [`fold`], or [`NONE`].
+///
+/// # Errors
+/// As [`fold`].
+pub(crate) fn fold_or_none(text: &str) -> Result<String, String> {
+    if text == NONE { Ok(text.to_owned()) } else { fold(text) }
+}
+
+fn map_text(argument: OsString, map: impl Fn(&str) -> String) -> OsString {
     argument.to_str().map(map).map_or(argument, OsString::from)
 }
 
@@ -66,10 +76,10 @@ fn snake_case(text: &str) -> String {
 }
 
 /// An option in the form that clap knows. As in Python's argparse, long names may follow a single dash.
-fn long_option(text: &str) -> String {
+fn long_option(text: &str, names: &BTreeSet<String>) -> String {
     let name = match text.strip_prefix("--") {
         Some(name) => name,
-        None if has_long_name(text) => &text[1..],
+        None if has_long_name(text, names) => &text[1..],
         None => return text.to_owned(),
     };
     match name.split_once('=') {
@@ -78,13 +88,20 @@ fn long_option(text: &str) -> String {
     }
 }
 
-/// Whether more than one letter follows a single dash. `-vv` is `-v` twice, and `-0.5` is a number.
-fn has_long_name(text: &str) -> bool {
-    let name = &text[1..];
-    let mut chars = name.chars();
-    chars.next().is_some_and(char::is_alphabetic)
-        && chars.next().is_some_and(|c| c != '=')
-        && !name.chars().all(|c| c == 'v')
+/// Whether the beginning of the name of a long option follows a single dash. `-f0` is the flag `-f` with its value, `-vv`
+/// is `-v` twice, and `-0.5` is a number.
+fn has_long_name(text: &str, names: &BTreeSet<String>) -> bool {
+    let name = text[1..].split('=').next().unwrap_or_default();
+    name.len() > 1 && names.iter().any(|long| long.starts_with(&snake_case(name)))
+}
+
+/// Adds the names of all long options of a command and those below it.
+fn collect_long_names(command: &Command, names: &mut BTreeSet<String>) {
+    for option in command.get_arguments() {
+        let aliases = option.get_all_aliases().unwrap_or_default();
+        names.extend(option.get_long().into_iter().chain(aliases).map(str::to_owned));
+    }
+    command.get_subcommands().for_each(|sub| collect_long_names(sub, names));
 }
 
 #[cfg(test)]
@@ -95,7 +112,7 @@ mod tests {
     use crate::cli::Cli;
 
     fn normalized(line: &str) -> String {
-        let words = normalize(line.split(' ').map(OsString::from));
+        let words = normalize(line.split(' ').map(OsString::from), &Cli::command());
         words.iter().map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
     }
 
@@ -114,6 +131,9 @@ mod tests {
             ("nnunet x --step_size -0.5 -pl3d None", "nnunet x --step_size -0.5 --pl3d None"),
             ("nnunet x -pl3d=None -t=4", "nnunet x --pl3d=None -t=4"),
             ("nnunet -vv x -v", "nnunet -vv x -v"),
+            ("nnunet predict -t901 -f0 -m2d -oout", "nnunet predict -t901 -f0 -m2d -oout"),
+            ("nnunet predict -fall -i/in -tTask004_X", "nnunet predict -fall -i/in -tTask004_X"),
+            ("nnunet predict -overwrite_ex -f None", "nnunet predict --overwrite_ex -f None"),
         ] {
             assert_eq!(normalized(line), wanted);
         }
@@ -138,7 +158,7 @@ mod tests {
     /// No option and no subcommand has a dash in its name: it could not be reached any more.
     #[test]
     fn every_name_is_in_snake_case() {
-        fn check(command: &clap::Command) {
+        fn check(command: &Command) {
             for sub in command.get_subcommands() {
                 for name in std::iter::once(sub.get_name()).chain(sub.get_all_aliases()) {
                     assert!(!name.contains('-'), "{name}");

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use crate::arguments::normalize;
 use crate::cli::Cli;
@@ -10,7 +10,7 @@ use crate::commands::Command;
 use crate::commands::v2::Command as V2;
 
 fn parsed(line: &[&str]) -> Command {
-    let words = normalize(line.iter().map(OsString::from));
+    let words = normalize(line.iter().map(OsString::from), &Cli::command());
     Cli::try_parse_from(words).unwrap_or_else(|error| panic!("{line:?}: {error}")).command
 }
 
@@ -71,6 +71,8 @@ fn public_scripts_are_understood() {
         "nnUNetv2_plot_overlay_pngs -d 4 -o OUT --use_raw -channel_idx 1 -overlay_intensity 0.4",
         "nnUNetv2_export_model_to_zip -d 4 -o M.zip -c 2d -f 0 -chk a.pth b.pth --not_strict",
         "nnUNetv2_install_pretrained_model_from_zip M.zip",
+        "nnUNet_predict -i IN -o OUT -t901 -m2d -fall -l None -z",
+        "nnUNet_plan_and_preprocess -t4 -pl2d None",
         "nnUNet_predict -i IN -o OUT -t 4 -m 3d_fullres --all_in_gpu True --mode fastest -chk model_best",
     ] {
         parsed(&line.split_whitespace().collect::<Vec<_>>());

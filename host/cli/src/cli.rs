@@ -1,13 +1,16 @@
 //! The command line as clap parses it.
 
+use std::ffi::OsString;
+
 use anyhow::Result;
 use clap::{CommandFactory, FromArgMatches, Parser};
 use nnunet_engine::config::{choices, files};
 
-use crate::arguments::process_arguments;
+use crate::arguments::normalize;
 use crate::commands::Command;
 use crate::global_options::GlobalOptions;
-use crate::{defaults, help, links};
+use crate::report::Style;
+use crate::{defaults, help, links, report};
 
 /// nnU-Net as one program: configures, trains, selects and applies segmentation pipelines.
 #[derive(Debug, Parser)]
@@ -21,6 +24,12 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+/// The arguments of this process, rewritten as clap takes them.
+#[must_use]
+pub fn process_arguments() -> Vec<OsString> {
+    normalize(std::env::args_os(), &Cli::command())
+}
+
 impl Cli {
     /// Parses the arguments of the process, in v1's style too, with the defaults of the project's configuration file.
     /// Wrong arguments end the process with code 2.
@@ -29,16 +38,28 @@ impl Cli {
     /// Returns an error if a configuration file is invalid.
     pub(crate) fn from_process() -> Result<Self> {
         let words = process_arguments();
+        if words.iter().take_while(|word| *word != "--").any(|word| word == "--json") {
+            report::set_style(Style::Json);
+        }
         let files = files(defaults::named_file(&words).as_deref())?;
         let choices = choices(&files);
         let command = help::by_task(defaults::with_choices(Self::command(), &choices));
         links::check(&command, &words);
-        let matches = command.get_matches_from(words);
-        let mut cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        let parsed = command.try_get_matches_from(words).and_then(|found| Self::from_arg_matches(&found));
+        let mut cli = parsed.unwrap_or_else(|error| exit(&error));
         cli.command.complete(&choices)?;
         cli.options.files = files;
         Ok(cli)
     }
+}
+
+/// Ends the process with help, or with a message about arguments.
+fn exit(error: &clap::Error) -> ! {
+    if !error.use_stderr() || !report::is_json() {
+        error.exit();
+    }
+    report::usage_error(&error.render().to_string(), error.exit_code());
+    std::process::exit(error.exit_code())
 }
 
 #[cfg(test)]

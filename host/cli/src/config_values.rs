@@ -21,6 +21,12 @@ pub(crate) struct Row {
     pub origin: String,
 }
 
+/// A value of a row, parsed; its text where it is no TOML.
+pub(crate) fn parsed(value: &str) -> Value {
+    let table = toml::from_str::<Value>(&format!("value = {value}"));
+    table.ok().and_then(|mut table| Some(table.get_mut("value")?.take())).unwrap_or_else(|| value.into())
+}
+
 /// Defaults of `[use]`.
 const DEFAULTS: [(&str, &str); 4] =
     [("planner", PLANNER_3D), ("planner_2d", PLANNER_2D), ("plans", PLANS), ("trainer", TRAINER)];

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::report;
 
@@ -31,7 +31,7 @@ fn add(path: &str, value: &Value, lines: &mut BTreeMap<String, String>) {
     }
 }
 
-/// Prints the values in which `a` and `b` differ, one a line, or as one JSON object.
+/// Prints the values in which `a` and `b` differ, one a line.
 ///
 /// # Errors
 /// Returns an error for values that JSON cannot represent.
@@ -39,13 +39,11 @@ pub fn print(a: &BTreeMap<String, String>, b: &BTreeMap<String, String>) -> Resu
     let keys = a.keys().chain(b.keys().filter(|key| !a.contains_key(*key)));
     let differing: BTreeMap<&String, [Option<&String>; 2]> =
         keys.map(|key| (key, [a.get(key), b.get(key)])).filter(|(_, [a, b])| a != b).collect();
-    if report::is_json() {
-        report::result(&serde_json::to_string(&differing)?);
-        return Ok(());
-    }
+    let value = |side: Option<&String>| side.map(|text| serde_json::from_str::<Value>(text)).transpose();
     for (key, sides) in &differing {
         let [a, b] = sides.map(|side| side.map_or("-", String::as_str));
-        report::result(&format!("{key}: {a} -> {b}"));
+        let fields = json!({ "key": key, "a": value(sides[0])?, "b": value(sides[1])? });
+        report::record("difference", &fields, &format!("{key}: {a} -> {b}"));
     }
     if differing.is_empty() {
         report::line("no values differ");

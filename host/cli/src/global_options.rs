@@ -27,7 +27,7 @@ pub struct GlobalOptions {
     /// Also write all messages to a file, with times.
     #[arg(long, global = true, value_name = "FILE")]
     pub log_file: Option<PathBuf>,
-    /// Configuration file to use instead of ./nnunet.toml.
+    /// Configuration file to use instead of nnunet.toml in this folder or one above it.
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Plugin to load; may be given several times.

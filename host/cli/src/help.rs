@@ -16,7 +16,7 @@ pub(crate) const TASKS: [(&str, &str, &[&str]); 7] = [
     (
         "Prediction",
         "nnunet predict -i IMAGES -o PREDICTIONS -t 4 -m 3d_fullres",
-        &["predict", "ensemble", "apply_postprocessing"],
+        &["predict", "ensemble", "apply_postprocessing", "models"],
     ),
     (
         "Evaluation and choice of a model",
@@ -47,7 +47,7 @@ pub(crate) const TASKS: [(&str, &str, &[&str]); 7] = [
     (
         "Plugins and configuration",
         "nnunet plugins new trainer my-trainer",
-        &["plugins", "config", "doctor", "aliases", "completions", "man_pages", "v2"],
+        &["plugins", "config", "doctor", "setup", "aliases", "completions", "man_pages", "v2"],
     ),
 ];
 

@@ -16,7 +16,7 @@ pub mod pictures;
 pub mod report;
 mod run;
 
-pub use arguments::process_arguments;
+pub use cli::process_arguments;
 pub use commands::TensorCommands;
 pub use global_options::GlobalOptions;
 pub use run::main;

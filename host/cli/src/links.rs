@@ -9,6 +9,7 @@ use std::path::Path;
 use clap::{Arg, Args as _, Command};
 
 use crate::global_options::GlobalOptions;
+use crate::report;
 
 /// The commands of one generation of nnU-Net.
 struct Generation {
@@ -181,15 +182,11 @@ fn command(all: &Command, link: &str) -> Option<(&'static Generation, Command, u
     Some((generation, found.infer_long_args(true).args(shared), 1 + words_of(link).len()))
 }
 
-#[allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "clap's own way of printing cannot change the text"
-)]
+#[allow(clippy::print_stdout, reason = "clap's own way of printing cannot change the text")]
 fn finish(error: &clap::Error, generation: &Generation) -> ! {
     let text = as_typed::as_typed(&error.render().to_string(), generation.one_dash);
     if error.use_stderr() {
-        eprint!("{text}");
+        report::usage_error(&text, error.exit_code());
     } else {
         print!("{text}");
     }

@@ -4,13 +4,17 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use nnunet_engine::config::{File, FolderTable};
 use nnunet_engine::discovery::beside;
 use nnunet_formats::nifti::Pair;
+use nnunet_plugin_core::suggestion::did_you_mean;
 
 /// The configurations of v1.
 pub const CONFIGURATIONS: [&str; 4] = ["2d", "3d_lowres", "3d_fullres", "3d_cascade_fullres"];
+
+/// Tasks that a message names.
+const MOST_TASKS: usize = 10;
 
 /// The configuration that has a trainer of its own.
 pub const CASCADE: &str = "3d_cascade_fullres";
@@ -91,9 +95,11 @@ impl Folders {
     /// The name of a task given as name (`Task004_X`) or number.
     ///
     /// # Errors
-    /// Returns an error for a number without a task, or with several.
+    /// Returns an error for a number without a task, or with several; for a name that no task has, where there are tasks:
+    /// the nearest name, and those there are.
     pub fn task_name(&self, task: &str) -> Result<String> {
         if task.starts_with("Task") {
+            self.check_known(task)?;
             return Ok(task.to_owned());
         }
         let id: u32 = task
@@ -102,10 +108,34 @@ impl Folders {
         let found = self.tasks_with(&format!("Task{id:03}_"));
         match found.iter().collect::<Vec<_>>().as_slice() {
             [one] => Ok((*one).clone()),
-            [] => bail!("no task with id {id} in {}", self.searched()),
+            [] => bail!("no task with id {id} in {}{}", self.searched(), self.existing()),
             several => {
                 bail!("task id {id} is ambiguous: {several:?} in {}; rename all but one", self.searched())
             }
+        }
+    }
+
+    fn check_known(&self, task: &str) -> Result<()> {
+        let known = self.tasks_with("Task");
+        ensure!(
+            known.is_empty() || known.contains(task),
+            "there is no task `{task}` in {}{}{}",
+            self.searched(),
+            did_you_mean(task, known.iter().map(String::as_str)),
+            self.existing()
+        );
+        Ok(())
+    }
+
+    /// The tasks there are, for messages.
+    fn existing(&self) -> String {
+        let known = self.tasks_with("Task");
+        let names: Vec<&str> = known.iter().map(String::as_str).take(MOST_TASKS).collect();
+        let more = known.len() - names.len();
+        match names.as_slice() {
+            [] => String::new(),
+            names if more > 0 => format!(". There are {} and {more} more", names.join(", ")),
+            names => format!(". There are {}", names.join(", ")),
         }
     }
 
@@ -245,6 +275,18 @@ fn copy_one(from: &Path, to: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mistyped_task_gets_the_nearest_name_and_those_there_are() {
+        let root = tempfile::tempdir().unwrap();
+        let folders = Folders { preprocessed: Some(root.path().into()), ..Folders::default() };
+        assert_eq!(folders.task_name("Task004_Liver").unwrap(), "Task004_Liver", "nothing is known");
+        std::fs::create_dir(root.path().join("Task003_Liver")).unwrap();
+        let error = folders.task_name("Task003_Livr").unwrap_err().to_string();
+        assert!(error.ends_with("did you mean `Task003_Liver`?. There are Task003_Liver"), "{error}");
+        assert!(folders.task_name("4").unwrap_err().to_string().ends_with(". There are Task003_Liver"));
+        assert_eq!(folders.task_name("3").unwrap(), "Task003_Liver");
+    }
 
     #[test]
     fn endings_may_be_in_capitals() {

@@ -10,6 +10,7 @@ pub mod images;
 pub mod integrity;
 pub mod label_names;
 pub mod memory;
+pub mod models;
 pub mod phantom;
 pub mod pipeline;
 pub mod records;

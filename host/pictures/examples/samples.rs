@@ -16,7 +16,10 @@ fn main() -> nnunet_formats::Result<()> {
         };
         let (train, validation) = (curve(0.1, -0.9, 0.01), curve(0.15, -0.8, 0.04));
         let dice = curve(0.2, 0.88, 0.02);
-        let curves = Curves { train_loss: &train, validation_loss: &validation, metric: &dice };
+        let (organ, lesion) = (curve(0.4, 0.95, 0.01), curve(0.0, 0.7, 0.05));
+        let by_label = [("1 (organ)", organ.as_slice()), ("2 (lesion)", lesion.as_slice())];
+        let curves =
+            Curves { train_loss: &train, validation_loss: &validation, metric: &dice, by_label: &by_label };
         progress(&folder.join(format!("progress_{epochs}.png")), &curves)?;
     }
     let rates: Vec<f64> = (0..200).map(|i| 10.0_f64.powf(-6.0 + i as f64 * 0.03)).collect();

@@ -8,7 +8,7 @@ use crate::png;
 /// Weight of the label's color in a pixel.
 const OPACITY: f32 = 0.45;
 /// Colors of the labels 1, 2, ...; after the last they begin again.
-const COLORS: [[u8; 3]; 8] = [
+pub(crate) const COLORS: [[u8; 3]; 8] = [
     [230, 60, 60],
     [70, 160, 250],
     [80, 200, 90],

@@ -8,10 +8,16 @@ use plotters::element::{Circle, DashedPathElement, PathElement, Text};
 use plotters::series::{DashedLineSeries, LineSeries};
 use plotters::style::{BLACK, Color, RGBColor, ShapeStyle};
 
-use crate::chart::{self, Area, BLUE, Drawn, GREEN, RED, label, px};
+use crate::chart::{self, Area, BLUE, Drawn, GREEN, RED, SIZE, label, px};
+use crate::labels::COLORS;
 
-/// Height of the legend above the curves.
+/// Height of the legend above the curves, and of its second line with the labels.
 const LEGEND: u32 = px(50);
+const LABELS: u32 = px(30);
+/// Labels whose curves are drawn; more would hide each other.
+const MOST_LABELS: usize = 6;
+/// Letters of a label's name that have room in the legend.
+const MOST_LETTERS: usize = 14;
 
 /// Values by epoch. NaN is left out.
 #[derive(Debug, Clone, Copy)]
@@ -22,16 +28,34 @@ pub struct Curves<'a> {
     pub validation_loss: &'a [f64],
     /// Mean foreground Dice.
     pub metric: &'a [f64],
+    /// Dice by label with its name.
+    pub by_label: &'a [(&'a str, &'a [f64])],
 }
 
-/// Draws the losses on the left axis (training blue, validation red) and the metric on the right one (green, dashed).
+impl Curves<'_> {
+    /// The labels that are drawn, with their colors. Of one label the mean is the same.
+    fn labels(&self) -> impl Iterator<Item = (&str, &[f64], RGBColor)> {
+        let drawn = if self.by_label.len() > 1 { MOST_LABELS } else { 0 };
+        let color = |[r, g, b]: [u8; 3]| RGBColor(r, g, b);
+        self.by_label
+            .iter()
+            .take(drawn)
+            .zip(COLORS)
+            .map(move |((name, dice), rgb)| (*name, *dice, color(rgb)))
+    }
+}
+
+/// Draws the losses on the left axis (training blue, validation red) and the metric on the right one (green, dashed),
+/// with thin lines for the Dice of the first labels.
 ///
 /// # Errors
 /// Returns an I/O error if the file cannot be written.
 pub fn progress(path: &Path, curves: &Curves<'_>) -> Result<()> {
     chart::write(path, |area| {
-        let (legend, plot) = area.split_vertically(LEGEND);
+        let lines = if curves.labels().next().is_some() { LABELS } else { 0 };
+        let (legend, plot) = area.split_vertically(LEGEND + lines);
         draw_legend(&legend)?;
+        draw_labels(&legend, curves)?;
         draw_curves(&plot, curves)
     })
 }
@@ -51,6 +75,19 @@ fn draw_legend(area: &Area<'_>) -> Drawn {
             area.draw(&PathElement::new(line, stroke(color)))?;
         }
         area.draw(&Text::new(name, (x + px(50) as i32, y - px(9) as i32), label(BLACK)))?;
+    }
+    Ok(())
+}
+
+/// The second line of the legend.
+fn draw_labels(area: &Area<'_>, curves: &Curves<'_>) -> Drawn {
+    let y = (LEGEND + px(8)) as i32;
+    let width = (px(SIZE.0) - px(110)) as i32 / MOST_LABELS as i32;
+    for (index, (name, _, color)) in curves.labels().enumerate() {
+        let x = px(110) as i32 + width * index as i32;
+        area.draw(&PathElement::new([(x, y), (x + px(25) as i32, y)], color.stroke_width(px(1))))?;
+        let name: String = name.chars().take(MOST_LETTERS).collect();
+        area.draw(&Text::new(name, (x + px(30) as i32, y - px(9) as i32), label(BLACK)))?;
     }
     Ok(())
 }
@@ -86,6 +123,9 @@ fn draw_curves(area: &Area<'_>, curves: &Curves<'_>) -> Drawn {
         plot.draw_series(LineSeries::new(points(values), stroke(color)))?;
         plot.draw_series(single(values, color))?;
     }
+    for (_, dice, color) in curves.labels() {
+        plot.draw_secondary_series(LineSeries::new(points(dice), color.stroke_width(px(1))))?;
+    }
     plot.draw_secondary_series(DashedLineSeries::new(points(curves.metric), px(10), px(5), stroke(GREEN)))?;
     plot.draw_secondary_series(single(curves.metric, GREEN))?;
     Ok(())
@@ -112,6 +152,9 @@ fn single(values: &[f64], color: RGBColor) -> Option<Circle<(usize, f64), u32>> 
 mod tests {
     use super::*;
 
+    const NONE: Curves<'static> =
+        Curves { train_loss: &[], validation_loss: &[], metric: &[], by_label: &[] };
+
     fn drawn(curves: &Curves<'_>) -> image::RgbImage {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("progress.png");
@@ -125,25 +168,40 @@ mod tests {
 
     #[test]
     fn every_curve_is_drawn_in_its_color() {
-        let none = drawn(&Curves { train_loss: &[], validation_loss: &[], metric: &[] });
-        let all =
-            drawn(&Curves { train_loss: &[0.5, 0.1], validation_loss: &[0.6, 0.2], metric: &[0.1, 0.8] });
+        let none = drawn(&NONE);
+        let all = drawn(&Curves {
+            train_loss: &[0.5, 0.1],
+            validation_loss: &[0.6, 0.2],
+            metric: &[0.1, 0.8],
+            ..NONE
+        });
         for color in [BLUE, RED, GREEN] {
             assert!(count(&all, color) > count(&none, color) + 100, "{color:?}");
         }
     }
 
     #[test]
+    fn labels_are_drawn_where_there_are_several() {
+        let [one, two] = [[0.2, 0.9], [0.9, 0.2]];
+        let labels: [(&str, &[f64]); 2] = [("1 (liver)", &one), ("2 (tumor)", &two)];
+        let with = |by_label| drawn(&Curves { by_label, metric: &[0.5, 0.5], ..NONE });
+        let second = RGBColor(COLORS[1][0], COLORS[1][1], COLORS[1][2]);
+        assert!(count(&with(&labels), second) > 100);
+        assert_eq!(with(&labels[..1]), with(&[]));
+    }
+
+    #[test]
     fn a_single_epoch_is_a_dot_and_nan_is_left_out() {
-        let none = drawn(&Curves { train_loss: &[], validation_loss: &[], metric: &[] });
-        let one = drawn(&Curves { train_loss: &[0.5], validation_loss: &[f64::NAN], metric: &[f64::NAN] });
+        let none = drawn(&NONE);
+        let one =
+            drawn(&Curves { train_loss: &[0.5], validation_loss: &[f64::NAN], metric: &[f64::NAN], ..NONE });
         assert!(count(&one, BLUE) > count(&none, BLUE) + 20);
         assert_eq!(count(&one, RED), count(&none, RED));
     }
 
     #[test]
     fn text_is_drawn() {
-        let picture = drawn(&Curves { train_loss: &[], validation_loss: &[], metric: &[] });
+        let picture = drawn(&NONE);
         let dark = picture
             .enumerate_pixels()
             .filter(|(x, y, pixel)| *x > 160 && *x < 250 && *y < 50 && pixel.0[0] < 128);

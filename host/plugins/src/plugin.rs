@@ -47,14 +47,15 @@ pub struct RejectedPlugin {
     pub error: anyhow::Error,
 }
 
-/// The program beside this one that has tensors, or this one when there is none.
+/// The program beside this one that has tensors, or this one when there is none, or no libtorch for it.
 ///
 /// # Errors
 /// Returns an error if this program's own path cannot be determined.
 pub fn program_with_tensors() -> Result<PathBuf> {
     let own = std::env::current_exe().context("cannot find this program's own path")?;
     let sibling = own.with_file_name("nnunet-torch");
-    Ok(if sibling.is_file() { sibling } else { own })
+    let can_start = sibling.is_file() && nnunet_libtorch::library_path(&sibling).is_some();
+    Ok(if can_start { sibling } else { own })
 }
 
 /// The file name of a crate's shared library.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use nnunet_formats::atomic;
+use nnunet_libtorch::{LIBRARY_PATH, library_path};
 use nnunet_plugin_core::abi::{ABI_MAJOR, ABI_MINOR, HandshakeError};
 use serde::{Deserialize, Serialize};
 
@@ -115,7 +116,11 @@ fn in_child(open: &OpenFile) -> Result<ProbeResult> {
     let folder = tempfile::tempdir().context("no temporary folder")?;
     let (answer, errors) = (folder.path().join("answer"), folder.path().join("errors"));
     let program = program_with_tensors()?;
-    let mut child = Command::new(&program)
+    let mut command = Command::new(&program);
+    if let Some(folders) = library_path(&program) {
+        command.env(LIBRARY_PATH, folders);
+    }
+    let mut child = command
         .args(["plugins", "probe", STDIN, "--to"])
         .arg(&answer)
         .stdin(Stdio::from(open.for_child()?))

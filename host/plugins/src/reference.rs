@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use nnunet_plugin_core::schema::Parameter;
 use nnunet_plugin_core::vocabulary::Blueprint;
-use nnunet_plugin_core::{Info, Kind, PlannerSettings, PreprocessorSettings};
+use nnunet_plugin_core::{Info, Kind, PlannerSettings, PreprocessorSettings, V2PlannerSettings};
 
 use crate::inline_toml;
 use crate::section::section;
@@ -26,6 +26,22 @@ fn settings(kind: Kind) -> Vec<Parameter> {
         _ => info,
     }
     .parameters()
+}
+
+/// The settings of a planner for data sets of v2.
+#[must_use]
+pub fn v2_planner() -> Vec<Parameter> {
+    Info::new(Kind::Planner, "", "").with_config::<V2PlannerSettings>().parameters()
+}
+
+/// How a planner for data sets of v2 is used, in TOML.
+#[must_use]
+pub fn v2_planner_example(info: &Info) -> String {
+    if info.example.is_empty() {
+        let name = &info.name;
+        return format!("[planners.Mine]\nextends = \"{name}\"\nv2.plans_identifier = \"MinePlans\"");
+    }
+    example(info)
 }
 
 /// How a component is used, in TOML: its own example, or one made from its parameters.

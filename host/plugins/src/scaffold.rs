@@ -138,6 +138,11 @@ fn template(kind: Kind) -> Result<Template> {
             include_str!("templates/normalization.rs"),
             "nnunet plan_and_preprocess -t TASK -pl3d NAMEPlanner -pl2d None\nnnunet train 3d_fullres nnUNetTrainerV2 TASK 0 -p nnUNetPlansNAME",
         ),
+        Kind::Resampler => (
+            "MyResampler",
+            include_str!("templates/resampler.rs"),
+            "nnunet plan_and_preprocess -t TASK -pl3d NAMEPlanner -pl2d None\nnnunet train 3d_fullres nnUNetTrainerV2 TASK 0 -p nnUNetPlansNAME",
+        ),
         Kind::Augmentation => (
             "MyAugmentation",
             include_str!("templates/augmentation.rs"),

@@ -5,13 +5,14 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use nnunet_cli::commands::device::DeviceChoice;
 use nnunet_cli::commands::{doctor, predict, train, trainers};
 use nnunet_cli::doctor::Libtorch;
 use nnunet_cli::{GlobalOptions, TensorCommands, process_arguments};
 use nnunet_engine::component_set::{ComponentSet, WITHOUT_TENSORS};
 use nnunet_engine::session::Session;
+use nnunet_libtorch::{LIBRARY_PATH, Search, library_path};
 use nnunet_plugin_core::vocabulary::Blueprint;
 
 /// Volumes come and go; memory that stays with the program need not be cleared by the system each time.
@@ -60,7 +61,7 @@ impl TensorCommands for HandOver {
     }
 
     fn libtorch(&self, device: DeviceChoice) -> Result<Libtorch> {
-        doctor::ask(&sibling()?, device)
+        doctor::ask(&mut start()?, device)
     }
 }
 
@@ -68,14 +69,25 @@ fn sibling() -> Result<PathBuf> {
     Ok(std::env::current_exe().context("cannot find this program's own path")?.with_file_name(SIBLING))
 }
 
-/// Replaces this process by the sibling program with the same arguments; returns only if that fails.
-fn hand_over<T>() -> Result<T> {
+/// The sibling program, ready to be started with a libtorch.
+fn start() -> Result<Command> {
     let sibling = sibling()?;
     let mut command = Command::new(&sibling);
+    match library_path(&sibling) {
+        Some(folders) => command.env(LIBRARY_PATH, folders),
+        None => bail!("{}", Search::of_program(&sibling)),
+    };
+    Ok(command)
+}
+
+/// Replaces this process by the sibling program with the same arguments; returns only if that fails.
+fn hand_over<T>() -> Result<T> {
+    let mut command = start()?;
     command.args(process_arguments().into_iter().skip(1));
     if std::env::var_os(TUNABLES).is_none() {
         command.env(TUNABLES, KEEP_MEMORY);
     }
     let error = command.exec();
-    Err(error).with_context(|| format!("cannot start {}; it is installed beside nnunet", sibling.display()))
+    let sibling = Path::new(command.get_program()).display();
+    Err(error).with_context(|| format!("cannot start {sibling}; it is installed beside nnunet"))
 }

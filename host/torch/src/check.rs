@@ -23,7 +23,7 @@ pub(crate) fn run(file: &Path) -> Result<()> {
             None => format!("ok   {component}: {check}"),
             Some(error) => format!("FAIL {component}: {check}: {error}"),
         };
-        report::record(&object, &text);
+        report::record("check", &object, &text);
     };
     let open = OpenFile::new(file)?;
     note(&shown, &format!("only its owner can write to it; sha256 {}", open.sha256), None);

@@ -6,10 +6,22 @@ use std::path::Path;
 pub(crate) fn missing(file: &Path) -> String {
     let others = others(file);
     let hint = match &others[..] {
-        [] => "is that fold trained?".to_owned(),
+        [] => format!("is that fold trained?{}", trained_folds(file)),
         names => format!("the fold has {}: name one of them with --chk", names.join(", ")),
     };
     format!("there is no checkpoint {}; {hint}", file.display())
+}
+
+/// The folds of the model that have a checkpoint, as `-f` takes them.
+fn trained_folds(file: &Path) -> String {
+    let Some(model) = file.parent().and_then(Path::parent) else { return String::new() };
+    let entries = std::fs::read_dir(model).into_iter().flatten().flatten();
+    let folds = entries.filter(|entry| !others(&entry.path().join("any")).is_empty());
+    let names = folds.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let is_fold = |name: &String| name.starts_with("fold_") || name == "all";
+    let mut names: Vec<String> = names.filter(is_fold).map(|name| name.replace("fold_", "")).collect();
+    names.sort();
+    if names.is_empty() { String::new() } else { format!(" There are the folds {}", names.join(", ")) }
 }
 
 /// Checkpoints beside a file, by the name that --chk takes.
@@ -35,5 +47,16 @@ mod tests {
         std::fs::write(fold.path().join("model_best.model"), "").unwrap();
         std::fs::write(fold.path().join("model_best.model.pkl"), "").unwrap();
         assert!(message("model_final_checkpoint.model").contains("the fold has model_best: name"));
+    }
+
+    #[test]
+    fn the_trained_folds_of_the_model_are_named() {
+        let model = tempfile::tempdir().unwrap();
+        for fold in ["fold_1", "fold_0", "gt_niftis"] {
+            std::fs::create_dir(model.path().join(fold)).unwrap();
+            std::fs::write(model.path().join(fold).join("model_best.model"), "").unwrap();
+        }
+        let text = missing(&model.path().join("fold_7/model_final_checkpoint.model"));
+        assert!(text.ends_with("is that fold trained? There are the folds 0, 1"), "{text}");
     }
 }

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
-use ndarray::{Array3, Array4};
+use ndarray::{Array3, Array4, ArrayView3};
 use nnunet_cli::commands::predict::Args;
 use nnunet_engine::session::Session;
 use nnunet_formats::Geometry;
 use nnunet_formats::pickle::Value;
-use nnunet_inference::{SegmentationHeads, SlidingWindow};
+use nnunet_inference::{ExportResampler, SegmentationHeads, SlidingWindow};
 use nnunet_plugin_api::Network;
 use nnunet_plugin_api::tch::{Device, Tensor};
 use nnunet_plugin_api::vocabulary::{CaseProperties, Precision};
@@ -52,6 +52,10 @@ pub(crate) struct LoadedModel {
     pub(crate) networks: Vec<Box<dyn Network>>,
     /// The files that the networks were read from.
     pub(crate) checkpoints: Vec<PathBuf>,
+    /// Name of the trainer.
+    pub(crate) trainer: String,
+    /// The postprocessing of label maps, for the user.
+    pub(crate) postprocessing: String,
     pub(crate) window: SlidingWindow,
     /// Channels of the network's input.
     pub(crate) input_channels: usize,
@@ -100,6 +104,24 @@ pub(crate) trait CaseExport: Sync {
     /// What is resampled to the grid of the cropped case.
     fn resampled_data(&self) -> ResampledData {
         ResampledData::Scores
+    }
+
+    /// Whether a component resamples scores, for which the program has no interpolation: class by class, whole.
+    fn resamples_by_component(&self) -> bool {
+        false
+    }
+
+    /// Resamples the scores of one class, whole, from the network's grid to the cropped case's.
+    ///
+    /// # Errors
+    /// Returns the error of the component that resamples.
+    fn resample_class(
+        &self,
+        class: ArrayView3<'_, f32>,
+        grids: &ExportResampler,
+        _case: &CaseProperties,
+    ) -> Result<Array3<f32>> {
+        Ok(grids.whole(class))
     }
 
     /// Whether probabilities are written, and how.

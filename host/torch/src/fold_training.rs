@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Result;
+use nnunet_data::label_names::LabelNames;
 use nnunet_data::records::Split;
 use nnunet_engine::session::Session;
 use nnunet_plugin_api::tch::Device;
 use nnunet_plugin_api::vocabulary::Blueprint;
 use nnunet_plugin_api::{AugmentationContext, NetworkSpec};
 use nnunet_trainers::Resolved;
-use nnunet_training::{CaseSource, Engine, EpochOutcome};
+use nnunet_training::{CaseSource, Engine, EpochOutcome, Sampling};
 
 /// What the user asked for, and where it goes.
 #[derive(Debug, Clone)]
@@ -51,6 +52,8 @@ pub(crate) struct FoldSettings {
 /// What batches follow from.
 pub(crate) struct BatchSettings {
     pub(crate) batch_size: usize,
+    /// How patches are chosen.
+    pub(crate) sampling: Sampling,
     /// Channels of the images.
     pub(crate) channels: usize,
     pub(crate) context: AugmentationContext,
@@ -63,6 +66,24 @@ pub(crate) struct BatchSettings {
 /// The training of a fold.
 pub(crate) trait FoldTraining {
     fn settings(&self) -> &FoldSettings;
+
+    /// Checks that a run does not replace one that is complete, unless the user wants that.
+    ///
+    /// # Errors
+    /// Returns an error if it would.
+    fn check_finished(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// The names of the labels.
+    fn label_names(&self) -> LabelNames {
+        LabelNames::default()
+    }
+
+    /// Bytes that will be written to unpack cases.
+    fn bytes_to_unpack(&self, _split: &Split) -> u64 {
+        0
+    }
 
     /// Warns of plugins that changed since the data was preprocessed; a run that continues needs those it began with.
     ///

@@ -43,7 +43,7 @@ fn list(session: &Session) -> Result<()> {
             let value = json!({
                 "name": info.name, "parent": parent, "origin": entry.origin.to_string(), "summary": info.summary
             });
-            report::result(&value.to_string());
+            report::event("trainer", &value);
         } else {
             report::result(&format!("{:50} {:42} {}", info.name, parent, info.summary));
         }
@@ -54,7 +54,8 @@ fn list(session: &Session) -> Result<()> {
 fn show(session: &Session, name: &str, for_: &For) -> Result<()> {
     let trainer = resolve(session, name, for_)?;
     if report::is_json() {
-        report::result(&json!({ "names": trainer.names, "blueprint": trainer.blueprint }).to_string());
+        let fields = json!({ "names": trainer.names, "blueprint": trainer.blueprint });
+        report::event("trainer_settings", &fields);
         return Ok(());
     }
     let root = trainer.names.first().cloned().unwrap_or_default();

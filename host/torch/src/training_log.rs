@@ -1,11 +1,12 @@
 //! The training log: in a file, and for the user.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use nnunet_cli::report;
+use nnunet_data::folders;
 use nnunet_engine::{clock, run_log};
 
 /// A run's log file.
@@ -22,6 +23,18 @@ impl TrainingLog {
         write!(file, "{first}")?;
         let lines_of_plugins = file.try_clone().with_context(|| path.display().to_string())?;
         run_log::set(Box::new(move |text| add(&lines_of_plugins, text)));
+        Ok(Self { path, file })
+    }
+
+    /// The newest log of a folder, to add to; a new one where there is none.
+    pub(crate) fn newest(folder: &Path) -> Result<Self> {
+        let names = folders::file_names(folder, ".txt")?;
+        let logs =
+            names.iter().filter(|name| name.starts_with("training_log_")).map(|name| folder.join(name));
+        let Some(path) = logs.max_by_key(|path| path.metadata().and_then(|file| file.modified()).ok()) else {
+            return Self::create(folder, "");
+        };
+        let file = OpenOptions::new().append(true).open(&path).with_context(|| path.display().to_string())?;
         Ok(Self { path, file })
     }
 

@@ -24,10 +24,11 @@ fn opened<T: ?Sized + 'static>(factory: &TensorFactory) -> &Make<T> {
 }
 
 /// Built-in components of every kind: none may be left out.
-const COUNTS: [(Kind, usize); 9] = [
+const COUNTS: [(Kind, usize); 10] = [
     (Kind::Planner, 35),
     (Kind::Preprocessor, 11),
     (Kind::Normalization, 10),
+    (Kind::Resampler, 6),
     (Kind::Format, 5),
     (Kind::Augmentation, 10),
     (Kind::Architecture, 8),
@@ -70,6 +71,7 @@ fn all_built_ins_pass_both_adapters_unchanged() {
             (Factory::Planner(a), Factory::Planner(b)) => both!(a, b, see::planner),
             (Factory::Preprocessor(a), Factory::Preprocessor(b)) => both!(a, b, see::preprocessor),
             (Factory::Normalization(a), Factory::Normalization(b)) => both!(a, b, see::normalization),
+            (Factory::Resampler(a), Factory::Resampler(b)) => both!(a, b, see::resampler),
             (Factory::Format(a), Factory::Format(b)) => both!(a, b, see::format),
             (Factory::Augmentation(a), Factory::Augmentation(b)) => both!(a, b, see::augmentation),
             (Factory::Postprocessor(a), Factory::Postprocessor(b)) => both!(a, b, see::postprocessor),

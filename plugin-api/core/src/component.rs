@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::{
     Augmentation, Config, ExperimentLogger, ImageFormat, Info, Kind, Make, Normalization, Planner,
-    Postprocessor, Preprocessor, Result, TensorFactory,
+    Postprocessor, Preprocessor, Resampler, Result, TensorFactory,
 };
 
 /// Creates a component of one kind from its parameters.
@@ -16,6 +16,8 @@ pub enum Factory {
     Preprocessor(Make<dyn Preprocessor>),
     /// Creates a normalization.
     Normalization(Make<dyn Normalization>),
+    /// Creates a resampler.
+    Resampler(Make<dyn Resampler>),
     /// Creates an image format.
     Format(Make<dyn ImageFormat>),
     /// Creates an experiment logger.
@@ -83,6 +85,8 @@ constructors! {
     preprocessor, Preprocessor, Preprocessor;
     /// A normalization. `make` creates it from its parameters.
     normalization, Normalization, Normalization;
+    /// A resampler. `make` creates it from its parameters.
+    resampler, Resampler, Resampler;
     /// An image format. `make` creates it from its parameters; name the file endings it reads and writes with
     /// [`Info::reads`] and [`Info::writes`].
     format, Format, ImageFormat;

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 macro_rules! kinds {
-    ($count:literal: $($(#[$doc:meta])* $variant:ident = $word:literal,)*) => {
+    ($($(#[$doc:meta])* $variant:ident = $word:literal,)*) => {
         /// The kinds of components that are resolved by name.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(rename_all = "lowercase")]
@@ -15,8 +15,8 @@ macro_rules! kinds {
         }
 
         impl Kind {
-/// All kinds, in the order in which the pipeline uses them.
-            pub const ALL: [Kind; $count] = [$(Kind::$variant,)*];
+            /// All kinds, in the order in which the pipeline uses them.
+            pub const ALL: [Kind; [$($word,)*].len()] = [$(Kind::$variant,)*];
 
             /// The word used on the command line and in configuration files.
             ///
@@ -37,24 +37,26 @@ macro_rules! kinds {
     };
 }
 
-kinds! { 10:
+kinds! {
     /// Reads and writes image files.
     Format = "format",
     /// Turns a fingerprint into plans.
     Planner = "planner",
     /// Resamples and normalizes a case.
     Preprocessor = "preprocessor",
-/// Normalizes the intensities of a channel.
+    /// Normalizes the intensities of a channel.
     Normalization = "normalization",
+    /// Brings images, labels and scores from one grid to another.
+    Resampler = "resampler",
     /// Changes training samples at random.
     Augmentation = "augmentation",
-/// Builds a network.
+    /// Builds a network.
     Architecture = "architecture",
-/// Computes the loss of one network output and its target.
+    /// Computes the loss of one network output and its target.
     Loss = "loss",
-/// Determines how a network is trained.
+    /// Determines how a network is trained.
     Trainer = "trainer",
-/// Records a training.
+    /// Records a training.
     Logger = "logger",
     /// Changes a label map after prediction.
     Postprocessor = "postprocessor",

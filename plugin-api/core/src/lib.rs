@@ -2,7 +2,7 @@
 //! re-exports everything here; the program `nnunet`, which does not link libtorch, depends on this crate.
 //!
 //! * [`vocabulary`]: the data that the steps exchange (fingerprint, plans, case properties, blueprint).
-//! * The traits that authors implement: [`ImageFormat`], [`Planner`], [`Preprocessor`], [`Normalization`],
+//! * The traits that authors implement: [`ImageFormat`], [`Planner`], [`Preprocessor`], [`Normalization`], [`Resampler`],
 //!   [`Augmentation`], [`ExperimentLogger`] and [`Postprocessor`].
 //! * [`Component`] and [`Registration`]: how a component enters the registry, built-in or not.
 //! * [`host`]: services of the program that runs the component (log, progress, random seed, threads).
@@ -25,6 +25,7 @@ mod planner_v2;
 mod postprocessor;
 mod preprocessor;
 mod random;
+mod resampler;
 pub mod schema;
 #[doc(hidden)]
 pub mod suggestion;
@@ -48,6 +49,9 @@ pub use planner_v2::{V2Network, V2PlannerSettings, V2Resampling};
 pub use postprocessor::{LabelVolume, Postprocessor};
 pub use preprocessor::{CaseArrays, PreprocessContext, Preprocessor, PreprocessorSettings, StageTarget};
 pub use random::RandomStream;
+pub use resampler::{
+    GridChange, Interpolation, Resampler, resample_image, resample_labels, resample_scores, target_shape,
+};
 pub use tensor_factory::{Make, TensorFactory};
 pub use variant::Variant;
 pub use vocabulary::EpochReport;

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::vocabulary::ComponentChoice;
+
 /// Settings of a planner for data sets of v2. The defaults are those of v2's `ExperimentPlanner`, which has the name
 /// `nnUNetPlanner` here because v1 has an `ExperimentPlanner` too.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -61,6 +63,12 @@ pub struct V2PlannerSettings {
     pub normalization: Option<String>,
     /// How images, labels and probabilities are resampled.
     pub resampling: V2Resampling,
+    /// Resampler of images, instead of that of `resampling`: a name, or a table of a name and parameters.
+    pub resampler_data: Option<ComponentChoice>,
+    /// Resampler of labels, instead of that of `resampling`.
+    pub resampler_seg: Option<ComponentChoice>,
+    /// Resampler of scores, instead of that of `resampling`.
+    pub resampler_probabilities: Option<ComponentChoice>,
 }
 
 /// Networks that v2's planners configure.
@@ -117,6 +125,9 @@ impl Default for V2PlannerSettings {
             preprocessor: "DefaultPreprocessor".to_owned(),
             normalization: None,
             resampling: V2Resampling::Spline,
+            resampler_data: None,
+            resampler_seg: None,
+            resampler_probabilities: None,
         }
     }
 }

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
-use crate::vocabulary::IntensityStatistics;
+use crate::vocabulary::{ComponentChoice, IntensityStatistics};
 
 /// Resamples and normalizes a cropped case. A preprocessor starts from the settings of its parent, changes some of
 /// them, and has a hook that replaces the whole step.
@@ -141,6 +141,9 @@ pub struct PreprocessorSettings {
     pub fixed_edge_length: Option<usize>,
     /// Name of the normalization of every channel, instead of those of the plans.
     pub normalization: Option<String>,
+    /// Resampler of images and labels: a name, or a table of a name and parameters. None: for v1 as the orders above say,
+    /// for v2 as the plans say.
+    pub resampler: Option<ComponentChoice>,
 }
 
 impl PreprocessorSettings {
@@ -174,6 +177,7 @@ impl Default for PreprocessorSettings {
             keep_spacing: false,
             fixed_edge_length: None,
             normalization: None,
+            resampler: None,
         }
     }
 }

@@ -48,7 +48,9 @@ pub use linear_labels::sample_linear_labels;
 pub use median::median_filter;
 pub use power::power_in_place;
 pub use random::RandomState;
-pub use resample::{resample, resample_labels, resampled_shape, separate_axis, separate_axis_of};
+pub use resample::{
+    resample, resample_labels, resampled_shape, separate_axis, separate_axis_above, separate_axis_of,
+};
 pub use resampling::Resampling;
 pub use resize::resize;
 pub use slabs::SlabResampling;

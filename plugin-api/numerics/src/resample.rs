@@ -25,24 +25,44 @@ const ANISOTROPY_THRESHOLD: f64 = 3.0;
 /// ```
 #[must_use]
 pub fn separate_axis(original: [f64; 3], target: [f64; 3], force: Option<bool>) -> Option<usize> {
+    separate_axis_above(original, target, force, ANISOTROPY_THRESHOLD)
+}
+
+/// As [`separate_axis`], for another ratio of the largest to the smallest spacing than 3.
+///
+/// ```
+/// use nnunet_numerics::separate_axis_above;
+///
+/// let thick = [4.0, 1.0, 1.0];
+/// assert_eq!(separate_axis_above(thick, [1.0; 3], None, 3.0), Some(0));
+/// assert_eq!(separate_axis_above(thick, [1.0; 3], None, 5.0), None);
+/// ```
+#[must_use]
+pub fn separate_axis_above(
+    original: [f64; 3],
+    target: [f64; 3],
+    force: Option<bool>,
+    threshold: f64,
+) -> Option<usize> {
     match force {
         Some(false) => None,
         Some(true) => largest_axis(original),
-        None => separate_axis_of(original)
-            .or_else(|| if is_anisotropic(original) { None } else { separate_axis_of(target) }),
+        None if is_anisotropic(original, threshold) => largest_axis(original),
+        None if is_anisotropic(target, threshold) => largest_axis(target),
+        None => None,
     }
 }
 
 /// The axis of largest spacing when it exceeds the smallest more than threefold and is alone.
 #[must_use]
 pub fn separate_axis_of(spacing: [f64; 3]) -> Option<usize> {
-    if is_anisotropic(spacing) { largest_axis(spacing) } else { None }
+    if is_anisotropic(spacing, ANISOTROPY_THRESHOLD) { largest_axis(spacing) } else { None }
 }
 
-fn is_anisotropic(spacing: [f64; 3]) -> bool {
+fn is_anisotropic(spacing: [f64; 3], threshold: f64) -> bool {
     let low = spacing.iter().copied().fold(f64::INFINITY, f64::min);
     let high = spacing.iter().copied().fold(0.0, f64::max);
-    high / low > ANISOTROPY_THRESHOLD
+    high / low > threshold
 }
 
 fn largest_axis(spacing: [f64; 3]) -> Option<usize> {

@@ -120,7 +120,10 @@ pub(crate) fn postprocessor(make: &Make<dyn Postprocessor>, report: &mut Report<
 }
 
 /// The same call on several threads.
-fn together<T: PartialEq + Send + Sync>(wanted: &T, call: impl Fn() -> Result<T, String> + Sync) -> Checked {
+pub(crate) fn together<T: PartialEq + Send + Sync>(
+    wanted: &T,
+    call: impl Fn() -> Result<T, String> + Sync,
+) -> Checked {
     thread::scope(|scope| {
         let all: Vec<_> = (0..THREADS).map(|_| scope.spawn(&call)).collect();
         all.into_iter().try_for_each(|thread| {
@@ -130,7 +133,7 @@ fn together<T: PartialEq + Send + Sync>(wanted: &T, call: impl Fn() -> Result<T,
     })
 }
 
-fn finite(mut values: impl Iterator<Item = f32>) -> Checked {
+pub(crate) fn finite(mut values: impl Iterator<Item = f32>) -> Checked {
     if values.all(f32::is_finite) { Ok(()) } else { Err("NaN or infinite values".to_owned()) }
 }
 

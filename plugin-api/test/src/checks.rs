@@ -3,7 +3,7 @@
 use nnunet_plugin_core::{Component, Config, Factory, Info};
 
 use crate::findings::{Checked, Finding, Report};
-use crate::{arrays, samples};
+use crate::{arrays, resamplers, samples};
 
 /// Checks a component with made-up inputs; `found` gets every finding.
 ///
@@ -35,6 +35,7 @@ pub fn check(component: &Component, found: &mut dyn FnMut(Finding)) {
         Factory::Planner(make) => arrays::planner(make, report),
         Factory::Preprocessor(make) => arrays::preprocessor(make, report),
         Factory::Normalization(make) => arrays::normalization(make, report),
+        Factory::Resampler(make) => resamplers::resampler(make, report),
         Factory::Postprocessor(make) => arrays::postprocessor(make, report),
         Factory::Augmentation(make) => samples::augmentation(make, report),
         Factory::Format(make) => samples::format(info, make, report),
@@ -85,6 +86,7 @@ fn unknown_parameter(component: &Component) -> Checked {
     let accepted = match &component.factory {
         _ if component.info.parameters().is_empty() => false,
         Factory::Postprocessor(make) => make(&config).is_ok(),
+        Factory::Resampler(make) => make(&config).is_ok(),
         Factory::Augmentation(make) => make(&config).is_ok(),
         Factory::Logger(make) => make(&config).is_ok(),
         Factory::Tensors(factory) => factory.create(&config).is_ok(),

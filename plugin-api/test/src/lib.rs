@@ -31,6 +31,7 @@ mod arrays;
 mod checks;
 mod findings;
 pub mod phantoms;
+mod resamplers;
 mod samples;
 #[cfg(feature = "torch")]
 mod tensors;

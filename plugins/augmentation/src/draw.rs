@@ -11,6 +11,16 @@ pub(crate) fn draw([low, high]: Interval, random: &mut RandomStream) -> f64 {
     random.uniform(low, high)
 }
 
+/// What each of some channels gets, with probability `p` each.
+pub(crate) fn per_channel<T>(
+    channels: usize,
+    p: f64,
+    random: &mut RandomStream,
+    mut draw: impl FnMut(&mut RandomStream) -> T,
+) -> Vec<Option<T>> {
+    (0..channels).map(|_| random.chance(p).then(|| draw(random))).collect()
+}
+
 /// Calls `change` for each channel with probability `p`.
 pub(crate) fn channels(
     data: &mut Array4<f32>,

@@ -1,5 +1,5 @@
 //! The lists of transforms by name: those of v1's trainers, and where they differ from [`nnUNetTrainerV2`'s](more_da),
-//! and those of [v2's](crate::v2).
+//! and those of [v2's](crate::lists_v2).
 
 use nnunet_plugin_core::{Config, Error, Registration, Result, inventory};
 
@@ -7,12 +7,12 @@ use crate::axes::{Mirror, Rot90, Transpose};
 use crate::brightness::{AdditiveBrightness, Brightness, Contrast, Gamma, InvertedGamma};
 use crate::cascade::Cascade;
 use crate::family::{self, Family, Pipeline};
+use crate::lists_v2 as lists;
 use crate::local::{BrightnessGradient, LocalGamma, Rectangles, Sharpening};
 use crate::lowres::LowResolution;
 use crate::noise::{Blur, Median, Noise};
 use crate::spatial::Spatial;
 use crate::transform::Transform;
-use crate::v2::lists;
 
 macro_rules! families {
     ($($name:literal, $summary:literal, $transforms:expr $(, $setting:ident)?;)*) => {

@@ -14,6 +14,7 @@ mod draw;
 mod families;
 mod family;
 mod gaussian;
+mod lists_v2;
 mod local;
 mod lowres;
 mod noise;

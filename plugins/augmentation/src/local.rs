@@ -47,18 +47,23 @@ impl Rectangles {
         random: &mut RandomStream,
     ) {
         if random.chance(self.p_rectangles) {
-            let [fewest, most] = self.rectangles_number;
             channels(&mut sample.data, self.p_rectangles_per_channel, random, |mut channel, random| {
-                let most = most.saturating_sub(usize::from(self.rectangles_half_open)).max(fewest);
-                for _ in 0..between(fewest, most, random) {
-                    let space = self.draw(shape_of(&channel), random);
+                for space in self.draw(shape_of(&channel), random) {
                     blank(&mut channel, space);
                 }
             });
         }
     }
 
-    fn draw(&self, shape: [usize; 3], random: &mut RandomStream) -> [Range<usize>; 3] {
+    /// The boxes of a channel.
+    pub(crate) fn draw(&self, shape: [usize; 3], random: &mut RandomStream) -> Vec<[Range<usize>; 3]> {
+        let [fewest, most] = self.rectangles_number;
+        let most = most.saturating_sub(usize::from(self.rectangles_half_open)).max(fewest);
+        let number = between(fewest, most, random);
+        (0..number).map(|_| self.draw_box(shape, random)).collect()
+    }
+
+    fn draw_box(&self, shape: [usize; 3], random: &mut RandomStream) -> [Range<usize>; 3] {
         let [short, long] = self.rectangles_divisors.map(|divisor| divisor.max(1));
         let excluded = usize::from(self.rectangles_half_open);
         shape.map(|len| {
@@ -91,12 +96,15 @@ fn draw_gaussian(
     full: bool,
     random: &mut RandomStream,
 ) -> SpatialGaussian {
-    let place = |len: usize| {
-        let widest = (len as f64).ln();
-        let narrowest = ((len / 6).max(1) as f64).ln();
-        (draw(location, random) * len as f64, random.uniform(narrowest, widest).exp())
-    };
+    let place = |len: usize| draw_place(len, location, random);
     if full { SpatialGaussian::normalized(shape, place) } else { SpatialGaussian::new(shape, place) }
+}
+
+/// Center and width along an axis, voxels.
+pub(crate) fn draw_place(len: usize, location: Interval, random: &mut RandomStream) -> (f64, f64) {
+    let widest = (len as f64).ln();
+    let narrowest = ((len / 6).max(1) as f64).ln();
+    (draw(location, random) * len as f64, random.uniform(narrowest, widest).exp())
 }
 
 fn shape_of(channel: &ArrayViewMut3<'_, f32>) -> [usize; 3] {
@@ -204,10 +212,14 @@ impl LocalGamma {
                     self.local_full_strength,
                     random,
                 );
-                let range = if random.chance(0.5) { self.local_gamma_low } else { self.local_gamma_high };
-                local_gamma(channel, &gaussian, draw(range, random));
+                local_gamma(channel, &gaussian, self.draw_exponent(random));
             });
         }
+    }
+
+    pub(crate) fn draw_exponent(&self, random: &mut RandomStream) -> f64 {
+        let range = if random.chance(0.5) { self.local_gamma_low } else { self.local_gamma_high };
+        draw(range, random)
     }
 }
 

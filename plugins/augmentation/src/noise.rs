@@ -9,7 +9,7 @@ use rand_distr::{Distribution, StandardNormal};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::draw::{Interval, channels, draw};
+use crate::draw::{Interval, channels, draw, per_channel};
 
 /// Adds Gaussian noise with the same standard deviation to all channels. Source: `GaussianNoiseTransform`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -117,14 +117,20 @@ impl Median {
         _context: &AugmentationContext,
         random: &mut RandomStream,
     ) {
-        if random.chance(self.p_median) {
-            let [low, high] = self.median_size;
-            channels(&mut sample.data, self.p_median_per_channel, random, |mut channel, random| {
-                let size = low + random.below(high.saturating_sub(low));
+        let sizes = self.draw(sample.data.shape()[0], random);
+        for (mut channel, size) in sample.data.outer_iter_mut().zip(sizes) {
+            if let Some(size) = size {
                 let first = if channel.shape()[0] > 1 { size } else { 1 };
                 let filtered = median_filter(channel.view(), [first, size, size]);
                 channel.assign(&filtered);
-            });
+            }
         }
+    }
+
+    /// The edge of the window of each channel that is changed.
+    pub(crate) fn draw(&self, channels: usize, random: &mut RandomStream) -> Vec<Option<usize>> {
+        let p = if random.chance(self.p_median) { self.p_median_per_channel } else { return Vec::new() };
+        let [low, high] = self.median_size;
+        per_channel(channels, p, random, |random| low + random.below(high.saturating_sub(low)))
     }
 }

@@ -15,8 +15,8 @@ use nnunet_augmentation::v2::{
     warp_linear,
 };
 use nnunet_augmentation::{
-    Pipeline, SpatialGaussian, add_gradient, append_previous_stage, blank, brightness, contrast,
-    downsample_labels, gamma, local_gamma, mirror, quarter_turns, sharpen_extended, transpose,
+    Pipeline, Placement, SpatialGaussian, add_gradient, append_previous_stage, blank, brightness, contrast,
+    downsample_labels, gamma, local_gamma, mirror, place, quarter_turns, sharpen_extended, transpose,
 };
 use nnunet_formats::npz;
 use nnunet_numerics::median_filter;
@@ -424,5 +424,26 @@ fn removed_components() {
             pipeline("v2DA", stage).augment(sample, &context, &mut RandomStream::from_seed(1)).unwrap();
         // Channel 1 of the labels is the one that the script changed.
         assert_eq!(made.data.index_axis(Axis(0), 3), expected.index_axis(Axis(0), 1), "{}", case.name);
+    }
+}
+
+/// Boxes as `nnUNetDataLoader.get_bbox` places them: anywhere in a range, or around a voxel.
+#[test]
+fn positions_of_boxes() {
+    for expected in recorded()["boxes"].as_array().unwrap() {
+        let [shape, wide, patch] = ["shape", "wide", "patch"].map(|key| in_3d(&sizes(&expected[key]), 1));
+        let placement = match sizes(&expected["position"])[..] {
+            [z, y, x] => Placement::Around([z, y, x]),
+            _ => Placement::Random,
+        };
+        let ends: [[isize; 3]; 2] = serde_json::from_value(expected["corners"].clone()).unwrap();
+        let mut random = RandomStream::from_seed(1);
+        let corners: Vec<[isize; 3]> =
+            (0..1000).map(|_| place(shape, wide, patch, placement, &mut random)).collect();
+        for axis in 0..3 {
+            let along = || corners.iter().map(|corner| corner[axis]);
+            let found = [along().min().unwrap(), along().max().unwrap()];
+            assert_eq!(found, [ends[0][axis], ends[1][axis]], "axis {axis} of {expected}");
+        }
     }
 }

@@ -5,8 +5,8 @@ use nnunet_numerics::stats::round_half_even;
 use nnunet_numerics::{Resampling, resample, resample_labels, resampled_shape, separate_axis};
 use nnunet_plugin_core::vocabulary::{IntensityStatistics, Plans};
 use nnunet_plugin_core::{
-    CaseArrays, Error, NormalizationContext, PreprocessContext, PreprocessorSettings, Result, StageTarget,
-    normalize_channel,
+    CaseArrays, Error, GridChange, NormalizationContext, PreprocessContext, PreprocessorSettings, Resampler,
+    Result, StageTarget, normalize_channel,
 };
 
 use crate::resolve::{Normalizations, Resolved};
@@ -39,13 +39,13 @@ pub fn preprocess(
         seg: in_order(seg.permuted_axes(order)),
         spacing: order.map(|axis| spacing[axis]),
     };
-    let context = context(&preprocessor.settings, &case, target)?;
+    let context = context(preprocessor, &case, target)?;
     for hook in preprocessor.chain.iter().rev() {
         if let Some(done) = hook.resample_and_normalize(&case, &context)? {
             return Ok(done);
         }
     }
-    let mut case = resampled(&preprocessor.settings, case, context.target.spacing);
+    let mut case = resampled(preprocessor, case, context.target.spacing)?;
     normalize(&mut case, &context, &preprocessor.normalizations)?;
     Ok(case)
 }
@@ -70,12 +70,8 @@ pub(crate) fn in_order<D: Dimension>(array: Array<f32, D>) -> Array<f32, D> {
     if array.is_standard_layout() { array } else { array.as_standard_layout().into_owned() }
 }
 
-fn context(
-    settings: &PreprocessorSettings,
-    case: &CaseArrays,
-    target: &Target<'_>,
-) -> Result<PreprocessContext> {
-    let plans = target.plans;
+fn context(preprocessor: &Resolved, case: &CaseArrays, target: &Target<'_>) -> Result<PreprocessContext> {
+    let (plans, settings) = (target.plans, &preprocessor.settings);
     let channels = case.data.dim().0;
     if plans.normalization_schemes.len() != channels || target.use_mask_for_norm.len() != channels {
         return Err(Error::shape(
@@ -92,7 +88,7 @@ fn context(
     if settings.keep_first_axis_spacing {
         spacing[0] = case.spacing[0];
     }
-    if settings.keep_spacing {
+    if preprocessor.keeps_spacing() {
         spacing = case.spacing;
     }
     Ok(PreprocessContext {
@@ -109,27 +105,53 @@ fn intensities(plans: &Plans) -> Option<Vec<IntensityStatistics>> {
     Some(all.iter().map(|channel| channel.global).collect())
 }
 
-fn resampled(settings: &PreprocessorSettings, case: CaseArrays, target: [f64; 3]) -> CaseArrays {
-    let CaseArrays { mut data, seg, spacing } = case;
+fn resampled(preprocessor: &Resolved, mut case: CaseArrays, target: [f64; 3]) -> Result<CaseArrays> {
+    let settings = &preprocessor.settings;
     if settings.remove_nan {
-        data.mapv_inplace(|value| if value.is_nan() { 0.0 } else { value });
+        case.data.mapv_inplace(|value| if value.is_nan() { 0.0 } else { value });
     }
-    let (_, z, y, x) = data.dim();
-    let (shape, separate) = match settings.fixed_edge_length {
-        Some(edge) => (edge_shape([y, x], edge), None),
-        None => (
-            resampled_shape([z, y, x], spacing, target),
-            separate_axis(spacing, target, settings.force_separate_z),
-        ),
+    let (z, y, x) = case.seg.dim();
+    let shape = match settings.fixed_edge_length {
+        Some(edge) => edge_shape([y, x], edge),
+        None => resampled_shape([z, y, x], case.spacing, target),
+    };
+    let change = GridChange { shape, from: case.spacing, to: target };
+    let mut case = match &preprocessor.resampler {
+        Some(resampler) => by_component(&**resampler, case, &change)?,
+        None if shape == [z, y, x] => CaseArrays { spacing: target, ..case },
+        None => by_settings(settings, &case, &change),
+    };
+    case.seg.mapv_inplace(|label| if label < -1.0 { 0.0 } else { label });
+    Ok(case)
+}
+
+/// As the orders of the settings say.
+fn by_settings(settings: &PreprocessorSettings, case: &CaseArrays, change: &GridChange) -> CaseArrays {
+    let separate = match settings.fixed_edge_length {
+        Some(_) => None,
+        None => separate_axis(change.from, change.to, settings.force_separate_z),
     };
     let image = Resampling { order: settings.order_data, order_z: settings.order_z_data, separate };
     let labels = Resampling { order: settings.order_seg, order_z: settings.order_z_seg, separate };
-    if shape != [z, y, x] {
-        data = resample(data.view(), shape, image);
+    CaseArrays {
+        data: resample(case.data.view(), change.shape, image),
+        seg: resample_labels(case.seg.view(), change.shape, labels),
+        spacing: change.to,
     }
-    let mut seg = if shape == [z, y, x] { seg } else { resample_labels(seg.view(), shape, labels) };
-    seg.mapv_inplace(|label| if label < -1.0 { 0.0 } else { label });
-    CaseArrays { data, seg, spacing: target }
+}
+
+/// With the resampler that the settings name.
+fn by_component(resampler: &dyn Resampler, case: CaseArrays, change: &GridChange) -> Result<CaseArrays> {
+    let (channels, z, y, x) = case.data.dim();
+    let [to_z, to_y, to_x] = if resampler.keeps_grid() { [z, y, x] } else { change.shape };
+    let data = resampler.image(case.data, change)?;
+    let seg = resampler.labels(case.seg, change)?;
+    let wanted = (channels, to_z, to_y, to_x);
+    if data.dim() != wanted || seg.dim() != (to_z, to_y, to_x) {
+        let found = format!("image {:?} and labels {:?}", data.shape(), seg.shape());
+        return Err(Error::shape("resampling", format!("an image of {wanted:?}"), found));
+    }
+    Ok(CaseArrays { data, seg, spacing: change.to })
 }
 
 /// One slice whose shorter side has `edge` pixels.

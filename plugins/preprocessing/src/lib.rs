@@ -7,6 +7,7 @@ mod crop;
 mod fingerprint;
 mod normalizations;
 mod preprocessors;
+mod resamplers;
 mod resolve;
 pub mod v2;
 
@@ -14,4 +15,4 @@ pub use case::{Target, preprocess};
 pub use class_locations::class_locations;
 pub use crop::{Cropped, crop_to_nonzero, crop_to_nonzero_or_keep};
 pub use fingerprint::{CaseSummary, assemble, foreground_intensities, intensity_statistics};
-pub use resolve::{Lookup, Normalizations, Resolved, normalizations, resolve};
+pub use resolve::{Lookup, Normalizations, Resamplers, Resolved, normalizations, resolve};

@@ -3,7 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use nnunet_plugin_core::{Kind, Normalization, Preprocessor, PreprocessorSettings, Result, parent_chain};
+use nnunet_plugin_core::vocabulary::ComponentChoice;
+use nnunet_plugin_core::{
+    Kind, Normalization, Preprocessor, PreprocessorSettings, Resampler, Result, parent_chain,
+};
 
 /// Creates a component by name.
 pub type Lookup<'a, T> = &'a dyn Fn(&str) -> Result<Box<T>>;
@@ -21,6 +24,32 @@ pub struct Resolved {
     pub chain: Vec<Box<dyn Preprocessor>>,
     /// Normalizations of the plans' channels, by name.
     pub normalizations: Normalizations,
+    /// The resampler that the settings name.
+    pub resampler: Option<Box<dyn Resampler>>,
+}
+
+impl Resolved {
+    /// Whether every case keeps its spacing.
+    #[must_use]
+    pub fn keeps_spacing(&self) -> bool {
+        self.settings.keep_spacing || self.resampler.as_ref().is_some_and(|resampler| resampler.keeps_grid())
+    }
+}
+
+/// What resamples the images and labels of a configuration of v2.
+pub struct Resamplers {
+    /// Of images.
+    pub data: Box<dyn Resampler>,
+    /// Of labels.
+    pub labels: Box<dyn Resampler>,
+    /// The components of both, with all their parameters.
+    pub choices: [ComponentChoice; 2],
+}
+
+impl std::fmt::Debug for Resamplers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Resamplers").field("choices", &self.choices).finish_non_exhaustive()
+    }
 }
 
 impl std::fmt::Debug for Resolved {
@@ -40,7 +69,7 @@ pub fn resolve(name: &str, lookup: Lookup<'_, dyn Preprocessor>) -> Result<Resol
     for preprocessor in &chain {
         preprocessor.configure(&mut settings)?;
     }
-    Ok(Resolved { settings, names, chain, normalizations: Normalizations::new() })
+    Ok(Resolved { settings, names, chain, normalizations: Normalizations::new(), resampler: None })
 }
 
 /// Creates each of the named normalizations once.

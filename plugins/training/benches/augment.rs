@@ -1,6 +1,7 @@
-//! Augmented patches per second of processor time on one core, of v1's default augmentation: here and in v1, in one run.
+//! Augmented patches per second of processor time on one core, of the default augmentations of v1 and v2: here and in the
+//! originals, in one run.
 //!
-//! `NNUNET_V1=<folder of the venv's programs> cargo bench -p nnunet-training --bench augment`
+//! `NNUNET_V1=<folder of the venv's programs> NNUNET_V2=<the same of v2> cargo bench -p nnunet-training --bench augment`
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -18,7 +19,7 @@ use ndarray::{Array4, ArrayViewMut4, Axis};
 use nnunet_augmentation::Pipeline;
 use nnunet_formats::npy::{self, MappedVolume};
 use nnunet_plugin_api::{AugmentationContext, Config, Result, tch};
-use nnunet_training::{BatchPlan, CaseSource};
+use nnunet_training::{BatchPlan, CaseSource, Oversampling, Sampling};
 
 /// Cases of a task.
 const CASES: usize = 4;
@@ -29,18 +30,48 @@ const TICKS: f64 = 100.0;
 const TASKS: [([usize; 3], [usize; 3], usize, usize); 2] =
     [([40, 56, 40], [36, 50, 35], 2000, 150), ([128, 128, 128], [180, 240, 240], 60, 10)];
 
+/// A version of nnU-Net: its name, its augmentation, how it samples, the variable that says where it is, and the script
+/// that measures it.
+struct Version {
+    name: &'static str,
+    augmentation: &'static str,
+    sampling: fn() -> Sampling,
+    variable: &'static str,
+    script: &'static str,
+}
+
+const VERSIONS: [Version; 2] = [
+    Version {
+        name: "v1",
+        augmentation: "moreDA",
+        sampling: Sampling::default,
+        variable: "NNUNET_V1",
+        script: "benches/augment.py",
+    },
+    Version {
+        name: "v2",
+        augmentation: "v2DA",
+        sampling: || Sampling::v2(Oversampling::LastOfBatch),
+        variable: "NNUNET_V2",
+        script: "benches/augment_v2.py",
+    },
+];
+
 fn main() {
     tch::set_num_threads(1);
-    let python = std::env::var_os("NNUNET_V1").map(PathBuf::from);
-    println!("| patch | v1 | here | ratio |\n|---|---|---|---|");
+    println!("| version | patch | original | here | ratio |\n|---|---|---|---|---|");
     for (patch, case, ours, theirs) in TASKS {
         let folder = tempfile::tempdir().unwrap();
         make_cases(folder.path(), case);
-        let here = measure(folder.path(), patch, ours);
-        let v1 = python.as_deref().map(|python| measure_v1(python, folder.path(), patch, theirs));
-        let shown = v1.map_or("-".to_owned(), |v1| format!("{v1:.2}"));
-        let ratio = v1.map_or("-".to_owned(), |v1| format!("{:.1}", here / v1));
-        println!("| {patch:?} | {shown} patches/s | {here:.2} patches/s | {ratio} |");
+        for version in &VERSIONS {
+            let here = measure(version, folder.path(), patch, ours);
+            let python = std::env::var_os(version.variable).map(PathBuf::from);
+            let original =
+                python.map(|python| measure_original(version, &python, folder.path(), patch, theirs));
+            let shown = original.map_or("-".to_owned(), |original| format!("{original:.2}"));
+            let ratio = original.map_or("-".to_owned(), |original| format!("{:.1}", here / original));
+            println!("| {} | {patch:?} | {shown} patches/s | {here:.2} patches/s | {ratio} |", version.name);
+        }
     }
 }
 
@@ -99,7 +130,7 @@ impl CaseSource for Mapped {
     }
 }
 
-fn measure(folder: &Path, patch: [usize; 3], batches: usize) -> f64 {
+fn measure(version: &Version, folder: &Path, patch: [usize; 3], batches: usize) -> f64 {
     let volumes: Vec<_> = (0..CASES)
         .map(|case| MappedVolume::open(&folder.join(format!("case_{case}.npy"))).unwrap())
         .collect();
@@ -109,7 +140,8 @@ fn measure(folder: &Path, patch: [usize; 3], batches: usize) -> f64 {
     let plan = BatchPlan {
         batch_size: 2,
         oversample_foreground: 0.33,
-        augmentation: Some(Arc::new(Pipeline::named("moreDA", &Config::new()).unwrap())),
+        sampling: (version.sampling)(),
+        augmentation: Some(Arc::new(Pipeline::named(version.augmentation, &Config::new()).unwrap())),
         context: AugmentationContext {
             patch: patch.to_vec(),
             use_mask: vec![false],
@@ -133,8 +165,14 @@ fn processor_seconds() -> f64 {
     (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / TICKS
 }
 
-fn measure_v1(python: &Path, folder: &Path, patch: [usize; 3], batches: usize) -> f64 {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/augment.py");
+fn measure_original(
+    version: &Version,
+    python: &Path,
+    folder: &Path,
+    patch: [usize; 3],
+    batches: usize,
+) -> f64 {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(version.script);
     let output = Command::new(python.join("python"))
         .arg(script)
         .arg(folder)

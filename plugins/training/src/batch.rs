@@ -7,13 +7,13 @@ use std::sync::Arc;
 use ndarray::{Array4, ArrayViewMut4, Axis, concatenate, s};
 use nnunet_augmentation::{Placement, append_previous_stage, downsample_labels, overlap, place};
 use nnunet_inference::to_tensor;
-use nnunet_numerics::stats::round_half_even;
 use nnunet_plugin_api::tch::{Kind, Tensor};
 use nnunet_plugin_api::{
     Augmentation, AugmentationContext, Batch, Config, Error, RandomStream, Result, Sample,
 };
 
 use crate::regions::region_masks;
+use crate::sampling::{Places, Sampling};
 
 /// Preprocessed cases by number. Read from several threads at once.
 pub trait CaseSource: Send + Sync {
@@ -38,6 +38,12 @@ pub trait CaseSource: Send + Sync {
 
     /// Sampled positions (z, y, x) of every class that occurs.
     fn locations(&self, case: usize) -> &[Vec<[i64; 3]>];
+
+    /// Sampled positions (z, y, x) of all labels, where unlabeled voxels are ignored: patches are cut around them. None:
+    /// every voxel has a label, and patches without foreground may be cut anywhere.
+    fn annotated(&self, _case: usize) -> Option<&[[i64; 3]]> {
+        None
+    }
 
     /// What else is known of a case, for hooks.
     fn properties(&self, case: usize) -> Config {
@@ -64,6 +70,8 @@ pub struct BatchPlan {
     pub batch_size: usize,
     /// Fraction of samples that are guaranteed to contain foreground (`oversample_foreground_percent`).
     pub oversample_foreground: f64,
+    /// Which samples these are, and around which voxels they are cut.
+    pub sampling: Sampling,
     /// Augmentation; validation batches have none.
     pub augmentation: Option<Arc<dyn Augmentation>>,
     /// The network's input and what else augmentation must know.
@@ -101,7 +109,8 @@ impl BatchPlan {
         for sample in 0..self.batch_size {
             let mut random = RandomStream::new(self.seed, epoch, index, sample);
             let case = random.below(source.len());
-            let made = self.sample(source, case, self.is_forced(sample), &mut random)?;
+            let forced = self.is_forced(sample, &mut random);
+            let made = self.sample(source, case, forced, &mut random)?;
             for (level, target) in targets.iter_mut().zip(downsample_labels(&made.seg, &scales)) {
                 level.push(target);
             }
@@ -115,9 +124,9 @@ impl BatchPlan {
         })
     }
 
-    /// Whether a sample of a batch must have foreground: those of the last share.
-    pub(crate) fn is_forced(&self, sample: usize) -> bool {
-        sample >= round_half_even(self.batch_size as f64 * (1.0 - self.oversample_foreground)) as usize
+    /// Whether a sample of a batch must have foreground.
+    pub(crate) fn is_forced(&self, sample: usize, random: &mut RandomStream) -> bool {
+        self.sampling.is_forced(sample, self.batch_size, self.oversample_foreground, random)
     }
 
     /// One sample: (channels, patch) and labels from 0.
@@ -163,7 +172,8 @@ impl BatchPlan {
     ) -> [isize; 3] {
         let [_, z, y, x] = source.shape(case);
         let axes = self.context.patch.len();
-        let around = if forced { foreground(source.locations(case), axes, random) } else { None };
+        let places = Places { classes: source.locations(case), annotated: source.annotated(case) };
+        let around = self.sampling.center(&places, forced, axes, random);
         let placement = around.map_or(Placement::Random, Placement::Around);
         let mut corner = place([z, y, x], generator, in_3d(&self.context.patch, 1), placement, random);
         if axes == 2 {
@@ -226,23 +236,6 @@ impl BatchPlan {
         size.extend(shape[4 - self.context.patch.len()..].iter().map(|len| *len as i64));
         Ok(to_tensor(joined.view())?.f_reshape(&size)?)
     }
-}
-
-/// A position of a class drawn at random, then one of its locations. For slices the slice is drawn first.
-fn foreground(classes: &[Vec<[i64; 3]>], axes: usize, random: &mut RandomStream) -> Option<[usize; 3]> {
-    let present: Vec<&Vec<[i64; 3]>> = classes.iter().filter(|locations| !locations.is_empty()).collect();
-    let locations = present.get(random.below(present.len()))?;
-    let at = if axes == 2 {
-        let mut slices: Vec<i64> = locations.iter().map(|at| at[0]).collect();
-        slices.sort_unstable();
-        slices.dedup();
-        let slice = slices[random.below(slices.len())];
-        let within: Vec<&[i64; 3]> = locations.iter().filter(|at| at[0] == slice).collect();
-        *within[random.below(within.len())]
-    } else {
-        locations[random.below(locations.len())]
-    };
-    Some(at.map(|position| position.max(0) as usize))
 }
 
 /// Two axes become three with a first one of `fill`.

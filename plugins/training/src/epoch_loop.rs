@@ -119,6 +119,7 @@ impl Engine {
         self.network.set_training(false)?;
         let Validated { loss: validation_loss, dice, mut metrics } =
             self.validation_steps(pools, learning_rate)?;
+        let (classes, dice): (Vec<usize>, Vec<f64>) = dice.into_iter().unzip();
         let metric = dice.iter().sum::<f64>() / dice.len() as f64;
         let blueprint = &self.trainer.blueprint;
         let alphas = (blueprint.train_loss_ma_alpha, blueprint.val_eval_criterion_alpha);
@@ -132,7 +133,7 @@ impl Engine {
         let best = self.trainer.is_best(&report, &metrics)?.unwrap_or(best);
         self.epoch += 1;
         let next_learning_rate = self.learning_rate()?;
-        let outcome = EpochOutcome { report, dice, times, metrics, best, next_learning_rate };
+        let outcome = EpochOutcome { report, dice, classes, times, metrics, best, next_learning_rate };
         let patience = self.trainer.blueprint.patience;
         let over = patience.is_some_and(|patience| self.history.impatient(&patience, next_learning_rate));
         observer.epoch_ends(self, &outcome)?;

@@ -50,16 +50,17 @@ impl OnlineEvaluation {
         Ok(())
     }
 
-    /// Dice of the classes that occurred at all. Waits for the device.
+    /// Dice of the classes that occurred at all, with their numbers: foreground classes, or regions, from 1. Waits for
+    /// the device.
     ///
     /// # Errors
-    /// What libtorch says.
-    pub fn dice(&self) -> Result<Vec<f64>> {
+    /// Returns an error of libtorch.
+    pub fn dice_by_class(&self) -> Result<Vec<(usize, f64)>> {
         let Some(counts) = &self.counts else { return Ok(Vec::new()) };
         let counts = Vec::<i64>::try_from(counts)?;
         let (right, wrong) = counts.split_at(self.classes);
         let dice = right.iter().zip(wrong).map(|(tp, wrong)| (2.0 * *tp as f64) / (2 * tp + wrong) as f64);
-        Ok(dice.filter(|value| !value.is_nan()).collect())
+        Ok((1..).zip(dice).filter(|(_, value)| !value.is_nan()).collect())
     }
 }
 
@@ -73,6 +74,15 @@ mod tests {
         let target = Tensor::from_slice(&[1.0_f32, 0.0, 0.0, 0.0, 1.0, 0.0]).reshape([1, 2, 3]);
         let mut evaluation = OnlineEvaluation::new(2, true);
         evaluation.add(&logits, &target).unwrap();
-        assert_eq!(evaluation.dice().unwrap(), [2.0 / 3.0, 1.0]);
+        assert_eq!(evaluation.dice_by_class().unwrap(), [(1, 2.0 / 3.0), (2, 1.0)]);
+    }
+
+    #[test]
+    fn a_class_that_does_not_occur_leaves_the_others_their_numbers() {
+        let logits = Tensor::from_slice(&[0.0_f32, 0.0, 0.0, 0.0, 1.0, 1.0]).reshape([1, 3, 2]);
+        let target = Tensor::from_slice(&[2_i64, 0]).reshape([1, 1, 2]);
+        let mut evaluation = OnlineEvaluation::new(3, false);
+        evaluation.add(&logits, &target).unwrap();
+        assert_eq!(evaluation.dice_by_class().unwrap(), [(2, 2.0 / 3.0)]);
     }
 }

@@ -12,6 +12,8 @@ pub struct EpochOutcome {
     pub report: EpochReport,
     /// By foreground class that occurred.
     pub dice: Vec<f64>,
+    /// The numbers of these classes, or regions, from 1.
+    pub classes: Vec<usize>,
     /// What the steps spent their time on.
     pub times: StepTimes,
     /// Metrics of the trainer.

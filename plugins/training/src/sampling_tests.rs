@@ -6,12 +6,13 @@ use std::sync::Arc;
 use ndarray::ArrayViewMut4;
 use nnunet_augmentation::Pipeline;
 use nnunet_plugin_api::tch::Device;
-use nnunet_plugin_api::{AugmentationContext, Config, Result};
+use nnunet_plugin_api::{AugmentationContext, Config, RandomStream, Result};
 
 use nnunet_plugin_api::Batch;
 
 use crate::batch::{BatchPlan, CaseSource};
 use crate::pool::BatchPool;
+use crate::sampling::Sampling;
 
 const EDGE: usize = 24;
 
@@ -60,6 +61,7 @@ fn plan(augmentation: &str, batch_size: usize, patch: usize) -> BatchPlan {
     BatchPlan {
         batch_size,
         oversample_foreground: 0.33,
+        sampling: Sampling::default(),
         augmentation: Some(Arc::new(pipeline)),
         context: AugmentationContext { patch: vec![patch; 3], num_labels: 1, ..Default::default() },
         scales: vec![vec![1.0; 3], vec![0.5; 3]],
@@ -117,7 +119,7 @@ fn ten_thousand_patches_have_the_promised_share_of_foreground() {
 fn forced_samples_are_the_last_third() {
     let forced = |size: usize| {
         let plan = plan("noDA", size, 8);
-        (0..size).filter(|sample| plan.is_forced(*sample)).count()
+        (0..size).filter(|sample| plan.is_forced(*sample, &mut RandomStream::from_seed(1))).count()
     };
     let counts: Vec<usize> = (1..=12).map(forced).collect();
     assert_eq!(counts, [0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4]);

@@ -14,8 +14,8 @@ use crate::state::Engine;
 /// What an epoch's validation found.
 pub(crate) struct Validated {
     pub(crate) loss: f64,
-    /// By foreground class that occurred.
-    pub(crate) dice: Vec<f64>,
+    /// By foreground class that occurred, with its number.
+    pub(crate) dice: Vec<(usize, f64)>,
     /// Metrics of the trainers.
     pub(crate) metrics: Metrics,
 }
@@ -42,7 +42,7 @@ impl Engine {
         let losses =
             if losses.is_empty() { Vec::new() } else { Vec::try_from(Tensor::f_stack(&losses, 0)?)? };
         let loss = losses.iter().sum::<f64>() / checks as f64;
-        Ok(Validated { loss, dice: evaluation.dice()?, metrics: reduced(tallies) })
+        Ok(Validated { loss, dice: evaluation.dice_by_class()?, metrics: reduced(tallies) })
     }
 }
 

@@ -40,6 +40,7 @@ from batchgeneratorsv2.transforms.utils.deep_supervision_downsampling import Dow
 from batchgeneratorsv2.transforms.utils.nnunet_masking import MaskImageTransform
 from batchgeneratorsv2.transforms.utils.pseudo2d import Convert2DTo3DTransform, Convert3DTo2DTransform
 from batchgeneratorsv2.transforms.utils.remove_label import RemoveLabelTransform
+from nnunetv2.training.dataloading.data_loader import nnUNetDataLoader
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.training.nnUNetTrainer.variants.data_augmentation.nnUNetTrainer_noDummy2DDA import (
     nnUNetTrainer_noDummy2DDA,
@@ -215,9 +216,34 @@ PATCHES = [[128, 128, 128], [40, 56, 40], [160, 192, 96], [20, 256, 256], [16, 3
 initial = {trainer.__name__: [initial_patch(trainer, patch) for patch in PATCHES]
            for trainer in (nnUNetTrainer, nnUNetTrainerDA5, nnUNetTrainer_noDummy2DDA)}
 
+
+
+def box(shape, wide, patch, position=None):
+    """The lowest and highest corner of random boxes, or that of a box around a position."""
+    loader = object.__new__(nnUNetDataLoader)
+    loader.patch_size, loader.has_ignore, loader.annotated_classes_key = wide, False, (-1, 0, 1)
+    loader.need_to_pad = (np.array(wide) - np.array(patch)).astype(int)
+    places = {1: np.array([[0, *position]])} if position else None
+    randint, ends = np.random.randint, []
+    for draw in (lambda low, high: low, lambda low, high: high - 1):
+        # Only the ends of the range are of interest; a class and a position are drawn with np.random.choice.
+        np.random.randint = draw
+        ends.append([int(at) for at in loader.get_bbox(shape, position is not None, places)[0]])
+    np.random.randint = randint
+    return dict(shape=shape, wide=wide, patch=patch, position=position, corners=ends)
+
+
+boxes = [box(shape, wide, patch, position)
+         for shape, wide, patch, positions in (
+             ([40, 50, 45], [20, 25, 31], [16, 16, 20], [[0, 0, 0], [39, 49, 44], [20, 30, 11]]),
+             ([10, 12, 35], [20, 25, 31], [16, 16, 20], [[0, 0, 0], [9, 11, 34], [5, 6, 17]]),
+             ([19, 24, 31], [20, 25, 31], [16, 17, 20], [[9, 9, 9]]),
+             ([7, 30, 20], [1, 26, 25], [1, 16, 20], [[3, 29, 0], [6, 1, 19]]))
+         for position in [None, *positions]]
+
 versions = {name: importlib.metadata.version(name)
             for name in ("nnunetv2", "batchgeneratorsv2", "torch", "numpy", "scipy", "scikit-image")}
 np.savez_compressed(join(HERE, "expected.npz"), **arrays)
 with open(join(HERE, "cases.json"), "w") as file:
-    json.dump(dict(versions=versions, cases=cases, initial_patch=initial), file, indent=1)
+    json.dump(dict(versions=versions, cases=cases, initial_patch=initial, boxes=boxes), file, indent=1)
     file.write("\n")

@@ -1,6 +1,7 @@
 //! What the tests of several crates share: where the results of Python nnU-Net lie, and comparisons with them.
-#![allow(clippy::panic, clippy::print_stderr, reason = "this crate exists for tests")]
+#![allow(clippy::panic, clippy::expect_used, clippy::print_stderr, reason = "this crate exists for tests")]
 
+pub mod http;
 pub mod odd;
 
 use std::path::{Path, PathBuf};

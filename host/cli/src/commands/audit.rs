@@ -31,7 +31,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 fn show(file: &Path) -> Result<()> {
     let lines = lines(file)?;
     let text = format!("{}\n  {}", file.display(), lines.join("\n  "));
-    report::record(&json!({ "file": file.display().to_string(), "holds": lines }), &text);
+    report::record("file_content", &json!({ "file": file.display().to_string(), "holds": lines }), &text);
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use clap_complete::Shell;
+use serde_json::json;
 
 use crate::report;
 
@@ -17,7 +18,9 @@ pub struct Args {
 pub(crate) fn run(args: &Args, mut command: clap::Command) -> Result<()> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut command, "nnunet", &mut script);
-    report::result(String::from_utf8(script)?.trim_end());
+    let script = String::from_utf8(script)?;
+    let fields = json!({ "shell": args.shell.to_string(), "script": script });
+    report::record("completions", &fields, script.trim_end());
     Ok(())
 }
 

@@ -47,7 +47,8 @@ fn show(options: &GlobalOptions, origin: bool) -> Result<()> {
     let text = |row: &Row| format!("{} = {}", row.key, row.value);
     if report::is_json() {
         for Row { key, value, origin } in &rows {
-            report::result(&json!({ "key": key, "value": value, "origin": origin }).to_string());
+            let fields = json!({ "key": key, "value": config_values::parsed(value), "origin": origin });
+            report::event("setting", &fields);
         }
     } else if origin {
         report::result(&report::table(rows.iter().map(|row| [text(row), format!("# {}", row.origin)])));

@@ -72,7 +72,7 @@ pub(crate) fn run(args: &Args, options: &GlobalOptions, tensors: &impl TensorCom
     }
     let findings = examine(args, options, tensors);
     if report::is_json() {
-        report::result(&serde_json::to_string(&findings)?);
+        report::event("doctor", &serde_json::to_value(&findings)?);
     } else {
         findings.lines().iter().for_each(|line| report::result(line));
     }
@@ -258,9 +258,10 @@ fn folder_line(folder: &Folder) -> String {
 ///
 /// # Errors
 /// Returns an error if the program is missing or does not start.
-pub fn ask(program: &Path, device: DeviceChoice) -> Result<Libtorch> {
+pub fn ask(command: &mut Command, device: DeviceChoice) -> Result<Libtorch> {
     let device = device.to_string();
-    let output = Command::new(program)
+    let program = PathBuf::from(command.get_program());
+    let output = command
         .args(["doctor", "--libtorch_only", "--device", &device])
         .output()
         .with_context(|| format!("cannot start {}; it is installed beside nnunet", program.display()))?;

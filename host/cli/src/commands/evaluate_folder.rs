@@ -46,7 +46,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     for (label, dice) in &mean {
         let key = label.to_string();
         let object = json!({ "label": label, "name": names.get(&key), "mean_dice": dice });
-        report::record(&object, &format!("label {}: mean Dice {dice:.4}", names.shown(&key)));
+        report::record(
+            "evaluation_label",
+            &object,
+            &format!("label {}: mean Dice {dice:.4}", names.shown(&key)),
+        );
     }
     if let Some(file) = &args.csv {
         table::write(file, &args.predictions, &names)?;
@@ -55,6 +59,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         nnunet_evaluation::nan_mean(mean.iter().filter(|(label, _)| *label != 0).map(|(_, dice)| *dice));
     let cases = pairs.len();
     report::record(
+        "evaluation",
         &json!({ "foreground_mean_dice": foreground, "cases": cases }),
         &format!("foreground: mean Dice {foreground:.4} over {cases} cases"),
     );

@@ -11,6 +11,7 @@ pub(crate) mod convert_decathlon_task;
 pub(crate) mod determine_postprocessing;
 pub mod device;
 pub mod doctor;
+pub(crate) mod download;
 pub(crate) mod ensemble;
 pub(crate) mod evaluate_folder;
 pub(crate) mod example_dataset;
@@ -18,6 +19,7 @@ pub(crate) mod export_model_to_zip;
 pub(crate) mod find_best_configuration;
 pub(crate) mod install_pretrained_model_from_zip;
 pub(crate) mod man_pages;
+pub(crate) mod models;
 pub(crate) mod picture;
 pub(crate) mod plan_and_preprocess;
 pub(crate) mod plans;
@@ -27,6 +29,7 @@ pub mod postprocessing_choice;
 pub mod predict;
 pub(crate) mod pretrained;
 pub(crate) mod report;
+pub(crate) mod setup;
 pub(crate) mod tensor_commands;
 pub mod train;
 pub mod train_parallel;
@@ -60,6 +63,8 @@ pub enum Command {
     TrainDdp(train_parallel::Distributed),
     /// List trainers, show a trainer's resolved settings, or compare two.
     Trainers(trainers::Args),
+    /// List trained models and their folds.
+    Models(models::Args),
     /// Predict a folder of images.
     Predict(Box<predict::Args>),
     /// Average the predicted probabilities of several models.
@@ -86,10 +91,10 @@ pub enum Command {
     PrintAvailablePretrainedModels(pretrained::Available),
     /// Describe a published pretrained model.
     PrintPretrainedModelInfo(pretrained::Named),
-    /// Show where to download a published model and how to install it.
-    DownloadPretrainedModel(pretrained::Named),
-    /// Show how to install a model from a URL.
-    DownloadPretrainedModelByUrl(pretrained::Url),
+    /// Download a published model and install it.
+    DownloadPretrainedModel(download::Named),
+    /// Download the archive of a model from a URL and install it.
+    DownloadPretrainedModelByUrl(download::Url),
     /// Create a small synthetic task for trying things out.
     ExampleDataset(example_dataset::Args),
     /// Draw image, reference and prediction of cases side by side.
@@ -104,6 +109,8 @@ pub enum Command {
     Plugins(plugins::Args),
     /// Check this machine: libtorch, GPUs, memory, folders and plugins.
     Doctor(doctor::Args),
+    /// Install libtorch for this user, if none is found.
+    Setup(setup::Args),
     /// Print a completion script for a shell.
     Completions(completions::Args),
     /// Write man pages of all commands.
@@ -119,6 +126,10 @@ impl Command {
     /// Takes arguments that are not given from the configuration files.
     pub(crate) fn complete(&mut self, choices: &Choices) -> Result<()> {
         match self {
+            Self::Predict(args) => {
+                args.complete();
+                Ok(())
+            }
             Self::Train(args) => args.complete(choices),
             Self::TrainDp(args) => args.train.complete(choices),
             Self::TrainDdp(args) => args.train.complete(choices),

@@ -39,7 +39,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let names = images::list(&args.predictions)?;
     let rows = names.iter().take(args.cases).map(|name| row(args, name)).collect::<Result<Vec<_>>>()?;
     montage(&args.output, &rows)?;
-    report::record(&json!({ "file": args.output.display().to_string() }), &args.output.display().to_string());
+    let file = args.output.display().to_string();
+    report::record("written", &json!({ "file": file }), &file);
     Ok(())
 }
 

@@ -150,7 +150,8 @@ fn plugins_used(planner: &Resolved, plans: &Plans, session: &Session) -> Vec<Plu
     };
     let preprocessors = preprocessor.names.iter().map(|name| (Kind::Preprocessor, name));
     let normalizations = preprocessor.normalizations.keys().map(|name| (Kind::Normalization, name));
-    provenance::plugins_used(session, planners.chain(preprocessors).chain(normalizations))
+    let resamplers = preprocessor.settings.resampler.iter().map(|choice| (Kind::Resampler, &choice.name));
+    provenance::plugins_used(session, planners.chain(preprocessors).chain(normalizations).chain(resamplers))
 }
 
 fn preprocess(

@@ -9,7 +9,7 @@ use nnunet_data::records;
 use nnunet_engine::provenance;
 use nnunet_plugin_core::suggestion::did_you_mean;
 use nnunet_plugin_core::vocabulary::{Plans, Stage};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{differences, report};
 
@@ -111,7 +111,8 @@ fn show(named: &Named, folders: &Folders) -> Result<()> {
     let path = named.file(folders)?;
     let plans = load(&path)?;
     if report::is_json() {
-        report::result(&serde_json::to_string(&plans)?);
+        let fields = json!({ "file": path.display().to_string(), "plans": serde_json::to_value(&plans)? });
+        report::event("plans", &fields);
         return Ok(());
     }
     let mut text = format!(

@@ -56,6 +56,17 @@ impl PostprocessingChoice {
         !self.names.is_empty()
     }
 
+    /// The choice in words; `models_own` is the model's file, where it is used if there is one.
+    #[must_use]
+    pub fn describe(&self, models_own: Option<&Path>, session: &Session) -> String {
+        match (self.of_project(session), models_own.filter(|file| file.is_file())) {
+            _ if self.is_given() => self.names.join(", "),
+            (Some(choice), _) => format!("{} of [use] in nnunet.toml", choice.name),
+            (None, Some(file)) => file.display().to_string(),
+            (None, None) => NONE.to_owned(),
+        }
+    }
+
     /// The chosen postprocessing, or else the model's own in `file`. The file is copied to the predictions, as v1 does.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use nnunet_data::memory;
 
 use super::device::DeviceChoice;
 use super::postprocessing_choice::PostprocessingChoice;
-use crate::arguments::fold;
+use crate::arguments::{NONE, fold_or_none};
 
 /// Arguments of v1's command.
 #[derive(Debug, Clone, clap::Args)]
@@ -45,7 +45,7 @@ pub struct Args {
     #[arg(long = "model_folder")]
     pub model_folder: Option<PathBuf>,
     /// Folds to average, or all; by default every fold there is.
-    #[arg(short = 'f', long = "folds", num_args = 1.., value_parser = fold)]
+    #[arg(short = 'f', long = "folds", num_args = 1.., value_parser = fold_or_none)]
     pub folds: Vec<String>,
     /// Also write the predicted probabilities (npz and pkl).
     #[arg(short = 'z', long = "save_npz", visible_alias = "save_probabilities")]
@@ -128,6 +128,12 @@ pub struct Args {
 }
 
 impl Args {
+    /// Python's `None`, which v1's flags have by default, stands for a flag that is not given.
+    pub(super) fn complete(&mut self) {
+        self.folds.retain(|fold| fold != NONE);
+        self.lowres = self.lowres.take().filter(|folder| folder.as_os_str() != NONE);
+    }
+
     /// Where scores are accumulated, by v1's flag or v2's.
     #[must_use]
     pub fn all_in_gpu(&self) -> AllInGpu {

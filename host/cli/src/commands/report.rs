@@ -40,6 +40,6 @@ pub(crate) fn run(args: &Args, folders: &Folders) -> Result<()> {
         overlays: args.overlays,
     };
     nnunet_report::write(&sources, &args.output)?;
-    report::record(&json!({ "file": args.output }), &args.output.display().to_string());
+    report::record("written", &json!({ "file": args.output }), &args.output.display().to_string());
     Ok(())
 }

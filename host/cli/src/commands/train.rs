@@ -36,6 +36,9 @@ pub struct Args {
     /// Continue an interrupted training from the final, else the latest, else the best checkpoint.
     #[arg(short = 'c', long = "continue_training")]
     pub continue_training: bool,
+    /// Train a fold anew whose training is complete; its files are replaced.
+    #[arg(long, conflicts_with_all = ["continue_training", "validation_only"])]
+    pub overwrite: bool,
     /// Identifier of the plans.
     #[arg(short = 'p', default_value = crate::defaults::PLANS)]
     pub plans: String,

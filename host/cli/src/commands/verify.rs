@@ -65,7 +65,7 @@ pub(super) fn usable(dataset: &Dataset, findings: &Findings) -> Result<()> {
     bail!("{} has {errors} errors; `nnunet verify --fix` proposes repairs", dataset.folder.display())
 }
 
-/// Prints the table, or one JSON object.
+/// Prints the table, or one event.
 pub(super) fn show(dataset: &Dataset, findings: &Findings, repairs: Option<&Repairs>) {
     if report::is_json() {
         let texts = |repairs: &Repairs| repairs.repairs.iter().map(ToString::to_string).collect::<Vec<_>>();
@@ -77,7 +77,7 @@ pub(super) fn show(dataset: &Dataset, findings: &Findings, repairs: Option<&Repa
             "faults": findings.issues,
             "repairs": repairs.map(texts),
         });
-        return report::result(&value.to_string());
+        return report::event("verification", &value);
     }
     report::line(&format!("{}: {} training cases", dataset.folder.display(), dataset.training.len()));
     if !findings.issues.is_empty() {

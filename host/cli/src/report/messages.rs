@@ -14,6 +14,7 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 use super::bars::bars;
+use super::events::line;
 use super::printable::printable;
 use super::stderr::to_stderr;
 use super::style::{Style, style};
@@ -70,7 +71,7 @@ fn show_message(text: &str) {
     let printed = match style() {
         Style::Human => bars().suspend(|| print_line(&printable(text))),
         Style::Quiet => Ok(()),
-        Style::Json => print_line(&json!({ "message": text }).to_string()),
+        Style::Json => print_line(&line("message", &json!({ "text": text }))),
     };
     // A long computation goes on when nobody reads its messages any more.
     if let Err(error) = printed {
@@ -85,7 +86,7 @@ fn show_warning(text: &str) {
     match style() {
         Style::Human => bars().suspend(|| to_stderr(&format!("warning: {}", printable(text)))),
         Style::Quiet => {}
-        Style::Json => to_stderr(&json!({ "warning": text }).to_string()),
+        Style::Json => to_stderr(&line("warning", &json!({ "text": text }))),
     }
 }
 
@@ -93,6 +94,6 @@ fn show_detail(text: &str) {
     match style() {
         Style::Human => bars().suspend(|| to_stderr(&printable(text))),
         Style::Quiet => {}
-        Style::Json => to_stderr(&json!({ "detail": text }).to_string()),
+        Style::Json => to_stderr(&line("detail", &json!({ "text": text }))),
     }
 }

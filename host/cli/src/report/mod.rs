@@ -1,6 +1,7 @@
 //! What the user sees: messages, results, warnings, errors and progress bars.
 
 mod bars;
+mod events;
 mod messages;
 mod printable;
 mod stderr;
@@ -14,12 +15,13 @@ use std::sync::Mutex;
 use anyhow::{Context, Result};
 use nnunet_engine::lock::lock;
 use nnunet_engine::stdout::print_line;
-use serde_json::json;
+use serde_json::{Value, json};
 
 pub use bars::bar;
 use bars::bars;
 use printable::printable;
 use stderr::to_stderr;
+pub(crate) use style::set as set_style;
 pub use style::{Style, is_json};
 pub use table::table;
 
@@ -58,9 +60,25 @@ pub fn result(text: &str) {
     }
 }
 
-/// A result of a command: one JSON object on a line, or text, according to the style.
-pub fn record(object: &serde_json::Value, text: &str) {
-    if is_json() { result(&object.to_string()) } else { result(text) }
+/// A result of a command: an event with these fields, or text, according to the style.
+pub fn record(event: &str, fields: &Value, text: &str) {
+    if is_json() { result(&events::line(event, fields)) } else { result(text) }
+}
+
+/// An event for programs; people see something else.
+pub fn event(event: &str, fields: &Value) {
+    if is_json() {
+        result(&events::line(event, fields));
+    }
+}
+
+/// Arguments that cannot be used: clap's message, or the same as an event.
+pub fn usage_error(text: &str, exit_code: i32) {
+    to_stderr(&if is_json() { failure(text.trim_end(), exit_code) } else { text.trim_end().to_owned() });
+}
+
+fn failure(text: &str, exit_code: i32) -> String {
+    events::line("error", &json!({ "text": text, "exit_code": exit_code }))
 }
 
 /// To be called at the end of the process: whether all results could be printed. A reader that has closed its end of a
@@ -80,9 +98,5 @@ pub fn finish() -> Result<()> {
 /// The error a command ended with.
 pub fn error(error: &anyhow::Error) {
     let text = format!("{error:#}");
-    to_stderr(&if is_json() {
-        json!({ "error": text }).to_string()
-    } else {
-        format!("error: {}", printable(&text))
-    });
+    to_stderr(&if is_json() { failure(&text, 1) } else { format!("error: {}", printable(&text)) });
 }

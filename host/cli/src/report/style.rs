@@ -17,7 +17,7 @@ pub enum Style {
 static STYLE: OnceLock<Style> = OnceLock::new();
 
 /// Sets the style. Only the first call has an effect.
-pub(super) fn set(style: Style) {
+pub(crate) fn set(style: Style) {
     let _ = STYLE.set(style);
 }
 

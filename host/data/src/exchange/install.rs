@@ -51,6 +51,16 @@ pub fn install(archive: &Path, results: &Path, overwrite: bool) -> Result<Vec<Pa
     Ok(models(&names).into_iter().map(|model| results.join(model)).collect())
 }
 
+/// Whether an archive has models of v2: their checkpoints end in `.pth`.
+///
+/// # Errors
+/// Returns an error if it is no zip archive.
+pub fn is_of_v2(archive: &Path) -> Result<bool> {
+    let file = nnunet_formats::input::open(archive)?;
+    let zip = ZipArchive::new(BufReader::new(file)).with_context(|| not_a_zip(archive))?;
+    Ok(zip.file_names().any(|name| name.is_ok_and(|name| name.ends_with(".pth"))))
+}
+
 /// What a file is instead of a zip archive.
 fn not_a_zip(path: &Path) -> String {
     let mut start = Vec::new();

@@ -143,7 +143,7 @@ impl Stage<'_> {
     /// About the size after resampling; preprocessors with rules of their own may differ.
     fn size_after(&self, case: &CaseProperties) -> [usize; 3] {
         let plans = self.recipe.plans;
-        if self.recipe.preprocessor.settings.keep_spacing {
+        if self.recipe.preprocessor.keeps_spacing() {
             return case.size_after_cropping;
         }
         let order = plans.transpose_forward;

@@ -32,7 +32,7 @@ pub use fingerprint::extract_fingerprint;
 pub use folders::{DatasetFolders, Folders};
 pub use nnunet_preprocessing::v2::Class;
 pub use planning::{move_plans, plan};
-pub use plans::{DataConfiguration, PlansFile};
+pub use plans::{DataConfiguration, PlansFile, ResamplingPlan};
 pub use postprocessing::Postprocessing;
 pub use preprocessing::{Job, copy_reference_labels, preprocess};
 pub use properties::properties_to_pickle;

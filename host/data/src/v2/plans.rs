@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use nnunet_plugin_core::vocabulary::IntensityStatistics;
-use nnunet_preprocessing::v2::{Function, Kwargs, Resampler};
+use nnunet_plugin_core::Config;
+use nnunet_plugin_core::vocabulary::{ComponentChoice, IntensityStatistics};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -49,13 +49,65 @@ pub struct DataConfiguration {
     pub normalization_schemes: Vec<String>,
     /// By channel: only inside the nonzero mask.
     pub use_mask_for_norm: Vec<bool>,
-    resampling_fn_data: Function,
+    /// What resamples its arrays.
+    #[serde(flatten)]
+    pub resampling: ResamplingPlan,
+}
+
+/// The resamplers that a configuration names.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ResamplingPlan {
+    resampling_fn_data: String,
+    #[serde(default = "default_resampler")]
+    resampling_fn_seg: String,
     #[serde(default)]
-    resampling_fn_seg: Function,
+    resampling_fn_data_kwargs: Config,
+    #[serde(default = "default_labels")]
+    resampling_fn_seg_kwargs: Config,
+    resampling_fn_probabilities: Option<String>,
     #[serde(default)]
-    resampling_fn_data_kwargs: Kwargs,
-    #[serde(default = "Kwargs::of_labels")]
-    resampling_fn_seg_kwargs: Kwargs,
+    resampling_fn_probabilities_kwargs: Config,
+}
+
+/// v2's default.
+fn default_resampler() -> String {
+    "resample_data_or_seg_to_shape".to_owned()
+}
+
+/// What v2's planners write for labels.
+fn default_labels() -> Config {
+    [("order", Value::from(1)), ("force_separate_z", Value::Null)]
+        .map(|(key, value)| (key.to_owned(), value))
+        .into_iter()
+        .collect()
+}
+
+impl ResamplingPlan {
+    /// Resamples images.
+    #[must_use]
+    pub fn data(&self) -> ComponentChoice {
+        choice(&self.resampling_fn_data, &self.resampling_fn_data_kwargs)
+    }
+
+    /// Resamples labels.
+    #[must_use]
+    pub fn labels(&self) -> ComponentChoice {
+        choice(&self.resampling_fn_seg, &self.resampling_fn_seg_kwargs)
+    }
+
+    /// Resamples what networks return; only prediction needs it.
+    ///
+    /// # Errors
+    /// Returns an error if the plans do not name it.
+    pub fn probabilities(&self) -> Result<ComponentChoice> {
+        let name = self.resampling_fn_probabilities.as_ref();
+        let name = name.context("missing field `resampling_fn_probabilities`")?;
+        Ok(choice(name, &self.resampling_fn_probabilities_kwargs))
+    }
+}
+
+fn choice(name: &str, parameters: &Config) -> ComponentChoice {
+    ComponentChoice { name: name.to_owned(), parameters: parameters.clone() }
 }
 
 fn default_preprocessor() -> String {
@@ -185,20 +237,6 @@ impl PlansFile {
             percentile_99_5: found.percentile_99_5,
             percentile_00_5: found.percentile_00_5,
         })
-    }
-}
-
-impl DataConfiguration {
-    /// Resamples images.
-    #[must_use]
-    pub fn data(&self) -> Resampler {
-        Resampler { function: self.resampling_fn_data, kwargs: self.resampling_fn_data_kwargs }
-    }
-
-    /// Resamples labels.
-    #[must_use]
-    pub fn labels(&self) -> Resampler {
-        Resampler { function: self.resampling_fn_seg, kwargs: self.resampling_fn_seg_kwargs }
     }
 }
 

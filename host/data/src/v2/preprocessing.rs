@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use nnunet_preprocessing::Resolved;
 use nnunet_preprocessing::v2::{Recipe, class_locations, preprocess as preprocess_case};
+use nnunet_preprocessing::{Resamplers, Resolved};
 
 use super::properties::{add_class_locations, properties_to_pickle};
 use super::store::{Store, remove_other_cases};
@@ -27,7 +27,9 @@ pub struct Job<'a> {
     pub configuration: &'a DataConfiguration,
     /// The preprocessor it names, with the normalizations.
     pub preprocessor: &'a Resolved,
-    /// Shared libraries the preprocessor comes from; a case is made again when they change.
+    /// What resamples images and labels.
+    pub resamplers: &'a Resamplers,
+    /// Shared libraries that preprocessor, normalizations and resamplers come from; a case is made again when they change.
     pub libraries: &'a [PathBuf],
     /// How the cases are stored.
     pub store: Store,
@@ -98,8 +100,7 @@ impl Job<'_> {
             schemes: &configuration.normalization_schemes,
             use_mask_for_norm: &configuration.use_mask_for_norm,
             intensities: plans.intensities(),
-            data: configuration.data(),
-            labels: configuration.labels(),
+            resamplers: self.resamplers,
         }
     }
 
@@ -107,6 +108,8 @@ impl Job<'_> {
     fn settings_key(&self, recipe: &Recipe<'_>) -> Result<String> {
         let relevant = serde_json::json!({
             "store": self.store.name(),
+            // Arrays are cut into blocks by the patch.
+            "patch": (self.store == Store::B2nd).then_some(&self.configuration.patch_size),
             "preprocessor": self.configuration.preprocessor_name,
             "settings": recipe.preprocessor.settings,
             "reader": self.plans.reader.name(),
@@ -115,8 +118,7 @@ impl Job<'_> {
             "schemes": recipe.schemes,
             "masks": recipe.use_mask_for_norm,
             "intensities": recipe.intensities,
-            "data": recipe.data,
-            "labels": recipe.labels,
+            "resamplers": recipe.resamplers.choices,
             "classes": format!("{:?}", self.dataset.description.sampled_classes()),
         });
         let libraries = self.libraries.iter().try_fold(KeyBuilder::new(), |key, path| key.file(path))?;

@@ -27,6 +27,9 @@ pub struct File {
     /// Preprocessors.
     #[schemars(with = "BTreeMap<String, Extension<PreprocessorSettings>>")]
     pub preprocessors: Tables,
+    /// Resamplers.
+    #[schemars(with = "BTreeMap<String, ParameterTable>")]
+    pub resamplers: Tables,
     /// Architectures.
     #[schemars(with = "BTreeMap<String, ParameterTable>")]
     pub architectures: Tables,
@@ -111,6 +114,20 @@ pub struct Choices {
     /// Postprocessor where `-pp` names none: of `apply_postprocessing`, `ensemble`, and `predict`, where it replaces the
     /// model's own.
     pub postprocessor: Option<ComponentChoice>,
+    /// For the commands of nnU-Net v2, whose plans and trainers have other names.
+    pub v2: V2Choices,
+}
+
+/// `[use.v2]`: what v2's commands use where the command line names nothing.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct V2Choices {
+    /// Planner.
+    pub planner: Option<String>,
+    /// Identifier of the plans.
+    pub plans: Option<String>,
+    /// Trainer.
+    pub trainer: Option<String>,
 }
 
 impl Choices {
@@ -129,6 +146,11 @@ impl Choices {
             loss: component(self.loss, &other.loss),
             augmentation: component(self.augmentation, &other.augmentation),
             postprocessor: component(self.postprocessor, &other.postprocessor),
+            v2: V2Choices {
+                planner: text(self.v2.planner, &other.v2.planner),
+                plans: text(self.v2.plans, &other.v2.plans),
+                trainer: text(self.v2.trainer, &other.v2.trainer),
+            },
         }
     }
 
@@ -194,6 +216,7 @@ impl File {
         Some(match kind {
             Kind::Planner => &self.planners,
             Kind::Preprocessor => &self.preprocessors,
+            Kind::Resampler => &self.resamplers,
             Kind::Architecture => &self.architectures,
             Kind::Loss => &self.losses,
             Kind::Augmentation => &self.augmentations,

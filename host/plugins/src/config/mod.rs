@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
+use crate::trust;
 use crate::user_folders::config_folder;
 
-pub use file::{Choices, File, FolderTable, PluginTable, Scope, Tables};
+pub use file::{Choices, File, FolderTable, PluginTable, Scope, Tables, V2Choices};
 pub use schema::schema;
 pub(crate) use tables::register;
 pub use tables::{extends, without_extends};
@@ -20,11 +21,19 @@ pub use tables::{extends, without_extends};
 /// The file's name.
 pub const FILE: &str = "nnunet.toml";
 
-/// The project's file: `--config`, `NNUNET_CONFIG` or `./nnunet.toml`.
+/// The project's file: `--config`, `NNUNET_CONFIG`, or `nnunet.toml` in the working folder or the nearest folder above it.
 #[must_use]
 pub fn project_file(named: Option<&Path>) -> Option<PathBuf> {
     let named = named.map(Path::to_owned).or_else(|| std::env::var_os("NNUNET_CONFIG").map(PathBuf::from));
-    named.or_else(|| Path::new(FILE).is_file().then(|| PathBuf::from(FILE)))
+    named.or_else(|| Path::new(FILE).is_file().then(|| PathBuf::from(FILE)).or_else(above))
+}
+
+/// The file of the nearest folder above the working folder. One that belongs to somebody else is not taken: the user may
+/// not know that it is there.
+fn above() -> Option<PathBuf> {
+    let here = std::env::current_dir().ok()?;
+    let mut files = here.ancestors().skip(1).map(|folder| folder.join(FILE));
+    files.find(|file| file.is_file()).filter(|file| trust::owned(file).is_ok())
 }
 
 /// The files that apply, the project's first, then the user's.

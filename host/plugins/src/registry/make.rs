@@ -3,7 +3,8 @@
 use anyhow::Result;
 use nnunet_plugin_core::vocabulary::ComponentChoice;
 use nnunet_plugin_core::{
-    Config, ExperimentLogger, Factory, ImageFormat, Kind, Normalization, Planner, Postprocessor, Preprocessor,
+    Config, ExperimentLogger, Factory, ImageFormat, Kind, Normalization, Planner, Postprocessor,
+    Preprocessor, Resampler,
 };
 
 use super::Registry;
@@ -40,6 +41,15 @@ impl Registry {
     /// As [`Registry::find`]; the error of the factory.
     pub fn normalization(&self, name: &str) -> Result<Box<dyn Normalization>> {
         made!(self, Normalization, name, &Config::new())
+    }
+
+    /// Makes a resampler.
+    ///
+    /// # Errors
+    /// As [`Registry::find`]; the error of the factory.
+    pub fn resampler(&self, choice: &ComponentChoice) -> Result<Box<dyn Resampler>> {
+        let (_, choice) = self.expand(Kind::Resampler, choice)?;
+        made!(self, Resampler, &choice.name, &choice.parameters)
     }
 
     /// Makes an image format.

@@ -6,7 +6,7 @@ mod probabilities;
 use std::path::Path;
 
 use anyhow::{Result, ensure};
-use ndarray::{Array3, Axis};
+use ndarray::{Array3, ArrayView3, Axis};
 use nnunet_data::records;
 use nnunet_inference::{
     ExportResampler, Slab, SlabResampler, Storage, TensorSlab, TensorSlabs, TensorVolume, from_tensor,
@@ -69,7 +69,8 @@ impl Route {
         if let ResampledData::Labels { nearest } = processing.resampled_data() {
             return Ok(Route::Labels { labels: Array3::zeros(resampler.network), nearest });
         }
-        if rows.device() != Device::Cpu && processing.probability_format().is_none() {
+        let by_component = processing.resamples_by_component();
+        if !by_component && rows.device() != Device::Cpu && processing.probability_format().is_none() {
             if let Some(slabs) = TensorSlabs::new(resampler) {
                 return Ok(Route::DeviceSlabs(Box::new(slabs)));
             }
@@ -81,7 +82,7 @@ impl Route {
                 }
             }
         }
-        if let Some(slabs) = SlabResampler::new(resampler) {
+        if let Some(slabs) = SlabResampler::new(resampler).filter(|_| !by_component) {
             return Ok(Route::Slabs(Box::new(slabs)));
         }
         // Splines of arrays are computed in main memory.
@@ -170,7 +171,7 @@ impl<'a> Export<'a> {
 
     /// Writes the label map, and probabilities where they are wanted.
     pub(crate) fn finish(mut self, properties: &CaseProperties, case: &Case) -> Result<()> {
-        self.close()?;
+        self.close(properties)?;
         if let Some(kept) = self.probabilities.take() {
             kept.save(&case.beside(".npz"))?;
             records::save(&case.beside(".pkl"), &self.processing.probability_properties(properties)?)?;
@@ -179,7 +180,7 @@ impl<'a> Export<'a> {
     }
 
     /// Resampling that needs all rows.
-    fn close(&mut self) -> Result<()> {
+    fn close(&mut self, properties: &CaseProperties) -> Result<()> {
         match self.route.take() {
             None | Some(Route::Slabs(_) | Route::DeviceSlabs(_)) => Ok(()),
             Some(Route::DeviceVolume(volume)) => {
@@ -192,7 +193,10 @@ impl<'a> Export<'a> {
                 Ok(())
             }
             Some(Route::Classes { sums, storage }) => {
-                let resampled = class_by_class(&self.resampler, &sums, &storage)?;
+                let resample = |class: ArrayView3<'_, f32>| {
+                    self.processing.resample_class(class, &self.resampler, properties)
+                };
+                let resampled = class_by_class(&self.resampler, &sums, &storage, resample)?;
                 let size = self.resampler.cropped;
                 (0..size[0]).step_by(ROWS).try_for_each(|first| {
                     let rows = resampled.f_narrow(1, first as i64, ROWS.min(size[0] - first) as i64)?;
@@ -219,12 +223,17 @@ fn ensure_finite(rows: &Tensor) -> Result<()> {
 const ROWS: usize = 8;
 
 /// (classes, z, y, x) of the network's grid to the cropped grid.
-fn class_by_class(way: &ExportResampler, sums: &Tensor, storage: &Storage) -> Result<Tensor> {
+fn class_by_class(
+    way: &ExportResampler,
+    sums: &Tensor,
+    storage: &Storage,
+    resample: impl Fn(ArrayView3<'_, f32>) -> Result<Array3<f32>>,
+) -> Result<Tensor> {
     let classes = sums.size()[0];
     let resampled = storage.zeros(&shape(classes as usize, way.cropped), Kind::Float)?;
     for class in 0..classes {
         let scores = from_tensor(&sums.f_narrow(0, class, 1)?)?;
-        let whole = way.whole(scores.index_axis(Axis(0), 0)).insert_axis(Axis(0));
+        let whole = resample(scores.index_axis(Axis(0), 0))?.insert_axis(Axis(0));
         resampled.f_narrow(0, class, 1)?.f_copy_(&to_tensor(whole.view())?)?;
     }
     Ok(resampled)

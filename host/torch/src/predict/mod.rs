@@ -7,6 +7,7 @@ mod inputs;
 pub(crate) mod memory_plan;
 mod model_source;
 pub(crate) mod on_device;
+mod overview;
 mod pipeline;
 mod prediction_records;
 
@@ -25,6 +26,7 @@ use nnunet_plugin_api::Network;
 use nnunet_plugin_api::tch::Device;
 use nnunet_plugin_api::vocabulary::Precision;
 use rayon::prelude::*;
+use serde_json::json;
 
 use memory_plan::{Plan, Sizes};
 use model_source::ModelSource;
@@ -52,6 +54,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<()> {
     atomic::remove_abandoned(&args.output);
     let mut model =
         family.load(&LoadRequest { folder, args, session, device, precision: precision(args) })?;
+    overview::print(folder, &model);
     let naming = model.processing.file_naming(&args.input);
     let cases = inputs::cases(&args.input, &naming, &args.output)?;
     model.processing.write_model_files(&args.output)?;
@@ -107,7 +110,9 @@ fn predict_cases(
     let mine: Vec<&Case> = cases.iter().skip(args.part_id).step_by(args.num_parts).collect();
     let open: Vec<&Case> = mine.iter().filter(|case| is_open(case, args)).copied().collect();
     let left = mine.len() - open.len();
-    if left > 0 {
+    if open.is_empty() {
+        report::line(&overview::nothing_to_do(mine.len(), &args.output));
+    } else if left > 0 {
         report::line(&format!(
             "{left} of {} label maps are in {} already and are left as they are; --overwrite_existing predicts them again",
             mine.len(),
@@ -146,7 +151,13 @@ fn predict_cases(
     if args.overlay {
         draw(&mine)?;
     }
-    failures::none("cases failed", mine.len(), &records.failures())
+    let failed = records.failures();
+    let predicted = open.len() - failed.len();
+    report::event(
+        "prediction",
+        &json!({ "cases": mine.len(), "predicted": predicted, "left": left, "failed": failed.len() }),
+    );
+    failures::none("cases failed", mine.len(), &failed)
 }
 
 /// Whether a case has to be predicted: its files are not there yet, or are to be overwritten.

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use nnunet_cli::commands::predict::Args;
-use nnunet_data::exchange;
 use nnunet_data::folders::{CASCADE, Folders};
+use nnunet_data::{exchange, models, v2};
 use nnunet_engine::session::Session;
 
 /// A model's folder.
@@ -33,7 +33,13 @@ impl ModelSource {
             CASCADE => &args.cascade_trainer,
             _ => &args.trainer,
         };
-        folders.model(&args.model, &task, trainer, &args.plans).map(ModelSource::Folder)
+        let folder = folders.model(&args.model, &task, trainer, &args.plans)?;
+        if !folder.is_dir() {
+            let all = models::trained(&folders, &v2::Folders::from_environment());
+            let near = models::nearest(&[&task, &args.model, trainer, &args.plans], &all);
+            bail!("there is no model at {}; {near}", folder.display());
+        }
+        Ok(ModelSource::Folder(folder))
     }
 
     pub(super) fn folder(&self) -> &Path {

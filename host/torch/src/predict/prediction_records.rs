@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use anyhow::{Context, Result};
+use nnunet_cli::report;
 use nnunet_data::memory;
 use nnunet_engine::lock::lock;
 use nnunet_engine::session::Session;
@@ -106,7 +107,11 @@ impl Records {
             failed.insert(case.to_owned(), error.clone());
         }
         let done = Done { error, seconds, tiles, device, peak_memory_bytes };
-        content.cases.insert(case.to_owned(), serde_json::to_value(done)?);
+        let done = serde_json::to_value(done)?;
+        let mut fields = done.clone();
+        fields["case"] = case.into();
+        report::event("predicted_case", &fields);
+        content.cases.insert(case.to_owned(), done);
         let text = serde_json::to_vec_pretty(&*content)?;
         Ok(nnunet_formats::atomic::write_bytes(&self.path, &text)?)
     }

@@ -35,6 +35,7 @@ pub(super) fn batches(
     let train_plan = BatchPlan {
         batch_size: settings.batch_size,
         oversample_foreground: blueprint.oversample_foreground_percent,
+        sampling: settings.sampling,
         augmentation: Some(augmentation.into()),
         scales: scales(settings.context.patch.len(), &settings.strides, blueprint.deep_supervision),
         context: settings.context.clone(),

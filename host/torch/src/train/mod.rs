@@ -3,9 +3,12 @@
 mod batches;
 mod diagram;
 mod engine;
+mod label_dice;
 mod loggers;
 mod lr_finder;
+mod overview;
 mod progress_log;
+mod remaining_time;
 mod run_recorder;
 pub(crate) mod signals;
 
@@ -18,7 +21,9 @@ use nnunet_engine::session::Session;
 use nnunet_formats::atomic;
 use nnunet_training::{Engine, Stopped};
 
+use self::label_dice::LabelDice;
 use self::loggers::Loggers;
+use self::overview::Overview;
 use self::run_recorder::RunRecorder;
 use crate::devices;
 use crate::fold_training::{CheckpointKind, FoldTraining};
@@ -26,6 +31,7 @@ use crate::fold_training::{CheckpointKind, FoldTraining};
 /// Trains and validates a fold.
 pub(crate) fn run(fold: &dyn FoldTraining, session: &Session) -> Result<ExitCode> {
     let settings = fold.settings();
+    fold.check_finished()?;
     fold.check_plugins(session)?;
     let trainer = engine::resolved_trainer(fold, session)?;
     let split = fold.split()?;
@@ -61,7 +67,9 @@ fn train(fold: &dyn FoldTraining, engine: &mut Engine, split: &Split, session: &
     let run = batches::batches(fold, engine, split, session)?;
     let spec = fold.network_spec(&engine.trainer.blueprint)?;
     diagram::write(&settings.output.join("network_architecture.pdf"), engine, &spec)?;
-    let mut recorder = RunRecorder::new(settings, files, Loggers::of(session)?)?;
+    let labels = LabelDice::new(engine, &fold.label_names(), &settings.output);
+    let mut recorder = RunRecorder::new(settings, files, Loggers::of(session)?, labels, engine)?;
+    recorder.begin(&Overview::of(fold, engine, split));
     nnunet_engine::services::set_seed(engine.trainer.blueprint.seed);
     recorder.loggers.begin(settings, engine);
     let ended = engine.run(&run, &mut recorder);

@@ -6,9 +6,12 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use anyhow::{Context, Result};
+use nnunet_cli::report;
 use nnunet_formats::tfevents::EventFile;
 use nnunet_training::{EpochOutcome, History};
 use serde_json::{Value, json};
+
+use super::label_dice::{self, LabelDice};
 
 /// Both files of a run.
 pub(super) struct ProgressLog {
@@ -30,7 +33,12 @@ impl ProgressLog {
     }
 
     /// The results of an epoch.
-    pub(super) fn epoch(&mut self, outcome: &EpochOutcome, history: &History) -> Result<()> {
+    pub(super) fn epoch(
+        &mut self,
+        outcome: &EpochOutcome,
+        history: &History,
+        labels: &LabelDice,
+    ) -> Result<()> {
         let mut values = values(outcome, history);
         values.extend(outcome.metrics.iter().map(|(name, value)| (name.as_str(), *value)));
         let mut line = json!({
@@ -40,8 +48,14 @@ impl ProgressLog {
         for (name, value) in &values {
             line[*name] = json!(value);
         }
+        line[label_dice::KEY] = labels.last_as_json();
+        report::event("epoch", &line);
         self.line(line);
-        Ok(self.events.scalars(now(), outcome.report.epoch as u64, &values)?)
+        let by_label: Vec<(String, f64)> =
+            labels.last().into_iter().map(|(name, dice)| (format!("dice/{name}"), dice)).collect();
+        let by_label = by_label.iter().map(|(name, dice)| (name.as_str(), *dice));
+        let all: Vec<(&str, f64)> = values.iter().copied().chain(by_label).collect();
+        Ok(self.events.scalars(now(), outcome.report.epoch as u64, &all)?)
     }
 
     fn line(&mut self, value: Value) {

@@ -70,7 +70,7 @@ impl CaseProcessing for V1Processing {
         if self.preprocessor.settings.keep_first_axis_spacing {
             target[0] = spacing[0];
         }
-        resampled_shape(size, spacing, target)
+        if self.preprocessor.keeps_spacing() { size } else { resampled_shape(size, spacing, target) }
     }
 
     fn needs_whole_volume(&self) -> bool {

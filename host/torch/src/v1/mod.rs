@@ -47,7 +47,10 @@ impl ModelFamily for V1 {
         let mut window = model.window(args.step_size, !args.disable_tta, *precision);
         window.folds_in_half = args.mode == Mode::Fastest;
         let processing = V1Processing::new(&model, request)?;
+        let own = folder.join("postprocessing.json");
         Ok(LoadedModel {
+            trainer: model.info.trainer,
+            postprocessing: args.postprocessing.describe(Some(&own), session),
             networks: model.networks,
             checkpoints: model.files,
             window,

@@ -93,6 +93,15 @@ fn packed(folder: &Path, name: &str) -> PathBuf {
     folder.join(format!("{name}.npz"))
 }
 
+/// Bytes that unpacking a case will write; none where it is unpacked already, or cannot be read, which shows later.
+pub(crate) fn bytes_to_unpack(folder: &Path, name: &str) -> u64 {
+    if folder.join(format!("{name}.npy")).is_file() {
+        return 0;
+    }
+    let volume = CompressedVolume::open(&packed(folder, name), KEY);
+    volume.map_or(0, |volume| volume.shape().iter().map(|len| *len as u64).product::<u64>() * 4)
+}
+
 fn volume(folder: &Path, name: &str, compressed: bool) -> Result<Volume> {
     if compressed {
         return Ok(Volume::Compressed(CompressedVolume::open(&packed(folder, name), KEY)?));

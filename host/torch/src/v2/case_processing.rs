@@ -3,21 +3,22 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
-use ndarray::{Array3, Array4};
+use ndarray::{Array3, Array4, ArrayView3};
 use nnunet_data::export;
 use nnunet_data::folders::copy_file;
 use nnunet_data::v2::{self, Dataset, properties_to_pickle};
 use nnunet_formats::Geometry;
 use nnunet_formats::pickle::Value;
-use nnunet_inference::{SegmentationHeads, paste, sigmoid, softmax};
-use nnunet_plugin_api::Postprocessor;
+use nnunet_inference::{ExportResampler, SegmentationHeads, paste, sigmoid, softmax};
 use nnunet_plugin_api::tch::{Kind, Tensor};
 use nnunet_plugin_api::vocabulary::CaseProperties;
+use nnunet_plugin_api::{Postprocessor, target_shape};
 use nnunet_preprocessing::Normalizations;
 
 use super::first_stage::FirstStageLabels;
 use super::plans::{Configuration, Plans};
 use super::preprocess;
+use super::resampling::Resampling;
 use crate::case::{Case, FileNaming, PreparedCase, ProbabilityFormat};
 use crate::family::{CaseExport, CaseProcessing};
 
@@ -30,6 +31,7 @@ pub(super) struct V2Processing {
     pub(super) configuration: Configuration,
     pub(super) output_head: SegmentationHeads,
     pub(super) normalizations: Normalizations,
+    pub(super) resampling: Resampling,
     /// Label maps of a cascade's first stage.
     pub(super) first_stage: Option<FirstStageLabels>,
     pub(super) save_probabilities: bool,
@@ -52,11 +54,11 @@ impl CaseProcessing for V2Processing {
         let (size, spacing) = (case.size_zyx(), case.spacing_zyx());
         let spacing = order.map(|axis| spacing[axis]);
         let target = self.configuration.target(spacing);
-        self.configuration.data().shape(order.map(|axis| size[axis]), spacing, target)
+        target_shape(&*self.resampling.inputs.data, order.map(|axis| size[axis]), spacing, target)
     }
 
     fn needs_whole_volume(&self) -> bool {
-        self.configuration.probabilities().is_cubic()
+        self.resampling.needs_whole_volume()
     }
 
     fn write_model_files(&self, output: &Path) -> Result<()> {
@@ -75,10 +77,10 @@ impl CaseProcessing for V2Processing {
             &properties,
             &self.plans,
             &self.configuration,
-            &self.normalizations,
+            (&self.normalizations, &self.resampling),
             labels,
         )?;
-        let resampler = case.resampler(&self.plans, &self.configuration);
+        let resampler = case.resampler(&self.plans, &self.resampling);
         Ok(PreparedCase { resampler, image: case.image, properties })
     }
 }
@@ -92,10 +94,27 @@ impl CaseExport for V2Processing {
         self.save_probabilities.then_some(ProbabilityFormat::WholeImage)
     }
 
+    fn resamples_by_component(&self) -> bool {
+        self.resampling.is_by_component()
+    }
+
+    fn resample_class(
+        &self,
+        class: ArrayView3<'_, f32>,
+        grids: &ExportResampler,
+        case: &CaseProperties,
+    ) -> Result<Array3<f32>> {
+        if !self.resampling.is_by_component() {
+            return Ok(grids.whole(class));
+        }
+        let spacing = self.plans.transpose_forward.map(|axis| case.original_spacing[axis]);
+        self.resampling.scores(class, grids, [self.configuration.target(spacing), spacing])
+    }
+
     /// Splines return logits in half precision, as in v2. Where labels exclude each other the largest logit is the
     /// largest probability, so that softmax is only needed for probabilities that are written.
     fn finish_scores(&self, scores: &mut Array4<f32>, resampled: bool) {
-        if resampled && self.configuration.probabilities().keeps_half_precision() {
+        if resampled && self.resampling.rounds() {
             scores.mapv_inplace(|value| half::f16::from_f32(value).to_f32());
         }
         match &self.output_head {
@@ -106,7 +125,7 @@ impl CaseExport for V2Processing {
     }
 
     fn finish_score_tensor(&self, scores: Tensor, resampled: bool) -> nnunet_plugin_api::Result<Tensor> {
-        let rounds = resampled && self.configuration.probabilities().keeps_half_precision();
+        let rounds = resampled && self.resampling.rounds();
         let scores = if rounds { scores.f_to_kind(Kind::Half)?.f_to_kind(Kind::Float)? } else { scores };
         Ok(match &self.output_head {
             SegmentationHeads::Regions(_) => scores.f_sigmoid()?,

@@ -9,10 +9,11 @@ mod network_plan;
 mod plans;
 mod plans_check;
 mod preprocess;
+mod resampling;
 
 use std::path::Path;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use nnunet_cli::commands::predict::{Args, Mode};
 use nnunet_data::components;
 use nnunet_data::v2::is_v2;
@@ -21,6 +22,7 @@ use nnunet_inference::{Scores, SlidingWindow};
 use self::case_processing::V2Processing;
 use self::first_stage::FirstStageLabels;
 use self::model::Model;
+use self::resampling::Resampling;
 use crate::family::{LoadRequest, LoadedModel, ModelFamily};
 use crate::network;
 
@@ -47,11 +49,15 @@ impl ModelFamily for V2 {
         let registry = &request.session.registry;
         let normalizations =
             components::normalizations(registry, &model.configuration.normalization_schemes)?;
+        let resampling = Resampling::new(registry, &model.configuration)
+            .with_context(|| format!("{}", request.folder.join("plans.json").display()))?;
         let labels = model.dataset.foreground_labels();
         let stage = model.configuration.previous_stage.as_ref();
         let first_stage = stage.map(|stage| FirstStageLabels::new(args, stage, labels)).transpose()?;
         args.postprocessing.note(&args.output)?;
         Ok(LoadedModel {
+            trainer: model.trainer.clone(),
+            postprocessing: args.postprocessing.describe(None, request.session),
             window: window(&model, request),
             networks: model.networks,
             checkpoints: model.files,
@@ -63,6 +69,7 @@ impl ModelFamily for V2 {
                 dataset: model.dataset,
                 configuration: model.configuration,
                 normalizations,
+                resampling,
                 output_head: model.output_head,
                 first_stage,
                 save_probabilities: args.save_npz,

@@ -26,6 +26,8 @@ pub(super) struct Model {
     pub(super) output_head: SegmentationHeads,
     pub(super) networks: Vec<Box<dyn Network>>,
     pub(super) mirror_axes: Vec<usize>,
+    /// Name of the trainer, if the checkpoint has it.
+    pub(super) trainer: String,
     /// Features of the first resolution.
     pub(super) features: usize,
     /// The checkpoints.
@@ -43,6 +45,7 @@ impl Model {
         let mirror_axes = first.mirror_axes(configuration.patch_size.len())?;
         check_trainer(&first, session)?;
         let output_head = dataset.heads()?;
+        let trainer = first.trainer().unwrap_or("unknown").to_owned();
         let axes = configuration.patch_size.len();
         let mut planned = configuration.network.network(axes)?;
         // A trainer may have exchanged the norm that the plans name.
@@ -65,7 +68,17 @@ impl Model {
             store.freeze()?;
             networks.push(network);
         }
-        Ok(Self { plans, dataset, configuration, output_head, networks, mirror_axes, features, files })
+        Ok(Self {
+            plans,
+            dataset,
+            configuration,
+            output_head,
+            networks,
+            mirror_axes,
+            trainer,
+            features,
+            files,
+        })
     }
 }
 

@@ -1,9 +1,8 @@
 //! Plans of a v2 model: what prediction takes of `plans.json`.
 
 use anyhow::{Context, Result, ensure};
-use nnunet_data::v2::{Dataset, PlansFile, Reader};
+use nnunet_data::v2::{Dataset, PlansFile, Reader, ResamplingPlan};
 use nnunet_plugin_api::vocabulary::IntensityStatistics;
-use nnunet_preprocessing::v2::{Function, Kwargs, Resampler};
 use serde::Deserialize;
 
 use super::network_plan::NetworkPlan;
@@ -27,15 +26,9 @@ pub(super) struct Configuration {
     pub(super) normalization_schemes: Vec<String>,
     pub(super) use_mask_for_norm: Vec<bool>,
     pub(super) preprocessor_name: Option<String>,
-    pub(super) resampling_fn_data: Function,
-    #[serde(default)]
-    resampling_fn_seg: Function,
-    pub(super) resampling_fn_probabilities: Function,
-    resampling_fn_data_kwargs: Kwargs,
-    resampling_fn_probabilities_kwargs: Kwargs,
-    /// Of labels, which only a cascade resamples.
-    #[serde(default = "Kwargs::of_labels")]
-    resampling_fn_seg_kwargs: Kwargs,
+    /// What resamples images, the label maps of a cascade's first stage, and scores.
+    #[serde(flatten)]
+    pub(super) resampling: ResamplingPlan,
     /// Of a cascade: the configuration whose labels are further channels.
     pub(super) previous_stage: Option<String>,
     #[serde(flatten)]
@@ -75,22 +68,6 @@ impl Plans {
 }
 
 impl Configuration {
-    /// Resamples images.
-    pub(super) fn data(&self) -> Resampler {
-        Resampler { function: self.resampling_fn_data, kwargs: self.resampling_fn_data_kwargs }
-    }
-
-    /// Resamples the label maps of a previous stage.
-    pub(super) fn labels(&self) -> Resampler {
-        Resampler { function: self.resampling_fn_seg, kwargs: self.resampling_fn_seg_kwargs }
-    }
-
-    /// Resamples what networks say.
-    pub(super) fn probabilities(&self) -> Resampler {
-        let kwargs = self.resampling_fn_probabilities_kwargs;
-        Resampler { function: self.resampling_fn_probabilities, kwargs }
-    }
-
     /// Spacing of the network's grid for a case's, both in transposed order; slices keep their distance.
     pub(super) fn target(&self, spacing: [f64; 3]) -> [f64; 3] {
         let mut target = [spacing[0]; 3];

@@ -6,7 +6,6 @@ use anyhow::{Context, Result, bail, ensure};
 use nnunet_data::v2::PlansFile;
 
 use super::plans::{Configuration, Plans};
-use nnunet_preprocessing::v2::{Function, Resampler};
 
 /// The class of v2 that preprocesses.
 const PREPROCESSOR: &str = "DefaultPreprocessor";
@@ -16,9 +15,6 @@ const LABEL_MANAGER: &str = "LabelManager";
 const LONGEST_AXIS: usize = 1 << 14;
 /// The largest patch, in voxels.
 const LARGEST_PATCH: usize = 1 << 30;
-
-/// The highest order of a spline that resamples.
-const LARGEST_ORDER: u32 = 5;
 
 /// Reads a model's `plans.json`.
 ///
@@ -64,25 +60,11 @@ fn check_configuration(configuration: &Configuration) -> Result<()> {
         spacing.iter().all(|length| length.is_finite() && *length > 0.0),
         "spacing {spacing:?} must be positive"
     );
-    let is_kept = |function: Function| function == Function::Keep;
-    ensure!(
-        is_kept(configuration.resampling_fn_data) == is_kept(configuration.resampling_fn_probabilities),
-        "images and probabilities must both be resampled, or none"
-    );
     let (schemes, masks) = (&configuration.normalization_schemes, &configuration.use_mask_for_norm);
     ensure!(
         !schemes.is_empty() && schemes.len() == masks.len(),
         "normalization_schemes and use_mask_for_norm need one entry for each channel"
     );
-    for Resampler { kwargs, .. } in
-        [configuration.data(), configuration.labels(), configuration.probabilities()]
-    {
-        let order = kwargs.order.max(kwargs.order_z);
-        ensure!(
-            order <= LARGEST_ORDER,
-            "resampling of order {order}: splines have orders up to {LARGEST_ORDER}"
-        );
-    }
     configuration.network.check(patch_size)
 }
 
@@ -132,7 +114,6 @@ mod tests {
             (json!({"spacing": [1.0, 0.0]}), "spacing"),
             (json!({"spacing": [1.0]}), "2 or 3 axes"),
             (json!({"use_mask_for_norm": []}), "one entry for each channel"),
-            (json!({"resampling_fn_data_kwargs": {"order": 6}}), "resampling of order 6"),
             (network(json!({"strides": [[1, 1], [3, 2]]})), "cannot be halved"),
             (network(json!({"features_per_stage": [8, 1_000_000_000]})), "features_per_stage"),
             (network(json!({"kernel_sizes": [[3, 3], [3, 300]]})), "kernel_sizes"),

@@ -4,10 +4,13 @@ use anyhow::{Context, Result, ensure};
 use ndarray::{Array4, Axis};
 use nnunet_inference::ExportResampler;
 use nnunet_plugin_api::vocabulary::CaseProperties;
-use nnunet_plugin_api::{NormalizationContext, normalize_channel};
+use nnunet_plugin_api::{
+    GridChange, NormalizationContext, normalize_channel, resample_image, resample_labels,
+};
 use nnunet_preprocessing::{Cropped, Normalizations};
 
 use super::plans::{Configuration, Plans};
+use super::resampling::Resampling;
 use crate::cascade::network_input;
 
 /// A case on the network's grid, transposed, and what leads back.
@@ -30,7 +33,7 @@ impl Case {
         properties: &CaseProperties,
         plans: &Plans,
         configuration: &Configuration,
-        normalizations: &Normalizations,
+        (normalizations, resampling): (&Normalizations, &Resampling),
         foreground_labels: Option<usize>,
     ) -> Result<Self> {
         let order = plans.transpose_forward;
@@ -55,20 +58,23 @@ impl Case {
                 .with_context(|| format!("normalization {scheme} of channel {channel}"))?;
         }
         let (_, z, y, x) = image.dim();
-        let image = configuration.data().image(image, spacing, target);
+        let resamplers = &resampling.inputs;
+        let image = resample_image(&*resamplers.data, image, spacing, target)?;
         let image = match foreground_labels {
             None => image,
             Some(count) => {
-                network_input(image.view(), &configuration.labels().labels(seg, spacing, target), count)?
+                let labels = resample_labels(&*resamplers.labels, seg, spacing, target)?;
+                network_input(image.view(), &labels, count)?
             }
         };
         Ok(Self { image, cropped: [z, y, x], spacing, target })
     }
 
     /// The resampler of scores; the axes of its resampling are those of the raw image.
-    pub(super) fn resampler(&self, plans: &Plans, configuration: &Configuration) -> ExportResampler {
+    pub(super) fn resampler(&self, plans: &Plans, resampling: &Resampling) -> ExportResampler {
         let (_, z, y, x) = self.image.dim();
-        let mut how = configuration.probabilities().how(self.target, self.spacing);
+        let change = GridChange { shape: self.cropped, from: self.target, to: self.spacing };
+        let mut how = resampling.how(&change);
         how.separate = how.separate.map(|axis| plans.transpose_forward[axis]);
         let back = plans.transpose_backward;
         ExportResampler {

@@ -8,9 +8,10 @@ use nnunet_plugin_api::vocabulary::{
 };
 use nnunet_plugin_api::{
     Architecture, Augmentation, AugmentationContext, CaseArrays, EpochLog, Error, ExperimentLogger,
-    ImageFormat, LabelVolume, Loss, LossContext, NetworkSpec, Normalization, NormalizationContext, Planner,
-    PlannerSettings, Postprocessor, PreprocessContext, Preprocessor, PreprocessorSettings, RandomStream,
-    Result, RunEnd, RunInfo, Sample, StageTarget, Trainer, TrainerContext,
+    GridChange, ImageFormat, LabelVolume, Loss, LossContext, NetworkSpec, Normalization,
+    NormalizationContext, Planner, PlannerSettings, Postprocessor, PreprocessContext, Preprocessor,
+    PreprocessorSettings, RandomStream, Resampler, Result, RunEnd, RunInfo, Sample, StageTarget, Trainer,
+    TrainerContext,
 };
 
 /// Numbers without a pattern, the same every time.
@@ -108,6 +109,25 @@ pub(crate) fn normalization(normalization: Box<dyn Normalization>) -> Result<Str
             Ok(()) => all += &format!("{channel:?}"),
             Err(error) => all += error.to_string().rsplit(": ").next().unwrap_or_default(),
         }
+    }
+    Ok(all)
+}
+
+pub(crate) fn resampler(resampler: Box<dyn Resampler>) -> Result<String> {
+    let (z, y, x) = volume().dim();
+    let mut all = format!("{}", resampler.keeps_grid());
+    for (shape, to) in [([8, 4, 7], [1.5, 1.25, 0.9]), ([z, y, x], [3.0, 1.0, 1.0])] {
+        let shape = if resampler.keeps_grid() { [z, y, x] } else { shape };
+        let change = GridChange { shape, from: [3.0, 1.0, 1.0], to };
+        // Transposed: arrays come in any order of memory.
+        let data = volume().reversed_axes().as_standard_layout().into_owned().reversed_axes();
+        let image = resampler.image(data.clone().insert_axis(ndarray::Axis(0)), &change)?;
+        let labels = resampler.labels(data.mapv(|value| (value / 40.0).floor().max(-1.0)), &change)?;
+        let scores = resampler.scores(data, &change)?;
+        // Not the arrays themselves: strides say nothing.
+        let values = [image.index_axis_move(ndarray::Axis(0), 0), labels, scores]
+            .map(|array| (array.dim(), array.iter().copied().collect::<Vec<f32>>()));
+        all += &format!("{values:?} {:?}", resampler.interpolation(&change));
     }
     Ok(all)
 }

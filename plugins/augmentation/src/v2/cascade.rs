@@ -75,22 +75,27 @@ impl PreviousStage {
         }
         append_previous_stage(sample, context.num_labels);
         let (labels, planar) = (context.num_labels, context.is_2d());
-        if random.chance(self.cascade_random_binary_transform_p) {
-            for label in random.permutation(labels) {
-                if random.chance(self.cascade_random_binary_transform_p_per_label) {
-                    let operation = OPERATIONS[random.below(OPERATIONS.len())];
-                    let radius = draw(self.cascade_random_binary_transform_size, random);
-                    change_previous_stage(sample, labels, label, operation, radius, planar);
-                }
-            }
+        for (label, operation, radius) in self.draw(labels, random) {
+            change_previous_stage(sample, labels, label, operation, radius, planar);
         }
-        if random.chance(self.cascade_remove_conn_comp_p) {
-            for label in random.permutation(labels) {
-                if random.chance(self.cascade_remove_conn_comp_p_per_label) {
-                    self.remove(sample, labels, label, random);
-                }
-            }
+        for label in self.draw_removals(labels, random) {
+            self.remove(sample, labels, label, random);
         }
+    }
+
+    /// Labels with an operation and its radius, in the order in which they are changed.
+    pub(crate) fn draw(&self, labels: usize, random: &mut RandomStream) -> Vec<(usize, Operation, f64)> {
+        let p = (self.cascade_random_binary_transform_p, self.cascade_random_binary_transform_p_per_label);
+        let chosen = some_labels(labels, p, random);
+        let operation = |random: &mut RandomStream| OPERATIONS[random.below(OPERATIONS.len())];
+        let radius = |random: &mut RandomStream| draw(self.cascade_random_binary_transform_size, random);
+        chosen.into_iter().map(|label| (label, operation(random), radius(random))).collect()
+    }
+
+    /// Labels that may lose a component, in order.
+    pub(crate) fn draw_removals(&self, labels: usize, random: &mut RandomStream) -> Vec<usize> {
+        let p = (self.cascade_remove_conn_comp_p, self.cascade_remove_conn_comp_p_per_label);
+        some_labels(labels, p, random)
     }
 
     /// Removes one of the small components of a label.
@@ -114,6 +119,12 @@ impl PreviousStage {
             set(if other < label { other } else { other + 1 }, 1.0);
         }
     }
+}
+
+/// With the first probability some labels in random order, each with the second one.
+fn some_labels(labels: usize, (p, p_per_label): (f64, f64), random: &mut RandomStream) -> Vec<usize> {
+    let order = if random.chance(p) { random.permutation(labels) } else { Vec::new() };
+    order.into_iter().filter(|_| random.chance(p_per_label)).collect()
 }
 
 /// Applies an operation to the channel of one of the last `labels` channels, with a ball of a radius in voxels, or with

@@ -6,7 +6,7 @@ use nnunet_plugin_core::{AugmentationContext, RandomStream, Sample};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::draw::{Interval, channels, draw};
+use crate::draw::{Interval, draw, per_channel};
 
 /// Downsamples channels by nearest neighbor and upsamples them linearly. Source: batchgeneratorsv2
 /// `SimulateLowResolutionTransform`.
@@ -36,12 +36,19 @@ impl LinearLowResolution {
         context: &AugmentationContext,
         random: &mut RandomStream,
     ) {
-        if random.chance(self.p_lowres) {
-            let keep_first = self.dummy_2d && context.dummy_2d;
-            channels(&mut sample.data, self.p_lowres_per_channel, random, |channel, random| {
-                simulate_low_resolution_linear(channel, draw(self.lowres_zoom, random), keep_first);
-            });
+        let keep_first = self.dummy_2d && context.dummy_2d;
+        let zooms = self.draw(sample.data.shape()[0], random);
+        for (channel, zoom) in sample.data.outer_iter_mut().zip(zooms) {
+            if let Some(zoom) = zoom {
+                simulate_low_resolution_linear(channel, zoom, keep_first);
+            }
         }
+    }
+
+    /// The factor of each channel that is changed.
+    pub(crate) fn draw(&self, channels: usize, random: &mut RandomStream) -> Vec<Option<f64>> {
+        let p = if random.chance(self.p_lowres) { self.p_lowres_per_channel } else { return Vec::new() };
+        per_channel(channels, p, random, |random| draw(self.lowres_zoom, random))
     }
 }
 

@@ -2,7 +2,8 @@
 
 mod blur;
 mod cascade;
-pub(crate) mod lists;
+#[cfg(test)]
+mod distribution_tests;
 mod lowres;
 mod spatial;
 mod warp;

@@ -1,5 +1,6 @@
 //! From a planned patch to the configuration as the plans hold it.
 
+use nnunet_plugin_core::vocabulary::ComponentChoice;
 use nnunet_plugin_core::{V2Network, V2PlannerSettings, V2Resampling};
 use serde_json::{Map, Value, json};
 
@@ -18,7 +19,7 @@ pub(super) struct Frame<'a> {
 }
 
 pub(super) fn configuration(settings: &V2PlannerSettings, frame: Frame<'_>, patch: Patch) -> Configuration {
-    let resampling = Resampling::of(settings.resampling);
+    let Resampling { data, labels, probabilities } = Resampling::of(settings);
     Configuration {
         data_identifier: data_identifier(settings, &frame),
         preprocessor_name: settings.preprocessor.clone(),
@@ -29,12 +30,12 @@ pub(super) fn configuration(settings: &V2PlannerSettings, frame: Frame<'_>, patc
         spacing: frame.spacing.to_vec(),
         normalization_schemes: frame.normalization_schemes.to_vec(),
         use_mask_for_norm: frame.use_mask_for_norm.to_vec(),
-        resampling_fn_data: resampling.function.to_owned(),
-        resampling_fn_seg: resampling.function.to_owned(),
-        resampling_fn_data_kwargs: resampling.data,
-        resampling_fn_seg_kwargs: resampling.labels,
-        resampling_fn_probabilities: resampling.function.to_owned(),
-        resampling_fn_probabilities_kwargs: resampling.probabilities,
+        resampling_fn_data: data.name,
+        resampling_fn_seg: labels.name,
+        resampling_fn_data_kwargs: data.parameters,
+        resampling_fn_seg_kwargs: labels.parameters,
+        resampling_fn_probabilities: probabilities.name,
+        resampling_fn_probabilities_kwargs: probabilities.parameters,
         batch_dice: false,
         next_stage: None,
     }
@@ -45,6 +46,8 @@ fn data_identifier(settings: &V2PlannerSettings, frame: &Frame<'_>) -> String {
     let default = V2PlannerSettings::default();
     let is_same = settings.target_spacing.is_none()
         && settings.preprocessor == default.preprocessor
+        && settings.resampler_data.is_none()
+        && settings.resampler_seg.is_none()
         && matches!(frame.name, "2d" | "3d_fullres");
     match &settings.shares_data_with {
         Some(plans) if is_same => format!("{plans}_{}", frame.name),
@@ -52,17 +55,16 @@ fn data_identifier(settings: &V2PlannerSettings, frame: &Frame<'_>) -> String {
     }
 }
 
-/// A function of v2 and its arguments for images, labels and probabilities.
+/// The resamplers of images, labels and probabilities with their arguments.
 struct Resampling {
-    function: &'static str,
-    data: Map<String, Value>,
-    labels: Map<String, Value>,
-    probabilities: Map<String, Value>,
+    data: ComponentChoice,
+    labels: ComponentChoice,
+    probabilities: ComponentChoice,
 }
 
 impl Resampling {
-    fn of(way: V2Resampling) -> Self {
-        let (function, kwargs): (_, fn(bool, u32) -> Value) = match way {
+    fn of(settings: &V2PlannerSettings) -> Self {
+        let (function, kwargs): (&str, fn(bool, u32) -> Value) = match settings.resampling {
             V2Resampling::Spline => (
                 "resample_data_or_seg_to_shape",
                 |is_seg, order| json!({"is_seg": is_seg, "order": order, "order_z": 0, "force_separate_z": null}),
@@ -81,11 +83,16 @@ impl Resampling {
             }),
             V2Resampling::None => ("no_resampling_hack", |_, _| json!({})),
         };
+        let choice = |own: &Option<ComponentChoice>, is_seg, order| {
+            own.clone().unwrap_or_else(|| ComponentChoice {
+                name: function.to_owned(),
+                parameters: table(kwargs(is_seg, order)),
+            })
+        };
         Self {
-            function,
-            data: table(kwargs(false, 3)),
-            labels: table(kwargs(true, 1)),
-            probabilities: table(kwargs(false, 1)),
+            data: choice(&settings.resampler_data, false, 3),
+            labels: choice(&settings.resampler_seg, true, 1),
+            probabilities: choice(&settings.resampler_probabilities, false, 1),
         }
     }
 }

@@ -4,12 +4,12 @@ use ndarray::Axis;
 use nnunet_plugin_core::vocabulary::IntensityStatistics;
 use nnunet_plugin_core::{
     CaseArrays, Error, NormalizationContext, PreprocessContext, Result, StageTarget, normalize_channel,
+    resample_image, resample_labels, target_shape,
 };
 
-use super::Resampler;
 use crate::Cropped;
 use crate::case::in_order;
-use crate::resolve::Resolved;
+use crate::resolve::{Resamplers, Resolved};
 
 /// How the cases of a configuration are preprocessed.
 #[derive(Debug)]
@@ -26,10 +26,8 @@ pub struct Recipe<'a> {
     pub use_mask_for_norm: &'a [bool],
     /// Foreground intensities of the data set by channel.
     pub intensities: Option<Vec<IntensityStatistics>>,
-    /// Resamples images.
-    pub data: Resampler,
-    /// Resamples labels.
-    pub labels: Resampler,
+    /// What resamples images and labels.
+    pub resamplers: &'a Resamplers,
 }
 
 impl Recipe<'_> {
@@ -47,7 +45,7 @@ impl Recipe<'_> {
     /// Size of a case of this size and spacing on the network's grid, all in transposed order.
     #[must_use]
     pub fn shape(&self, size: [usize; 3], spacing: [f64; 3]) -> [usize; 3] {
-        self.data.shape(size, spacing, self.target(spacing))
+        target_shape(&*self.resamplers.data, size, spacing, self.target(spacing))
     }
 }
 
@@ -76,8 +74,8 @@ pub fn preprocess(recipe: &Recipe<'_>, cropped: Cropped, spacing: [f64; 3]) -> R
     normalize(recipe, &mut case, &context)?;
     let (from, to) = (case.spacing, context.target.spacing);
     Ok(CaseArrays {
-        data: recipe.data.image(case.data, from, to),
-        seg: recipe.labels.labels(case.seg, from, to),
+        data: resample_image(&*recipe.resamplers.data, case.data, from, to)?,
+        seg: resample_labels(&*recipe.resamplers.labels, case.seg, from, to)?,
         spacing: to,
     })
 }

@@ -3,9 +3,7 @@
 mod case;
 mod class_locations;
 mod fingerprint;
-mod resampling;
 
 pub use case::{Recipe, preprocess};
 pub use class_locations::{Class, Locations, class_locations};
 pub use fingerprint::{Intensities, Sample, sample_foreground, statistics};
-pub use resampling::{Function, Kwargs, Resampler};

@@ -15,7 +15,8 @@ use nnunet_plugin_api::{
 };
 use nnunet_trainers::Lookup;
 use nnunet_training::{
-    BatchPlan, CaseSource, Cases, Engine, EpochOutcome, History, Observer, Run, SecondNetworks, optimizer,
+    BatchPlan, CaseSource, Cases, Engine, EpochOutcome, History, Observer, Run, Sampling, SecondNetworks,
+    optimizer,
 };
 
 pub const PATCH: usize = 16;
@@ -167,6 +168,7 @@ pub fn cases(names: &[&'static str]) -> Run {
     let plan = BatchPlan {
         batch_size: 2,
         oversample_foreground: 0.0,
+        sampling: Sampling::default(),
         augmentation: None,
         context,
         scales: vec![vec![1.0; 3], vec![0.5; 3]],

@@ -44,9 +44,9 @@ pub struct Args {
     /// Do not determine a postprocessing.
     #[arg(long = "disable_postprocessing")]
     disable_postprocessing: bool,
-    /// Use models whose postprocessing has not been determined as they are.
+    /// Accepted for scripts written for v1: a postprocessing that has not been determined yet always is now.
     #[arg(long = "allow_missing_pp")]
-    allow_missing_pp: bool,
+    _allow_missing_pp: bool,
     /// A configuration without a model is an error, also when none is named.
     #[arg(long)]
     strict: bool,
@@ -129,7 +129,7 @@ impl Search<'_> {
         let model = self.model(configuration)?;
         let raw = model.join("cv_niftis_raw");
         let summary = raw.join("summary.json");
-        let with_postprocessing = !self.args.disable_postprocessing && !self.args.allow_missing_pp;
+        let with_postprocessing = !self.args.disable_postprocessing;
         if with_postprocessing && !(model.join("postprocessing.json").is_file() && raw.is_dir()) {
             report::line(&format!("determining the postprocessing of {configuration}"));
             consolidate(&model, &self.args.folds, VALIDATION)?;

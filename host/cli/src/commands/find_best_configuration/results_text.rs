@@ -14,7 +14,11 @@ impl Search<'_> {
     pub(super) fn write_results(&self, candidates: &[Candidate]) -> Result<()> {
         for candidate in candidates {
             let object = json!({ "model": candidate.name, "score": candidate.score });
-            report::record(&object, &format!("{} {}", candidate.name, json::float_repr(candidate.score)));
+            report::record(
+                "candidate",
+                &object,
+                &format!("{} {}", candidate.name, json::float_repr(candidate.score)),
+            );
         }
         let best = candidates
             .iter()
@@ -31,7 +35,11 @@ impl Search<'_> {
                 "task": self.task, "best": candidate.name, "score": best,
                 "commands": own.lines().collect::<Vec<_>>(),
             });
-            report::record(&object, &format!("{} submit model {} {best}", self.task, candidate.name));
+            report::record(
+                "best_configuration",
+                &object,
+                &format!("{} submit model {} {best}", self.task, candidate.name),
+            );
             commands += &own;
         }
         if !report::is_json() {

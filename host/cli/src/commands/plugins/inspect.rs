@@ -75,7 +75,7 @@ fn show_plugin(plugin: &Plugin) -> Result<()> {
     if report::is_json() {
         let value =
             json!({ "about": about, "path": plugin.path.display().to_string(), "sha256": plugin.sha256 });
-        report::result(&value.to_string());
+        report::event("plugin", &value);
         return Ok(());
     }
     report::result(&format!("plugin {} {}", about.name, about.version));
@@ -104,18 +104,23 @@ fn facts(plugin: &Plugin) {
 fn show(entry: &Entry, settings: Option<&Value>, session: &Session) -> Result<()> {
     let info = &entry.component.info;
     let plugin = session.plugin(&entry.plugin);
-    let mut rows = reference::parameters(info);
+    // A planner for v2 has settings of its own, in the table `v2`; those of v1's planners are not used.
+    let of_v2 = settings.and_then(|settings| settings.get("v2")).filter(|v2| v2.is_object());
+    let settings = of_v2.or(settings);
+    let mut rows = if of_v2.is_some() { reference::v2_planner() } else { reference::parameters(info) };
     for row in &mut rows {
         if let Some(value) = settings.and_then(|settings| settings.get(&row.name)) {
             row.default.clone_from(value);
         }
     }
+    let example =
+        if of_v2.is_some() { reference::v2_planner_example(info) } else { reference::example(info) };
     if report::is_json() {
         let value = json!({
             "info": info, "origin": entry.origin.to_string(), "status": entry.status(), "plugin": entry.plugin,
-            "parameters": rows, "example": reference::example(info),
+            "parameters": rows, "example": example,
         });
-        report::result(&value.to_string());
+        report::event("component", &value);
         return Ok(());
     }
     report::result(&format!("{} {}", info.kind, info.name));
@@ -132,14 +137,18 @@ fn show(entry: &Entry, settings: Option<&Value>, session: &Session) -> Result<()
         report::result(&format!("\n{}", info.description.trim_end()));
     }
     if !rows.is_empty() {
-        report::result(if settings.is_some() { "\nSettings" } else { "\nParameters" });
+        report::result(match (of_v2, settings) {
+            (Some(_), _) => "\nSettings, in the table `v2`",
+            (None, Some(_)) => "\nSettings",
+            (None, None) => "\nParameters",
+        });
     }
     for row in &rows {
         let range = if row.range.is_empty() { String::new() } else { format!(" ({})", row.range) };
         let default = if row.default.is_null() { "none".to_owned() } else { inline_toml(&row.default) };
         report::result(&format!("  {} = {default}   {}{range}\n      {}", row.name, row.kind, row.doc));
     }
-    report::result(&format!("\nExample\n{}\n", indented(&reference::example(info))));
+    report::result(&format!("\nExample\n{}\n", indented(&example)));
     Ok(())
 }
 

@@ -81,7 +81,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<()> {
         return Ok(());
     }
     for row in rows {
-        report::result(&serde_json::to_string(&row)?);
+        report::event("listed_component", &serde_json::to_value(&row)?);
     }
     Ok(())
 }

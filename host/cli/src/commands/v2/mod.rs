@@ -20,7 +20,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use crate::commands::TensorCommands;
+use crate::commands::{TensorCommands, download};
 use crate::global_options::GlobalOptions;
 
 /// The commands. Names and flags are v2's.
@@ -55,8 +55,8 @@ pub enum Command {
     AccumulateCrossvalResults(later::AccumulateCrossvalResults),
     /// Apply a postprocessing to a folder of label maps.
     ApplyPostprocessing(apply_postprocessing::Args),
-    /// Show how to download and install a model from a URL.
-    DownloadPretrainedModelByUrl(models::Download),
+    /// Download the archive of a model from a URL and install it.
+    DownloadPretrainedModelByUrl(download::Url),
     /// Average the predicted probabilities of several models.
     Ensemble(ensemble::Args),
     /// Compute metrics of a folder of predictions of a data set.
@@ -96,7 +96,7 @@ impl Command {
             Self::DeterminePostprocessing(_) => later::refuse("determine_postprocessing"),
             Self::AccumulateCrossvalResults(_) => later::refuse("accumulate_crossval_results"),
             Self::ApplyPostprocessing(args) => apply_postprocessing::run(args),
-            Self::DownloadPretrainedModelByUrl(args) => models::download(args),
+            Self::DownloadPretrainedModelByUrl(args) => download::by_url(args, &options.folders()),
             Self::Ensemble(args) => ensemble::run(args, &session()?),
             Self::EvaluateFolder(args) => evaluate::run_folder(args),
             Self::EvaluateSimple(args) => evaluate::run_simple(args),

@@ -1,5 +1,4 @@
-//! Models of v2 from others: `nnUNetv2_install_pretrained_model_from_zip` and
-//! `nnUNetv2_download_pretrained_model_by_url`.
+//! Models of v2 from others: `nnUNetv2_install_pretrained_model_from_zip`.
 
 use std::path::PathBuf;
 
@@ -7,6 +6,7 @@ use anyhow::Result;
 use nnunet_data::exchange;
 use nnunet_data::folders;
 use nnunet_data::v2::Folders;
+use serde_json::json;
 
 use crate::report;
 
@@ -22,29 +22,13 @@ pub struct Install {
     keep_existing: bool,
 }
 
-/// Arguments of `nnUNetv2_download_pretrained_model_by_url`.
-#[derive(Debug, clap::Args)]
-#[command(rename_all = "snake_case")]
-pub struct Download {
-    /// URL of the archive.
-    url: String,
-}
-
 pub(super) fn install(args: &Install) -> Result<()> {
     let folders = Folders::from_environment();
     let results = folders.results()?;
     folders::create(results)?;
     for model in exchange::install(&args.zip, results, !args.keep_existing)? {
         report::line(&format!("installed {}", model.display()));
+        report::event("installed", &json!({ "folder": model.display().to_string() }));
     }
-    Ok(())
-}
-
-/// This program opens no network connections.
-pub(super) fn download(args: &Download) -> Result<()> {
-    report::result(&format!(
-        "curl -L -o model.zip '{}'\nnnUNetv2_install_pretrained_model_from_zip model.zip",
-        args.url
-    ));
     Ok(())
 }

@@ -101,12 +101,16 @@ pub(super) fn preprocess_one(
             &configuration.normalization_schemes,
         )
         .with_context(|| format!("{}: configuration {name}", file.display()))?;
-        let libraries = components::libraries_of(&session.registry, preprocessor_name, &preprocessor)?;
+        let resamplers = components::resamplers(&session.registry, &preprocessor, &configuration.resampling)
+            .with_context(|| format!("{}: configuration {name}", file.display()))?;
+        let libraries =
+            components::libraries_of(&session.registry, preprocessor_name, &preprocessor, Some(&resamplers))?;
         let job = Job {
             dataset: &raw,
             plans: &plans,
             configuration: &configuration,
             preprocessor: &preprocessor,
+            resamplers: &resamplers,
             libraries: &libraries,
             store,
         };

@@ -6,12 +6,15 @@ use nnunet_data::pipeline;
 use nnunet_data::records::Split;
 use nnunet_data::selection::{Determination, determine};
 use nnunet_training::Engine;
+use serde_json::json;
 
 use super::cascade;
 use super::job::Job;
 use super::validation::{self, Validation};
 use super::whole_cases;
+use crate::fold_training::FoldTraining;
 use crate::train::signals;
+use crate::training_log::TrainingLog;
 
 /// Predicts the validation cases whole; false when the user stopped it. Cases that are done are kept.
 pub(super) fn run(job: &Job<'_>, engine: &Engine, split: &Split) -> Result<bool> {
@@ -40,16 +43,21 @@ pub(super) fn run(job: &Job<'_>, engine: &Engine, split: &Split) -> Result<bool>
     else {
         return Ok(false);
     };
+    let mut log = TrainingLog::newest(&job.settings.output)?;
+    let names = job.label_names();
     for (label, dice) in mean.iter().filter(|(label, _)| *label != 0) {
-        report::line(&format!("validation, label {label}: mean Dice {dice:.4}"));
+        let key = label.to_string();
+        log.log(&format!("validation, label {}: mean Dice {dice:.4}", names.shown(&key)));
+        let fields = json!({ "label": label, "name": names.get(&key), "mean_dice": dice });
+        report::event("validation_label", &fields);
     }
-    postprocess_fold(job)?;
+    postprocess_fold(job, &mut log)?;
     Ok(true)
 }
 
 /// Copies the reference labels to the model's folder, where folds are evaluated together later, and determines the
 /// postprocessing of this fold.
-fn postprocess_fold(job: &Job<'_>) -> Result<()> {
+fn postprocess_fold(job: &Job<'_>, log: &mut TrainingLog) -> Result<()> {
     let references = job.settings.model.join("gt_niftis");
     pipeline::copy_references(&job.preprocessed.join("gt_segmentations"), &references)?;
     if job.args.disable_postprocessing_on_folds {
@@ -64,6 +72,6 @@ fn postprocess_fold(job: &Job<'_>) -> Result<()> {
         advanced: false,
         threshold: 0.0,
     })?;
-    report::line(&format!("postprocessing of this fold: {:?}", found.config.for_which_classes));
+    log.log(&format!("postprocessing of this fold: {:?}", found.config.for_which_classes));
     Ok(())
 }

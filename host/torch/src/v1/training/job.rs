@@ -1,12 +1,13 @@
 //! Folders, plans and stage of a run, from the command's arguments.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use nnunet_cli::commands::train::{Args, CudaGraph};
-use nnunet_data::folders::{CONFIGURATIONS, Folders};
+use nnunet_data::folders::{CONFIGURATIONS, Folders, file_names};
 use nnunet_data::records;
 use nnunet_engine::provenance::{self, PluginUse};
+use nnunet_plugin_api::suggestion::did_you_mean;
 use nnunet_plugin_api::tch::Device;
 use nnunet_plugin_api::vocabulary::{Plans, Stage};
 
@@ -33,7 +34,9 @@ impl<'a> Job<'a> {
         let configuration = args.configuration.as_str();
         ensure!(
             CONFIGURATIONS.contains(&configuration),
-            "there is no configuration `{configuration}`; there are {CONFIGURATIONS:?}"
+            "there is no configuration `{configuration}`{}; there are {}",
+            did_you_mean(configuration, CONFIGURATIONS),
+            CONFIGURATIONS.join(", ")
         );
         let is_second_stage = configuration == second_stage::CONFIGURATION;
         ensure!(
@@ -46,8 +49,9 @@ impl<'a> Job<'a> {
         let plans_file = preprocessed.join(format!("{}_plans_{dimensions}D.pkl", args.plans));
         ensure!(
             plans_file.is_file(),
-            "there are no plans at {}; run nnunet plan_and_preprocess, or name others with -p",
-            plans_file.display()
+            "there are no plans at {}; run nnunet plan_and_preprocess, or name others with -p{}",
+            plans_file.display(),
+            other_plans(&preprocessed, dimensions)
         );
         let plans = records::load_with_twin(&plans_file, records::plans_from_pickle)?;
         records::check_plans(&plans).with_context(|| plans_file.display().to_string())?;
@@ -111,4 +115,12 @@ fn settings(args: &Args, dataset: String, model: PathBuf, device: Device) -> Fol
         find_lr: args.find_lr,
         cuda_graphs: args.cuda_graph == CudaGraph::Auto,
     }
+}
+
+/// The end of a message about missing plans: the identifiers that -p takes.
+fn other_plans(preprocessed: &Path, dimensions: u8) -> String {
+    let ending = format!("_plans_{dimensions}D.pkl");
+    let files = file_names(preprocessed, &ending).unwrap_or_default();
+    let names: Vec<&str> = files.iter().filter_map(|file| file.strip_suffix(&ending)).collect();
+    if names.is_empty() { String::new() } else { format!(": there are {}", names.join(", ")) }
 }

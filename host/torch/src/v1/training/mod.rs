@@ -12,22 +12,23 @@ mod whole_cases;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use nnunet_cli::commands::train::Args;
 use nnunet_data::folders::Folders;
+use nnunet_data::label_names::LabelNames;
 use nnunet_data::records::Split;
 use nnunet_engine::provenance;
 use nnunet_engine::session::Session;
 use nnunet_plugin_api::vocabulary::Blueprint;
 use nnunet_plugin_api::{AugmentationContext, Kind, NetworkSpec, TrainerContext};
 use nnunet_trainers::Resolved;
-use nnunet_training::{CaseSource, Engine};
+use nnunet_training::{CaseSource, Engine, Sampling};
 
 use self::files::V1Files;
 use self::job::Job;
 use super::model_info::ModelInfo;
 use super::preprocessed_cases::{self, StageCases};
-use super::{network, splits};
+use super::{FINAL_CHECKPOINT, network, splits};
 use crate::fold_training::{BatchSettings, FoldFiles, FoldSettings, FoldTraining};
 use crate::{components, devices, train};
 
@@ -43,6 +44,26 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<ExitCode> {
 impl FoldTraining for Job<'_> {
     fn settings(&self) -> &FoldSettings {
         &self.settings
+    }
+
+    fn check_finished(&self) -> Result<()> {
+        let (args, output) = (self.args, &self.settings.output);
+        let is_chosen = args.continue_training || args.validation_only || args.find_lr || args.overwrite;
+        ensure!(
+            is_chosen || !output.join(format!("{FINAL_CHECKPOINT}.model")).is_file(),
+            "{} has a training that is complete; --overwrite trains it anew, -c only repeats its validation",
+            output.display()
+        );
+        Ok(())
+    }
+
+    fn label_names(&self) -> LabelNames {
+        LabelNames::near(&[&self.preprocessed])
+    }
+
+    fn bytes_to_unpack(&self, split: &Split) -> u64 {
+        let names = split.train.iter().chain(&split.val).filter(|_| !self.args.use_compressed_data);
+        names.map(|name| preprocessed_cases::bytes_to_unpack(&self.data(), name)).sum()
     }
 
     fn check_plugins(&self, session: &Session) -> Result<()> {
@@ -86,6 +107,7 @@ impl FoldTraining for Job<'_> {
         let strides = stage.pool_op_kernel_sizes.iter().skip_while(|pool| pool.iter().all(|by| *by == 1));
         BatchSettings {
             batch_size: blueprint.batch_size.unwrap_or(stage.batch_size),
+            sampling: Sampling::default(),
             channels: self.plans.num_modalities(),
             context: AugmentationContext {
                 patch: stage.patch_size.clone(),

@@ -1,7 +1,8 @@
 //! Creates a component in the plugin and wraps it for the boundary.
 
 use super::created::Created;
-use super::{augmentation, format, logger, normalization, planner, postprocessor, preprocessor};
+use super::later::LaterObject;
+use super::{augmentation, format, logger, normalization, planner, postprocessor, preprocessor, resampler};
 use crate::{Config, Error, Factory, Result};
 
 /// Makes a component and wraps it for the boundary.
@@ -14,6 +15,7 @@ pub(super) fn create(factory: &Factory, config: &Config) -> Result<Created> {
         Factory::Logger(make) => Ok(Created::Logger(logger::export(make(config)?))),
         Factory::Postprocessor(make) => Ok(Created::Postprocessor(postprocessor::export(make(config)?))),
         Factory::Augmentation(make) => Ok(Created::Augmentation(augmentation::export(make(config)?))),
+        Factory::Resampler(make) => Ok(Created::Later(LaterObject::new(resampler::export(make(config)?)))),
         Factory::Tensors(factory) => match factory.create(config)?.downcast() {
             Ok(created) => Ok(*created),
             Err(_) => Err(Error::message("the factory makes nothing that can cross the boundary")),

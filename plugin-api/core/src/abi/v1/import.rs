@@ -9,7 +9,7 @@ use super::created::Created;
 use super::received::surrounded;
 use super::root::PluginRootRef;
 use super::{AbiResult, contain, json, to_abi};
-use super::{augmentation, format, logger, normalization, planner, postprocessor, preprocessor};
+use super::{augmentation, format, logger, normalization, planner, postprocessor, preprocessor, resampler};
 use crate::{Component, Config, Error, Factory, Info, Kind, Result};
 
 /// Turns an entry of a plugin's manifest into an entry of the registry: its factory calls the plugin and implements the
@@ -37,6 +37,19 @@ macro_rules! factory {
     ($variant:ident, $import:path, $create:ident, $label:ident) => {
         Factory::$variant(Box::new(move |config| match created(&$create, config, &$label)? {
             Created::$variant(object) => $import(object, $label.clone()),
+            _ => Err(another_kind(&$label)),
+        }))
+    };
+}
+
+/// As `factory!`, for a kind that was added after the first minor.
+macro_rules! later_factory {
+    ($variant:ident, $import:path, $create:ident, $label:ident) => {
+        Factory::$variant(Box::new(move |config| match created(&$create, config, &$label)? {
+            Created::Later(object) => match object.open() {
+                Some(object) => $import(object, $label.clone()),
+                None => Err(another_kind(&$label)),
+            },
             _ => Err(another_kind(&$label)),
         }))
     };
@@ -110,6 +123,7 @@ fn without_tensors(create: Create, info: Info, plugin: &str) -> Component {
         Kind::Planner => factory!(Planner, planner::import, create, label),
         Kind::Preprocessor => factory!(Preprocessor, preprocessor::import, create, label),
         Kind::Normalization => factory!(Normalization, normalization::import, create, label),
+        Kind::Resampler => later_factory!(Resampler, resampler::import, create, label),
         Kind::Format => factory!(Format, format::import, create, label),
         Kind::Logger => factory!(Logger, logger::import, create, label),
         Kind::Postprocessor => factory!(Postprocessor, postprocessor::import, create, label),

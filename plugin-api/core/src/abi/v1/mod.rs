@@ -25,6 +25,7 @@ mod planner;
 mod postprocessor;
 mod preprocessor;
 mod received;
+mod resampler;
 mod root;
 mod tensor;
 mod trainer;
@@ -41,8 +42,10 @@ pub mod adapter {
     pub use super::hook::{Lent, Message, TrainingAbi};
     pub use super::import::{Create, another_kind, calling, created, creating, label};
     pub use super::json::{apply_change, decode, decode_settings, encode, encode_change};
+    pub use super::later::Opened;
     pub use super::loss::{LossAbi, LossAbi_TO, LossObject};
     pub use super::received::{Received, ThreadModes, restore_modes_with, surrounded};
+    pub use super::resampler::ResamplerObject;
     pub use super::tensor::TensorHandle;
     pub use super::trainer::{TrainerAbi, TrainerAbi_TO, TrainerObject};
 }

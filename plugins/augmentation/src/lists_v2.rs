@@ -1,11 +1,11 @@
 //! The lists of v2's trainers.
 
-use super::{AxisBlur, LinearLowResolution, LinearSpatial, PreviousStage};
 use crate::axes::{Mirror, Rot90, Transpose};
 use crate::brightness::{AdditiveBrightness, Brightness, Contrast, Gamma, InvertedGamma};
 use crate::local::{BrightnessGradient, LocalGamma, Rectangles, Sharpening};
 use crate::noise::{Median, Noise};
 use crate::transform::Transform;
+use crate::v2::{AxisBlur, LinearLowResolution, LinearSpatial, PreviousStage};
 
 /// `nnUNetTrainer.get_training_transforms`.
 pub(crate) fn default_list() -> Vec<Transform> {
