@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 fn main() {
     println!("cargo::rerun-if-changed=src/shim.cpp");
     println!("cargo::rerun-if-changed=src/graph.cpp");
-    println!("cargo::rerun-if-changed=src/norm_act.cpp");
     println!("cargo::rerun-if-changed=src/guarded.h");
     let library = std::env::var_os("DEP_TCH_LIBTORCH_LIB").map(PathBuf::from).unwrap_or_default();
     let include = library.parent().unwrap_or(Path::new(".")).join("include");
@@ -18,9 +17,6 @@ fn main() {
         .include(&include)
         .include(include.join("torch/csrc/api/include"))
         .define("_GLIBCXX_USE_CXX11_ABI", abi.as_str())
-        // Sums are the same on all processors.
-        .flag_if_supported("-ffp-contract=off")
-        .file("src/norm_act.cpp")
         .file("src/shim.cpp")
         .file("src/graph.cpp")
         .compile("nnunet_torch_ops");

@@ -75,10 +75,7 @@ impl Layer for Block {
         if self.style.norm_last {
             return self.norm.forward(self.style.activation.apply(x)?, training);
         }
-        match self.style.activation {
-            Activation::LeakyRelu(slope) => self.norm.forward_rectified(x, training, slope),
-            activation => activation.apply(self.norm.forward(x, training)?),
-        }
+        self.style.activation.apply(self.norm.forward(x, training)?)
     }
 }
 

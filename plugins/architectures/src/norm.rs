@@ -5,7 +5,7 @@ use nnunet_plugin_api::{Error, Init, Result, VarFactory};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::layers::{ConvolutionShape, channels_last, leaky_relu};
+use crate::layers::{ConvolutionShape, channels_last};
 
 /// Epsilon of v1's norms but for filter response.
 const EPSILON: f64 = 1e-5;
@@ -125,32 +125,6 @@ impl Normalization {
             _ if x.dim() == 5 && x.device() == Device::Cpu => each_sample(&x, w, b),
             _ => Ok(x.f_instance_norm(w, b, none, none, true, 0.0, EPSILON, true)?),
         }
-    }
-
-    /// As [`Normalization::forward`], then a leaky rectifier of this slope (1 for none). `x` must be no other tensor's memory: in
-    /// prediction on the CPU it is changed in place.
-    pub(crate) fn forward_rectified(&self, mut x: Tensor, training: bool, slope: f64) -> Result<Tensor> {
-        if training || !nnunet_torch_ops::takes_norm_act(&x) || !self.rectify_in_place(&x, slope)? {
-            x = self.forward(x, training)?;
-            return if slope == 1.0 { Ok(x) } else { leaky_relu(&mut x, slope) };
-        }
-        Ok(x)
-    }
-
-    /// Whether there is such an operator for this normalization; then `x` has changed.
-    fn rectify_in_place(&self, x: &Tensor, slope: f64) -> Result<bool> {
-        match (self.norm, &self.affine, &self.running) {
-            (Norm::Instance, Some((weight, bias)), _) => {
-                nnunet_torch_ops::instance_norm_act(x, (weight, bias), EPSILON, slope)?;
-            }
-            (Norm::Batch, Some((weight, bias)), Some([mean, variance, _])) => no_grad(|| -> Result<()> {
-                let scale = weight / (variance + EPSILON).f_sqrt()?;
-                let offset = bias - mean * &scale;
-                Ok(nnunet_torch_ops::scale_act(x, (&scale, &offset), slope)?)
-            })?,
-            _ => return Ok(false),
-        }
-        Ok(true)
     }
 
     fn over_batch(&self, x: &Tensor, training: bool) -> Result<Tensor> {

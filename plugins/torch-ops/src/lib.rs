@@ -9,7 +9,6 @@ mod later;
 pub mod lists;
 mod loss_scale;
 mod memory;
-mod norm_act;
 mod upload;
 
 pub use backend::{cuda_is_registered, set_cuda_numerics};
@@ -18,5 +17,4 @@ pub use graph::CudaGraph;
 pub use later::ReadLater;
 pub use loss_scale::{LossScaleRule, update_loss_scale};
 pub use memory::{DeviceMemory, device_memory, pinned};
-pub use norm_act::{instance_norm_act, scale_act, takes_norm_act};
 pub use upload::Upload;

@@ -10,9 +10,6 @@ use crate::unet::Layer;
 /// Slope of the leaky rectifier.
 pub(super) const SLOPE: f64 = 0.01;
 
-/// The slope of a leaky rectifier that changes nothing.
-const NO_RECTIFIER: f64 = 1.0;
-
 /// Convolution, normalization and leaky rectifier (`ConvDropoutNormReLU`).
 #[derive(Debug)]
 pub(super) struct NormedConvolution {
@@ -35,13 +32,13 @@ impl NormedConvolution {
 
     /// Without the rectifier.
     fn linear(&self, x: &Tensor, training: bool) -> Result<Tensor> {
-        self.norm.forward_rectified(self.convolution.forward(x)?, training, NO_RECTIFIER)
+        self.norm.forward(self.convolution.forward(x)?, training)
     }
 }
 
 impl Layer for NormedConvolution {
     fn forward(&self, x: &Tensor, training: bool) -> Result<Tensor> {
-        self.norm.forward_rectified(self.convolution.forward(x)?, training, SLOPE)
+        leaky_relu(&mut self.linear(x, training)?, SLOPE)
     }
 }
 
