@@ -265,6 +265,24 @@ fn commands_of_v2_write_the_same_files() {
     agrees(&python, "v2_commands.py", &[&nnunet_tests::programs()]);
 }
 
+/// Cross-validations collected, compared and postprocessed, and archives of them: the same files from the same words.
+#[test]
+fn cross_validations_of_v2_lead_to_the_same_files() {
+    let test = "cross_validations_of_v2_lead_to_the_same_files";
+    let Some(python) = python("NNUNET_V2", "nnunetv2==2.8.1", test) else { return };
+    agrees(&python, "selection_v2.py", &[Path::new("compare"), &nnunet_tests::programs()]);
+}
+
+/// Models that were converted predict in the other original what they predict in their own.
+#[test]
+fn converted_models_predict_the_same() {
+    let test = "converted_models_predict_the_same";
+    let Some(v1) = v1(test) else { return };
+    let Some(v2) = python("NNUNET_V2", "nnunetv2==2.8.1", test) else { return };
+    let Some(root) = reference("", &format!("interop::{test}")) else { return };
+    agrees(&v1, "convert_models.py", &[&nnunet_tests::programs().join("nnunet"), &v2, &root]);
+}
+
 /// Every flag of the originals is shown by the help of the link, or is absent in the table of docs/v2.md with a reason.
 #[test]
 fn links_have_the_flags_of_the_originals() {

@@ -241,7 +241,8 @@ def of_file(a, b, exact):
     if name.endswith(".pkl"):
         a, b = pickle.loads(a.read_bytes()), pickle.loads(b.read_bytes())
         # Of the second stage of a cascade, positions for training batches, drawn at random.
-        a.pop("class_locations", None)
+        if isinstance(a, dict):
+            a.pop("class_locations", None)
         return value(a, b)
     if name.endswith(".npz"):
         a, b = np.load(a), np.load(b)

@@ -6,6 +6,7 @@ pub mod exchange;
 pub mod export;
 pub mod failures;
 pub mod folders;
+pub mod generations;
 pub mod images;
 pub mod integrity;
 pub mod label_names;

@@ -7,6 +7,7 @@ pub(crate) mod audit;
 pub(crate) mod change_trainer_class;
 pub(crate) mod completions;
 pub(crate) mod config;
+pub(crate) mod convert;
 pub(crate) mod convert_decathlon_task;
 pub(crate) mod determine_postprocessing;
 pub mod device;
@@ -79,6 +80,8 @@ pub enum Command {
     EvaluateFolder(evaluate_folder::Args),
     /// Convert a task of the Medical Segmentation Decathlon to a raw task.
     ConvertDecathlonTask(convert_decathlon_task::Args),
+    /// Convert models, plans and data sets between nnU-Net v1 and v2.
+    Convert(convert::Args),
     /// Draw the slice with most foreground of every case of a task.
     PlotTaskPngs(plot_task_pngs::Args),
     /// Export trained models to a zip archive.

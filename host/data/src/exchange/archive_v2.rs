@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, ensure};
 
 use super::archive::write;
+use crate::folders::{file_names, subfolders};
 
 /// Files of a model without which it cannot predict.
 const NEEDED: [&str; 2] = ["plans.json", "dataset.json"];
@@ -53,9 +54,42 @@ impl ExportV2 {
             }
         }
         ensure!(!files.is_empty(), "there is no model of {} to export", self.dataset);
-        let of_dataset = ["inference_information.json", "inference_information.txt"];
+        self.ensemble_files(&mut files)?;
+        let of_dataset = ["inference_information.json", "inference_instructions.txt"];
         files.extend(self.there(Path::new(&self.dataset), &of_dataset));
         Ok(files)
+    }
+
+    /// The results of ensembles whose members are all exported.
+    fn ensemble_files(&self, files: &mut Vec<PathBuf>) -> Result<()> {
+        let folder = Path::new(&self.dataset).join("ensembles");
+        let mut names = subfolders(&self.results.join(&folder));
+        names.sort();
+        for name in names.iter().filter(|name| self.has_members(name)) {
+            self.results_of(&folder.join(name), files)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the models of `ensemble___MODEL___MODEL___FOLDS` are exported.
+    fn has_members(&self, ensemble: &str) -> bool {
+        let parts: Vec<&str> = ensemble.split("___").collect();
+        let [_, members @ .., _] = parts.as_slice() else { return false };
+        let is_exported = |member: &&str| {
+            let configuration = member.strip_prefix(&self.model).and_then(|rest| rest.strip_prefix("__"));
+            configuration.is_some_and(|name| self.configurations.iter().any(|own| own == name))
+        };
+        !members.is_empty() && members.iter().all(is_exported)
+    }
+
+    /// What a collected cross-validation or an ensemble has led to.
+    fn results_of(&self, folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+        if !self.cross_validation {
+            files.extend(self.there(folder, &OF_CROSS_VALIDATION));
+        } else if self.results.join(folder).is_dir() {
+            files.extend(self.all_files(folder)?);
+        }
+        Ok(())
     }
 
     fn model_files(&self, model: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
@@ -72,12 +106,11 @@ impl ExportV2 {
             }
             files.extend(self.there(&fold, &OF_FOLD));
             if self.cross_validation {
-                files.extend(self.label_maps(&fold.join("validation"))?);
+                files.extend(self.predictions(&fold.join("validation"))?);
             }
         }
         let folds = self.folds.join("_");
-        files
-            .extend(self.there(&model.join(format!("crossval_results_folds_{folds}")), &OF_CROSS_VALIDATION));
+        self.results_of(&model.join(format!("crossval_results_folds_{folds}")), files)?;
         for name in NEEDED {
             let path = self.results.join(model).join(name);
             ensure!(path.is_file(), "{} is missing", path.display());
@@ -92,18 +125,25 @@ impl ExportV2 {
         names.iter().map(|name| folder.join(name)).filter(|file| self.results.join(file).is_file()).collect()
     }
 
-    /// The label maps of a folder: everything but probabilities and the summary, which is listed already.
-    fn label_maps(&self, folder: &Path) -> Result<Vec<PathBuf>> {
-        let from = self.results.join(folder);
-        if !from.is_dir() {
+    /// What a fold's validation holds, but for probabilities and the summary, which is listed already.
+    fn predictions(&self, folder: &Path) -> Result<Vec<PathBuf>> {
+        if !self.results.join(folder).is_dir() {
             return Ok(Vec::new());
         }
-        let is_label_map = |name: &String| {
-            let other = name.ends_with(".npz") || name.ends_with(".pkl") || name == "summary.json";
-            !other && from.join(name).is_file()
+        let mut files = self.all_files(folder)?;
+        let is_other = |path: &Path| {
+            path.ends_with("summary.json")
+                || path.extension().is_some_and(|ending| ending == "npz" || ending == "pkl")
         };
-        let names = crate::folders::file_names(&from, "")?;
-        Ok(names.into_iter().filter(is_label_map).map(|name| folder.join(name)).collect())
+        files.retain(|path| !is_other(path));
+        Ok(files)
+    }
+
+    /// The files of a folder, without its folders.
+    fn all_files(&self, folder: &Path) -> Result<Vec<PathBuf>> {
+        let names = file_names(&self.results.join(folder), "")?;
+        let paths = names.into_iter().map(|name| folder.join(name));
+        Ok(paths.filter(|path| self.results.join(path).is_file()).collect())
     }
 }
 
@@ -148,6 +188,10 @@ mod tests {
         let other = tempfile::tempdir().unwrap();
         let installed = install(&zip, other.path(), false).unwrap();
         assert_eq!(installed, [other.path().join(model)]);
+        let [ours, other] = ["2d", "3d_lowres"].map(|second| {
+            format!("ensemble___nnUNetTrainer__nnUNetPlans__2d___nnUNetTrainer__nnUNetPlans__{second}___0")
+        });
+        assert!(what.has_members(&ours) && !what.has_members(&other) && !what.has_members("something"));
         assert!(export_v2(&ExportV2 { strict: true, ..what.clone() }, &zip).is_err());
         assert!(export_v2(&ExportV2 { folds: vec!["1".into()], ..what }, &zip).is_err());
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use ndarray::Zip;
+use ndarray::{Array3, Zip};
 use nnunet_engine::progress;
 use nnunet_formats::json::{self, Json};
 use nnunet_preprocessing::v2::Class;
@@ -13,7 +13,7 @@ use crate::folders::file_names;
 use crate::{failures, images};
 
 /// What is compared, and how.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Evaluation {
     /// Folder of the references.
     pub references: PathBuf,
@@ -31,7 +31,7 @@ pub struct Evaluation {
 
 /// Counts of one class in one case.
 #[derive(Debug, Clone, Copy, Default)]
-struct Counts {
+pub(super) struct Counts {
     tp: u64,
     fp: u64,
     fn_: u64,
@@ -108,7 +108,11 @@ pub fn evaluate(evaluation: &Evaluation, output: &Path) -> Result<f64> {
     Ok(foreground_mean("Dice"))
 }
 
-fn names(evaluation: &Evaluation) -> Result<Vec<String>> {
+/// The predictions to compare.
+///
+/// # Errors
+/// Returns an error for folders whose files do not match.
+pub(super) fn names(evaluation: &Evaluation) -> Result<Vec<String>> {
     let Evaluation { references, predictions, file_ending, .. } = evaluation;
     let predicted = file_names(predictions, file_ending)?;
     ensure!(!predicted.is_empty(), "{} has no files that end in {file_ending}", predictions.display());
@@ -126,28 +130,42 @@ fn names(evaluation: &Evaluation) -> Result<Vec<String>> {
 }
 
 fn counts(evaluation: &Evaluation, name: &str) -> Result<Vec<Counts>> {
-    let reference = images::read(&evaluation.references.join(name))?.data;
     let prediction = images::read(&evaluation.predictions.join(name))?.data;
-    ensure!(
-        reference.dim() == prediction.dim(),
-        "the reference has {:?} voxels and the prediction {:?}",
-        reference.dim(),
-        prediction.dim()
-    );
-    let mut counts = vec![Counts::default(); evaluation.classes.len()];
-    Zip::from(&reference).and(&prediction).for_each(|reference, prediction| {
-        let (reference, prediction) = (*reference as i64, *prediction as i64);
-        if evaluation.ignore == Some(reference) {
-            return;
-        }
-        for (class, counts) in evaluation.classes.iter().zip(&mut counts) {
-            counts.add(contains(class, reference), contains(class, prediction));
-        }
-    });
-    Ok(counts)
+    evaluation.counts(name, &prediction)
 }
 
-fn contains(class: &Class, label: i64) -> bool {
+impl Evaluation {
+    /// The counts of every class in a prediction that is in memory.
+    ///
+    /// # Errors
+    /// Returns an error for a reference that cannot be read or has another size.
+    pub(super) fn counts(&self, name: &str, prediction: &Array3<f32>) -> Result<Vec<Counts>> {
+        let reference = images::read(&self.references.join(name))?.data;
+        self.compare(&reference, prediction)
+    }
+
+    fn compare(&self, reference: &Array3<f32>, prediction: &Array3<f32>) -> Result<Vec<Counts>> {
+        ensure!(
+            reference.dim() == prediction.dim(),
+            "the reference has {:?} voxels and the prediction {:?}",
+            reference.dim(),
+            prediction.dim()
+        );
+        let mut counts = vec![Counts::default(); self.classes.len()];
+        Zip::from(reference).and(prediction).for_each(|reference, prediction| {
+            let (reference, prediction) = (*reference as i64, *prediction as i64);
+            if self.ignore == Some(reference) {
+                return;
+            }
+            for (class, counts) in self.classes.iter().zip(&mut counts) {
+                counts.add(contains(class, reference), contains(class, prediction));
+            }
+        });
+        Ok(counts)
+    }
+}
+
+pub(super) fn contains(class: &Class, label: i64) -> bool {
     match class {
         Class::Label(own) => *own == label,
         Class::Region(labels) => labels.contains(&label),
@@ -155,7 +173,7 @@ fn contains(class: &Class, label: i64) -> bool {
 }
 
 /// A class as a key of the summary: Python's text of it.
-fn key(class: &Class) -> String {
+pub(super) fn key(class: &Class) -> String {
     match class {
         Class::Label(label) => label.to_string(),
         Class::Region(labels) if labels.len() == 1 => format!("({},)", labels[0]),
@@ -167,7 +185,7 @@ fn key(class: &Class) -> String {
 }
 
 /// Means over the cases; those in which a ratio has no value are passed over.
-fn mean(cases: &[Vec<Counts>], class: usize) -> BTreeMap<&'static str, f64> {
+pub(super) fn mean(cases: &[Vec<Counts>], class: usize) -> BTreeMap<&'static str, f64> {
     let mut all: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
     for (name, value) in cases.iter().flat_map(|counts| counts[class].metrics()) {
         all.entry(name).or_default().push(value);

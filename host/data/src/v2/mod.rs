@@ -16,6 +16,7 @@ mod preprocessing;
 mod properties;
 mod raw;
 mod reader;
+pub mod selection;
 mod splits;
 mod store;
 
@@ -33,7 +34,7 @@ pub use folders::{DatasetFolders, Folders};
 pub use nnunet_preprocessing::v2::Class;
 pub use planning::{move_plans, plan};
 pub use plans::{DataConfiguration, PlansFile, ResamplingPlan};
-pub use postprocessing::Postprocessing;
+pub use postprocessing::{Postprocessing, Target};
 pub use preprocessing::{Job, copy_reference_labels, preprocess};
 pub use properties::properties_to_pickle;
 pub use raw::{CaseFiles, RawDataset};

@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use nnunet_data::failures;
 use nnunet_data::folders::{copy_file, create};
-use nnunet_data::selection::apply_to_folder;
 use nnunet_data::v2::Postprocessing;
+use nnunet_data::{failures, images};
 
 use super::effort::default_processes;
 use crate::report;
@@ -45,8 +44,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
         }
     }
     let threads = args.processes.unwrap_or_else(default_processes);
-    let pool = failures::threads(threads)?;
-    pool.install(|| apply_to_folder(&args.input, &args.output, &postprocessing))?;
+    let names = images::list(&args.input)?;
+    let apply = |name: &String| postprocessing.apply_to_file(&args.input.join(name), &args.output.join(name));
+    failures::threads(threads)?.install(|| failures::each("cases failed", &names, apply))?;
     report::line(&format!("wrote {}", args.output.display()));
     Ok(())
 }

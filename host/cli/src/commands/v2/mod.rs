@@ -1,12 +1,15 @@
 //! The commands of nnU-Net v2, `nnunet v2 NAME` or, through a link, `nnUNetv2_NAME`.
 
+mod accumulate_crossval_results;
 mod apply_postprocessing;
 mod convert;
+mod determine_postprocessing;
 mod effort;
 mod ensemble;
 mod evaluate;
 mod export;
 mod extract_fingerprint;
+mod find_best_configuration;
 mod later;
 mod models;
 mod move_plans;
@@ -22,6 +25,9 @@ use anyhow::Result;
 
 use crate::commands::{TensorCommands, download};
 use crate::global_options::GlobalOptions;
+
+/// Folds where none is named.
+const FOLDS: [&str; 5] = ["0", "1", "2", "3", "4"];
 
 /// The commands. Names and flags are v2's.
 #[derive(Debug, clap::Subcommand)]
@@ -47,12 +53,12 @@ pub enum Command {
     ConvertToTask(convert::ToTask),
     /// Train a fold of a model (not available yet).
     Train(later::Train),
-    /// Find the best configuration or ensemble (not available yet).
-    FindBestConfiguration(later::FindBestConfiguration),
-    /// Determine the best postprocessing of predictions (not available yet).
-    DeterminePostprocessing(later::DeterminePostprocessing),
-    /// Collect and evaluate the predictions of a cross-validation (not available yet).
-    AccumulateCrossvalResults(later::AccumulateCrossvalResults),
+    /// Find the best configuration or ensemble of two by cross-validation.
+    FindBestConfiguration(find_best_configuration::Args),
+    /// Determine the best postprocessing of predictions.
+    DeterminePostprocessing(determine_postprocessing::Args),
+    /// Collect and evaluate the predictions of a cross-validation.
+    AccumulateCrossvalResults(accumulate_crossval_results::Args),
     /// Apply a postprocessing to a folder of label maps.
     ApplyPostprocessing(apply_postprocessing::Args),
     /// Download the archive of a model from a URL and install it.
@@ -92,9 +98,13 @@ impl Command {
             Self::ConvertMsd(args) => convert::run_msd(args),
             Self::ConvertToTask(args) => convert::run_to_task(args, &session()?),
             Self::Train(_) => later::refuse("train"),
-            Self::FindBestConfiguration(_) => later::refuse("find_best_configuration"),
-            Self::DeterminePostprocessing(_) => later::refuse("determine_postprocessing"),
-            Self::AccumulateCrossvalResults(_) => later::refuse("accumulate_crossval_results"),
+            Self::FindBestConfiguration(args) => session().and_then(|_| find_best_configuration::run(args)),
+            Self::DeterminePostprocessing(args) => {
+                session().and_then(|_| determine_postprocessing::run(args))
+            }
+            Self::AccumulateCrossvalResults(args) => {
+                session().and_then(|_| accumulate_crossval_results::run(args))
+            }
             Self::ApplyPostprocessing(args) => apply_postprocessing::run(args),
             Self::DownloadPretrainedModelByUrl(args) => download::by_url(args, &options.folders()),
             Self::Ensemble(args) => ensemble::run(args, &session()?),

@@ -1,0 +1,150 @@
+//! A trained model of v2 as one of v1.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use nnunet_formats::pickle::{self, Value as Pickle};
+use nnunet_formats::torch_zip::{self, Checkpoint};
+use nnunet_plugin_core::vocabulary::Plans;
+use serde_json::Value;
+
+use super::network::Network;
+use super::plans_to_v1::plans_of;
+use super::{state_v1, state_v2, tensors};
+use crate::folders::create;
+use crate::records;
+use crate::v2::{Dataset, load};
+
+/// What is converted.
+#[derive(Debug, Clone)]
+pub struct ToV1 {
+    /// The model's folder, with its folds, `plans.json` and `dataset.json`.
+    pub from: PathBuf,
+    /// The folder to make, `TRAINER__PLANS`.
+    pub to: PathBuf,
+    /// Configuration of the plans.
+    pub configuration: String,
+    /// Folders of folds.
+    pub folds: Vec<String>,
+    /// File name of the checkpoints.
+    pub checkpoint: String,
+    /// Name of the plans.
+    pub plans: String,
+}
+
+/// v1's default trainer, and the one whose outputs have a bias.
+const TRAINERS: [&str; 2] = ["nnUNetTrainerV2", "nnUNetTrainerV2_lReLU_biasInSegOutput"];
+/// Where v1 has the class of the second.
+const MODULES: [&str; 2] = ["", "nnUNet_variants.architectural_variants."];
+
+/// The trainer that a model of v2 has in v1, by the biases of its first fold.
+///
+/// # Errors
+/// Returns an error if the checkpoint cannot be read or has another network.
+pub fn trainer_in_v1(checkpoint: &Path) -> Result<&'static str> {
+    let network = network(checkpoint).with_context(|| checkpoint.display().to_string())?.0;
+    Ok(TRAINERS[usize::from(network.has_output_bias())])
+}
+
+fn network(path: &Path) -> Result<(Network, Checkpoint)> {
+    let loaded = torch_zip::load(path)?;
+    let weights = loaded.root.get("network_weights").context("it has no network_weights")?;
+    Ok((state_v2::read(tensors::read(weights, &loaded)?)?, loaded))
+}
+
+/// Converts a model; returns how many folds it has.
+///
+/// # Errors
+/// Returns an error for networks or methods that v1 does not have, or an I/O error.
+pub fn model_to_v1(how: &ToV1) -> Result<usize> {
+    let dataset = Dataset::load(&how.from)?;
+    ensure!(
+        !dataset.has_regions(),
+        "regions cannot be converted: in v1 they belong to a trainer's class and not to the data set"
+    );
+    let labels: Vec<i64> = dataset.label_values(false).into_iter().filter(|label| *label != 0).collect();
+    ensure!(
+        (1..).zip(&labels).all(|(number, label)| number == *label),
+        "v1's labels are the numbers from 1 on"
+    );
+    let plans: Value = load(&how.from.join("plans.json"))?;
+    let mut converted = plans_of(&plans, &how.configuration, labels.len(), &how.plans)
+        .with_context(|| how.from.join("plans.json").display().to_string())?;
+    converted.modalities = dataset.channels();
+    converted.dataset_properties.modalities.clone_from(&converted.modalities);
+    for fold in &how.folds {
+        let path = how.from.join(fold).join(&how.checkpoint);
+        how.fold(&path, fold, &mut converted).with_context(|| path.display().to_string())?;
+    }
+    create(&how.to)?;
+    records::save(&how.to.join("plans.pkl"), &records::plans_to_pickle(&converted))?;
+    Ok(how.folds.len())
+}
+
+impl ToV1 {
+    fn fold(&self, path: &Path, fold: &str, plans: &mut Plans) -> Result<()> {
+        let (mut network, loaded) = network(path)?;
+        ensure!(
+            network.channels() == plans.modalities.len() && network.classes() == plans.num_classes + 1,
+            "its network has {} channels and {} outputs, and the data set {} and {}; cascades cannot be converted",
+            network.channels(),
+            network.classes(),
+            plans.modalities.len(),
+            plans.num_classes + 1
+        );
+        network.fit_kernels_to_v1();
+        plans.base_num_features = network.widen_to_v1()?;
+        let stage = plans.plans_per_stage.first_mut().context("the plans have no stage")?;
+        stage.conv_kernel_sizes = network.kernels();
+        let bias = usize::from(network.has_output_bias());
+        let (mut all, mut state) = (Vec::new(), Vec::new());
+        for (name, values) in state_v1::write(&network) {
+            state.push((Pickle::Str(name), Pickle::Tensor(all.len())));
+            all.push(tensors::data(&values));
+        }
+        let none = || Pickle::List(Vec::new());
+        let epoch = loaded.root.get("current_epoch").and_then(Pickle::as_i64).unwrap_or(0);
+        let root = Pickle::dict(vec![
+            ("epoch", Pickle::Int(epoch)),
+            ("state_dict", Pickle::OrderedDict(state)),
+            ("optimizer_state_dict", Pickle::None),
+            ("lr_scheduler_state_dict", Pickle::None),
+            ("plot_stuff", Pickle::Tuple(vec![none(), none(), none(), none()])),
+            ("best_stuff", Pickle::Tuple(vec![Pickle::None, Pickle::None, Pickle::None])),
+        ]);
+        let number = fold.trim_start_matches("fold_");
+        let own = if number == "all" { number.to_owned() } else { fold.to_owned() };
+        let to = self.to.join(own);
+        create(&to)?;
+        let file = to.join("model_final_checkpoint.model");
+        pickle::save(
+            &file.with_extension("model.pkl"),
+            &self.info(plans, number, TRAINERS[bias], MODULES[bias]),
+        )?;
+        Ok(torch_zip::save(&file, &Checkpoint { root, tensors: all })?)
+    }
+
+    /// What v1 keeps beside a checkpoint.
+    fn info(&self, plans: &Plans, fold: &str, trainer: &str, module: &str) -> Pickle {
+        let path = |path: &Path| Pickle::Str(path.display().to_string());
+        let batch_dice = !plans.is_3d();
+        let init = vec![
+            path(&self.to.join("plans.pkl")),
+            fold.parse().map_or_else(|_| Pickle::str(fold), Pickle::Int),
+            path(&self.to),
+            path(&self.to),
+            Pickle::Bool(batch_dice),
+            Pickle::Int(0),
+            Pickle::Bool(true),
+            Pickle::Bool(false),
+            Pickle::Bool(true),
+        ];
+        let class = format!("<class 'nnunet.training.network_training.{module}{trainer}.{trainer}'>");
+        Pickle::OrderedDict(vec![
+            (Pickle::str("init"), Pickle::Tuple(init)),
+            (Pickle::str("name"), Pickle::str(trainer)),
+            (Pickle::str("class"), Pickle::Str(class)),
+            (Pickle::str("plans"), records::plans_to_pickle(plans)),
+        ])
+    }
+}
