@@ -196,8 +196,9 @@ impl Sizes {
 
     /// What resampling an image before the network takes on a device, for images that are large enough for it.
     pub(super) fn image_on_device(&self) -> Option<u64> {
-        let pays = !self.is_prepared && self.raw != self.network && pays_on_device(self.raw, self.network);
-        pays.then(|| resample_bytes(self.raw, self.network))
+        let is_faster =
+            !self.is_prepared && self.raw != self.network && is_faster_on_device(self.raw, self.network);
+        is_faster.then(|| resample_bytes(self.raw, self.network))
     }
 
     /// Scores of the whole volume on a device, where splines need them.
@@ -223,9 +224,9 @@ impl Sizes {
     }
 }
 
-/// Whether it pays to resample a channel on a GPU: its filter starts some thousand small kernels (10 to 50 ms), and the voxels
-/// have to be copied there and back.
-pub(super) fn pays_on_device(from: [usize; 3], to: [usize; 3]) -> bool {
+/// Whether a channel is large enough to be resampled faster on a GPU: the filter starts some thousand small kernels (10 to
+/// 50 ms), and the voxels have to be copied there and back.
+pub(super) fn is_faster_on_device(from: [usize; 3], to: [usize; 3]) -> bool {
     voxels(from).max(voxels(to)) >= LARGE_IMAGE
 }
 

@@ -25,7 +25,7 @@ use nnunet_plugin_api::tch::Tensor;
 use nnunet_plugin_api::vocabulary::CaseProperties;
 use nnunet_plugin_api::{Error as ComponentError, Network};
 
-use super::memory_plan::{Plan, least_bytes, pays_on_device};
+use super::memory_plan::{Plan, is_faster_on_device, least_bytes};
 use super::on_device::OnDevice;
 use super::prediction_records::{Records, Seconds};
 use crate::case::{Case, PreparedCase};
@@ -187,7 +187,7 @@ impl Pipeline<'_> {
         let one_at_a_time = Arc::clone(&self.one_at_a_time);
         let on_device = move |image: ArrayView4<'_, f32>, shape: [usize; 3], how: Resampling| {
             let (_, z, y, x) = image.dim();
-            if !pays_on_device([z, y, x], shape) {
+            if !is_faster_on_device([z, y, x], shape) {
                 return None;
             }
             let _alone = lock(&one_at_a_time);
