@@ -71,7 +71,7 @@ fn files_that_do_not_fit_are_named_and_a_later_run_succeeds() {
 
     assert!([4, 60].map(|blocks| ended_well(&with_small_files(&world, blocks, TRAIN), TRAIN))[0]);
     assert_no_temporary_files(&world.path("results"));
-    world.succeed(TRAIN);
+    world.succeed(&format!("{TRAIN} --overwrite"));
     let predict =
         format!("predict -i {RAW}/imagesTs -o there/out --model-folder {MODEL} -f 0 -z --max_ram 1M");
     assert!([4, 60].map(|blocks| ended_well(&with_small_files(&world, blocks, &predict), &predict))[0]);

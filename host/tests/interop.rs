@@ -304,8 +304,8 @@ const DATASETS: [(&str, &str); 4] = [
     ("Dataset904_Pictures", "2d"),
 ];
 
-/// Python v2 trains on what is preprocessed here without a complaint, makes the same split, and its own preprocessed cases
-/// are read here, every value the same.
+/// Python v2 trains and validates on what is preprocessed here without a complaint, makes the same split, and its own
+/// preprocessed cases are read here, every value the same.
 #[test]
 fn preprocessed_cases_of_v2_go_both_ways() {
     let test = "preprocessed_cases_of_v2_go_both_ways";
@@ -333,7 +333,7 @@ fn preprocessed_cases_of_v2_go_both_ways() {
         let line = format!("v2 plan_and_preprocess -d {number} -c {configuration}");
         let outcome = world.run_with(&line, &variables);
         assert_eq!(outcome.code, 0, "{}", outcome.text);
-        run("preprocessed_v2.py", &["train", number, configuration]);
+        run("preprocessed_v2.py", &["validate", number, configuration]);
         run("preprocessed_v2.py", &["preprocess", number, configuration]);
         let cases = world.path(&format!("pre2/{dataset}/nnUNetPlans_{configuration}"));
         let names = nnunet_data::v2::stored_cases(&cases).unwrap();

@@ -12,7 +12,7 @@ use nnunet_tests::{World, plugin};
 
 fn train(world: &World, file: &str, trainer: &str, fault: &str) -> nnunet_tests::Outcome {
     let line = format!(
-        "--plugin {} train 3d_fullres {trainer} Task900_Phantom 0 -p nnUNetPlansSmall --disable_validation_inference",
+        "--plugin {} train 3d_fullres {trainer} Task900_Phantom 0 -p nnUNetPlansSmall --disable_validation_inference --overwrite",
         plugin(file).display()
     );
     world.run_with(&line, &[("NNUNET_MISBEHAVE", fault)])
@@ -153,7 +153,7 @@ fn a_model_remembers_all_plugins_it_was_made_with() {
         let named: String = names.iter().map(|name| format!("--plugin {name}.so ")).collect();
         world.run(&(named + line))
     };
-    let train = "train 3d_fullres Striped 900 0 -p nnUNetPlansSmall --disable_validation_inference";
+    let train = "train 3d_fullres Striped 900 0 -p nnUNetPlansSmall --disable_validation_inference --overwrite";
     for line in ["plan_and_preprocess -t 900 -pl3d Ranked -pl2d None -tl 2 -tf 2", train] {
         let outcome = with(&names, line);
         assert_eq!(outcome.code, 0, "{}", outcome.text);

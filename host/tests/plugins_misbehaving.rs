@@ -19,7 +19,7 @@ const NETWORK: &str = "plugin misbehaving, architecture Pointwise: forward: ";
 
 fn line() -> String {
     format!(
-        "--plugin {} train 3d_fullres Misbehaving Task900_Phantom 0 -p nnUNetPlansSmall --disable_validation_inference",
+        "--plugin {} train 3d_fullres Misbehaving Task900_Phantom 0 -p nnUNetPlansSmall --disable_validation_inference --overwrite",
         plugin("misbehaving").display()
     )
 }

@@ -115,11 +115,11 @@ fn a_cascade_on_a_gpu_gives_what_the_cpu_gives() {
     for device in ["cpu", "cuda"] {
         for fold in 0..5 {
             let low = format!(
-                "train 3d_lowres Low 900 {fold} -p nnUNetPlansTiny --fp32 --disable_validation_inference --device {device}"
+                "train 3d_lowres Low 900 {fold} -p nnUNetPlansTiny --fp32 --disable_validation_inference --overwrite --device {device}"
             );
             succeed(&low);
         }
-        succeed(&format!("{TRAIN_HIGH} --fp32 --device {device}"));
+        succeed(&format!("{TRAIN_HIGH} --fp32 --overwrite --device {device}"));
         let images = "raw/nnUNet_raw_data/Task900_Phantom/imagesTs";
         succeed(&format!(
             "predict -i {images} -t 900 -m 3d_cascade_fullres -tr Low -ctr High -p nnUNetPlansTiny --disable_tta \

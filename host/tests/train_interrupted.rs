@@ -93,7 +93,7 @@ fn an_interrupted_training_goes_on_bit_for_bit() {
 fn a_loss_that_is_not_finite_names_its_place_and_rolls_back() {
     let world = World::with_phantoms();
     let line = format!(
-        "--plugin {} train 3d_fullres Misbehaving 900 0 -p nnUNetPlansSmall --disable_validation_inference",
+        "--plugin {} train 3d_fullres Misbehaving 900 0 -p nnUNetPlansSmall --disable_validation_inference --overwrite",
         plugin("misbehaving").display()
     );
     let outcome = world.run_with(&line, &[("NNUNET_MISBEHAVE", "nan_once")]);

@@ -108,7 +108,7 @@ def edit(patch, batch):
 
 
 def train(trainer, device, flags=""):
-    return nnunet(f"train 3d_fullres {trainer} 900 0 -p nnUNetPlansDevice --disable_validation_inference {flags}", device)
+    return nnunet(f"train 3d_fullres {trainer} 900 0 -p nnUNetPlansDevice --disable_validation_inference --overwrite {flags}", device)
 
 
 def fold(trainer):

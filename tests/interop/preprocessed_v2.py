@@ -1,6 +1,7 @@
 """Preprocessed cases go back and forth between nnU-Net v2 and this program.
 
     python tests/interop/preprocessed_v2.py train DATASET CONFIGURATION     two short epochs on what is preprocessed
+    python tests/interop/preprocessed_v2.py validate DATASET CONFIGURATION  the same, then its validation, as `--val` does
     python tests/interop/preprocessed_v2.py preprocess DATASET CONFIGURATION...
                                          preprocesses with Python, and keeps each array as .npy in the folder `arrays`
 
@@ -57,6 +58,27 @@ def train(dataset, configuration):
     assert len(trainer.logger.local_logger.my_fantastic_logging["train_losses"]) == 2
 
 
+def validate(dataset, configuration):
+    """What `nnUNetv2_train DATASET CONFIGURATION 0 --val` does: the final checkpoint predicts the validation cases from the
+    preprocessed data, and the label maps are compared with those in gt_segmentations."""
+    train(dataset, configuration)
+    folder = Path(nnUNet_preprocessed, convert_id_to_dataset_name(int(dataset)))
+    plans, description = load_json(str(folder / f"{PLANS}.json")), load_json(str(folder / "dataset.json"))
+    trainer = Short(plans, configuration, 0, description)
+    trainer.initialize()
+    trainer.load_checkpoint(str(Path(trainer.output_folder, "checkpoint_final.pth")))
+    trainer.perform_actual_validation(False)
+    complaints = [text for text in trainer.messages if "warning" in text.lower() or "error" in text.lower()]
+    assert not complaints, complaints
+    cases = load_json(str(folder / "splits_final.json"))[0]["val"]
+    output = Path(trainer.output_folder, "validation")
+    made = sorted(path.name for path in output.iterdir() if path.name != "summary.json")
+    assert made == sorted(case + description["file_ending"] for case in cases), made
+    summary = load_json(str(output / "summary.json"))
+    assert len(summary["metric_per_case"]) == len(cases)
+    print(dataset, configuration, len(cases), "cases, mean Dice", summary["foreground_mean"]["Dice"])
+
+
 def preprocess(dataset, configurations):
     preprocess_dataset(int(dataset), PLANS, configurations, [1] * len(configurations))
     folder = Path(nnUNet_preprocessed, convert_id_to_dataset_name(int(dataset)))
@@ -73,4 +95,7 @@ if __name__ == "__main__":
     for package in ("nnunetv2", "numpy", "blosc2", "batchgenerators"):
         warnings.filterwarnings("error", module=package)
     command, dataset, *configurations = sys.argv[1:]
-    train(dataset, *configurations) if command == "train" else preprocess(dataset, configurations)
+    if command == "preprocess":
+        preprocess(dataset, configurations)
+    else:
+        {"train": train, "validate": validate}[command](dataset, *configurations)

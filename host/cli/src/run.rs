@@ -45,6 +45,7 @@ fn dispatch(cli: &Cli, tensors: &impl TensorCommands) -> Result<ExitCode> {
         Command::Audit(args) => commands::audit::run(args),
         Command::Plans(args) => commands::plans::run(args, &options.folders()),
         Command::Verify(args) => commands::verify::run(args, &options.folders()),
+        Command::Split(args) => commands::split::run(args, &session()?, &options.folders()),
         Command::Ensemble(args) => commands::ensemble::run(args, &session()?),
         Command::DeterminePostprocessing(args) => {
             commands::determine_postprocessing::run(args, &options.folders())

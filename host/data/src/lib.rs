@@ -16,6 +16,7 @@ pub mod phantom;
 pub mod pipeline;
 pub mod records;
 pub mod selection;
+pub mod splitting;
 pub mod summary;
 pub mod v2;
 
@@ -24,3 +25,4 @@ use nnunet_augmentation as _;
 use nnunet_planning as _;
 use nnunet_postprocessing as _;
 use nnunet_preprocessing as _;
+use nnunet_splitting as _;

@@ -143,6 +143,9 @@ fn template(kind: Kind) -> Result<Template> {
             include_str!("templates/resampler.rs"),
             "nnunet plan_and_preprocess -t TASK -pl3d NAMEPlanner -pl2d None\nnnunet train 3d_fullres nnUNetTrainerV2 TASK 0 -p nnUNetPlansNAME",
         ),
+        Kind::Splitter => {
+            ("MySplitter", include_str!("templates/splitter.rs"), "nnunet split -t TASK -s NAME")
+        }
         Kind::Augmentation => (
             "MyAugmentation",
             include_str!("templates/augmentation.rs"),

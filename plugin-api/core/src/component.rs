@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::{
     Augmentation, Config, ExperimentLogger, ImageFormat, Info, Kind, Make, Normalization, Planner,
-    Postprocessor, Preprocessor, Resampler, Result, TensorFactory,
+    Postprocessor, Preprocessor, Resampler, Result, Splitter, TensorFactory,
 };
 
 /// Creates a component of one kind from its parameters.
@@ -18,6 +18,8 @@ pub enum Factory {
     Normalization(Make<dyn Normalization>),
     /// Creates a resampler.
     Resampler(Make<dyn Resampler>),
+    /// Creates a splitter.
+    Splitter(Make<dyn Splitter>),
     /// Creates an image format.
     Format(Make<dyn ImageFormat>),
     /// Creates an experiment logger.
@@ -87,6 +89,8 @@ constructors! {
     normalization, Normalization, Normalization;
     /// A resampler. `make` creates it from its parameters.
     resampler, Resampler, Resampler;
+    /// A splitter. `make` creates it from its parameters.
+    splitter, Splitter, Splitter;
     /// An image format. `make` creates it from its parameters; name the file endings it reads and writes with
     /// [`Info::reads`] and [`Info::writes`].
     format, Format, ImageFormat;

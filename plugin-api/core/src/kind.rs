@@ -48,6 +48,8 @@ kinds! {
     Normalization = "normalization",
     /// Brings images, labels and scores from one grid to another.
     Resampler = "resampler",
+    /// Divides cases into folds of a cross-validation.
+    Splitter = "splitter",
     /// Changes training samples at random.
     Augmentation = "augmentation",
     /// Builds a network.

@@ -18,7 +18,13 @@ const SPLIT_SEED: u32 = 12345;
 /// ```
 #[must_use]
 pub fn kfold(n: usize, folds: usize) -> Vec<Vec<usize>> {
-    let order = RandomState::new(SPLIT_SEED).permutation(n);
+    kfold_of_seed(n, folds, SPLIT_SEED)
+}
+
+/// As [`kfold`], for another `random_state`.
+#[must_use]
+pub fn kfold_of_seed(n: usize, folds: usize, seed: u32) -> Vec<Vec<usize>> {
+    let order = RandomState::new(seed).permutation(n);
     let mut rest = order.as_slice();
     (0..folds)
         .map(|fold| {

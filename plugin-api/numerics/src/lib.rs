@@ -41,7 +41,7 @@ pub use distance::distance_to;
 pub use elsewhere::{ResampleElsewhere, resampling_elsewhere};
 pub use fill_holes::fill_holes;
 pub use gaussian::{Ends, convolve_symmetric, gaussian_blur, gaussian_importance_map};
-pub use kfold::{kfold, random_split};
+pub use kfold::{kfold, kfold_of_seed, random_split};
 pub use label_resize::resize_labels;
 pub use linear::{sample_linear, sample_nearest};
 pub use linear_labels::sample_linear_labels;

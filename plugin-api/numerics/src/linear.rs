@@ -31,6 +31,7 @@ const ROUND: f64 = 6_755_399_441_055_744.0;
 pub fn sample_linear(image: ArrayView3<'_, f32>, affine: &Affine, out: ArrayViewMut3<'_, f32>) {
     let image = image.as_standard_layout();
     let grid = Grid::new(&image, affine.is_planar());
+    let mut cells = Cells::default();
     for_each_row(affine, out, |row, out| {
         let inner = row.inner(&grid, out.len());
         for x in (0..inner.start).chain(inner.end..out.len()) {
@@ -38,7 +39,8 @@ pub fn sample_linear(image: ArrayView3<'_, f32>, affine: &Affine, out: ArrayView
         }
         let first = inner.start;
         for (block, out) in out[inner].chunks_mut(LANES).enumerate() {
-            grid.linear(&Cells::new(&grid, row, first + block * LANES), out);
+            cells.fill(&grid, row, first + block * LANES);
+            grid.linear(&cells, out);
         }
     });
 }
@@ -163,7 +165,7 @@ impl<'a> Grid<'a> {
         let span = if self.planar { row + 2 } else { plane + row + 2 };
         let [wz, wy, wx] = &cells.weights;
         for (lane, out) in out.iter_mut().enumerate() {
-            let around = &self.values[cells.first[lane]..][..span];
+            let around = &self.values[cells.first[lane] as usize..][..span];
             let (wy, wx) = (wy[lane], wx[lane]);
             let in_plane = |at: usize| {
                 let pair = |at: usize| around[at] + wx * (around[at + 1] - around[at]);
@@ -203,29 +205,34 @@ pub(crate) fn corners(at: [f64; 3]) -> impl Iterator<Item = ([i64; 3], f32)> {
     })
 }
 
+/// Adding this to a small number rounds it to an integer, which is then in the lowest bits.
+const TO_INTEGER: f32 = 12_582_912.0;
+
 /// The lowest of the neighbors of some positions of a row, and the weights of the highest along each axis.
+#[derive(Default)]
 pub(crate) struct Cells {
-    pub(crate) first: [usize; LANES],
-    weights: [[f32; LANES]; 3],
+    pub(crate) first: [u32; LANES],
+    pub(crate) weights: [[f32; LANES]; 3],
 }
 
 impl Cells {
-    /// Of the voxels from `from` on.
-    pub(crate) fn new(grid: &Grid<'_>, row: &Row, from: usize) -> Self {
-        let mut weights = [[0.0; LANES]; 3];
-        let mut index = [0_i32; LANES];
+    /// Fills in the voxels from `from` on. Without conversions that check for overflow, so that it vectorises. A position
+    /// on a voxel may be taken as the end of the cell before it.
+    pub(crate) fn fill(&mut self, grid: &Grid<'_>, row: &Row, from: usize) {
         let start = row.at(from).map(|start| start as f32);
+        self.first = [0; LANES];
         for axis in 0..3 {
-            let (start, step, extent) = (start[axis], row.step[axis] as f32, grid.extent[axis] as i32);
+            let (start, step, extent) = (start[axis], row.step[axis] as f32, grid.extent[axis] as u32);
+            // A plane's position is a whole number, which is kept.
+            let below = if axis == 0 && grid.planar { 0.0 } else { 0.5 };
             for lane in 0..LANES {
                 let at = start + lane as f32 * step;
-                // Positions are not negative here: the conversion is the floor.
-                let low = at as i32;
-                weights[axis][lane] = at - low as f32;
-                index[lane] = index[lane].wrapping_mul(extent).wrapping_add(low);
+                let shifted = (at - below) + TO_INTEGER;
+                let low = shifted.to_bits().wrapping_sub(TO_INTEGER.to_bits());
+                self.weights[axis][lane] = at - (shifted - TO_INTEGER);
+                self.first[lane] = self.first[lane].wrapping_mul(extent).wrapping_add(low);
             }
         }
-        Self { first: index.map(|index| index as usize), weights }
     }
 }
 

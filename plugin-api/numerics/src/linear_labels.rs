@@ -33,18 +33,25 @@ pub fn sample_linear_labels(
     let labels = labels.as_standard_layout();
     let grid = Grid::new(&labels, affine.is_planar());
     let uniform = uniform_cells(&grid);
+    let mut cells = Cells::default();
     for_each_row(affine, out, |row, out| {
         let inner = row.inner(&grid, out.len());
         for x in (0..inner.start).chain(inner.end..out.len()) {
-            out[x] = vote(&grid, row.at(x), outside);
+            out[x] = vote_at_edge(&grid, row.at(x), outside);
         }
         let first = inner.start;
         for (block, out) in out[inner].chunks_mut(LANES).enumerate() {
             let from = first + block * LANES;
-            let cells = Cells::new(&grid, row, from);
+            cells.fill(&grid, row, from);
             for (lane, out) in out.iter_mut().enumerate() {
-                let label = uniform[cells.first[lane]];
-                *out = if label.is_nan() { vote(&grid, row.at(from + lane), outside) } else { label };
+                let cell = cells.first[lane] as usize;
+                let label = uniform[cell];
+                *out = if label.is_nan() {
+                    let weights = cells.weights.map(|weights| weights[lane]);
+                    vote_inside(&grid, cell, weights, || grid.nearest(row.at(from + lane), outside))
+                } else {
+                    label
+                };
             }
         }
     });
@@ -77,25 +84,60 @@ fn uniform_cells(grid: &Grid<'_>) -> Vec<f32> {
     cells
 }
 
-/// The label of largest weight among the eight voxels around a position.
-fn vote(grid: &Grid<'_>, at: [f64; 3], outside: f32) -> f32 {
-    let (mut labels, mut scores, mut count) = ([0.0; 8], [0.0_f32; 8], 0);
-    for (at, weight) in corners(at) {
-        let label = grid.get(at).unwrap_or(outside);
-        let known = labels[..count].iter().position(|known| *known == label);
-        let index = known.unwrap_or(count);
-        count = count.max(index + 1);
-        labels[index] = label;
-        scores[index] += SCALE * weight;
+/// The label of largest weight among the eight voxels around a position, some of which may lie outside.
+fn vote_at_edge(grid: &Grid<'_>, at: [f64; 3], outside: f32) -> f32 {
+    let mut votes = Votes::default();
+    corners(at).for_each(|(at, weight)| votes.add(grid.get(at).unwrap_or(outside), weight));
+    votes.winner(|| grid.nearest(at, outside))
+}
+
+/// The same in the cell of which `first` is the lowest voxel.
+fn vote_inside(grid: &Grid<'_>, first: usize, [wz, wy, wx]: [f32; 3], nearest: impl FnOnce() -> f32) -> f32 {
+    let [plane, row] = grid.strides();
+    let mut votes = Votes::default();
+    let planes = [(0, 1.0 - wz), (plane, wz)];
+    for (plane, along_z) in &planes[..if grid.planar { 1 } else { 2 }] {
+        for (row, along_y) in [(0, 1.0 - wy), (row, wy)] {
+            let (at, weight) = (first + plane + row, along_z * along_y);
+            votes.add(grid.values[at], weight * (1.0 - wx));
+            votes.add(grid.values[at + 1], weight * wx);
+        }
     }
-    let found = || labels[..count].iter().copied().zip(scores[..count].iter().map(|score| half(*score)));
-    let most = found().map(|(_, score)| score).fold(0.0, f32::max);
-    let nearest = grid.nearest(at, outside);
-    let best = found().filter(|(_, score)| *score == most).map(|(label, _)| label);
-    best.fold(
-        f32::INFINITY,
-        |best, label| if best == nearest || label == nearest { nearest } else { best.min(label) },
-    )
+    votes.winner(nearest)
+}
+
+/// Scores by label.
+#[derive(Default)]
+struct Votes {
+    labels: [f32; 8],
+    scores: [f32; 8],
+    count: usize,
+}
+
+impl Votes {
+    fn add(&mut self, label: f32, weight: f32) {
+        let known = self.labels[..self.count].iter().position(|known| *known == label);
+        let index = known.unwrap_or(self.count);
+        self.count = self.count.max(index + 1);
+        self.labels[index] = label;
+        self.scores[index] += SCALE * weight;
+    }
+
+    /// The label of the highest score; `nearest` is asked only on a tie.
+    fn winner(&self, nearest: impl FnOnce() -> f32) -> f32 {
+        let scores = self.scores.map(half);
+        let most = scores[..self.count].iter().copied().fold(0.0, f32::max);
+        let best = || {
+            let found = self.labels[..self.count].iter().zip(scores);
+            found.filter(|(_, score)| *score == most).map(|(label, _)| *label)
+        };
+        let smallest = best().fold(f32::INFINITY, f32::min);
+        if best().count() < 2 {
+            return smallest;
+        }
+        let nearest = nearest();
+        if best().any(|label| label == nearest) { nearest } else { smallest }
+    }
 }
 
 /// A number with the precision of a 16-bit float: eleven significant bits, halves rounded to the even neighbor.
@@ -122,9 +164,9 @@ mod tests {
         let labels = labels.as_standard_layout();
         let grid = Grid::new(&labels, true);
         // Half of the weight is that of 7, a quarter each that of 5 and of 2; the nearest voxel is 5.
-        assert_eq!(vote(&grid, [0.0, 0.5, 0.5], -1.0), 7.0);
-        assert_eq!(vote(&grid, [0.0, 0.0, 0.5], -1.0), 5.0);
-        assert_eq!(vote(&grid, [0.0, 1.0, -0.6], -1.0), -1.0);
-        assert_eq!(vote(&grid, [0.0, 1.0, -0.5], -1.0), 7.0);
+        assert_eq!(vote_at_edge(&grid, [0.0, 0.5, 0.5], -1.0), 7.0);
+        assert_eq!(vote_at_edge(&grid, [0.0, 0.0, 0.5], -1.0), 5.0);
+        assert_eq!(vote_at_edge(&grid, [0.0, 1.0, -0.6], -1.0), -1.0);
+        assert_eq!(vote_at_edge(&grid, [0.0, 1.0, -0.5], -1.0), 7.0);
     }
 }

@@ -36,6 +36,7 @@ pub fn check(component: &Component, found: &mut dyn FnMut(Finding)) {
         Factory::Preprocessor(make) => arrays::preprocessor(make, report),
         Factory::Normalization(make) => arrays::normalization(make, report),
         Factory::Resampler(make) => resamplers::resampler(make, report),
+        Factory::Splitter(make) => samples::splitter(make, report),
         Factory::Postprocessor(make) => arrays::postprocessor(make, report),
         Factory::Augmentation(make) => samples::augmentation(make, report),
         Factory::Format(make) => samples::format(info, make, report),
@@ -86,6 +87,7 @@ fn unknown_parameter(component: &Component) -> Checked {
     let accepted = match &component.factory {
         _ if component.info.parameters().is_empty() => false,
         Factory::Postprocessor(make) => make(&config).is_ok(),
+        Factory::Splitter(make) => make(&config).is_ok(),
         Factory::Resampler(make) => make(&config).is_ok(),
         Factory::Augmentation(make) => make(&config).is_ok(),
         Factory::Logger(make) => make(&config).is_ok(),

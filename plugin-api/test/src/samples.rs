@@ -6,7 +6,7 @@ use nnunet_plugin_core::ndarray::{Array3, Array4};
 use nnunet_plugin_core::vocabulary::{EpochReport, ItkGeometry};
 use nnunet_plugin_core::{
     Augmentation, AugmentationContext, Config, EpochLog, ExperimentLogger, ImageFormat, Info, Make,
-    RandomStream, Result, RunEnd, RunInfo, Sample,
+    RandomStream, Result, RunEnd, RunInfo, Sample, SplitCase, Splitter, split_cases,
 };
 
 use crate::findings::{Report, same, text};
@@ -91,4 +91,18 @@ pub(crate) fn logger(make: &Make<dyn ExperimentLogger>, report: &mut Report<'_>)
     let epoch = EpochReport { metric: f64::NAN, ..EpochReport::default() };
     report.made("accepts an epoch without a metric", logger.epoch_ends(&EpochLog::new(epoch, &[f64::NAN])));
     report.made("accepts the end of a run", logger.run_ends(&RunEnd::Finished));
+}
+
+/// Splitters that need more than the names of cases may refuse these; then there is nothing to look at.
+pub(crate) fn splitter(make: &Make<dyn Splitter>, report: &mut Report<'_>) {
+    let Some(splitter) = report.made("is created from its defaults", make(&Config::new())) else { return };
+    let cases: Vec<SplitCase> =
+        (0..20).map(|index| SplitCase::new(format!("p{:02}_{}", index / 2, index % 2))).collect();
+    let run = || splitter.split(&cases);
+    if run().is_err() {
+        return;
+    }
+    report.made("makes folds of known cases, none twice in a fold", split_cases(&*splitter, &cases));
+    let both = run().and_then(|first| Ok(same(&first, &run()?)));
+    report.note("makes the same folds twice", both.map_err(text).and_then(|found| found));
 }

@@ -1,7 +1,8 @@
 //! Augmented patches per second of processor time on one core, of the default augmentations of v1 and v2: here and in the
 //! originals, in one run.
 //!
-//! `NNUNET_V1=<folder of the venv's programs> NNUNET_V2=<the same of v2> cargo bench -p nnunet-training --bench augment`
+//! `NNUNET_V1=<folder of the venv's programs> NNUNET_V2=<the same of v2> cargo bench -p nnunet-training --bench augment`;
+//! `-- v2` at the end measures v2 only.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -63,7 +64,7 @@ fn main() {
     for (patch, case, ours, theirs) in TASKS {
         let folder = tempfile::tempdir().unwrap();
         make_cases(folder.path(), case);
-        for version in &VERSIONS {
+        for version in VERSIONS.iter().filter(|version| is_wanted(version.name)) {
             let here = measure(version, folder.path(), patch, ours);
             let python = std::env::var_os(version.variable).map(PathBuf::from);
             let original =
@@ -73,6 +74,12 @@ fn main() {
             println!("| {} | {patch:?} | {shown} patches/s | {here:.2} patches/s | {ratio} |", version.name);
         }
     }
+}
+
+/// Whether a version is to be measured: all are, unless the arguments name some.
+fn is_wanted(version: &str) -> bool {
+    let mut named = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).peekable();
+    named.peek().is_none() || named.any(|name| name == version)
 }
 
 /// Noise in two adjoining balls and around them.

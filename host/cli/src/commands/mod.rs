@@ -31,6 +31,7 @@ pub mod predict;
 pub(crate) mod pretrained;
 pub(crate) mod report;
 pub(crate) mod setup;
+pub(crate) mod split;
 pub(crate) mod tensor_commands;
 pub mod train;
 pub mod train_parallel;
@@ -100,6 +101,8 @@ pub enum Command {
     DownloadPretrainedModelByUrl(download::Url),
     /// Create a small synthetic task for trying things out.
     ExampleDataset(example_dataset::Args),
+    /// Make the folds of a cross-validation: plain, by group, stratified, leave-one-out.
+    Split(split::Args),
     /// Draw image, reference and prediction of cases side by side.
     Picture(picture::Args),
     /// Write a report of predictions or of a trained model as one HTML page.

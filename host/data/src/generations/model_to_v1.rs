@@ -8,7 +8,7 @@ use nnunet_formats::torch_zip::{self, Checkpoint};
 use nnunet_plugin_core::vocabulary::Plans;
 use serde_json::Value;
 
-use super::network::Network;
+use super::network::{Network, Widened};
 use super::plans_to_v1::plans_of;
 use super::{state_v1, state_v2, tensors};
 use crate::folders::create;
@@ -72,9 +72,16 @@ pub fn model_to_v1(how: &ToV1) -> Result<usize> {
         .with_context(|| how.from.join("plans.json").display().to_string())?;
     converted.modalities = dataset.channels();
     converted.dataset_properties.modalities.clone_from(&converted.modalities);
+    let mut features = None;
     for fold in &how.folds {
         let path = how.from.join(fold).join(&how.checkpoint);
         how.fold(&path, fold, &mut converted).with_context(|| path.display().to_string())?;
+        let first = *features.get_or_insert(converted.base_num_features);
+        ensure!(
+            converted.base_num_features == first,
+            "{}: its network needs another width in v1 than that of the first fold; convert them one by one with -f",
+            path.display()
+        );
     }
     create(&how.to)?;
     records::save(&how.to.join("plans.pkl"), &records::plans_to_pickle(&converted))?;
@@ -93,7 +100,15 @@ impl ToV1 {
             plans.num_classes + 1
         );
         network.fit_kernels_to_v1();
-        plans.base_num_features = network.widen_to_v1()?;
+        let Widened { base, without } = network.widen_to_v1()?;
+        if !without.is_empty() {
+            tracing::warn!(
+                "{}: the bias of the transposed convolutions to the stages {without:?} is left out, since v1's have none and \
+                 its network has no feature left to carry it; labels can differ near the borders of patches",
+                path.display()
+            );
+        }
+        plans.base_num_features = base;
         let stage = plans.plans_per_stage.first_mut().context("the plans have no stage")?;
         stage.conv_kernel_sizes = network.kernels();
         let bias = usize::from(network.has_output_bias());

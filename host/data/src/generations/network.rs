@@ -1,6 +1,6 @@
 //! A plain U-Net as both generations have it, and what changes in it between them.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, bail};
 use ndarray::{ArrayD, Axis, IxDyn, Slice};
 
 /// A convolution with its instance normalization.
@@ -32,6 +32,15 @@ pub(super) struct Network {
     pub(super) up: Vec<Affine>,
     /// Outputs.
     pub(super) heads: Vec<Affine>,
+}
+
+/// What a network of v1 has become.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Widened {
+    /// Features of the first stage.
+    pub(super) base: usize,
+    /// Stages whose transposed convolution has lost its bias.
+    pub(super) without: Vec<usize>,
 }
 
 /// Slope of the leaky rectifiers of v1 and v2 for negative values.
@@ -120,34 +129,29 @@ impl Network {
 
     /// Makes it wide enough for v1, whose features double from stage to stage up to its maximum and whose transposed
     /// convolutions have no bias. A bias becomes the weight of a feature that is 1 everywhere, in the skip connection
-    /// beside it; v1's network has to be wider for that. Returns v1's number of features of the first stage.
+    /// beside it; v1's network has to be wider for that. Where v1's maximum leaves no feature for it, the bias is left
+    /// out: the instance norm that follows subtracts it everywhere but at the borders of a patch.
     ///
     /// # Errors
     /// Returns an error if v1's widest stages are too narrow.
-    pub(super) fn widen_to_v1(&mut self) -> Result<usize> {
+    pub(super) fn widen_to_v1(&mut self) -> Result<Widened> {
         let own = self.features();
         let most = V1_MOST[self.axes().saturating_sub(2).min(1)];
+        if let Some(level) = own.iter().position(|features| *features > most) {
+            bail!("stage {level} has {} features, and v1's networks have at most {most}", own[level]);
+        }
+        let biased = |level: &usize| self.up_at(*level).is_some_and(Affine::has_bias);
+        let without: Vec<usize> = (0..own.len()).filter(biased).filter(|level| own[*level] == most).collect();
         let needed: Vec<usize> = (0..own.len())
-            .map(|level| own[level] + usize::from(self.up_at(level).is_some_and(Affine::has_bias)))
+            .map(|level| own[level] + usize::from(biased(&level) && own[level] < most))
             .collect();
         let wide = |base: usize| -> Vec<usize> {
-            (0..own.len()).map(|level| base.checked_shl(level as u32).unwrap_or(most).min(most)).collect()
+            (0..own.len()).map(|level| base.saturating_mul(1 << level.min(16)).min(most)).collect()
         };
         let fits = |base: &usize| wide(*base).iter().zip(&needed).all(|(has, needed)| has >= needed);
-        let Some(base) = (1..=most).find(fits) else {
-            let level = needed.iter().position(|needed| *needed > most).unwrap_or(0);
-            ensure!(
-                own[level] <= most,
-                "stage {level} has {} features, and v1's networks have at most {most}",
-                own[level]
-            );
-            anyhow::bail!(
-                "the transposed convolution to stage {level} has a bias, which v1's have not, and v1's network has no \
-                 feature left to carry it: all {most} of that stage are in use"
-            );
-        };
+        let base = (1..=most).find(fits).context("no network of v1 is wide enough")?;
         self.widen(&own, &wide(base));
-        Ok(base)
+        Ok(Widened { base, without })
     }
 
     /// The transposed convolution that leads to a resolution.
@@ -312,7 +316,7 @@ pub(super) mod tests {
     #[test]
     fn a_bias_becomes_the_weight_of_a_feature_that_is_one() {
         let mut network = sample();
-        assert_eq!(network.widen_to_v1().unwrap(), 3);
+        assert_eq!(network.widen_to_v1().unwrap(), Widened { base: 3, without: Vec::new() });
         assert_eq!(network.features(), [3, 6]);
         assert!(!network.up[0].has_bias());
         let last = &network.encoder[0][1];
@@ -327,17 +331,21 @@ pub(super) mod tests {
         // A network without that bias keeps its width.
         let mut plain = sample();
         plain.up[0].bias.fill(0.0);
-        assert_eq!(plain.widen_to_v1().unwrap(), 2);
+        assert_eq!(plain.widen_to_v1().unwrap().base, 2);
     }
 
     #[test]
-    fn networks_that_are_too_wide_are_refused() {
-        let mut network = sample();
-        let block = |outputs, inputs| block(outputs, inputs, &[3, 3]);
-        network.encoder[0] = vec![block(480, 1)];
-        network.encoder[1] = vec![block(480, 480)];
-        let error = network.widen_to_v1().unwrap_err().to_string();
-        assert!(error.contains("no feature left"), "{error}");
+    fn of_the_widest_stages_the_bias_is_left_out_and_wider_ones_are_refused() {
+        let block = |outputs, inputs| block(outputs, inputs, &[1, 1]);
+        let mut network = Network {
+            encoder: vec![vec![block(480, 1)], vec![block(480, 480)]],
+            decoder: vec![vec![block(480, 960)]],
+            up: vec![Affine { weight: filled(&[480, 480, 1, 1], 0.5), bias: filled(&[480], 0.7) }],
+            heads: vec![Affine { weight: filled(&[2, 480, 1, 1], 0.4), bias: filled(&[2], 0.0) }],
+        };
+        assert_eq!(network.widen_to_v1().unwrap(), Widened { base: 480, without: vec![0] });
+        assert!(!network.up[0].has_bias());
+        assert_eq!(network.features(), [480, 480]);
         network.encoder[0] = vec![block(481, 1)];
         let error = network.widen_to_v1().unwrap_err().to_string();
         assert!(error.contains("at most 480"), "{error}");

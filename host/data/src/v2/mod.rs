@@ -39,7 +39,7 @@ pub use preprocessing::{Job, copy_reference_labels, preprocess};
 pub use properties::properties_to_pickle;
 pub use raw::{CaseFiles, RawDataset};
 pub use reader::Reader;
-pub use splits::prepare_splits;
+pub use splits::{prepare_splits, save_splits};
 pub use store::{Store, load_case, stored_cases};
 
 /// Whether a folder is a model of v2, or has its predictions: `plans.json` with configurations, and `dataset.json`.

@@ -41,13 +41,18 @@ pub(super) fn take_splits(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Makes the split of preprocessed cases, the same that Python makes when it first trains. A file that is there stays:
+/// Makes the split of preprocessed cases with `folds`, by default the same that Python makes when it first trains. A file that is there stays:
 /// it may be the user's, and models may have been trained on it. Only the default split of other cases is made again, as
 /// long as `results`, the folder of the data set's models, has none. Without five cases there is none.
 ///
 /// # Errors
 /// Returns an error if the file cannot be read or written.
-pub fn prepare_splits(preprocessed: &Path, cases: &[String], results: Option<&Path>) -> Result<()> {
+pub fn prepare_splits(
+    preprocessed: &Path,
+    cases: &[String],
+    results: Option<&Path>,
+    folds: impl Fn(&[String]) -> Result<Vec<Split>>,
+) -> Result<()> {
     let path = preprocessed.join(SPLITS);
     let mut cases = cases.to_vec();
     cases.sort();
@@ -68,9 +73,17 @@ pub fn prepare_splits(preprocessed: &Path, cases: &[String], results: Option<&Pa
         }
     }
     if cases.len() >= FOLDS {
-        json::save(&path, &to_json(&default_splits(&cases)))?;
+        save_splits(preprocessed, &folds(&cases)?)?;
     }
     Ok(())
+}
+
+/// Writes the folds of preprocessed cases.
+///
+/// # Errors
+/// Returns an error if the file cannot be written.
+pub fn save_splits(preprocessed: &Path, splits: &[Split]) -> Result<()> {
+    Ok(json::save(&preprocessed.join(SPLITS), &to_json(splits))?)
 }
 
 /// Whether folds are the default ones of their cases, and these cases.
@@ -109,6 +122,10 @@ mod tests {
         assert!(take_splits(&from, &to).unwrap_err().to_string().contains("differs"));
     }
 
+    fn prepare(preprocessed: &Path, cases: &[String], results: Option<&Path>) -> Result<()> {
+        prepare_splits(preprocessed, cases, results, |cases| Ok(default_splits(cases)))
+    }
+
     fn cases(count: usize) -> Vec<String> {
         (0..count).rev().map(|i| format!("case_{i:02}")).collect()
     }
@@ -122,7 +139,7 @@ mod tests {
     #[test]
     fn the_split_is_that_of_python() {
         let folder = tempfile::tempdir().unwrap();
-        prepare_splits(folder.path(), &cases(7), None).unwrap();
+        prepare(folder.path(), &cases(7), None).unwrap();
         let wanted: [&[usize]; 5] = [&[3, 6], &[0, 4], &[1], &[5], &[2]];
         let wanted = wanted.map(|fold| fold.iter().map(|i| format!("case_{i:02}")).collect::<Vec<_>>());
         assert_eq!(validation(folder.path()), wanted);
@@ -134,7 +151,7 @@ mod tests {
         let path = folder.path().join(SPLITS);
         let text = r#"[{"train":["case_00"],"val":["case_01"],"more":[1]}]"#;
         std::fs::write(&path, text).unwrap();
-        prepare_splits(folder.path(), &cases(7), Some(&folder.path().join("results"))).unwrap();
+        prepare(folder.path(), &cases(7), Some(&folder.path().join("results"))).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
     }
 
@@ -142,15 +159,15 @@ mod tests {
     fn the_default_split_grows_with_the_cases_until_a_model_is_trained() {
         let folder = tempfile::tempdir().unwrap();
         let results = folder.path().join("results");
-        prepare_splits(folder.path(), &cases(3), Some(&results)).unwrap();
+        prepare(folder.path(), &cases(3), Some(&results)).unwrap();
         assert!(!folder.path().join(SPLITS).exists());
         for count in [7, 8] {
-            prepare_splits(folder.path(), &cases(count), Some(&results)).unwrap();
+            prepare(folder.path(), &cases(count), Some(&results)).unwrap();
             assert_eq!(validation(folder.path()).concat().len(), count);
         }
         std::fs::create_dir_all(results.join("nnUNetTrainer__nnUNetPlans__2d")).unwrap();
         for results in [Some(results.as_path()), None] {
-            prepare_splits(folder.path(), &cases(9), results).unwrap();
+            prepare(folder.path(), &cases(9), results).unwrap();
             assert_eq!(validation(folder.path()).concat().len(), 8);
         }
     }

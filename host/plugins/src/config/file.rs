@@ -30,6 +30,9 @@ pub struct File {
     /// Resamplers.
     #[schemars(with = "BTreeMap<String, ParameterTable>")]
     pub resamplers: Tables,
+    /// Splitters.
+    #[schemars(with = "BTreeMap<String, ParameterTable>")]
+    pub splitters: Tables,
     /// Architectures.
     #[schemars(with = "BTreeMap<String, ParameterTable>")]
     pub architectures: Tables,
@@ -114,6 +117,8 @@ pub struct Choices {
     /// Postprocessor where `-pp` names none: of `apply_postprocessing`, `ensemble`, and `predict`, where it replaces the
     /// model's own.
     pub postprocessor: Option<ComponentChoice>,
+    /// Splitter of tasks whose folds are not made yet, and of `split`.
+    pub splitter: Option<ComponentChoice>,
     /// For the commands of nnU-Net v2, whose plans and trainers have other names.
     pub v2: V2Choices,
 }
@@ -128,6 +133,8 @@ pub struct V2Choices {
     pub plans: Option<String>,
     /// Trainer.
     pub trainer: Option<String>,
+    /// Splitter of data sets whose folds are not made yet, and of `split`.
+    pub splitter: Option<ComponentChoice>,
 }
 
 impl Choices {
@@ -146,10 +153,12 @@ impl Choices {
             loss: component(self.loss, &other.loss),
             augmentation: component(self.augmentation, &other.augmentation),
             postprocessor: component(self.postprocessor, &other.postprocessor),
+            splitter: component(self.splitter, &other.splitter),
             v2: V2Choices {
                 planner: text(self.v2.planner, &other.v2.planner),
                 plans: text(self.v2.plans, &other.v2.plans),
                 trainer: text(self.v2.trainer, &other.v2.trainer),
+                splitter: component(self.v2.splitter, &other.v2.splitter),
             },
         }
     }
@@ -217,6 +226,7 @@ impl File {
             Kind::Planner => &self.planners,
             Kind::Preprocessor => &self.preprocessors,
             Kind::Resampler => &self.resamplers,
+            Kind::Splitter => &self.splitters,
             Kind::Architecture => &self.architectures,
             Kind::Loss => &self.losses,
             Kind::Augmentation => &self.augmentations,

@@ -4,7 +4,7 @@ use anyhow::Result;
 use nnunet_plugin_core::vocabulary::ComponentChoice;
 use nnunet_plugin_core::{
     Config, ExperimentLogger, Factory, ImageFormat, Kind, Normalization, Planner, Postprocessor,
-    Preprocessor, Resampler,
+    Preprocessor, Resampler, Splitter,
 };
 
 use super::Registry;
@@ -50,6 +50,15 @@ impl Registry {
     pub fn resampler(&self, choice: &ComponentChoice) -> Result<Box<dyn Resampler>> {
         let (_, choice) = self.expand(Kind::Resampler, choice)?;
         made!(self, Resampler, &choice.name, &choice.parameters)
+    }
+
+    /// Makes a splitter.
+    ///
+    /// # Errors
+    /// As [`Registry::find`]; the error of the factory.
+    pub fn splitter(&self, choice: &ComponentChoice) -> Result<Box<dyn Splitter>> {
+        let (_, choice) = self.expand(Kind::Splitter, choice)?;
+        made!(self, Splitter, &choice.name, &choice.parameters)
     }
 
     /// Makes an image format.

@@ -90,7 +90,7 @@ impl Missing<'_> {
         let mut untrained = Vec::new();
         let mut work = Vec::new();
         let names = preprocessed_cases::names(&self.data[0])?;
-        for fold in 0..nnunet_data::records::FOLDS {
+        for fold in 0..splits::listed(self.preprocessed)?.len() {
             let left_out = splits::split(self.preprocessed, &names, &fold.to_string())?.val;
             let mine: Vec<String> = left_out.into_iter().filter(|case| missing.contains(&case)).collect();
             let checkpoint = self.model.join(format!("fold_{fold}/{FINAL_CHECKPOINT}.model"));

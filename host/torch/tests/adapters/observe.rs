@@ -10,8 +10,8 @@ use nnunet_plugin_api::{
     Architecture, Augmentation, AugmentationContext, CaseArrays, EpochLog, Error, ExperimentLogger,
     GridChange, ImageFormat, LabelVolume, Loss, LossContext, NetworkSpec, Normalization,
     NormalizationContext, Planner, PlannerSettings, Postprocessor, PreprocessContext, Preprocessor,
-    PreprocessorSettings, RandomStream, Resampler, Result, RunEnd, RunInfo, Sample, StageTarget, Trainer,
-    TrainerContext,
+    PreprocessorSettings, RandomStream, Resampler, Result, RunEnd, RunInfo, Sample, SplitCase, Splitter,
+    StageTarget, Trainer, TrainerContext,
 };
 
 /// Numbers without a pattern, the same every time.
@@ -111,6 +111,15 @@ pub(crate) fn normalization(normalization: Box<dyn Normalization>) -> Result<Str
         }
     }
     Ok(all)
+}
+
+pub(crate) fn splitter(splitter: Box<dyn Splitter>) -> Result<String> {
+    let cases: Vec<SplitCase> = (0..13).map(|i| SplitCase::new(format!("case_{i:02}"))).collect();
+    // One that needs a group or stratum refuses cases without: the message is compared then.
+    Ok(match splitter.split(&cases) {
+        Ok(folds) => format!("{folds:?}"),
+        Err(error) => error.to_string().rsplit(": ").next().unwrap_or_default().to_owned(),
+    })
 }
 
 pub(crate) fn resampler(resampler: Box<dyn Resampler>) -> Result<String> {

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use nnunet_data::components;
+use nnunet_data::splitting::{CaseTable, folds};
 use nnunet_data::v2::{
     Folders, Job, PlansFile, RawDataset, Store, copy_reference_labels, prepare_splits, preprocess,
 };
@@ -119,6 +120,9 @@ pub(super) fn preprocess_one(
         preprocess(&job, &folder, effort.limits(processes))?;
     }
     let results = folders.results().ok().map(|results| results.join(&places.name));
-    prepare_splits(&places.preprocessed, &raw.names(), results.as_deref())?;
+    let splitter = session.choices.v2.splitter.as_ref();
+    prepare_splits(&places.preprocessed, &raw.names(), results.as_deref(), |cases| {
+        folds(&session.registry, splitter, cases, &CaseTable::new())
+    })?;
     copy_reference_labels(&raw, &places.preprocessed)
 }

@@ -38,6 +38,9 @@ const NEEDED: [Kind; 4] = [Kind::Augmentation, Kind::Architecture, Kind::Loss, K
 /// Runs the command.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<ExitCode> {
     let job = Job::new(args, Folders::new(&session.files), devices::resolve(args.device)?)?;
+    if args.fold != "all" {
+        splits::prepare(&job.preprocessed, &preprocessed_cases::names(&job.data())?, session)?;
+    }
     train::run(&job, session)
 }
 

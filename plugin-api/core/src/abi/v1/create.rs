@@ -2,7 +2,9 @@
 
 use super::created::Created;
 use super::later::LaterObject;
-use super::{augmentation, format, logger, normalization, planner, postprocessor, preprocessor, resampler};
+use super::{
+    augmentation, format, logger, normalization, planner, postprocessor, preprocessor, resampler, splitter,
+};
 use crate::{Config, Error, Factory, Result};
 
 /// Makes a component and wraps it for the boundary.
@@ -16,6 +18,7 @@ pub(super) fn create(factory: &Factory, config: &Config) -> Result<Created> {
         Factory::Postprocessor(make) => Ok(Created::Postprocessor(postprocessor::export(make(config)?))),
         Factory::Augmentation(make) => Ok(Created::Augmentation(augmentation::export(make(config)?))),
         Factory::Resampler(make) => Ok(Created::Later(LaterObject::new(resampler::export(make(config)?)))),
+        Factory::Splitter(make) => Ok(Created::Later(LaterObject::new(splitter::export(make(config)?)))),
         Factory::Tensors(factory) => match factory.create(config)?.downcast() {
             Ok(created) => Ok(*created),
             Err(_) => Err(Error::message("the factory makes nothing that can cross the boundary")),

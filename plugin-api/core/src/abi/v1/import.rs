@@ -9,7 +9,9 @@ use super::created::Created;
 use super::received::surrounded;
 use super::root::PluginRootRef;
 use super::{AbiResult, contain, json, to_abi};
-use super::{augmentation, format, logger, normalization, planner, postprocessor, preprocessor, resampler};
+use super::{
+    augmentation, format, logger, normalization, planner, postprocessor, preprocessor, resampler, splitter,
+};
 use crate::{Component, Config, Error, Factory, Info, Kind, Result};
 
 /// Turns an entry of a plugin's manifest into an entry of the registry: its factory calls the plugin and implements the
@@ -124,6 +126,7 @@ fn without_tensors(create: Create, info: Info, plugin: &str) -> Component {
         Kind::Preprocessor => factory!(Preprocessor, preprocessor::import, create, label),
         Kind::Normalization => factory!(Normalization, normalization::import, create, label),
         Kind::Resampler => later_factory!(Resampler, resampler::import, create, label),
+        Kind::Splitter => later_factory!(Splitter, splitter::import, create, label),
         Kind::Format => factory!(Format, format::import, create, label),
         Kind::Logger => factory!(Logger, logger::import, create, label),
         Kind::Postprocessor => factory!(Postprocessor, postprocessor::import, create, label),

@@ -27,6 +27,7 @@ mod preprocessor;
 mod received;
 mod resampler;
 mod root;
+mod splitter;
 mod tensor;
 mod trainer;
 
@@ -46,6 +47,7 @@ pub mod adapter {
     pub use super::loss::{LossAbi, LossAbi_TO, LossObject};
     pub use super::received::{Received, ThreadModes, restore_modes_with, surrounded};
     pub use super::resampler::ResamplerObject;
+    pub use super::splitter::SplitterObject;
     pub use super::tensor::TensorHandle;
     pub use super::trainer::{TrainerAbi, TrainerAbi_TO, TrainerObject};
 }
