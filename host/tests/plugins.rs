@@ -153,7 +153,8 @@ fn a_model_remembers_all_plugins_it_was_made_with() {
         let named: String = names.iter().map(|name| format!("--plugin {name}.so ")).collect();
         world.run(&(named + line))
     };
-    let train = "train 3d_fullres Striped 900 0 -p nnUNetPlansSmall --disable_validation_inference --overwrite";
+    let train =
+        "train 3d_fullres Striped 900 0 -p nnUNetPlansSmall --disable_validation_inference --overwrite";
     for line in ["plan_and_preprocess -t 900 -pl3d Ranked -pl2d None -tl 2 -tf 2", train] {
         let outcome = with(&names, line);
         assert_eq!(outcome.code, 0, "{}", outcome.text);
