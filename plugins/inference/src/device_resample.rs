@@ -33,13 +33,22 @@ pub fn resample_on(
     Ok(out)
 }
 
-/// Most bytes that [`resample_on`] takes on the device for one channel: its samples, continued and filtered, and two terms of
-/// the result.
+/// Most bytes that [`resample_on`] takes on the device for one channel, by splines: the image, the samples of a pass, these
+/// continued and filtered, and two terms of the result.
 #[must_use]
 pub fn resample_bytes(from: [usize; 3], to: [usize; 3]) -> u64 {
-    let largest: usize =
-        from.iter().zip(to).map(|(from, to)| from.max(&to) + 2 * nnunet_numerics::EDGE_PADDING).product();
-    4 * 4 * largest as u64
+    let voxels = |grid: [usize; 3]| grid.iter().product::<usize>();
+    let how = Resampling { order: 3, order_z: 0, separate: None };
+    let (mut grid, mut most) = (from, 0);
+    for (i, pass) in Passes::new(from, to, how).all.iter().enumerate() {
+        // The first pass takes the image itself.
+        let image = if i == 0 { 0 } else { voxels(from) };
+        let (before, mut continued) = (grid, grid);
+        continued[pass.axis] += 2 * pass.padding;
+        grid[pass.axis] = pass.outputs();
+        most = most.max(image + voxels(before) + voxels(continued) + 2 * voxels(grid));
+    }
+    4 * most as u64
 }
 
 #[cfg(test)]
