@@ -77,6 +77,17 @@ fn faults_of_hooks_are_contained_and_named() {
         let message = format!("plugin misbehaving, trainer Misbehaving: {what}");
         assert!(outcome.text.contains(&message), "{fault}: `{message}` is missing in: {}", outcome.text);
     }
+    for (fault, what) in [
+        ("optimizer_panic", "step: panicked: "),
+        ("optimizer_shape", "initial_state: odd: expected ["),
+        ("optimizer_dtype", "initial_state: odd: expected floating-point numbers, got Int64"),
+    ] {
+        let outcome = train(&world, fault);
+        let message = format!("plugin misbehaving, optimizer OddOptimizer: {what}");
+        assert!(outcome.code == 1 && outcome.text.contains(&message), "{fault}: {}", outcome.text);
+    }
+    let nan = train(&world, "optimizer_nan");
+    assert!(nan.code == 1 && nan.text.contains("first in parameter "), "{}", nan.text);
     let nobody = train(&world, "hook_nobody");
     let message = "there is no network `nobody`; add it in on_train_start";
     assert!(nobody.code == 1 && nobody.text.contains(message), "{}", nobody.text);
@@ -115,7 +126,7 @@ fn a_plugin_that_mixes_devices_is_named() {
 #[test]
 fn what_does_no_harm_is_borne() {
     let world = World::with_phantoms();
-    for fault in ["panic_in_drop", "leaked_no_grad", "hook_step_no_grad"] {
+    for fault in ["panic_in_drop", "leaked_no_grad", "hook_step_no_grad", "optimizer_no_grad"] {
         let outcome = train(&world, fault);
         assert_eq!(outcome.code, 0, "{fault}: {}", outcome.text);
     }

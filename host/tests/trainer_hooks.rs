@@ -85,6 +85,43 @@ fn gradient_accumulation() {
     trains_resumes_and_predicts("gradient_accumulation", "GradientAccumulation");
 }
 
+/// A parameter of a plugin's trainer: in the table of a child, on the command line, and kept for `-c`.
+#[test]
+fn parameters_of_a_trainer_are_set_checked_and_kept() {
+    let world = world("GradientAccumulation");
+    world.configure("\n[trainers.One]\nextends = \"Mine\"\nbatches = 1\n");
+    let plugin = plugin("gradient_accumulation");
+    let train = |trainer: &str, more: &str| {
+        world.run(&format!(
+            "--plugin {} train 3d_fullres {trainer} 900 0 -p nnUNetPlansSmall --disable_validation_inference {more}",
+            plugin.display()
+        ))
+    };
+    let losses = |outcome: nnunet_tests::Outcome| -> Vec<String> {
+        assert_eq!(outcome.code, 0, "{}", outcome.text);
+        outcome.text.lines().filter(|line| line.starts_with("train loss")).map(str::to_owned).collect()
+    };
+    let two = losses(train("Mine", ""));
+    let one = losses(train("One", ""));
+    assert!(one != two && one.len() == 2, "{one:?} {two:?}");
+    assert_eq!(losses(train("Mine", "--set batches=1")), one, "as in the table");
+    assert_eq!(losses(train("One", "--set batches=2")), two, "the command line goes before the table");
+    assert_eq!(losses(train("Mine", "--set batches=1 --set max_num_epochs=1")), one[..1]);
+    let more = losses(train("Mine", "-c --set max_num_epochs=2"));
+    assert_eq!(more, one[1..], "-c remembers batches = 1");
+    for (set, message) in [
+        ("--set batch=1", "have no setting or parameter `batch`; did you mean `batches`?"),
+        ("--set batches=many", "batches"),
+        ("--set max_num_epochs=0", "--set: max_num_epochs: must be at least 1"),
+        ("--set batches", "--set batches: write --set key=value"),
+    ] {
+        let refused = train("Mine", set);
+        assert!(refused.code == 1 && refused.text.contains(message), "{set}: {}", refused.text);
+    }
+    let shown = world.succeed(&format!("--plugin {} plugins inspect GradientAccumulation", plugin.display()));
+    assert!(shown.contains("batches") && shown.contains("Batches for each change"), "{shown}");
+}
+
 #[test]
 fn mixup() {
     trains_resumes_and_predicts("mixup", "Mixup");
@@ -138,4 +175,44 @@ fn classes_that_are_missing_in_some_labels() {
 #[test]
 fn dice_and_a_boundary_loss_from_registered_parts() {
     trains_resumes_and_predicts("dice_boundary", "DiceBoundary");
+}
+
+/// Its state has torch's form, so that torch's own class goes on from it.
+#[test]
+fn an_optimizer_from_outside() {
+    let (world, _) = trains_resumes_and_predicts("adamw", "WithMyAdamW");
+    let root = final_checkpoint(&world.path("results")).root;
+    let optimizer = root.get("optimizer_state_dict").unwrap();
+    let state = &optimizer.get("state").unwrap().entries().unwrap()[0].1;
+    let names: Vec<&str> = state.entries().unwrap().iter().filter_map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["step", "exp_avg", "exp_avg_sq"]);
+}
+
+/// Optimizers and parameter groups from a table: frozen parameters end as they began.
+#[test]
+fn optimizers_and_groups_in_tables() {
+    let world = world("nnUNetTrainerV2");
+    world.configure(
+        "\n[trainers.Frozen]\nextends = \"Mine\"\nmax_num_epochs = 1\noptimizer = { name = \"Muon\", momentum = 0.9 }\n\
+         parameter_groups = [{ parameters = \"conv_blocks_context.*\", frozen = true }]\n\
+         [trainers.Wrong]\nextends = \"Mine\"\noptimizer = { name = \"Muon\", momentun = 0.9 }\n",
+    );
+    let train = |trainer: &str| {
+        world.run(&format!(
+            "train 3d_fullres {trainer} 900 0 -p nnUNetPlansSmall --disable_validation_inference"
+        ))
+    };
+    let outcome = train("Frozen");
+    assert_eq!(outcome.code, 0, "{}", outcome.text);
+    let file = FOLD.replace("Mine__", "Frozen__");
+    let path = world.path("results").join(file).join("model_final_checkpoint.model");
+    let root = torch_zip::load(&path).unwrap().root;
+    let optimizer = root.get("optimizer_state_dict").unwrap();
+    let states = optimizer.get("state").unwrap().entries().unwrap().len();
+    let groups = optimizer.get("param_groups").unwrap().items().unwrap();
+    let all = groups[0].get("params").unwrap().items().unwrap().len();
+    assert!(0 < states && states < all, "{states} of {all} parameters are trained");
+    let wrong = train("Wrong");
+    let message = "unknown key `momentun`; did you mean `momentum`?";
+    assert!(wrong.code == 1 && wrong.text.contains(message), "{}", wrong.text);
 }

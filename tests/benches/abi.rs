@@ -16,8 +16,9 @@ use nnunet_plugin_api::abi::v1::{import_with_tensors, through_adapters};
 use nnunet_plugin_api::tch::{self, Device, Kind as Element, Tensor};
 use nnunet_plugin_api::vocabulary::EpochReport;
 use nnunet_plugin_api::{
-    Component, Factory, Kind, LabelVolume, Loss, Network, NetworkSpec, NormalizationContext, Registration,
-    TensorFactories, Trainer, inventory,
+    Batch, Component, Config, Factory, Info, Kind, LabelVolume, Loss, NamedParameter, Network, NetworkSpec,
+    NormalizationContext, Progress, Registration, Result, TensorFactories, Trainer, Training, built_in_step,
+    inventory,
 };
 
 /// Microseconds of a call: the best of several rounds.
@@ -106,6 +107,77 @@ fn small_loss(crossed: bool) -> f64 {
     microseconds(2_000, || drop(black_box(loss.forward(&logits, &target).unwrap())))
 }
 
+/// A training that does nothing: what is left is the cost of the calls.
+struct Idle(Tensor);
+
+impl Training for Idle {
+    fn progress(&self) -> Result<Progress> {
+        Ok(Progress::default())
+    }
+
+    fn forward_of(&mut self, _network: &str, _data: &Tensor) -> Result<Vec<Tensor>> {
+        Ok((0..4).map(|_| self.0.shallow_clone()).collect())
+    }
+
+    fn loss(&mut self, _outputs: &[Tensor], _batch: &Batch) -> Result<Tensor> {
+        Ok(self.0.shallow_clone())
+    }
+
+    fn backward(&mut self, _loss: &Tensor) -> Result<()> {
+        Ok(())
+    }
+
+    fn zero_grad(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    fn clip_gradients(&mut self, _largest: Option<f64>) -> Result<Tensor> {
+        Ok(self.0.shallow_clone())
+    }
+
+    fn optimizer_step(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    fn parameters_of(&self, _network: &str) -> Result<Vec<NamedParameter>> {
+        Ok(Vec::new())
+    }
+
+    fn add_network(&mut self, _name: &str) -> Result<()> {
+        Ok(())
+    }
+
+    fn case_properties(&self, _case: &str) -> Result<Config> {
+        Ok(Config::new())
+    }
+}
+
+/// The built-in step as a trainer's own.
+struct Own;
+
+impl Trainer for Own {
+    fn train_step(&mut self, training: &mut dyn Training, batch: &Batch) -> Result<Option<Tensor>> {
+        built_in_step(training, batch).map(Some)
+    }
+}
+
+/// The hooks of a training step: `on_batch`, and `train_step` with its requests.
+fn own_step(crossed: bool) -> f64 {
+    let component = Component::trainer(Info::new(Kind::Trainer, "Own", ""), |_| Ok(Box::new(Own)));
+    let component = if crossed { through_adapters(component, "itself") } else { component };
+    let mut trainer = component.factory.trainer().unwrap()(&Config::new()).unwrap();
+    let number = || Tensor::from(1.0_f32);
+    let image = || Tensor::zeros([2, 1, 1, 1, 1], (Element::Float, Device::Cpu));
+    let target = || Tensor::zeros([2, 1, 1, 1, 1], (Element::Int64, Device::Cpu));
+    let cases = (0..2).map(|case| format!("hippocampus_{case:03}")).collect();
+    let mut batch = Batch { data: image(), targets: (0..4).map(|_| target()).collect(), cases };
+    let mut training = Idle(number());
+    microseconds(2_000, || {
+        trainer.on_batch(&mut training, &mut batch).unwrap();
+        drop(black_box(trainer.train_step(&mut training, &batch).unwrap()));
+    })
+}
+
 /// Seconds of a training step of the hippocampus's network with half of its batch: network, loss and gradients.
 fn step() -> f64 {
     let mut store = ParameterStore::new(Device::Cpu);
@@ -147,9 +219,13 @@ fn main() {
     let losses = [("direct", small_loss(false)), ("crossed", small_loss(true))];
     row("loss of one voxel", &losses);
     let added = losses[1].1 - losses[0].1;
+    let steps = [("direct", own_step(false)), ("crossed", own_step(true))];
+    row("hooks of a step", &steps);
     let seconds = step();
     // Network and loss are the two calls of a step.
     let share = 2.0 * added * 1e-6 / seconds * 100.0;
+    let hooks = (steps[1].1 - steps[0].1) * 1e-6 / seconds * 100.0;
+    println!("a step of a plugin's own costs {hooks:.5} % more");
     println!(
         "a call adds {added:.3} microseconds; a step takes {seconds:.3} s; its two calls are {share:.5} % of it"
     );

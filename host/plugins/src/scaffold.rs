@@ -118,6 +118,11 @@ fn template(kind: Kind) -> Result<Template> {
             include_str!("templates/architecture.rs"),
             "printf '[trainers.NAMETrainer]\\nextends = \"nnUNetTrainerV2\"\\narchitecture = \"NAME\"\\n' >> nnunet.toml\nnnunet train 3d_fullres NAMETrainer TASK 0",
         ),
+        Kind::Optimizer => (
+            "MyOptimizer",
+            include_str!("templates/optimizer.rs"),
+            "printf '[trainers.NAMETrainer]\\nextends = \"nnUNetTrainerV2\"\\noptimizer = { name = \"NAME\" }\\n' >> nnunet.toml\nnnunet train 3d_fullres NAMETrainer TASK 0",
+        ),
         Kind::Planner => (
             "MyPlanner",
             include_str!("templates/planner.rs"),

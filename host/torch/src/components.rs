@@ -1,16 +1,20 @@
 //! Components with tensors, by name.
 
+use std::cell::RefCell;
+
 use anyhow::{Result, anyhow};
 use nnunet_engine::component_set::ComponentSet;
-use nnunet_engine::config::{extends, without_extends};
+use nnunet_engine::config::{extends, is_setting, without_extends};
 use nnunet_engine::registry::{Origin, Registry};
 use nnunet_losses::{WEIGHTED_SUM, WeightedSum};
 use nnunet_plugin_api::abi::v1::import_with_tensors;
 use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice};
 use nnunet_plugin_api::{
     Architecture, Augmentation, Component, Config, Error as ComponentError, Factory, Info, Kind, Loss, Make,
-    TensorFactories, Trainer, TrainerContext, overlay, parse_config,
+    Optimizer, TensorFactories, Trainer, TrainerContext, overlay, parse_config,
 };
+
+use crate::trainer_parameters::TrainerParameters;
 
 /// The component set of the program with tensors.
 pub(crate) const WITH_TENSORS: ComponentSet =
@@ -37,7 +41,8 @@ impl Trainer for TableTrainer {
 
 fn from_table(info: Info, table: Config) -> Result<Component> {
     let parent = extends(Kind::Trainer, &info.name, &table)?;
-    let table = without_extends(&table);
+    // Other keys are parameters of parents: see `resolve_trainer_with`.
+    let table: Config = without_extends(&table).into_iter().filter(|(key, _)| is_setting(key)).collect();
     Ok(Component::trainer(info, move |_| {
         Ok(Box::new(TableTrainer { extends: parent.clone(), table: table.clone() }))
     }))
@@ -92,6 +97,10 @@ pub(crate) fn loss(registry: &Registry, choice: &ComponentChoice) -> Result<Box<
 }
 
 factory!(
+    /// Makes an optimizer.
+    optimizer, Optimizer, TensorFactories::optimizer
+);
+factory!(
     /// Makes a trainer.
     trainer, Trainer, TensorFactories::trainer
 );
@@ -108,10 +117,33 @@ pub(crate) fn resolve_trainer(
     name: &str,
     context: &TrainerContext,
 ) -> Result<nnunet_trainers::Resolved> {
+    resolve_trainer_with(registry, name, context, &Config::new())
+}
+
+/// As [`resolve_trainer`], with the settings and parameters of the command line.
+pub(crate) fn resolve_trainer_with(
+    registry: &Registry,
+    name: &str,
+    context: &TrainerContext,
+    set: &Config,
+) -> Result<nnunet_trainers::Resolved> {
     registry.find(Kind::Trainer, name)?;
+    let mut settings = set.clone();
+    settings.retain(|key, _| is_setting(key));
+    let parameters = RefCell::new(TrainerParameters::new(set));
     let lookup = |name: &str| {
-        trainer(registry, &ComponentChoice::named(name))
-            .map_err(|e| ComponentError::message(format!("{e:#}")))
+        let found = registry.find(Kind::Trainer, name).map_err(text)?;
+        let parameters = parameters.borrow_mut().of(found);
+        trainer(registry, &ComponentChoice { name: name.to_owned(), parameters }).map_err(text)
     };
-    nnunet_trainers::resolve(name, context, &lookup).map_err(|error| anyhow!("{error}"))
+    let mut resolved =
+        nnunet_trainers::resolve(name, context, &lookup).map_err(|error| anyhow!("{error}"))?;
+    parameters.borrow().finish(name)?;
+    resolved.overlay(&settings).map_err(|error| anyhow!("--set: {error}"))?;
+    resolved.set.clone_from(set);
+    Ok(resolved)
+}
+
+fn text(error: anyhow::Error) -> ComponentError {
+    ComponentError::message(format!("{error:#}"))
 }

@@ -14,6 +14,7 @@ mod network;
 mod predict;
 pub mod signals;
 mod train;
+mod trainer_parameters;
 mod trainers;
 mod training_log;
 mod unknown_trainer;

@@ -24,7 +24,7 @@ fn opened<T: ?Sized + 'static>(factory: &TensorFactory) -> &Make<T> {
 }
 
 /// Built-in components of every kind: none may be left out.
-const COUNTS: [(Kind, usize); 11] = [
+const COUNTS: [(Kind, usize); 12] = [
     (Kind::Planner, 35),
     (Kind::Preprocessor, 11),
     (Kind::Normalization, 10),
@@ -34,6 +34,7 @@ const COUNTS: [(Kind, usize); 11] = [
     (Kind::Augmentation, 10),
     (Kind::Architecture, 8),
     (Kind::Loss, 13),
+    (Kind::Optimizer, 6),
     (Kind::Trainer, 127),
     (Kind::Postprocessor, 3),
 ];
@@ -81,6 +82,7 @@ fn all_built_ins_pass_both_adapters_unchanged() {
             (Factory::Tensors(a), Factory::Tensors(b)) => match direct.info.kind {
                 Kind::Architecture => both!(opened(a), opened(b), see::architecture),
                 Kind::Loss => both!(opened(a), opened(b), see::loss),
+                Kind::Optimizer => both!(opened(a), opened(b), see::optimizer),
                 _ => both!(opened(a), opened(b), see::trainer),
             },
             _ => panic!("{} {} does not cross", direct.info.kind, direct.info.name),

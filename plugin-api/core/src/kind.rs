@@ -56,6 +56,8 @@ kinds! {
     Architecture = "architecture",
     /// Computes the loss of one network output and its target.
     Loss = "loss",
+    /// Changes parameters against their gradients.
+    Optimizer = "optimizer",
     /// Determines how a network is trained.
     Trainer = "trainer",
     /// Records a training.
@@ -77,11 +79,11 @@ impl Kind {
     /// use nnunet_plugin_api::Kind;
     ///
     /// let with_tensors = Kind::ALL.into_iter().filter(|kind| kind.needs_tensors());
-    /// assert_eq!(with_tensors.collect::<Vec<_>>(), [Kind::Architecture, Kind::Loss, Kind::Trainer]);
+    /// assert_eq!(with_tensors.collect::<Vec<_>>(), [Kind::Architecture, Kind::Loss, Kind::Optimizer, Kind::Trainer]);
     /// ```
     #[must_use]
     pub const fn needs_tensors(self) -> bool {
-        matches!(self, Kind::Architecture | Kind::Loss | Kind::Trainer)
+        matches!(self, Kind::Architecture | Kind::Loss | Kind::Optimizer | Kind::Trainer)
     }
 }
 

@@ -58,6 +58,11 @@ fn check_tensors(factory: &Factory, report: &mut Report<'_>) {
     {
         tensors::loss(&*loss, report);
     }
+    if let Some(make) = factory.optimizer()
+        && let Some(optimizer) = report.made("is created from its defaults", make(&Config::new()))
+    {
+        tensors::optimizer(optimizer, report);
+    }
     if let Some(make) = factory.trainer() {
         tensors::trainer(make, report);
     }

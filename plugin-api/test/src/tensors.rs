@@ -4,8 +4,10 @@ use nnunet_plugin_core::serde_json::{from_value, json};
 use nnunet_plugin_core::vocabulary::{Blueprint, Plans};
 use nnunet_plugin_core::{Config, Error, Make};
 use nnunet_plugin_torch::abi::leaked_modes;
-use nnunet_plugin_torch::tch::{Device, Kind as Element, Tensor, manual_seed};
-use nnunet_plugin_torch::{Architecture, Loss, LossContext, Network, NetworkSpec, Trainer, TrainerContext};
+use nnunet_plugin_torch::tch::{Device, Kind as Element, Tensor, manual_seed, no_grad};
+use nnunet_plugin_torch::{
+    Architecture, Loss, LossContext, Network, NetworkSpec, Optimized, Optimizer, Trainer, TrainerContext,
+};
 
 use crate::findings::{Checked, Report, same, text};
 use crate::variables::Variables;
@@ -63,6 +65,31 @@ fn gradient(value: &Tensor, of: &Tensor) -> Checked {
 fn finite(tensor: &Tensor) -> Checked {
     let all = tensor.f_isfinite().and_then(|is| is.f_all()).map_err(|error| error.to_string())?;
     if all.int64_value(&[]) == 1 { Ok(()) } else { Err("NaN or infinite values".to_owned()) }
+}
+
+pub(crate) fn optimizer(mut optimizer: Box<dyn Optimizer>, report: &mut Report<'_>) {
+    watched(report, |report| {
+        for shape in [vec![3, 2, 3, 3, 3], vec![3]] {
+            let axes = shape.len();
+            manual_seed(1);
+            let [tensor, gradient] = [0, 1].map(|_| Tensor::randn(&shape, (Element::Float, Device::Cpu)));
+            let made = optimizer.initial_state(&tensor);
+            let what = format!("makes the state of a parameter of {axes} axes");
+            let Some(state) = report.made(&what, made) else { continue };
+            let before = tensor.copy();
+            let state = state.into_iter().map(|(_, tensor)| tensor).collect();
+            let mut parameters = [Optimized { name: "weight".to_owned(), tensor, gradient, state }];
+            // Some optimizers only keep the gradient in the first step.
+            let steps = no_grad(|| (0..3).try_for_each(|_| optimizer.step(&mut parameters, 0.1)));
+            if report.made("takes a step", steps).is_none() {
+                continue;
+            }
+            let after = &parameters[0].tensor;
+            report.note("leaves finite numbers", finite(after));
+            let moved = if after.equal(&before) { Err("it did not".to_owned()) } else { Ok(()) };
+            report.note("changes a parameter that has a gradient", moved);
+        }
+    });
 }
 
 pub(crate) fn architecture(make: &Make<dyn Architecture>, report: &mut Report<'_>) {

@@ -2,12 +2,12 @@
 
 use std::any::Any;
 
-use nnunet_plugin_core::abi::v1::Created;
-use nnunet_plugin_core::tensors::{ArchitectureOf, IntoFactory, LossOf, TrainerOf};
+use nnunet_plugin_core::abi::v1::{Created, LaterObject};
+use nnunet_plugin_core::tensors::{ArchitectureOf, IntoFactory, LossOf, OptimizerOf, TrainerOf};
 use nnunet_plugin_core::{Config, Error, Factory, Make, Result, TensorFactory};
 
-use crate::abi::{architecture, loss, trainer};
-use crate::{Architecture, Loss, Trainer};
+use crate::abi::{architecture, loss, optimizer, trainer};
+use crate::{Architecture, Loss, Optimizer, Trainer};
 
 /// Marks this crate's implementations of [`IntoFactory`].
 #[derive(Debug)]
@@ -27,12 +27,14 @@ pub trait TensorFactories {
     fn architecture(&self) -> Option<&Make<dyn Architecture>>;
     /// How a loss is made; `None` for other kinds.
     fn loss(&self) -> Option<&Make<dyn Loss>>;
+    /// How an optimizer is made; `None` for other kinds.
+    fn optimizer(&self) -> Option<&Make<dyn Optimizer>>;
     /// How a trainer is made; `None` for other kinds.
     fn trainer(&self) -> Option<&Make<dyn Trainer>>;
 }
 
 macro_rules! kinds {
-    ($($trait:ident, $fn:ident, $of:ident;)*) => {
+    ($($trait:ident, $fn:ident, $of:ident, $created:expr;)*) => {
         impl TensorFactories for Factory {
             $(
                 fn $fn(&self) -> Option<&Make<dyn $trait>> {
@@ -64,14 +66,15 @@ macro_rules! kinds {
             fn $fn(make: &(dyn Any + Send + Sync), config: &Config) -> Result<Box<dyn Any + Send>> {
                 let make = make.downcast_ref::<Make<dyn $trait>>();
                 let make = make.ok_or_else(|| Error::message("the component is of another kind than its factory"))?;
-                Ok(Box::new(Created::$trait($fn::export(make(config)?))))
+                Ok(Box::new($created($fn::export(make(config)?))))
             }
         )*
     };
 }
 
 kinds! {
-    Architecture, architecture, ArchitectureOf;
-    Loss, loss, LossOf;
-    Trainer, trainer, TrainerOf;
+    Architecture, architecture, ArchitectureOf, Created::Architecture;
+    Loss, loss, LossOf, Created::Loss;
+    Optimizer, optimizer, OptimizerOf, |object| Created::Later(LaterObject::new(object));
+    Trainer, trainer, TrainerOf, Created::Trainer;
 }

@@ -1,8 +1,9 @@
 //! From a trainer's name to its blueprint and hooks: the parent chain, root first.
 
-use nnunet_plugin_api::vocabulary::Blueprint;
+use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice};
 use nnunet_plugin_api::{
-    EpochReport, Error, Flow, Kind, Loss, LossContext, Result, Trainer, TrainerContext, parent_chain,
+    Config, EpochReport, Error, Flow, Kind, Loss, LossContext, Result, Trainer, TrainerContext, overlay,
+    parent_chain,
 };
 
 use crate::schedules;
@@ -14,6 +15,8 @@ pub type Lookup<'a> = &'a dyn Fn(&str) -> Result<Box<dyn Trainer>>;
 pub struct Resolved {
     /// What the chain of parents and the trainer itself say.
     pub blueprint: Blueprint,
+    /// Settings and parameters of the command line.
+    pub set: Config,
     /// Names of the trainer and its parents, root first.
     pub names: Vec<String>,
     pub(crate) chain: Vec<Box<dyn Trainer>>,
@@ -39,16 +42,23 @@ pub fn resolve(name: &str, context: &TrainerContext, lookup: Lookup<'_>) -> Resu
     let (names, chain): (Vec<_>, Vec<_>) = named.into_iter().unzip();
     let (mut blueprint, mut loss_from) = (Blueprint::default(), 0);
     for (i, (trainer, name)) in chain.iter().zip(&names).enumerate() {
-        let before = blueprint.loss.clone();
+        let before = blueprint.clone();
         trainer
             .configure(&mut blueprint, context)
             .map_err(|error| error.within(format!("trainer {name}")))?;
-        if blueprint.loss != before {
+        if blueprint.loss != before.loss || names_loss(&**trainer, before, context) {
             loss_from = i;
         }
     }
     check(&blueprint)?;
-    Ok(Resolved { blueprint, names, chain, loss_from })
+    Ok(Resolved { blueprint, set: Config::new(), names, chain, loss_from })
+}
+
+/// Whether a trainer's settings name a loss, be it the one that was named before.
+fn names_loss(trainer: &dyn Trainer, mut blueprint: Blueprint, context: &TrainerContext) -> bool {
+    let none = ComponentChoice::named("");
+    blueprint.loss = none.clone();
+    trainer.configure(&mut blueprint, context).is_ok() && blueprint.loss != none
 }
 
 fn check(blueprint: &Blueprint) -> Result<()> {
@@ -77,6 +87,18 @@ fn check(blueprint: &Blueprint) -> Result<()> {
 }
 
 impl Resolved {
+    /// Changes settings, as a child's table would.
+    ///
+    /// # Errors
+    /// Returns an error for an unknown setting or a value that it cannot have.
+    pub fn overlay(&mut self, settings: &Config) -> Result<()> {
+        overlay(&mut self.blueprint, settings)?;
+        if settings.contains_key("loss") {
+            self.loss_from = self.chain.len();
+        }
+        check(&self.blueprint)
+    }
+
     /// The loss of the first trainer that brings one, and was not given another by a child's blueprint.
     ///
     /// # Errors
@@ -167,12 +189,15 @@ mod tests {
 
     impl Trainer for Lossy {
         fn extends(&self) -> String {
-            if self.0 == "names" { "brings" } else { "" }.to_owned()
+            if self.0.starts_with("names") { "brings" } else { "" }.to_owned()
         }
 
         fn configure(&self, blueprint: &mut Blueprint, _context: &TrainerContext) -> Result<()> {
             if self.0 == "names" {
-                blueprint.loss.name = "TopKLoss".to_owned();
+                blueprint.loss = ComponentChoice::named("TopKLoss");
+            }
+            if self.0 == "names the same" {
+                blueprint.loss = ComponentChoice::named(Blueprint::default().loss.name);
             }
             Ok(())
         }
@@ -185,14 +210,15 @@ mod tests {
     #[test]
     fn a_loss_in_a_childs_blueprint_takes_the_place_of_its_parents_own() {
         let lookup = |name: &str| -> Result<Box<dyn Trainer>> {
-            Ok(Box::new(Lossy(if name == "brings" { "brings" } else { "names" })))
+            let names = ["brings", "names", "names the same"];
+            Ok(Box::new(Lossy(names.into_iter().find(|other| *other == name).unwrap_or_default())))
         };
         let context = LossContext { num_classes: 2, batch_dice: false };
         let brings = |name: &str| {
             let trainer = resolve(name, &TrainerContext::default(), &lookup).unwrap();
             trainer.loss(&context).unwrap().is_some()
         };
-        assert!(brings("brings") && !brings("names"));
+        assert!(brings("brings") && !brings("names") && !brings("names the same"));
     }
 
     #[test]

@@ -115,7 +115,7 @@ fn engine(kind: Kind) -> Engine {
     let context = TrainerContext { configuration: String::new(), plans: Plans::default(), stage: 0 };
     let trainer = nnunet_trainers::resolve("root", &context, &|_| Ok(Box::new(Root))).unwrap();
     Engine {
-        optimizer: optimizer(&trainer.blueprint, &store),
+        optimizer: optimizer(&trainer.blueprint, &store).unwrap(),
         loss: Box::new(DiceCe::new(DiceCeConfig::default())),
         kind,
         scaler: None,

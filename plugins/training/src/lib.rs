@@ -43,7 +43,10 @@ pub use lr_finder::LearningRateSweep;
 pub use networks::{BuildNetwork, SecondNetwork, SecondNetworks};
 pub use nnunet_plugin_api::Batch;
 pub use observer::{EpochOutcome, Observer};
-pub use optimizer::{Adam, Optimize, Ranger, Setting, Sgd, State, StateValue, optimizer};
+pub use optimizer::{
+    Adam, Adan, FromComponent, Muon, Optimize, Ranger, Setting, Sgd, State, StateValue, Trained, grouped,
+    optimizer,
+};
 pub use plateau::Plateau;
 pub use sampling::{Oversampling, Sampling, SliceChoice};
 pub use scaler::LossScaler;

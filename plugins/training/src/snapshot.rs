@@ -8,7 +8,7 @@ use nnunet_plugin_api::{Result, TrainerState};
 
 use crate::history::History;
 use crate::networks::copy_into;
-use crate::optimizer::{Setting, State, StateValue, optimizer};
+use crate::optimizer::{Setting, State, StateValue};
 use crate::scaler::LossScaler;
 use crate::state::Engine;
 
@@ -61,8 +61,12 @@ impl Snapshot {
         for (second, kept) in engine.networks.all().iter().zip(&self.networks) {
             copy_into(&second.store, kept)?;
         }
-        engine.trainer.load_state(self.trainers)?;
-        engine.optimizer = optimizer(&engine.trainer.blueprint, &engine.store);
+        let mut trainers = self.trainers;
+        for tensor in trainers.values_mut().flat_map(|state| state.tensors.values_mut()) {
+            *tensor = tensor.f_to_device(engine.store.device())?;
+        }
+        engine.trainer.load_state(trainers)?;
+        engine.optimizer.forget();
         self.momentum.into_iter().for_each(|momentum| engine.optimizer.set_momentum(momentum));
         for (i, state) in self.optimizer.into_iter().enumerate().filter(|(_, state)| !state.is_empty()) {
             engine.optimizer.restore(i, on_device(state, engine.store.device())?)?;

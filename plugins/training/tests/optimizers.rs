@@ -68,10 +68,10 @@ fn check(name: &str) {
     let blueprint = Blueprint { optimizer: choice, ..Blueprint::default() };
     let expected = fixture(name);
     let store = start();
-    let mut first = optimizer(&blueprint, &store);
+    let mut first = optimizer(&blueprint, &store).unwrap();
     steps(&store, &mut *first, 0..13);
     // A second one goes on where the first one stopped.
-    let mut second = optimizer(&blueprint, &store);
+    let mut second = optimizer(&blueprint, &store).unwrap();
     for index in 0..SIZES.len() {
         second.restore(index, first.state(index)).unwrap();
     }
@@ -121,7 +121,7 @@ fn after_steps(name: &str, skips: bool) -> Vec<f64> {
     let choice: Optimizer = serde_json::from_value(serde_json::json!({ "name": name })).unwrap();
     let blueprint = Blueprint { optimizer: choice, weight_decay: 0.01, ..Blueprint::default() };
     let store = start();
-    let mut optimizer = optimizer(&blueprint, &store);
+    let mut optimizer = optimizer(&blueprint, &store).unwrap();
     // The eighth step of Ranger is the first one whose second moment it trusts, the sixth one pulls weights back.
     for (step, skipped) in [0, 1, 2, 3, 4, 5, 5, 6, 7, 8, 9, 10, 11, 12]
         .into_iter()

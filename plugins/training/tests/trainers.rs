@@ -65,7 +65,7 @@ fn engine(name: &str, axes: usize) -> Result<Engine> {
     let mut store = ParameterStore::new(Device::Cpu);
     let network = architecture(&trainer.blueprint.architecture)?.build(&mut store, &spec(axes, outputs))?;
     Ok(Engine {
-        optimizer: optimizer(&trainer.blueprint, &store),
+        optimizer: optimizer(&trainer.blueprint, &store)?,
         loss: loss(&trainer.blueprint.loss)?,
         kind: Element::Float,
         scaler: None,

@@ -4,11 +4,11 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nnunet_plugin_api::tch::{Device, Kind as Element, Tensor, no_grad_guard};
-use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice};
+use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice, Optimizer as OptimizerChoice};
 use nnunet_plugin_api::{
     Architecture, Batch, Component, Error, Info, Init, Kind, Loss, LossContext, Network, NetworkSpec,
-    Registration, Result, Tally, Trainer, TrainerContext, TrainerState, Training, VarFactory, built_in_step,
-    export_plugin, host, inventory,
+    Optimized, Optimizer, Registration, Result, Tally, Trainer, TrainerContext, TrainerState, Training,
+    VarFactory, built_in_step, export_plugin, host, inventory,
 };
 
 export_plugin!();
@@ -33,6 +33,36 @@ inventory::submit!(Registration(|| {
     Component::architecture(info, |_| Ok(Box::new(Pointwise)))
 }));
 
+inventory::submit!(Registration(|| {
+    let info = Info::new(Kind::Optimizer, "OddOptimizer", "Gradient descent.");
+    Component::optimizer(info, |_| Ok(Box::new(OddOptimizer)))
+}));
+
+struct OddOptimizer;
+
+impl Optimizer for OddOptimizer {
+    fn initial_state(&self, parameter: &Tensor) -> Result<Vec<(String, Tensor)>> {
+        let state = match fault().as_str() {
+            "optimizer_shape" => Tensor::f_zeros([7], (Element::Float, parameter.device()))?,
+            "optimizer_dtype" => parameter.f_zeros_like()?.f_to_kind(Element::Int64)?,
+            _ => parameter.f_zeros_like()?,
+        };
+        Ok(vec![("odd".to_owned(), state)])
+    }
+
+    fn step(&mut self, parameters: &mut [Optimized], learning_rate: f64) -> Result<()> {
+        assert_ne!(fault(), "optimizer_panic", "as requested");
+        for Optimized { tensor, gradient, .. } in parameters {
+            let factor = if fault() == "optimizer_nan" { f64::NAN } else { learning_rate };
+            let _ = tensor.f_sub_(&gradient.f_mul_scalar(factor)?)?;
+        }
+        if fault() == "optimizer_no_grad" {
+            std::mem::forget(no_grad_guard());
+        }
+        Ok(())
+    }
+}
+
 struct Misbehaving;
 
 impl Trainer for Misbehaving {
@@ -40,6 +70,9 @@ impl Trainer for Misbehaving {
         blueprint.max_num_epochs = 1;
         blueprint.num_batches_per_epoch = 2;
         blueprint.num_val_batches_per_epoch = 1;
+        if fault().starts_with("optimizer") {
+            blueprint.optimizer = OptimizerChoice::Other(ComponentChoice::named("OddOptimizer"));
+        }
         if fault().starts_with("architecture") || fault() == "pointwise" {
             blueprint.architecture = ComponentChoice::named("Pointwise");
         }

@@ -49,6 +49,10 @@ pub struct Args {
     /// recorded) or off. It has not been tried on a GPU yet.
     #[arg(long = "cuda_graph", default_value = "off", value_enum)]
     pub cuda_graph: CudaGraph,
+    /// A setting of the training or a parameter of the trainer, such as max_num_epochs=5 or optimizer.momentum=0.9; may be
+    /// given several times. Kept in the checkpoint, so that -c needs it no more.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
     /// Train in single precision.
     #[arg(long)]
     pub fp32: bool,

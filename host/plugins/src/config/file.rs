@@ -39,6 +39,9 @@ pub struct File {
     /// Losses.
     #[schemars(with = "BTreeMap<String, ParameterTable>")]
     pub losses: Tables,
+    /// Optimizers.
+    #[schemars(with = "BTreeMap<String, ParameterTable>")]
+    pub optimizers: Tables,
     /// Trainers.
     #[schemars(with = "BTreeMap<String, Extension<Blueprint>>")]
     pub trainers: Tables,
@@ -229,6 +232,7 @@ impl File {
             Kind::Splitter => &self.splitters,
             Kind::Architecture => &self.architectures,
             Kind::Loss => &self.losses,
+            Kind::Optimizer => &self.optimizers,
             Kind::Augmentation => &self.augmentations,
             Kind::Trainer => &self.trainers,
             Kind::Postprocessor => &self.postprocessors,

@@ -56,8 +56,8 @@ mod tests {
             ("[use]\ntrainr = \"A\"", "unknown key `use.trainr`; did you mean `trainer`?"),
             ("[traners.A]", "unknown key `traners`; did you mean `trainers`?"),
             (
-                "[trainers.A]\nextends = \"B\"\nmax_epochs = 3",
-                "unknown key `trainers.A.max_epochs`; did you mean `max_num_epochs`?",
+                "[planners.A]\nextends = \"B\"\nbase_num_feature = 3",
+                "unknown key `planners.A.base_num_feature`; did you mean `base_num_features`?",
             ),
             ("[plugins.a]\npath = \"x\"\nsha = \"y\"", "unknown key `plugins.a.sha`; did you mean `sha256`?"),
         ];

@@ -1,10 +1,12 @@
 //! `nnunet.toml`: what a project uses, its own components and its plugins; below it the user's own file.
 
+mod assignments;
 mod file;
 mod keys;
 mod load;
 mod schema;
 mod tables;
+mod trainer_keys;
 
 use std::path::{Path, PathBuf};
 
@@ -13,10 +15,12 @@ use anyhow::Result;
 use crate::trust;
 use crate::user_folders::config_folder;
 
+pub use assignments::assignments;
 pub use file::{Choices, File, FolderTable, PluginTable, Scope, Tables, V2Choices};
 pub use schema::schema;
 pub(crate) use tables::register;
 pub use tables::{extends, without_extends};
+pub use trainer_keys::is_setting;
 
 /// The file's name.
 pub const FILE: &str = "nnunet.toml";

@@ -16,6 +16,12 @@ pub fn schema() -> Value {
         let settings = schema.pointer_mut(&format!("/properties/{section}/additionalProperties/properties"));
         settings.and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut).for_each(relax);
     }
+    // Their parents' parameters are known when plugins are.
+    let trainers = schema.pointer_mut("/properties/trainers/additionalProperties");
+    if let Some(trainers) = trainers.and_then(Value::as_object_mut) {
+        trainers.remove("additionalProperties");
+        trainers.remove("unevaluatedProperties");
+    }
     schema
 }
 

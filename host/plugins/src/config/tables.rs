@@ -10,12 +10,10 @@ use nnunet_plugin_core::{
 };
 
 use super::file::{File, Scope};
+use super::trainer_keys;
 use crate::component_set::ComponentSet;
 use crate::registry::{Origin, Preset, Registry};
 use crate::section::section;
-
-/// The plugin name of components in configuration files.
-const CONFIG: &str = "config";
 
 /// Registers the components a file describes.
 ///
@@ -24,13 +22,14 @@ const CONFIG: &str = "config";
 /// built-in.
 pub(crate) fn register(set: ComponentSet, file: &File, registry: &mut Registry) -> Result<()> {
     let mut presets = Vec::new();
+    trainer_keys::check(file, registry)?;
     for kind in Kind::ALL {
         for (name, table) in file.tables(kind).into_iter().flatten() {
             let extends = extends(kind, name, table)?;
             let info = Info::new(kind, name.clone(), format!("{extends} with changes"));
             match component(set, info, extends.clone(), table)? {
                 Some(component) => {
-                    registry.register(component, CONFIG, origin(file), false)?;
+                    registry.register_table(component, without_extends(table), origin(file))?;
                 }
                 None => presets.push((kind, name, Preset { extends, changes: without_extends(table) })),
             }

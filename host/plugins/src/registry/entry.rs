@@ -31,6 +31,8 @@ pub struct Entry {
     pub origin: Origin,
     pub(super) status: Status,
     pub(super) preset: Option<Preset>,
+    /// The table that describes it, without its parent's name.
+    pub(super) table: Option<Config>,
 }
 
 /// A name for another component with other parameters.
@@ -70,6 +72,12 @@ impl fmt::Display for Status {
 impl Entry {
     pub(super) fn is(&self, kind: Kind, name: &str) -> bool {
         self.component.info.kind == kind && self.component.info.name == name
+    }
+
+    /// The table of a trainer, planner or preprocessor that a configuration file describes, without its parent's name.
+    #[must_use]
+    pub fn table(&self) -> Option<&Config> {
+        self.table.as_ref()
     }
 
     /// Its state.

@@ -49,7 +49,7 @@ impl Registry {
         let (kind, name) = (component.info.kind, component.info.name.clone());
         let is_first = !self.entries.iter().any(|entry| entry.is(kind, &name));
         let (plugin, status) = (plugin.to_owned(), Status::Loaded);
-        self.entries.push(Entry { component, plugin, origin, status, preset: None });
+        self.entries.push(Entry { component, plugin, origin, status, preset: None, table: None });
         Ok(match self.resolve(kind, &name) {
             Status::BuiltIn | Status::Loaded if is_first => Outcome::Added,
             Status::BuiltIn | Status::Loaded => Outcome::Shadows,
@@ -92,6 +92,18 @@ impl Registry {
         let outcome = self.register(component, "config", origin, false)?;
         if let Some(entry) = self.entries.last_mut() {
             entry.preset = Some(preset);
+        }
+        Ok(outcome)
+    }
+
+    /// Registers a component that a table describes.
+    ///
+    /// # Errors
+    /// As [`Registry::register`].
+    pub fn register_table(&mut self, component: Component, table: Config, origin: Origin) -> Result<Outcome> {
+        let outcome = self.register(component, "config", origin, false)?;
+        if let Some(entry) = self.entries.last_mut() {
+            entry.table = Some(table);
         }
         Ok(outcome)
     }

@@ -1,14 +1,15 @@
 //! From a trainer to an engine.
 
 use anyhow::Result;
+use nnunet_architectures::ParameterStore;
 use nnunet_cli::report;
 use nnunet_data::memory;
 use nnunet_engine::session::Session;
 use nnunet_plugin_api::tch::{self, Device, Kind as Element};
-use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice, Precision};
-use nnunet_plugin_api::{Kind, Loss, LossContext};
+use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice, Optimizer, Precision};
+use nnunet_plugin_api::{Error as ComponentError, Kind, Loss, LossContext};
 use nnunet_trainers::Resolved;
-use nnunet_training::{Cases, Engine, History, LossScaler, optimizer};
+use nnunet_training::{Cases, Engine, FromComponent, History, LossScaler, Optimize, grouped};
 
 use crate::fold_training::FoldTraining;
 use crate::{components, network};
@@ -56,7 +57,7 @@ pub(super) fn build(fold: &dyn FoldTraining, trainer: Resolved, session: &Sessio
     Ok(Engine {
         cases: Cases::default(),
         networks,
-        optimizer: optimizer(&trainer.blueprint, &store),
+        optimizer: optimizer(&trainer.blueprint, &store, session)?,
         kind,
         scaler: (kind == Element::Half).then(LossScaler::default),
         num_classes: spec.num_classes,
@@ -67,6 +68,35 @@ pub(super) fn build(fold: &dyn FoldTraining, trainer: Resolved, session: &Sessio
         epoch: 0,
         history: History::default(),
     })
+}
+
+/// The optimizer of a blueprint: one of the engine's, or a component. Where neither sets its weight decay, it is the
+/// blueprint's.
+fn optimizer(blueprint: &Blueprint, store: &ParameterStore, session: &Session) -> Result<Box<dyn Optimize>> {
+    let parameters = store.trainable().count();
+    let make = |blueprint: &Blueprint| -> nnunet_plugin_api::Result<Box<dyn Optimize>> {
+        let Optimizer::Other(choice) = &blueprint.optimizer else {
+            let without_groups = Blueprint { parameter_groups: Vec::new(), ..blueprint.clone() };
+            return nnunet_training::optimizer(&without_groups, store);
+        };
+        let made = optimizer_component(choice, blueprint.weight_decay, session);
+        let made = made.map_err(|error| ComponentError::message(format!("{error:#}")))?;
+        Ok(Box::new(FromComponent::new(made, parameters)))
+    };
+    Ok(grouped(blueprint, store, &make)?)
+}
+
+fn optimizer_component(
+    choice: &ComponentChoice,
+    weight_decay: f64,
+    session: &Session,
+) -> Result<Box<dyn nnunet_plugin_api::Optimizer>> {
+    let (entry, mut choice) = session.registry.expand(Kind::Optimizer, choice)?;
+    session.registry.check_parameters(Kind::Optimizer, &choice.name, &choice.parameters)?;
+    if entry.component.info.defaults.contains_key("weight_decay") {
+        choice.parameters.entry("weight_decay").or_insert(weight_decay.into());
+    }
+    components::optimizer(&session.registry, &choice)
 }
 
 /// The project's loss, else the one that the trainer brings, else its blueprint's.

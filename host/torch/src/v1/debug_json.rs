@@ -34,6 +34,7 @@ pub(crate) fn write(
     if let Some(all) = all.as_object_mut() {
         all.insert("trainer".to_owned(), json!(trainer.names.last()));
         all.insert("parents".to_owned(), json!(trainer.names));
+        all.insert("set".to_owned(), json!(trainer.set));
         all.insert("stage".to_owned(), serde_json::to_value(stage)?);
         all.insert("plugins".to_owned(), json!(plugins));
         all.insert("made_with".to_owned(), json!(plugins_used));

@@ -8,7 +8,7 @@ use nnunet_engine::provenance::PluginUse;
 use nnunet_engine::registry::Registry;
 use nnunet_formats::pickle::{self, Value};
 use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice, Plans, Regions};
-use nnunet_plugin_api::{Kind, TrainerContext};
+use nnunet_plugin_api::{Config, Kind, TrainerContext};
 
 use crate::{components, unknown_trainer};
 
@@ -32,6 +32,8 @@ pub(crate) struct ModelInfo {
     pub(crate) mirror_axes: Option<Vec<usize>>,
     /// Overlapping regions instead of labels.
     pub(crate) regions: Option<Regions>,
+    /// Settings and parameters of the command line.
+    pub(crate) set: Config,
     /// Plugins it was made with.
     pub(crate) plugins: Vec<PluginUse>,
 }
@@ -44,6 +46,7 @@ impl ModelInfo {
             ("architecture", Value::Str(serde_json::to_string(&self.architecture)?)),
             ("mirror_axes", axes),
             ("regions", Value::Str(serde_json::to_string(&self.regions)?)),
+            ("set", Value::Str(serde_json::to_string(&self.set)?)),
             ("plugins", Value::Str(serde_json::to_string(&self.plugins)?)),
         ]);
         let class = format!("<class 'nnunet.training.network_training.{0}.{0}'>", self.v1_trainer);
@@ -88,6 +91,7 @@ impl ModelInfo {
             architecture,
             mirror_axes,
             regions,
+            set: serde_json::from_str(text("set").unwrap_or("{}"))?,
             plugins: serde_json::from_str(text("plugins").unwrap_or("[]"))?,
         })
     }

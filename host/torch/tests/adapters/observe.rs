@@ -9,9 +9,9 @@ use nnunet_plugin_api::vocabulary::{
 use nnunet_plugin_api::{
     Architecture, Augmentation, AugmentationContext, CaseArrays, EpochLog, Error, ExperimentLogger,
     GridChange, ImageFormat, LabelVolume, Loss, LossContext, NetworkSpec, Normalization,
-    NormalizationContext, Planner, PlannerSettings, Postprocessor, PreprocessContext, Preprocessor,
-    PreprocessorSettings, RandomStream, Resampler, Result, RunEnd, RunInfo, Sample, SplitCase, Splitter,
-    StageTarget, Trainer, TrainerContext,
+    NormalizationContext, Optimized, Optimizer, Planner, PlannerSettings, Postprocessor, PreprocessContext,
+    Preprocessor, PreprocessorSettings, RandomStream, Resampler, Result, RunEnd, RunInfo, Sample, SplitCase,
+    Splitter, StageTarget, Trainer, TrainerContext,
 };
 
 /// Numbers without a pattern, the same every time.
@@ -281,4 +281,30 @@ pub(crate) fn trainer(mut trainer: Box<dyn Trainer>) -> Result<String> {
     let report = EpochReport { epoch: 200, metric: f64::NAN, ..EpochReport::default() };
     let flow = trainer.on_epoch_end(&report)?;
     Ok(format!("{} {blueprint:?} {loss:?} {rates:?} {flow:?}", trainer.extends()))
+}
+
+/// Three steps of a kernel and a bias, with the state.
+pub(crate) fn optimizer(mut optimizer: Box<dyn Optimizer>) -> Result<String> {
+    let mut all = format!("{:?}", optimizer.settings());
+    let mut parameters = Vec::new();
+    for (name, shape) in [("weight", &[2, 3, 3][..]), ("bias", &[2])] {
+        let count = shape.iter().product::<i64>();
+        let values = |from: usize| {
+            let values: Vec<f32> = (0..count as usize).map(|index| noise(from + index)).collect();
+            Tensor::f_from_slice(&values)?.f_reshape(shape)
+        };
+        let (tensor, gradient) = (values(1)?, values(100)?);
+        let (names, state): (Vec<_>, Vec<_>) = optimizer.initial_state(&tensor)?.into_iter().unzip();
+        all += &format!("{names:?}");
+        parameters.push(Optimized { name: name.to_owned(), tensor, gradient, state });
+    }
+    for _ in 0..3 {
+        tch::no_grad(|| optimizer.step(&mut parameters, 0.01))?;
+    }
+    for parameter in &parameters {
+        for tensor in std::iter::once(&parameter.tensor).chain(&parameter.state) {
+            all += &format!("{:?}", Vec::<f32>::try_from(tensor.f_reshape([-1])?)?);
+        }
+    }
+    Ok(all)
 }

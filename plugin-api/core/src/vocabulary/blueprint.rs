@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{LearningRateSchedule, MomentumSchedule, Optimizer, Patience, Regions};
+use super::{LearningRateSchedule, MomentumSchedule, Optimizer, ParameterGroup, Patience, Regions};
 use crate::Config;
 
 /// All settings of a training. The defaults are those of `nnUNetTrainerV2`; names follow v1's attributes.
@@ -22,6 +22,8 @@ pub struct Blueprint {
     pub lr_schedule: LearningRateSchedule,
     /// The optimizer.
     pub optimizer: Optimizer,
+    /// Parameters with a learning rate or weight decay of their own, or that are not trained.
+    pub parameter_groups: Vec<ParameterGroup>,
     /// Momentum schedule; none: the optimizer's momentum in all epochs.
     pub momentum_schedule: Option<MomentumSchedule>,
     /// Early stopping if the training loss no longer decreases; none: all epochs are trained.
@@ -162,6 +164,7 @@ impl Default for Blueprint {
             initial_lr: 1e-2,
             lr_schedule: LearningRateSchedule::Poly { exponent: 0.9 },
             optimizer: Optimizer::Sgd { momentum: 0.99, nesterov: true },
+            parameter_groups: Vec::new(),
             momentum_schedule: None,
             patience: None,
             weight_decay: 3e-5,

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::ComponentChoice;
+
 /// Optimizers with their parameters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "name", deny_unknown_fields)]
@@ -29,6 +31,18 @@ pub enum Optimizer {
         #[serde(default = "defaults::adam_eps")]
         eps: f64,
     },
+    /// Adam with decoupled weight decay (Loshchilov and Hutter 2019).
+    AdamW {
+        /// Use the AMSGrad variant (Reddi et al. 2018).
+        #[serde(default)]
+        amsgrad: bool,
+        /// Exponential decay rates of the moment estimates (betas).
+        #[serde(default = "defaults::adam_betas")]
+        betas: [f64; 2],
+        /// Added to the denominator for numerical stability.
+        #[serde(default = "defaults::adam_eps")]
+        eps: f64,
+    },
     /// Rectified Adam with lookahead (Liu et al. 2020, Zhang et al. 2019); weight decay is decoupled.
     Ranger {
         /// Steps between two updates of the slow weights (lookahead).
@@ -47,6 +61,10 @@ pub enum Optimizer {
         #[serde(default = "defaults::n_sma_threshold")]
         n_sma_threshold: f64,
     },
+    /// Any other optimizer, by name with its parameters: one of a plugin, or a built-in one such as `Adan` or `Muon`. A
+    /// parameter `weight_decay` that is not set is that of the blueprint.
+    #[serde(untagged)]
+    Other(ComponentChoice),
 }
 
 /// Defaults of the optimizers' parameters: those of v1.

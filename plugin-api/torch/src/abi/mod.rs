@@ -17,6 +17,7 @@ mod hooks;
 pub(crate) mod loss;
 mod message;
 mod modes;
+pub(crate) mod optimizer;
 pub(crate) mod trainer;
 mod training;
 
@@ -58,6 +59,15 @@ fn with_tensors(create: Create, info: Info, plugin: &str) -> Component {
     match info.kind {
         Kind::Architecture => made!(Architecture, architecture),
         Kind::Loss => made!(Loss, loss),
+        Kind::Optimizer => {
+            Component::optimizer(info, move |config| match created(&create, config, &label)? {
+                Created::Later(object) => match object.open() {
+                    Some(object) => optimizer::import(object, label.clone()),
+                    None => Err(another_kind(&label)),
+                },
+                _ => Err(another_kind(&label)),
+            })
+        }
         Kind::Trainer => made!(Trainer, trainer),
         _ => Component { info, factory: Factory::DescriptionOnly },
     }

@@ -1,6 +1,5 @@
 //! Adam (Kingma and Ba 2015) with AMSGrad (Reddi et al. 2018), as `torch.optim.Adam` computes it.
 
-use nnunet_architectures::ParameterStore;
 use nnunet_plugin_api::Result;
 use nnunet_plugin_api::tch::{Device, Kind as Element, Tensor};
 use nnunet_torch_ops::{AdamState, AdamStep, lists};
@@ -8,9 +7,10 @@ use nnunet_torch_ops::{AdamState, AdamStep, lists};
 use super::per_parameter::PerParameter;
 use super::{Optimize, Setting, State, Trained, named, take_step, take_tensor};
 
-/// Adam. Weight decay is an L2 penalty.
+/// Adam. Weight decay is an L2 penalty, or decoupled: AdamW (Loshchilov and Hutter 2019).
 #[derive(Debug)]
 pub struct Adam {
+    decoupled: bool,
     amsgrad: bool,
     betas: [f64; 2],
     eps: f64,
@@ -33,8 +33,23 @@ impl Adam {
     /// Without moments yet.
     #[must_use]
     pub fn new(parameters: usize, amsgrad: bool, betas: [f64; 2], eps: f64, weight_decay: f64) -> Self {
-        Self { amsgrad, betas, eps, weight_decay, moments: PerParameter::new(parameters) }
+        let moments = PerParameter::new(parameters);
+        Self { decoupled: false, amsgrad, betas, eps, weight_decay, moments }
     }
+
+    /// As [`Adam::new`], with decoupled weight decay (`torch.optim.AdamW`).
+    #[must_use]
+    pub fn decoupled(parameters: usize, amsgrad: bool, betas: [f64; 2], eps: f64, weight_decay: f64) -> Self {
+        Self { decoupled: true, ..Self::new(parameters, amsgrad, betas, eps, weight_decay) }
+    }
+}
+
+/// Shrinks parameters by a share, where `skip` is not 1.
+fn decay(tensors: &[Tensor], share: f64, skip: Option<&Tensor>) -> Result<()> {
+    Ok(match skip {
+        None => lists::multiply_scalar(tensors, 1.0 - share)?,
+        Some(skip) => lists::multiply(tensors, &((skip.f_neg()? + 1.0) * -share + 1.0))?,
+    })
 }
 
 impl Moments {
@@ -50,18 +65,16 @@ impl Moments {
 }
 
 impl Optimize for Adam {
-    fn step_unless(
-        &mut self,
-        store: &ParameterStore,
-        learning_rate: f64,
-        skip: Option<&Tensor>,
-    ) -> Result<()> {
-        let trained = Trained::of(store);
+    fn step_of(&mut self, trained: &Trained, learning_rate: f64, skip: Option<&Tensor>) -> Result<()> {
         let Self { amsgrad, eps, weight_decay, .. } = *self;
-        self.moments.begin(&trained, |parameter| Moments::zeros(parameter, amsgrad))?;
-        let list = |part| self.moments.tensors(&trained, part);
+        self.begin(trained)?;
+        if self.decoupled {
+            decay(&trained.tensors, learning_rate * weight_decay, skip)?;
+        }
+        let weight_decay = if self.decoupled { 0.0 } else { weight_decay };
+        let list = |part| self.moments.tensors(trained, part);
         let steps = list(|moments| &moments.step);
-        let largest = self.moments.of(&trained).filter_map(|moments| moments.largest.as_ref());
+        let largest = self.moments.of(trained).filter_map(|moments| moments.largest.as_ref());
         let largest: Vec<Tensor> = largest.map(Tensor::shallow_clone).collect();
         lists::add_scalar(&steps, 1.0)?;
         let state = AdamState {
@@ -77,6 +90,15 @@ impl Optimize for Adam {
             lists::subtract(&steps, skip)?;
         }
         Ok(())
+    }
+
+    fn begin(&mut self, trained: &Trained) -> Result<()> {
+        let amsgrad = self.amsgrad;
+        self.moments.begin(trained, |parameter| Moments::zeros(parameter, amsgrad))
+    }
+
+    fn forget(&mut self) {
+        self.moments.clear();
     }
 
     fn is_recordable(&self) -> bool {

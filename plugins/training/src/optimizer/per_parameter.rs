@@ -39,6 +39,11 @@ impl<T> PerParameter<T> {
         }
     }
 
+    /// Forgets all values.
+    pub(super) fn clear(&mut self) {
+        self.0.iter_mut().for_each(|slot| *slot = None);
+    }
+
     /// The values of these parameters.
     pub(super) fn of<'a>(&'a self, trained: &'a Trained) -> impl Iterator<Item = &'a T> {
         trained.numbers.iter().filter_map(|number| self.get(*number))

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use nnunet_architectures::ParameterStore;
 use nnunet_plugin_api::Result;
 use nnunet_plugin_api::tch::{Kind as Element, Tensor};
 use nnunet_torch_ops::{AdamState, AdamStep, SgdStep, lists};
@@ -154,19 +153,13 @@ fn move_unless(tensors: &[Tensor], others: &[Tensor], weight: f64, stays: &Tenso
 }
 
 impl Optimize for Ranger {
-    fn step_unless(
-        &mut self,
-        store: &ParameterStore,
-        learning_rate: f64,
-        skip: Option<&Tensor>,
-    ) -> Result<()> {
-        let trained = Trained::of(store);
+    fn step_of(&mut self, trained: &Trained, learning_rate: f64, skip: Option<&Tensor>) -> Result<()> {
         let Some(weights) = trained.tensors.first() else { return Ok(()) };
         let never = match skip {
             Some(skip) => skip.shallow_clone(),
             None => Tensor::f_zeros([], (Element::Float, weights.device()))?,
         };
-        self.moments.begin(&trained, Moments::new)?;
+        self.begin(trained)?;
         let started = |number: usize| self.moments.get(number).map_or(0, |moments| moments.started);
         let counts: BTreeSet<i64> = trained.numbers.iter().map(|number| started(*number)).collect();
         let groups: Vec<_> = counts.iter().map(|count| trained.only(|n| started(n) == *count)).collect();
@@ -175,6 +168,14 @@ impl Optimize for Ranger {
 
     fn is_recordable(&self) -> bool {
         true
+    }
+
+    fn begin(&mut self, trained: &Trained) -> Result<()> {
+        self.moments.begin(trained, Moments::new)
+    }
+
+    fn forget(&mut self) {
+        self.moments.clear();
     }
 
     fn settings(&self) -> Vec<(&'static str, Setting)> {

@@ -1,6 +1,5 @@
 //! Stochastic gradient descent with Nesterov momentum, as `torch.optim.SGD` computes it.
 
-use nnunet_architectures::ParameterStore;
 use nnunet_plugin_api::Result;
 use nnunet_plugin_api::tch::Tensor;
 use nnunet_torch_ops::SgdStep;
@@ -25,7 +24,7 @@ impl Sgd {
         Self { momentum, nesterov, weight_decay, buffers: PerParameter::new(parameters) }
     }
 
-    fn step_of(
+    fn step_of_group(
         &mut self,
         trained: &Trained,
         learning_rate: f64,
@@ -35,27 +34,29 @@ impl Sgd {
         let Self { momentum, nesterov, weight_decay, .. } = *self;
         let how = SgdStep { learning_rate, momentum, weight_decay, nesterov, is_first };
         // A first step that is left out leaves zeros: then the next one computes what a first one would.
-        self.buffers.begin(trained, |parameter| Ok(parameter.f_zeros_like()?))?;
+        self.begin(trained)?;
         let buffers = self.buffers.tensors(trained, |buffer| buffer);
         Ok(nnunet_torch_ops::sgd(&trained.tensors, &trained.gradients, &buffers, how, skip)?)
     }
 }
 
 impl Optimize for Sgd {
-    fn step_unless(
-        &mut self,
-        store: &ParameterStore,
-        learning_rate: f64,
-        skip: Option<&Tensor>,
-    ) -> Result<()> {
-        let trained = Trained::of(store);
+    fn step_of(&mut self, trained: &Trained, learning_rate: f64, skip: Option<&Tensor>) -> Result<()> {
         let groups = [true, false].map(|is_first| {
             (is_first, trained.only(|number| self.buffers.get(number).is_none() == is_first))
         });
         for (is_first, group) in groups.iter().filter(|(_, group)| !group.numbers.is_empty()) {
-            self.step_of(group, learning_rate, *is_first, skip)?;
+            self.step_of_group(group, learning_rate, *is_first, skip)?;
         }
         Ok(())
+    }
+
+    fn begin(&mut self, trained: &Trained) -> Result<()> {
+        self.buffers.begin(trained, |parameter| Ok(parameter.f_zeros_like()?))
+    }
+
+    fn forget(&mut self) {
+        self.buffers.clear();
     }
 
     fn is_recordable(&self) -> bool {

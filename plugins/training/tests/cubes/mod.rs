@@ -137,7 +137,7 @@ pub fn engine_of(name: &str, architecture: &dyn Architecture, lookup: Lookup<'_>
     let context = TrainerContext { configuration: String::new(), plans: Plans::default(), stage: 0 };
     let trainer = nnunet_trainers::resolve(name, &context, lookup).unwrap();
     Engine {
-        optimizer: optimizer(&trainer.blueprint, &store),
+        optimizer: optimizer(&trainer.blueprint, &store).unwrap(),
         loss: Box::new(DiceCe::new(DiceCeConfig::default())),
         kind: Kind::Float,
         scaler: None,

@@ -7,7 +7,7 @@ use nnunet_engine::registry::Origin;
 use nnunet_engine::session::Session;
 use nnunet_formats::pickle::Value;
 use nnunet_plugin_api::Kind;
-use nnunet_plugin_api::vocabulary::Precision;
+use nnunet_plugin_api::vocabulary::{Optimizer, Precision};
 use nnunet_training::Engine;
 
 use super::job::Job;
@@ -48,6 +48,7 @@ pub(super) fn info(job: &Job<'_>, engine: &Engine, session: &Session) -> ModelIn
         architecture: blueprint.architecture.clone(),
         mirror_axes: blueprint.mirror_axes.clone(),
         regions: blueprint.regions.clone(),
+        set: engine.trainer.set.clone(),
         plugins: plugins_used(job, engine, session),
     }
 }
@@ -58,12 +59,16 @@ fn plugins_used(job: &Job<'_>, engine: &Engine, session: &Session) -> Vec<Plugin
     let trainers = engine.trainer.names.iter().map(|name| (Kind::Trainer, name));
     // Plans that Python made, or an earlier version, only name these.
     let schemes = job.plans.normalization_schemes.iter().map(|name| (Kind::Normalization, name));
+    let optimizer = match &blueprint.optimizer {
+        Optimizer::Other(choice) => Some((Kind::Optimizer, &choice.name)),
+        _ => None,
+    };
     let others = [
         (Kind::Preprocessor, &job.plans.preprocessor_name),
         (Kind::Architecture, &blueprint.architecture.name),
         (Kind::Augmentation, &blueprint.augmentation.name),
         (Kind::Loss, &blueprint.loss.name),
     ];
-    let now = provenance::plugins_used(session, trainers.chain(schemes).chain(others));
+    let now = provenance::plugins_used(session, trainers.chain(schemes).chain(others).chain(optimizer));
     provenance::join(job.plans_plugins.clone(), now)
 }

@@ -6,12 +6,17 @@ use anyhow::{Context, Result, ensure};
 use nnunet_cli::commands::train::{Args, CudaGraph};
 use nnunet_data::folders::{CONFIGURATIONS, Folders, file_names};
 use nnunet_data::records;
+use nnunet_engine::config::assignments;
 use nnunet_engine::provenance::{self, PluginUse};
+use nnunet_engine::session::Session;
+use nnunet_plugin_api::Config;
 use nnunet_plugin_api::suggestion::did_you_mean;
 use nnunet_plugin_api::tch::Device;
 use nnunet_plugin_api::vocabulary::{Plans, Stage};
 
+use super::weights::newest;
 use crate::fold_training::FoldSettings;
+use crate::v1::model_info::ModelInfo;
 use crate::v1::{network, second_stage};
 
 /// Folders and plans of a run.
@@ -85,6 +90,17 @@ impl<'a> Job<'a> {
     /// Preprocessed cases of a stage.
     pub(super) fn stage_data(&self, stage: usize) -> PathBuf {
         self.preprocessed.join(format!("{}_stage{stage}", self.plans.data_identifier))
+    }
+
+    /// Settings and parameters of the command line; a training that continues also has those that it began with.
+    pub(super) fn set(&self, session: &Session) -> Result<Config> {
+        let now = assignments(&self.args.set)?;
+        if !self.args.continue_training {
+            return Ok(now);
+        }
+        let mut all = ModelInfo::load(&newest(&self.settings.output)?, &session.registry)?.set;
+        all.extend(now);
+        Ok(all)
     }
 
     /// Whether the network also sees the labels of 3d_lowres.

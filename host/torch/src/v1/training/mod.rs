@@ -33,7 +33,8 @@ use crate::fold_training::{BatchSettings, FoldFiles, FoldSettings, FoldTraining}
 use crate::{components, devices, train};
 
 /// Kinds of components that take part in training: the data has been preprocessed.
-const NEEDED: [Kind; 4] = [Kind::Augmentation, Kind::Architecture, Kind::Loss, Kind::Trainer];
+const NEEDED: [Kind; 5] =
+    [Kind::Augmentation, Kind::Architecture, Kind::Loss, Kind::Optimizer, Kind::Trainer];
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<ExitCode> {
@@ -84,7 +85,7 @@ impl FoldTraining for Job<'_> {
             plans: self.plans.clone(),
             stage: self.stage,
         };
-        components::resolve_trainer(&session.registry, &self.args.trainer, &context)
+        components::resolve_trainer_with(&session.registry, &self.args.trainer, &context, &self.set(session)?)
     }
 
     fn split(&self) -> Result<Split> {

@@ -21,6 +21,7 @@ mod later;
 mod logger;
 mod loss;
 mod normalization;
+mod optimizer;
 mod planner;
 mod postprocessor;
 mod preprocessor;
@@ -45,6 +46,7 @@ pub mod adapter {
     pub use super::json::{apply_change, decode, decode_settings, encode, encode_change};
     pub use super::later::Opened;
     pub use super::loss::{LossAbi, LossAbi_TO, LossObject};
+    pub use super::optimizer::{OptimizerAbi, OptimizerAbi_TO, OptimizerObject};
     pub use super::received::{Received, ThreadModes, restore_modes_with, surrounded};
     pub use super::resampler::ResamplerObject;
     pub use super::splitter::SplitterObject;

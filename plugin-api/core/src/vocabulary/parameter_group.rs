@@ -1,0 +1,24 @@
+//! Parameters of a network that are trained in another way than the rest.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A parameter group of the optimizer. A parameter belongs to the first group that its name fits.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ParameterGroup {
+    /// Names in the state dict, where `*` stands for any characters: `seg_outputs.*`.
+    pub parameters: String,
+    /// Factor of the learning rate.
+    pub learning_rate: f64,
+    /// Weight decay; none: that of the blueprint.
+    pub weight_decay: Option<f64>,
+    /// These parameters are not trained.
+    pub frozen: bool,
+}
+
+impl Default for ParameterGroup {
+    fn default() -> Self {
+        Self { parameters: "*".to_owned(), learning_rate: 1.0, weight_decay: None, frozen: false }
+    }
+}
