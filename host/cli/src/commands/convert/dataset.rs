@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use nnunet_data::v2::convert::{from_task, to_task};
 use nnunet_data::v2::{Folders, RawDataset};
 
-use super::{Generation, other_name};
+use super::generation::{Generation, other_name};
 use crate::global_options::GlobalOptions;
 use crate::report;
 

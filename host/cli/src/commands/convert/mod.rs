@@ -1,6 +1,7 @@
 //! `convert`: models, plans and data sets from v1 to v2 and back.
 
 mod dataset;
+mod generation;
 mod model;
 mod plans;
 
@@ -27,15 +28,6 @@ enum Command {
     Dataset(dataset::Args),
 }
 
-/// A generation of nnU-Net.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Generation {
-    /// nnU-Net v1.
-    V1,
-    /// nnU-Net v2.
-    V2,
-}
-
 /// Runs the command.
 ///
 /// # Errors
@@ -45,14 +37,5 @@ pub(crate) fn run(args: &Args, options: &GlobalOptions, tensors: &impl TensorCom
         Command::Model(args) => model::run(args, options, tensors),
         Command::Plans(args) => plans::run(args, options),
         Command::Dataset(args) => dataset::run(args, options),
-    }
-}
-
-/// The name of a task as a data set, or of a data set as a task.
-fn other_name(name: &str) -> String {
-    match (name.strip_prefix("Task"), name.strip_prefix("Dataset")) {
-        (Some(rest), _) => format!("Dataset{rest}"),
-        (None, Some(rest)) => format!("Task{rest}"),
-        (None, None) => name.to_owned(),
     }
 }

@@ -8,7 +8,7 @@ use nnunet_data::v2::Folders;
 use nnunet_formats::pickle;
 use nnunet_plugin_core::vocabulary::Blueprint;
 
-use super::{Generation, other_name};
+use super::generation::{Generation, other_name};
 use crate::arguments::fold;
 use crate::commands::TensorCommands;
 use crate::global_options::GlobalOptions;

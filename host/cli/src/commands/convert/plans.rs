@@ -11,7 +11,7 @@ use nnunet_formats::json;
 use nnunet_plugin_core::vocabulary::Plans;
 use serde_json::Value;
 
-use super::{Generation, other_name};
+use super::generation::{Generation, other_name};
 use crate::global_options::GlobalOptions;
 use crate::report;
 

@@ -8,8 +8,7 @@ use nnunet_data::folders::file_names;
 use nnunet_data::v2::Folders;
 use nnunet_data::v2::selection::{CrossValidation, ModelName, accumulate, merged_folder};
 
-use super::FOLDS;
-use super::effort::default_processes;
+use super::effort::{FOLDS, default_processes};
 use crate::arguments::fold;
 use crate::report;
 

@@ -4,6 +4,9 @@ use anyhow::{Context, Result};
 use nnunet_data::pipeline::Limits;
 use nnunet_data::{failures, memory};
 
+/// Folds where none is named.
+pub(super) const FOLDS: [&str; 5] = ["0", "1", "2", "3", "4"];
+
 /// Options of commands that work over many cases.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Effort {

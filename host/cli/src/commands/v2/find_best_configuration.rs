@@ -7,8 +7,7 @@ use nnunet_data::v2::selection::{Found, ModelName, Search, find_best};
 use nnunet_formats::json::float_repr;
 use serde_json::json;
 
-use super::FOLDS;
-use super::effort::default_processes;
+use super::effort::{FOLDS, default_processes};
 use crate::arguments::fold;
 use crate::report;
 

@@ -26,9 +26,6 @@ use anyhow::Result;
 use crate::commands::{TensorCommands, download};
 use crate::global_options::GlobalOptions;
 
-/// Folds where none is named.
-const FOLDS: [&str; 5] = ["0", "1", "2", "3", "4"];
-
 /// The commands. Names and flags are v2's.
 #[derive(Debug, clap::Subcommand)]
 #[command(rename_all = "snake_case", infer_long_args = true)]
