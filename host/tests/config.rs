@@ -70,9 +70,9 @@ fn tables_of_parameters_follow_their_parents_in_any_order() {
         assert!(list.contains(name), "{list}");
     }
     world.write("nnunet.toml", "[losses.A]\nextends = \"Nothing\"\n");
-    let outcome = world.run("plugins list");
-    assert_eq!(outcome.code, 1);
-    assert!(outcome.text.contains("[losses.A]: there is no loss `Nothing`"), "{}", outcome.text);
+    // It may come with a plugin, which other commands do not need.
+    let text = world.succeed("plugins list");
+    assert!(text.contains("[losses.A]: there is no loss `Nothing`"), "{text}");
     world.write("nnunet.toml", "[postprocessors.A]\nextends = \"MinimumSize\"\nmm = 5.0\n");
     let outcome = world.run("plugins list");
     assert!(outcome.text.contains("unknown key `mm`; did you mean `mm3`?"), "{}", outcome.text);

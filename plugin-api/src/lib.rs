@@ -14,6 +14,14 @@
 
 pub use nnunet_plugin_core::*;
 
+/// Services of the program that runs a component (the host). Those without tensors also work without a host, for example in
+/// the tests of a plugin; components of the host need one.
+pub mod host {
+    pub use nnunet_plugin_core::host::*;
+    #[cfg(feature = "torch")]
+    pub use nnunet_plugin_torch::host::*;
+}
+
 /// The stable binary interface between the host and a plugin.
 pub mod abi {
     pub use nnunet_plugin_core::abi::*;

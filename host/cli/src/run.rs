@@ -63,7 +63,9 @@ fn dispatch(cli: &Cli, tensors: &impl TensorCommands) -> Result<ExitCode> {
         }
         Command::Convert(args) => commands::convert::run(args, options, tensors),
         Command::PlotTaskPngs(args) => commands::plot_task_pngs::run(args, &options.folders()),
-        Command::ExportModelToZip(args) => commands::export_model_to_zip::run(args, &options.folders()),
+        Command::ExportModelToZip(args) => {
+            commands::export_model_to_zip::run(args, &options.folders(), session)
+        }
         Command::InstallPretrainedModelFromZip(args) => {
             commands::install_pretrained_model_from_zip::run(args, &options.folders())
         }

@@ -1,42 +1,28 @@
 //! Plugin crates: built with cargo, with one folder for everything they have in common, and installed.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 use nnunet_formats::atomic;
 use serde::Deserialize;
+use toml::Table;
 
+use crate::api_sources::{CRATES, checkout};
 use crate::plugin::{self, Description};
 use crate::probe;
 use crate::trust::{self, OpenFile};
 use crate::user_folders::{cache_folder, user_folder};
 
-/// The user's libtorch, or that of this program's checkout, or the one it was built with, if that is still there. Always the same words for the
-/// same folder: cargo builds the bindings again when they change.
+pub use crate::api_sources::api_sources;
+
+/// The user's libtorch, or that of this program's checkout, or the one it was built with, if that is still there. Always the
+/// same path for the same folder: cargo builds the bindings again when it changes.
 fn libtorch() -> Option<PathBuf> {
     let of_checkout = || checkout()?.join(".libtorch").canonicalize().ok();
     let built_with = || Path::new(option_env!("LIBTORCH")?).canonicalize().ok();
     std::env::var_os("LIBTORCH").map(PathBuf::from).or_else(of_checkout).or_else(built_with)
-}
-
-/// The checkout of nnunet that this program lies in (`target/release/nnunet`), else the one around the current folder. Where
-/// the program was compiled does not matter: a checkout may have been moved together with its `target`.
-fn checkout() -> Option<PathBuf> {
-    let program = std::env::current_exe().and_then(|path| path.canonicalize()).ok();
-    let current = std::env::current_dir().ok();
-    [program, current].into_iter().flatten().find_map(|place| checkout_around(&place))
-}
-
-fn checkout_around(place: &Path) -> Option<PathBuf> {
-    let is_checkout = |folder: &&Path| folder.join("plugin-api/core/Cargo.toml").is_file();
-    place.ancestors().find(is_checkout).map(Path::to_owned)
-}
-
-/// The sources of `nnunet-plugin-api` in this program's checkout, if there is one.
-#[must_use]
-pub fn api_sources() -> Option<PathBuf> {
-    Some(checkout()?.join("plugin-api"))
 }
 
 /// Where cargo keeps what several plugin crates share: dependencies are compiled once.
@@ -44,18 +30,47 @@ fn shared_builds() -> Option<PathBuf> {
     Some(cache_folder()?.join("builds"))
 }
 
-/// `.cargo/config.toml` of a plugin crate on this machine.
-#[must_use]
-pub fn cargo_config(tensors: bool) -> String {
+/// `.cargo/config.toml` of a plugin crate on this machine: where builds and libtorch are, and, while nnunet-plugin-api is in
+/// no registry, where its sources are. The crate itself has no path of this machine.
+///
+/// # Errors
+/// As [`api_sources`].
+pub fn cargo_config(tensors: bool, api: Option<&Path>) -> Result<String> {
     let mut text =
-        "# Where this machine builds plugins of nnunet; written by nnunet plugins new.\n".to_owned();
+        "# How this machine builds plugins of nnunet: see `nnunet plugins cargo-config`.\n".to_owned();
     if let Some(folder) = shared_builds() {
         text += &format!("[build]\nbuild-dir = {folder:?}\n");
     }
     if let Some(folder) = libtorch().filter(|_| tensors) {
         text += &format!("\n[env]\nLIBTORCH = {folder:?}\n");
     }
-    text
+    let api =
+        api.map_or_else(api_sources, |api| api.canonicalize().with_context(|| api.display().to_string()))?;
+    text += "\n[patch.crates-io]\n";
+    for (name, folder) in CRATES.into_iter().filter(|(name, _)| WRITTEN.contains(name)) {
+        text += &format!("{name} = {{ path = {:?} }}\n", api.join(folder));
+    }
+    Ok(text)
+}
+
+/// The crates that a new plugin depends on.
+const WRITTEN: [&str; 2] = ["nnunet-plugin-api", "nnunet-plugin-test"];
+
+/// Options of cargo that name the sources of the crates of nnunet that a crate takes from a registry.
+fn patches(manifest: &Path) -> Result<Vec<String>> {
+    let shown = || manifest.display().to_string();
+    let manifest: Table =
+        toml::from_str(&std::fs::read_to_string(manifest).with_context(shown)?).with_context(shown)?;
+    let tables = ["dependencies", "dev-dependencies", "build-dependencies"];
+    let dependencies = tables.iter().filter_map(|name| manifest.get(*name)?.as_table()).flatten();
+    let from_registry =
+        dependencies.filter(|(_, value)| value.get("path").is_none() && value.get("git").is_none());
+    let names: BTreeSet<&str> = from_registry
+        .map(|(name, value)| value.get("package").and_then(toml::Value::as_str).unwrap_or(name))
+        .collect();
+    let api = api_sources()?;
+    let used = CRATES.into_iter().filter(|(name, _)| names.contains(name));
+    Ok(used.map(|(name, folder)| format!("patch.crates-io.{name}.path={:?}", api.join(folder))).collect())
 }
 
 /// Builds a crate in release mode and returns its shared library.
@@ -80,6 +95,7 @@ pub fn build(folder: &Path) -> Result<PathBuf> {
             "--manifest-path",
         ])
         .arg(&manifest)
+        .args(patches(&manifest)?.iter().flat_map(|patch| ["--config", patch]))
         .stderr(Stdio::inherit())
         .output()
         .context("cannot start cargo; install Rust from https://rustup.rs")?;
@@ -139,17 +155,24 @@ pub fn install(library: &Path) -> Result<(Description, PathBuf)> {
 mod tests {
     use super::*;
 
-    /// Wherever it is now.
     #[test]
-    fn a_checkout_is_found_from_a_program_in_its_target_folder() {
+    fn only_what_a_crate_takes_from_a_registry_is_patched() {
         let folder = tempfile::tempdir().unwrap();
-        let (old, new) = (folder.path().join("old"), folder.path().join("new"));
-        std::fs::create_dir_all(old.join("plugin-api/core")).unwrap();
-        std::fs::write(old.join("plugin-api/core/Cargo.toml"), "").unwrap();
-        std::fs::create_dir_all(old.join("target/release")).unwrap();
-        assert_eq!(checkout_around(&old.join("target/release/nnunet")), Some(old.clone()));
-        std::fs::rename(&old, &new).unwrap();
-        assert_eq!(checkout_around(&new.join("target/release/nnunet")), Some(new));
-        assert_eq!(checkout_around(Path::new("/usr/bin/nnunet")), None);
+        let manifest = folder.path().join("Cargo.toml");
+        let patched = |dependencies: &str| {
+            std::fs::write(&manifest, format!("[package]\nname = \"p\"\n{dependencies}")).unwrap();
+            let names = |patch: String| patch.split('.').nth(2).unwrap().to_owned();
+            patches(&manifest).unwrap().into_iter().map(names).collect::<Vec<_>>()
+        };
+        assert_eq!(patched("[dependencies]\nnnunet-plugin-api = \"0.1\"\n"), ["nnunet-plugin-api"]);
+        assert_eq!(
+            patched(
+                "[dependencies]\napi = { package = \"nnunet-plugin-core\", version = \"0.1\" }\n[dev-dependencies]\nnnunet-plugin-test = \"0.1\"\n"
+            ),
+            ["nnunet-plugin-core", "nnunet-plugin-test"]
+        );
+        assert!(
+            patched("[dependencies]\nnnunet-plugin-api = { path = \"api\" }\nserde = \"1\"\n").is_empty()
+        );
     }
 }

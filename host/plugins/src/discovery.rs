@@ -31,10 +31,15 @@ impl Candidate {
         Self { origin: origin(path.clone()), path, allow_override, pin: Pin::default() }
     }
 
-    /// Whether a person wrote down this file: then it must load.
+    /// Whether no command works without this file: it is named on the command line, or may replace built-in components,
+    /// which must not be used in its place.
     #[must_use]
-    pub fn is_named(&self) -> bool {
-        matches!(self.origin, Origin::CommandLine(_) | Origin::Project(_) | Origin::UserListed(_))
+    pub fn must_load(&self) -> bool {
+        match self.origin {
+            Origin::CommandLine(_) => true,
+            Origin::Project(_) | Origin::UserListed(_) => self.allow_override,
+            _ => false,
+        }
     }
 }
 

@@ -3,10 +3,12 @@
 //! [`session::Session::open`] reads configuration files, looks for plugins, checks and loads them, and fills the
 //! [`registry::Registry`].
 
+mod api_sources;
 pub mod build;
 mod builtin;
 pub mod clock;
 pub mod component_set;
+pub mod components;
 pub mod config;
 pub mod discovery;
 mod inline_toml;
@@ -24,6 +26,7 @@ pub mod scaffold;
 mod section;
 pub mod services;
 pub mod session;
+pub mod ship;
 pub mod stdout;
 pub mod trust;
 pub mod user_folders;

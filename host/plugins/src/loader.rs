@@ -88,7 +88,9 @@ impl Image {
             license: handshake.license().to_owned(),
             abi: handshake.abi(),
             rustc: handshake.rustc().to_owned(),
+            target: handshake.target().to_owned(),
             needs_torch: handshake.flags().needs_torch(),
+            libtorch: handshake.libtorch().to_owned(),
             components: match &self.entry {
                 Entry::Rust(root) => manifest(*root)?,
                 Entry::C(components) => components.iter().map(|(info, _)| info.clone()).collect(),

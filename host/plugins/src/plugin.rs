@@ -19,8 +19,12 @@ pub struct Description {
     pub abi: String,
     /// Compiler that built it.
     pub rustc: String,
+    /// The machines it is for, as a target triple.
+    pub target: String,
     /// It uses tensors.
     pub needs_torch: bool,
+    /// The libtorch it was built with; empty without tensors.
+    pub libtorch: String,
     /// Its components.
     pub components: Vec<Info>,
 }
@@ -41,7 +45,7 @@ pub struct Plugin {
 pub struct RejectedPlugin {
     /// The file, or a folder of plugins that is not looked into.
     pub path: PathBuf,
-    /// `incompatible`: made for another host; `broken`: anything else.
+    /// `incompatible`: made for another host; `missing`: there is no such file; `broken`: anything else.
     pub status: &'static str,
     /// Why.
     pub error: anyhow::Error,

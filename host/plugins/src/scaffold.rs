@@ -16,7 +16,7 @@ pub struct Scaffold {
     pub kind: Kind,
     /// Crate name, `my-trainer`.
     pub name: String,
-    /// Sources of `nnunet-plugin-api`; none: the published version.
+    /// Sources of `nnunet-plugin-api` for this machine's `.cargo/config.toml`; none: those this program has or knows.
     pub api: Option<PathBuf>,
 }
 
@@ -50,12 +50,12 @@ impl Scaffold {
         let template = template(self.kind)?;
         let source = template.source.replace(template.word, &self.component());
         let mut files = vec![
-            ("Cargo.toml", self.manifest()?),
+            ("Cargo.toml", self.manifest()),
             ("Cargo.lock", LOCK.to_owned()),
             ("README.md", self.readme(&template)),
             (".gitignore", "/target\n/.cargo\n".to_owned()),
             ("src/lib.rs", source),
-            (".cargo/config.toml", build::cargo_config(self.kind.needs_tensors())),
+            (".cargo/config.toml", build::cargo_config(self.kind.needs_tensors(), self.api.as_deref())?),
         ];
         if self.kind.needs_tensors() {
             files.push(("build.rs", BUILD_SCRIPT.to_owned()));
@@ -78,18 +78,12 @@ impl Scaffold {
         text.replace("NAME", &self.component())
     }
 
-    fn manifest(&self) -> Result<String> {
+    fn manifest(&self) -> String {
         let features = if self.kind.needs_tensors() { ", features = [\"torch\"]" } else { "" };
-        let api = match &self.api {
-            Some(path) => {
-                format!("path = {:?}", path.canonicalize().with_context(|| path.display().to_string())?)
-            }
-            None => format!("version = {:?}", env!("CARGO_PKG_VERSION")),
-        };
-        Ok(MANIFEST
+        MANIFEST
             .replace("CRATE", &self.name)
             .replace("SUMMARY", &format!("{}: {} for nnunet.", self.component(), self.kind))
-            .replace("API", &format!("{{ {api}{features} }}")))
+            .replace("VERSION", &format!("{{ version = {:?}{features} }}", env!("CARGO_PKG_VERSION")))
     }
 
     fn readme(&self, template: &Template) -> String {
@@ -177,14 +171,18 @@ description = "SUMMARY"
 version = "0.1.0"
 edition = "2024"
 license = "Apache-2.0"
-publish = false
+# It has paths of one machine.
+exclude = [".cargo"]
 
 [lib]
 crate-type = ["cdylib"]
 doctest = false
 
 [dependencies]
-nnunet-plugin-api = API
+nnunet-plugin-api = VERSION
+
+[dev-dependencies]
+nnunet-plugin-test = VERSION
 
 # A crate of its own, also inside another workspace.
 [workspace]
@@ -211,9 +209,17 @@ nnunet plugins install .
 NEXT
 ```
 
-All code is in `src/lib.rs`. `nnunet plugins inspect NAME` shows what the component says of itself, `nnunet plugins check
-FILE` tries it with odd inputs. `.cargo/config.toml` says where this machine keeps libtorch and the built dependencies; it
-stays out of git, and a machine without it builds everything here.
+All code is in `src/lib.rs`. `nnunet plugins inspect NAME` shows the component's description and parameters. Its tests
+include the checks of `nnunet plugins check`. `nnunet plugins pack .` writes an archive for users of the same kind of
+machine.
+
+The crate depends on a version of nnunet-plugin-api. As long as that is in no registry, cargo finds its sources through
+`.cargo/config.toml`, which has paths of this machine and stays out of git. `nnunet plugins install` and `pack` need no such
+file; for cargo alone write it on another machine with
+
+```sh
+mkdir -p .cargo && nnunet plugins cargo-config > .cargo/config.toml
+```
 
 License: Apache-2.0; change `license` in Cargo.toml for another.
 ";
@@ -233,6 +239,9 @@ mod tests {
         scaffold("fast-planner").write(&to).unwrap();
         let manifest = std::fs::read_to_string(to.join("Cargo.toml")).unwrap();
         assert!(manifest.contains("nnunet-plugin-api = { version = \"0.1.0\" }"), "{manifest}");
+        assert!(!manifest.contains("path"), "the crate has a path of this machine: {manifest}");
+        let config = std::fs::read_to_string(to.join(".cargo/config.toml")).unwrap();
+        assert!(config.contains("[patch.crates-io]\nnnunet-plugin-api = { path = "), "{config}");
         let source = std::fs::read_to_string(to.join("src/lib.rs")).unwrap();
         assert!(source.contains("struct FastPlanner;") && !source.contains("MyPlanner"), "{source}");
         assert!(scaffold("fast-planner").write(&to).unwrap_err().to_string().contains("exists already"));

@@ -11,6 +11,7 @@ use nnunet_plugin_core::abi::v1::{AbiResult, HostServices, HostServicesRef, Roun
 use rayon::prelude::*;
 use tempfile::TempDir;
 
+use crate::components;
 use crate::lock::lock;
 use crate::progress::{self, Bar};
 use crate::run_log;
@@ -19,8 +20,16 @@ use crate::run_log;
 pub fn services() -> HostServicesRef {
     static SERVICES: OnceLock<HostServicesRef> = OnceLock::new();
     *SERVICES.get_or_init(|| {
-        HostServices { log, progress: show_progress, cancelled, seed, scratch, parallel_for }
-            .leak_into_prefix()
+        HostServices {
+            log,
+            progress: show_progress,
+            cancelled,
+            seed,
+            scratch,
+            parallel_for,
+            create: components::create,
+        }
+        .leak_into_prefix()
     })
 }
 

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use nnunet_plugin_core::vocabulary::ComponentChoice;
 use nnunet_plugin_core::{Component, Config as Table, Info, Kind};
 
 use crate::component_set::{ComponentSet, description_only};
+use crate::components;
 use crate::config::{self, Choices, File};
 use crate::discovery::{self, Candidate};
 use crate::loader;
@@ -20,7 +22,7 @@ use crate::trust::OpenFile;
 #[derive(Debug)]
 pub struct Session {
     /// All components.
-    pub registry: Registry,
+    pub registry: Arc<Registry>,
     /// Plugins in use.
     pub plugins: Vec<Plugin>,
     /// Plugins that were found but cannot be used.
@@ -33,27 +35,39 @@ pub struct Session {
 
 impl Session {
     /// Registers the built-in components, those of configuration files and those of plugins. `config` is a configuration
-    /// file to use instead of the project's, `plugins` are plugin files named by the user. A plugin named by the user or
-    /// in a configuration file must load; one found in a plugin folder that does not load causes a warning.
+    /// file to use instead of the project's, `plugins` are plugin files named by the user, which must load. Another plugin
+    /// that does not load causes a warning, and an error of the commands that use its components; but one that is listed in
+    /// a configuration file and is not the one that was pinned there, or that may replace built-in components, is an error
+    /// of every command.
     ///
     /// # Errors
-    /// Returns an error if a configuration file is invalid or a named plugin cannot be used.
+    /// Returns an error if a configuration file is invalid, or if a plugin that must load cannot be used.
     pub fn open(set: ComponentSet, config: Option<&Path>, plugins: &[PathBuf]) -> Result<Self> {
         let files = config::files(config)?;
-        let (candidates, rejected) = discovery::candidates(&files, plugins)?;
-        let choices = config::choices(&files);
-        let registry = crate::built_in()?;
-        let mut session = Self { registry, plugins: Vec::new(), rejected, files, choices };
+        let (candidates, mut rejected) = discovery::candidates(&files, plugins)?;
+        let (mut registry, mut plugins) = (crate::built_in()?, Vec::new());
         for candidate in candidates {
-            session.add(candidate, set)?;
+            match admit(&candidate, set, &mut registry) {
+                Ok(plugin) => plugins.push(plugin),
+                Err((status, error)) if candidate.must_load() || status == NOT_AS_PINNED => {
+                    return Err(error.context(format!("plugin {}", candidate.path.display())));
+                }
+                Err((status, error)) => {
+                    rejected.push(RejectedPlugin { path: candidate.path, status, error });
+                }
+            }
         }
-        for rejected in &session.rejected {
-            tracing::warn!("plugin {} is not used: {:#}", rejected.path.display(), rejected.error);
+        for RejectedPlugin { path, error, .. } in &rejected {
+            tracing::warn!("plugin {} is not used: {error:#}", path.display());
+            registry.note_refused(format!("{} ({error:#})", path.display()));
         }
-        for file in &session.files {
-            config::register(set, file, &mut session.registry)
-                .with_context(|| file.path.display().to_string())?;
+        for file in &files {
+            config::register(set, file, &mut registry).with_context(|| file.path.display().to_string())?;
         }
+        let registry = Arc::new(registry);
+        components::offer(&registry);
+        let choices = config::choices(&files);
+        let session = Self { registry, plugins, rejected, files, choices };
         session.check_choices()?;
         Ok(session)
     }
@@ -73,19 +87,6 @@ impl Session {
         Ok(())
     }
 
-    fn add(&mut self, candidate: Candidate, set: ComponentSet) -> Result<()> {
-        match admit(&candidate, set, &mut self.registry) {
-            Ok(plugin) => self.plugins.push(plugin),
-            Err((_, error)) if candidate.is_named() => {
-                return Err(error.context(format!("plugin {}", candidate.path.display())));
-            }
-            Err((status, error)) => {
-                self.rejected.push(RejectedPlugin { path: candidate.path, status, error });
-            }
-        }
-        Ok(())
-    }
-
     /// The loggers that configuration files enable, with their parameters. The project's file has precedence.
     #[must_use]
     pub fn loggers(&self) -> BTreeMap<&str, &Table> {
@@ -100,6 +101,9 @@ impl Session {
     }
 }
 
+/// Status of a plugin that is not the one that was pinned.
+const NOT_AS_PINNED: &str = "not as pinned";
+
 /// Why a file is rejected: its status for `plugins list`, and the error.
 type Rejection = (&'static str, anyhow::Error);
 
@@ -107,10 +111,12 @@ type Rejection = (&'static str, anyhow::Error);
 /// its hash, the result of loading it in a child process, and its version have been checked.
 fn admit(candidate: &Candidate, set: ComponentSet, registry: &mut Registry) -> Result<Plugin, Rejection> {
     let broken = |error| ("broken", error);
-    let open = OpenFile::new(&candidate.path).map_err(broken)?;
-    candidate.pin.check_hash(&open.sha256).map_err(broken)?;
+    let absent = if candidate.path.exists() { "broken" } else { "missing" };
+    let not_as_pinned = |error| (NOT_AS_PINNED, error);
+    let open = OpenFile::new(&candidate.path).map_err(|error| (absent, error))?;
+    candidate.pin.check_hash(&open.sha256).map_err(not_as_pinned)?;
     let about = probe::probe(&open).map_err(broken)?.usable()?;
-    candidate.pin.check_version(&about.version).map_err(broken)?;
+    candidate.pin.check_version(&about.version).map_err(not_as_pinned)?;
     registry.consent(&about.components, &candidate.origin, candidate.allow_override).map_err(broken)?;
     let sha256 = open.sha256.clone();
     let components = components(open, &about, set).map_err(broken)?;

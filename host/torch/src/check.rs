@@ -1,13 +1,14 @@
 //! `plugins check`: a plugin against everything the host relies on.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Result, ensure};
 use nnunet_cli::report;
-use nnunet_engine::loader;
 use nnunet_engine::plugin::Description;
 use nnunet_engine::probe;
 use nnunet_engine::trust::OpenFile;
+use nnunet_engine::{components, loader};
 use nnunet_plugin_api::abi::v1::import_with_tensors;
 use nnunet_plugin_test::check;
 use serde_json::json;
@@ -29,6 +30,7 @@ pub(crate) fn run(file: &Path) -> Result<()> {
     note(&shown, &format!("only its owner can write to it; sha256 {}", open.sha256), None);
     probe::probe(&open)?.usable().map_err(|(_, error)| error)?;
     note(&shown, "loads in a child process; handshake, layout and manifest fit", None);
+    components::offer(&Arc::new(nnunet_engine::built_in()?));
     let (about, components) = loader::load(open, import_with_tensors)?;
     note(&shown, "has a license and components", described(&about).err());
     for component in &components {

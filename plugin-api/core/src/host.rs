@@ -6,8 +6,12 @@ use std::sync::Mutex;
 
 use abi_stable::std_types::RStr;
 
-use crate::abi::v1::{contain, from_abi, parallel_rounds, services};
-use crate::{Error, Result};
+use crate::abi::v1::adapter::{another_kind, create_in_host, label_of_host};
+use crate::abi::v1::{self, Created, contain, from_abi, parallel_rounds, services};
+use crate::{
+    Augmentation, Config, Error, ExperimentLogger, ImageFormat, Kind, Normalization, Planner, Postprocessor,
+    Preprocessor, Resampler, Result, Splitter,
+};
 
 /// Writes a line to the run's log. Without a host nothing happens.
 ///
@@ -85,6 +89,97 @@ pub fn scratch_folder() -> Result<PathBuf> {
         Some(services) => from_abi((services.scratch())()).map(|path| PathBuf::from(path.into_string())),
         None => Ok(std::env::temp_dir()),
     }
+}
+
+macro_rules! components {
+    ($($(#[$doc:meta])* $fn:ident, $kind:ident, $author:path;)*) => {
+        $(
+            $(#[$doc])*
+            ///
+            /// # Errors
+            /// Returns an error if there is no component of this name, if the parameters do not fit, or without a host.
+            pub fn $fn(name: &str, config: &Config) -> Result<Box<dyn $author>> {
+                let label = label_of_host(Kind::$kind, name);
+                match create_in_host(Kind::$kind, name, config).map_err(|error| error.within(&label))? {
+                    Created::$kind(object) => v1::$fn::import(object, label),
+                    _ => Err(another_kind(&label)),
+                }
+            }
+        )*
+    };
+}
+
+components! {
+    /// A planner of the host, built-in or not.
+    planner, Planner, Planner;
+    /// A preprocessor of the host.
+    preprocessor, Preprocessor, Preprocessor;
+    /// A normalization of the host.
+    normalization, Normalization, Normalization;
+    /// An image format of the host.
+    format, Format, ImageFormat;
+    /// An augmentation of the host: a part of one's own.
+    ///
+    /// ```
+    /// use nnunet_plugin_api::{Augmentation, AugmentationContext, Config, RandomStream, Result, Sample, host};
+    ///
+    /// /// `moreDA`, then intensities of opposite sign for every second sample.
+    /// struct MoreAndInverted(Box<dyn Augmentation>);
+    ///
+    /// impl Augmentation for MoreAndInverted {
+    ///     fn generator_patch(&self, context: &AugmentationContext) -> Result<Vec<usize>> {
+    ///         self.0.generator_patch(context)
+    ///     }
+    ///
+    ///     fn crop(&self, context: &AugmentationContext, random: &RandomStream) -> Result<Vec<usize>> {
+    ///         self.0.crop(context, random)
+    ///     }
+    ///
+    ///     fn augment(&self, sample: Sample, context: &AugmentationContext, random: &mut RandomStream) -> Result<Sample> {
+    ///         let mut sample = self.0.augment(sample, context, random)?;
+    ///         if random.chance(0.5) {
+    ///             sample.data.mapv_inplace(|value| -value);
+    ///         }
+    ///         Ok(sample)
+    ///     }
+    /// }
+    ///
+    /// fn make(config: &Config) -> Result<Box<dyn Augmentation>> {
+    ///     Ok(Box::new(MoreAndInverted(host::augmentation("moreDA", config)?)))
+    /// }
+    /// ```
+    augmentation, Augmentation, Augmentation;
+    /// An experiment logger of the host.
+    logger, Logger, ExperimentLogger;
+    /// A postprocessor of the host.
+    postprocessor, Postprocessor, Postprocessor;
+}
+
+macro_rules! later_components {
+    ($($(#[$doc:meta])* $fn:ident, $kind:ident;)*) => {
+        $(
+            $(#[$doc])*
+            ///
+            /// # Errors
+            /// Returns an error if there is no component of this name, if the parameters do not fit, or without a host.
+            pub fn $fn(name: &str, config: &Config) -> Result<Box<dyn $kind>> {
+                let label = label_of_host(Kind::$kind, name);
+                let created = create_in_host(Kind::$kind, name, config).map_err(|error| error.within(&label))?;
+                let object = match created {
+                    Created::Later(object) => object.open(),
+                    _ => None,
+                };
+                v1::$fn::import(object.ok_or_else(|| another_kind(&label))?, label)
+            }
+        )*
+    };
+}
+
+later_components! {
+    /// A resampler of the host.
+    resampler, Resampler;
+    /// A splitter of the host.
+    splitter, Splitter;
 }
 
 /// Calls `body` with every number below `count` on the host's threads, in any order, and returns when all calls are

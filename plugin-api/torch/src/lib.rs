@@ -5,6 +5,7 @@ pub mod abi;
 mod architecture;
 mod batch;
 mod factory;
+pub mod host;
 mod loss;
 mod optimizer;
 mod trainer;

@@ -4,9 +4,12 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
+use nnunet_engine::provenance::PluginUse;
 use nnunet_formats::atomic;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
+
+use super::plugins::CarriedPlugins;
 
 /// Files of a fold without which it cannot predict.
 const NEEDED: [&str; 2] = ["model_final_checkpoint.model", "model_final_checkpoint.model.pkl"];
@@ -26,6 +29,8 @@ pub struct Export {
     pub folds: Vec<String>,
     /// A model or a postprocessing that is missing is an error.
     pub strict: bool,
+    /// Packs of plugins that the archive carries.
+    pub packs: Vec<PathBuf>,
 }
 
 impl Export {
@@ -52,6 +57,14 @@ impl Export {
         ensure!(!exported.is_empty(), "there is no model of {} to export", self.task);
         files.extend(self.ensembles(&exported));
         Ok(files)
+    }
+
+    /// The plugins that the models were made with.
+    ///
+    /// # Errors
+    /// As [`export`].
+    pub fn plugins(&self) -> Result<Vec<PluginUse>> {
+        Ok(CarriedPlugins::of(&self.results, &self.files()?, &[])?.needed)
     }
 
     fn model(&self, model: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
@@ -102,27 +115,34 @@ impl Export {
 /// Returns an error for models or folds that are missing, or an I/O error.
 pub fn export(what: &Export, to: &Path) -> Result<usize> {
     let files = what.files()?;
-    write(&files, &what.results, to)?;
-    Ok(files.len())
+    let folder = tempfile::tempdir().context("no temporary folder")?;
+    let plugins = CarriedPlugins::of(&what.results, &files, &what.packs)?;
+    let more = plugins.files(&what.packs, folder.path())?;
+    write(&files, &what.results, &more, to)?;
+    Ok(files.len() + more.len())
 }
 
-/// Writes an archive of files whose names are relative to `root`.
-pub(super) fn write(files: &[PathBuf], root: &Path, to: &Path) -> Result<()> {
+/// Writes an archive of files whose names are relative to `root`, and of more files with their names in the archive.
+pub(super) fn write(files: &[PathBuf], root: &Path, more: &[(String, PathBuf)], to: &Path) -> Result<()> {
     atomic::remove_abandoned(to.parent().unwrap_or(root));
     atomic::replace(to, |temporary| -> Result<()> {
         let file = std::fs::File::create(temporary)?;
         let mut archive = ZipWriter::new(BufWriter::with_capacity(1 << 20, file));
         for name in files {
-            add(&mut archive, root, name).with_context(|| name.display().to_string())?;
+            let path = root.join(name);
+            add(&mut archive, &name.to_string_lossy(), &path).with_context(|| name.display().to_string())?;
+        }
+        for (name, path) in more {
+            add(&mut archive, name, path).with_context(|| path.display().to_string())?;
         }
         Ok(archive.finish()?.flush()?)
     })
 }
 
-fn add(archive: &mut ZipWriter<BufWriter<std::fs::File>>, root: &Path, name: &Path) -> Result<()> {
-    let mut file = std::fs::File::open(root.join(name))?;
+fn add(archive: &mut ZipWriter<BufWriter<std::fs::File>>, name: &str, path: &Path) -> Result<()> {
+    let mut file = std::fs::File::open(path)?;
     let large = file.metadata()?.len() > u64::from(u32::MAX) / 2;
-    archive.start_file(name.to_string_lossy(), SimpleFileOptions::default().large_file(large))?;
+    archive.start_file(name, SimpleFileOptions::default().large_file(large))?;
     std::io::copy(&mut file, archive)?;
     Ok(())
 }

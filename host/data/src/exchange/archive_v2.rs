@@ -153,7 +153,7 @@ impl ExportV2 {
 /// Returns an error for models, folds or checkpoints that are missing, or an I/O error.
 pub fn export_v2(what: &ExportV2, to: &Path) -> Result<usize> {
     let files = what.files()?;
-    write(&files, &what.results, to)?;
+    write(&files, &what.results, &[], to)?;
     Ok(files.len())
 }
 

@@ -10,6 +10,7 @@ use nnunet_formats::atomic;
 use zip::ZipArchive;
 use zip::read::ZipFile;
 
+use super::plugins;
 use crate::folders;
 
 /// Deflate never shrinks by more than this.
@@ -88,7 +89,7 @@ fn names(zip: &mut ZipArchive<BufReader<File>>, size: u64) -> Result<Vec<PathBuf
         let entry = zip.by_index(i)?;
         let name = safe_name(&entry)?;
         total = total.saturating_add(entry.size());
-        if entry.is_dir() {
+        if entry.is_dir() || plugins::is_own(&name) {
             continue;
         }
         ensure!(known.insert(name.clone()), "two of its files have the name {}", name.display());
@@ -131,10 +132,11 @@ fn normalized(path: &Path) -> PathBuf {
 fn unpack(zip: &mut ZipArchive<BufReader<File>>, to: &Path) -> Result<()> {
     for i in 0..zip.len() {
         let mut entry = zip.by_index(i)?;
-        let path = to.join(safe_name(&entry)?);
-        if entry.is_dir() {
+        let name = safe_name(&entry)?;
+        if entry.is_dir() || plugins::is_own(&name) {
             continue;
         }
+        let path = to.join(name);
         folders::create(path.parent().unwrap_or(to))?;
         let mut file = File::create(&path).with_context(|| shown(path.clone()))?;
         let size = entry.size();
@@ -166,7 +168,7 @@ mod tests {
     use zip::write::SimpleFileOptions;
 
     use super::*;
-    use crate::exchange::{Export, export};
+    use crate::exchange::{CarriedPlugins, Export, export};
 
     const MODEL: &str = "2d/Task001_X/T__P";
 
@@ -198,6 +200,7 @@ mod tests {
             models: vec![model("2d"), model("3d_fullres")],
             folds: vec!["0".to_owned()],
             strict: false,
+            packs: Vec::new(),
         }
     }
 
@@ -220,6 +223,22 @@ mod tests {
         what.strict = true;
         let missing = export(&what, &archive).unwrap_err().to_string();
         assert!(missing.contains("3d_fullres"), "{missing}");
+    }
+
+    #[test]
+    fn packs_that_an_archive_carries_are_not_part_of_its_models() {
+        let folder = tempfile::tempdir().unwrap();
+        let (archive, pack) = (folder.path().join("model.zip"), folder.path().join("p-0.1.0-t.zip"));
+        std::fs::write(&pack, "a pack").unwrap();
+        let what = Export { packs: vec![pack], ..what(results(folder.path())) };
+        assert_eq!(export(&what, &archive).unwrap(), 7);
+        let to = folder.path().join("to");
+        install(&archive, &to, false).unwrap();
+        assert_eq!(std::fs::read_dir(&to).unwrap().count(), 1);
+        let carried = CarriedPlugins::read(&archive).unwrap();
+        assert_eq!(carried.packs, ["p-0.1.0-t.zip"]);
+        let packs = carried.unpack(&archive, folder.path()).unwrap();
+        assert_eq!(std::fs::read(&packs[0]).unwrap(), b"a pack");
     }
 
     #[test]

@@ -18,8 +18,7 @@ use crate::section::section;
 /// Registers the components a file describes.
 ///
 /// # Errors
-/// Returns an error for a table without a parent, an unknown parent or parameter, or for one that would shadow a
-/// built-in.
+/// Returns an error for a table that names no parent, an unknown parameter, or for one that would shadow a built-in.
 pub(crate) fn register(set: ComponentSet, file: &File, registry: &mut Registry) -> Result<()> {
     let mut presets = Vec::new();
     trainer_keys::check(file, registry)?;
@@ -79,13 +78,21 @@ fn register_presets(
                 later.push((kind, name, preset));
             }
         }
-        if let Some((kind, name, preset)) = later.first().filter(|_| later.len() == before) {
-            let place = || format!("[{}.{name}]", section(*kind));
-            registry.find(*kind, &preset.extends).with_context(place)?;
+        if later.len() == before {
+            later.iter().for_each(|(kind, name, preset)| block(*kind, name, preset, file, registry));
+            return Ok(());
         }
         waiting = later;
     }
     Ok(())
+}
+
+/// A table whose parent is not there, perhaps because its plugin is missing, is an error of the commands that use it.
+fn block(kind: Kind, name: &str, preset: &Preset, file: &File, registry: &mut Registry) {
+    let Err(error) = registry.find(kind, &preset.extends) else { return };
+    let why = format!("{}: [{}.{name}]: {error:#}", file.path.display(), section(kind));
+    tracing::warn!("{why}");
+    registry.block(kind, name, why);
 }
 
 /// The parent a table names.

@@ -18,6 +18,17 @@ pub use origin::Origin;
 #[derive(Debug, Default)]
 pub struct Registry {
     entries: Vec<Entry>,
+    blocked: Vec<Blocked>,
+    /// Plugins that are not used, and why.
+    refused: Vec<String>,
+}
+
+/// A table of a configuration file whose parent is not registered.
+#[derive(Debug)]
+struct Blocked {
+    kind: Kind,
+    name: String,
+    why: String,
 }
 
 impl Registry {
@@ -94,6 +105,17 @@ impl Registry {
             entry.preset = Some(preset);
         }
         Ok(outcome)
+    }
+
+    /// Records a name that cannot be used, for example because the plugin it needs is missing; using it is an error that says
+    /// why.
+    pub fn block(&mut self, kind: Kind, name: &str, why: String) {
+        self.blocked.push(Blocked { kind, name: name.to_owned(), why });
+    }
+
+    /// Records a plugin that is not used; errors about unknown names mention it.
+    pub fn note_refused(&mut self, plugin: String) {
+        self.refused.push(plugin);
     }
 
     /// Registers a component that a table describes.
@@ -189,6 +211,11 @@ impl Registry {
     }
 
     fn unknown(&self, kind: Kind, name: &str) -> anyhow::Error {
+        if let Some(blocked) =
+            self.blocked.iter().find(|blocked| blocked.kind == kind && blocked.name == name)
+        {
+            return anyhow!("{}", blocked.why);
+        }
         let known = self.entries.iter().filter(|entry| entry.component.info.kind == kind);
         let near = similar(name, known.map(|entry| &*entry.component.info.name), 3);
         let section = section(kind);
@@ -197,7 +224,8 @@ impl Registry {
         anyhow!(
             "there is no {kind} `{name}`{near}. A {kind} may be built in (nnunet plugins list), a table \
              [{section}.{name}] in nnunet.toml, or come from a plugin (--plugin FILE, [plugins] in nnunet.toml, \
-             NNUNET_PLUGIN_PATH, the plugins folder of the user)"
+             NNUNET_PLUGIN_PATH, the plugins folder of the user){}",
+            self.refused.iter().map(|plugin| format!("; not used: {plugin}")).collect::<String>()
         )
     }
 }

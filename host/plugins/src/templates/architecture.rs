@@ -86,32 +86,19 @@ impl Network for MyNetwork {
 
 #[cfg(test)]
 mod tests {
-    use nnunet_plugin_api::serde_json::{from_value, json};
-    use nnunet_plugin_api::tch::{Device, Kind as Element};
+    use nnunet_plugin_test::Training;
 
     use super::*;
 
-    /// Stands for the host.
-    struct Vars;
-
-    impl VarFactory for Vars {
-        fn parameter(&mut self, _name: &str, shape: &[i64], _init: Init) -> Result<Tensor> {
-            Ok(Tensor::randn(shape, (Element::Float, Device::Cpu)))
-        }
-
-        fn buffer(&mut self, name: &str, shape: &[i64], init: Init) -> Result<Tensor> {
-            self.parameter(name, shape, init)
-        }
+    #[test]
+    fn the_network_learns() {
+        let losses = Training::default().architecture(&MyArchitecture::default()).run(20).unwrap();
+        assert!(losses[19] < losses[0], "{losses:?}");
     }
 
+    /// The checks of `nnunet plugins check`.
     #[test]
-    fn logits_have_the_shape_of_the_patch() {
-        let spec = json!({
-            "num_input_channels": 2, "num_classes": 3, "base_num_features": 4, "conv_per_stage": 2,
-            "patch_size": [8, 12, 16], "pool_op_kernel_sizes": [], "conv_kernel_sizes": [[3, 3, 3]],
-        });
-        let network = MyArchitecture::default().build(&mut Vars, &from_value(spec).unwrap()).unwrap();
-        let input = Tensor::randn([1, 2, 8, 12, 16], (Element::Float, Device::Cpu));
-        assert_eq!(network.forward(&input, true).unwrap()[0].size(), [1, 3, 8, 12, 16]);
+    fn the_host_can_rely_on_it() {
+        nnunet_plugin_test::check_registered();
     }
 }

@@ -61,4 +61,10 @@ mod tests {
         assert_eq!(mirrored.data.iter().copied().collect::<Vec<_>>(), [3.0, 2.0, 1.0, 0.0]);
         assert_eq!(mirrored.data, mirrored.seg);
     }
+
+    /// The checks of `nnunet plugins check`.
+    #[test]
+    fn the_host_can_rely_on_it() {
+        nnunet_plugin_test::check_registered();
+    }
 }

@@ -67,4 +67,10 @@ mod tests {
         assert!(MyFormat.read(&file).unwrap_err().to_string().contains("needs 18 numbers first"));
         std::fs::remove_file(file).unwrap();
     }
+
+    /// The checks of `nnunet plugins check`.
+    #[test]
+    fn the_host_can_rely_on_it() {
+        nnunet_plugin_test::check_registered();
+    }
 }

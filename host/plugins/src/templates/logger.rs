@@ -49,4 +49,10 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "0,0,0\n");
         std::fs::remove_file(file).unwrap();
     }
+
+    /// The checks of `nnunet plugins check`.
+    #[test]
+    fn the_host_can_rely_on_it() {
+        nnunet_plugin_test::check_registered();
+    }
 }

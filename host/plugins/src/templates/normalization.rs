@@ -55,4 +55,10 @@ mod tests {
         MyNormalization.normalize(channel.view_mut(), &NormalizationContext::new(0, seg.view())).unwrap();
         assert_eq!((channel[[0, 0, 0]], channel[[1, 2, 3]]), (0.0, 1.0));
     }
+
+    /// The checks of `nnunet plugins check`.
+    #[test]
+    fn the_host_can_rely_on_it() {
+        nnunet_plugin_test::check_registered();
+    }
 }

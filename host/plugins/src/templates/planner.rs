@@ -49,4 +49,10 @@ mod tests {
         assert_ne!(settings.plans_identifier, PlannerSettings::default().plans_identifier);
         assert_ne!(settings.data_identifier, PlannerSettings::default().data_identifier);
     }
+
+    /// The checks of `nnunet plugins check`.
+    #[test]
+    fn the_host_can_rely_on_it() {
+        nnunet_plugin_test::check_registered();
+    }
 }

@@ -58,4 +58,10 @@ mod tests {
         assert_eq!(volume.labels.iter().filter(|label| **label == 1).count(), 32);
         assert!(!volume.labels.iter().any(|label| *label == 2));
     }
+
+    /// The checks of `nnunet plugins check`.
+    #[test]
+    fn the_host_can_rely_on_it() {
+        nnunet_plugin_test::check_registered();
+    }
 }

@@ -61,4 +61,10 @@ mod tests {
         MyPreprocessorPlanner.configure(&mut settings).unwrap();
         assert_eq!(settings.preprocessor, "MyPreprocessor");
     }
+
+    /// The checks of `nnunet plugins check`.
+    #[test]
+    fn the_host_can_rely_on_it() {
+        nnunet_plugin_test::check_registered();
+    }
 }

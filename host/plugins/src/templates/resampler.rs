@@ -79,4 +79,10 @@ mod tests {
         let coarser = resample_labels(&MyResampler, labels, [1.0; 3], [2.0; 3]).unwrap();
         assert!(coarser.iter().all(|label| label.fract() == 0.0));
     }
+
+    /// The checks of `nnunet plugins check`.
+    #[test]
+    fn the_host_can_rely_on_it() {
+        nnunet_plugin_test::check_registered();
+    }
 }

@@ -57,4 +57,10 @@ mod tests {
         assert_eq!(folds.iter().map(|fold| fold.val.len()).collect::<Vec<_>>(), [3, 2, 2]);
         assert!(split_cases(&MySplitter::default(), &cases[..2]).is_err());
     }
+
+    /// The checks of `nnunet plugins check`.
+    #[test]
+    fn the_host_can_rely_on_it() {
+        nnunet_plugin_test::check_registered();
+    }
 }

@@ -45,6 +45,7 @@ impl Loss for MyLoss {
 #[cfg(test)]
 mod tests {
     use nnunet_plugin_api::tch::Device;
+    use nnunet_plugin_test::Training;
 
     use super::*;
 
@@ -54,5 +55,17 @@ mod tests {
         let label = |class: i64| Tensor::full([1, 1, 1, 1, 1], class, (Element::Int64, Device::Cpu));
         let loss = |class| MyLoss.forward(&logits, &label(class)).unwrap().double_value(&[]);
         assert!(loss(0) < loss(1));
+    }
+
+    #[test]
+    fn a_network_learns_with_it() {
+        let losses = Training::default().trainer(&MyTrainer).run(20).unwrap();
+        assert!(losses[19] < losses[0], "{losses:?}");
+    }
+
+    /// The checks of `nnunet plugins check`.
+    #[test]
+    fn the_host_can_rely_on_it() {
+        nnunet_plugin_test::check_registered();
     }
 }

@@ -12,6 +12,8 @@ pub const ABI_MINOR: u32 = 3;
 pub const LIBTORCH_VERSION: &str = "2.11.0";
 /// The C++ standard library's ABI that this libtorch is built with.
 pub const LIBTORCH_CXX_ABI: &str = "cxx11";
+/// The machines this program and its plugins are for, as a target triple.
+pub const TARGET: &str = env!("NNUNET_TARGET");
 /// Exported symbol of the [`Handshake`] static.
 pub const HANDSHAKE_SYMBOL: &str = "NNUNET_PLUGIN_HANDSHAKE";
 /// Exported symbol of the root module's header.
@@ -318,6 +320,18 @@ impl Handshake {
     #[must_use]
     pub fn api_version(&self) -> &'static str {
         self.api_version.as_str()
+    }
+
+    /// The machines the plugin is for, as a target triple.
+    #[must_use]
+    pub fn target(&self) -> &'static str {
+        self.target.as_str()
+    }
+
+    /// The libtorch the plugin was built with; empty without tensors.
+    #[must_use]
+    pub fn libtorch(&self) -> &'static str {
+        self.libtorch.as_str()
     }
 
     /// ABI version as `major.minor`.

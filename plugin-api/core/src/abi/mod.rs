@@ -25,7 +25,7 @@ pub use abi_stable;
 pub use crash::name_culprits;
 pub use handshake::{
     ABI_MAJOR, ABI_MINOR, C_SYMBOL, FLAGS_OF_C, Flags, HANDSHAKE_SYMBOL, Handshake, HandshakeError,
-    LIBTORCH_CXX_ABI, LIBTORCH_VERSION, MAGIC, ROOT_SYMBOL, StaticText,
+    LIBTORCH_CXX_ABI, LIBTORCH_VERSION, MAGIC, ROOT_SYMBOL, StaticText, TARGET,
 };
 
 /// Makes a crate a plugin: exports the handshake and the root module. Write it once, at the crate's root.

@@ -17,6 +17,9 @@ pub(super) struct Args {
     /// Also components that are hidden behind others of their name.
     #[arg(long)]
     all: bool,
+    /// Only plugins that were found but are not used, and why.
+    #[arg(long, conflicts_with_all = ["kind", "all"])]
+    refused: bool,
 }
 
 /// One line of the list.
@@ -60,7 +63,8 @@ impl Row {
 /// Runs the command.
 pub(super) fn run(args: &Args, session: &Session) -> Result<()> {
     let shown = |entry: &&Entry| {
-        args.kind.is_none_or(|kind| entry.component.info.kind == kind)
+        !args.refused
+            && args.kind.is_none_or(|kind| entry.component.info.kind == kind)
             && (args.all || entry.status() != Status::Shadowed)
     };
     let mut entries: Vec<&Entry> = session.registry.entries().iter().filter(shown).collect();
@@ -75,6 +79,10 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<()> {
         status: rejected.status.to_owned(),
         summary: format!("{:#}", rejected.error),
     });
+    if args.refused && session.rejected.is_empty() {
+        report::line("every plugin that was found is used");
+        return Ok(());
+    }
     let rows = entries.iter().map(|entry| Row::of(entry, session)).chain(rejected);
     if !report::is_json() {
         report::result(&report::table(rows.map(Row::cells)));

@@ -1,13 +1,17 @@
-//! `plugins`: lists, inspects, creates, checks and installs plugins.
+//! `plugins`: lists, inspects, creates, checks, packs, installs and removes plugins.
 
+mod cargo_config;
 mod docs;
 mod inspect;
 mod install;
 mod kind;
 mod list;
 mod new;
+mod pack;
 mod pin;
 mod probe;
+mod remove;
+mod update;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -40,8 +44,16 @@ enum Command {
     },
     /// Create a crate for a new plugin.
     New(new::Args),
-    /// Build a plugin's crate and copy it to the user's plugin folder.
+    /// Install a plugin for all projects of this user: from a crate, a library, a pack, an archive or a git repository.
     Install(install::Args),
+    /// Install plugins again from where they came from.
+    Update(update::Args),
+    /// Remove plugins from the user's plugin folder.
+    Remove(remove::Args),
+    /// Write one archive with a built plugin, for `plugins install` on other machines.
+    Pack(pack::Args),
+    /// Print the .cargo/config.toml with which cargo builds plugins on this machine.
+    CargoConfig,
     /// Write versions and hashes of plugins into nnunet.toml; they are checked before a plugin is loaded.
     Pin(pin::Args),
     /// Load a plugin and write the result to a file; other commands run this in a child process.
@@ -59,6 +71,10 @@ pub(crate) fn run(args: &Args, options: &GlobalOptions, tensors: &impl TensorCom
         Command::Check { file } => return tensors.check_plugin(file),
         Command::New(args) => new::run(args),
         Command::Install(args) => install::run(args),
+        Command::Update(args) => update::run(args),
+        Command::Remove(args) => remove::run(args),
+        Command::Pack(args) => pack::run(args),
+        Command::CargoConfig => cargo_config::run(),
         Command::Pin(args) => pin::run(args, options),
         Command::Probe(args) => probe::run(args),
     };

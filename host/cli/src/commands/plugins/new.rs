@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use nnunet_engine::build;
 use nnunet_engine::scaffold::Scaffold;
 use nnunet_plugin_core::Kind;
 
@@ -21,8 +20,8 @@ pub(super) struct Args {
     /// Language of the crate.
     #[arg(long, value_enum, default_value_t)]
     lang: Language,
-    /// Sources of nnunet-plugin-api. By default those of the checkout that this program or the current folder is in;
-    /// without one the crate asks for the version of this program from crates.io.
+    /// Sources of nnunet-plugin-api for the crate's .cargo/config.toml. By default those of the checkout that this program
+    /// or the current folder is in, else those that this program has.
     #[arg(long, value_name = "FOLDER")]
     api: Option<PathBuf>,
 }
@@ -37,16 +36,9 @@ enum Language {
 /// Runs the command.
 pub(super) fn run(args: &Args) -> Result<()> {
     let Language::Rust = args.lang;
-    let api = args.api.clone().or_else(build::api_sources);
-    let scaffold = Scaffold { kind: args.kind, name: args.name.clone(), api };
+    let scaffold = Scaffold { kind: args.kind, name: args.name.clone(), api: args.api.clone() };
     scaffold.write(Path::new(&args.name))?;
     report::line(&format!("wrote {} {} in {}/", args.kind, scaffold.component(), args.name));
-    if scaffold.api.is_none() {
-        report::warning(&format!(
-            "Cargo.toml depends on nnunet-plugin-api {} of crates.io; if cargo does not find it there, write the crate again with --api CHECKOUT_OF_NNUNET/plugin-api",
-            env!("CARGO_PKG_VERSION")
-        ));
-    }
     report::line("edit src/lib.rs there, then:");
     scaffold.next()?.lines().for_each(|line| report::line(&format!("  {line}")));
     Ok(())

@@ -119,7 +119,7 @@ impl Augmentation for Imported {
     }
 }
 
-pub(super) fn import(object: AugmentationObject, label: String) -> Result<Box<dyn Augmentation>> {
+pub(crate) fn import(object: AugmentationObject, label: String) -> Result<Box<dyn Augmentation>> {
     Ok(Box::new(Imported(Received::new(object, label))))
 }
 

@@ -8,7 +8,10 @@ use super::{
 use crate::{Config, Error, Factory, Result};
 
 /// Makes a component and wraps it for the boundary.
-pub(super) fn create(factory: &Factory, config: &Config) -> Result<Created> {
+///
+/// # Errors
+/// The error of the factory; an error for a component that this program cannot make.
+pub fn create(factory: &Factory, config: &Config) -> Result<Created> {
     match factory {
         Factory::Planner(make) => Ok(Created::Planner(planner::export(make(config)?))),
         Factory::Preprocessor(make) => Ok(Created::Preprocessor(preprocessor::export(make(config)?))),

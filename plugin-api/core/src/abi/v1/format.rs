@@ -114,7 +114,7 @@ impl ImageFormat for Imported {
     }
 }
 
-pub(super) fn import(object: FormatObject, label: String) -> Result<Box<dyn ImageFormat>> {
+pub(crate) fn import(object: FormatObject, label: String) -> Result<Box<dyn ImageFormat>> {
     Ok(Box::new(Imported(Received::new(object, label))))
 }
 

@@ -135,12 +135,20 @@ thread_local! {
     static LAST_PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
+/// Whether this copy of the crate lives in a plugin's image.
+static PLUGIN_IMAGE: AtomicBool = AtomicBool::new(false);
+
+/// From now on this copy of the crate knows that it lives in a plugin's image.
+pub(super) fn mark_plugin_image() {
+    PLUGIN_IMAGE.store(true, Ordering::Release);
+}
+
 /// Every image has its own panic hook. In a plugin's image ours keeps the place of a contained panic for the error
 /// message instead of printing it.
 fn record_panics_of_this_image() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        if !super::host::is_plugin_image() {
+        if !PLUGIN_IMAGE.load(Ordering::Acquire) {
             return;
         }
         std::panic::set_hook(Box::new(|info| {

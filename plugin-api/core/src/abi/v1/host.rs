@@ -7,6 +7,8 @@ use abi_stable::StableAbi;
 use abi_stable::std_types::{RStr, RString};
 
 use super::AbiResult;
+use super::created::Created;
+use super::guard::mark_plugin_image;
 
 /// Services of the host.
 #[repr(C)]
@@ -27,6 +29,9 @@ pub struct HostServices {
     /// Runs a round for every number below `count`, on the host's threads, and returns when all are done.
     #[sabi(last_prefix_field)]
     pub parallel_for: extern "C" fn(count: usize, rounds: Rounds),
+    /// Makes a component of the registry, built-in or not, by kind, name and parameters (JSON object). Since 1.3.
+    #[sabi(missing_field(option))]
+    pub create: extern "C" fn(kind: RStr<'_>, name: RStr<'_>, config: RStr<'_>) -> AbiResult<Created>,
 }
 
 /// The body of a parallel loop.
@@ -51,12 +56,8 @@ static SERVICES: OnceLock<HostServicesRef> = OnceLock::new();
 
 /// Called in a plugin's image before anything else: keeps the host's services for [`crate::host`].
 pub(super) fn install(services: HostServicesRef) {
+    mark_plugin_image();
     let _ = SERVICES.set(services);
-}
-
-/// Whether this copy of the crate lives in a plugin's image.
-pub(super) fn is_plugin_image() -> bool {
-    SERVICES.get().is_some()
 }
 
 /// The services, in a plugin's image.

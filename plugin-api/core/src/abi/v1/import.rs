@@ -29,6 +29,12 @@ pub fn created(create: &Create, config: &Config, label: &str) -> Result<Created>
     surrounded(label, "create", || create(config)).map_err(|error| error.within(label))
 }
 
+/// What errors about a component of the host's registry begin with, in a plugin.
+#[must_use]
+pub fn label_of_host(kind: Kind, name: &str) -> String {
+    format!("{kind} {name} of the host")
+}
+
 /// The error for a component of another kind than the manifest promises.
 #[must_use]
 pub fn another_kind(label: &str) -> Error {

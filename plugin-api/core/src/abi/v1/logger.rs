@@ -88,6 +88,6 @@ impl ExperimentLogger for Imported {
     }
 }
 
-pub(super) fn import(object: LoggerObject, label: String) -> Result<Box<dyn ExperimentLogger>> {
+pub(crate) fn import(object: LoggerObject, label: String) -> Result<Box<dyn ExperimentLogger>> {
     Ok(Box::new(Imported(Received::new(object, label))))
 }

@@ -7,28 +7,29 @@
 #![allow(unreachable_pub, non_local_definitions)]
 
 mod architecture;
-mod augmentation;
+pub(crate) mod augmentation;
 mod create;
 mod created;
 mod epoch;
-mod format;
+pub(crate) mod format;
 mod guard;
 mod hook;
 mod host;
+mod host_components;
 mod import;
 mod json;
 mod later;
-mod logger;
+pub(crate) mod logger;
 mod loss;
-mod normalization;
+pub(crate) mod normalization;
 mod optimizer;
-mod planner;
-mod postprocessor;
-mod preprocessor;
+pub(crate) mod planner;
+pub(crate) mod postprocessor;
+pub(crate) mod preprocessor;
 mod received;
-mod resampler;
+pub(crate) mod resampler;
 mod root;
-mod splitter;
+pub(crate) mod splitter;
 mod tensor;
 mod trainer;
 
@@ -39,10 +40,12 @@ pub mod adapter {
         ArchitectureAbi, ArchitectureAbi_TO, ArchitectureObject, NetworkAbi, NetworkAbi_TO, NetworkObject,
         VarFactoryAbi,
     };
+    pub use super::create::create;
     pub use super::epoch::EpochReportAbi;
     pub use super::guard::{Guarded, contain, from_abi};
     pub use super::hook::{Lent, Message, TrainingAbi};
-    pub use super::import::{Create, another_kind, calling, created, creating, label};
+    pub use super::host_components::create_in_host;
+    pub use super::import::{Create, another_kind, calling, created, creating, label, label_of_host};
     pub use super::json::{apply_change, decode, decode_settings, encode, encode_change};
     pub use super::later::Opened;
     pub use super::loss::{LossAbi, LossAbi_TO, LossObject};

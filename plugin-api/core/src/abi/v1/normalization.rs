@@ -93,7 +93,7 @@ impl Normalization for Imported {
     }
 }
 
-pub(super) fn import(object: NormalizationObject, label: String) -> Result<Box<dyn Normalization>> {
+pub(crate) fn import(object: NormalizationObject, label: String) -> Result<Box<dyn Normalization>> {
     Ok(Box::new(Imported(Received::new(object, label))))
 }
 

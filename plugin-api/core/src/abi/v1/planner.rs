@@ -98,7 +98,7 @@ impl Planner for Imported {
     }
 }
 
-pub(super) fn import(object: PlannerObject, label: String) -> Result<Box<dyn Planner>> {
+pub(crate) fn import(object: PlannerObject, label: String) -> Result<Box<dyn Planner>> {
     let object = Received::new(object, label);
     let extends = object.call("extends", |planner| planner.extends())?.into_string();
     Ok(Box::new(Imported { object, extends }))

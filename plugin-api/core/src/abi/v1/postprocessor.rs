@@ -71,6 +71,6 @@ impl Postprocessor for Imported {
     }
 }
 
-pub(super) fn import(object: PostprocessorObject, label: String) -> Result<Box<dyn Postprocessor>> {
+pub(crate) fn import(object: PostprocessorObject, label: String) -> Result<Box<dyn Postprocessor>> {
     Ok(Box::new(Imported(Received::new(object, label))))
 }

@@ -121,7 +121,7 @@ impl Preprocessor for Imported {
     }
 }
 
-pub(super) fn import(object: PreprocessorObject, label: String) -> Result<Box<dyn Preprocessor>> {
+pub(crate) fn import(object: PreprocessorObject, label: String) -> Result<Box<dyn Preprocessor>> {
     let object = Received::new(object, label);
     let extends = object.call("extends", |preprocessor| preprocessor.extends())?.into_string();
     Ok(Box::new(Imported { object, extends }))

@@ -146,7 +146,7 @@ impl Resampler for Imported {
     }
 }
 
-pub(super) fn import(object: Opened<ResamplerObject>, label: String) -> Result<Box<dyn Resampler>> {
+pub(crate) fn import(object: Opened<ResamplerObject>, label: String) -> Result<Box<dyn Resampler>> {
     let object = Received::new(object, label);
     let keeps_grid = object.call("keeps_grid", |resampler| resampler.keeps_grid())?;
     Ok(Box::new(Imported { object, keeps_grid }))

@@ -45,6 +45,6 @@ impl Splitter for Imported {
     }
 }
 
-pub(super) fn import(object: Opened<SplitterObject>, label: String) -> Result<Box<dyn Splitter>> {
+pub(crate) fn import(object: Opened<SplitterObject>, label: String) -> Result<Box<dyn Splitter>> {
     Ok(Box::new(Imported(Received::new(object, label))))
 }
