@@ -254,8 +254,8 @@ TORCH_LIBRARY_IMPL(aten, CUDA, m) {
   m.impl("set_.source_Storage_storage_offset", set_storage);
   // One kernel each on a GPU; without an entry here they would run tensor by tensor.
   for (auto name : {"_foreach_norm.Scalar", "_foreach_mul_.Tensor", "_foreach_mul_.Scalar", "_foreach_add_.Scalar",
-                    "_foreach_add_.List", "_foreach_sub_.List", "_foreach_addcmul_.Scalar", "_foreach_addcdiv_.Scalar",
-                    "_foreach_sqrt", "_foreach_lerp_.Scalar", "_foreach_copy_"}) {
+                    "_foreach_add_.Tensor", "_foreach_add_.List", "_foreach_sub_.List", "_foreach_div.List", "_foreach_sqrt",
+                    "_foreach_copy_"}) {
     m.impl(name, torch::CppFunction::makeFromBoxedFunction<&on_the_cpu>());
   }
   // These choose a backend by the device of their input; the CPU's is meant.

@@ -21,8 +21,28 @@ pub(crate) fn build(
     device: Device,
     most_bytes: u64,
 ) -> Result<(ParameterStore, Box<dyn Network>)> {
-    check_memory(spec, 1, device)?;
-    let mut store = ParameterStore::with_limit(device, most_bytes);
+    build_in(ParameterStore::with_limit(device, most_bytes), registry, choice, spec)
+}
+
+/// Builds a network whose parameters come from a checkpoint; until then they have no values.
+pub(crate) fn build_for(
+    checkpoint: &Path,
+    registry: &Registry,
+    choice: &ComponentChoice,
+    spec: &NetworkSpec,
+    device: Device,
+) -> Result<(ParameterStore, Box<dyn Network>)> {
+    let store = ParameterStore::for_checkpoint(device, most_bytes_for(checkpoint));
+    build_in(store, registry, choice, spec)
+}
+
+fn build_in(
+    mut store: ParameterStore,
+    registry: &Registry,
+    choice: &ComponentChoice,
+    spec: &NetworkSpec,
+) -> Result<(ParameterStore, Box<dyn Network>)> {
+    check_memory(spec, 1, store.device())?;
     let network = components::architecture(registry, choice)?.build(&mut store, spec)?;
     Ok((store, network))
 }
@@ -49,7 +69,7 @@ const SMALL: u64 = 16 << 20;
 const SLACK: u64 = 16;
 
 /// Most bytes of the parameters of a network that belongs to a checkpoint: plans that are wrong must not fill the memory.
-pub(crate) fn most_bytes_for(checkpoint: &Path) -> u64 {
+fn most_bytes_for(checkpoint: &Path) -> u64 {
     let bytes = std::fs::metadata(checkpoint).map_or(0, |file| file.len());
     bytes.saturating_mul(SLACK).saturating_add(SMALL)
 }

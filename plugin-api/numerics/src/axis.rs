@@ -41,7 +41,12 @@ impl AxisTaps {
 
     /// The input index of a tap, clamped to the edge.
     pub(crate) fn index(&self, at: isize) -> usize {
-        at.clamp(0, self.input as isize - 1) as usize
+        self.continued(at, 0)
+    }
+
+    /// The index of a tap on an axis that is continued by `padding` samples at both ends.
+    pub(crate) fn continued(&self, at: isize, padding: usize) -> usize {
+        (at + padding as isize).clamp(0, (self.input + 2 * padding) as isize - 1) as usize
     }
 }
 

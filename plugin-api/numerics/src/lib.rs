@@ -15,6 +15,7 @@ mod axis;
 mod axis_pass;
 mod components;
 mod distance;
+mod elsewhere;
 mod fill_holes;
 mod gaussian;
 mod kfold;
@@ -27,15 +28,17 @@ pub mod morphology;
 mod power;
 mod random;
 mod resample;
+mod resampling;
 mod resize;
 mod slabs;
 mod spline;
 pub mod stats;
 
 pub use affine::{Affine, Displacement, sample_affine, sample_affine_labels};
-pub use axis_pass::{AxisPass, PassRule};
+pub use axis_pass::{AxisPass, Clip, PassRule, Passes, SplineFilter};
 pub use components::{Components, connected_components, connected_components_26};
 pub use distance::distance_to;
+pub use elsewhere::{ResampleElsewhere, resampling_elsewhere};
 pub use fill_holes::fill_holes;
 pub use gaussian::{Ends, convolve_symmetric, gaussian_blur, gaussian_importance_map};
 pub use kfold::{kfold, kfold_of_seed, random_split};
@@ -46,9 +49,9 @@ pub use median::median_filter;
 pub use power::power_in_place;
 pub use random::RandomState;
 pub use resample::{
-    Resampling, resample, resample_labels, resampled_shape, separate_axis, separate_axis_above,
-    separate_axis_of,
+    resample, resample_labels, resampled_shape, separate_axis, separate_axis_above, separate_axis_of,
 };
+pub use resampling::Resampling;
 pub use resize::resize;
 pub use slabs::SlabResampling;
-pub use spline::{Boundary, prefilter};
+pub use spline::{Boundary, EDGE_PADDING, prefilter};

@@ -5,37 +5,15 @@ use ndarray::{Array3, Array4, ArrayView3, ArrayView4, Axis};
 use rayon::prelude::*;
 
 use crate::axis::AxisTaps;
+use crate::elsewhere;
 use crate::label_resize::resize_labels;
+use crate::resampling::Resampling;
 use crate::resize::resize;
 use crate::spline::{Boundary, EDGE_PADDING, filter_line};
 use crate::stats::round_half_even;
 
 /// Spacing ratio above which an axis is resampled on its own.
 const ANISOTROPY_THRESHOLD: f64 = 3.0;
-
-/// How to resample.
-///
-/// ```
-/// use ndarray::Array4;
-/// use nnunet_numerics::{Resampling, resample, resampled_shape, separate_axis_of};
-///
-/// let spacing = [5.0, 1.0, 1.0];
-/// let how = Resampling { order: 3, order_z: 0, separate: separate_axis_of(spacing) };
-/// assert_eq!(how.separate, Some(0), "slices are much thicker than pixels");
-/// let shape = resampled_shape([4, 10, 10], spacing, [2.5, 2.0, 2.0]);
-/// assert_eq!(shape, [8, 5, 5]);
-/// let resampled = resample(Array4::ones((1, 4, 10, 10)).view(), shape, how);
-/// assert_eq!(resampled.dim(), (1, 8, 5, 5));
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Resampling {
-    /// Spline order, in the plane or in the volume.
-    pub order: u32,
-    /// Spline order along the separate axis.
-    pub order_z: u32,
-    /// The axis resampled on its own, if any.
-    pub separate: Option<usize>,
-}
 
 /// The axis to resample on its own: `force` decides, else the original spacing, else the target spacing.
 ///
@@ -111,6 +89,9 @@ pub fn resampled_shape(shape: [usize; 3], from: [f64; 3], to: [f64; 3]) -> [usiz
 pub fn resample(data: ArrayView4<'_, f32>, shape: [usize; 3], how: Resampling) -> Array4<f32> {
     if data.shape()[1..] == shape {
         return data.to_owned();
+    }
+    if let Some(done) = elsewhere::resampled(data, shape, how) {
+        return done;
     }
     let mut values = Vec::with_capacity(data.shape()[0] * shape.iter().product::<usize>());
     for channel in data.outer_iter() {

@@ -7,9 +7,9 @@ use ndarray::ArrayViewMut3;
 use crate::lines::for_each_block;
 
 /// Pole of the cubic B-spline filter: sqrt(3) - 2.
-const POLE: f64 = -0.267_949_192_431_122_7;
+pub(crate) const POLE: f64 = -0.267_949_192_431_122_7;
 /// Gain that makes the two passes together an inverse.
-const GAIN: f32 = 6.0;
+pub(crate) const GAIN: f32 = 6.0;
 /// Samples after which the filter's memory is below f32 precision.
 const HORIZON: usize = 16;
 
@@ -23,7 +23,7 @@ pub enum Boundary {
 }
 
 /// Samples that [`Boundary::Edge`] needs beyond each end to be exact to f32: scipy pads by 12 as well.
-pub(crate) const EDGE_PADDING: usize = 12;
+pub const EDGE_PADDING: usize = 12;
 
 /// Replaces an array by its cubic B-spline coefficients along those of `axes` that are longer than one.
 ///

@@ -26,6 +26,8 @@ pub struct ParameterStore {
     of_network: Option<usize>,
     /// Bytes that parameters may still take.
     room: u64,
+    /// Whether parameters begin with random values where they ask for them.
+    is_random: bool,
 }
 
 impl ParameterStore {
@@ -38,7 +40,14 @@ impl ParameterStore {
     /// An empty store on a device; its parameters may take so many bytes together.
     #[must_use]
     pub fn with_limit(device: Device, bytes: u64) -> Self {
-        Self { device, parameters: Vec::new(), of_network: None, room: bytes }
+        Self { device, parameters: Vec::new(), of_network: None, room: bytes, is_random: true }
+    }
+
+    /// An empty store for a network whose parameters come from a checkpoint. None is drawn at random first, which takes longer
+    /// than reading it: those are zeros until [`ParameterStore::set`].
+    #[must_use]
+    pub fn for_checkpoint(device: Device, bytes: u64) -> Self {
+        Self { is_random: false, ..Self::with_limit(device, bytes) }
     }
 
     /// Those of the network, in order of creation.
@@ -138,6 +147,7 @@ impl ParameterStore {
             Init::Same { of } => self.second_name(name, shape, of)?,
             init => {
                 self.take_room(name, shape)?;
+                let init = if self.is_random { init } else { without_draws(init) };
                 let tensor = initial(shape, init, self.device)?.f_set_requires_grad(trainable)?;
                 Parameter { name: name.to_owned(), tensor, trainable, same_as: None }
             }
@@ -185,9 +195,21 @@ impl VarFactory for ParameterStore {
     }
 }
 
+/// Zeros instead of random values.
+fn without_draws(init: Init) -> Init {
+    match init {
+        Init::Normal { .. } | Init::KaimingNormal { .. } | Init::Uniform { .. } => {
+            Init::Constant { value: 0.0 }
+        }
+        init => init,
+    }
+}
+
 fn initial(shape: &[i64], init: Init, device: Device) -> Result<Tensor> {
     let options = (Kind::Float, device);
     Ok(match init {
+        // Memory of zeros need not be written.
+        Init::Constant { value: 0.0 } => Tensor::f_zeros(shape, options)?,
         Init::Constant { value } => Tensor::f_full(shape, value, options)?,
         Init::Normal { std } => Tensor::f_randn(shape, options)? * std,
         Init::KaimingNormal { negative_slope } => {
@@ -205,6 +227,15 @@ fn initial(shape: &[i64], init: Init, device: Device) -> Result<Tensor> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_is_drawn_for_a_checkpoint() {
+        let mut store = ParameterStore::for_checkpoint(Device::Cpu, 1 << 20);
+        let sum = |tensor: Tensor| f64::try_from(tensor.abs().sum(Kind::Double)).unwrap();
+        let he = Init::KaimingNormal { negative_slope: 0.01 };
+        assert_eq!(sum(store.parameter("weight", &[8, 8], he).unwrap()), 0.0);
+        assert_eq!(sum(store.parameter("norm", &[8], Init::Constant { value: 1.0 }).unwrap()), 8.0);
+    }
 
     #[test]
     fn memory_is_asked_for_before_it_is_taken() {

@@ -4,14 +4,14 @@
 use std::ops::Range;
 
 use nnunet_export::{ExportResampler, SlabProgress};
-use nnunet_numerics::{AxisPass, PassRule};
+use nnunet_plugin_api::Result;
 use nnunet_plugin_api::tch::{Device, Kind, Tensor};
-use nnunet_plugin_api::{Error, Result};
 
 use crate::mirror::is_out_of_memory;
+use crate::tensor_passes::resampled;
 
 /// Scores that are resampled together should not take more bytes.
-const SLAB: usize = 64 << 20;
+pub(crate) const SLAB: usize = 64 << 20;
 
 /// Rows of scores on the cropped grid, of which the axis of the case that is `axis` begins at row `first`.
 #[derive(Debug)]
@@ -33,12 +33,10 @@ pub struct TensorSlabs {
 }
 
 impl TensorSlabs {
-    /// Returns `None` where splines take part: those are computed in main memory.
+    /// Returns `None` where every slab depends on the whole volume: see [`TensorVolume`](crate::TensorVolume).
     #[must_use]
     pub fn new(grids: ExportResampler) -> Option<Self> {
-        let progress = SlabProgress::new(grids)?;
-        let has_passes = progress.resampling().is_none_or(|resampling| resampling.passes(0..1).is_some());
-        has_passes.then_some(Self { progress, window: None })
+        Some(Self { progress: SlabProgress::new(grids)?, window: None })
     }
 
     /// The next rows of the network's grid, (classes, n, y, x) in its order; `sink` gets what has become known. Where a device
@@ -103,40 +101,7 @@ impl TensorSlabs {
                 .f_to_kind(Kind::Float)?)
         };
         let Some(resampling) = self.progress.resampling() else { return part(&outputs) };
-        let passes = resampling
-            .passes(outputs.clone())
-            .ok_or_else(|| Error::message("splines are not computed slab by slab"))?;
-        let mut scores = part(&resampling.needs(outputs))?;
-        for pass in passes {
-            scores = along_axis(&scores, &pass)?;
-        }
-        Ok(scores)
-    }
-}
-
-/// One pass over scores, (classes, z, y, x).
-fn along_axis(scores: &Tensor, pass: &AxisPass) -> Result<Tensor> {
-    let axis = pass.axis as i64 + 1;
-    let samples = |at: &[i64]| -> Result<Tensor> {
-        Ok(scores.f_index_select(axis, &Tensor::f_from_slice(at)?.f_to_device(scores.device())?)?)
-    };
-    let weights = |weights: &[f64], kind: Kind| -> Result<Tensor> {
-        let mut shape = [1; 4];
-        shape[pass.axis + 1] = weights.len() as i64;
-        Ok(Tensor::f_from_slice(weights)?.f_to_kind(kind)?.f_to_device(scores.device())?.f_reshape(shape)?)
-    };
-    let a = samples(&pass.first)?;
-    match pass.rule {
-        PassRule::Nearest => Ok(a),
-        PassRule::Linear => {
-            let mut step = samples(&pass.second)?.f_sub_(&a)?;
-            Ok(step.f_mul_(&weights(&pass.weights[1], Kind::Float)?)?.f_add_(&a)?)
-        }
-        PassRule::Weighted => {
-            let [v, w] = [0, 1].map(|k| weights(&pass.weights[k], Kind::Double));
-            let b = samples(&pass.second)?.f_to_kind(Kind::Double)?.f_mul_(&w?)?;
-            Ok(a.f_to_kind(Kind::Double)?.f_mul_(&v?)?.f_add_(&b)?.f_to_kind(Kind::Float)?)
-        }
+        resampled(&part(&resampling.needs(outputs.clone()))?, &resampling.passes(outputs))
     }
 }
 
@@ -148,25 +113,29 @@ mod tests {
     use super::*;
     use crate::from_tensor;
 
-    fn grids(
-        separate: Option<usize>,
-        order_z: u32,
-        back: [usize; 3],
-        cropped: [usize; 3],
-    ) -> ExportResampler {
-        let how = Resampling { order: 1, order_z, separate };
-        ExportResampler { transpose_backward: back, network: [9, 7, 8], cropped, how }
-    }
-
     #[test]
     fn tensors_are_resampled_as_arrays_are() {
         let scores = Tensor::rand([3, 9, 7, 8], (Kind::Float, Device::Cpu));
-        for (separate, order_z) in [(None, 0), (Some(0), 0), (Some(1), 1), (Some(2), 0)] {
+        let ways = [
+            (None, 1, 0),
+            (Some(0), 1, 0),
+            (Some(1), 1, 1),
+            (Some(2), 1, 0),
+            (Some(0), 3, 0),
+            (Some(0), 3, 1),
+        ];
+        for (separate, order, order_z) in ways {
             for back in [[0, 1, 2], [1, 0, 2], [2, 0, 1]] {
-                let same = back.map(|axis| [9, 7, 8][axis]);
+                let network = [9, 7, 8];
+                let same = back.map(|axis| network[axis]);
                 for cropped in [[13, 5, 8], [4, 11, 17], same] {
-                    let grids = grids(separate, order_z, back, cropped);
-                    let mut ours = TensorSlabs::new(grids).unwrap();
+                    let how = Resampling { order, order_z, separate };
+                    let grids = ExportResampler { transpose_backward: back, network, cropped, how };
+                    let Some(mut ours) = TensorSlabs::new(grids) else {
+                        // Splines along the axis of the rows.
+                        assert!(order > 1 && back[0] != 0 && SlabResampler::new(grids).is_none());
+                        continue;
+                    };
                     let mut theirs = SlabResampler::new(grids).unwrap();
                     for first in [0, 4, 8] {
                         let rows = scores.narrow(1, first, 4.min(9 - first));
@@ -186,12 +155,5 @@ mod tests {
                 }
             }
         }
-    }
-
-    #[test]
-    fn splines_are_left_to_main_memory() {
-        let how = Resampling { order: 3, order_z: 0, separate: Some(0) };
-        let grids = ExportResampler { how, ..grids(None, 0, [0, 1, 2], [13, 5, 8]) };
-        assert!(TensorSlabs::new(grids).is_none() && SlabResampler::new(grids).is_some());
     }
 }

@@ -16,11 +16,14 @@ unsafe extern "C" {
     fn nnunet_multiply_scalar(tensors: List, factor: f64) -> *mut c_char;
     fn nnunet_add_scalar(tensors: List, value: f64) -> *mut c_char;
     fn nnunet_subtract(tensors: List, value: *const C_tensor) -> *mut c_char;
-    fn nnunet_add(tensors: List, others: List, alpha: f64) -> *mut c_char;
-    fn nnunet_add_products(tensors: List, a: List, b: List, value: f64) -> *mut c_char;
-    fn nnunet_add_quotients(tensors: List, a: List, b: List, eps: f64, value: f64) -> *mut c_char;
-    fn nnunet_move_towards(tensors: List, others: List, weight: f64) -> *mut c_char;
-    fn nnunet_copy(tensors: List, from: List) -> *mut c_char;
+    fn nnunet_add_rectified(
+        tensors: List,
+        first: List,
+        second: List,
+        eps: f64,
+        trusted: *const C_tensor,
+        size: *const C_tensor,
+    ) -> *mut c_char;
 }
 
 /// Gradients become undefined, so that the next backward pass writes them instead of adding to zeros.
@@ -81,49 +84,21 @@ pub fn subtract(tensors: &[Tensor], value: &Tensor) -> Result<()> {
     done(unsafe { nnunet_subtract(Pointers::new(tensors).list(), value.as_ptr()) })
 }
 
-/// `tensors += alpha * others`
+/// `tensors += size * first / d`, where d is `sqrt(second) + eps` if `trusted` is 1 and 1 if it is 0. `trusted` and `size` have
+/// no axes.
 ///
 /// # Errors
 /// Returns an error if the lists differ in length.
-pub fn add(tensors: &[Tensor], others: &[Tensor], alpha: f64) -> Result<()> {
+pub fn add_rectified(
+    tensors: &[Tensor],
+    first: &[Tensor],
+    second: &[Tensor],
+    eps: f64,
+    trusted: &Tensor,
+    size: &Tensor,
+) -> Result<()> {
+    let [tensors, first, second] = [tensors, first, second].map(Pointers::new);
+    let (trusted, size) = (trusted.as_ptr(), size.as_ptr());
     // SAFETY: as above.
-    done(unsafe { nnunet_add(Pointers::new(tensors).list(), Pointers::new(others).list(), alpha) })
-}
-
-/// `tensors += value * a * b`
-///
-/// # Errors
-/// Returns an error if the lists differ in length.
-pub fn add_products(tensors: &[Tensor], a: &[Tensor], b: &[Tensor], value: f64) -> Result<()> {
-    let [tensors, a, b] = [tensors, a, b].map(Pointers::new);
-    // SAFETY: as above.
-    done(unsafe { nnunet_add_products(tensors.list(), a.list(), b.list(), value) })
-}
-
-/// `tensors += value * a / (sqrt(b) + eps)`
-///
-/// # Errors
-/// Returns an error if the lists differ in length.
-pub fn add_quotients(tensors: &[Tensor], a: &[Tensor], b: &[Tensor], eps: f64, value: f64) -> Result<()> {
-    let [tensors, a, b] = [tensors, a, b].map(Pointers::new);
-    // SAFETY: as above.
-    done(unsafe { nnunet_add_quotients(tensors.list(), a.list(), b.list(), eps, value) })
-}
-
-/// `tensors += weight * (others - tensors)`
-///
-/// # Errors
-/// Returns an error if the lists differ in length.
-pub fn move_towards(tensors: &[Tensor], others: &[Tensor], weight: f64) -> Result<()> {
-    // SAFETY: as above.
-    done(unsafe { nnunet_move_towards(Pointers::new(tensors).list(), Pointers::new(others).list(), weight) })
-}
-
-/// Copies values.
-///
-/// # Errors
-/// Returns an error if the lists differ in length.
-pub fn copy(tensors: &[Tensor], from: &[Tensor]) -> Result<()> {
-    // SAFETY: as above.
-    done(unsafe { nnunet_copy(Pointers::new(tensors).list(), Pointers::new(from).list()) })
+    done(unsafe { nnunet_add_rectified(tensors.list(), first.list(), second.list(), eps, trusted, size) })
 }

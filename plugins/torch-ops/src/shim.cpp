@@ -68,6 +68,8 @@ char* nnunet_device_memory(int index, bool reset_peak, DeviceMemory* memory) {
     auto allocator = c10::getDeviceAllocator(c10::DeviceType::CUDA);
     auto device = static_cast<c10::DeviceIndex>(index);
     auto all = static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE);
+    // What libtorch keeps for later tensors is free too.
+    if (reset_peak) allocator->emptyCache();
     auto bytes = allocator->getDeviceStats(device).allocated_bytes[all];
     auto [free, total] = allocator->getMemoryInfo(device);
     *memory = {static_cast<uint64_t>(bytes.current), static_cast<uint64_t>(bytes.peak), free, total};
@@ -170,31 +172,18 @@ char* nnunet_subtract(Tensors tensors, const at::Tensor* value) {
   return guarded([&] { at::_foreach_sub_(tensors.list(), List(tensors.count, *value)); });
 }
 
-char* nnunet_add(Tensors tensors, Tensors others, double alpha) {
-  return guarded([&] { at::_foreach_add_(tensors.list(), others.list(), alpha); });
-}
-
-// tensors += value * a * b
-char* nnunet_add_products(Tensors tensors, Tensors a, Tensors b, double value) {
-  return guarded([&] { at::_foreach_addcmul_(tensors.list(), a.list(), b.list(), value); });
-}
-
-// tensors += value * a / (sqrt(b) + eps)
-char* nnunet_add_quotients(Tensors tensors, Tensors a, Tensors b, double eps, double value) {
+// tensors += size * first / d, where d is sqrt(second) + eps if `trusted` is 1 and 1 if it is 0.
+char* nnunet_add_rectified(Tensors tensors, Tensors first, Tensors second, double eps, const at::Tensor* trusted,
+                           const at::Tensor* size) {
   return guarded([&] {
-    auto roots = at::_foreach_sqrt(b.list());
-    at::_foreach_add_(roots, eps);
-    at::_foreach_addcdiv_(tensors.list(), a.list(), roots, value);
+    auto divisors = at::_foreach_sqrt(second.list());
+    at::_foreach_add_(divisors, eps);
+    at::_foreach_mul_(divisors, *trusted);
+    at::_foreach_add_(divisors, 1 - *trusted);
+    auto changes = at::_foreach_div(first.list(), divisors);
+    at::_foreach_mul_(changes, *size);
+    at::_foreach_add_(tensors.list(), changes);
   });
-}
-
-// tensors += weight * (others - tensors)
-char* nnunet_move_towards(Tensors tensors, Tensors others, double weight) {
-  return guarded([&] { at::_foreach_lerp_(tensors.list(), others.list(), weight); });
-}
-
-char* nnunet_copy(Tensors tensors, Tensors from) {
-  return guarded([&] { at::_foreach_copy_(tensors.list(), from.list()); });
 }
 
 struct LossScaleRule {

@@ -116,6 +116,44 @@ fn ranger_is_that_of_v1() {
     check("Ranger");
 }
 
+/// All parameters after some steps, of which one in the middle has gradients that are not finite and is skipped.
+fn after_steps(name: &str, skips: bool) -> Vec<f64> {
+    let choice: Optimizer = serde_json::from_value(serde_json::json!({ "name": name })).unwrap();
+    let blueprint = Blueprint { optimizer: choice, weight_decay: 0.01, ..Blueprint::default() };
+    let store = start();
+    let mut optimizer = optimizer(&blueprint, &store).unwrap();
+    // The eighth step of Ranger is the first one whose second moment it trusts, the sixth one pulls weights back.
+    for (step, skipped) in [0, 1, 2, 3, 4, 5, 5, 6, 7, 8, 9, 10, 11, 12]
+        .into_iter()
+        .zip([false; 5].into_iter().chain([true]).chain([false; 8]))
+    {
+        if skipped && !skips {
+            continue;
+        }
+        give_gradients(&store, step);
+        if skipped {
+            for parameter in store.trainable() {
+                let _ = no_grad(|| parameter.tensor.grad().fill_(f64::NAN));
+            }
+        }
+        let skip = Tensor::from(if skipped { 1.0_f32 } else { 0.0 });
+        optimizer.step_unless(&store, 0.01, Some(&skip)).unwrap();
+    }
+    store
+        .trainable()
+        .flat_map(|parameter| Vec::<f64>::try_from(parameter.tensor.detach().to_kind(Kind::Double)).unwrap())
+        .collect()
+}
+
+#[test]
+fn a_step_that_the_device_skips_changes_nothing() {
+    for name in ["SGD", "Adam", "Ranger"] {
+        let values = after_steps(name, true);
+        assert!(values.iter().all(|value| value.is_finite()), "{name}: {values:?}");
+        assert_eq!(values, after_steps(name, false), "{name}");
+    }
+}
+
 #[test]
 fn the_plateau_schedule_is_that_of_torch() {
     let expected = fixture("plateau");

@@ -68,11 +68,18 @@ pub(crate) fn name(device: Device) -> String {
 
 fn describe(device: Device) -> String {
     let Device::Cuda(index) = device else { return name(device) };
+    let others = match tch::Cuda::device_count() {
+        0 | 1 => String::new(),
+        count => format!("; one of {count} GPUs, since a run uses one"),
+    };
     let found = driver::find().ok();
     let version = found.as_ref().and_then(|driver| driver.version.clone());
     let version = version.map(|version| format!(", driver {version}")).unwrap_or_default();
     match found.and_then(|driver| driver.gpus.into_iter().nth(index)) {
-        Some(gpu) => format!("{} ({}, {}{version})", name(device), gpu.name, memory::readable(gpu.memory)),
-        None => name(device),
+        Some(gpu) => {
+            let about = format!("{}, {}{version}", gpu.name, memory::readable(gpu.memory));
+            format!("{} ({about}){others}", name(device))
+        }
+        None => name(device) + &others,
     }
 }

@@ -9,10 +9,9 @@ use anyhow::{Result, ensure};
 use ndarray::{Array3, ArrayView3, Axis};
 use nnunet_data::records;
 use nnunet_inference::{
-    ExportResampler, Slab, SlabResampler, Storage, TensorSlabs, from_tensor, labels_to_cropped_grid,
-    to_tensor,
+    ExportResampler, Slab, SlabResampler, Storage, TensorSlab, TensorSlabs, TensorVolume, from_tensor,
+    is_out_of_memory, labels_to_cropped_grid, to_tensor,
 };
-use nnunet_plugin_api::Error as ComponentError;
 use nnunet_plugin_api::tch::{Device, Kind, Tensor};
 use nnunet_plugin_api::vocabulary::CaseProperties;
 
@@ -25,12 +24,23 @@ use crate::family::CaseExport;
 pub(crate) struct Export<'a> {
     processing: &'a dyn CaseExport,
     resampler: ExportResampler,
-    route: Route,
+    places: Places<'a>,
+    /// None until the first rows arrive.
+    route: Option<Route>,
     /// Labels of the cropped case.
     labels: Array3<u16>,
     probabilities: Option<Probabilities>,
-    /// The first rows have arrived.
-    has_rows: bool,
+}
+
+/// Where an export keeps what is large.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Places<'a> {
+    /// Where scores of a whole volume are kept if there is no other way.
+    pub(crate) storage: &'a Storage,
+    /// Whether a GPU that scores come from may keep those of a whole volume, for splines.
+    pub(crate) volumes_on_device: bool,
+    /// For temporary files.
+    pub(crate) folder: &'a Path,
 }
 
 enum Route {
@@ -38,85 +48,117 @@ enum Route {
     Slabs(Box<SlabResampler>),
     /// As above, on the GPU where they come from. Only labels leave it.
     DeviceSlabs(Box<TensorSlabs>),
-    /// Scores are resampled class by class, because splines need the whole: kept in `sums` until all rows are there.
+    /// Splines need the whole volume: it is kept on the GPU that it comes from. Only labels leave it.
+    DeviceVolume(Box<TensorVolume>),
+    /// As above, in `sums`; scores are resampled class by class.
     Classes { sums: Tensor, storage: Storage },
     /// Labels of the network's grid are resampled, by linear weights or by nearest neighbor.
     Labels { labels: Array3<u16>, nearest: bool },
 }
 
+impl Route {
+    /// The route of a case whose first rows are these. Rows that come from a GPU become labels there, unless probabilities
+    /// are wanted too.
+    fn of(
+        processing: &dyn CaseExport,
+        resampler: ExportResampler,
+        places: Places<'_>,
+        rows: &Tensor,
+    ) -> Result<Self> {
+        let head = processing.output_head();
+        if let ResampledData::Labels { nearest } = processing.resampled_data() {
+            return Ok(Route::Labels { labels: Array3::zeros(resampler.network), nearest });
+        }
+        let by_component = processing.resamples_by_component();
+        if !by_component && rows.device() != Device::Cpu && processing.probability_format().is_none() {
+            if let Some(slabs) = TensorSlabs::new(resampler) {
+                return Ok(Route::DeviceSlabs(Box::new(slabs)));
+            }
+            if places.volumes_on_device {
+                match TensorVolume::new(resampler, head.count(), rows.device()) {
+                    Ok(volume) => return Ok(Route::DeviceVolume(Box::new(volume))),
+                    Err(error) if is_out_of_memory(&error) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+        if let Some(slabs) = SlabResampler::new(resampler).filter(|_| !by_component) {
+            return Ok(Route::Slabs(Box::new(slabs)));
+        }
+        // Splines of arrays are computed in main memory.
+        let storage = match places.storage {
+            Storage::Device(_) => Storage::Device(Device::Cpu),
+            file => file.clone(),
+        };
+        let sums = storage.zeros(&shape(head.count(), resampler.network), Kind::Float)?;
+        Ok(Route::Classes { sums, storage })
+    }
+}
+
+/// Takes slabs of scores on a device to the label map.
+struct LabelMap<'a> {
+    processing: &'a dyn CaseExport,
+    /// The grids of network and cropped case differ.
+    is_resampled: bool,
+    labels: &'a mut Array3<u16>,
+}
+
+impl LabelMap<'_> {
+    fn take(&mut self, slab: TensorSlab) -> nnunet_plugin_api::Result<()> {
+        let scores = self.processing.finish_score_tensor(slab.scores, self.is_resampled)?;
+        let found = labels_of(self.processing.output_head(), &scores)?;
+        let rows = slab.first..slab.first + found.shape()[slab.axis];
+        self.labels.slice_axis_mut(Axis(slab.axis), rows.into()).assign(&found);
+        Ok(())
+    }
+}
+
 impl<'a> Export<'a> {
-    /// `storage`: where whole scores are kept if there is no other way. `folder`: for temporary files.
+    /// For the rows of one case.
     pub(crate) fn new(
         processing: &'a dyn CaseExport,
         resampler: ExportResampler,
         properties: &CaseProperties,
-        storage: &Storage,
-        folder: &Path,
+        places: Places<'a>,
     ) -> Result<Self> {
         let head = processing.output_head();
-        let slabs = SlabResampler::new(resampler).filter(|_| !processing.resamples_by_component());
-        let route = match (processing.resampled_data(), slabs) {
-            (ResampledData::Labels { nearest }, _) => {
-                Route::Labels { labels: Array3::zeros(resampler.network), nearest }
-            }
-            (ResampledData::Scores, Some(slabs)) => Route::Slabs(Box::new(slabs)),
-            (ResampledData::Scores, None) => Route::Classes {
-                sums: storage.zeros(&shape(head.count(), resampler.network), Kind::Float)?,
-                storage: storage.clone(),
-            },
-        };
         let probabilities = processing
             .probability_format()
-            .map(|format| Probabilities::new(folder, format, head, properties));
+            .map(|format| Probabilities::new(places.folder, format, head, properties));
         let labels = Array3::zeros(resampler.cropped);
         let probabilities = probabilities.transpose()?;
-        Ok(Self { processing, resampler, route, labels, probabilities, has_rows: false })
+        Ok(Self { processing, resampler, places, route: None, labels, probabilities })
     }
 
     /// The next rows, (classes, n, y, x) in the network's order; `first` is the first one's index.
     pub(crate) fn push(&mut self, first: usize, rows: &Tensor) -> Result<()> {
         let count = rows.size()[1] as usize;
         ensure_finite(rows)?;
-        self.choose_device(rows);
-        match &mut self.route {
+        let (processing, is_resampled) = (self.processing, self.resampler.resamples());
+        let route = match &mut self.route {
+            Some(route) => route,
+            none => none.insert(Route::of(processing, self.resampler, self.places, rows)?),
+        };
+        match route {
             Route::Slabs(slabs) => {
                 if let Some(slab) = slabs.push(from_tensor(rows)?)? {
                     self.reduce(slab)?;
                 }
             }
             Route::DeviceSlabs(slabs) => {
-                let (processing, labels) = (self.processing, &mut self.labels);
-                let resampled = self.resampler.resamples();
-                slabs.push(rows, &mut |slab| {
-                    let scores = processing.finish_score_tensor(slab.scores, resampled)?;
-                    let found = labels_of(processing.output_head(), &scores)?;
-                    let rows = slab.first..slab.first + found.shape()[slab.axis];
-                    labels.slice_axis_mut(Axis(slab.axis), rows.into()).assign(&found);
-                    Ok::<(), ComponentError>(())
-                })?;
+                let mut map = LabelMap { processing, is_resampled, labels: &mut self.labels };
+                slabs.push(rows, &mut |slab| map.take(slab))?;
             }
+            Route::DeviceVolume(volume) => volume.put(first, rows)?,
             Route::Classes { sums, .. } => {
                 sums.f_narrow(1, first as i64, count as i64)?.f_copy_(rows)?;
             }
             Route::Labels { labels, .. } => {
-                let found = labels_of(self.processing.output_head(), rows)?;
+                let found = labels_of(processing.output_head(), rows)?;
                 labels.slice_axis_mut(Axis(0), (first..first + count).into()).assign(&found);
             }
         }
         Ok(())
-    }
-
-    /// Rows that come from a GPU become labels there, unless probabilities are wanted too or splines take part.
-    fn choose_device(&mut self, rows: &Tensor) {
-        let on_gpu = rows.device() != Device::Cpu && self.probabilities.is_none();
-        if on_gpu
-            && matches!(self.route, Route::Slabs(_))
-            && !self.has_rows
-            && let Some(slabs) = TensorSlabs::new(self.resampler)
-        {
-            self.route = Route::DeviceSlabs(Box::new(slabs));
-        }
-        self.has_rows = true;
     }
 
     fn reduce(&mut self, mut slab: Slab) -> Result<()> {
@@ -139,17 +181,22 @@ impl<'a> Export<'a> {
 
     /// Resampling that needs all rows.
     fn close(&mut self, properties: &CaseProperties) -> Result<()> {
-        match &self.route {
-            Route::Slabs(_) | Route::DeviceSlabs(_) => Ok(()),
-            Route::Labels { labels, nearest } => {
-                self.labels = labels_to_cropped_grid(labels.view(), &self.resampler, *nearest);
+        match self.route.take() {
+            None | Some(Route::Slabs(_) | Route::DeviceSlabs(_)) => Ok(()),
+            Some(Route::DeviceVolume(volume)) => {
+                let (processing, is_resampled) = (self.processing, self.resampler.resamples());
+                let mut map = LabelMap { processing, is_resampled, labels: &mut self.labels };
+                Ok(volume.finish(&mut |slab| map.take(slab))?)
+            }
+            Some(Route::Labels { labels, nearest }) => {
+                self.labels = labels_to_cropped_grid(labels.view(), &self.resampler, nearest);
                 Ok(())
             }
-            Route::Classes { sums, storage } => {
+            Some(Route::Classes { sums, storage }) => {
                 let resample = |class: ArrayView3<'_, f32>| {
                     self.processing.resample_class(class, &self.resampler, properties)
                 };
-                let resampled = class_by_class(&self.resampler, sums, storage, resample)?;
+                let resampled = class_by_class(&self.resampler, &sums, &storage, resample)?;
                 let size = self.resampler.cropped;
                 (0..size[0]).step_by(ROWS).try_for_each(|first| {
                     let rows = resampled.f_narrow(1, first as i64, ROWS.min(size[0] - first) as i64)?;

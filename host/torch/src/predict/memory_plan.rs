@@ -4,7 +4,7 @@ use std::path::Path;
 
 use nnunet_data::memory;
 use nnunet_formats::nifti::Geometry;
-use nnunet_inference::{Scores, SlidingWindow, Storage};
+use nnunet_inference::{Scores, SlidingWindow, Storage, TensorVolume, resample_bytes};
 use nnunet_plugin_api::tch::Device;
 
 use crate::case::Case;
@@ -15,6 +15,8 @@ const SLAB: u64 = 64 << 20;
 /// Slabs that are under way between network and export, at most: one being made, one waiting, one being resampled with
 /// its result.
 const SLABS: u64 = 5;
+/// Voxels from which on an image is resampled on a GPU: the processor takes 10 ns and more for each, a copy 1 ns.
+const LARGE_IMAGE: u64 = 1 << 24;
 /// Arrays of the first resolution's features that a network has at a time.
 const ACTIVATIONS: u64 = 8;
 
@@ -33,6 +35,8 @@ pub(crate) struct Sizes {
     pub(crate) features: usize,
     /// Scores can only be resampled whole.
     pub(crate) is_cubic: bool,
+    /// Images have been preprocessed before.
+    pub(crate) is_prepared: bool,
 }
 
 /// Bytes by stage.
@@ -129,7 +133,10 @@ impl Sizes {
     pub(super) fn of(model: &LoadedModel, cases: &[Case], available: u64) -> Self {
         let grid = |image: &Geometry| model.processing.network_size(image);
         let fits = |image: &Geometry| least_bytes(grid(image), model.input_channels) <= available;
-        let (raw, network) = largest(cases, fits, grid);
+        let geometry = |case: &Case| nnunet_data::images::read_geometry(case.images.first()?).ok();
+        // Unreadable images fail later, by name.
+        let geometries = cases.iter().filter_map(geometry).filter(fits);
+        let (raw, network) = largest(geometries.map(|image| (image.size_zyx(), grid(&image))));
         Self {
             raw,
             network,
@@ -137,6 +144,7 @@ impl Sizes {
             folds: model.networks.len(),
             features: model.features,
             is_cubic: model.processing.needs_whole_volume(),
+            is_prepared: false,
         }
     }
 
@@ -176,54 +184,64 @@ impl Sizes {
         all.min(SLAB)
     }
 
-    /// What resampling rows takes on a device beside them: both samples, the result, and the rows that are kept.
+    /// What resampling takes on a device for the rows that are computed together: samples, the result, and the rows that are
+    /// kept.
     pub(super) fn resampling_on_device(&self, window: &SlidingWindow) -> u64 {
-        if self.is_cubic || self.raw == self.network {
+        if self.raw == self.network {
             return 0;
         }
         let all = 4 * voxels(self.raw).max(voxels(self.network)) * window.num_classes as u64;
         4 * all.min(SLAB)
     }
 
-    /// The sum over folds, where it can be on a device.
+    /// What resampling an image before the network takes on a device, for images that are large enough for it.
+    pub(super) fn image_on_device(&self) -> Option<u64> {
+        let is_faster =
+            !self.is_prepared && self.raw != self.network && is_faster_on_device(self.raw, self.network);
+        is_faster.then(|| resample_bytes(self.raw, self.network))
+    }
+
+    /// Scores of the whole volume on a device, where splines need them.
+    pub(super) fn volume_on_device(&self, window: &SlidingWindow) -> Option<u64> {
+        let is_needed = self.is_cubic && self.raw != self.network;
+        is_needed.then(|| TensorVolume::bytes(window.num_classes, self.network))
+    }
+
+    /// The sum over folds, where there is one.
     pub(super) fn folds_on_device(&self, window: &SlidingWindow) -> Option<u64> {
-        (self.folds > 1 && !self.is_cubic).then(|| self.folds(window))
+        (self.folds > 1).then(|| self.sum_over_folds(window))
+    }
+
+    fn sum_over_folds(&self, window: &SlidingWindow) -> u64 {
+        voxels(self.network) * window.num_classes as u64 * element(window.scores)
     }
 
     /// Scores of the whole volume: the sum over folds, and, for splines, both grids.
     fn folds(&self, window: &SlidingWindow) -> u64 {
-        let classes = window.num_classes as u64;
-        let sum = if self.folds > 1 { voxels(self.network) * classes * element(window.scores) } else { 0 };
-        let whole = if self.is_cubic { 4 * classes * (voxels(self.network) + voxels(self.raw)) } else { 0 };
-        sum + whole
+        let sum = if self.folds > 1 { self.sum_over_folds(window) } else { 0 };
+        let both = 4 * window.num_classes as u64 * (voxels(self.network) + voxels(self.raw));
+        sum + if self.is_cubic { both } else { 0 }
     }
+}
+
+/// Whether a channel is large enough to be resampled faster on a GPU: the filter starts some thousand small kernels (10 to
+/// 50 ms), and the voxels have to be copied there and back.
+pub(super) fn is_faster_on_device(from: [usize; 3], to: [usize; 3]) -> bool {
+    voxels(from).max(voxels(to)) >= LARGE_IMAGE
 }
 
 fn element(scores: Scores) -> u64 {
     scores.kind().elt_size_in_bytes() as u64
 }
 
-/// The largest image among cases, by their headers, and the largest grid that the network sees, which may be of another
-/// case; `grid` gives it for where an image lies, and `fits` is whether the case is predicted at all. Unreadable images
-/// fail later, by name.
-fn largest(
-    cases: &[Case],
-    fits: impl Fn(&Geometry) -> bool,
-    grid: impl Fn(&Geometry) -> [usize; 3],
-) -> ([usize; 3], [usize; 3]) {
-    let geometry = |case: &Case| nnunet_data::images::read_geometry(case.images.first()?).ok();
+/// The largest image and the largest grid that the network sees, which may be of another case.
+pub(crate) fn largest(grids: impl Iterator<Item = ([usize; 3], [usize; 3])>) -> ([usize; 3], [usize; 3]) {
     let larger = |a: [usize; 3], b: [usize; 3]| if voxels(b) > voxels(a) { b } else { a };
-    cases.iter().filter_map(geometry).filter(fits).fold(([0; 3], [0; 3]), |(raw, network), found| {
-        (larger(raw, found.size_zyx()), larger(network, grid(&found)))
-    })
+    grids.fold(([0; 3], [0; 3]), |(raw, network), grids| (larger(raw, grids.0), larger(network, grids.1)))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
-    use ndarray::Array3;
-    use nnunet_formats::nifti;
     use nnunet_numerics::resampled_shape;
 
     use super::*;
@@ -236,27 +254,15 @@ mod tests {
             folds,
             features: 32,
             is_cubic: false,
+            is_prepared: false,
         }
     }
 
     #[test]
     fn a_small_image_of_thick_voxels_may_have_the_largest_grid() {
-        let folder = tempfile::tempdir().unwrap();
-        let case = |name: &str, len: usize, spacing: f64| {
-            let path = folder.path().join(format!("{name}.nii"));
-            let geometry = Geometry {
-                size: [len; 3],
-                spacing: [spacing; 3],
-                origin: [0.0; 3],
-                direction: [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
-            };
-            nifti::write_labels(&path, Array3::zeros([len; 3]).view(), &geometry).unwrap();
-            Case { name: name.to_owned(), images: vec![path], output: PathBuf::new() }
-        };
-        let cases = [case("thin", 20, 1.0), case("thick", 10, 4.0)];
-        let grid = |image: &Geometry| resampled_shape(image.size_zyx(), image.spacing_zyx(), [1.0; 3]);
-        assert_eq!(largest(&cases, |_| true, grid), ([20; 3], [40; 3]));
-        assert_eq!(largest(&cases, |image| image.size[0] > 10, grid), ([20; 3], [20; 3]));
+        let grid = |len: usize, spacing: f64| ([len; 3], resampled_shape([len; 3], [spacing; 3], [1.0; 3]));
+        let cases = [grid(20, 1.0), grid(10, 4.0)];
+        assert_eq!(largest(cases.into_iter()), ([20; 3], [40; 3]));
     }
 
     #[test]

@@ -4,14 +4,15 @@
 //! preprocessing, networks, export.
 
 mod inputs;
-mod memory_plan;
+pub(crate) mod memory_plan;
 mod model_source;
-mod on_device;
+pub(crate) mod on_device;
 mod overview;
 mod pipeline;
 mod prediction_records;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
@@ -20,7 +21,7 @@ use nnunet_cli::{pictures, report};
 use nnunet_data::{failures, folders, memory};
 use nnunet_engine::session::Session;
 use nnunet_formats::atomic;
-use nnunet_inference::{SlidingWindow, Storage};
+use nnunet_inference::SlidingWindow;
 use nnunet_plugin_api::Network;
 use nnunet_plugin_api::tch::Device;
 use nnunet_plugin_api::vocabulary::Precision;
@@ -142,7 +143,8 @@ fn predict_cases(
         folder: &args.output,
         available,
         channels: model.input_channels,
-        least_device_bytes: on_device.map(|plan| plan.least),
+        on_device,
+        one_at_a_time: Arc::default(),
     };
     let networks: Vec<&dyn Network> = model.networks.iter().map(|network| &**network).collect();
     pipeline.run(&open, &networks)?;
@@ -178,13 +180,7 @@ fn place_on_device(args: &Args, model: &mut LoadedModel, sizes: &Sizes) -> Resul
     let max = args.max_vram.unwrap_or(available);
     let plan = OnDevice::new(sizes, &model.window, needs, max, args.all_in_gpu());
     report::line(&plan.describe(args.max_vram));
-    model.window.batch = plan.batch;
-    if plan.sums {
-        model.window.sums = Storage::Device(model.window.device);
-    }
-    if plan.folds {
-        model.window.folds = Storage::Device(model.window.device);
-    }
+    plan.apply(&mut model.window);
     Ok(Some(plan))
 }
 

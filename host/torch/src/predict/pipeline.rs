@@ -12,21 +12,24 @@ use std::time::Instant;
 
 use anyhow::{Result, anyhow, ensure};
 use indicatif::ProgressBar;
+use ndarray::ArrayView4;
 use nnunet_cli::commands::predict::Args;
 use nnunet_cli::report;
 use nnunet_data::failures::catching;
 use nnunet_data::images;
 use nnunet_data::memory::{self, Budget, Share};
 use nnunet_engine::lock::lock;
-use nnunet_inference::{SlidingWindow, is_out_of_memory, predict_rows, tile_count, to_tensor};
+use nnunet_inference::{SlidingWindow, is_out_of_memory, predict_rows, resample_on, tile_count, to_tensor};
+use nnunet_numerics::{Resampling, resampling_elsewhere};
 use nnunet_plugin_api::tch::Tensor;
 use nnunet_plugin_api::vocabulary::CaseProperties;
 use nnunet_plugin_api::{Error as ComponentError, Network};
 
-use super::memory_plan::{Plan, least_bytes};
+use super::memory_plan::{Plan, is_faster_on_device, least_bytes};
+use super::on_device::OnDevice;
 use super::prediction_records::{Records, Seconds};
 use crate::case::{Case, PreparedCase};
-use crate::export::Export;
+use crate::export::{Export, Places};
 use crate::family::CaseProcessing;
 
 /// Cases, and slabs of a case, that wait between two stages.
@@ -68,8 +71,10 @@ pub(crate) struct Pipeline<'a> {
     pub(crate) available: u64,
     /// Channels of the network's input.
     pub(crate) channels: usize,
-    /// Bytes of a GPU that are needed at least; none on the CPU.
-    pub(crate) least_device_bytes: Option<u64>,
+    /// What lies on the GPU; none on the CPU.
+    pub(crate) on_device: Option<OnDevice>,
+    /// Held while an image is resampled on the GPU, for which the plan has room once.
+    pub(crate) one_at_a_time: Arc<Mutex<()>>,
 }
 
 /// A preprocessed case.
@@ -170,7 +175,26 @@ impl Pipeline<'_> {
                 geometry.spacing_zyx()
             );
         }
-        self.processing.preprocess(case)
+        self.preprocess_with_device(case)
+    }
+
+    /// Preprocesses a case; large images are resampled on the GPU where the plan has room for one channel at a time.
+    fn preprocess_with_device(&self, case: &Case) -> Result<PreparedCase> {
+        let device = self.window.device;
+        if !self.on_device.is_some_and(|plan| plan.images) {
+            return self.processing.preprocess(case);
+        }
+        let one_at_a_time = Arc::clone(&self.one_at_a_time);
+        let on_device = move |image: ArrayView4<'_, f32>, shape: [usize; 3], how: Resampling| {
+            let (_, z, y, x) = image.dim();
+            if !is_faster_on_device([z, y, x], shape) {
+                return None;
+            }
+            let _alone = lock(&one_at_a_time);
+            // What the device cannot do the processor can.
+            resample_on(device, image, shape, how).ok()
+        };
+        resampling_elsewhere(on_device, || self.processing.preprocess(case))
     }
 
     fn run_networks<'a>(
@@ -182,9 +206,7 @@ impl Pipeline<'_> {
         for Ready { case, prepared, seconds, share } in ready {
             let PreparedCase { image, properties, resampler } = prepared;
             let tiles = tile_count(resampler.network, &self.window.patch, self.window.step);
-            let export = catching(|| {
-                Export::new(self.processing, resampler, &properties, &self.window.folds, self.folder)
-            });
+            let export = catching(|| Export::new(self.processing, resampler, &properties, self.places()));
             let export = match export {
                 Ok(export) => export,
                 Err(error) => {
@@ -201,6 +223,14 @@ impl Pipeline<'_> {
             self.network(networks, image, &send);
         }
         Ok(())
+    }
+
+    fn places(&self) -> Places<'_> {
+        Places {
+            storage: &self.window.folds,
+            volumes_on_device: self.on_device.is_some_and(|plan| plan.volumes),
+            folder: self.folder,
+        }
     }
 
     /// Sends the rows of a case, then its end. A receiver that is gone has said why.
@@ -227,9 +257,9 @@ impl Pipeline<'_> {
 
     /// What to do where even one tile did not fit on the GPU.
     fn explained(&self, error: &anyhow::Error) -> String {
-        match self.least_device_bytes.filter(|_| is_out_of_memory(error)) {
-            Some(bytes) => {
-                let needed = memory::readable(bytes);
+        match self.on_device.filter(|_| is_out_of_memory(error)) {
+            Some(plan) => {
+                let needed = memory::readable(plan.least);
                 format!(
                     "the GPU's memory does not suffice for one tile: {needed} are needed, as --max-vram {needed}; free \
                      memory there, or use --device cpu ({error:#})"

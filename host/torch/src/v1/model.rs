@@ -56,9 +56,8 @@ impl Model {
         let spec = v1_network::spec(&info.plans, plan, info.regions.as_ref(), second_stage);
         let mut networks = Vec::new();
         for file in &files {
-            let most = network::most_bytes_for(file);
             let (mut store, network) =
-                network::build(&session.registry, &info.architecture, &spec, device, most)?;
+                network::build_for(file, &session.registry, &info.architecture, &spec, device)?;
             load_weights(file, &mut store)?;
             store.freeze()?;
             networks.push(network);

@@ -8,7 +8,7 @@ use nnunet_cli::report;
 use nnunet_data::folders;
 use nnunet_engine::session::Session;
 use nnunet_formats::npz;
-use nnunet_inference::{SlidingWindow, from_tensor, labels_of, predict_rows, to_tensor};
+use nnunet_inference::{SlidingWindow, Storage, from_tensor, labels_of, predict_rows, to_tensor};
 use nnunet_numerics::{Resampling, resample};
 use nnunet_plugin_api::Network;
 use nnunet_plugin_api::tch::Device;
@@ -116,7 +116,12 @@ impl Missing<'_> {
         report::line(&format!("predicting {} cases with fold {fold} of 3d_lowres", cases.len()));
         let folds = [fold.to_string()];
         let model = Model::load(self.model, &folds, FINAL_CHECKPOINT, self.device, self.session)?;
-        let window = model.window(0.5, true, Precision::Auto);
+        let mut window = model.window(0.5, true, Precision::Auto);
+        if window.device != Device::Cpu {
+            // As much as fits: what does not is done in smaller parts, or in main memory.
+            window.batch = 1 << window.mirror_axes.len();
+            window.sums = Storage::Device(window.device);
+        }
         let [data, next_data] = &self.data;
         NextStage { network: &*model.networks[0], window: &window, data, next_data, output }.predict(cases)
     }

@@ -62,8 +62,7 @@ impl Model {
                 Some(first) => first,
                 None => Checkpoint::read(file)?,
             };
-            let most = network::most_bytes_for(file);
-            let (mut store, network) = network::build(&session.registry, &choice, &spec, *device, most)?;
+            let (mut store, network) = network::build_for(file, &session.registry, &choice, &spec, *device)?;
             checkpoint.copy_weights(&mut store)?;
             store.freeze()?;
             networks.push(network);

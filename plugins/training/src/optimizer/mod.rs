@@ -35,8 +35,8 @@ pub trait Optimize: Debug + Send {
         self.step_unless(store, learning_rate, None)
     }
 
-    /// One step, which changes nothing where `skip`, a tensor without axes on the parameters' device, is 1. Fused
-    /// optimizers leave the decision to the device; others read it, and so wait for the device.
+    /// One step, which changes nothing where `skip`, a tensor without axes on the parameters' device, is 1. The program's
+    /// optimizers leave the decision to the device; components of plugins have it read, and so wait for the device.
     ///
     /// # Errors
     /// Returns an error of libtorch.
@@ -216,7 +216,7 @@ impl Trained {
     }
 }
 
-/// Reads whether a step is to be left out.
+/// Reads whether a step is to be left out, for optimizers that cannot leave it to the device.
 fn is_skipped(skip: Option<&Tensor>) -> Result<bool> {
     Ok(match skip {
         Some(skip) => f64::try_from(skip)? != 0.0,

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use nnunet_data::records::Split;
 use nnunet_engine::session::Session;
-use nnunet_inference::SlidingWindow;
 use nnunet_plugin_api::vocabulary::Blueprint;
 use nnunet_trainers::Resolved;
 use nnunet_training::Engine;
 
 use super::job::Job;
+use super::whole_cases;
 use crate::v1::next_stage::{Missing, NextStage};
 use crate::v1::second_stage;
 
@@ -50,18 +50,14 @@ pub(super) fn prepare(job: &Job<'_>, trainer: &Resolved, split: &Split, session:
 }
 
 /// Predicts the validation cases of 3d_lowres for the second stage.
-pub(super) fn predict_next(
-    job: &Job<'_>,
-    engine: &Engine,
-    window: &SlidingWindow,
-    split: &Split,
-) -> Result<()> {
+pub(super) fn predict_next(job: &Job<'_>, engine: &Engine, split: &Split) -> Result<()> {
     if job.args.configuration != "3d_lowres" || job.args.disable_next_stage_pred {
         return Ok(());
     }
+    let (window, _) = whole_cases::window(job, engine, &split.val)?;
     let next = NextStage {
         network: &*engine.network,
-        window,
+        window: &window,
         data: &job.data(),
         next_data: &job.stage_data(job.stage + 1),
         output: &job.settings.model.join(second_stage::FOLDER),

@@ -5,25 +5,28 @@ use nnunet_cli::report;
 use nnunet_data::pipeline;
 use nnunet_data::records::Split;
 use nnunet_data::selection::{Determination, determine};
-use nnunet_inference::{Scores, SlidingWindow, Storage};
-use nnunet_plugin_api::tch::Device;
 use nnunet_training::Engine;
 use serde_json::json;
 
 use super::cascade;
 use super::job::Job;
 use super::validation::{self, Validation};
+use super::whole_cases;
 use crate::fold_training::FoldTraining;
 use crate::train::signals;
 use crate::training_log::TrainingLog;
 
 /// Predicts the validation cases whole; false when the user stopped it. Cases that are done are kept.
 pub(super) fn run(job: &Job<'_>, engine: &Engine, split: &Split) -> Result<bool> {
-    let window = window(job, engine);
+    let (window, on_device) = whole_cases::window(job, engine, &split.val)?;
+    if let Some(plan) = on_device {
+        report::line(&plan.describe(None));
+    }
     let previous = cascade::previous(job, &engine.trainer.blueprint)?;
     let Some(mean) = validation::run(&Validation {
         network: &*engine.network,
         window: &window,
+        on_device,
         plans: &job.plans,
         regions: engine.trainer.blueprint.regions.as_ref(),
         data: &job.data(),
@@ -50,25 +53,6 @@ pub(super) fn run(job: &Job<'_>, engine: &Engine, split: &Split) -> Result<bool>
     }
     postprocess_fold(job, &mut log)?;
     Ok(true)
-}
-
-/// How whole cases are predicted after training.
-pub(super) fn window(job: &Job<'_>, engine: &Engine) -> SlidingWindow {
-    let mut window = SlidingWindow::new(job.stage().patch_size.clone(), engine.num_classes);
-    if let Some(axes) = &engine.trainer.blueprint.mirror_axes {
-        window.mirror_axes.clone_from(axes);
-    }
-    if engine.trainer.blueprint.regions.is_some() {
-        window.scores = Scores::Sigmoid;
-    }
-    window.kind = engine.kind;
-    window.device = engine.store.device();
-    if window.device != Device::Cpu {
-        // As much as fits: what does not is done in smaller parts, or in main memory.
-        window.batch = 1 << window.mirror_axes.len();
-        window.sums = Storage::Device(window.device);
-    }
-    window
 }
 
 /// Copies the reference labels to the model's folder, where folds are evaluated together later, and determines the

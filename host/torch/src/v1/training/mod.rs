@@ -7,6 +7,7 @@ mod info;
 mod job;
 mod validation;
 mod weights;
+mod whole_cases;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -154,6 +155,6 @@ impl FoldTraining for Job<'_> {
     }
 
     fn predict_next_stage(&self, engine: &Engine, split: &Split) -> Result<()> {
-        cascade::predict_next(self, engine, &final_validation::window(self, engine), split)
+        cascade::predict_next(self, engine, split)
     }
 }

@@ -16,14 +16,17 @@ use serde_json::json;
 
 use crate::cascade::network_input;
 use crate::case::{Case, PreparedCase, ProbabilityFormat};
-use crate::export::Export;
+use crate::export::{Export, Places};
 use crate::family::CaseExport;
+use crate::predict::on_device::OnDevice;
 use crate::v1::{preprocessed_cases, second_stage};
 
 /// What is validated.
 pub(crate) struct Validation<'a> {
     pub(crate) network: &'a dyn Network,
     pub(crate) window: &'a SlidingWindow,
+    /// What lies on the GPU; none on the CPU.
+    pub(crate) on_device: Option<OnDevice>,
     pub(crate) plans: &'a Plans,
     /// Overlapping regions instead of labels.
     pub(crate) regions: Option<&'a Regions>,
@@ -95,7 +98,12 @@ fn predict_case(validation: &Validation<'_>, name: &str) -> Result<()> {
     };
     let PreparedCase { image, properties, resampler } = stored.prepare(&case)?;
     let image = to_tensor(image.view())?;
-    let mut export = Export::new(&stored, resampler, &properties, &validation.window.folds, output)?;
+    let places = Places {
+        storage: &validation.window.folds,
+        volumes_on_device: validation.on_device.is_some_and(|plan| plan.volumes),
+        folder: output,
+    };
+    let mut export = Export::new(&stored, resampler, &properties, places)?;
     predict_rows(&[validation.network], &image, validation.window, &mut |first, rows| {
         export.push(first, &rows).map_err(|error| ComponentError::message(format!("{error:#}")))
     })?;
