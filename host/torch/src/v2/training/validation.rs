@@ -16,7 +16,7 @@ use super::next_stage::NextStages;
 use super::state;
 use super::stored::Stored;
 use crate::case::{Case, PreparedCase};
-use crate::export::Export;
+use crate::export::{Export, Places};
 use crate::fold_training::CheckpointKind;
 use crate::train::signals;
 use crate::v2::checkpoint::Checkpoint;
@@ -88,7 +88,8 @@ fn predict(
     let (stored, prepared) = Stored::load(job, name, job.args.npz)?;
     let PreparedCase { image, properties, resampler } = prepared;
     let image = to_tensor(image.view())?;
-    let mut export = Export::new(&stored, resampler, &properties, &window.folds, output)?;
+    let places = Places { storage: &window.folds, volumes_on_device: false, folder: output };
+    let mut export = Export::new(&stored, resampler, &properties, places)?;
     let mut kept = next.scores();
     predict_rows(&[&*engine.network], &image, window, &mut |first, rows| {
         kept.push(&rows)?;
