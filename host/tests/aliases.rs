@@ -92,20 +92,3 @@ fn help_shows_the_originals_flags() {
         }
     }
 }
-
-/// A training command of v2 is understood, and answers in one sentence.
-#[test]
-fn commands_that_are_not_there_yet_say_so() {
-    let world = World::new();
-    world.succeed("aliases --dir links");
-    for (name, words) in [
-        ("train", "52 3d_fullres 0 -p nnUNetResEncUNetMPlans --val --npz -num_gpus 1"),
-        ("find_best_configuration", "4 -c 2d 3d_fullres -f 0 1 --disable_ensembling"),
-        ("determine_postprocessing", "-i PRED -ref GT -np 2 --remove_postprocessed"),
-        ("accumulate_crossval_results", "4 -c 2d -f 0 1 2 -tr nnUNetTrainer"),
-    ] {
-        let outcome = world.run_program(&world.path("links").join(format!("nnUNetv2_{name}")), words, &[]);
-        assert_eq!(outcome.code, 1, "{name}: {}", outcome.text);
-        assert!(outcome.text.contains(&format!("nnUNetv2_{name} is not available yet")), "{}", outcome.text);
-    }
-}
