@@ -6,7 +6,7 @@ use std::time::Duration;
 use ureq::Agent;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
 /// A server has to accept a connection, and to answer, within this time.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -12,7 +12,7 @@ use md5::Md5;
 use sha2::{Digest, Sha256};
 use ureq::http::HeaderMap;
 
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
 /// A checksum.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+/// The result of a download.
+pub type Result<T> = std::result::Result<T, Error>;
+
 /// Why there is no file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

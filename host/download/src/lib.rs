@@ -15,20 +15,15 @@ use std::path::Path;
 use std::time::Duration;
 
 pub use checksum::Checksum;
-pub use error::Error;
+pub use error::{Error, Result};
 use part::Part;
+pub use transfer::Progress;
 use transfer::Transfer;
-
-/// The result of a download.
-pub type Result<T> = std::result::Result<T, Error>;
 
 /// Times a server is asked again in a row without sending anything new.
 const ATTEMPTS: u32 = 5;
 /// The wait before the second attempt; it doubles with each further one.
 const WAIT: Duration = Duration::from_millis(200);
-
-/// Is called with the bytes that are there, and with the size of the file where the server says it.
-pub type Progress<'a> = &'a mut dyn FnMut(u64, Option<u64>);
 
 /// Downloads a file to `to` from the first of several addresses that has it. `wanted` is the file's checksum, if it is
 /// known; that which a server sends along is checked too.

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use nnunet_formats::atomic;
 use serde::{Deserialize, Serialize};
 
-use crate::{Checksum, Error, Result};
+use crate::checksum::Checksum;
+use crate::error::{Error, Result};
 
 /// What a part is of: an answer to a request for the rest must be of the same file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

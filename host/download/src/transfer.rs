@@ -5,8 +5,12 @@ use std::io::{ErrorKind, Read};
 use ureq::http::{HeaderMap, Response, StatusCode, header};
 use ureq::{Agent, Body, ResponseExt};
 
+use crate::checksum::Checksum;
+use crate::error::{Error, Result};
 use crate::part::{Part, Source};
-use crate::{Checksum, Error, Progress, Result};
+
+/// Is called with the bytes that are there, and with the size of the file where the server says it.
+pub type Progress<'a> = &'a mut dyn FnMut(u64, Option<u64>);
 
 /// Bytes that are read at a time.
 const BUFFER: usize = 1 << 17;

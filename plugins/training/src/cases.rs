@@ -5,7 +5,6 @@ use std::sync::Arc;
 use nnunet_plugin_api::{Config, Error, Result};
 
 use crate::batch::CaseSource;
-use crate::state::Run;
 
 /// Training and validation cases; none before a run.
 #[derive(Clone, Default)]
@@ -18,8 +17,8 @@ impl std::fmt::Debug for Cases {
 }
 
 impl Cases {
-    pub(crate) fn of(run: &Run) -> Self {
-        Self(vec![Arc::clone(&run.train), Arc::clone(&run.validation)])
+    pub(crate) fn of(sources: [&Arc<dyn CaseSource>; 2]) -> Self {
+        Self(sources.map(Arc::clone).to_vec())
     }
 
     /// What is known of a case.

@@ -15,10 +15,10 @@ use crate::non_finite;
 use crate::observer::{EpochOutcome, Observer};
 use crate::pool::Pools;
 use crate::snapshot::Snapshot;
+use crate::started_step::StartedStep;
 use crate::state::{Engine, Run, Stopped};
 use crate::step_times::{StepTimes, timed};
 use crate::stepper::Stepper;
-use crate::training_step::StartedStep;
 use crate::validation_steps::Validated;
 
 /// Epoch index at which a training that has learned nothing starts over.
@@ -61,7 +61,7 @@ impl Engine {
 
     /// Tells the trainers that a run begins.
     pub(crate) fn start_training(&mut self, run: &Run) -> Result<()> {
-        self.cases = Cases::of(run);
+        self.cases = Cases::of([&run.train, &run.validation]);
         let place = Place { learning_rate: self.learning_rate()?, ..Place::default() };
         self.with_trainers(place, |trainers, training| trainers.on_train_start(training))?;
         self.networks.predicting = self.trainer.predicts_with()?;

@@ -8,8 +8,8 @@ use nnunet_trainers::Chain;
 
 use crate::gradients::{clip_on_device, forget_gradients, unscale_gradients, unscale_on_device};
 use crate::scaler::DeviceLossScaler;
+use crate::started_step::StartedStep;
 use crate::state::Engine;
-use crate::training_step::StartedStep;
 
 /// Where in an epoch a hook is called.
 #[derive(Clone, Copy, Default)]

@@ -24,6 +24,7 @@ mod regions;
 mod sampling;
 mod scaler;
 mod snapshot;
+mod started_step;
 mod state;
 mod step_times;
 mod stepper;

@@ -7,8 +7,8 @@ use nnunet_torch_ops::{CudaGraph, ReadLater};
 use crate::batch_on_device::OnDevice;
 use crate::hosted::Place;
 use crate::scaler::DeviceLossScaler;
+use crate::started_step::StartedStep;
 use crate::state::Engine;
-use crate::training_step::StartedStep;
 
 /// Steps that run kernel by kernel before one is recorded: cuDNN chooses its convolutions in them, and the optimizer makes its
 /// state.

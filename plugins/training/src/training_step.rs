@@ -9,15 +9,8 @@ use crate::gradients::{
 };
 use crate::hosted::Place;
 use crate::scaler::DeviceLossScaler;
+use crate::started_step::StartedStep;
 use crate::state::Engine;
-
-/// A step that has been started. On a GPU its kernels may still be running.
-pub(crate) enum StartedStep {
-    /// Its loss is known.
-    Done(f64),
-    /// Its loss, and a norm of the gradients for each optimizer step, are on their way from the device.
-    UnderWay(ReadLater),
-}
 
 impl Engine {
     /// Whether steps are started before the values of the one before are read.

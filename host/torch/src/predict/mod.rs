@@ -4,9 +4,7 @@
 //! preprocessing, networks, export.
 
 mod inputs;
-pub(crate) mod memory_plan;
 mod model_source;
-pub(crate) mod on_device;
 mod overview;
 mod pipeline;
 mod prediction_records;
@@ -28,14 +26,14 @@ use nnunet_plugin_api::vocabulary::Precision;
 use rayon::prelude::*;
 use serde_json::json;
 
-use memory_plan::{Plan, Sizes};
 use model_source::ModelSource;
-use on_device::OnDevice;
 use pipeline::{Pipeline, Threads};
 use prediction_records::{Common, Records};
 
 use crate::case::Case;
 use crate::family::{LoadRequest, LoadedModel};
+use crate::memory_plan::{Plan, Sizes};
+use crate::on_device::OnDevice;
 use crate::{devices, families};
 
 /// Runs the command. A case that fails is reported, the others go on; the command then fails.

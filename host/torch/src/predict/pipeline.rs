@@ -25,12 +25,12 @@ use nnunet_plugin_api::tch::Tensor;
 use nnunet_plugin_api::vocabulary::CaseProperties;
 use nnunet_plugin_api::{Error as ComponentError, Network};
 
-use super::memory_plan::{Plan, is_faster_on_device, least_bytes};
-use super::on_device::OnDevice;
 use super::prediction_records::{Records, Seconds};
 use crate::case::{Case, PreparedCase};
 use crate::export::{Export, Places};
 use crate::family::CaseProcessing;
+use crate::memory_plan::{Plan, is_faster_on_device, least_bytes};
+use crate::on_device::OnDevice;
 
 /// Cases, and slabs of a case, that wait between two stages.
 const WAITING: usize = 1;

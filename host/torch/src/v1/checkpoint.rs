@@ -10,6 +10,7 @@ use nnunet_plugin_api::tch::Tensor;
 use nnunet_training::{Engine, History};
 
 use super::model_info::{ModelInfo, OWN, beside};
+use super::state_dict::put_entries;
 use super::{hook_state, plateau_state};
 use crate::optimizer_state;
 use crate::torch_state::{scaler_from, scaler_state, tensor_data};
@@ -122,54 +123,6 @@ fn put_weights(path: &Path, checkpoint: &Checkpoint, store: &mut ParameterStore)
     let state = checkpoint.root.get("state_dict").and_then(Value::entries);
     let state = state.with_context(|| format!("{}: no state_dict", path.display()))?;
     put_entries(path, state, checkpoint, store)
-}
-
-/// Puts the tensors of a state dict into a store; none may be missing.
-pub(crate) fn put_entries(
-    path: &Path,
-    state: &[(Value, Value)],
-    checkpoint: &Checkpoint,
-    store: &mut ParameterStore,
-) -> Result<()> {
-    put_named(path, state, checkpoint, store, |store| store.parameters())
-}
-
-/// As [`put_entries`], for the parameters of the loss.
-pub(crate) fn put_loss(
-    path: &Path,
-    state: &[(Value, Value)],
-    checkpoint: &Checkpoint,
-    store: &mut ParameterStore,
-) -> Result<()> {
-    put_named(path, state, checkpoint, store, |store| store.parameters_beside())
-}
-
-fn put_named(
-    path: &Path,
-    state: &[(Value, Value)],
-    checkpoint: &Checkpoint,
-    store: &mut ParameterStore,
-    wanted: fn(&ParameterStore) -> &[Parameter],
-) -> Result<()> {
-    let firsts = wanted(store).iter().filter(|parameter| parameter.same_as.is_none());
-    let mut missing: Vec<String> = firsts.map(|parameter| parameter.name.clone()).collect();
-    for (name, value) in state {
-        let (Value::Str(name), Value::Tensor(index)) = (name, value) else {
-            bail!("{}: unexpected entry in `state_dict`: expected a name and a tensor", path.display())
-        };
-        let name = name.strip_prefix("module.").unwrap_or(name);
-        let tensor = &checkpoint.tensors[*index];
-        let values =
-            tensor.to_f32().with_context(|| format!("{}: `{name}` is not floating point", path.display()))?;
-        store.set(name, &tensor.shape, &values).with_context(|| path.display().to_string())?;
-        missing.retain(|other| other != name);
-    }
-    ensure!(
-        missing.is_empty(),
-        "{} lacks the parameters {missing:?}; it belongs to another architecture",
-        path.display()
-    );
-    Ok(())
 }
 
 /// Takes over a checkpoint whole: weights, momentum, epoch, history.

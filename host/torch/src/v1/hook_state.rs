@@ -12,8 +12,8 @@ use nnunet_plugin_api::tch::{Device, Tensor};
 use nnunet_plugin_api::{Error, MAIN_NETWORK, TrainerState};
 use nnunet_training::Engine;
 
-use super::checkpoint::{put_entries, put_loss};
 use super::model_info::OWN;
+use super::state_dict::{put_entries, put_loss};
 
 /// States of trainers by name.
 const TRAINERS: &str = "trainers";

@@ -13,6 +13,7 @@ mod plateau_state;
 pub(crate) mod preprocessed_cases;
 pub(crate) mod second_stage;
 pub(crate) mod splits;
+mod state_dict;
 pub(crate) mod training;
 
 use std::path::Path;

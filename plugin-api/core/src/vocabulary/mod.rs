@@ -37,6 +37,7 @@
 
 mod blueprint;
 mod case;
+mod choice;
 mod epoch;
 mod fingerprint;
 mod optimizer;
@@ -45,8 +46,9 @@ mod plans;
 mod regions;
 mod schedule;
 
-pub use blueprint::{AugmentationChoice, Blueprint, ComponentChoice, Precision};
+pub use blueprint::{Blueprint, Precision};
 pub use case::{CaseProperties, ClassLocations, ItkGeometry};
+pub use choice::{AugmentationChoice, ComponentChoice};
 pub use epoch::EpochReport;
 pub use fingerprint::{Fingerprint, IntensityProperties, IntensityStatistics};
 pub use optimizer::Optimizer;

@@ -11,7 +11,7 @@ use nnunet_plugin_core::abi::v1::adapter::{
 };
 use tch::Tensor;
 
-use super::{from_handle, on, to_handle};
+use super::handles::{from_handle, on, to_handle};
 use crate::{Architecture, Error, Init, Network, NetworkSpec, Result, VarFactory};
 
 struct Exported(Guarded<Box<dyn Architecture>>);

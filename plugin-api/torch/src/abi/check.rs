@@ -2,7 +2,7 @@
 
 use tch::{Device, Kind, Tensor};
 
-use super::on;
+use super::handles::on;
 use crate::{Batch, Error, Result, Tally, TrainerState};
 
 /// A batch after `on_batch`: images and targets as before, but for the number of samples and the kind of targets.

@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use super::architecture::lend_vars;
+use super::handles::{from_handle, on, to_handle};
 use super::message::{Given, Taken};
 use super::modes::gradient_mode;
-use super::{from_handle, on, to_handle};
 use crate::{Config, Error, Loss, LossInput, Result, VarFactory};
 
 struct Exported(Guarded<Box<dyn Loss>>);

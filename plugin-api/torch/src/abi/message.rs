@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tch::Tensor;
 
-use super::{from_handle, lent, to_handle};
+use super::handles::{from_handle, lent, to_handle};
 use crate::{Batch, Error, Result};
 
 /// Values on their way into a call.

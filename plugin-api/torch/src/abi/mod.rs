@@ -2,17 +2,15 @@
 //! crosses is declared in nnunet-plugin-core, so that a plugin built without libtorch fits every host.
 #![allow(unsafe_code)]
 
-use std::mem::ManuallyDrop;
-
 use nnunet_plugin_core::abi::v1::adapter::{
-    Create, TensorHandle, another_kind, calling, created, creating, label, restore_modes_with,
+    Create, another_kind, calling, created, creating, label, restore_modes_with,
 };
 use nnunet_plugin_core::abi::v1::{Created, PluginRootRef, import, through_adapters as without_tensors};
 use nnunet_plugin_core::{Component, Factory, Info, Kind};
-use tch::{Device, Tensor};
 
 pub(crate) mod architecture;
 mod check;
+mod handles;
 mod hooks;
 pub(crate) mod loss;
 mod message;
@@ -71,26 +69,4 @@ fn with_tensors(create: Create, info: Info, plugin: &str) -> Component {
         Kind::Trainer => made!(Trainer, trainer),
         _ => Component { info, factory: Factory::DescriptionOnly },
     }
-}
-
-/// Gives a tensor away.
-fn to_handle(tensor: Tensor) -> TensorHandle {
-    TensorHandle::from_raw(ManuallyDrop::new(tensor).as_mut_ptr().cast())
-}
-
-/// Takes a tensor over.
-fn from_handle(handle: TensorHandle) -> Tensor {
-    // SAFETY: made from an owned tensor of the same libtorch (handshake), converted back once.
-    unsafe { Tensor::from_ptr(handle.into_raw().cast()) }
-}
-
-/// A second owner of a tensor that is lent.
-fn lent(handle: &TensorHandle) -> Tensor {
-    // SAFETY: a tensor of the same libtorch (handshake) that its owner keeps during the call; it is not dropped here.
-    ManuallyDrop::new(unsafe { Tensor::from_ptr(handle.as_raw().cast()) }).shallow_clone()
-}
-
-/// A device, for messages.
-fn on(device: Device) -> String {
-    format!("a tensor on {device:?}")
 }

@@ -9,8 +9,8 @@ use nnunet_plugin_core::abi::v1::adapter::{
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
+use super::handles::on;
 use super::message::{Given, Taken, message};
-use super::on;
 use crate::{Config, Error, Optimized, Optimizer, Result};
 
 struct Exported(Guarded<Box<dyn Optimizer>>);

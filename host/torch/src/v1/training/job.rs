@@ -14,7 +14,7 @@ use nnunet_plugin_api::suggestion::did_you_mean;
 use nnunet_plugin_api::tch::Device;
 use nnunet_plugin_api::vocabulary::{Plans, Stage};
 
-use super::weights::newest;
+use super::saved::newest;
 use crate::fold_training::FoldSettings;
 use crate::v1::model_info::ModelInfo;
 use crate::v1::{network, second_stage};

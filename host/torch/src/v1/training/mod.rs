@@ -5,6 +5,7 @@ mod files;
 mod final_validation;
 mod info;
 mod job;
+mod saved;
 mod validation;
 mod weights;
 mod whole_cases;
@@ -73,7 +74,7 @@ impl FoldTraining for Job<'_> {
     fn check_plugins(&self, session: &Session) -> Result<()> {
         provenance::warn_of_changes("the plans and their data were", &self.plans_plugins, session);
         if self.args.continue_training {
-            let info = ModelInfo::load(&weights::newest(&self.settings.output)?, &session.registry)?;
+            let info = ModelInfo::load(&saved::newest(&self.settings.output)?, &session.registry)?;
             provenance::require("the model was", &info.plugins, session, &NEEDED)?;
         }
         Ok(())

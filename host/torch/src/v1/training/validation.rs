@@ -18,7 +18,7 @@ use crate::cascade::network_input;
 use crate::case::{Case, PreparedCase, ProbabilityFormat};
 use crate::export::{Export, Places};
 use crate::family::CaseExport;
-use crate::predict::on_device::OnDevice;
+use crate::on_device::OnDevice;
 use crate::v1::{preprocessed_cases, second_stage};
 
 /// What is validated.

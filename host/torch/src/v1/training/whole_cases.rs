@@ -8,8 +8,8 @@ use nnunet_training::Engine;
 
 use super::job::Job;
 use crate::devices;
-use crate::predict::memory_plan::{Sizes, largest};
-use crate::predict::on_device::OnDevice;
+use crate::memory_plan::{Sizes, largest};
+use crate::on_device::OnDevice;
 use crate::v1::{network, preprocessed_cases};
 
 /// How whole cases of the training's data are predicted after it, and on a GPU what of it lies there.

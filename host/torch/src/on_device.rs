@@ -4,8 +4,8 @@ use nnunet_cli::commands::predict::AllInGpu;
 use nnunet_data::memory;
 use nnunet_inference::{SlidingWindow, Storage};
 
-use super::memory_plan::Sizes;
 use crate::devices::Needs;
+use crate::memory_plan::Sizes;
 
 /// Groups of rows between the sums and the export: being made, waiting, being taken.
 const ROWS_UNDER_WAY: u64 = 3;
