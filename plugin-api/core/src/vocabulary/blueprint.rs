@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 use super::{
     ComponentChoice, LearningRateSchedule, MomentumSchedule, Optimizer, ParameterGroup, Patience, Regions,
 };
-use crate::Config;
 
 /// All settings of a training. The defaults are those of `nnUNetTrainerV2`; names follow v1's attributes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
