@@ -212,7 +212,8 @@ fn splines_are_computed_where_scores_are() {
                 used as f64 <= planned as f64 * 1.3,
                 "{name}: {planned} bytes are planned and {used} used"
             );
-            let limits = [(used / 10 * 9, "--max-vram 100G"), (used / 2, "")];
+            // Half is less than one tile of so small a network needs.
+            let limits = [(used / 10 * 9, "--max-vram 100G"), (used / 4 * 3, "")];
             for (limit, flag) in limits.into_iter().filter(|_| !flags.is_empty()) {
                 let (short, limit) = (format!("{name}_short{limit}{flags}"), limit.to_string());
                 let line = format!("{predict} -o {short} --device cuda {flag}");
