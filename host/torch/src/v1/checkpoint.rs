@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, bail, ensure};
-use nnunet_architectures::{Parameter, ParameterStore};
+use anyhow::{Context, Result, ensure};
+use nnunet_architectures::ParameterStore;
 use nnunet_formats::pickle::{self, Value};
 use nnunet_formats::torch_zip::{self, Checkpoint};
 use nnunet_plugin_api::tch::Tensor;

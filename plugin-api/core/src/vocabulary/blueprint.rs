@@ -4,7 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ComponentChoice, LearningRateSchedule, MomentumSchedule, Optimizer, ParameterGroup, Patience, Regions,
+    AugmentationChoice, ComponentChoice, LearningRateSchedule, MomentumSchedule, Optimizer, ParameterGroup,
+    Patience, Regions,
 };
 
 /// All settings of a training. The defaults are those of `nnUNetTrainerV2`; names follow v1's attributes.
