@@ -92,8 +92,9 @@ fn parameters_of_a_trainer_are_set_checked_and_kept() {
     world.configure("\n[trainers.One]\nextends = \"Mine\"\nbatches = 1\n");
     let plugin = plugin("gradient_accumulation");
     let train = |trainer: &str, more: &str| {
+        let anew = if more.starts_with("-c") { "" } else { "--overwrite" };
         world.run(&format!(
-            "--plugin {} train 3d_fullres {trainer} 900 0 -p nnUNetPlansSmall --disable_validation_inference {more}",
+            "--plugin {} train 3d_fullres {trainer} 900 0 -p nnUNetPlansSmall --disable_validation_inference {anew} {more}",
             plugin.display()
         ))
     };

@@ -42,7 +42,8 @@ if __name__ == "__main__":
     blosc2.uninit(SHAPE, dtype=np.float32, urlpath=str(OUT / "special_uninit.b2nd"), **where)
     # Many chunks, so that their offsets are compressed.
     blosc2.asarray(formula(np.int16), urlpath=str(OUT / "many_chunks.b2nd"), mode="w", chunks=(1, 1, 2, 3), blocks=(1, 1, 1, 3))
-    blosc2.asarray(formula(np.int16)[0], urlpath=str(OUT / "refused_axes.b2nd"), mode="w")
+    blosc2.asarray(formula(np.int16)[0], urlpath=str(OUT / "three_axes.b2nd"), mode="w")
+    blosc2.asarray(formula(np.int16)[0, 0], urlpath=str(OUT / "refused_axes.b2nd"), mode="w")
     # As nnU-Net writes a case.
     data, seg = formula(np.float32) / 4, formula(np.int16)[:1]
     blocks, chunks = comp_blosc2_params(data.shape, (4, 6, 8), data.itemsize)

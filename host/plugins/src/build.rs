@@ -37,7 +37,7 @@ fn shared_builds() -> Option<PathBuf> {
 /// As [`api_sources`].
 pub fn cargo_config(tensors: bool, api: Option<&Path>) -> Result<String> {
     let mut text =
-        "# How this machine builds plugins of nnunet: see `nnunet plugins cargo-config`.\n".to_owned();
+        "# How this machine builds plugins of nnunet: see `nnunet plugins cargo_config`.\n".to_owned();
     if let Some(folder) = shared_builds() {
         text += &format!("[build]\nbuild-dir = {folder:?}\n");
     }

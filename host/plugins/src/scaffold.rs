@@ -218,7 +218,7 @@ The crate depends on a version of nnunet-plugin-api. As long as that is in no re
 file; for cargo alone write it on another machine with
 
 ```sh
-mkdir -p .cargo && nnunet plugins cargo-config > .cargo/config.toml
+mkdir -p .cargo && nnunet plugins cargo_config > .cargo/config.toml
 ```
 
 License: Apache-2.0; change `license` in Cargo.toml for another.
@@ -239,7 +239,7 @@ mod tests {
         scaffold("fast-planner").write(&to).unwrap();
         let manifest = std::fs::read_to_string(to.join("Cargo.toml")).unwrap();
         assert!(manifest.contains("nnunet-plugin-api = { version = \"0.1.0\" }"), "{manifest}");
-        assert!(!manifest.contains("path"), "the crate has a path of this machine: {manifest}");
+        assert!(!manifest.contains("path ="), "the crate has a path of this machine: {manifest}");
         let config = std::fs::read_to_string(to.join(".cargo/config.toml")).unwrap();
         assert!(config.contains("[patch.crates-io]\nnnunet-plugin-api = { path = "), "{config}");
         let source = std::fs::read_to_string(to.join("src/lib.rs")).unwrap();

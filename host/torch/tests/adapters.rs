@@ -31,11 +31,11 @@ const COUNTS: [(Kind, usize); 12] = [
     (Kind::Resampler, 6),
     (Kind::Splitter, 4),
     (Kind::Format, 5),
-    (Kind::Augmentation, 10),
+    (Kind::Augmentation, 13),
     (Kind::Architecture, 8),
     (Kind::Loss, 13),
     (Kind::Optimizer, 6),
-    (Kind::Trainer, 127),
+    (Kind::Trainer, 185),
     (Kind::Postprocessor, 3),
 ];
 /// Trainers that are there to say why they cannot train. Nothing else may fail here: two equal errors compare nothing.

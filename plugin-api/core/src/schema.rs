@@ -72,9 +72,9 @@ fn kind(schema: &Value) -> String {
         None => alternatives(schema).map(kind).collect(),
     };
     let mut distinct: Vec<String> = Vec::new();
-    for word in words {
-        if !distinct.contains(&word) {
-            distinct.push(word);
+    for word in words.iter().flat_map(|words| words.split(" or ")) {
+        if !distinct.iter().any(|other| other == word) {
+            distinct.push(word.to_owned());
         }
     }
     distinct.sort_by_key(|word| word == "none");
@@ -164,7 +164,7 @@ mod tests {
         assert_eq!(of("mirror_axes"), "list of integers or none; ");
         assert_eq!(of("loss"), "string or table; ");
         assert_eq!(of("precision"), "string; `auto`, `fp32`, `bf16`, `fp16`");
-        assert!(of("optimizer").starts_with("table; `SGD`"), "{}", of("optimizer"));
+        assert!(of("optimizer").starts_with("table or string; `SGD`"), "{}", of("optimizer"));
         assert!(rows.iter().all(|row| !row.doc.is_empty()), "every parameter says what it means");
     }
 

@@ -39,15 +39,6 @@ const UNAVAILABLE: [&str; 6] = [
     "nnUNetTrainerV2_softDeepSupervision",
 ];
 
-/// Classes of v2 with an optimizer that is not available here.
-const OTHER_OPTIMIZER: [&str; 5] = [
-    "nnUNetTrainerAdan",
-    "nnUNetTrainerAdan1en1",
-    "nnUNetTrainerAdan1en3",
-    "nnUNetTrainerAdan3en4",
-    "nnUNetTrainerAdanCosAnneal",
-];
-
 fn listed(list: &'static str) -> impl Iterator<Item = &'static str> {
     list.lines().filter(|line| !line.starts_with('#'))
 }
@@ -68,8 +59,7 @@ fn every_class_is_there_and_resolves() {
     assert!(missing.is_empty(), "missing: {missing:?}");
     let extra: Vec<&String> = names.iter().filter(|name| !wanted.contains(&name.as_str())).collect();
     assert!(extra.is_empty(), "neither in v1 nor in v2: {extra:?}");
-    let is_available =
-        |name: &&String| !UNAVAILABLE.contains(&name.as_str()) && !OTHER_OPTIMIZER.contains(&name.as_str());
+    let is_available = |name: &&String| !UNAVAILABLE.contains(&name.as_str());
     for name in names.iter().filter(is_available) {
         for configuration in ["2d", "3d_fullres"] {
             let trainer = resolved(name, configuration);
@@ -89,11 +79,6 @@ fn what_cannot_train_says_why() {
 #[test]
 fn classes_of_v2_extend_its_root() {
     for name in classes_of_v2() {
-        if OTHER_OPTIMIZER.contains(&name) {
-            let Err(error) = lookup(name) else { panic!("{name} resolves") };
-            assert!(error.to_string().contains("Adan is"), "{name}: {error}");
-            continue;
-        }
         let trainer = resolved(name, "3d_fullres");
         assert_eq!(trainer.names[0], "nnUNetv2Trainer", "{name}");
         assert_eq!(trainer.blueprint.architecture.name, PLANNED_NETWORK, "{name}");
@@ -195,7 +180,7 @@ fn page() -> String {
         .filter(|info| info.kind == Kind::Trainer)
         .collect();
     all.sort_by(|a, b| a.name.cmp(&b.name));
-    let is_unavailable = |name: &str| UNAVAILABLE.contains(&name) || OTHER_OPTIMIZER.contains(&name);
+    let is_unavailable = |name: &str| UNAVAILABLE.contains(&name);
     for info in all.iter().filter(|info| !is_unavailable(&info.name)) {
         let parent = lookup(&info.name).unwrap().extends();
         page += &format!("| `{}` | {parent} | {} |\n", info.name, info.summary);

@@ -4,7 +4,7 @@
 
 mod cubes;
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nnunet_architectures::GenericUnet;
 use nnunet_plugin_api::abi::v1::{leaked_modes, through_adapters};
@@ -16,6 +16,13 @@ use nnunet_plugin_api::{
 use nnunet_training::{Engine, Stopped};
 
 use cubes::{Listener, Root, cases, engine_of, weights};
+
+/// Libtorch has one random generator for all threads.
+static TURN: Mutex<()> = Mutex::new(());
+
+fn turn() -> MutexGuard<'static, ()> {
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 type Make = Box<dyn Fn() -> Box<dyn Trainer> + Send + Sync>;
 
@@ -60,6 +67,7 @@ where
 
 #[test]
 fn a_copy_of_the_built_in_step_trains_bit_for_bit_as_it_does() {
+    let _turn = turn();
     let ended = |crossing: bool, own: bool| {
         let mut engine = engine_with(
             crossing,
@@ -159,6 +167,7 @@ impl Trainer for Noting {
 
 #[test]
 fn hooks_are_called_in_order_on_both_sides() {
+    let _turn = turn();
     for crossing in [false, true] {
         let calls = Calls::default();
         let made = calls.clone();
@@ -181,6 +190,7 @@ fn hooks_are_called_in_order_on_both_sides() {
 /// A user stops in the second epoch: trainer and second network are as after the first one.
 #[test]
 fn an_epoch_that_is_not_finished_leaves_no_trace_in_trainers_and_networks() {
+    let _turn = turn();
     struct Averaging(f64);
     impl Trainer for Averaging {
         fn extends(&self) -> String {
@@ -237,6 +247,7 @@ fn an_epoch_that_is_not_finished_leaves_no_trace_in_trainers_and_networks() {
 /// What a plugin's hook must not return, and what users read.
 #[test]
 fn what_hooks_must_not_return_is_named() {
+    let _turn = turn();
     let message = |step: fn(&mut dyn Training, &Batch) -> Result<Option<Tensor>>| {
         let mut engine = engine_with(true, of_step(step));
         run(&mut engine).unwrap_err().to_string()
@@ -270,6 +281,7 @@ impl Trainer for Changing {
 
 #[test]
 fn batches_that_do_not_fit_are_refused() {
+    let _turn = turn();
     let message = |change: fn(&mut Batch) -> Result<()>| {
         let mut engine = engine_with(true, move || Box::new(Changing(change)));
         run(&mut engine).unwrap_err().to_string()
@@ -314,6 +326,7 @@ fn batches_that_do_not_fit_are_refused() {
 
 #[test]
 fn modes_that_a_hook_leaves_changed_are_restored() {
+    let _turn = turn();
     let before = leaked_modes();
     let mut engine = engine_with(
         true,

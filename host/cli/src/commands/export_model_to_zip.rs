@@ -43,7 +43,7 @@ pub struct Args {
     #[arg(long)]
     overwrite: bool,
     /// Put packs of the plugins that the models need into the archive. They must be in use here.
-    #[arg(long)]
+    #[arg(long = "with_plugins")]
     with_plugins: bool,
 }
 

@@ -21,7 +21,7 @@ pub struct Args {
     overwrite: bool,
     /// Also install the plugins that the archive carries. They run with all your rights: use this only for archives of people
     /// you trust.
-    #[arg(long)]
+    #[arg(long = "install_plugins")]
     install_plugins: bool,
 }
 

@@ -1,4 +1,4 @@
-//! `plugins cargo-config`: prints what cargo needs to know on this machine to build a plugin's crate.
+//! `plugins cargo_config`: prints what cargo needs to know on this machine to build a plugin's crate.
 
 use anyhow::Result;
 use nnunet_engine::build;

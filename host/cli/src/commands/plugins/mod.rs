@@ -53,6 +53,7 @@ enum Command {
     /// Write one archive with a built plugin, for `plugins install` on other machines.
     Pack(pack::Args),
     /// Print the .cargo/config.toml with which cargo builds plugins on this machine.
+    #[command(name = "cargo_config")]
     CargoConfig,
     /// Write versions and hashes of plugins into nnunet.toml; they are checked before a plugin is loaded.
     Pin(pin::Args),

@@ -5,6 +5,5 @@ mod length;
 mod losses;
 mod optimizers;
 mod others;
-mod unavailable;
 
 use super::choice;

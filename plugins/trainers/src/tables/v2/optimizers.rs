@@ -1,7 +1,7 @@
 //! Other optimizers and schedules.
 
 use nnunet_plugin_api::variants;
-use nnunet_plugin_api::vocabulary::{Blueprint, LearningRateSchedule, Optimizer};
+use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice, LearningRateSchedule, Optimizer};
 
 use crate::table::trainer;
 
@@ -15,6 +15,16 @@ fn adam_w(b: &mut Blueprint) {
 }
 
 variants! { trainer;
+    "nnUNetTrainerAdan" ("nnUNetv2Trainer") "Adan."
+        |b, _| b.optimizer = Optimizer::Other(ComponentChoice::named("Adan"));
+    "nnUNetTrainerAdan1en1" ("nnUNetTrainerAdan") "Adan, learning rate 1e-1."
+        |b, _| b.initial_lr = 1e-1;
+    "nnUNetTrainerAdan1en3" ("nnUNetTrainerAdan") "Adan, learning rate 1e-3."
+        |b, _| b.initial_lr = 1e-3;
+    "nnUNetTrainerAdan3en4" ("nnUNetTrainerAdan") "Adan, learning rate 3e-4."
+        |b, _| b.initial_lr = 3e-4;
+    "nnUNetTrainerAdanCosAnneal" ("nnUNetTrainerAdan") "Adan; the learning rate falls as a cosine."
+        |b, _| b.lr_schedule = LearningRateSchedule::Cosine;
     "nnUNetTrainerAdam" ("nnUNetv2Trainer") "AdamW with AMSGrad."
         |b, _| adam_w(b);
     "nnUNetTrainerAdam1en3" ("nnUNetTrainerAdam") "AdamW with AMSGrad, learning rate 1e-3."
