@@ -256,7 +256,7 @@ mod tests {
             let (channels, z, y, x) = image.dim();
             let made = Array4::from_shape_fn((channels, z, y, 2 * x), |(c, z, y, i)| {
                 let near = image[[c, z, y, i / 2]];
-                let next = image[[c, z, y, ((i + 1) / 2).min(x - 1)]];
+                let next = image[[c, z, y, i.div_ceil(2).min(x - 1)]];
                 0.75 * near + 0.25 * next
             });
             if change.shape == [z, y, 2 * x] { Ok(made) } else { Ok(image) }

@@ -59,6 +59,8 @@ fn component(table: &Config, parameters: usize) -> FromComponent {
     FromComponent::new(crossed.factory.optimizer().unwrap()(&config).unwrap(), parameters)
 }
 
+type Make<'a> = dyn Fn(&ParameterStore) -> Box<dyn Optimize> + 'a;
+
 fn check(reference: &str, table: Value, tolerance: f64) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/optimizers_v2.json");
     let expected = json::load(&path).unwrap().get(reference).unwrap().clone();
@@ -73,7 +75,7 @@ fn check(reference: &str, table: Value, tolerance: f64) {
     let blueprint = Blueprint { optimizer: choice, weight_decay: DECAY, ..Blueprint::default() };
     let named = |store: &ParameterStore| optimizer(&blueprint, store).unwrap();
     let crossed = |_: &ParameterStore| -> Box<dyn Optimize> { Box::new(component(&table, parameters.len())) };
-    let makers: [&dyn Fn(&ParameterStore) -> Box<dyn Optimize>; 2] = [&named, &crossed];
+    let makers: [&Make<'_>; 2] = [&named, &crossed];
     for make in makers {
         let store = start(parameters.len());
         let mut first = make(&store);

@@ -187,11 +187,14 @@ fn exponent(middle: f64) -> f64 {
     middle.ln() / 0.5_f64.ln()
 }
 
+/// A list of transforms, and which of them is drawn.
+type Run = (&'static str, &'static str, AugmentationContext, fn(&Transform) -> bool);
+
 fn draws() -> Draws {
     let mut draws = Draws::new();
     let thin = AugmentationContext { patch: vec![4, 20, 20], dummy_2d: true, ..Default::default() };
     let flat = |patch: &[usize]| AugmentationContext { patch: patch.to_vec(), ..Default::default() };
-    let runs: [(&str, &str, AugmentationContext, fn(&Transform) -> bool); 7] = [
+    let runs: [Run; 7] = [
         ("default", "v2DA", flat(&[20, 24, 22]), |it| !matches!(it, Transform::PreviousStage(_))),
         ("dummy", "v2DA", thin, |it| matches!(it, Transform::LinearSpatial(_))),
         ("square", "v2DA", flat(&[20, 20]), |it| matches!(it, Transform::LinearSpatial(_))),

@@ -46,10 +46,11 @@ impl Adam {
 
 /// Shrinks parameters by a share, where `skip` is not 1.
 fn decay(tensors: &[Tensor], share: f64, skip: Option<&Tensor>) -> Result<()> {
-    Ok(match skip {
+    match skip {
         None => lists::multiply_scalar(tensors, 1.0 - share)?,
         Some(skip) => lists::multiply(tensors, &((skip.f_neg()? + 1.0) * -share + 1.0))?,
-    })
+    }
+    Ok(())
 }
 
 impl Moments {
