@@ -35,8 +35,19 @@ pub type Config = serde_json::Map<String, serde_json::Value>;
 /// # Errors
 /// Returns an error for the first key that is unknown or has a value of the wrong type.
 pub fn parse_config<T: DeserializeOwned>(config: &Config) -> Result<T> {
-    serde_json::from_value(serde_json::Value::Object(config.clone()))
-        .map_err(|error| Error::message(error.to_string()))
+    let parse = |config: &Config| serde_json::from_value::<T>(Value::Object(config.clone()));
+    parse(config).map_err(|error| {
+        // serde names the key only where it is unknown.
+        let is_at_fault = |key: &&String| {
+            let rest = config.iter().filter(|(other, _)| other != key);
+            parse(&rest.map(|(key, value)| (key.clone(), value.clone())).collect()).is_ok()
+        };
+        let text = error.to_string();
+        match config.keys().find(is_at_fault) {
+            Some(key) if !text.contains(key.as_str()) => Error::parameter(key, text),
+            _ => Error::message(text),
+        }
+    })
 }
 
 /// Overwrites the fields of `settings` that are keys of `table`. Nested tables are merged, unless the new one has a
