@@ -47,7 +47,7 @@ fn logs_curves_and_drawings_are_left_behind() {
         ": Average global foreground Dice: [",
         ": lr: 0.005359 ",
         ": This epoch took ",
-        ": 1 epochs are left: about ",
+        ": 1 epoch is left: about ",
         ": \nepoch:  1 ",
         ": lr: 0.0 ",
         ": saving checkpoint...",

@@ -82,7 +82,9 @@ impl<'a> RunRecorder<'a> {
     fn tell_remaining(&mut self, epoch: usize) {
         let left = self.lengths[2].saturating_sub(epoch);
         if let Some(time) = self.time.of(left).filter(|_| left > 0) {
-            self.files.log(&format!("{left} epochs are left: about {}", remaining_time::until(time)));
+            let epochs =
+                if left == 1 { "1 epoch is left".to_owned() } else { format!("{left} epochs are left") };
+            self.files.log(&format!("{epochs}: about {}", remaining_time::until(time)));
         }
     }
 
