@@ -31,10 +31,11 @@ use crate::fold_training::{CheckpointKind, FoldTraining};
 /// Trains and validates a fold.
 pub(crate) fn run(fold: &dyn FoldTraining, session: &Session) -> Result<ExitCode> {
     let settings = fold.settings();
-    fold.check_finished()?;
     fold.check_plugins(session)?;
     let trainer = engine::resolved_trainer(fold, session)?;
     let split = fold.split()?;
+    // Last, since what is wrong with the data must be mended in any case.
+    fold.check_finished()?;
     devices::set_numerics(settings.deterministic, trainer.blueprint.precision)?;
     fold.prepare(&trainer, &split, session)?;
     let mut engine = engine::build(fold, trainer, session)?;
