@@ -113,7 +113,7 @@ fn parameters_of_a_trainer_are_set_checked_and_kept() {
     for (set, message) in [
         ("--set batch=1", "have no setting or parameter `batch`; did you mean `batches`?"),
         ("--set batches=many", "batches"),
-        ("--set max_num_epochs=0", "--set: max_num_epochs: must be at least 1"),
+        ("--set max_num_epochs=0", "--set: parameter `max_num_epochs`: must be at least 1"),
         ("--set batches", "--set batches: write --set key=value"),
     ] {
         let refused = train("Mine", set);
