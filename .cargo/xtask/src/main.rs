@@ -70,7 +70,8 @@ fn test(arguments: &[String]) -> Result<()> {
     cargo(&libtorch, &[&["test", "--release", "--doc"][..], &without_tensors].concat())?;
     // Examples in the documentation are run from a temporary folder, where the rpath leads nowhere.
     let library = libtorch.join("lib").display().to_string();
-    let examples = ["test", "--release", "--package", "nnunet-plugin-torch", "--doc"];
+    let with_tensors = ["--package", "nnunet-plugin-torch", "--package", "nnunet-plugin-test"];
+    let examples = [&["test", "--release", "--doc"][..], &with_tensors].concat();
     cargo_with(&libtorch, &examples, &[("LD_LIBRARY_PATH", &library)])
 }
 
