@@ -5,8 +5,18 @@ use std::path::Path;
 use crate::Result;
 
 /// The test files whose results depend on the kernels that libtorch and oneDNN choose for the processor.
-const TESTS: [&str; 7] =
-    ["anisotropic", "engine", "losses", "networks", "optimizers", "sliding_window", "train_step"];
+const TESTS: [&str; 10] = [
+    "anisotropic",
+    "engine",
+    "hooks",
+    "losses",
+    "networks",
+    "optimizers",
+    "optimizers_v2",
+    "sliding_window",
+    "train_step",
+    "train_step_v2",
+];
 
 /// What limits libtorch and oneDNN to a smaller processor.
 const PROCESSORS: [&[(&str, &str)]; 2] = [
