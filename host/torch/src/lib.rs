@@ -9,6 +9,7 @@ mod devices;
 mod export;
 mod families;
 mod family;
+mod fold_split;
 mod fold_training;
 mod memory_plan;
 mod network;

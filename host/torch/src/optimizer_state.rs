@@ -9,6 +9,8 @@ use nnunet_formats::torch_zip::Checkpoint;
 use nnunet_plugin_api::tch::Tensor;
 use nnunet_training::{Optimize, Setting, StateValue};
 
+use crate::torch_state::from_json_with;
+
 /// The state dict of an optimizer; `keep` stores a tensor and names it.
 pub(crate) fn to_pickle(
     optimizer: &dyn Optimize,
@@ -33,28 +35,15 @@ pub(crate) fn to_pickle(
     }
     let mut group = vec![("lr", Value::Float(learning_rate))];
     group.extend(optimizer.settings().into_iter().map(|(name, setting)| (name, setting_value(setting))));
-    let own: Vec<(String, Value)> =
-        optimizer.own_settings().into_iter().map(|(name, value)| (name, json_value(&value))).collect();
+    let own: Vec<(String, Value)> = optimizer
+        .own_settings()
+        .into_iter()
+        .map(|(name, value)| (name, from_json_with(&value, Value::Tuple)))
+        .collect();
     group.extend(own.iter().map(|(name, value)| (name.as_str(), value.clone())));
     group.push(("params", Value::ints(0..parameters)));
     let groups = Value::List(vec![Value::dict(group)]);
     Ok(Value::dict(vec![("state", Value::Dict(states)), ("param_groups", groups)]))
-}
-
-/// A setting of an optimizer that is a component.
-fn json_value(value: &serde_json::Value) -> Value {
-    match value {
-        serde_json::Value::Null => Value::None,
-        serde_json::Value::Bool(value) => Value::Bool(*value),
-        serde_json::Value::Number(number) => {
-            number.as_i64().map_or_else(|| Value::Float(number.as_f64().unwrap_or(f64::NAN)), Value::Int)
-        }
-        serde_json::Value::String(text) => Value::str(text),
-        serde_json::Value::Array(items) => Value::Tuple(items.iter().map(json_value).collect()),
-        serde_json::Value::Object(table) => {
-            Value::Dict(table.iter().map(|(key, value)| (Value::str(key), json_value(value))).collect())
-        }
-    }
 }
 
 fn setting_value(setting: Setting) -> Value {

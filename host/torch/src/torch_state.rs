@@ -39,6 +39,12 @@ pub(crate) fn scaler_from(state: &Value) -> Option<LossScaler> {
 
 /// A JSON value as Python reads it.
 pub(crate) fn from_json(value: &serde_json::Value) -> Value {
+    from_json_with(value, Value::List)
+}
+
+/// As [`from_json`]; `sequence` makes lists or tuples.
+pub(crate) fn from_json_with(value: &serde_json::Value, sequence: fn(Vec<Value>) -> Value) -> Value {
+    let inner = |value| from_json_with(value, sequence);
     match value {
         serde_json::Value::Null => Value::None,
         serde_json::Value::Bool(value) => Value::Bool(*value),
@@ -46,9 +52,9 @@ pub(crate) fn from_json(value: &serde_json::Value) -> Value {
             number.as_i64().map_or_else(|| Value::Float(number.as_f64().unwrap_or(f64::NAN)), Value::Int)
         }
         serde_json::Value::String(text) => Value::str(text),
-        serde_json::Value::Array(items) => Value::List(items.iter().map(from_json).collect()),
+        serde_json::Value::Array(items) => sequence(items.iter().map(inner).collect()),
         serde_json::Value::Object(entries) => {
-            Value::Dict(entries.iter().map(|(key, value)| (Value::str(key), from_json(value))).collect())
+            Value::Dict(entries.iter().map(|(key, value)| (Value::str(key), inner(value))).collect())
         }
     }
 }

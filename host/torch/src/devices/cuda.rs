@@ -109,7 +109,7 @@ fn start_once() -> Result<usize, NoCuda> {
 }
 
 fn compare_versions(driver: &Driver, libtorch: &Path) -> Result<(), NoCuda> {
-    let wanted = packages::cuda_version(libtorch);
+    let wanted = nnunet_libtorch::cuda_version(libtorch);
     let major = wanted.as_deref().and_then(|version| version.split('.').next()?.parse::<i32>().ok());
     match (wanted, major) {
         (Some(wanted), Some(major)) if driver.cuda.0 < major => {

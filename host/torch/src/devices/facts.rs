@@ -5,7 +5,7 @@ use nnunet_cli::doctor::{Cuda, Libtorch};
 use nnunet_plugin_api::tch;
 
 use super::choice::{name, select};
-use super::{cuda, packages};
+use super::cuda;
 
 /// Describes this process's libtorch, and loads its part for CUDA whether there is a driver or not.
 pub(crate) fn facts(device: DeviceChoice) -> Libtorch {
@@ -17,7 +17,7 @@ pub(crate) fn facts(device: DeviceChoice) -> Libtorch {
         Err(error) => (None, Some(format!("{error:#}"))),
     };
     Libtorch {
-        version: folder.as_deref().and_then(packages::torch_version),
+        version: folder.as_deref().and_then(nnunet_libtorch::torch_version),
         cuda: cuda_facts(folder.as_deref()),
         folder,
         threads: usize::try_from(tch::get_num_threads()).unwrap_or(0),
@@ -34,7 +34,7 @@ fn cuda_facts(folder: Option<&std::path::Path>) -> Cuda {
         None => Err(cuda::NoCuda::Loader("libtorch_cpu.so was not found".to_owned())),
     };
     Cuda {
-        version: folder.and_then(packages::cuda_version),
+        version: folder.and_then(nnunet_libtorch::cuda_version),
         is_loaded: loaded.is_ok(),
         remedy: loaded.as_ref().err().map(cuda::NoCuda::remedy),
         error: loaded.err().map(|error| error.to_string()),

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use nnunet_libtorch::cuda_version;
+
 /// Beginnings of the names of libraries, and the package each is in.
 const PACKAGES: [(&str, &str); 15] = [
     ("libcudnn", "nvidia-cudnn-cu13"),
@@ -45,24 +47,6 @@ fn metadata(libtorch: &Path) -> Option<std::path::PathBuf> {
         name.starts_with("torch-") && name.ends_with(".dist-info")
     };
     folders.find(is_torch).map(|folder| folder.join("METADATA"))
-}
-
-/// The CUDA version that torch was built with, as its `version.py` says: `13.0`.
-pub(crate) fn cuda_version(libtorch: &Path) -> Option<String> {
-    line_of_version(libtorch, "cuda")
-}
-
-/// torch's own version.
-pub(crate) fn torch_version(libtorch: &Path) -> Option<String> {
-    let of_archive = || std::fs::read_to_string(libtorch.join("build-version")).ok();
-    line_of_version(libtorch, "__version__").or_else(|| Some(of_archive()?.trim().to_owned()))
-}
-
-fn line_of_version(libtorch: &Path, name: &str) -> Option<String> {
-    let text = std::fs::read_to_string(libtorch.join("version.py")).ok()?;
-    let value = text.lines().find(|line| line.starts_with(name) && line.contains('='))?.split('=').nth(1)?;
-    let value = value.trim().trim_matches('\'');
-    (value != "None").then(|| value.to_owned())
 }
 
 #[cfg(test)]

@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
-use nnunet_cli::report;
-use nnunet_data::records::{self, Split, random_split_of};
+use anyhow::{Context, Result};
+use nnunet_data::records::{self, Split};
 use nnunet_data::splitting::{CaseTable, folds};
 use nnunet_engine::session::Session;
 use nnunet_formats::json;
+
+use crate::fold_split;
 
 /// v1's file of folds; the same in JSON lies beside it.
 const FILE: &str = "splits_final.pkl";
@@ -34,28 +35,7 @@ pub(crate) fn listed(preprocessed: &Path) -> Result<Vec<Split>> {
     records::splits_from_json(&json::load(&twin)?).with_context(|| twin.display().to_string())
 }
 
-/// The split of a fold: `all`, an entry of the folds, or a random 80:20 split for numbers beyond them. `cases` are sorted.
+/// The split of a fold (see [`fold_split::choose`]). `cases` are sorted.
 pub(crate) fn split(preprocessed: &Path, cases: &[String], fold: &str) -> Result<Split> {
-    if fold == "all" {
-        return Ok(Split { train: cases.to_vec(), val: cases.to_vec() });
-    }
-    let fold: usize = fold.parse().with_context(|| format!("fold `{fold}` is neither a number nor `all`"))?;
-    let path = preprocessed.join(FILE);
-    let splits = listed(preprocessed)?;
-    let listed = splits.len();
-    let split = splits.into_iter().nth(fold).unwrap_or_else(|| {
-        report::line(&format!(
-            "{} lists {listed} folds; fold {fold} is a random split of 80 to 20, always the same",
-            path.display()
-        ));
-        random_split_of(cases, fold)
-    });
-    let unknown: Vec<&String> =
-        split.train.iter().chain(&split.val).filter(|case| !cases.contains(case)).collect();
-    ensure!(unknown.is_empty(), "{} names cases that are not preprocessed: {unknown:?}", path.display());
-    for (kind, cases) in [("training", &split.train), ("validation", &split.val)] {
-        let path = path.display();
-        ensure!(!cases.is_empty(), "fold {fold} of {path} has no {kind} cases; list some, or use fold all");
-    }
-    Ok(split)
+    fold_split::choose(fold, cases, &preprocessed.join(FILE), || listed(preprocessed))
 }

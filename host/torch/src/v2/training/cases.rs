@@ -9,8 +9,10 @@ use nnunet_data::v2::{load_labels, unpack_case};
 use nnunet_formats::b2nd::CompressedArray;
 use nnunet_formats::npy::{self, MappedVolume};
 use nnunet_formats::pickle::{self, Value};
+use nnunet_plugin_api::Config;
 use nnunet_training::CaseSource;
 use rayon::prelude::*;
+use serde_json::json;
 
 /// An array that is read by crop.
 enum Volume {
@@ -26,6 +28,8 @@ struct Case {
     labels: Volume,
     /// The previous stage's labels, in a cascade.
     previous: Option<Volume>,
+    /// Labels and regions that the case has, as Python writes them.
+    classes: Vec<serde_json::Value>,
     locations: Vec<Vec<[i64; 3]>>,
     annotated: Option<Vec<[i64; 3]>>,
 }
@@ -81,15 +85,25 @@ impl Case {
         let read = |(_, at): &(Value, Value)| {
             positions(at).with_context(|| format!("{}: unreadable positions", properties.display()))
         };
+        let locations =
+            others.into_iter().map(|entry| Ok((&entry.0, read(entry)?))).collect::<Result<Vec<_>>>()?;
+        let present = locations.iter().filter(|(_, at)| !at.is_empty());
         Ok(Self {
             name: name.to_owned(),
+            classes: present.filter_map(|(key, _)| class(key)).collect(),
             previous: previous.map(|folder| Volume::of_previous(folder, name)).transpose()?,
             image,
             labels,
-            locations: others.into_iter().map(read).collect::<Result<_>>()?,
+            locations: locations.into_iter().map(|(_, at)| at).collect(),
             annotated: all.first().map(|entry| read(entry)).transpose()?.filter(|at| !at.is_empty()),
         })
     }
+}
+
+/// A key of `class_locations`: a label, or the labels of a region.
+fn class(key: &Value) -> Option<serde_json::Value> {
+    let labels = || key.items()?.iter().map(Value::as_i64).collect::<Option<Vec<_>>>();
+    key.as_i64().map(|label| json!(label)).or_else(|| Some(json!(labels()?)))
 }
 
 /// Whether a key of `class_locations` is a tuple of these labels.
@@ -172,6 +186,11 @@ impl CaseSource for PreprocessedCases {
 
     fn label_channels(&self) -> usize {
         self.label_channels
+    }
+
+    fn properties(&self, case: usize) -> Config {
+        let all = [("shape", json!(self.shape(case))), ("classes", json!(self.cases[case].classes))];
+        all.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
     }
 
     fn locations(&self, case: usize) -> &[Vec<[i64; 3]>] {
