@@ -212,9 +212,15 @@ fn splines_are_computed_where_scores_are() {
                 used as f64 <= planned as f64 * 1.3,
                 "{name}: {planned} bytes are planned and {used} used"
             );
-            // Half is less than one tile of so small a network needs. Told of more memory than there is, cases that follow
-            // each other closely may not find room for a tile.
+            // What one tile needs where sums are kept in the machine's memory. Less than that cannot work. How much more
+            // `used` is depends on how closely the two cases followed each other.
+            let tile = format!("{name}_tile{flags}");
+            let line = format!("{predict} -o {tile} --device cuda --max-vram 1M");
+            let (_, counts) = world.succeed_on_gpu(&line, &[]);
+            assert_same_labels(&world, &cpu, &tile);
+            let least = counts.peak_bytes[0];
             let limits = [(used / 4 * 3, ""), (used / 10 * 9, "--max-vram 100G")];
+            let limits = limits.map(|(limit, flag)| (limit.max(least), flag));
             let limits = limits.into_iter().take(if name == "finer" { 2 } else { 1 });
             for (limit, flag) in limits.filter(|_| !flags.is_empty()) {
                 let (short, limit) = (format!("{name}_short{limit}{flags}"), limit.to_string());
