@@ -11,7 +11,7 @@ use nnunet_plugin_api::abi::v1::import_with_tensors;
 use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice};
 use nnunet_plugin_api::{
     Architecture, Augmentation, Component, Config, Error as ComponentError, Factory, Info, Kind, Loss, Make,
-    Optimizer, TensorFactories, Trainer, TrainerContext, overlay, parse_config,
+    Optimizer, Sampler, TensorFactories, Trainer, TrainerContext, overlay, parse_config,
 };
 
 use crate::trainer_parameters::TrainerParameters;
@@ -55,6 +55,13 @@ fn of_augmentation(factory: &Factory) -> Option<&Make<dyn Augmentation>> {
     }
 }
 
+fn of_sampler(factory: &Factory) -> Option<&Make<dyn Sampler>> {
+    match factory {
+        Factory::Sampler(make) => Some(make),
+        _ => None,
+    }
+}
+
 macro_rules! factory {
     ($(#[$meta:meta])* $fn:ident, $kind:ident, $make:expr) => {
         $(#[$meta])*
@@ -76,6 +83,10 @@ factory!(
 factory!(
     /// Makes an augmentation.
     augmentation, Augmentation, of_augmentation
+);
+factory!(
+    /// Makes a sampler.
+    sampler, Sampler, of_sampler
 );
 factory!(
     /// Makes a loss that is not made of others.

@@ -32,6 +32,7 @@ mod checks;
 mod findings;
 pub mod phantoms;
 mod resamplers;
+mod samplers;
 mod samples;
 #[cfg(feature = "torch")]
 mod tensors;

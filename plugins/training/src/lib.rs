@@ -21,6 +21,7 @@ mod optimizer;
 mod plateau;
 mod pool;
 mod regions;
+mod sample_losses;
 mod sampling;
 mod scaler;
 mod snapshot;
@@ -33,6 +34,9 @@ mod validation_steps;
 
 #[cfg(test)]
 mod sampling_tests;
+
+// Its components are found by name.
+use nnunet_sampling as _;
 
 pub use batch::{BatchPlan, CaseSource};
 pub use cases::Cases;
@@ -49,7 +53,7 @@ pub use optimizer::{
     optimizer,
 };
 pub use plateau::Plateau;
-pub use sampling::{Oversampling, Sampling, SliceChoice};
+pub use sampling::SharedSampler;
 pub use scaler::LossScaler;
 pub use state::{Engine, Run, Stopped};
 pub use step_times::StepTimes;

@@ -13,7 +13,7 @@ use nnunet_plugin_api::{
     inventory,
 };
 use nnunet_test_support::golden;
-use nnunet_training::{Batch, Cases, Engine, History, SecondNetworks, clip_gradients, optimizer};
+use nnunet_training::{Batch, Cases, Engine, History, SecondNetworks, SharedSampler, clip_gradients, optimizer};
 use serde_json::{Value, json};
 
 /// Relative, for losses and norms; v2 adds the terms of the Dice in single precision.
@@ -95,6 +95,7 @@ fn engine(facts: &Value, all: &[(String, Tensor)]) -> Engine {
         store,
         network,
         cases: Cases::default(),
+        sampler: SharedSampler::named("v1").unwrap(),
         networks: SecondNetworks::default(),
         epoch: 0,
         history: History::default(),

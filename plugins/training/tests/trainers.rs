@@ -11,7 +11,7 @@ use nnunet_plugin_api::{
     Architecture, Component, Error, Kind, Loss, NetworkSpec, Registration, Result, TensorFactories, Trainer,
     TrainerContext, inventory,
 };
-use nnunet_training::{Batch, Cases, Engine, History, OnlineEvaluation, SecondNetworks, optimizer};
+use nnunet_training::{Batch, Cases, Engine, History, OnlineEvaluation, SecondNetworks, SharedSampler, optimizer};
 
 /// Labels of the task, without background.
 const LABELS: usize = 3;
@@ -88,6 +88,7 @@ fn engine(name: &str, axes: usize) -> Result<Engine> {
         store,
         network,
         cases: Cases::default(),
+        sampler: SharedSampler::named("v1").unwrap(),
         networks: SecondNetworks::default(),
         epoch: 0,
         history: History::default(),

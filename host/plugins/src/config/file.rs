@@ -45,6 +45,9 @@ pub struct File {
     /// Trainers.
     #[schemars(with = "BTreeMap<String, Extension<Blueprint>>")]
     pub trainers: Tables,
+    /// Samplers.
+    #[schemars(with = "BTreeMap<String, ParameterTable>")]
+    pub samplers: Tables,
     /// Augmentations.
     #[schemars(with = "BTreeMap<String, ParameterTable>")]
     pub augmentations: Tables,
@@ -233,6 +236,7 @@ impl File {
             Kind::Architecture => &self.architectures,
             Kind::Loss => &self.losses,
             Kind::Optimizer => &self.optimizers,
+            Kind::Sampler => &self.samplers,
             Kind::Augmentation => &self.augmentations,
             Kind::Trainer => &self.trainers,
             Kind::Postprocessor => &self.postprocessors,

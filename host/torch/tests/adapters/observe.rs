@@ -10,7 +10,8 @@ use nnunet_plugin_api::{
     Architecture, Augmentation, AugmentationContext, CaseArrays, EpochLog, Error, ExperimentLogger,
     GridChange, ImageFormat, LabelVolume, Loss, LossContext, NetworkSpec, Normalization,
     NormalizationContext, Optimized, Optimizer, Planner, PlannerSettings, Postprocessor, PreprocessContext,
-    Preprocessor, PreprocessorSettings, RandomStream, Resampler, Result, RunEnd, RunInfo, Sample, SplitCase,
+    Preprocessor, PreprocessorSettings, RandomStream, Resampler, Result, RunEnd, RunInfo, Sample, SampleLoss, SampledCase, Sampler,
+    SamplerContext, SplitCase,
     Splitter, StageTarget, Trainer, TrainerContext,
 };
 
@@ -120,6 +121,25 @@ pub(crate) fn splitter(splitter: Box<dyn Splitter>) -> Result<String> {
         Ok(folds) => format!("{folds:?}"),
         Err(error) => error.to_string().rsplit(": ").next().unwrap_or_default().to_owned(),
     })
+}
+
+pub(crate) fn sampler(mut sampler: Box<dyn Sampler>) -> Result<String> {
+    let case = |i: usize| SampledCase { voxels_of_classes: vec![i, 5], ..SampledCase::new(format!("case_{i}")) };
+    let mut all = format!("{}", sampler.learns());
+    sampler.begin(&(0..5).map(case).collect::<Vec<_>>())?;
+    let voxels = [[1, 2, 3], [1, 2, 4], [2, 0, 0]];
+    for index in 0..24 {
+        let (sample, axes) = (index % 3, 2 + index / 12);
+        let context = SamplerContext { epoch: 1, batch: index, sample, batch_size: 3, foreground: 0.33, axes };
+        let mut random = RandomStream::new(1, 1, index, sample);
+        let choice = sampler.choose(&context, &mut random)?;
+        all += &format!("{choice:?} {} {}", sampler.voxel(&context, &voxels, &mut random)?, random.bits());
+    }
+    sampler.observe(&[SampleLoss { case: "case_2".to_owned(), loss: 0.1 }])?;
+    let state = sampler.save_state()?;
+    all += &format!("{state:?}");
+    sampler.load_state(state)?;
+    Ok(all)
 }
 
 pub(crate) fn resampler(resampler: Box<dyn Resampler>) -> Result<String> {

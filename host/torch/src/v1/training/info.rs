@@ -69,6 +69,8 @@ fn plugins_used(job: &Job<'_>, engine: &Engine, session: &Session) -> Vec<Plugin
         (Kind::Augmentation, &blueprint.augmentation.name),
         (Kind::Loss, &blueprint.loss.name),
     ];
-    let now = provenance::plugins_used(session, trainers.chain(schemes).chain(others).chain(optimizer));
+    let sampler = blueprint.sampler.as_ref().map(|choice| (Kind::Sampler, &choice.name));
+    let all = trainers.chain(schemes).chain(others).chain(optimizer).chain(sampler);
+    let now = provenance::plugins_used(session, all);
     provenance::join(job.plans_plugins.clone(), now)
 }

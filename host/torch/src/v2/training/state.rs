@@ -10,6 +10,7 @@ use nnunet_formats::pickle::Value;
 use nnunet_formats::torch_zip::{self, Checkpoint as Content};
 use nnunet_plugin_api::Kind;
 use nnunet_plugin_api::tch::Tensor;
+use nnunet_plugin_api::vocabulary::Optimizer;
 use nnunet_training::{Engine, LossScaler};
 
 use super::job::Job;
@@ -74,7 +75,13 @@ fn plugins_used(job: &Job<'_>, engine: &Engine, session: &Session) -> Vec<Plugin
         (Kind::Augmentation, &blueprint.augmentation.name),
         (Kind::Loss, &blueprint.loss.name),
     ];
-    let now = provenance::plugins_used(session, trainers.chain(schemes).chain(others));
+    let optimizer = match &blueprint.optimizer {
+        Optimizer::Other(choice) => Some((Kind::Optimizer, &choice.name)),
+        _ => None,
+    };
+    let sampler = blueprint.sampler.as_ref().map(|choice| (Kind::Sampler, &choice.name));
+    let all = trainers.chain(schemes).chain(others).chain(optimizer).chain(sampler);
+    let now = provenance::plugins_used(session, all);
     provenance::join(job.plans_plugins.clone(), now)
 }
 
