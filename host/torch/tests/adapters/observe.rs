@@ -7,8 +7,8 @@ use nnunet_plugin_api::vocabulary::{
     Blueprint, EpochReport, Fingerprint, IntensityStatistics, ItkGeometry, Plans, Stage,
 };
 use nnunet_plugin_api::{
-    Architecture, Augmentation, AugmentationContext, CaseArrays, EpochLog, EpochResults, Error, ExperimentLogger,
-    GridChange, ImageFormat, LabelVolume, Loss, LossContext, NetworkSpec, Normalization,
+    Architecture, Augmentation, AugmentationContext, CaseArrays, EpochLog, EpochResults, Error,
+    ExperimentLogger, GridChange, ImageFormat, LabelVolume, Loss, LossContext, NetworkSpec, Normalization,
     NormalizationContext, Optimized, Optimizer, Planner, PlannerSettings, Postprocessor, PreprocessContext,
     Preprocessor, PreprocessorSettings, RandomStream, Resampler, Result, RunEnd, RunInfo, Sample, Schedule,
     SchedulePoint, SplitCase, Splitter, StageTarget, Trainer, TrainerContext,
