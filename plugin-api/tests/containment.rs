@@ -5,10 +5,11 @@ use ndarray::{Array3, Array4, ArrayViewMut3};
 use nnunet_plugin_api::abi::v1::through_adapters;
 use nnunet_plugin_api::vocabulary::{EpochReport, Fingerprint};
 use nnunet_plugin_api::{
-    Augmentation, AugmentationContext, CaseArrays, Choice, Component, Config, EpochLog, Error, ExperimentLogger,
-    Factory, GridChange, ImageFormat, ImageVolume, Info, Interpolation, Kind, LabelVolume, Normalization,
-    NormalizationContext, Planner, Postprocessor, PreprocessContext, Preprocessor, RandomStream, Resampler,
-    Result, Sample, SampledCase, Sampler, SamplerContext, StageTarget, normalize_channel,
+    Augmentation, AugmentationContext, CaseArrays, Choice, Component, Config, EpochLog, Error,
+    ExperimentLogger, Factory, GridChange, ImageFormat, ImageVolume, Info, Interpolation, Kind, LabelVolume,
+    Normalization, NormalizationContext, Planner, Postprocessor, PreprocessContext, Preprocessor,
+    RandomStream, Resampler, Result, Sample, SampledCase, Sampler, SamplerContext, StageTarget,
+    normalize_channel,
 };
 
 /// Goes wrong in the way of its word.

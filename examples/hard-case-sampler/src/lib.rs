@@ -1,8 +1,8 @@
 //! Hard cases come more often: in proportion to the moving average of their losses, which is kept in checkpoints.
 
 use nnunet_plugin_api::{
-    Choice, Component, Config, Info, Kind, RandomStream, Registration, Result, SampleLoss, SampledCase, Sampler,
-    SamplerContext, export_plugin, inventory,
+    Choice, Component, Config, Info, Kind, RandomStream, Registration, Result, SampleLoss, SampledCase,
+    Sampler, SamplerContext, export_plugin, inventory,
 };
 
 export_plugin!();

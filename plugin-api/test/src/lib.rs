@@ -34,6 +34,7 @@ pub mod phantoms;
 mod resamplers;
 mod samplers;
 mod samples;
+mod schedules;
 #[cfg(feature = "torch")]
 mod tensors;
 #[cfg(feature = "torch")]

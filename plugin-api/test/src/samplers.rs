@@ -13,7 +13,9 @@ pub(crate) fn sampler(make: &Make<dyn Sampler>, report: &mut Report<'_>) {
         let mut sampler = make(&Config::new())?;
         sampler.begin(&cases()).map(|()| sampler)
     };
-    let Some(mut sampler) = report.made("is created from its defaults and accepts cases", made()) else { return };
+    let Some(mut sampler) = report.made("is created from its defaults and accepts cases", made()) else {
+        return;
+    };
     for axes in [3, 2] {
         let first = report.made(&format!("chooses samples of {axes} axes"), drawn(&*sampler, 0, axes));
         let Some(first) = first else { continue };

@@ -36,7 +36,8 @@ impl Sampler for ClassBalanced {
         self.cases = cases.len();
         let all = cases.iter().map(|case| case.voxels_of_classes.len()).max().unwrap_or_default();
         let with = |class: usize| {
-            let has = |case: &SampledCase| case.voxels_of_classes.get(class).is_some_and(|voxels| *voxels > 0);
+            let has =
+                |case: &SampledCase| case.voxels_of_classes.get(class).is_some_and(|voxels| *voxels > 0);
             cases.iter().enumerate().filter(|(_, case)| has(case)).map(|(number, _)| number).collect()
         };
         self.classes = (0..all).map(|class| (class, with(class))).collect();

@@ -50,8 +50,11 @@ impl Sampler for Foreground {
     fn choose(&self, context: &SamplerContext, random: &mut RandomStream) -> Result<Choice> {
         let case = random.below(self.cases.len());
         let found = self.cases.get(case).ok_or_else(|| Error::message("there are no cases"))?;
-        let needs_foreground =
-            if self.rule.each_sample { random.chance(context.foreground) } else { context.needs_foreground() };
+        let needs_foreground = if self.rule.each_sample {
+            random.chance(context.foreground)
+        } else {
+            context.needs_foreground()
+        };
         let class = if needs_foreground { found.any_class(random) } else { None };
         Ok(Choice { case, class })
     }

@@ -132,12 +132,7 @@ impl BatchPlan {
     }
 
     /// One sample: (channels, patch) and labels from 0.
-    fn sample(
-        &self,
-        source: &dyn CaseSource,
-        drawn: &Drawn,
-        random: &mut RandomStream,
-    ) -> Result<Sample> {
+    fn sample(&self, source: &dyn CaseSource, drawn: &Drawn, random: &mut RandomStream) -> Result<Sample> {
         let case = drawn.case;
         let patch = &self.context.patch;
         let generator = match &self.augmentation {

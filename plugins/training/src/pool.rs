@@ -1,7 +1,7 @@
 //! Batches prepared ahead by threads, delivered in order.
 
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use nnunet_plugin_api::tch::Device;

@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use nnunet_plugin_api::{
-    Choice, Config, Error, Factory, Kind, RandomStream, Registration, Result, SampleLoss, SampledCase, Sampler,
-    SamplerContext, inventory,
+    Choice, Config, Error, Factory, Kind, RandomStream, Registration, Result, SampleLoss, SampledCase,
+    Sampler, SamplerContext, inventory,
 };
 
 use crate::batch::CaseSource;
@@ -117,9 +117,9 @@ impl SharedSampler {
                 [] => None,
                 voxels => {
                     let index = sampler.voxel(context, voxels, random)?;
-                    let voxel = voxels.get(index).ok_or_else(|| {
-                        Error::message(format!("voxel {index} of {}", voxels.len()))
-                    })?;
+                    let voxel = voxels
+                        .get(index)
+                        .ok_or_else(|| Error::message(format!("voxel {index} of {}", voxels.len())))?;
                     Some(voxel.map(|at| at.max(0) as usize))
                 }
             };
@@ -183,7 +183,8 @@ mod tests {
     fn centers(source: &Located, sample: usize, axes: usize) -> BTreeMap<Option<[usize; 3]>, usize> {
         let sampler = SharedSampler::named("v2").unwrap();
         let mut random = RandomStream::from_seed(1);
-        let context = SamplerContext { sample, batch_size: 2, foreground: 0.33, axes, ..SamplerContext::default() };
+        let context =
+            SamplerContext { sample, batch_size: 2, foreground: 0.33, axes, ..SamplerContext::default() };
         let mut counts = BTreeMap::new();
         for _ in 0..3000 {
             let drawn = sampler.draw(source, &context, &mut random).unwrap();

@@ -155,7 +155,8 @@ fn ten_thousand_patches_have_the_promised_share_of_foreground() {
 fn forced_samples_are_the_last_third() {
     let forced = |size: usize| {
         let needs = |sample: usize| {
-            SamplerContext { sample, batch_size: size, foreground: 0.33, ..Default::default() }.needs_foreground()
+            SamplerContext { sample, batch_size: size, foreground: 0.33, ..Default::default() }
+                .needs_foreground()
         };
         (0..size).filter(|sample| needs(*sample)).count()
     };

@@ -23,6 +23,7 @@ pub(crate) struct Snapshot {
     networks: Vec<Vec<Tensor>>,
     trainers: BTreeMap<String, TrainerState>,
     sampler: Config,
+    schedules: Vec<Config>,
 }
 
 impl Snapshot {
@@ -54,6 +55,7 @@ impl Snapshot {
                 .collect::<Result<_>>()?,
             trainers,
             sampler: engine.sampler.save_state()?,
+            schedules: engine.schedules.save_state()?,
         })
     }
 
@@ -69,6 +71,7 @@ impl Snapshot {
         }
         engine.trainer.load_state(trainers)?;
         engine.sampler.load_state(self.sampler)?;
+        engine.schedules.load_state(self.schedules)?;
         engine.optimizer.forget();
         self.momentum.into_iter().for_each(|momentum| engine.optimizer.set_momentum(momentum));
         for (i, state) in self.optimizer.into_iter().enumerate().filter(|(_, state)| !state.is_empty()) {

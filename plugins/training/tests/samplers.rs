@@ -31,7 +31,8 @@ impl Sampler for Hardest {
 
     fn choose(&self, _: &SamplerContext, random: &mut RandomStream) -> Result<Choice> {
         let loss = |case: &SampledCase| self.losses.get(&case.name).and_then(|loss| loss.as_f64());
-        let case = random.weighted(self.cases.iter().map(|case| loss(case).map_or(1.0, |loss| (4.0 * loss).exp())));
+        let case =
+            random.weighted(self.cases.iter().map(|case| loss(case).map_or(1.0, |loss| (4.0 * loss).exp())));
         Ok(Choice { case, class: None })
     }
 

@@ -43,7 +43,8 @@ pub(super) fn batches(
         seed: blueprint.seed,
     };
     // Another one, which knows other cases and is told no losses.
-    let sampler = SharedSampler::new(engine.sampler.name(), components::sampler(&session.registry, &settings.sampler)?);
+    let sampler =
+        SharedSampler::new(engine.sampler.name(), components::sampler(&session.registry, &settings.sampler)?);
     Ok(Run {
         train: open(&split.train)?,
         validation: open(&split.val)?,

@@ -4,7 +4,7 @@ use super::created::Created;
 use super::later::LaterObject;
 use super::{
     augmentation, format, logger, normalization, planner, postprocessor, preprocessor, resampler, sampler,
-    splitter,
+    schedule, splitter,
 };
 use crate::{Config, Error, Factory, Result};
 
@@ -24,6 +24,7 @@ pub fn create(factory: &Factory, config: &Config) -> Result<Created> {
         Factory::Resampler(make) => Ok(Created::Later(LaterObject::new(resampler::export(make(config)?)))),
         Factory::Sampler(make) => Ok(Created::Later(LaterObject::new(sampler::export(make(config)?)))),
         Factory::Splitter(make) => Ok(Created::Later(LaterObject::new(splitter::export(make(config)?)))),
+        Factory::Schedule(make) => Ok(Created::Later(LaterObject::new(schedule::export(make(config)?)))),
         Factory::Tensors(factory) => match factory.create(config)?.downcast() {
             Ok(created) => Ok(*created),
             Err(_) => Err(Error::message("the factory makes nothing that can cross the boundary")),

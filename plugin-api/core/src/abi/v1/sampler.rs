@@ -11,9 +11,7 @@ use super::guard::Guarded;
 use super::json::{decode, encode};
 use super::later::Opened;
 use super::received::Received;
-use crate::{
-    Choice, Config, Error, RandomStream, Result, SampleLoss, SampledCase, Sampler, SamplerContext,
-};
+use crate::{Choice, Config, Error, RandomStream, Result, SampleLoss, SampledCase, Sampler, SamplerContext};
 
 /// `Choice`, and how far it went in the stream.
 #[repr(C)]
