@@ -8,7 +8,7 @@ use nnunet_formats::atomic;
 use super::cache_key;
 use crate::folders;
 
-/// Every so-manieth case, from a first one on.
+/// Every n-th case, from a first one on, where n is the number of parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Part {
     index: usize,
@@ -19,7 +19,7 @@ impl Part {
     /// All cases.
     pub const ALL: Self = Self { index: 0, count: 1 };
 
-    /// The part of an index, from 0, of so many parts.
+    /// The part with an index from 0, of `count` parts.
     ///
     /// # Errors
     /// Returns an error if there is no such part.

@@ -2,17 +2,9 @@
 
 use std::fmt::Write;
 
+use super::args::Format;
 use super::request::{Configuration, Request};
 use crate::global_options::GlobalOptions;
-
-/// The kind of script.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Format {
-    /// Submits array jobs with `sbatch`.
-    Slurm,
-    /// Runs one command after the other.
-    Sh,
-}
 
 /// The number of an array job's task.
 const TASK_ID: &str = "$SLURM_ARRAY_TASK_ID";

@@ -10,7 +10,7 @@ use nnunet_data::v2::{self, PlansFile};
 use nnunet_plugin_core::suggestion::did_you_mean;
 use serde::Deserialize;
 
-use super::Args;
+use super::args::Args;
 use crate::defaults::{PLANS, TRAINER};
 
 /// The first stage of v1's cascade.
