@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-pub use self::args::Args;
+pub(crate) use self::args::Args;
 use self::request::Request;
 use super::device::DeviceChoice;
 use crate::global_options::GlobalOptions;
