@@ -24,6 +24,7 @@ extends = "Short"
 max_num_epochs = 4
 num_batches_per_epoch = 5
 batch_size = 3
+initial_lr = 0.001
 save_every = 1
 mirror_axes = []
 "#;
@@ -89,6 +90,7 @@ fn assert_close(found: &State, expected: &State, what: &str) {
 }
 
 /// Two processes that share batches of three samples train as one process does, with the Dice of the whole batch and without.
+/// Sums are rounded in another order, and with a larger learning rate the last bits grow to more than the tolerance in 20 steps.
 #[test]
 fn two_processes_train_as_one_does() {
     let world = planned();
