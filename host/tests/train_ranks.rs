@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use nnunet_formats::torch_zip;
+use nnunet_formats::{pickle, torch_zip};
 use nnunet_tests::{World, contents};
 use serde_json::Value;
 
@@ -44,19 +44,26 @@ fn fold(world: &World, configuration: &str) -> PathBuf {
 /// Weights and momentum of a finished fold, and its losses and metrics.
 #[derive(Debug, PartialEq)]
 struct State {
-    tensors: Vec<Vec<f32>>,
+    weights: Vec<Vec<f32>>,
+    momentum: Vec<Vec<f32>>,
     curves: Vec<f64>,
 }
 
 /// Takes the result of a training, and removes it.
 fn taken(fold: &Path) -> State {
     let checkpoint = torch_zip::load(&fold.join("model_final_checkpoint.model")).unwrap();
-    let floats = checkpoint.tensors.iter().filter(|tensor| tensor.storage == "Float");
+    let entries = checkpoint.root.get("state_dict").unwrap().entries().unwrap();
+    let is_weight = |index: usize| entries.iter().any(|(_, value)| *value == pickle::Value::Tensor(index));
+    let floats = checkpoint.tensors.iter().enumerate().filter(|(_, tensor)| tensor.storage == "Float");
     let numbers = |data: &[u8]| -> Vec<f32> {
         data.chunks(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect()
     };
+    let (weights, momentum): (Vec<_>, Vec<_>) = floats.partition(|(index, _)| is_weight(*index));
+    let [weights, momentum] = [weights, momentum]
+        .map(|all| all.iter().map(|(_, tensor)| numbers(&tensor.data)).collect::<Vec<_>>());
+    assert!(!weights.is_empty() && !momentum.is_empty());
     let curves = epochs(fold).into_values().flatten().collect();
-    let state = State { tensors: floats.map(|tensor| numbers(&tensor.data)).collect(), curves };
+    let state = State { weights, momentum, curves };
     std::fs::remove_dir_all(fold).unwrap();
     state
 }
@@ -84,7 +91,7 @@ fn assert_close(found: &State, expected: &State, what: &str) {
     for (found, expected) in found.curves.iter().zip(&expected.curves) {
         assert!((found - expected).abs() < 1e-4, "{what}: {found} instead of {expected}");
     }
-    let pairs = found.tensors.iter().flatten().zip(expected.tensors.iter().flatten());
+    let pairs = found.weights.iter().flatten().zip(expected.weights.iter().flatten());
     let largest = pairs.map(|(found, expected)| (found - expected).abs()).fold(0.0, f32::max);
     assert!(largest < 1e-4, "{what}: weights differ by {largest}");
 }
