@@ -9,6 +9,9 @@ use nnunet_engine::config::Choices;
 use super::device::DeviceChoice;
 use crate::arguments::fold;
 
+/// Exit code of a training that was asked to stop and left everything ready to continue.
+pub const STOPPED: u8 = 3;
+
 /// Whether training steps on a GPU are recorded as CUDA graphs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum CudaGraph {
@@ -19,7 +22,7 @@ pub enum CudaGraph {
 }
 
 /// Arguments of v1's command.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub struct Args {
     /// 2d, 3d_lowres, 3d_fullres or 3d_cascade_fullres.
     pub configuration: String,
@@ -95,6 +98,9 @@ pub struct Args {
     /// 3d_lowres: do not predict the cases for the second stage of the cascade.
     #[arg(long = "disable_next_stage_pred")]
     pub disable_next_stage_pred: bool,
+    /// The planned batch is that of each process that trains, not of all together.
+    #[arg(skip)]
+    pub batch_for_each_rank: bool,
 }
 
 impl Args {
