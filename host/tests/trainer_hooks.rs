@@ -223,6 +223,23 @@ fn a_sampler_from_outside_learns() {
     assert!(unknown.code == 1 && unknown.text.contains(message), "{}", unknown.text);
 }
 
+/// A trainer's own split, and its own inference at the final validation: no voxel of the last class is left.
+#[test]
+fn a_split_and_a_validation_of_ones_own() {
+    let (world, text) = trains_resumes_and_predicts("own_validation", "OwnValidation");
+    assert!(text.contains("splits the cases itself: 4 training and 2 validation cases"), "{text}");
+    let folder = world.path("results").join(FOLD).join("validation_raw");
+    let summary: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(folder.join("summary.json")).unwrap()).unwrap();
+    let cases = summary["results"]["all"].as_array().unwrap();
+    assert_eq!(cases.len(), 2, "the trainer's validation cases");
+    for case in cases {
+        let positives = |label: &str| case[label]["Total Positives Test"].as_f64().unwrap();
+        assert_eq!(positives("2"), 0.0, "{case}");
+        assert!(positives("0") > 0.0, "{case}");
+    }
+}
+
 /// Optimizers and parameter groups from a table: frozen parameters end as they began.
 #[test]
 fn optimizers_and_groups_in_tables() {

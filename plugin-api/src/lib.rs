@@ -38,5 +38,5 @@ pub mod abi {
 pub use nnunet_plugin_torch::{
     Architecture, Batch, Flow, Init, Loss, LossContext, LossInput, MAIN_NETWORK, Metrics, NamedParameter,
     Network, NetworkSpec, Optimized, Optimizer, Progress, Tally, TensorFactories, Trainer, TrainerContext,
-    TrainerState, Training, VarFactory, built_in_step, export_plugin, tch,
+    TrainerState, Training, ValidationCase, VarFactory, built_in_step, export_plugin, tch,
 };

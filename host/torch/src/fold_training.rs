@@ -113,7 +113,13 @@ pub(crate) trait FoldTraining {
         Ok(())
     }
 
-    /// The cases of the fold.
+    /// Names of all preprocessed cases, sorted.
+    ///
+    /// # Errors
+    /// Returns an error if there are none.
+    fn case_names(&self) -> Result<Vec<String>>;
+
+    /// The cases of the fold, where the trainer does not say.
     ///
     /// # Errors
     /// Returns an error if the split cannot be read or names cases that are not preprocessed.

@@ -2,6 +2,7 @@
 
 mod cascade;
 mod case;
+mod case_inference;
 mod check;
 mod checkpoints;
 mod components;

@@ -87,25 +87,34 @@ pub fn split_cases(splitter: &dyn Splitter, cases: &[SplitCase]) -> Result<Vec<F
     for (index, fold) in folds.iter_mut().enumerate() {
         fold.train.sort();
         fold.val.sort();
-        check(fold, &known).map_err(|error| error.within(format!("fold {index}")))?;
+        fold.check_known(&known).map_err(|error| error.within(format!("fold {index}")))?;
     }
     Ok(folds)
 }
 
-fn check(fold: &Fold, known: &BTreeSet<&str>) -> Result<()> {
-    for (kind, cases) in [("training", &fold.train), ("validation", &fold.val)] {
-        if cases.is_empty() {
-            return Err(Error::message(format!("no {kind} cases")));
-        }
-        if let Some(case) = cases.iter().find(|case| !known.contains(case.as_str())) {
-            return Err(Error::message(format!("there is no case {case}")));
-        }
+impl Fold {
+    /// Checks that the fold has training and validation cases, all of them among `cases`, and none twice.
+    ///
+    /// # Errors
+    /// Returns an error that names the case.
+    pub fn check(&self, cases: &[String]) -> Result<()> {
+        self.check_known(&cases.iter().map(String::as_str).collect())
     }
-    let all: Vec<&String> = fold.train.iter().chain(&fold.val).collect();
-    let mut seen = BTreeSet::new();
-    match all.into_iter().find(|case| !seen.insert(*case)) {
-        Some(case) => Err(Error::message(format!("case {case} is there twice"))),
-        None => Ok(()),
+
+    fn check_known(&self, known: &BTreeSet<&str>) -> Result<()> {
+        for (kind, cases) in [("training", &self.train), ("validation", &self.val)] {
+            if cases.is_empty() {
+                return Err(Error::message(format!("no {kind} cases")));
+            }
+            if let Some(case) = cases.iter().find(|case| !known.contains(case.as_str())) {
+                return Err(Error::message(format!("there is no case {case}")));
+            }
+        }
+        let mut seen = BTreeSet::new();
+        match self.train.iter().chain(&self.val).find(|case| !seen.insert(*case)) {
+            Some(case) => Err(Error::message(format!("case {case} is there twice"))),
+            None => Ok(()),
+        }
     }
 }
 

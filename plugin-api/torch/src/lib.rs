@@ -11,6 +11,7 @@ mod optimizer;
 mod trainer;
 mod trainer_state;
 mod training;
+mod validation_case;
 
 pub use architecture::{Architecture, Init, Network, NetworkSpec, VarFactory};
 pub use batch::Batch;
@@ -20,12 +21,13 @@ pub use optimizer::{Optimized, Optimizer};
 pub use trainer::{Flow, Trainer, TrainerContext};
 pub use trainer_state::{Metrics, Tally, TrainerState};
 pub use training::{MAIN_NETWORK, NamedParameter, Progress, Training, built_in_step};
+pub use validation_case::ValidationCase;
 
 /// Re-exported so that a plugin uses the same versions as the host.
 pub use nnunet_plugin_core;
 pub use tch;
 
-use nnunet_plugin_core::{Config, Error, Result, SchedulePoint, vocabulary};
+use nnunet_plugin_core::{Config, Error, Fold, Result, SchedulePoint, vocabulary};
 
 /// Makes a crate with architectures, losses or trainers a plugin. It does what `export_plugin!` of nnunet-plugin-core
 /// does; in addition the handshake names the version of libtorch, which must be the host's.

@@ -4,7 +4,10 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use crate::vocabulary::{Blueprint, EpochReport, Plans};
-use crate::{Batch, Loss, LossContext, Metrics, Result, SchedulePoint, Tally, TrainerState, Training};
+use crate::{
+    Batch, Fold, Loss, LossContext, Metrics, Result, SchedulePoint, Tally, TrainerState, Training,
+    ValidationCase,
+};
 
 /// How a network is trained. A trainer starts from the blueprint (all values of a training) of its parent, changes
 /// some of them, and has hooks for what no value covers. The default of every method is the parent's behavior.
@@ -228,6 +231,58 @@ pub trait Trainer: Send {
     /// # Errors
     /// Returns an error to end the training with that error.
     fn predicts_with(&self) -> Result<Option<String>> {
+        Ok(None)
+    }
+
+    /// The training and validation cases of a fold, by name; `None`: the parent's, which for all built-in trainers are those
+    /// of the file of folds. `cases` are all preprocessed ones, sorted; `fold` is a number, or `all`.
+    ///
+    /// ```
+    /// use nnunet_plugin_api::{Fold, Result, Trainer};
+    ///
+    /// /// Cases of the first hospital are trained on, all others validate.
+    /// struct ByHospital;
+    ///
+    /// impl Trainer for ByHospital {
+    ///     fn split(&self, cases: &[String], _fold: &str) -> Result<Option<Fold>> {
+    ///         let (train, val) = cases.iter().cloned().partition(|case| case.starts_with("first_"));
+    ///         Ok(Some(Fold { train, val }))
+    ///     }
+    /// }
+    /// # let fold = ByHospital.split(&["first_1".to_owned(), "second_1".to_owned()], "0").unwrap().unwrap();
+    /// # assert_eq!(fold.val, ["second_1"]);
+    /// ```
+    ///
+    /// # Errors
+    /// Returns an error if the cases cannot be divided.
+    fn split(&self, _cases: &[String], _fold: &str) -> Result<Option<Fold>> {
+        Ok(None)
+    }
+
+    /// Called with every case of the final validation: returns its scores, (classes, z, y, x), from inference of the
+    /// trainer's own, or those of [`ValidationCase::predict`] after a change. `None`: the parent's, which for all built-in
+    /// trainers are those of the built-in inference. Label map and metrics follow from the scores: probabilities in v1,
+    /// logits in v2.
+    ///
+    /// ```no_run
+    /// use nnunet_plugin_api::tch::Tensor;
+    /// use nnunet_plugin_api::{Result, Trainer, ValidationCase};
+    ///
+    /// /// The last class needs twice the score.
+    /// struct Careful;
+    ///
+    /// impl Trainer for Careful {
+    ///     fn validate_case(&mut self, case: &mut dyn ValidationCase) -> Result<Option<Tensor>> {
+    ///         let scores = case.predict()?;
+    ///         let _ = scores.f_select(0, -1)?.f_mul_scalar_(0.5)?;
+    ///         Ok(Some(scores))
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// Returns an error to end the validation with that error.
+    fn validate_case(&mut self, _case: &mut dyn ValidationCase) -> Result<Option<Tensor>> {
         Ok(None)
     }
 

@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 
 use nnunet_plugin_api::tch::Tensor;
-use nnunet_plugin_api::{Batch, EpochReport, Error, Metrics, Result, Tally, Trainer, TrainerState, Training};
+use nnunet_plugin_api::{
+    Batch, EpochReport, Error, Fold, Metrics, Result, Tally, Trainer, TrainerState, Training, ValidationCase,
+};
 
 use crate::Resolved;
 
@@ -69,6 +71,22 @@ impl Resolved {
         for trainer in self.chain.iter().rev() {
             if let Some(network) = trainer.predicts_with()? {
                 return Ok(Some(network));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The cases of a fold; none: those of the file of folds. The result is sorted.
+    ///
+    /// # Errors
+    /// Returns the error of the hook, or one that names the trainer and what is wrong with its fold.
+    pub fn split(&self, cases: &[String], fold: &str) -> Result<Option<Fold>> {
+        for (trainer, name) in self.chain.iter().zip(&self.names).rev() {
+            if let Some(mut own) = trainer.split(cases, fold)? {
+                own.check(cases).map_err(|error| error.within(format!("trainer {name}: split")))?;
+                own.train.sort();
+                own.val.sort();
+                return Ok(Some(own));
             }
         }
         Ok(None)
@@ -141,6 +159,19 @@ impl Chain {
         for (_, trainer) in self.0.iter_mut().rev() {
             if let Some(loss) = trainer.train_step(training, batch)? {
                 return Ok(Some(loss));
+            }
+        }
+        Ok(None)
+    }
+
+    /// See [`Trainer::validate_case`].
+    ///
+    /// # Errors
+    /// Returns the error of the hook.
+    pub fn validate_case(&mut self, case: &mut dyn ValidationCase) -> Result<Option<Tensor>> {
+        for (_, trainer) in self.0.iter_mut().rev() {
+            if let Some(scores) = trainer.validate_case(case)? {
+                return Ok(Some(scores));
             }
         }
         Ok(None)

@@ -11,8 +11,8 @@ use nnunet_plugin_api::abi::v1::{leaked_modes, through_adapters};
 use nnunet_plugin_api::tch::{Kind as Element, Tensor, no_grad, no_grad_guard};
 use nnunet_plugin_api::vocabulary::{Blueprint, ParameterGroup};
 use nnunet_plugin_api::{
-    Batch, Component, EpochReport, Info, Kind, Metrics, Result, SchedulePoint, Tally, TensorFactories,
-    Trainer, TrainerContext, TrainerState, Training, built_in_step,
+    Batch, Component, EpochReport, Fold, Info, Kind, Metrics, Result, SchedulePoint, Tally, TensorFactories,
+    Trainer, TrainerContext, TrainerState, Training, ValidationCase, built_in_step,
 };
 use nnunet_training::{Engine, Stopped};
 
@@ -380,4 +380,95 @@ fn modes_that_a_hook_leaves_changed_are_restored() {
     );
     run(&mut engine).unwrap();
     assert_eq!(leaked_modes() - before, 6, "once in each step");
+}
+
+/// A fixed split, and scores that are made of the image and the host's.
+struct Validating(&'static str);
+
+impl Trainer for Validating {
+    fn extends(&self) -> String {
+        "root".to_owned()
+    }
+
+    fn split(&self, cases: &[String], fold: &str) -> Result<Option<Fold>> {
+        let at = fold.parse().unwrap_or(cases.len());
+        match (self.0, cases.get(at)) {
+            ("unknown", _) => Ok(Some(Fold { train: cases.to_vec(), val: vec!["nobody".to_owned()] })),
+            (_, None) => Ok(None),
+            (_, Some(val)) => {
+                let train = cases.iter().filter(|case| *case != val).rev().cloned().collect();
+                Ok(Some(Fold { train, val: vec![val.clone()] }))
+            }
+        }
+    }
+
+    fn validate_case(&mut self, case: &mut dyn ValidationCase) -> Result<Option<Tensor>> {
+        let predicted = case.predict()?;
+        match self.0 {
+            "none" => Ok(None),
+            "panic" => panic!("as requested"),
+            "shape" => Ok(Some(predicted.f_narrow(1, 0, 1)?)),
+            "nan" => Ok(Some(predicted.f_mul_scalar(f64::NAN)?)),
+            "kind" => Ok(Some(predicted.f_to_kind(nnunet_plugin_api::tch::Kind::Int64)?)),
+            _ => {
+                let patch = case.forward(&case.image().f_unsqueeze(0)?)?.f_squeeze_dim(0)?;
+                let named = case.name().len() as f64;
+                Ok(Some(predicted.f_add(&patch)?.f_mul_scalar(named)?))
+            }
+        }
+    }
+}
+
+/// A case of two voxels, whose network doubles and whose prediction is the image.
+struct TwoVoxels(Tensor);
+
+impl ValidationCase for TwoVoxels {
+    fn name(&self) -> &str {
+        "two"
+    }
+
+    fn image(&self) -> &Tensor {
+        &self.0
+    }
+
+    fn forward(&mut self, patches: &Tensor) -> Result<Tensor> {
+        Ok(patches.f_mul_scalar(2.0)?)
+    }
+
+    fn predict(&mut self) -> Result<Tensor> {
+        Ok(self.0.copy())
+    }
+}
+
+#[test]
+fn splits_and_validations_are_the_same_on_both_sides() {
+    let _turn = turn();
+    let cases = ["a", "b", "c"].map(str::to_owned);
+    for crossing in [false, true] {
+        let with = |word| engine_with(crossing, move || Box::new(Validating(word)));
+        let validated = |word: &'static str| {
+            let image = Tensor::from_slice(&[1.0_f32, 2.0, 3.0, 4.0]).reshape([2, 2, 1, 1]);
+            with(word).trainer.take_trainers().validate_case(&mut TwoVoxels(image))
+        };
+        let scores = validated("").unwrap().unwrap();
+        assert_eq!(Vec::<f32>::try_from(scores.flatten(0, -1)).unwrap(), [9.0, 18.0, 27.0, 36.0]);
+        assert!(validated("none").unwrap().is_none());
+        let trainer = with("").trainer;
+        let fold = trainer.split(&cases, "1").unwrap().unwrap();
+        assert_eq!((fold.train, fold.val), (vec!["a".to_owned(), "c".to_owned()], vec!["b".to_owned()]));
+        assert!(trainer.split(&cases, "all").unwrap().is_none());
+        let unknown = with("unknown").trainer.split(&cases, "1").unwrap_err().to_string();
+        assert_eq!(unknown, "trainer T: split: there is no case nobody");
+        if crossing {
+            let message = |word| validated(word).unwrap_err().to_string();
+            let hook = "plugin p, trainer T: validate_case:";
+            assert_eq!(
+                message("shape"),
+                format!("{hook} scores: expected [classes, [2, 1, 1]], got [2, 1, 1, 1]")
+            );
+            assert_eq!(message("kind"), format!("{hook} scores: expected floating-point numbers, got Int64"));
+            assert!(message("nan").starts_with(hook) && message("nan").contains("a score"));
+            assert!(message("panic").starts_with(&format!("{hook} panicked: as requested")));
+        }
+    }
 }

@@ -15,10 +15,13 @@ pub(crate) mod signals;
 use std::process::ExitCode;
 
 use anyhow::{Result, anyhow};
+use nnunet_cli::report;
 use nnunet_data::folders;
 use nnunet_data::records::Split;
 use nnunet_engine::session::Session;
 use nnunet_formats::atomic;
+use nnunet_plugin_api::Fold;
+use nnunet_trainers::Resolved;
 use nnunet_training::{Engine, Stopped};
 
 use self::label_dice::LabelDice;
@@ -33,7 +36,7 @@ pub(crate) fn run(fold: &dyn FoldTraining, session: &Session) -> Result<ExitCode
     let settings = fold.settings();
     fold.check_plugins(session)?;
     let trainer = engine::resolved_trainer(fold, session)?;
-    let split = ranks::first("split", || fold.split())?;
+    let split = ranks::first("split", || split(fold, &trainer))?;
     // Last, since what is wrong with the data must be mended in any case.
     fold.check_finished()?;
     devices::set_numerics(settings.deterministic, trainer.blueprint.precision)?;
@@ -64,6 +67,15 @@ pub(crate) fn run(fold: &dyn FoldTraining, session: &Session) -> Result<ExitCode
     }
     fold.predict_next_stage(&engine, &split)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The cases of the fold: by the trainer's own rule, or of the file of folds.
+fn split(fold: &dyn FoldTraining, trainer: &Resolved) -> Result<Split> {
+    let own = trainer.split(&fold.case_names()?, &fold.settings().fold)?;
+    let Some(Fold { train, val }) = own else { return fold.split() };
+    let counts = format!("{} training and {} validation cases", train.len(), val.len());
+    report::line(&format!("trainer {} splits the cases itself: {counts}", fold.settings().trainer));
+    Ok(Split { train, val })
 }
 
 /// The epochs, with the files that a run leaves behind.

@@ -60,6 +60,22 @@ pub(super) fn step_loss(loss: Tensor, batch: &Batch) -> Result<Tensor> {
     Ok(loss)
 }
 
+/// Scores of a whole case are numbers, for every voxel of its image.
+pub(super) fn scores(scores: Tensor, image: &Tensor) -> Result<Tensor> {
+    let (found, expected) = (scores.size(), image.size());
+    if found.len() != expected.len() || found[1..] != expected[1..] {
+        let expected = format!("[classes, {:?}]", &expected[1..]);
+        return Err(Error::shape("scores", expected, format!("{found:?}")));
+    }
+    if !scores.is_floating_point() {
+        return Err(Error::shape("scores", "floating-point numbers", format!("{:?}", scores.kind())));
+    }
+    if !is_finite(&scores)? {
+        return Err(Error::NotFinite("a score".to_owned()));
+    }
+    Ok(scores)
+}
+
 /// Sums and counts are numbers.
 pub(super) fn tallies(tallies: Vec<Tally>) -> Result<Vec<Tally>> {
     match tallies.iter().find(|tally| !(tally.sum.is_finite() && tally.count.is_finite())) {

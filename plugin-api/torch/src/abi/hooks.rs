@@ -9,6 +9,7 @@ use tch::Tensor;
 
 use super::message::{Given, Taken, message, tensors_of};
 use super::training::{Asking, OutputsAndBatch};
+use super::validation::AskingCase;
 use crate::{Batch, Config, Error, Metrics, Result, Tally, Trainer, TrainerState, Training};
 
 /// Names of the hooks.
@@ -23,6 +24,8 @@ pub(super) mod name {
     pub(in crate::abi) const METRICS: &str = "metrics";
     pub(in crate::abi) const IS_BEST: &str = "is_best";
     pub(in crate::abi) const PREDICTS_WITH: &str = "predicts_with";
+    pub(in crate::abi) const SPLIT: &str = "split";
+    pub(in crate::abi) const VALIDATE_CASE: &str = "validate_case";
     pub(in crate::abi) const SAVE_STATE: &str = "save_state";
     pub(in crate::abi) const LOAD_STATE: &str = "load_state";
 }
@@ -41,7 +44,8 @@ pub(super) fn called(
     training: TrainingAbi,
     given: &Lent<'_>,
 ) -> Result<ROption<Message>> {
-    let training = &mut Asking(training);
+    let host = training;
+    let training = &mut Asking(host);
     let mut given = Taken::lent(given);
     let done = |(): ()| ROption::RNone;
     Ok(match hook.as_str() {
@@ -82,6 +86,14 @@ pub(super) fn called(
         }
         name::PREDICTS_WITH => {
             trainer.predicts_with()?.map(|network| message(Vec::new(), &network)).transpose()?.into()
+        }
+        name::SPLIT => {
+            let (cases, fold): (Vec<String>, String) = given.value()?;
+            trainer.split(&cases, &fold)?.map(|fold| message(Vec::new(), &fold)).transpose()?.into()
+        }
+        name::VALIDATE_CASE => {
+            let mut case = AskingCase { host, name: given.value()?, image: given.tensor()? };
+            trainer.validate_case(&mut case)?.map(|scores| message(vec![scores], &())).transpose()?.into()
         }
         name::SAVE_STATE => state_message(trainer.save_state()?)?,
         name::LOAD_STATE => done(trainer.load_state(state(given)?)?),

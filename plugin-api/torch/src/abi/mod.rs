@@ -18,6 +18,7 @@ mod modes;
 pub(crate) mod optimizer;
 pub(crate) mod trainer;
 mod training;
+mod validation;
 
 pub use modes::leaked_modes;
 

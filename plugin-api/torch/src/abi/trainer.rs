@@ -14,11 +14,11 @@ use tch::Tensor;
 
 use super::hooks::{self, name};
 use super::message::{Given, Taken, tensors_of};
-use super::{check, loss};
+use super::{check, loss, validation};
 use crate::vocabulary::Blueprint;
 use crate::{
-    Batch, Error, Flow, Loss, LossContext, Metrics, Result, SchedulePoint, Tally, Trainer, TrainerContext,
-    TrainerState, Training,
+    Batch, Error, Flow, Fold, Loss, LossContext, Metrics, Result, SchedulePoint, Tally, Trainer,
+    TrainerContext, TrainerState, Training, ValidationCase,
 };
 
 struct Exported(Guarded<Box<dyn Trainer>>);
@@ -207,6 +207,25 @@ impl Trainer for Imported {
             .map(|answer| answer.value())
             .transpose()
             .map_err(|error| self.named(name::PREDICTS_WITH, error))
+    }
+
+    fn split(&self, cases: &[String], fold: &str) -> Result<Option<Fold>> {
+        let answer = self.hook(name::SPLIT, None, Given::new(&(cases, fold))?, [])?;
+        answer.map(|answer| answer.value()).transpose().map_err(|error| self.named(name::SPLIT, error))
+    }
+
+    fn validate_case(&mut self, case: &mut dyn ValidationCase) -> Result<Option<Tensor>> {
+        const HOOK: &str = name::VALIDATE_CASE;
+        let mut given = Given::new(&case.name())?;
+        let image = case.image().shallow_clone();
+        let answer = validation::lend(case, |host| {
+            given.lend([&image], |lent| {
+                let object = &mut *self.object.borrow_mut();
+                object.call_mut(HOOK, |trainer| trainer.hook(HOOK.into(), host, lent))
+            })
+        })?;
+        let scores = answer.into_option().map(|made| check::scores(Taken::owned(made).tensor()?, &image));
+        scores.transpose().map_err(|error| self.named(HOOK, error))
     }
 
     fn save_state(&self) -> Result<TrainerState> {

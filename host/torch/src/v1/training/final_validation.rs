@@ -1,10 +1,13 @@
 //! The steps after training: validation of whole cases, and the postprocessing of the fold.
 
+use std::cell::RefCell;
+
 use anyhow::Result;
 use nnunet_cli::report;
 use nnunet_data::pipeline;
 use nnunet_data::records::Split;
 use nnunet_data::selection::{Determination, determine};
+use nnunet_trainers::Chain;
 use nnunet_training::Engine;
 use serde_json::json;
 
@@ -12,19 +15,24 @@ use super::cascade;
 use super::job::Job;
 use super::validation::{self, Validation};
 use super::whole_cases;
+use crate::case_inference::{CaseInference, with_trainers};
 use crate::fold_training::FoldTraining;
 use crate::train::signals;
 use crate::training_log::TrainingLog;
 
 /// Predicts the validation cases whole; false when the user stopped it. Cases that are done are kept.
-pub(super) fn run(job: &Job<'_>, engine: &Engine, split: &Split) -> Result<bool> {
+pub(super) fn run(job: &Job<'_>, engine: &mut Engine, split: &Split) -> Result<bool> {
+    with_trainers(engine, |engine, trainers| validate(job, engine, trainers, split))
+}
+
+fn validate(job: &Job<'_>, engine: &Engine, trainers: &RefCell<Chain>, split: &Split) -> Result<bool> {
     let (window, on_device) = whole_cases::window(job, engine, &split.val)?;
     if let Some(plan) = on_device {
         report::line(&plan.describe(None));
     }
     let previous = cascade::previous(job, &engine.trainer.blueprint)?;
     let Some(mean) = validation::run(&Validation {
-        network: &*engine.network,
+        inference: &CaseInference { engine, window: &window, trainers },
         window: &window,
         on_device,
         plans: &job.plans,

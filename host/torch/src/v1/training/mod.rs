@@ -115,7 +115,11 @@ impl FoldTraining for Job<'_> {
     }
 
     fn split(&self) -> Result<Split> {
-        splits::split(&self.preprocessed, &preprocessed_cases::names(&self.data())?, &self.args.fold)
+        splits::split(&self.preprocessed, &self.case_names()?, &self.args.fold)
+    }
+
+    fn case_names(&self) -> Result<Vec<String>> {
+        preprocessed_cases::names(&self.data())
     }
 
     fn prepare(&self, trainer: &Resolved, split: &Split, session: &Session) -> Result<()> {

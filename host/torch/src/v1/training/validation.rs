@@ -9,13 +9,14 @@ use nnunet_data::summary::{self, Head, Pair};
 use nnunet_data::{export, folders, records};
 use nnunet_formats::json::{self, Json};
 use nnunet_formats::pickle::Value;
-use nnunet_inference::{ExportResampler, SegmentationHeads, SlidingWindow, predict_rows, to_tensor};
+use nnunet_inference::{ExportResampler, SegmentationHeads, SlidingWindow, to_tensor};
+use nnunet_plugin_api::Error as ComponentError;
 use nnunet_plugin_api::vocabulary::{CaseProperties, Plans, Regions};
-use nnunet_plugin_api::{Error as ComponentError, Network};
 use serde_json::json;
 
 use crate::cascade::network_input;
 use crate::case::{Case, PreparedCase, ProbabilityFormat};
+use crate::case_inference::CaseInference;
 use crate::export::{Export, Places};
 use crate::family::CaseExport;
 use crate::on_device::OnDevice;
@@ -23,7 +24,8 @@ use crate::v1::{preprocessed_cases, second_stage};
 
 /// What is validated.
 pub(crate) struct Validation<'a> {
-    pub(crate) network: &'a dyn Network,
+    /// How cases are predicted.
+    pub(crate) inference: &'a CaseInference<'a>,
     pub(crate) window: &'a SlidingWindow,
     /// What lies on the GPU; none on the CPU.
     pub(crate) on_device: Option<OnDevice>,
@@ -104,7 +106,7 @@ fn predict_case(validation: &Validation<'_>, name: &str) -> Result<()> {
         folder: output,
     };
     let mut export = Export::new(&stored, resampler, &properties, places)?;
-    predict_rows(&[validation.network], &image, validation.window, &mut |first, rows| {
+    validation.inference.run(name, &image, &mut |first, rows| {
         export.push(first, &rows).map_err(|error| ComponentError::message(format!("{error:#}")))
     })?;
     export.finish(&properties, &case)

@@ -86,6 +86,10 @@ impl FoldTraining for Job<'_> {
     }
 
     fn split(&self) -> Result<Split> {
+        splits::split(&self.preprocessed, &self.case_names()?, &self.settings.fold)
+    }
+
+    fn case_names(&self) -> Result<Vec<String>> {
         ensure!(
             self.data.is_dir(),
             "there is no folder {}; run nnUNetv2_preprocess first",
@@ -97,7 +101,7 @@ impl FoldTraining for Job<'_> {
             "there are no preprocessed cases in {}; run nnUNetv2_preprocess first",
             self.data.display()
         );
-        splits::split(&self.preprocessed, &cases, &self.settings.fold)
+        Ok(cases)
     }
 
     fn prepare(&self, _trainer: &Resolved, _split: &Split, _session: &Session) -> Result<()> {

@@ -1,14 +1,17 @@
 //! Validation at the end of a training: every validation case whole, on its raw image's grid, and the predictions for the
 //! next stages of a cascade.
 
+use std::cell::RefCell;
+
 use anyhow::{Context, Result, ensure};
 use nnunet_cli::report;
 use nnunet_data::folders;
 use nnunet_data::records::Split;
 use nnunet_data::v2::{Evaluation, evaluate};
-use nnunet_inference::{Scores, SlidingWindow, Storage, predict_rows, to_tensor};
+use nnunet_inference::{Scores, SlidingWindow, Storage, to_tensor};
 use nnunet_plugin_api::Error as ComponentError;
 use nnunet_plugin_api::tch::Device;
+use nnunet_trainers::Chain;
 use nnunet_training::Engine;
 
 use super::job::Job;
@@ -16,6 +19,7 @@ use super::next_stage::NextStages;
 use super::state;
 use super::stored::Stored;
 use crate::case::{Case, PreparedCase};
+use crate::case_inference::{CaseInference, with_trainers};
 use crate::export::{Export, Places};
 use crate::fold_training::CheckpointKind;
 use crate::train::signals;
@@ -28,7 +32,12 @@ pub(super) fn run(job: &Job<'_>, engine: &mut Engine, split: &Split) -> Result<b
         ensure!(best.is_file(), "there is no {} to validate", best.display());
         Checkpoint::read(&best)?.copy_weights(&mut engine.store)?;
     }
+    with_trainers(engine, |engine, trainers| validate(job, engine, trainers, split))
+}
+
+fn validate(job: &Job<'_>, engine: &Engine, trainers: &RefCell<Chain>, split: &Split) -> Result<bool> {
     let window = window(job, engine);
+    let inference = CaseInference { engine, window: &window, trainers };
     let output = &job.settings.validation;
     folders::create(output)?;
     let next = NextStages::new(job)?;
@@ -37,7 +46,7 @@ pub(super) fn run(job: &Job<'_>, engine: &mut Engine, split: &Split) -> Result<b
         if signals::asked_to_stop() {
             return Ok(false);
         }
-        predict(job, engine, &window, &next, name).with_context(|| format!("validation of {name}"))?;
+        predict(job, &inference, &next, name).with_context(|| format!("validation of {name}"))?;
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -75,23 +84,17 @@ fn window(job: &Job<'_>, engine: &Engine) -> SlidingWindow {
     window
 }
 
-fn predict(
-    job: &Job<'_>,
-    engine: &Engine,
-    window: &SlidingWindow,
-    next: &NextStages<'_>,
-    name: &str,
-) -> Result<()> {
+fn predict(job: &Job<'_>, inference: &CaseInference<'_>, next: &NextStages<'_>, name: &str) -> Result<()> {
     let output = &job.settings.validation;
     let file = output.join(format!("{name}{}", job.dataset.file_ending));
     let case = Case { name: name.to_owned(), images: Vec::new(), output: file };
     let (stored, prepared) = Stored::load(job, name, job.args.npz)?;
     let PreparedCase { image, properties, resampler } = prepared;
     let image = to_tensor(image.view())?;
-    let places = Places { storage: &window.folds, volumes_on_device: false, folder: output };
+    let places = Places { storage: &inference.window.folds, volumes_on_device: false, folder: output };
     let mut export = Export::new(&stored, resampler, &properties, places)?;
     let mut kept = next.scores();
-    predict_rows(&[&*engine.network], &image, window, &mut |first, rows| {
+    inference.run(name, &image, &mut |first, rows| {
         kept.push(&rows)?;
         export.push(first, &rows).map_err(|error| ComponentError::message(format!("{error:#}")))
     })?;
