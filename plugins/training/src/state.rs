@@ -11,6 +11,7 @@ use nnunet_trainers::Resolved;
 use crate::batch::{BatchPlan, CaseSource};
 use crate::cases::Cases;
 use crate::history::History;
+use crate::metrics::MeasuredMetrics;
 use crate::networks::{SecondNetworks, copy_into};
 use crate::optimizer::Optimize;
 use crate::scaler::LossScaler;
@@ -34,6 +35,8 @@ pub struct Engine {
     pub optimizer: Box<dyn Optimize>,
     /// Schedules of the learning rate.
     pub schedules: Schedules,
+    /// Metrics beside the foreground Dice.
+    pub metrics: MeasuredMetrics,
     /// Number format of the network's input.
     pub kind: Kind,
     /// Scales the loss when that format is half precision.

@@ -13,7 +13,9 @@ use nnunet_plugin_api::{
     inventory,
 };
 use nnunet_test_support::golden;
-use nnunet_training::{Batch, Cases, Engine, History, Schedules, SecondNetworks, clip_gradients, optimizer};
+use nnunet_training::{
+    Batch, Cases, Engine, History, MeasuredMetrics, Schedules, SecondNetworks, clip_gradients, optimizer,
+};
 use serde_json::{Value, json};
 
 /// Relative, for losses and norms; v2 adds the terms of the Dice in single precision.
@@ -88,6 +90,7 @@ fn engine(facts: &Value, all: &[(String, Tensor)]) -> Engine {
         optimizer: optimizer(&trainer.blueprint, &store).unwrap(),
         schedules: Schedules::built_in(&trainer.blueprint).unwrap(),
         loss: loss(facts),
+        metrics: MeasuredMetrics::default(),
         kind: Kind::Double,
         scaler: None,
         num_classes: facts["outputs"].as_u64().unwrap() as usize,

@@ -45,6 +45,9 @@ pub struct File {
     /// Schedules of the learning rate.
     #[schemars(with = "BTreeMap<String, ParameterTable>")]
     pub schedules: Tables,
+    /// Metrics.
+    #[schemars(with = "BTreeMap<String, ParameterTable>")]
+    pub metrics: Tables,
     /// Trainers.
     #[schemars(with = "BTreeMap<String, Extension<Blueprint>>")]
     pub trainers: Tables,
@@ -237,6 +240,7 @@ impl File {
             Kind::Loss => &self.losses,
             Kind::Optimizer => &self.optimizers,
             Kind::Schedule => &self.schedules,
+            Kind::Metric => &self.metrics,
             Kind::Augmentation => &self.augmentations,
             Kind::Trainer => &self.trainers,
             Kind::Postprocessor => &self.postprocessors,
