@@ -302,3 +302,22 @@ fn metrics_in_tables_choose_the_best_checkpoint() {
         assert!(refused.code == 1 && refused.text.contains(message), "{set}: {}", refused.text);
     }
 }
+
+#[test]
+fn a_schedule_from_outside() {
+    let (world, _) = trains_resumes_and_predicts("my_schedule", "WithHalving");
+    let root = final_checkpoint(&world.path("results")).root;
+    let own = root.get("nnunet").unwrap();
+    let state = own.get("lr_schedules").and_then(Value::as_str).unwrap();
+    assert!(state.starts_with("[{\"rate\":0.0") && state.contains("lowest"), "{state}");
+    // The checkpoint names the plugin, for those who continue without it.
+    let without = world.run("train 3d_fullres Mine 900 0 -p nnUNetPlansSmall -c --validation_only");
+    assert!(without.code == 1 && without.text.contains("WithHalving"), "{}", without.text);
+}
+
+#[test]
+fn a_metric_from_outside() {
+    let (world, text) = trains_resumes_and_predicts("my_metric", "ByVolume");
+    assert_eq!(text.lines().filter(|line| line.contains("VolumeError: ")).count(), 2, "{text}");
+    assert!(world.path("results").join(FOLD).join("model_best.model").is_file());
+}
