@@ -199,6 +199,7 @@ fn the_other_templates() {
         "splitter",
         "schedule",
         "metric",
+        "sampler",
         "augmentation",
         "logger",
         "loss",

@@ -240,7 +240,7 @@ fn every_fault_of_the_handshake_is_refused_in_its_own_words() {
     assert!(text.contains(message), "{text}");
     let text = patched(&world, "minor.so", put(16, 99));
     let message =
-        "plugin minor.so: ABI minor: found 1.99, wanted at most 1.3; update nnunet or rebuild the plugin";
+        "plugin minor.so: ABI minor: found 1.99, wanted at most 1.4; update nnunet or rebuild the plugin";
     assert!(text.contains(message), "{text}");
 }
 

@@ -17,10 +17,15 @@ use nnunet_tests::{World, plugin};
 
 /// A world whose trainer `Mine` extends one of a plugin.
 fn world(trainer: &str) -> World {
+    world_with(trainer, "")
+}
+
+/// As [`world`], with further settings.
+fn world_with(trainer: &str, settings: &str) -> World {
     let world = World::with_phantoms();
     world.configure(&format!(
         "\n[trainers.Mine]\nextends = \"{trainer}\"\nmax_num_epochs = 2\nnum_batches_per_epoch = 5\n\
-         num_val_batches_per_epoch = 2\nbatch_size = 2\nsave_every = 1\n"
+         num_val_batches_per_epoch = 2\nbatch_size = 2\nsave_every = 1\n{settings}\n"
     ));
     world
 }
@@ -42,7 +47,10 @@ fn final_state(results: &Path) -> (Value, Vec<TensorData>) {
 
 /// Trains whole, and again with a kill in the second epoch; both must end alike. Then predicts.
 fn trains_resumes_and_predicts(file: &str, trainer: &str) -> (World, String) {
-    let world = world(trainer);
+    trains_with(world(trainer), file, trainer)
+}
+
+fn trains_with(world: World, file: &str, trainer: &str) -> (World, String) {
     let text = world.succeed(&line(file, ""));
     let results = world.path("killed");
     std::fs::create_dir(&results).unwrap();
@@ -187,6 +195,32 @@ fn an_optimizer_from_outside() {
     let state = &optimizer.get("state").unwrap().entries().unwrap()[0].1;
     let names: Vec<&str> = state.entries().unwrap().iter().filter_map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["step", "exp_avg", "exp_avg_sq"]);
+}
+
+/// What the sampler learns is kept in the checkpoint. A built-in one is chosen in a table, and on the command line.
+#[test]
+fn a_sampler_from_outside_learns() {
+    let world = world_with("nnUNetTrainerV2", "sampler = \"HardCases\"");
+    let (world, _) = trains_with(world, "hard_case_sampler", "HardCases");
+    let own = final_checkpoint(&world.path("results")).root;
+    let sampler = own.get("nnunet").unwrap().get("sampler").unwrap();
+    assert_eq!(sampler.get("name"), Some(&Value::str("HardCases")));
+    let losses: serde_json::Value =
+        serde_json::from_str(sampler.get("values").and_then(Value::as_str).unwrap()).unwrap();
+    assert!(losses.as_object().unwrap().values().all(|loss| loss.is_f64()), "{losses}");
+    let train = |set: &str| {
+        let line = format!(
+            "train 3d_fullres Mine 900 0 -p nnUNetPlansSmall --disable_validation_inference --overwrite \
+             --set max_num_epochs=1 --set num_batches_per_epoch=2 --set sampler={set}"
+        );
+        world.run(&line)
+    };
+    let balanced = train("ClassBalanced");
+    assert_eq!(balanced.code, 0, "{}", balanced.text);
+    assert!(final_checkpoint(&world.path("results")).root.get("nnunet").unwrap().get("sampler").is_none());
+    let unknown = train("ClassBalance");
+    let message = "ClassBalanced";
+    assert!(unknown.code == 1 && unknown.text.contains(message), "{}", unknown.text);
 }
 
 /// Optimizers and parameter groups from a table: frozen parameters end as they began.

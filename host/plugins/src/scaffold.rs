@@ -155,6 +155,11 @@ fn template(kind: Kind) -> Result<Template> {
         Kind::Splitter => {
             ("MySplitter", include_str!("templates/splitter.rs"), "nnunet split -t TASK -s NAME")
         }
+        Kind::Sampler => (
+            "MySampler",
+            include_str!("templates/sampler.rs"),
+            "printf '[trainers.NAMETrainer]\\nextends = \"nnUNetTrainerV2\"\\nsampler = \"NAME\"\\n' >> nnunet.toml\nnnunet train 3d_fullres NAMETrainer TASK 0",
+        ),
         Kind::Augmentation => (
             "MyAugmentation",
             include_str!("templates/augmentation.rs"),

@@ -11,7 +11,7 @@ use nnunet_plugin_api::abi::v1::import_with_tensors;
 use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice, Optimizer as BlueprintOptimizer};
 use nnunet_plugin_api::{
     Architecture, Augmentation, Component, Config, Error as ComponentError, Factory, Info, Kind, Loss, Make,
-    Metric, Optimizer, TensorFactories, Trainer, TrainerContext, overlay, parse_config,
+    Metric, Optimizer, Sampler, TensorFactories, Trainer, TrainerContext, overlay, parse_config,
 };
 
 use crate::trainer_parameters::TrainerParameters;
@@ -55,6 +55,13 @@ fn of_augmentation(factory: &Factory) -> Option<&Make<dyn Augmentation>> {
     }
 }
 
+fn of_sampler(factory: &Factory) -> Option<&Make<dyn Sampler>> {
+    match factory {
+        Factory::Sampler(make) => Some(make),
+        _ => None,
+    }
+}
+
 macro_rules! factory {
     ($(#[$meta:meta])* $fn:ident, $kind:ident, $make:expr) => {
         $(#[$meta])*
@@ -76,6 +83,10 @@ factory!(
 factory!(
     /// Makes an augmentation.
     augmentation, Augmentation, of_augmentation
+);
+factory!(
+    /// Makes a sampler.
+    sampler, Sampler, of_sampler
 );
 factory!(
     /// Makes a loss that is not made of others.
@@ -120,6 +131,7 @@ pub(crate) fn named_by(blueprint: &Blueprint) -> Vec<(Kind, String)> {
         all.push((Kind::Optimizer, choice.name.clone()));
     }
     all.extend(blueprint.metrics.iter().map(|choice| (Kind::Metric, choice.name.clone())));
+    all.extend(blueprint.sampler.iter().map(|choice| (Kind::Sampler, choice.name.clone())));
     let of_groups = blueprint.parameter_groups.iter().filter_map(|group| group.lr_schedule.as_ref());
     let schedules = std::iter::once(&blueprint.lr_schedule).chain(of_groups);
     all.extend(schedules.filter_map(|schedule| Some((Kind::Schedule, schedule.choice().ok()?.name))));

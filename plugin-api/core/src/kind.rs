@@ -50,6 +50,8 @@ kinds! {
     Resampler = "resampler",
     /// Divides cases into folds of a cross-validation.
     Splitter = "splitter",
+    /// Chooses the cases and patches of batches.
+    Sampler = "sampler",
     /// Changes training samples at random.
     Augmentation = "augmentation",
     /// Builds a network.

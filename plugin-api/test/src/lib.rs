@@ -34,6 +34,7 @@ mod findings;
 mod metrics;
 pub mod phantoms;
 mod resamplers;
+mod samplers;
 mod samples;
 mod schedules;
 #[cfg(feature = "torch")]

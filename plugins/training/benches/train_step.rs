@@ -23,7 +23,9 @@ use nnunet_losses::{DiceCe, DiceCeConfig};
 use nnunet_plugin_api::tch::{Device, Kind, Tensor};
 use nnunet_plugin_api::vocabulary::Plans;
 use nnunet_plugin_api::{Architecture, NetworkSpec, Trainer, TrainerContext};
-use nnunet_training::{Batch, Cases, Engine, History, MeasuredMetrics, Schedules, SecondNetworks, optimizer};
+use nnunet_training::{
+    Batch, Cases, Engine, History, MeasuredMetrics, Schedules, SecondNetworks, SharedSampler, optimizer,
+};
 
 const PATCH: [i64; 3] = [40, 56, 40];
 const BATCH: i64 = 9;
@@ -127,6 +129,7 @@ fn engine(kind: Kind) -> Engine {
         store,
         network,
         cases: Cases::default(),
+        sampler: SharedSampler::named("v1").unwrap(),
         networks: SecondNetworks::default(),
         epoch: 0,
         history: History::default(),

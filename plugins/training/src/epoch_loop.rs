@@ -117,6 +117,8 @@ impl Engine {
         let place = Place { learning_rate, ..Place::default() };
         self.with_trainers(place, |trainers, training| trainers.on_epoch_start(training))?;
         let (train_loss, times) = self.training_steps(pools, retry, observer)?;
+        self.tell_sampler()?;
+        pools.training.allow(self.epoch + 1);
         self.network.set_training(false)?;
         let Validated { loss: validation_loss, dice, mut metrics } =
             self.validation_steps(pools, learning_rate)?;
@@ -172,6 +174,7 @@ impl Engine {
     ) -> Result<(f64, StepTimes), EpochError> {
         let steps = self.trainer.blueprint.num_batches_per_epoch;
         let (mut losses, mut times) = (Vec::new(), StepTimes::default());
+        self.forget_sample_losses();
         let mut rates = self.rates(0)?.scaled(retry.factor());
         let mut stepper = Stepper::new(self, pools.uses_graphs)?;
         // On a GPU a batch is copied one ahead, and the values of a step are read when the next one has been started, so

@@ -22,6 +22,7 @@ mod observer;
 mod optimizer;
 mod pool;
 mod regions;
+mod sample_losses;
 mod sampling;
 mod scaler;
 mod schedules;
@@ -35,6 +36,9 @@ mod validation_steps;
 
 #[cfg(test)]
 mod sampling_tests;
+
+// Its components are found by name.
+use nnunet_sampling as _;
 
 pub use batch::{BatchPlan, CaseSource};
 pub use cases::Cases;
@@ -52,7 +56,7 @@ pub use optimizer::{
     Adam, Adan, FromComponent, Muon, Optimize, Ranger, Setting, Sgd, State, StateValue, Trained, grouped,
     optimizer,
 };
-pub use sampling::{Oversampling, Sampling, SliceChoice};
+pub use sampling::SharedSampler;
 pub use scaler::LossScaler;
 pub use schedules::Schedules;
 pub use state::{Engine, Run, Stopped};

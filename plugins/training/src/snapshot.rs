@@ -22,6 +22,7 @@ pub(crate) struct Snapshot {
     history: History,
     networks: Vec<Vec<Tensor>>,
     trainers: BTreeMap<String, TrainerState>,
+    sampler: Config,
     schedules: Vec<Config>,
 }
 
@@ -53,6 +54,7 @@ impl Snapshot {
                 .map(|second| parameters(&second.store))
                 .collect::<Result<_>>()?,
             trainers,
+            sampler: engine.sampler.save_state()?,
             schedules: engine.schedules.save_state()?,
         })
     }
@@ -68,6 +70,7 @@ impl Snapshot {
             *tensor = tensor.f_to_device(engine.store.device())?;
         }
         engine.trainer.load_state(trainers)?;
+        engine.sampler.load_state(self.sampler)?;
         engine.schedules.load_state(self.schedules)?;
         engine.optimizer.forget();
         self.momentum.into_iter().for_each(|momentum| engine.optimizer.set_momentum(momentum));

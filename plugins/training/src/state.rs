@@ -14,6 +14,7 @@ use crate::history::History;
 use crate::metrics::MeasuredMetrics;
 use crate::networks::{SecondNetworks, copy_into};
 use crate::optimizer::Optimize;
+use crate::sampling::SharedSampler;
 use crate::scaler::LossScaler;
 use crate::schedules::{Rates, Schedules};
 
@@ -29,6 +30,8 @@ pub struct Engine {
     pub networks: SecondNetworks,
     /// The cases of the run.
     pub cases: Cases,
+    /// Chooses the cases and patches of training batches.
+    pub sampler: SharedSampler,
     /// Loss of one output.
     pub loss: Box<dyn Loss>,
     /// The optimizer.
@@ -66,9 +69,9 @@ pub struct Run {
     pub train: Arc<dyn CaseSource>,
     /// Validation cases.
     pub validation: Arc<dyn CaseSource>,
-    /// How training batches are made.
+    /// How training batches are made; their sampler is the engine's.
     pub train_plan: BatchPlan,
-    /// How validation batches are made.
+    /// How validation batches are made. Their sampler is another one, which knows other cases.
     pub validation_plan: BatchPlan,
     /// Threads that make batches.
     pub threads: usize,

@@ -45,7 +45,10 @@ struct StepGraph {
 
 impl Stepper {
     pub(crate) fn new(engine: &Engine, uses_graphs: bool) -> Result<Self> {
-        let can = uses_graphs && engine.reads_late() && engine.optimizer.is_recordable();
+        let can = uses_graphs
+            && engine.reads_late()
+            && engine.optimizer.is_recordable()
+            && !engine.sampler.learns();
         let graph = if can { Graph::After(WARM_UP) } else { Graph::Off };
         Ok(Self { scaler: engine.device_scaler()?, graph, is_own: None })
     }

@@ -21,7 +21,8 @@ use nnunet_plugin_api::vocabulary::Plans;
 use nnunet_plugin_api::{Architecture, NetworkSpec, Trainer, TrainerContext};
 use nnunet_test_support::golden;
 use nnunet_training::{
-    Batch, Cases, Engine, History, MeasuredMetrics, Schedules, SecondNetworks, clip_gradients, optimizer,
+    Batch, Cases, Engine, History, MeasuredMetrics, Schedules, SecondNetworks, SharedSampler, clip_gradients,
+    optimizer,
 };
 
 /// How far apart two runs may be: relative for losses and norms of gradients, absolute for weights.
@@ -103,6 +104,7 @@ fn engine(run: &Json, init: &Path, kind: Kind) -> Engine {
         store,
         network,
         cases: Cases::default(),
+        sampler: SharedSampler::named("v1").unwrap(),
         networks: SecondNetworks::default(),
         epoch: 0,
         history: History::default(),

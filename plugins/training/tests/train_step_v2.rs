@@ -14,7 +14,8 @@ use nnunet_plugin_api::{
 };
 use nnunet_test_support::golden;
 use nnunet_training::{
-    Batch, Cases, Engine, History, MeasuredMetrics, Schedules, SecondNetworks, clip_gradients, optimizer,
+    Batch, Cases, Engine, History, MeasuredMetrics, Schedules, SecondNetworks, SharedSampler, clip_gradients,
+    optimizer,
 };
 use serde_json::{Value, json};
 
@@ -99,6 +100,7 @@ fn engine(facts: &Value, all: &[(String, Tensor)]) -> Engine {
         store,
         network,
         cases: Cases::default(),
+        sampler: SharedSampler::named("v1").unwrap(),
         networks: SecondNetworks::default(),
         epoch: 0,
         history: History::default(),

@@ -12,7 +12,8 @@ use nnunet_plugin_api::{
     TrainerContext, inventory,
 };
 use nnunet_training::{
-    Batch, Cases, Engine, History, MeasuredMetrics, OnlineEvaluation, Schedules, SecondNetworks, optimizer,
+    Batch, Cases, Engine, History, MeasuredMetrics, OnlineEvaluation, Schedules, SecondNetworks,
+    SharedSampler, optimizer,
 };
 
 /// Labels of the task, without background.
@@ -92,6 +93,7 @@ fn engine(name: &str, axes: usize) -> Result<Engine> {
         store,
         network,
         cases: Cases::default(),
+        sampler: SharedSampler::named("v1").unwrap(),
         networks: SecondNetworks::default(),
         epoch: 0,
         history: History::default(),

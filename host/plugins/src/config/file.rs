@@ -51,6 +51,9 @@ pub struct File {
     /// Trainers.
     #[schemars(with = "BTreeMap<String, Extension<Blueprint>>")]
     pub trainers: Tables,
+    /// Samplers.
+    #[schemars(with = "BTreeMap<String, ParameterTable>")]
+    pub samplers: Tables,
     /// Augmentations.
     #[schemars(with = "BTreeMap<String, ParameterTable>")]
     pub augmentations: Tables,
@@ -239,6 +242,7 @@ impl File {
             Kind::Architecture => &self.architectures,
             Kind::Loss => &self.losses,
             Kind::Optimizer => &self.optimizers,
+            Kind::Sampler => &self.samplers,
             Kind::Schedule => &self.schedules,
             Kind::Metric => &self.metrics,
             Kind::Augmentation => &self.augmentations,

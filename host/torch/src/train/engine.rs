@@ -10,7 +10,8 @@ use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice, Optimizer, Preci
 use nnunet_plugin_api::{Error as ComponentError, Kind, Loss, LossContext, Schedule};
 use nnunet_trainers::Resolved;
 use nnunet_training::{
-    Cases, Engine, FromComponent, History, LossScaler, MeasuredMetrics, Optimize, Schedules, grouped,
+    Cases, Engine, FromComponent, History, LossScaler, MeasuredMetrics, Optimize, Schedules, SharedSampler,
+    grouped,
 };
 
 use crate::fold_training::FoldTraining;
@@ -35,6 +36,7 @@ fn choose(blueprint: &mut Blueprint, fold: &dyn FoldTraining, session: &Session)
         |kind, choice: &ComponentChoice| Ok::<_, anyhow::Error>(session.registry.expand(kind, choice)?.1);
     blueprint.architecture = expand(Kind::Architecture, &blueprint.architecture)?;
     blueprint.loss = expand(Kind::Loss, &blueprint.loss)?;
+    blueprint.sampler = blueprint.sampler.as_ref().map(|choice| expand(Kind::Sampler, choice)).transpose()?;
     blueprint.augmentation = expand(Kind::Augmentation, &blueprint.augmentation)?;
     Ok(())
 }
@@ -46,6 +48,8 @@ pub(super) fn build(fold: &dyn FoldTraining, trainer: Resolved, session: &Sessio
     let batches = fold.batch_settings(&trainer.blueprint);
     network::check_memory(&spec, batches.batch_size, device)?;
     tch::manual_seed(trainer.blueprint.seed as i64);
+    let sampler =
+        SharedSampler::new(&batches.sampler.name, components::sampler(&session.registry, &batches.sampler)?);
     let architecture = &trainer.blueprint.architecture;
     let free = if device == Device::Cpu { memory::default_budget() } else { u64::MAX };
     let (mut store, network) = network::build(&session.registry, architecture, &spec, device, free)?;
@@ -58,6 +62,7 @@ pub(super) fn build(fold: &dyn FoldTraining, trainer: Resolved, session: &Sessio
     let networks = network::second(&session.registry, architecture, spec.clone(), device, free)?;
     Ok(Engine {
         cases: Cases::default(),
+        sampler,
         networks,
         optimizer: optimizer(&trainer.blueprint, &store, session)?,
         schedules: schedules(&trainer.blueprint, session)?,

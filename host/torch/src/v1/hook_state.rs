@@ -1,4 +1,4 @@
-//! What components keep in a checkpoint, under our own key: states of trainers and of schedules, and networks beside the one
+//! What components keep in a checkpoint, under our own key: states of trainers, of the sampler and of schedules, and networks beside the one
 //! in `state_dict`.
 
 use std::collections::BTreeMap;
@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
 use nnunet_architectures::Parameter;
+use nnunet_cli::report;
 use nnunet_formats::pickle::Value;
 use nnunet_formats::torch_zip::Checkpoint;
 use nnunet_plugin_api::tch::{Device, Tensor};
@@ -17,6 +18,8 @@ use super::state_dict::{put_entries, put_loss};
 
 /// States of trainers by name.
 const TRAINERS: &str = "trainers";
+/// The sampler's name and state.
+const SAMPLER: &str = "sampler";
 /// Networks by name; the trained one has none.
 const NETWORKS: &str = "networks";
 /// Name of the network whose weights are the `state_dict`.
@@ -56,6 +59,14 @@ pub(crate) fn to_pickle(engine: &Engine, keep: Keep<'_>) -> Result<Vec<(&'static
         let values = Value::Str(serde_json::to_string(&state.values)?);
         let entry = vec![("tensors", Value::Dict(tensors.collect::<Result<_>>()?)), ("values", values)];
         trainers.push((Value::Str(name), Value::dict(entry)));
+    }
+    let state = engine.sampler.save_state()?;
+    if !state.is_empty() {
+        let values = Value::Str(serde_json::to_string(&state)?);
+        entries.push((
+            SAMPLER,
+            Value::dict(vec![("name", Value::str(engine.sampler.name())), ("values", values)]),
+        ));
     }
     if !trainers.is_empty() {
         entries.push((TRAINERS, Value::Dict(trainers)));
@@ -99,6 +110,9 @@ pub(crate) fn restore(path: &Path, checkpoint: &Checkpoint, engine: &mut Engine)
     if let Some(criterion) = own(CRITERION).and_then(Value::as_str) {
         engine.history.criterion = serde_json::from_str(criterion).with_context(shown)?;
     }
+    if let Some(entry) = own(SAMPLER) {
+        restore_sampler(entry, engine).with_context(shown)?;
+    }
     if let Some(states) = own(SCHEDULES).and_then(Value::as_str) {
         let states = serde_json::from_str(states).with_context(shown)?;
         engine.schedules.load_state(states).with_context(shown)?;
@@ -110,6 +124,20 @@ pub(crate) fn restore(path: &Path, checkpoint: &Checkpoint, engine: &mut Engine)
     }
     let loaded = engine.trainer.load_state(states);
     loaded.map_err(|error: Error| anyhow!("{}: {error}", path.display()))
+}
+
+/// The state of another sampler than the one in use is left.
+fn restore_sampler(entry: &Value, engine: &Engine) -> Result<()> {
+    let name = entry.get("name").and_then(Value::as_str).unwrap_or_default();
+    if name != engine.sampler.name() {
+        report::line(&format!(
+            "the sampler is {} now; what {name} has learned is not used",
+            engine.sampler.name()
+        ));
+        return Ok(());
+    }
+    let values = entry.get("values").and_then(Value::as_str).unwrap_or("{}");
+    Ok(engine.sampler.load_state(serde_json::from_str(values)?)?)
 }
 
 fn state(entry: &Value, checkpoint: &Checkpoint, device: Device) -> Result<TrainerState> {

@@ -11,8 +11,8 @@ use nnunet_plugin_api::{
     ExperimentLogger, GridChange, ImageFormat, LabelVolume, Loss, LossContext, Metric, MetricInput,
     NetworkSpec, Normalization, NormalizationContext, Optimized, Optimizer, Planner, PlannerSettings,
     Postprocessor, PreprocessContext, Preprocessor, PreprocessorSettings, RandomStream, Resampler, Result,
-    RunEnd, RunInfo, Sample, Schedule, SchedulePoint, SplitCase, Splitter, StageTarget, Trainer,
-    TrainerContext,
+    RunEnd, RunInfo, Sample, SampleLoss, SampledCase, Sampler, SamplerContext, Schedule, SchedulePoint,
+    SplitCase, Splitter, StageTarget, Trainer, TrainerContext,
 };
 
 /// Numbers without a pattern, the same every time.
@@ -141,6 +141,27 @@ pub(crate) fn metric(metric: Box<dyn Metric>) -> Result<String> {
         })?;
         all += &format!("{tallies:?} {:?} {:?}", metric.value(&tallies)?, metric.value(&[])?);
     }
+    Ok(all)
+}
+
+pub(crate) fn sampler(mut sampler: Box<dyn Sampler>) -> Result<String> {
+    let case =
+        |i: usize| SampledCase { voxels_of_classes: vec![i, 5], ..SampledCase::new(format!("case_{i}")) };
+    let mut all = format!("{}", sampler.learns());
+    sampler.begin(&(0..5).map(case).collect::<Vec<_>>())?;
+    let voxels = [[1, 2, 3], [1, 2, 4], [2, 0, 0]];
+    for index in 0..24 {
+        let (sample, axes) = (index % 3, 2 + index / 12);
+        let context =
+            SamplerContext { epoch: 1, batch: index, sample, batch_size: 3, foreground: 0.33, axes };
+        let mut random = RandomStream::new(1, 1, index, sample);
+        let choice = sampler.choose(&context, &mut random)?;
+        all += &format!("{choice:?} {} {}", sampler.voxel(&context, &voxels, &mut random)?, random.bits());
+    }
+    sampler.observe(&[SampleLoss { case: "case_2".to_owned(), loss: 0.1 }])?;
+    let state = sampler.save_state()?;
+    all += &format!("{state:?}");
+    sampler.load_state(state)?;
     Ok(all)
 }
 
