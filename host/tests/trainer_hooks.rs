@@ -328,7 +328,7 @@ fn metrics_in_tables_choose_the_best_checkpoint() {
     assert_eq!(outcome.code, 0, "{}", outcome.text);
     assert_ne!(criterion(), first);
     for (set, message) in [
-        ("metrics=[\"Dize\"]", "did you mean `Dice`?"),
+        ("metrics=[\"Dize\"]", "similar names: Dice"),
         ("metrics=[{name=\"Dice\",clases=[1]}]", "did you mean `classes`?"),
         ("best_metric=Dize", "there is no metric `Dize`; measured are ["),
     ] {
