@@ -62,6 +62,8 @@ kinds! {
     Optimizer = "optimizer",
     /// Determines the learning rate of epochs and steps.
     Schedule = "schedule",
+    /// Measures a network in the validation of every epoch.
+    Metric = "metric",
     /// Determines how a network is trained.
     Trainer = "trainer",
     /// Records a training.
@@ -83,11 +85,11 @@ impl Kind {
     /// use nnunet_plugin_api::Kind;
     ///
     /// let with_tensors = Kind::ALL.into_iter().filter(|kind| kind.needs_tensors());
-    /// assert_eq!(with_tensors.collect::<Vec<_>>(), [Kind::Architecture, Kind::Loss, Kind::Optimizer, Kind::Trainer]);
+    /// assert_eq!(with_tensors.collect::<Vec<_>>(), [Kind::Architecture, Kind::Loss, Kind::Optimizer, Kind::Metric, Kind::Trainer]);
     /// ```
     #[must_use]
     pub const fn needs_tensors(self) -> bool {
-        matches!(self, Kind::Architecture | Kind::Loss | Kind::Optimizer | Kind::Trainer)
+        matches!(self, Kind::Architecture | Kind::Loss | Kind::Optimizer | Kind::Metric | Kind::Trainer)
     }
 }
 

@@ -30,6 +30,8 @@
 mod arrays;
 mod checks;
 mod findings;
+#[cfg(feature = "torch")]
+mod metrics;
 pub mod phantoms;
 mod resamplers;
 mod samplers;

@@ -5,7 +5,7 @@ use nnunet_plugin_core::abi::v1::adapter::{another_kind, create_in_host, label_o
 use nnunet_plugin_core::{Config, Kind, Result};
 
 use crate::abi;
-use crate::{Architecture, Loss, Trainer};
+use crate::{Architecture, Loss, Metric, Optimizer, Trainer};
 
 macro_rules! components {
     ($($(#[$doc:meta])* $fn:ident, $kind:ident;)*) => {
@@ -65,4 +65,31 @@ components! {
     loss, Loss;
     /// A trainer of the host.
     trainer, Trainer;
+}
+
+macro_rules! later_components {
+    ($($(#[$doc:meta])* $fn:ident, $kind:ident;)*) => {
+        $(
+            $(#[$doc])*
+            ///
+            /// # Errors
+            /// Returns an error if there is no component of this name, if the parameters do not fit, or without a host.
+            pub fn $fn(name: &str, config: &Config) -> Result<Box<dyn $kind>> {
+                let label = label_of_host(Kind::$kind, name);
+                let created = create_in_host(Kind::$kind, name, config).map_err(|error| error.within(&label))?;
+                let object = match created {
+                    Created::Later(object) => object.open(),
+                    _ => None,
+                };
+                abi::$fn::import(object.ok_or_else(|| another_kind(&label))?, label)
+            }
+        )*
+    };
+}
+
+later_components! {
+    /// An optimizer of the host.
+    optimizer, Optimizer;
+    /// A metric of the host.
+    metric, Metric;
 }

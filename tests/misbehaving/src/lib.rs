@@ -8,9 +8,10 @@ use nnunet_plugin_api::vocabulary::{
     Blueprint, ComponentChoice, LearningRateSchedule, Optimizer as OptimizerChoice,
 };
 use nnunet_plugin_api::{
-    Architecture, Batch, Component, Config, Error, Info, Init, Kind, Loss, LossContext, Network, NetworkSpec,
-    Optimized, Optimizer, Registration, Result, Schedule, SchedulePoint, Tally, Trainer, TrainerContext,
-    TrainerState, Training, VarFactory, built_in_step, export_plugin, host, inventory,
+    Architecture, Batch, Component, Config, Error, Info, Init, Kind, Loss, LossContext, Metric, MetricInput,
+    MetricValue, Network, NetworkSpec, Optimized, Optimizer, Registration, Result, Schedule, SchedulePoint,
+    Tally, Trainer, TrainerContext, TrainerState, Training, VarFactory, built_in_step, export_plugin, host,
+    inventory,
 };
 
 export_plugin!();
@@ -88,6 +89,26 @@ impl Schedule for OddSchedule {
     }
 }
 
+inventory::submit!(Registration(|| {
+    let info = Info::new(Kind::Metric, "OddMetric", "How many batches there are.");
+    Component::metric(info, |_| Ok(Box::new(OddMetric)))
+}));
+
+struct OddMetric;
+
+impl Metric for OddMetric {
+    fn tally(&self, _input: &MetricInput<'_>) -> Result<Vec<Tally>> {
+        assert_ne!(fault(), "metric_panic", "as requested");
+        let sum = if fault() == "metric_nan" { f64::NAN } else { 1.0 };
+        Ok(vec![Tally::new("batches", sum, 1.0)])
+    }
+
+    fn value(&self, tallies: &[Tally]) -> Result<MetricValue> {
+        assert_ne!(fault(), "metric_value", "as requested");
+        Ok(MetricValue { mean: tallies.len() as f64, ..MetricValue::default() })
+    }
+}
+
 struct Misbehaving;
 
 impl Trainer for Misbehaving {
@@ -97,6 +118,9 @@ impl Trainer for Misbehaving {
         blueprint.num_val_batches_per_epoch = 1;
         if fault().starts_with("optimizer") {
             blueprint.optimizer = OptimizerChoice::Other(ComponentChoice::named("OddOptimizer"));
+        }
+        if fault().starts_with("metric") {
+            blueprint.metrics = vec![ComponentChoice::named("OddMetric")];
         }
         if fault().starts_with("schedule") {
             blueprint.lr_schedule = LearningRateSchedule::Other(ComponentChoice::named("OddSchedule"));

@@ -14,6 +14,7 @@ mod handles;
 mod hooks;
 pub(crate) mod loss;
 mod message;
+pub(crate) mod metric;
 mod modes;
 pub(crate) mod optimizer;
 pub(crate) mod trainer;
@@ -55,18 +56,22 @@ fn with_tensors(create: Create, info: Info, plugin: &str) -> Component {
             })
         };
     }
-    match info.kind {
-        Kind::Architecture => made!(Architecture, architecture),
-        Kind::Loss => made!(Loss, loss),
-        Kind::Optimizer => {
-            Component::optimizer(info, move |config| match created(&create, config, &label)? {
+    macro_rules! made_later {
+        ($module:ident) => {
+            Component::$module(info, move |config| match created(&create, config, &label)? {
                 Created::Later(object) => match object.open() {
-                    Some(object) => optimizer::import(object, label.clone()),
+                    Some(object) => $module::import(object, label.clone()),
                     None => Err(another_kind(&label)),
                 },
                 _ => Err(another_kind(&label)),
             })
-        }
+        };
+    }
+    match info.kind {
+        Kind::Architecture => made!(Architecture, architecture),
+        Kind::Loss => made!(Loss, loss),
+        Kind::Optimizer => made_later!(optimizer),
+        Kind::Metric => made_later!(metric),
         Kind::Trainer => made!(Trainer, trainer),
         _ => Component { info, factory: Factory::DescriptionOnly },
     }

@@ -35,13 +35,14 @@ use crate::fold_training::{BatchSettings, FoldFiles, FoldSettings, FoldTraining,
 use crate::{devices, ranks, train};
 
 /// Kinds of components that take part in training: the data has been preprocessed.
-const NEEDED: [Kind; 7] = [
+const NEEDED: [Kind; 8] = [
     Kind::Sampler,
     Kind::Augmentation,
     Kind::Architecture,
     Kind::Loss,
     Kind::Optimizer,
     Kind::Schedule,
+    Kind::Metric,
     Kind::Trainer,
 ];
 
