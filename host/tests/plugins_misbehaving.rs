@@ -69,6 +69,10 @@ fn faults_of_hooks_are_contained_and_named() {
         ("hook_validation", "validation_step: panicked: validation_step panics as requested at "),
         ("hook_tally_nan", "validation_step: tally `odd` of NaN and 1 is not finite"),
         ("hook_save", "save_state: panicked: "),
+        ("hook_train_end", "on_train_end: panicked: "),
+        ("hook_metrics", "metrics: panicked: "),
+        ("hook_is_best", "is_best: panicked: "),
+        ("hook_predicts_with", "predicts_with: panicked: "),
         ("hook_state_dtype", "save_state: odd: expected floating-point numbers, got Int64"),
     ];
     for (fault, what) in faults {
@@ -91,6 +95,39 @@ fn faults_of_hooks_are_contained_and_named() {
     let nobody = train(&world, "hook_nobody");
     let message = "there is no network `nobody`; add it in on_train_start";
     assert!(nobody.code == 1 && nobody.text.contains(message), "{}", nobody.text);
+}
+
+/// The same for blocks within a network of the program, and for losses that see a whole batch.
+#[test]
+fn faults_of_blocks_and_of_losses_of_batches_are_contained_and_named() {
+    let world = World::with_phantoms();
+    for (fault, what) in [
+        ("block_build", "plugin misbehaving, block OddBlock: build: panicked: "),
+        ("block_panic", "plugin misbehaving, block OddBlock: forward: panicked: the layer panics as requested at "),
+        ("block_shape", "plugin misbehaving, block OddBlock: forward: output: expected ["),
+        ("block_dtype", "plugin misbehaving, block OddBlock: forward: output: expected a floating-point tensor, got Int64"),
+        ("block_nan", "loss NaN is not finite"),
+        ("loss_parameters", "trainer Misbehaving: parameters: panicked: "),
+        ("batch_panic", "trainer Misbehaving: of_batch: panicked: of_batch panics as requested at "),
+        ("batch_nan", "trainer Misbehaving: of_batch: loss NaN is not finite"),
+        ("batch_shape", "trainer Misbehaving: of_batch: loss: expected a scalar, got ["),
+        ("batch_dtype", "trainer Misbehaving: of_batch: loss: expected a floating-point scalar, got Int64"),
+        ("batch_no_gradient", "trainer Misbehaving: of_batch: the loss does not depend on the network"),
+    ] {
+        let outcome = train(&world, fault);
+        assert!(outcome.code == 1 && outcome.text.contains(what), "{fault}: {what}: {}", outcome.text);
+    }
+}
+
+/// A state that was saved is refused when the training goes on.
+#[test]
+fn a_state_that_cannot_be_loaded_is_named() {
+    let world = World::with_phantoms();
+    assert_eq!(train(&world, "hook_load").code, 0);
+    let more = line().replace("--overwrite", "-c --set max_num_epochs=2");
+    let outcome = world.run_with(&more, &[("NNUNET_MISBEHAVE", "hook_load")]);
+    let message = "plugin misbehaving, trainer Misbehaving: load_state: panicked: ";
+    assert!(outcome.code == 1 && outcome.text.contains(message), "{}", outcome.text);
 }
 
 #[test]
@@ -121,12 +158,29 @@ fn a_plugin_that_mixes_devices_is_named() {
     let message =
         "trainer Misbehaving: train_step: loss: expected a tensor on Cuda(1), got a tensor on Cuda(0)";
     assert!(step.code == 1 && step.text.contains(message), "{}", step.text);
+    for (fault, what) in [
+        ("hook_batch_device", "trainer Misbehaving: on_batch: images: expected a tensor on Cuda(1), got a tensor on Cuda(0)"),
+        ("batch_device", "trainer Misbehaving: of_batch: loss: expected a tensor on Cuda(1), got a tensor on Cuda(0)"),
+        ("block_device", "block OddBlock: forward: output: expected a tensor on Cuda(1), got a tensor on Cuda(0)"),
+        ("optimizer_device", "optimizer OddOptimizer: initial_state: odd: expected a tensor on Cuda(1), got a tensor on Cuda(0)"),
+    ] {
+        let outcome = run(fault, "cuda:1");
+        assert!(outcome.code == 1 && outcome.text.contains(what), "{fault}: {}", outcome.text);
+    }
 }
 
 #[test]
 fn what_does_no_harm_is_borne() {
     let world = World::with_phantoms();
-    for fault in ["panic_in_drop", "leaked_no_grad", "hook_step_no_grad", "optimizer_no_grad"] {
+    for fault in [
+        "panic_in_drop",
+        "leaked_no_grad",
+        "hook_step_no_grad",
+        "hook_metric_nan",
+        "optimizer_no_grad",
+        "block_no_grad",
+        "batch_no_grad",
+    ] {
         let outcome = train(&world, fault);
         assert_eq!(outcome.code, 0, "{fault}: {}", outcome.text);
     }
@@ -179,7 +233,10 @@ fn an_endless_loop_ends_when_the_user_asks() {
         let code = interrupted(&world, fault, 1);
         assert_eq!(code, Some(3), "{fault}: it looks whether the user wants to stop");
     }
-    assert_eq!(interrupted(&world, "deaf", 2), Some(130), "it never looks; the second signal ends it");
+    for fault in ["deaf", "hook_step_deaf"] {
+        let code = interrupted(&world, fault, 2);
+        assert_eq!(code, Some(130), "{fault}: it never looks; the second signal ends it");
+    }
 }
 
 /// Place of the handshake in a plugin's file.
@@ -219,7 +276,7 @@ fn every_fault_of_the_handshake_is_refused_in_its_own_words() {
     assert!(text.contains(message), "{text}");
     let text = patched(&world, "minor.so", put(16, 99));
     let message =
-        "plugin minor.so: ABI minor: found 1.99, wanted at most 1.3; update nnunet or rebuild the plugin";
+        "plugin minor.so: ABI minor: found 1.99, wanted at most 1.4; update nnunet or rebuild the plugin";
     assert!(text.contains(message), "{text}");
 }
 

@@ -11,7 +11,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use nnunet_formats::pickle::Value;
+use nnunet_formats::pickle::{self, Value};
 use nnunet_formats::torch_zip::{self, Checkpoint, TensorData};
 use nnunet_tests::{World, plugin};
 
@@ -178,6 +178,20 @@ fn dice_and_a_boundary_loss_from_registered_parts() {
     trains_resumes_and_predicts("dice_boundary", "DiceBoundary");
 }
 
+/// A registered block in a U-Net of v2, which an architecture of the same plugin names. The checkpoint names its plugin.
+#[test]
+fn a_network_of_registered_blocks() {
+    let trainer = "nnUNetTrainerV2\"\narchitecture = \"MedNeXt";
+    let (world, _) = trains_resumes_and_predicts("mednext", trainer);
+    let info = world.path("results").join(FOLD).join("model_final_checkpoint.model.pkl");
+    let info = pickle::load(&info).unwrap();
+    let plugins = info.get("nnunet").unwrap().get("plugins").and_then(Value::as_str).unwrap();
+    assert!(plugins.contains("[\"block\",\"MedNeXtBlock\"]"), "{plugins}");
+    let names = final_checkpoint(&world.path("results")).root;
+    let names = names.get("state_dict").unwrap().entries().unwrap();
+    assert!(names.iter().any(|(name, _)| name.as_str() == Some("encoder.stages.0.0.convs.0.depthwise.weight")));
+}
+
 /// Its state has torch's form, so that torch's own class goes on from it.
 #[test]
 fn an_optimizer_from_outside() {
@@ -211,7 +225,8 @@ fn optimizers_and_groups_in_tables() {
     let optimizer = root.get("optimizer_state_dict").unwrap();
     let states = optimizer.get("state").unwrap().entries().unwrap().len();
     let groups = optimizer.get("param_groups").unwrap().items().unwrap();
-    let all = groups[0].get("params").unwrap().items().unwrap().len();
+    let all: usize = groups.iter().map(|group| group.get("params").unwrap().items().unwrap().len()).sum();
+    assert_eq!(groups.len(), 2, "the group and the rest");
     assert!(0 < states && states < all, "{states} of {all} parameters are trained");
     let wrong = train("Wrong");
     let message = "unknown key `momentun`; did you mean `momentum`?";

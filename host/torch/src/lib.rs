@@ -15,6 +15,7 @@ mod memory_plan;
 mod network;
 mod on_device;
 mod optimizer_state;
+mod plugins_used;
 mod predict;
 pub mod signals;
 mod torch_state;

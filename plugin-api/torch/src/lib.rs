@@ -4,6 +4,7 @@
 pub mod abi;
 mod architecture;
 mod batch;
+mod block;
 mod factory;
 pub mod host;
 mod loss;
@@ -14,6 +15,7 @@ mod training;
 
 pub use architecture::{Architecture, Init, Network, NetworkSpec, VarFactory};
 pub use batch::Batch;
+pub use block::{Block, BlockSpec, Layer};
 pub use factory::TensorFactories;
 pub use loss::{Loss, LossContext, LossInput};
 pub use optimizer::{Optimized, Optimizer};

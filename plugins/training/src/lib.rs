@@ -45,7 +45,7 @@ pub use networks::{BuildNetwork, SecondNetwork, SecondNetworks};
 pub use nnunet_plugin_api::Batch;
 pub use observer::{EpochOutcome, Observer};
 pub use optimizer::{
-    Adam, Adan, FromComponent, Muon, Optimize, Ranger, Setting, Sgd, State, StateValue, Trained, grouped,
+    GroupSettings, Adam, Adan, FromComponent, Muon, Optimize, Ranger, Setting, Sgd, State, StateValue, Trained, grouped,
     optimizer,
 };
 pub use plateau::Plateau;

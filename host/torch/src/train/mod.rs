@@ -17,6 +17,7 @@ use std::process::ExitCode;
 use anyhow::{Result, anyhow};
 use nnunet_data::folders;
 use nnunet_data::records::Split;
+use nnunet_engine::components;
 use nnunet_engine::session::Session;
 use nnunet_formats::atomic;
 use nnunet_training::{Engine, Stopped};
@@ -32,6 +33,7 @@ use crate::fold_training::{CheckpointKind, FoldTraining};
 pub(crate) fn run(fold: &dyn FoldTraining, session: &Session) -> Result<ExitCode> {
     let settings = fold.settings();
     fold.check_plugins(session)?;
+    components::forget_parts();
     let trainer = engine::resolved_trainer(fold, session)?;
     let split = fold.split()?;
     // Last, since what is wrong with the data must be mended in any case.

@@ -9,6 +9,7 @@ use nnunet_plugin_core::abi::v1::{Created, PluginRootRef, import, through_adapte
 use nnunet_plugin_core::{Component, Factory, Info, Kind};
 
 pub(crate) mod architecture;
+pub(crate) mod block;
 mod check;
 mod handles;
 mod hooks;
@@ -54,18 +55,22 @@ fn with_tensors(create: Create, info: Info, plugin: &str) -> Component {
             })
         };
     }
-    match info.kind {
-        Kind::Architecture => made!(Architecture, architecture),
-        Kind::Loss => made!(Loss, loss),
-        Kind::Optimizer => {
-            Component::optimizer(info, move |config| match created(&create, config, &label)? {
+    macro_rules! later {
+        ($module:ident) => {
+            Component::$module(info, move |config| match created(&create, config, &label)? {
                 Created::Later(object) => match object.open() {
-                    Some(object) => optimizer::import(object, label.clone()),
+                    Some(object) => $module::import(object, label.clone()),
                     None => Err(another_kind(&label)),
                 },
                 _ => Err(another_kind(&label)),
             })
-        }
+        };
+    }
+    match info.kind {
+        Kind::Architecture => made!(Architecture, architecture),
+        Kind::Loss => made!(Loss, loss),
+        Kind::Block => later!(block),
+        Kind::Optimizer => later!(optimizer),
         Kind::Trainer => made!(Trainer, trainer),
         _ => Component { info, factory: Factory::DescriptionOnly },
     }

@@ -7,10 +7,11 @@ use nnunet_engine::registry::Origin;
 use nnunet_engine::session::Session;
 use nnunet_formats::pickle::Value;
 use nnunet_plugin_api::Kind;
-use nnunet_plugin_api::vocabulary::{Optimizer, Precision};
+use nnunet_plugin_api::vocabulary::Precision;
 use nnunet_training::Engine;
 
 use super::job::Job;
+use crate::plugins_used;
 use crate::v1::model_info::ModelInfo;
 
 /// What the `.pkl` beside a checkpoint says. v1 finds classes by name, so it gets the nearest ancestor it knows.
@@ -49,26 +50,15 @@ pub(super) fn info(job: &Job<'_>, engine: &Engine, session: &Session) -> ModelIn
         mirror_axes: blueprint.mirror_axes.clone(),
         regions: blueprint.regions.clone(),
         set: engine.trainer.set.clone(),
-        plugins: plugins_used(job, engine, session),
+        plugins: all_plugins(job, engine, session),
     }
 }
 
 /// The plugins behind the plans and their data, as they were then, and behind this training.
-fn plugins_used(job: &Job<'_>, engine: &Engine, session: &Session) -> Vec<PluginUse> {
-    let blueprint = &engine.trainer.blueprint;
-    let trainers = engine.trainer.names.iter().map(|name| (Kind::Trainer, name));
+fn all_plugins(job: &Job<'_>, engine: &Engine, session: &Session) -> Vec<PluginUse> {
     // Plans that Python made, or an earlier version, only name these.
-    let schemes = job.plans.normalization_schemes.iter().map(|name| (Kind::Normalization, name));
-    let optimizer = match &blueprint.optimizer {
-        Optimizer::Other(choice) => Some((Kind::Optimizer, &choice.name)),
-        _ => None,
-    };
-    let others = [
-        (Kind::Preprocessor, &job.plans.preprocessor_name),
-        (Kind::Architecture, &blueprint.architecture.name),
-        (Kind::Augmentation, &blueprint.augmentation.name),
-        (Kind::Loss, &blueprint.loss.name),
-    ];
-    let now = provenance::plugins_used(session, trainers.chain(schemes).chain(others).chain(optimizer));
+    let schemes = job.plans.normalization_schemes.iter().map(|name| (Kind::Normalization, name.clone()));
+    let preprocessor = [(Kind::Preprocessor, job.plans.preprocessor_name.clone())];
+    let now = plugins_used::of_training(&engine.trainer, schemes.chain(preprocessor), session);
     provenance::join(job.plans_plugins.clone(), now)
 }

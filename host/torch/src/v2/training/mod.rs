@@ -23,7 +23,7 @@ use nnunet_data::v2::stored_cases;
 use nnunet_engine::provenance;
 use nnunet_engine::session::Session;
 use nnunet_plugin_api::vocabulary::Blueprint;
-use nnunet_plugin_api::{AugmentationContext, Kind, NetworkSpec};
+use nnunet_plugin_api::{AugmentationContext, NetworkSpec};
 use nnunet_trainers::Resolved;
 use nnunet_training::{CaseSource, Engine, Oversampling, Sampling};
 
@@ -31,10 +31,7 @@ use self::cases::PreprocessedCases;
 use self::files::V2Files;
 use self::job::Job;
 use crate::fold_training::{BatchSettings, FoldFiles, FoldSettings, FoldTraining};
-use crate::{devices, train};
-
-/// Kinds of components that take part in training: the data has been preprocessed.
-const NEEDED: [Kind; 4] = [Kind::Augmentation, Kind::Architecture, Kind::Loss, Kind::Trainer];
+use crate::{devices, plugins_used, train};
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<ExitCode> {
@@ -54,7 +51,7 @@ impl FoldTraining for Job<'_> {
         provenance::warn_of_changes("the plans and their data were", &self.plans_plugins, session);
         let newest = state::newest(&self.settings.output).filter(|_| self.args.continue_training);
         match newest {
-            Some(path) => provenance::require("the model was", &state::plugins_of(&path)?, session, &NEEDED),
+            Some(path) => provenance::require("the model was", &state::plugins_of(&path)?, session, &plugins_used::TRAINING),
             None => Ok(()),
         }
     }
