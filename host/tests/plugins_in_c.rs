@@ -102,10 +102,19 @@ fn generated() -> String {
     };
     config.export.rename = names.map(|(from, to)| (from.to_owned(), to.to_owned())).into_iter().collect();
     config.export.include = names.map(|(from, _)| from.to_owned()).to_vec();
-    config.export.exclude =
-        ["ABI_MINOR", "COMPONENT_BEFORE_1_4", "LIBTORCH_OF_SHIM", "LIBTORCH_VERSION", "HANDSHAKE_SYMBOL", "ROOT_SYMBOL", "C_SYMBOL", "MAGIC", "Flags"]
-            .map(str::to_owned)
-            .to_vec();
+    config.export.exclude = [
+        "ABI_MINOR",
+        "COMPONENT_BEFORE_1_4",
+        "LIBTORCH_OF_SHIM",
+        "LIBTORCH_VERSION",
+        "HANDSHAKE_SYMBOL",
+        "ROOT_SYMBOL",
+        "C_SYMBOL",
+        "MAGIC",
+        "Flags",
+    ]
+    .map(str::to_owned)
+    .to_vec();
     let bindings = cbindgen::Builder::new()
         .with_config(config)
         .with_src(api.join("handshake.rs"))

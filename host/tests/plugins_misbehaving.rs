@@ -103,9 +103,15 @@ fn faults_of_blocks_and_of_losses_of_batches_are_contained_and_named() {
     let world = World::with_phantoms();
     for (fault, what) in [
         ("block_build", "plugin misbehaving, block OddBlock: build: panicked: "),
-        ("block_panic", "plugin misbehaving, block OddBlock: forward: panicked: the layer panics as requested at "),
+        (
+            "block_panic",
+            "plugin misbehaving, block OddBlock: forward: panicked: the layer panics as requested at ",
+        ),
         ("block_shape", "plugin misbehaving, block OddBlock: forward: output: expected ["),
-        ("block_dtype", "plugin misbehaving, block OddBlock: forward: output: expected a floating-point tensor, got Int64"),
+        (
+            "block_dtype",
+            "plugin misbehaving, block OddBlock: forward: output: expected a floating-point tensor, got Int64",
+        ),
         ("block_nan", "loss NaN is not finite"),
         ("loss_parameters", "trainer Misbehaving: parameters: panicked: "),
         ("batch_panic", "trainer Misbehaving: of_batch: panicked: of_batch panics as requested at "),
@@ -159,10 +165,22 @@ fn a_plugin_that_mixes_devices_is_named() {
         "trainer Misbehaving: train_step: loss: expected a tensor on Cuda(1), got a tensor on Cuda(0)";
     assert!(step.code == 1 && step.text.contains(message), "{}", step.text);
     for (fault, what) in [
-        ("hook_batch_device", "trainer Misbehaving: on_batch: images: expected a tensor on Cuda(1), got a tensor on Cuda(0)"),
-        ("batch_device", "trainer Misbehaving: of_batch: loss: expected a tensor on Cuda(1), got a tensor on Cuda(0)"),
-        ("block_device", "block OddBlock: forward: output: expected a tensor on Cuda(1), got a tensor on Cuda(0)"),
-        ("optimizer_device", "optimizer OddOptimizer: initial_state: odd: expected a tensor on Cuda(1), got a tensor on Cuda(0)"),
+        (
+            "hook_batch_device",
+            "trainer Misbehaving: on_batch: images: expected a tensor on Cuda(1), got a tensor on Cuda(0)",
+        ),
+        (
+            "batch_device",
+            "trainer Misbehaving: of_batch: loss: expected a tensor on Cuda(1), got a tensor on Cuda(0)",
+        ),
+        (
+            "block_device",
+            "block OddBlock: forward: output: expected a tensor on Cuda(1), got a tensor on Cuda(0)",
+        ),
+        (
+            "optimizer_device",
+            "optimizer OddOptimizer: initial_state: odd: expected a tensor on Cuda(1), got a tensor on Cuda(0)",
+        ),
     ] {
         let outcome = run(fault, "cuda:1");
         assert!(outcome.code == 1 && outcome.text.contains(what), "{fault}: {}", outcome.text);

@@ -80,6 +80,28 @@ fn trains_resumes_and_predicts(file: &str, trainer: &str) -> (World, String) {
     (world, text)
 }
 
+/// An author writes little: each of these examples is complete in at most so many lines.
+#[test]
+fn examples_are_short() {
+    const MOST_LINES: usize = 60;
+    for example in [
+        "adamw",
+        "dice-boundary",
+        "gradient-accumulation",
+        "mean-teacher",
+        "mednext",
+        "mixup",
+        "own-criterion",
+        "partial-labels",
+        "sharpness-aware",
+        "weight-average",
+    ] {
+        let source = nnunet_tests::repository().join("examples").join(example).join("src/lib.rs");
+        let lines = std::fs::read_to_string(&source).unwrap().lines().count();
+        assert!(lines <= MOST_LINES, "{}: {lines} lines", source.display());
+    }
+}
+
 #[test]
 fn gradient_accumulation() {
     trains_resumes_and_predicts("gradient_accumulation", "GradientAccumulation");
@@ -189,7 +211,9 @@ fn a_network_of_registered_blocks() {
     assert!(plugins.contains("[\"block\",\"MedNeXtBlock\"]"), "{plugins}");
     let names = final_checkpoint(&world.path("results")).root;
     let names = names.get("state_dict").unwrap().entries().unwrap();
-    assert!(names.iter().any(|(name, _)| name.as_str() == Some("encoder.stages.0.0.convs.0.depthwise.weight")));
+    assert!(
+        names.iter().any(|(name, _)| name.as_str() == Some("encoder.stages.0.0.convs.0.depthwise.weight"))
+    );
 }
 
 /// Its state has torch's form, so that torch's own class goes on from it.

@@ -25,14 +25,14 @@ fn build(vars: &mut dyn VarFactory, spec: &BlockSpec) -> Result<Box<dyn Layer>> 
     let (input, output, ones) = (spec.input as i64, spec.output as i64, vec![1; spec.kernel.len()]);
     let mut convolution = |name: &str, features: [i64; 2], kernel: &Vec<i64>, stride: &Vec<i64>| {
         let he = Init::KaimingNormal { negative_slope: 0.0 };
-        let weight = vars.parameter(name, &[&features[..], kernel].concat(), he)?;
+        let weight = vars.parameter(&format!("{name}.weight"), &[&features[..], kernel].concat(), he)?;
         Ok::<_, nnunet_plugin_api::Error>(Convolution(weight, stride.clone()))
     };
-    let depthwise = convolution("depthwise.weight", [input, 1], &kernel, &stride)?;
-    let expand = convolution("expand.weight", [2 * output, input], &ones, &ones)?;
-    let reduce = convolution("reduce.weight", [output, 2 * output], &ones, &ones)?;
-    let mut skip = || convolution("skip.weight", [output, input], &ones, &stride);
-    let skip = spec.changes_shape().then(&mut skip).transpose()?;
+    let depthwise = convolution("depthwise", [input, 1], &kernel, &stride)?;
+    let expand = convolution("expand", [2 * output, input], &ones, &ones)?;
+    let reduce = convolution("reduce", [output, 2 * output], &ones, &ones)?;
+    let skip =
+        spec.changes_shape().then(|| convolution("skip", [output, input], &ones, &stride)).transpose()?;
     Ok(Box::new(MedNeXtBlock([depthwise, expand, reduce], skip)))
 }
 

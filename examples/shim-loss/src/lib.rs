@@ -4,7 +4,9 @@
 use std::ffi::{CStr, c_char, c_void};
 
 use nnunet_plugin_core::abi::shim::{ShimLoss, TensorHandle};
-use nnunet_plugin_core::{Component, Error, Info, Kind, Registration, Result, export_plugin_with_shim, inventory};
+use nnunet_plugin_core::{
+    Component, Error, Info, Kind, Registration, Result, export_plugin_with_shim, inventory,
+};
 
 export_plugin_with_shim!();
 
@@ -16,7 +18,12 @@ inventory::submit!(Registration(|| {
 // SAFETY: as `torch/csrc/stable/c/shim.h` and `torch/csrc/inductor/aoti_torch/c/shim.h` of PyTorch declare them.
 unsafe extern "C" {
     fn aoti_torch_delete_tensor_object(tensor: *mut c_void) -> i32;
-    fn torch_call_dispatcher(name: *const c_char, overload: *const c_char, stack: *mut u64, built: u64) -> i32;
+    fn torch_call_dispatcher(
+        name: *const c_char,
+        overload: *const c_char,
+        stack: *mut u64,
+        built: u64,
+    ) -> i32;
 }
 
 /// The version of libtorch whose operators this file was written for: 2.10.0.
@@ -46,7 +53,11 @@ fn call<const N: usize>(name: &CStr, overload: &CStr, mut stack: [u64; N]) -> Re
     // SAFETY: the stack has the arguments of the operator's schema, and room for what it returns.
     let code =
         unsafe { torch_call_dispatcher(name.as_ptr(), overload.as_ptr(), stack.as_mut_ptr(), BUILT_FOR) };
-    if code == 0 { Ok(Tensor(stack[0] as *mut c_void)) } else { Err(Error::message(format!("{name:?} fails"))) }
+    if code == 0 {
+        Ok(Tensor(stack[0] as *mut c_void))
+    } else {
+        Err(Error::message(format!("{name:?} fails")))
+    }
 }
 
 struct ShimCrossEntropy;
@@ -58,6 +69,7 @@ impl ShimLoss for ShimCrossEntropy {
         let log_p = call(c"aten::log_softmax", c"int", [logits.argument(), dim, NONE])?;
         let labels = call(c"aten::select", c"int", [target.argument(), dim, index])?;
         let loss = [log_p.argument(), labels.argument(), NONE, mean, ignored];
-        call(c"aten::nll_loss_nd", c"", loss).map(|loss| TensorHandle::from_raw(loss.argument() as *mut c_void))
+        call(c"aten::nll_loss_nd", c"", loss)
+            .map(|loss| TensorHandle::from_raw(loss.argument() as *mut c_void))
     }
 }

@@ -109,7 +109,8 @@ fn numbers(saved: Option<&Value>, groups: &[GroupSettings]) -> Result<Vec<usize>
         let all = groups.iter().map(|group| group.numbers.len()).sum();
         return Ok((0..all).collect());
     }
-    let lengths = saved.iter().map(|group| group.get("params").and_then(Value::items).map_or(0, <[Value]>::len));
+    let lengths =
+        saved.iter().map(|group| group.get("params").and_then(Value::items).map_or(0, <[Value]>::len));
     ensure!(
         lengths.eq(groups.iter().map(|group| group.numbers.len())),
         "it was trained with other parameter_groups; use those, or start a new training with --overwrite"
@@ -181,7 +182,10 @@ mod tests {
             restore(Path::new("x"), Some(&checkpoint.root), &checkpoint, &store, &mut *optimizer)
                 .map(|()| saved(&store, &*optimizer))
         };
-        assert!(restored("c.*").unwrap().tensors == checkpoint.tensors, "each parameter has its own state again");
+        assert!(
+            restored("c.*").unwrap().tensors == checkpoint.tensors,
+            "each parameter has its own state again"
+        );
         let error = restored("*.weight").unwrap_err().to_string();
         assert!(error.contains("trained with other parameter_groups"), "{error}");
     }

@@ -102,7 +102,8 @@ fn spec(axes: usize) -> NetworkSpec {
 fn network(name: &str, axes: usize, replace: Value) -> Result<(ParameterStore, Box<dyn Network>)> {
     offer_components(create);
     let all = inventory::iter::<Registration>().map(|registration| (registration.0)());
-    let component = all.into_iter().find(|c| c.info.kind == Kind::Architecture && c.info.name == name).unwrap();
+    let component =
+        all.into_iter().find(|c| c.info.kind == Kind::Architecture && c.info.name == name).unwrap();
     let config = Config::from_iter([("replace".to_owned(), replace)]);
     let mut store = ParameterStore::new(Device::Cpu);
     let architecture = component.factory.architecture().unwrap()(&config)?;
@@ -118,7 +119,12 @@ fn blocks_and_their_parts_are_replaced() {
     for (part, block, names, supports_half) in [
         ("block", "Pooled", ["blocks.0.weight", "convs.0.weight", "blocks.0.weight"], false),
         ("norm", "Scaled", ["blocks.0.instnorm.scale", "convs.0.norm.scale", "conv1.norm.scale"], true),
-        ("nonlinearity", "Softplus", ["blocks.0.conv.weight", "convs.0.conv.weight", "conv1.conv.weight"], false),
+        (
+            "nonlinearity",
+            "Softplus",
+            ["blocks.0.conv.weight", "convs.0.conv.weight", "conv1.conv.weight"],
+            false,
+        ),
     ] {
         for (name, parameter) in NETWORKS.into_iter().zip(names) {
             for axes in [2, 3] {
@@ -128,13 +134,18 @@ fn blocks_and_their_parts_are_replaced() {
                 let input = Tensor::randn(shape, (Element::Float, Device::Cpu));
                 let outputs = network.forward(&input, true).unwrap();
                 assert_eq!(outputs[0].size(), [vec![2, 3], vec![8; axes]].concat(), "{name} {part}");
-                let sum = outputs.iter().map(|x| x.square().sum(Element::Float)).reduce(|a, b| a + b).unwrap();
+                let sum =
+                    outputs.iter().map(|x| x.square().sum(Element::Float)).reduce(|a, b| a + b).unwrap();
                 sum.backward();
                 for parameter in store.trainable().filter(|one| !one.name.contains("stem")) {
                     assert!(parameter.tensor.grad().defined(), "{name} {part}: {}", parameter.name);
                 }
                 let named = store.parameters().iter().any(|one| one.name.ends_with(parameter));
-                assert!(named, "{name} {part}: {:?}", store.parameters().iter().map(|p| &p.name).collect::<Vec<_>>());
+                assert!(
+                    named,
+                    "{name} {part}: {:?}",
+                    store.parameters().iter().map(|p| &p.name).collect::<Vec<_>>()
+                );
                 assert_eq!(network.supports_half_precision(), supports_half, "{name} {part}");
             }
         }

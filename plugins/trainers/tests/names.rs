@@ -235,7 +235,8 @@ fn page() -> String {
     page += &ways::chapter(&ways_of_all(&classes_of_v1()), &ways_of_all(&variants_of_v2()));
     page += "\n## Not available\n\nNaming one of these gives the reason.\n\n| class | reason | by |\n|---|---|---|\n";
     for info in all.iter().filter(|info| is_unavailable(&info.name)) {
-        let (by, reason) = (ways_of(&info.name).join(", "), info.summary.trim_start_matches("Not available: "));
+        let (by, reason) =
+            (ways_of(&info.name).join(", "), info.summary.trim_start_matches("Not available: "));
         page += &format!("| `{}` | {reason} | {by} |\n", info.name);
     }
     page

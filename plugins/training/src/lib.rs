@@ -45,8 +45,8 @@ pub use networks::{BuildNetwork, SecondNetwork, SecondNetworks};
 pub use nnunet_plugin_api::Batch;
 pub use observer::{EpochOutcome, Observer};
 pub use optimizer::{
-    GroupSettings, Adam, Adan, FromComponent, Muon, Optimize, Ranger, Setting, Sgd, State, StateValue, Trained, grouped,
-    optimizer,
+    Adam, Adan, FromComponent, GroupSettings, Muon, Optimize, Ranger, Setting, Sgd, State, StateValue,
+    Trained, grouped, optimizer,
 };
 pub use plateau::Plateau;
 pub use sampling::{Oversampling, Sampling, SliceChoice};

@@ -9,7 +9,8 @@ use nnunet_plugin_api::abi::v1::through_adapters;
 use nnunet_plugin_api::tch::{Device, Kind as Element, Tensor, no_grad};
 use nnunet_plugin_api::vocabulary::{Blueprint, Optimizer as Choice};
 use nnunet_plugin_api::{
-    Component, Config, Init, Kind, Optimized, Registration, TensorFactories, VarFactory, inventory, serde_json,
+    Component, Config, Init, Kind, Optimized, Registration, TensorFactories, VarFactory, inventory,
+    serde_json,
 };
 use nnunet_training::{FromComponent, Optimize, StateValue, optimizer};
 use serde_json::{Value, json};

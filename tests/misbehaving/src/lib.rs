@@ -9,8 +9,8 @@ use nnunet_plugin_api::tch::{Device, Kind as Element, Tensor, no_grad_guard};
 use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice, EpochReport, Optimizer as OptimizerChoice};
 use nnunet_plugin_api::{
     Architecture, Batch, Component, Error, Info, Init, Kind, Loss, LossContext, LossInput, Metrics, Network,
-    NetworkSpec, Optimized, Optimizer, Registration, Result, Tally, Trainer, TrainerContext, TrainerState, Training,
-    VarFactory, built_in_step, export_plugin, host, inventory, serde_json::json,
+    NetworkSpec, Optimized, Optimizer, Registration, Result, Tally, Trainer, TrainerContext, TrainerState,
+    Training, VarFactory, built_in_step, export_plugin, host, inventory, serde_json::json,
 };
 
 export_plugin!();

@@ -188,7 +188,10 @@ impl DlpackArray {
             std::slice::from_raw_parts(first, last + 1)
         };
         let view = ndarray::ArrayView::from_shape(IxDyn(&shape).strides(IxDyn(&strides)), values);
-        Ok(view.map_err(|error| Error::message(format!("DLPack array: {error}")))?.as_standard_layout().into_owned())
+        Ok(view
+            .map_err(|error| Error::message(format!("DLPack array: {error}")))?
+            .as_standard_layout()
+            .into_owned())
     }
 }
 
@@ -205,7 +208,8 @@ fn extents(tensor: &DLTensor) -> Result<(Vec<usize>, Vec<usize>)> {
         numbers.map(|number| usize::try_from(number).map_err(|_| wrong(what))).collect()
     };
     let shape = read(tensor.shape, "shape")?;
-    let size = shape.iter().try_fold(1_usize, |size, len| size.checked_mul(*len)).ok_or_else(|| wrong("shape"))?;
+    let size =
+        shape.iter().try_fold(1_usize, |size, len| size.checked_mul(*len)).ok_or_else(|| wrong("shape"))?;
     if size > 0 && tensor.data.is_null() {
         return Err(wrong("memory"));
     }
@@ -285,7 +289,9 @@ mod tests {
             packed.to_array().unwrap_err().to_string()
         };
         assert!(refused(|managed| managed.version.major = 2).contains("DLPack version: expected 1, got 2.0"));
-        assert!(refused(|managed| managed.dl_tensor.device.device_type = 2).contains("32-bit floats on the CPU"));
+        assert!(
+            refused(|managed| managed.dl_tensor.device.device_type = 2).contains("32-bit floats on the CPU")
+        );
         assert!(refused(|managed| managed.dl_tensor.dtype.bits = 64).contains("32-bit floats on the CPU"));
         assert!(refused(|managed| managed.dl_tensor.ndim = 99).contains("number of axes"));
         assert!(refused(|managed| managed.dl_tensor.data = std::ptr::null_mut()).contains("memory"));

@@ -303,7 +303,8 @@ impl Handshake {
     fn check_libtorch(&self) -> Result<(), HandshakeError> {
         let found = || self.libtorch.as_str().to_owned();
         if self.flags().is_shim() {
-            let is_there = minor_of(&found()).is_some_and(|oldest| Some(oldest) <= minor_of(LIBTORCH_VERSION));
+            let is_there =
+                minor_of(&found()).is_some_and(|oldest| Some(oldest) <= minor_of(LIBTORCH_VERSION));
             return if is_there { Ok(()) } else { Err(HandshakeError::Shim { found: found() }) };
         }
         if !same_minor(self.libtorch.as_str(), LIBTORCH_VERSION) {

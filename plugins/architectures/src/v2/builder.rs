@@ -4,8 +4,8 @@ use nnunet_plugin_api::{NetworkSpec, Result, VarFactory};
 
 use super::blocks::{NormedConvolution, ResidualBlock, SLOPE};
 use super::config::V2UnetConfig;
-use crate::layers::{Convolution, ConvolutionShape, Upsampling};
 use crate::block::{Activation, BlockStyle};
+use crate::layers::{Convolution, ConvolutionShape, Upsampling};
 use crate::replaced::Replaced;
 use crate::unet::{DecoderLevel, Layer, Layers};
 

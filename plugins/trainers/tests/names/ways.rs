@@ -43,7 +43,12 @@ pub(crate) const WAYS: [Way; 7] = [
         examples: &["my-architecture", "my-block", "mednext"],
         settings: &["architecture"],
     },
-    Way { name: "kind optimizer", what: "an optimizer by name", examples: &["adamw"], settings: &["optimizer"] },
+    Way {
+        name: "kind optimizer",
+        what: "an optimizer by name",
+        examples: &["adamw"],
+        settings: &["optimizer"],
+    },
     Way {
         name: "hook learning_rate",
         what: "the learning rate of an epoch",
@@ -72,8 +77,8 @@ pub(crate) const UNAVAILABLE: [(&str, &[&str]); 6] = [
 pub(crate) fn ways(root: &Blueprint, own: &Blueprint) -> Vec<&'static str> {
     let settings = |blueprint: &Blueprint| serde_json::to_value(blueprint).unwrap();
     let (root, own) = (settings(root), settings(own));
-    let differs = |setting: &&str| named(&root[**setting]) != named(&own[**setting]);
-    let changed = WAYS.iter().filter(|way| way.settings.iter().any(|setting| differs(&setting)));
+    let differs = |setting: &str| named(&root[setting]) != named(&own[setting]);
+    let changed = WAYS.iter().filter(|way| way.settings.iter().any(|setting| differs(setting)));
     let names: Vec<&str> = changed.map(|way| way.name).collect();
     if names.is_empty() { vec![VALUE] } else { names }
 }
@@ -92,7 +97,14 @@ pub(crate) fn chapter(v1: &[Vec<&'static str>], v2: &[Vec<&'static str>]) -> Str
     for way in &WAYS {
         let count = |all: &[Vec<&str>]| all.iter().filter(|names| names.contains(&way.name)).count();
         let examples: Vec<String> = way.examples.iter().map(|name| format!("`examples/{name}`")).collect();
-        text += &format!("| {} | {} | {} | {} | {} |\n", way.name, way.what, examples.join(", "), count(v1), count(v2));
+        text += &format!(
+            "| {} | {} | {} | {} | {} |\n",
+            way.name,
+            way.what,
+            examples.join(", "),
+            count(v1),
+            count(v2)
+        );
     }
     let examples = WAYS.iter().flat_map(|way| way.examples).collect::<BTreeSet<_>>().len();
     text += &format!(

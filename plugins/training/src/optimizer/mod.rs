@@ -85,7 +85,12 @@ pub trait Optimize: Debug + Send {
     /// torch's `param_groups` of so many trainable parameters.
     fn groups(&self, parameters: usize) -> Vec<GroupSettings> {
         let numbers = (0..parameters).collect();
-        vec![GroupSettings { numbers, factor: 1.0, settings: self.settings(), own_settings: self.own_settings() }]
+        vec![GroupSettings {
+            numbers,
+            factor: 1.0,
+            settings: self.settings(),
+            own_settings: self.own_settings(),
+        }]
     }
 
     /// State of a trainable parameter; empty before its first step.

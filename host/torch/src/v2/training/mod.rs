@@ -51,7 +51,12 @@ impl FoldTraining for Job<'_> {
         provenance::warn_of_changes("the plans and their data were", &self.plans_plugins, session);
         let newest = state::newest(&self.settings.output).filter(|_| self.args.continue_training);
         match newest {
-            Some(path) => provenance::require("the model was", &state::plugins_of(&path)?, session, &plugins_used::TRAINING),
+            Some(path) => provenance::require(
+                "the model was",
+                &state::plugins_of(&path)?,
+                session,
+                &plugins_used::TRAINING,
+            ),
             None => Ok(()),
         }
     }

@@ -6,9 +6,7 @@ use std::path::Path;
 use ndarray::{Array3, ArrayView3, ArrayViewMut3};
 
 use super::object::{CObject, path};
-use super::types::{
-    CChannel, COMPONENT_BEFORE_1_4, CComponent, CGeometry, CIntensities, CLabels, CPlugin, CSample, CSink,
-};
+use super::types::{CChannel, CComponent, CGeometry, CIntensities, CLabels, CPlugin, CSample, CSink};
 use crate::normalization::{all_finite, still_finite};
 use crate::vocabulary::{IntensityStatistics, ItkGeometry};
 use crate::{
@@ -42,6 +40,9 @@ pub fn components(table: &'static CPlugin) -> Result<Vec<(Info, &'static CCompon
         })
         .collect()
 }
+
+/// Bytes of a component before ABI 1.4.
+const COMPONENT_BEFORE_1_4: usize = core::mem::offset_of!(CComponent, split);
 
 impl CComponent {
     /// A component without functions.
@@ -366,8 +367,7 @@ mod tests {
         unsafe { allocate_one(sink, 0) }
     }
 
-    const MADE: CComponent =
-        CComponent { info: c"{}".as_ptr(), create: Some(create), ..CComponent::EMPTY };
+    const MADE: CComponent = CComponent { info: c"{}".as_ptr(), create: Some(create), ..CComponent::EMPTY };
     static OLD: CComponent = CComponent { normalize: Some(old), read: Some(read_old), ..MADE };
     static NEW: CComponent = CComponent { normalize: Some(new), read: Some(read_new), ..MADE };
 

@@ -59,7 +59,8 @@ impl Resampler for CObject {
     fn scores(&self, class: Array3<f32>, change: &GridChange) -> Result<Array3<f32>> {
         let was_finite = all_finite(&class);
         let made = self.resampled::<_, Ix3>(CONTENT_SCORES, class, change)?;
-        check_values("scores", was_finite, &made, &change.shape).map_err(|error| self.named(METHOD, error))?;
+        check_values("scores", was_finite, &made, &change.shape)
+            .map_err(|error| self.named(METHOD, error))?;
         Ok(made)
     }
 }

@@ -8,6 +8,6 @@ mod types;
 
 pub use import::{components, import};
 pub use types::{
-    CChannel, CComponent, CError, CGeometry, CGridChange, CHost, CIntensities, CLabels, CPlugin, CSample, CSink,
-    CTextSink, ERROR_CAPACITY,
+    CChannel, CComponent, CError, CGeometry, CGridChange, CHost, CIntensities, CLabels, CONTENT_IMAGE,
+    CONTENT_LABELS, CONTENT_SCORES, CPlugin, CSample, CSink, CTextSink, ERROR_CAPACITY,
 };

@@ -238,9 +238,6 @@ pub struct CComponent {
     >,
 }
 
-/// Bytes of [`CComponent`] before ABI 1.4.
-pub const COMPONENT_BEFORE_1_4: usize = core::mem::offset_of!(CComponent, split);
-
 /// All components of a plugin: the symbol `NNUNET_PLUGIN_C_V1`.
 #[repr(C)]
 pub struct CPlugin {
