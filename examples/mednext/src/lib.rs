@@ -31,9 +31,8 @@ fn build(vars: &mut dyn VarFactory, spec: &BlockSpec) -> Result<Box<dyn Layer>> 
     let depthwise = convolution("depthwise", [input, 1], &kernel, &stride)?;
     let expand = convolution("expand", [2 * output, input], &ones, &ones)?;
     let reduce = convolution("reduce", [output, 2 * output], &ones, &ones)?;
-    let skip =
-        spec.changes_shape().then(|| convolution("skip", [output, input], &ones, &stride)).transpose()?;
-    Ok(Box::new(MedNeXtBlock([depthwise, expand, reduce], skip)))
+    let skip = spec.changes_shape().then(|| convolution("skip", [output, input], &ones, &stride));
+    Ok(Box::new(MedNeXtBlock([depthwise, expand, reduce], skip.transpose()?)))
 }
 
 /// Weight and stride.

@@ -1,15 +1,24 @@
 //! The plugins behind a training, for its checkpoints.
 
-use nnunet_engine::components;
+use nnunet_engine::components::parts;
 use nnunet_engine::provenance::{self, PluginUse};
 use nnunet_engine::session::Session;
 use nnunet_plugin_api::Kind;
-use nnunet_plugin_api::vocabulary::Optimizer;
 use nnunet_trainers::Resolved;
 
+use crate::components;
+
 /// Kinds of components that take part in training: the data has been preprocessed.
-pub(crate) const TRAINING: [Kind; 6] =
-    [Kind::Augmentation, Kind::Architecture, Kind::Block, Kind::Loss, Kind::Optimizer, Kind::Trainer];
+pub(crate) const TRAINING: [Kind; 8] = [
+    Kind::Sampler,
+    Kind::Augmentation,
+    Kind::Architecture,
+    Kind::Block,
+    Kind::Loss,
+    Kind::Optimizer,
+    Kind::Schedule,
+    Kind::Trainer,
+];
 /// Kinds of components that take part in prediction.
 pub(crate) const PREDICTION: [Kind; 4] =
     [Kind::Preprocessor, Kind::Normalization, Kind::Architecture, Kind::Block];
@@ -21,17 +30,7 @@ pub(crate) fn of_training(
     others: impl IntoIterator<Item = (Kind, String)>,
     session: &Session,
 ) -> Vec<PluginUse> {
-    let blueprint = &trainer.blueprint;
     let trainers = trainer.names.iter().map(|name| (Kind::Trainer, name.clone()));
-    let optimizer = match &blueprint.optimizer {
-        Optimizer::Other(choice) => Some((Kind::Optimizer, choice.name.clone())),
-        _ => None,
-    };
-    let named = [
-        (Kind::Architecture, blueprint.architecture.name.clone()),
-        (Kind::Augmentation, blueprint.augmentation.name.clone()),
-        (Kind::Loss, blueprint.loss.name.clone()),
-    ];
-    let all = trainers.chain(others).chain(named).chain(optimizer).chain(components::parts());
-    provenance::plugins_used(session, all)
+    let named = components::named_by(&trainer.blueprint);
+    provenance::plugins_used(session, trainers.chain(others).chain(named).chain(parts()))
 }

@@ -9,11 +9,11 @@ use nnunet_augmentation::{Placement, append_previous_stage, downsample_labels, o
 use nnunet_inference::to_tensor;
 use nnunet_plugin_api::tch::{Kind, Tensor};
 use nnunet_plugin_api::{
-    Augmentation, AugmentationContext, Batch, Config, Error, RandomStream, Result, Sample,
+    Augmentation, AugmentationContext, Batch, Config, Error, RandomStream, Result, Sample, SamplerContext,
 };
 
 use crate::regions::region_masks;
-use crate::sampling::{Places, Sampling};
+use crate::sampling::{Drawn, SharedSampler};
 
 /// Preprocessed cases by number. Read from several threads at once.
 pub trait CaseSource: Send + Sync {
@@ -70,8 +70,8 @@ pub struct BatchPlan {
     pub batch_size: usize,
     /// Fraction of samples that are guaranteed to contain foreground (`oversample_foreground_percent`).
     pub oversample_foreground: f64,
-    /// Which samples these are, and around which voxels they are cut.
-    pub sampling: Sampling,
+    /// Chooses cases and patches.
+    pub sampler: SharedSampler,
     /// Augmentation; validation batches have none.
     pub augmentation: Option<Arc<dyn Augmentation>>,
     /// The network's input and what else augmentation must know.
@@ -97,7 +97,7 @@ impl fmt::Debug for BatchPlan {
 }
 
 impl BatchPlan {
-    /// Makes batch `index` of an epoch. It depends on seed, epoch and index alone.
+    /// Makes batch `index` of an epoch. It depends on seed, epoch and index alone, and on what the sampler has learned.
     ///
     /// # Errors
     /// Returns an error if a case cannot be read, or the error of the augmentation.
@@ -108,14 +108,21 @@ impl BatchPlan {
         let mut cases = Vec::new();
         for sample in 0..self.batch_size {
             let mut random = RandomStream::new(self.seed, epoch, index, sample);
-            let case = random.below(source.len());
-            let forced = self.is_forced(sample, &mut random);
-            let made = self.sample(source, case, forced, &mut random)?;
+            let context = SamplerContext {
+                epoch,
+                batch: index,
+                sample,
+                batch_size: self.batch_size,
+                foreground: self.oversample_foreground,
+                axes: self.context.patch.len(),
+            };
+            let drawn = self.sampler.draw(source, &context, &mut random)?;
+            let made = self.sample(source, &drawn, &mut random)?;
             for (level, target) in targets.iter_mut().zip(downsample_labels(&made.seg, &scales)) {
                 level.push(target);
             }
             data.push(made.data);
-            cases.push(source.name(case).to_owned());
+            cases.push(source.name(drawn.case).to_owned());
         }
         Ok(Batch {
             data: self.stack(&data)?,
@@ -124,25 +131,15 @@ impl BatchPlan {
         })
     }
 
-    /// Whether a sample of a batch must have foreground.
-    pub(crate) fn is_forced(&self, sample: usize, random: &mut RandomStream) -> bool {
-        self.sampling.is_forced(sample, self.batch_size, self.oversample_foreground, random)
-    }
-
     /// One sample: (channels, patch) and labels from 0.
-    fn sample(
-        &self,
-        source: &dyn CaseSource,
-        case: usize,
-        forced: bool,
-        random: &mut RandomStream,
-    ) -> Result<Sample> {
+    fn sample(&self, source: &dyn CaseSource, drawn: &Drawn, random: &mut RandomStream) -> Result<Sample> {
+        let case = drawn.case;
         let patch = &self.context.patch;
         let generator = match &self.augmentation {
             Some(augmentation) => augmentation.generator_patch(&self.context)?,
             None => patch.clone(),
         };
-        let corner = self.corner(source, case, in_3d(&generator, 1), forced, random);
+        let corner = self.corner(source, drawn, in_3d(&generator, 1), random);
         let crop = match &self.augmentation {
             Some(augmentation) => augmentation.crop(&self.context, random)?,
             None => generator.clone(),
@@ -165,20 +162,16 @@ impl BatchPlan {
     fn corner(
         &self,
         source: &dyn CaseSource,
-        case: usize,
+        &Drawn { case, center }: &Drawn,
         generator: [usize; 3],
-        forced: bool,
         random: &mut RandomStream,
     ) -> [isize; 3] {
         let [_, z, y, x] = source.shape(case);
-        let axes = self.context.patch.len();
-        let places = Places { classes: source.locations(case), annotated: source.annotated(case) };
-        let around = self.sampling.center(&places, forced, axes, random);
-        let placement = around.map_or(Placement::Random, Placement::Around);
+        let placement = center.map_or(Placement::Random, Placement::Around);
         let mut corner = place([z, y, x], generator, in_3d(&self.context.patch, 1), placement, random);
-        if axes == 2 {
+        if self.context.patch.len() == 2 {
             // A slice is chosen, never padded.
-            corner[0] = around.map_or_else(|| random.below(z) as isize, |at| at[0] as isize);
+            corner[0] = center.map_or_else(|| random.below(z) as isize, |at| at[0] as isize);
         }
         corner
     }

@@ -18,11 +18,12 @@ mod networks;
 mod non_finite;
 mod observer;
 mod optimizer;
-mod plateau;
 mod pool;
 mod regions;
+mod sample_losses;
 mod sampling;
 mod scaler;
+mod schedules;
 mod snapshot;
 mod started_step;
 mod state;
@@ -33,6 +34,9 @@ mod validation_steps;
 
 #[cfg(test)]
 mod sampling_tests;
+
+// Its components are found by name.
+use nnunet_sampling as _;
 
 pub use batch::{BatchPlan, CaseSource};
 pub use cases::Cases;
@@ -48,8 +52,8 @@ pub use optimizer::{
     Adam, Adan, FromComponent, GroupSettings, Muon, Optimize, Ranger, Setting, Sgd, State, StateValue,
     Trained, grouped, optimizer,
 };
-pub use plateau::Plateau;
-pub use sampling::{Oversampling, Sampling, SliceChoice};
+pub use sampling::SharedSampler;
 pub use scaler::LossScaler;
+pub use schedules::Schedules;
 pub use state::{Engine, Run, Stopped};
 pub use step_times::StepTimes;

@@ -7,9 +7,11 @@ use nnunet_data::memory;
 use nnunet_engine::session::Session;
 use nnunet_plugin_api::tch::{self, Device, Kind as Element};
 use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice, Optimizer, Precision};
-use nnunet_plugin_api::{Error as ComponentError, Kind, Loss, LossContext};
+use nnunet_plugin_api::{Error as ComponentError, Kind, Loss, LossContext, Schedule};
 use nnunet_trainers::Resolved;
-use nnunet_training::{Cases, Engine, FromComponent, History, LossScaler, Optimize, grouped};
+use nnunet_training::{
+    Cases, Engine, FromComponent, History, LossScaler, Optimize, Schedules, SharedSampler, grouped,
+};
 use serde_json::Value;
 
 use crate::fold_training::FoldTraining;
@@ -35,6 +37,7 @@ fn choose(blueprint: &mut Blueprint, fold: &dyn FoldTraining, session: &Session)
     blueprint.architecture = expand(Kind::Architecture, &blueprint.architecture)?;
     expand_blocks(&mut blueprint.architecture, session)?;
     blueprint.loss = expand(Kind::Loss, &blueprint.loss)?;
+    blueprint.sampler = blueprint.sampler.as_ref().map(|choice| expand(Kind::Sampler, choice)).transpose()?;
     blueprint.augmentation = expand(Kind::Augmentation, &blueprint.augmentation)?;
     Ok(())
 }
@@ -60,6 +63,8 @@ pub(super) fn build(fold: &dyn FoldTraining, trainer: Resolved, session: &Sessio
     let batches = fold.batch_settings(&trainer.blueprint);
     network::check_memory(&spec, batches.batch_size, device)?;
     tch::manual_seed(trainer.blueprint.seed as i64);
+    let sampler =
+        SharedSampler::new(&batches.sampler.name, components::sampler(&session.registry, &batches.sampler)?);
     let architecture = &trainer.blueprint.architecture;
     let free = if device == Device::Cpu { memory::default_budget() } else { u64::MAX };
     let (mut store, network) = network::build(&session.registry, architecture, &spec, device, free)?;
@@ -72,8 +77,10 @@ pub(super) fn build(fold: &dyn FoldTraining, trainer: Resolved, session: &Sessio
     let networks = network::second(&session.registry, architecture, spec.clone(), device, free)?;
     Ok(Engine {
         cases: Cases::default(),
+        sampler,
         networks,
         optimizer: optimizer(&trainer.blueprint, &store, session)?,
+        schedules: schedules(&trainer.blueprint, session)?,
         kind,
         scaler: (kind == Element::Half).then(LossScaler::default),
         num_classes: spec.num_classes,
@@ -101,6 +108,20 @@ fn optimizer(blueprint: &Blueprint, store: &ParameterStore, session: &Session) -
         Ok(Box::new(FromComponent::new(made, parameters)))
     };
     Ok(grouped(blueprint, store, &make)?)
+}
+
+/// The schedules of a blueprint, one for each parameter group and one for all other parameters.
+fn schedules(blueprint: &Blueprint, session: &Session) -> Result<Schedules> {
+    let make = |choice: &ComponentChoice| {
+        let made = schedule(choice, session);
+        made.map_err(|error| ComponentError::message(format!("lr_schedule: {error:#}")))
+    };
+    Ok(Schedules::new(blueprint, &make)?)
+}
+
+fn schedule(choice: &ComponentChoice, session: &Session) -> Result<Box<dyn Schedule>> {
+    session.registry.check_parameters(Kind::Schedule, &choice.name, &choice.parameters)?;
+    session.registry.schedule(choice)
 }
 
 fn optimizer_component(

@@ -18,7 +18,7 @@ pub(crate) struct Way {
 /// What is left when nothing else is: settings of a table.
 const VALUE: &str = "value";
 
-pub(crate) const WAYS: [Way; 7] = [
+pub(crate) const WAYS: [Way; 8] = [
     Way {
         name: VALUE,
         what: "settings in a table of nnunet.toml, or in `configure`",
@@ -50,10 +50,16 @@ pub(crate) const WAYS: [Way; 7] = [
         settings: &["optimizer"],
     },
     Way {
-        name: "hook learning_rate",
-        what: "the learning rate of an epoch",
+        name: "kind schedule",
+        what: "a learning rate schedule by name, or the hook `learning_rate`",
         examples: &["my-trainer"],
         settings: &["lr_schedule"],
+    },
+    Way {
+        name: "kind sampler",
+        what: "a sampler by name",
+        examples: &["hard-case-sampler"],
+        settings: &["sampler", "probabilistic_oversampling"],
     },
     Way {
         name: "hook on_epoch_end",

@@ -23,14 +23,14 @@ use nnunet_engine::session::Session;
 use nnunet_plugin_api::vocabulary::Blueprint;
 use nnunet_plugin_api::{AugmentationContext, NetworkSpec, TrainerContext};
 use nnunet_trainers::{Resolved, registered_in_v2};
-use nnunet_training::{CaseSource, Engine, Sampling};
+use nnunet_training::{CaseSource, Engine};
 
 use self::files::V1Files;
 use self::job::Job;
 use super::model_info::ModelInfo;
 use super::preprocessed_cases::{self, StageCases};
 use super::{FINAL_CHECKPOINT, network, splits};
-use crate::fold_training::{BatchSettings, FoldFiles, FoldSettings, FoldTraining};
+use crate::fold_training::{BatchSettings, FoldFiles, FoldSettings, FoldTraining, sampler};
 use crate::{components, devices, plugins_used, train};
 
 /// Runs the command.
@@ -114,7 +114,7 @@ impl FoldTraining for Job<'_> {
         let strides = stage.pool_op_kernel_sizes.iter().skip_while(|pool| pool.iter().all(|by| *by == 1));
         BatchSettings {
             batch_size: blueprint.batch_size.unwrap_or(stage.batch_size),
-            sampling: Sampling::default(),
+            sampler: sampler(blueprint, "v1"),
             channels: self.plans.num_modalities(),
             context: AugmentationContext {
                 patch: stage.patch_size.clone(),

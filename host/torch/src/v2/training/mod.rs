@@ -25,12 +25,12 @@ use nnunet_engine::session::Session;
 use nnunet_plugin_api::vocabulary::Blueprint;
 use nnunet_plugin_api::{AugmentationContext, NetworkSpec};
 use nnunet_trainers::Resolved;
-use nnunet_training::{CaseSource, Engine, Oversampling, Sampling};
+use nnunet_training::{CaseSource, Engine};
 
 use self::cases::PreprocessedCases;
 use self::files::V2Files;
 use self::job::Job;
-use crate::fold_training::{BatchSettings, FoldFiles, FoldSettings, FoldTraining};
+use crate::fold_training::{BatchSettings, FoldFiles, FoldSettings, FoldTraining, sampler};
 use crate::{devices, plugins_used, train};
 
 /// Runs the command.
@@ -105,11 +105,7 @@ impl FoldTraining for Job<'_> {
         let configuration = &self.configuration;
         let labels = self.dataset.foreground_labels();
         BatchSettings {
-            sampling: Sampling::v2(if blueprint.probabilistic_oversampling {
-                Oversampling::EachSample
-            } else {
-                Oversampling::LastOfBatch
-            }),
+            sampler: sampler(blueprint, "v2"),
             batch_size: blueprint.batch_size.unwrap_or(configuration.batch_size),
             channels: self.dataset.channel_names.len(),
             context: AugmentationContext {
