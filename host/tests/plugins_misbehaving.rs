@@ -84,16 +84,6 @@ fn faults_of_hooks_are_contained_and_named() {
         assert!(outcome.text.contains(&message), "{fault}: `{message}` is missing in: {}", outcome.text);
     }
     for (fault, what) in [
-        ("schedule_panic", "learning_rate: panicked: "),
-        ("schedule_nan", "learning_rate: learning rate NaN of epoch 0, step 0"),
-        ("schedule_negative", "learning_rate: learning rate -"),
-        ("schedule_state", "save_state: panicked: "),
-    ] {
-        let outcome = train(&world, fault);
-        let message = format!("plugin misbehaving, schedule OddSchedule: {what}");
-        assert!(outcome.code == 1 && outcome.text.contains(&message), "{fault}: {}", outcome.text);
-    }
-    for (fault, what) in [
         ("optimizer_panic", "step: panicked: "),
         ("optimizer_shape", "initial_state: odd: expected ["),
         ("optimizer_dtype", "initial_state: odd: expected floating-point numbers, got Int64"),
@@ -114,6 +104,7 @@ fn faults_of_hooks_are_contained_and_named() {
 fn faults_of_blocks_and_of_losses_of_batches_are_contained_and_named() {
     let world = World::with_phantoms();
     for (fault, what) in [
+        ("block_create", "plugin misbehaving, block OddBlock: panicked: "),
         ("block_build", "plugin misbehaving, block OddBlock: build: panicked: "),
         (
             "block_panic",
@@ -137,15 +128,57 @@ fn faults_of_blocks_and_of_losses_of_batches_are_contained_and_named() {
     }
 }
 
+/// The same for learning rate schedules and samplers, which work with numbers alone.
+#[test]
+fn faults_of_schedules_and_samplers_are_contained_and_named() {
+    let world = World::with_phantoms();
+    for (fault, what) in [
+        ("schedule_create", "panicked: "),
+        ("schedule_every_step", "changes_every_step: panicked: "),
+        ("schedule_panic", "learning_rate: panicked: the schedule panics as requested at "),
+        ("schedule_nan", "learning_rate: learning rate NaN of epoch 0, step 0"),
+        ("schedule_negative", "learning_rate: learning rate -"),
+        ("schedule_epoch_ends", "epoch_ends: panicked: "),
+        ("schedule_save", "save_state: panicked: "),
+        ("sampler_create", "panicked: "),
+        ("sampler_learns", "learns: panicked: "),
+        ("sampler_begin", "begin: panicked: "),
+        ("sampler_panic", "choose: panicked: the sampler panics as requested at "),
+        ("sampler_case", "choose: there is no case 18446744073709551615: there are "),
+        ("sampler_class", " has no voxels of class 77"),
+        ("sampler_voxel_panic", "voxel: panicked: voxel panics as requested at "),
+        ("sampler_voxel", "voxel: voxel "),
+        ("sampler_observe", "observe: panicked: "),
+        ("sampler_save", "save_state: panicked: "),
+    ] {
+        let outcome = train(&world, fault);
+        let (kind, who) = if fault.starts_with("sampler") {
+            ("sampler", "OddSampler")
+        } else {
+            ("schedule", "OddSchedule")
+        };
+        let name = format!("plugin misbehaving, {kind} {who}: ");
+        let is_named = outcome.text.lines().any(|line| line.contains(&name) && line.contains(what));
+        assert!(outcome.code == 1 && is_named, "{fault}: {}", outcome.text);
+    }
+}
+
 /// A state that was saved is refused when the training goes on.
 #[test]
 fn a_state_that_cannot_be_loaded_is_named() {
     let world = World::with_phantoms();
-    assert_eq!(train(&world, "hook_load").code, 0);
-    let more = line().replace("--overwrite", "-c --set max_num_epochs=2");
-    let outcome = world.run_with(&more, &[("NNUNET_MISBEHAVE", "hook_load")]);
-    let message = "plugin misbehaving, trainer Misbehaving: load_state: panicked: ";
-    assert!(outcome.code == 1 && outcome.text.contains(message), "{}", outcome.text);
+    for (fault, who) in [
+        ("hook_load", "trainer Misbehaving"),
+        ("schedule_load", "schedule OddSchedule"),
+        ("sampler_load", "sampler OddSampler"),
+    ] {
+        let first = train(&world, fault);
+        assert_eq!(first.code, 0, "{fault}: {}", first.text);
+        let more = line().replace("--overwrite", "-c --set max_num_epochs=2");
+        let outcome = world.run_with(&more, &[("NNUNET_MISBEHAVE", fault)]);
+        let message = format!("plugin misbehaving, {who}: load_state: panicked: ");
+        assert!(outcome.code == 1 && outcome.text.contains(&message), "{fault}: {}", outcome.text);
+    }
 }
 
 #[test]
@@ -209,6 +242,7 @@ fn what_does_no_harm_is_borne() {
         "hook_metric_nan",
         "optimizer_no_grad",
         "block_no_grad",
+        "block_half",
         "batch_no_grad",
     ] {
         let outcome = train(&world, fault);
@@ -259,11 +293,11 @@ fn interrupted(world: &World, fault: &str, signals: usize) -> Option<i32> {
 #[test]
 fn an_endless_loop_ends_when_the_user_asks() {
     let world = World::with_phantoms();
-    for fault in ["endless", "hook_step_endless"] {
+    for fault in ["endless", "hook_step_endless", "block_endless", "schedule_endless", "sampler_endless"] {
         let code = interrupted(&world, fault, 1);
         assert_eq!(code, Some(3), "{fault}: it looks whether the user wants to stop");
     }
-    for fault in ["deaf", "hook_step_deaf"] {
+    for fault in ["deaf", "hook_step_deaf", "block_deaf", "schedule_deaf", "sampler_deaf"] {
         let code = interrupted(&world, fault, 2);
         assert_eq!(code, Some(130), "{fault}: it never looks; the second signal ends it");
     }

@@ -5,11 +5,14 @@ use nnunet_plugin_api::{
     Block, BlockSpec, Component, Info, Init, Kind, Layer, Registration, Result, VarFactory, inventory,
 };
 
-use crate::fault;
+use crate::{fault, for_ever, until_cancelled};
 
 inventory::submit!(Registration(|| {
     let info = Info::new(Kind::Block, "OddBlock", "A convolution.");
-    Component::block(info, |_| Ok(Box::new(OddBlock)))
+    Component::block(info, |_| {
+        assert_ne!(fault(), "block_create", "as requested");
+        Ok(Box::new(OddBlock))
+    })
 }));
 
 struct OddBlock;
@@ -45,7 +48,14 @@ impl Layer for OddLayer {
                 std::mem::forget(no_grad_guard());
                 Ok(output.f_relu()?)
             }
+            "block_endless" => Err(until_cancelled()),
+            "block_deaf" => for_ever(),
             _ => Ok(output.f_relu()?),
         }
+    }
+
+    fn supports_half_precision(&self) -> bool {
+        assert_ne!(fault(), "block_half", "as requested");
+        true
     }
 }

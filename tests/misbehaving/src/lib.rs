@@ -2,18 +2,20 @@
 //! it behaves.
 
 mod block;
+mod sampler;
+mod schedule;
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use nnunet_plugin_api::tch::{Device, Kind as Element, Tensor, no_grad_guard};
 use nnunet_plugin_api::vocabulary::{
     Blueprint, ComponentChoice, EpochReport, LearningRateSchedule, Optimizer as OptimizerChoice,
 };
 use nnunet_plugin_api::{
-    Architecture, Batch, Component, Config, Error, Info, Init, Kind, Loss, LossContext, LossInput, Metrics,
-    Network, NetworkSpec, Optimized, Optimizer, Registration, Result, Schedule, SchedulePoint, Tally,
-    Trainer, TrainerContext, TrainerState, Training, VarFactory, built_in_step, export_plugin, host,
-    inventory, serde_json::json,
+    Architecture, Batch, Component, Error, Info, Init, Kind, Loss, LossContext, LossInput, Metrics, Network,
+    NetworkSpec, Optimized, Optimizer, Registration, Result, SchedulePoint, Tally, Trainer, TrainerContext,
+    TrainerState, Training, VarFactory, built_in_step, export_plugin, host, inventory, serde_json::json,
 };
 
 export_plugin!();
@@ -23,6 +25,21 @@ const HUGE: usize = 1 << 47;
 
 fn fault() -> String {
     std::env::var("NNUNET_MISBEHAVE").unwrap_or_default()
+}
+
+/// Waits until the user wants to stop.
+fn until_cancelled() -> Error {
+    while !host::cancelled() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Error::Cancelled
+}
+
+/// Never looks whether the user wants to stop.
+fn for_ever() -> ! {
+    loop {
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 inventory::submit!(Registration(|| {
@@ -69,29 +86,6 @@ impl Optimizer for OddOptimizer {
     }
 }
 
-inventory::submit!(Registration(|| {
-    let info = Info::new(Kind::Schedule, "OddSchedule", "The same rate in all epochs.");
-    Component::schedule(info, |_| Ok(Box::new(OddSchedule)))
-}));
-
-struct OddSchedule;
-
-impl Schedule for OddSchedule {
-    fn learning_rate(&self, at: &SchedulePoint) -> Result<f64> {
-        assert_ne!(fault(), "schedule_panic", "as requested");
-        Ok(match fault().as_str() {
-            "schedule_nan" => f64::NAN,
-            "schedule_negative" => -at.initial_lr,
-            _ => at.initial_lr,
-        })
-    }
-
-    fn save_state(&self) -> Result<Config> {
-        assert_ne!(fault(), "schedule_state", "as requested");
-        Ok(Config::new())
-    }
-}
-
 struct Misbehaving;
 
 impl Trainer for Misbehaving {
@@ -108,6 +102,9 @@ impl Trainer for Misbehaving {
         }
         if fault().starts_with("schedule") {
             blueprint.lr_schedule = LearningRateSchedule::Other(ComponentChoice::named("OddSchedule"));
+        }
+        if fault().starts_with("sampler") {
+            blueprint.sampler = Some(ComponentChoice::named("OddSampler"));
         }
         if fault().starts_with("architecture") || fault() == "pointwise" {
             blueprint.architecture = ComponentChoice::named("Pointwise");
@@ -163,15 +160,8 @@ impl Trainer for Misbehaving {
                 std::mem::forget(no_grad_guard());
                 Ok(Some(loss))
             }
-            "hook_step_endless" => {
-                while !host::cancelled() {
-                    std::thread::sleep(std::time::Duration::from_millis(20));
-                }
-                Err(Error::Cancelled)
-            }
-            "hook_step_deaf" => loop {
-                std::thread::sleep(std::time::Duration::from_millis(20));
-            },
+            "hook_step_endless" => Err(until_cancelled()),
+            "hook_step_deaf" => for_ever(),
             _ => Ok(None),
         }
     }
@@ -284,15 +274,8 @@ impl Loss for OddLoss {
                 println!("the loss prints as requested");
                 Ok(good)
             }
-            "endless" => {
-                while !host::cancelled() {
-                    std::thread::sleep(std::time::Duration::from_millis(20));
-                }
-                Err(Error::Cancelled)
-            }
-            "deaf" => loop {
-                std::thread::sleep(std::time::Duration::from_millis(20));
-            },
+            "endless" => Err(until_cancelled()),
+            "deaf" => for_ever(),
             "allocation" => {
                 // Hidden from the compiler, which would leave out memory that nobody uses.
                 let memory = std::hint::black_box(Vec::<u8>::with_capacity(HUGE));
