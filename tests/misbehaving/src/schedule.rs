@@ -22,15 +22,16 @@ impl Schedule for OddSchedule {
             "schedule_panic" => panic!("the schedule panics as requested"),
             "schedule_nan" => Ok(f64::NAN),
             "schedule_negative" => Ok(-at.initial_lr),
-            "schedule_endless" => Err(until_cancelled()),
-            "schedule_deaf" => for_ever(),
+            // The first one is asked for before the epoch begins.
+            "schedule_endless" if at.step > 0 => Err(until_cancelled()),
+            "schedule_deaf" if at.step > 0 => for_ever(),
             _ => Ok(at.initial_lr),
         }
     }
 
     fn changes_every_step(&self) -> bool {
         assert_ne!(fault(), "schedule_every_step", "as requested");
-        false
+        true
     }
 
     fn epoch_ends(&mut self, _at: &SchedulePoint, _results: &EpochResults) -> Result<()> {

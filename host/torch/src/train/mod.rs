@@ -89,7 +89,11 @@ fn finish(
 ) -> Result<Stopped> {
     if !matches!(ended, Ok(Stopped::Finished)) && engine.epoch > 0 {
         // Whatever ended the run, the engine is in its last good state.
-        recorder.save(CheckpointKind::Latest, engine)?;
+        match recorder.save(CheckpointKind::Latest, engine) {
+            // A component that panicked cannot be saved either; the user must learn of the panic.
+            Err(error) if ended.is_err() => recorder.log(&format!("no checkpoint was written: {error:#}")),
+            saved => saved?,
+        }
     }
     let settings = fold.settings();
     let stopped = ended.map_err(|error| anyhow!("training {}: {error}", settings.trainer))?;
