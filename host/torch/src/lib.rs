@@ -17,6 +17,7 @@ mod on_device;
 mod optimizer_state;
 mod plugins_used;
 mod predict;
+mod ranks;
 pub mod signals;
 mod torch_state;
 mod train;
