@@ -242,8 +242,9 @@ impl Loss for OddLoss {
             "batch_device" => number().and_then(|loss| Ok(Some(loss.f_to_device(Device::Cuda(0))?))),
             "batch_no_gradient" => number().map(|loss| Some(loss.detach())),
             "batch_no_grad" => {
+                let loss = number().map(|loss| Some(loss * 0.0));
                 std::mem::forget(no_grad_guard());
-                number().map(|loss| Some(loss * 0.0))
+                loss
             }
             _ => Ok(None),
         }
