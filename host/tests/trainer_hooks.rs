@@ -326,7 +326,7 @@ fn schedules_in_tables_and_on_the_command_line() {
     let own = root.get("nnunet").unwrap().get("lr_schedules").and_then(Value::as_str).unwrap();
     assert!(own.contains("\"learning_rate\":0.005"), "{own}");
     for (set, message) in [
-        ("lr_schedule=polly", "did you mean `poly`?"),
+        ("lr_schedule=polly", "similar names: poly"),
         ("lr_schedule={name=\"poly\",exponnt=1.0}", "did you mean `exponent`?"),
         ("lr_schedule={name=\"poly\",exponent=\"high\"}", "exponent"),
     ] {

@@ -121,9 +121,9 @@ impl Engine {
         let place = Place { learning_rate, ..Place::default() };
         self.with_trainers(place, |trainers, training| trainers.on_epoch_start(training))?;
         let (train_loss, times) = self.training_steps(pools, retry, observer)?;
+        with_ranks::take_parameters_from_first(&self.store)?;
         self.tell_sampler()?;
         pools.training.allow(self.epoch + 1);
-        with_ranks::take_parameters_from_first(&self.store)?;
         self.network.set_training(false)?;
         let Validated { loss: validation_loss, dice, mut metrics } =
             self.validation_steps(pools, learning_rate)?;

@@ -5,6 +5,7 @@
 
 mod batch;
 mod batch_on_device;
+mod case_source;
 mod cases;
 mod dummy;
 mod epoch_loop;
@@ -13,6 +14,7 @@ mod evaluation;
 mod gradients;
 mod history;
 mod hosted;
+mod kept_losses;
 mod lr_finder;
 mod networks;
 mod non_finite;
@@ -39,7 +41,8 @@ mod sampling_tests;
 // Its components are found by name.
 use nnunet_sampling as _;
 
-pub use batch::{BatchPlan, CaseSource};
+pub use batch::BatchPlan;
+pub use case_source::CaseSource;
 pub use cases::Cases;
 pub use dummy::DummyCase;
 pub use evaluation::OnlineEvaluation;
