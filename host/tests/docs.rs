@@ -198,6 +198,7 @@ fn the_other_templates() {
         "resampler",
         "splitter",
         "schedule",
+        "metric",
         "sampler",
         "augmentation",
         "logger",

@@ -84,6 +84,15 @@ fn faults_of_hooks_are_contained_and_named() {
         assert!(outcome.text.contains(&message), "{fault}: `{message}` is missing in: {}", outcome.text);
     }
     for (fault, what) in [
+        ("metric_panic", "tally: panicked: "),
+        ("metric_nan", "tally: tally `batches` of NaN and 1 is not finite"),
+        ("metric_value", "value: panicked: "),
+    ] {
+        let outcome = train(&world, fault);
+        let message = format!("plugin misbehaving, metric OddMetric: {what}");
+        assert!(outcome.code == 1 && outcome.text.contains(&message), "{fault}: {}", outcome.text);
+    }
+    for (fault, what) in [
         ("optimizer_panic", "step: panicked: "),
         ("optimizer_shape", "initial_state: odd: expected ["),
         ("optimizer_dtype", "initial_state: odd: expected floating-point numbers, got Int64"),

@@ -334,3 +334,61 @@ fn schedules_in_tables_and_on_the_command_line() {
         assert!(refused.code == 1 && refused.text.contains(message), "{set}: {}", refused.text);
     }
 }
+
+/// Built-in metrics from a table, one of them under a name of its own: logged, and the criterion for the best checkpoint,
+/// also for a training that continues.
+#[test]
+fn metrics_in_tables_choose_the_best_checkpoint() {
+    let world = world("nnUNetTrainerV2");
+    world.configure(
+        "\n[metrics.OfTheSecond]\nextends = \"IoU\"\nclasses = [2]\n\
+         [trainers.Measured]\nextends = \"Mine\"\nmetrics = [\"Sensitivity\", \"OfTheSecond\"]\n\
+         best_metric = \"Sensitivity.1\"\n",
+    );
+    let train = |more: &str| {
+        world.run(&format!(
+            "train 3d_fullres Measured 900 0 -p nnUNetPlansSmall --disable_validation_inference {more}"
+        ))
+    };
+    let outcome = train("--set max_num_epochs=1");
+    assert_eq!(outcome.code, 0, "{}", outcome.text);
+    for name in ["Sensitivity: ", "Sensitivity.1: ", "OfTheSecond: ", "OfTheSecond.2: "] {
+        assert_eq!(outcome.text.matches(name).count(), 1, "{name}: {}", outcome.text);
+    }
+    let folder = world.path("results").join(FOLD.replace("Mine__", "Measured__"));
+    // The Dice never takes the first epoch.
+    assert!(folder.join("model_best.model").is_file());
+    let criterion = || {
+        let root = torch_zip::load(&folder.join("model_final_checkpoint.model")).unwrap().root;
+        root.get("nnunet").unwrap().get("best_metric").and_then(Value::as_str).unwrap().to_owned()
+    };
+    let first = criterion();
+    assert!(first.starts_with("{\"average\":"), "{first}");
+    let outcome = train("-c --set max_num_epochs=2");
+    assert_eq!(outcome.code, 0, "{}", outcome.text);
+    assert_ne!(criterion(), first);
+    for (set, message) in [
+        ("metrics=[\"Dize\"]", "similar names: Dice"),
+        ("metrics=[{name=\"Dice\",clases=[1]}]", "did you mean `classes`?"),
+        ("best_metric=Dize", "there is no metric `Dize`; measured are ["),
+    ] {
+        let refused = train(&format!("--overwrite --set {set}"));
+        assert!(refused.code == 1 && refused.text.contains(message), "{set}: {}", refused.text);
+    }
+}
+
+#[test]
+fn a_schedule_from_outside() {
+    let (world, _) = trains_resumes_and_predicts("my_schedule", "WithHalving");
+    let root = final_checkpoint(&world.path("results")).root;
+    let own = root.get("nnunet").unwrap();
+    let state = own.get("lr_schedules").and_then(Value::as_str).unwrap();
+    assert!(state.starts_with("[{\"rate\":0.0") && state.contains("lowest"), "{state}");
+}
+
+#[test]
+fn a_metric_from_outside() {
+    let (world, text) = trains_resumes_and_predicts("my_metric", "ByVolume");
+    assert_eq!(text.lines().filter(|line| line.contains("VolumeError: ")).count(), 2, "{text}");
+    assert!(world.path("results").join(FOLD).join("model_best.model").is_file());
+}

@@ -37,6 +37,7 @@ pub mod abi {
 #[cfg(feature = "torch")]
 pub use nnunet_plugin_torch::{
     Architecture, Batch, Block, BlockSpec, Flow, Init, Layer, Loss, LossContext, LossInput, MAIN_NETWORK,
-    Metrics, NamedParameter, Network, NetworkSpec, Optimized, Optimizer, Progress, Tally, TensorFactories,
-    Trainer, TrainerContext, TrainerState, Training, VarFactory, built_in_step, export_plugin, tch,
+    Metric, MetricInput, MetricValue, Metrics, NamedParameter, Network, NetworkSpec, Optimized, Optimizer,
+    Progress, Tally, TensorFactories, Trainer, TrainerContext, TrainerState, Training, VarFactory,
+    built_in_step, export_plugin, tch,
 };

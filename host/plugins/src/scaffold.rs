@@ -122,6 +122,11 @@ fn template(kind: Kind) -> Result<Template> {
             include_str!("templates/optimizer.rs"),
             "printf '[trainers.NAMETrainer]\\nextends = \"nnUNetTrainerV2\"\\noptimizer = { name = \"NAME\" }\\n' >> nnunet.toml\nnnunet train 3d_fullres NAMETrainer TASK 0",
         ),
+        Kind::Metric => (
+            "MyMetric",
+            include_str!("templates/metric.rs"),
+            "nnunet train 3d_fullres nnUNetTrainerV2 TASK 0 --set metrics=[\"NAME\"] --set best_metric=NAME",
+        ),
         Kind::Schedule => (
             "MySchedule",
             include_str!("templates/schedule.rs"),

@@ -12,7 +12,7 @@ use nnunet_plugin_api::abi::v1::import_with_tensors;
 use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice, Optimizer as BlueprintOptimizer};
 use nnunet_plugin_api::{
     Architecture, Augmentation, Component, Config, Error as ComponentError, Factory, Info, Kind, Loss, Make,
-    Optimizer, Sampler, TensorFactories, Trainer, TrainerContext, overlay, parse_config,
+    Metric, Optimizer, Sampler, TensorFactories, Trainer, TrainerContext, overlay, parse_config,
 };
 
 use crate::trainer_parameters::TrainerParameters;
@@ -110,6 +110,10 @@ pub(crate) fn loss(registry: &Registry, choice: &ComponentChoice) -> Result<Box<
 }
 
 factory!(
+    /// Makes a metric.
+    metric, Metric, TensorFactories::metric
+);
+factory!(
     /// Makes an optimizer.
     optimizer, Optimizer, TensorFactories::optimizer
 );
@@ -128,6 +132,7 @@ pub(crate) fn named_by(blueprint: &Blueprint) -> Vec<(Kind, String)> {
     if let BlueprintOptimizer::Other(choice) = &blueprint.optimizer {
         all.push((Kind::Optimizer, choice.name.clone()));
     }
+    all.extend(blueprint.metrics.iter().map(|choice| (Kind::Metric, choice.name.clone())));
     all.extend(blueprint.sampler.iter().map(|choice| (Kind::Sampler, choice.name.clone())));
     let of_groups = blueprint.parameter_groups.iter().filter_map(|group| group.lr_schedule.as_ref());
     let schedules = std::iter::once(&blueprint.lr_schedule).chain(of_groups);

@@ -9,7 +9,7 @@ use nnunet_trainers::Resolved;
 use crate::components;
 
 /// Kinds of components that take part in training: the data has been preprocessed.
-pub(crate) const TRAINING: [Kind; 8] = [
+pub(crate) const TRAINING: [Kind; 9] = [
     Kind::Sampler,
     Kind::Augmentation,
     Kind::Architecture,
@@ -17,6 +17,7 @@ pub(crate) const TRAINING: [Kind; 8] = [
     Kind::Loss,
     Kind::Optimizer,
     Kind::Schedule,
+    Kind::Metric,
     Kind::Trainer,
 ];
 /// Kinds of components that take part in prediction.

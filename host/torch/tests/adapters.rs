@@ -24,7 +24,7 @@ fn opened<T: ?Sized + 'static>(factory: &TensorFactory) -> &Make<T> {
 }
 
 /// Built-in components of every kind: none may be left out.
-const COUNTS: [(Kind, usize); 14] = [
+const COUNTS: [(Kind, usize); 15] = [
     (Kind::Planner, 35),
     (Kind::Preprocessor, 11),
     (Kind::Normalization, 10),
@@ -37,6 +37,7 @@ const COUNTS: [(Kind, usize); 14] = [
     (Kind::Loss, 13),
     (Kind::Optimizer, 6),
     (Kind::Schedule, 10),
+    (Kind::Metric, 4),
     (Kind::Trainer, 185),
     (Kind::Postprocessor, 3),
 ];
@@ -86,6 +87,7 @@ fn all_built_ins_pass_both_adapters_unchanged() {
             (Factory::Tensors(a), Factory::Tensors(b)) => match direct.info.kind {
                 Kind::Architecture => both!(opened(a), opened(b), see::architecture),
                 Kind::Loss => both!(opened(a), opened(b), see::loss),
+                Kind::Metric => both!(opened(a), opened(b), see::metric),
                 Kind::Optimizer => both!(opened(a), opened(b), see::optimizer),
                 _ => both!(opened(a), opened(b), see::trainer),
             },

@@ -64,6 +64,8 @@ kinds! {
     Optimizer = "optimizer",
     /// Determines the learning rate of epochs and steps.
     Schedule = "schedule",
+    /// Measures a network in the validation of every epoch.
+    Metric = "metric",
     /// Determines how a network is trained.
     Trainer = "trainer",
     /// Records a training.
@@ -86,12 +88,15 @@ impl Kind {
     ///
     /// let with_tensors = Kind::ALL.into_iter().filter(|kind| kind.needs_tensors());
     /// assert_eq!(with_tensors.collect::<Vec<_>>(), [
-    ///     Kind::Architecture, Kind::Block, Kind::Loss, Kind::Optimizer, Kind::Trainer,
+    ///     Kind::Architecture, Kind::Block, Kind::Loss, Kind::Optimizer, Kind::Metric, Kind::Trainer,
     /// ]);
     /// ```
     #[must_use]
     pub const fn needs_tensors(self) -> bool {
-        matches!(self, Kind::Architecture | Kind::Block | Kind::Loss | Kind::Optimizer | Kind::Trainer)
+        matches!(
+            self,
+            Kind::Architecture | Kind::Block | Kind::Loss | Kind::Optimizer | Kind::Metric | Kind::Trainer
+        )
     }
 }
 

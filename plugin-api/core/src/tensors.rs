@@ -6,10 +6,10 @@ use std::marker::PhantomData;
 use crate::{Component, Config, Factory, Info, Kind, Make, Result, TensorFactory};
 
 /// Turns constructors of a type into a factory. `Crate` is a type of nnunet-plugin-torch, which implements this trait for
-/// [`ArchitectureOf`], [`BlockOf`], [`LossOf`], [`OptimizerOf`] and [`TrainerOf`] every type that has the trait in question.
+/// [`ArchitectureOf`], [`BlockOf`], [`LossOf`], [`OptimizerOf`], [`MetricOf`] and [`TrainerOf`] every type that has the trait in question.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` needs a type that implements the author trait of its kind",
-    note = "implement `Architecture`, `Block`, `Loss`, `Optimizer` or `Trainer`, and enable the feature `torch` of nnunet-plugin-api"
+    note = "implement `Architecture`, `Block`, `Loss`, `Optimizer`, `Metric` or `Trainer`, and enable the feature `torch` of nnunet-plugin-api"
 )]
 pub trait IntoFactory<Crate> {
     /// What a constructor returns.
@@ -54,6 +54,8 @@ tensor_kinds! {
     loss, Loss, LossOf, "Stands for losses of a type.";
     /// An optimizer and how to make it: `make` returns a boxed type that implements `Optimizer`.
     optimizer, Optimizer, OptimizerOf, "Stands for optimizers of a type.";
+    /// A metric and how to make it: `make` returns a boxed type that implements `Metric`.
+    metric, Metric, MetricOf, "Stands for metrics of a type.";
     /// A trainer and how to make it: `make` returns a boxed type that implements `Trainer`.
     trainer, Trainer, TrainerOf, "Stands for trainers of a type.";
 }

@@ -32,6 +32,8 @@ mod arrays;
 mod blocks;
 mod checks;
 mod findings;
+#[cfg(feature = "torch")]
+mod metrics;
 pub mod phantoms;
 mod resamplers;
 mod samplers;

@@ -3,11 +3,13 @@
 use std::any::Any;
 
 use nnunet_plugin_core::abi::v1::{Created, LaterObject};
-use nnunet_plugin_core::tensors::{ArchitectureOf, BlockOf, IntoFactory, LossOf, OptimizerOf, TrainerOf};
+use nnunet_plugin_core::tensors::{
+    ArchitectureOf, BlockOf, IntoFactory, LossOf, MetricOf, OptimizerOf, TrainerOf,
+};
 use nnunet_plugin_core::{Config, Error, Factory, Make, Result, TensorFactory};
 
-use crate::abi::{architecture, block, loss, optimizer, trainer};
-use crate::{Architecture, Block, Loss, Optimizer, Trainer};
+use crate::abi::{architecture, block, loss, metric, optimizer, trainer};
+use crate::{Architecture, Block, Loss, Metric, Optimizer, Trainer};
 
 /// Marks this crate's implementations of [`IntoFactory`].
 #[derive(Debug)]
@@ -31,6 +33,8 @@ pub trait TensorFactories {
     fn loss(&self) -> Option<&Make<dyn Loss>>;
     /// How an optimizer is made; `None` for other kinds.
     fn optimizer(&self) -> Option<&Make<dyn Optimizer>>;
+    /// How a metric is made; `None` for other kinds.
+    fn metric(&self) -> Option<&Make<dyn Metric>>;
     /// How a trainer is made; `None` for other kinds.
     fn trainer(&self) -> Option<&Make<dyn Trainer>>;
 }
@@ -79,5 +83,6 @@ kinds! {
     Block, block, BlockOf, |object| Created::Later(LaterObject::new(object));
     Loss, loss, LossOf, Created::Loss;
     Optimizer, optimizer, OptimizerOf, |object| Created::Later(LaterObject::new(object));
+    Metric, metric, MetricOf, |object| Created::Later(LaterObject::new(object));
     Trainer, trainer, TrainerOf, Created::Trainer;
 }

@@ -5,7 +5,7 @@ use nnunet_plugin_core::abi::v1::adapter::{another_kind, create_in_host, label_o
 use nnunet_plugin_core::{Config, Kind, Result};
 
 use crate::abi;
-use crate::{Architecture, Block, Loss, Optimizer, Trainer};
+use crate::{Architecture, Block, Loss, Metric, Optimizer, Trainer};
 
 macro_rules! components {
     ($($(#[$doc:meta])* $fn:ident, $kind:ident;)*) => {
@@ -118,4 +118,6 @@ later_components! {
     /// }
     /// ```
     optimizer, Optimizer;
+    /// A metric of the host.
+    metric, Metric;
 }

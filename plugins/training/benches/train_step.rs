@@ -23,7 +23,9 @@ use nnunet_losses::{DiceCe, DiceCeConfig};
 use nnunet_plugin_api::tch::{Device, Kind, Tensor};
 use nnunet_plugin_api::vocabulary::Plans;
 use nnunet_plugin_api::{Architecture, NetworkSpec, Trainer, TrainerContext};
-use nnunet_training::{Batch, Cases, Engine, History, Schedules, SecondNetworks, SharedSampler, optimizer};
+use nnunet_training::{
+    Batch, Cases, Engine, History, MeasuredMetrics, Schedules, SecondNetworks, SharedSampler, optimizer,
+};
 
 const PATCH: [i64; 3] = [40, 56, 40];
 const BATCH: i64 = 9;
@@ -118,6 +120,7 @@ fn engine(kind: Kind) -> Engine {
         optimizer: optimizer(&trainer.blueprint, &store).unwrap(),
         schedules: Schedules::built_in(&trainer.blueprint).unwrap(),
         loss: Box::new(DiceCe::new(DiceCeConfig::default())),
+        metrics: MeasuredMetrics::default(),
         kind,
         scaler: None,
         num_classes: spec.num_classes,

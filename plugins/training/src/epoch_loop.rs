@@ -4,7 +4,7 @@
 use std::ops::Range;
 use std::time::{Instant, SystemTime};
 
-use nnunet_plugin_api::{Batch, EpochReport, Error, Flow, Result, tch};
+use nnunet_plugin_api::{Batch, EpochReport, Error, Flow, Metrics, Result, tch};
 
 use crate::batch_on_device::{BatchUpload, OnDevice};
 use crate::cases::Cases;
@@ -143,7 +143,10 @@ impl Engine {
         let average = self.history.train_loss_ma.unwrap_or(train_loss);
         self.schedules.epoch_ends(&self.trainer.blueprint, report, average)?;
         self.trainer.metrics(&report, &mut metrics)?;
-        let best = self.trainer.is_best(&report, &metrics)?.unwrap_or(best);
+        let best = match self.trainer.is_best(&report, &metrics)? {
+            Some(best) => best,
+            None => self.is_best_by_metric(&metrics)?.unwrap_or(best),
+        };
         self.epoch += 1;
         let next_learning_rate = self.learning_rate()?;
         let outcome = EpochOutcome { report, dice, classes, times, metrics, best, next_learning_rate };
@@ -152,6 +155,19 @@ impl Engine {
         observer.epoch_ends(self, &outcome)?;
         let flow = self.trainer.on_epoch_end(&report)?;
         Ok(if over { Flow::Stop } else { flow })
+    }
+
+    /// Whether this epoch is the best by the blueprint's metric; none: it names no metric.
+    fn is_best_by_metric(&mut self, metrics: &Metrics) -> Result<Option<bool>> {
+        let blueprint = &self.trainer.blueprint;
+        let Some(name) = &blueprint.best_metric else { return Ok(None) };
+        let Some(value) = metrics.get(name) else {
+            let all: Vec<&String> = metrics.keys().collect();
+            let why = format!("there is no metric `{name}`; measured are {all:?}, and `metrics` adds others");
+            return Err(Error::parameter("best_metric", why));
+        };
+        let larger = self.metrics.larger_is_better(name);
+        Ok(Some(self.history.criterion.push(*value, blueprint.val_eval_criterion_alpha, larger)))
     }
 
     /// The training steps of an epoch; returns their mean loss.

@@ -2,6 +2,8 @@
 
 use nnunet_plugin_api::vocabulary::Patience;
 
+use crate::criterion::Criterion;
+
 /// What else is known of an epoch. Two records are equal if the results are, whenever they were computed.
 #[derive(Debug, Clone)]
 pub struct EpochRecord {
@@ -53,6 +55,8 @@ pub struct History {
     pub best_train_loss_ma: Option<(usize, f64)>,
     /// Best moving average of the metric.
     pub best_metric_ma: Option<f64>,
+    /// State of the metric that determines the best checkpoint, if it is not the Dice.
+    pub criterion: Criterion,
     /// One of each epoch; v1's checkpoints do not have them, so there may be fewer.
     pub epochs: Vec<EpochRecord>,
 }

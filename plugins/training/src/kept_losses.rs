@@ -1,11 +1,12 @@
 //! What an engine keeps of the losses of single samples, for samplers that learn.
 
 use nnunet_plugin_api::tch::{Tensor, no_grad};
-use nnunet_plugin_api::{Batch, Result};
+use nnunet_plugin_api::{Batch, Result, SampleLoss, Tally};
 
 use crate::batch_on_device::OnDevice;
 use crate::sample_losses::SampleLosses;
 use crate::state::Engine;
+use crate::with_ranks;
 
 impl Engine {
     /// Keeps the losses of a batch's samples for a sampler that learns.
@@ -64,6 +65,10 @@ impl Engine {
             return Ok(());
         }
         let losses = self.sampler.losses().take()?;
-        self.sampler.observe(&losses)
+        // All processes learn the same. There is no other way to gather names and numbers than as tallies.
+        let tallies = losses.into_iter().map(|SampleLoss { case, loss }| Tally::new(case, loss, 1.0));
+        let all = with_ranks::all_tallies(tallies.collect())?;
+        let losses = all.into_iter().map(|Tally { name, sum, .. }| SampleLoss { case: name, loss: sum });
+        self.sampler.observe(&losses.collect::<Vec<_>>())
     }
 }

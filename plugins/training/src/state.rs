@@ -12,6 +12,7 @@ use crate::batch::BatchPlan;
 use crate::case_source::CaseSource;
 use crate::cases::Cases;
 use crate::history::History;
+use crate::metrics::MeasuredMetrics;
 use crate::networks::{SecondNetworks, copy_into};
 use crate::optimizer::Optimize;
 use crate::sampling::SharedSampler;
@@ -38,6 +39,8 @@ pub struct Engine {
     pub optimizer: Box<dyn Optimize>,
     /// Schedules of the learning rate.
     pub schedules: Schedules,
+    /// Metrics beside the foreground Dice.
+    pub metrics: MeasuredMetrics,
     /// Number format of the network's input.
     pub kind: Kind,
     /// Scales the loss when that format is half precision.

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use nnunet_plugin_api::tch::{Kind, Tensor, no_grad};
-use nnunet_plugin_api::{Metrics, Result, Tally};
+use nnunet_plugin_api::{Batch, MetricInput, Metrics, Result, Tally};
 
 use crate::batch_on_device::OnDevice;
 use crate::evaluation::OnlineEvaluation;
 use crate::hosted::Place;
+use crate::metrics::Sums;
 use crate::pool::Pools;
 use crate::state::Engine;
 use crate::with_ranks;
@@ -17,7 +18,7 @@ pub(crate) struct Validated {
     pub(crate) loss: f64,
     /// By foreground class that occurred, with its number.
     pub(crate) dice: Vec<(usize, f64)>,
-    /// Metrics of the trainers.
+    /// Metrics of the blueprint and of the trainers.
     pub(crate) metrics: Metrics,
 }
 
@@ -29,11 +30,13 @@ impl Engine {
             OnlineEvaluation::new(self.num_classes, self.trainer.blueprint.regions.is_some())
                 .ignoring(self.ignore_label);
         let (mut losses, mut tallies) = (Vec::new(), Vec::new());
+        let mut sums = self.metrics.begin();
         for step in 0..checks {
             let batch = pools.validation.next()?.on(self.store.device())?;
             let outputs = no_grad(|| self.predict(&batch))?;
             losses.push(no_grad(|| self.loss_of(&outputs, &batch))?.f_to_kind(Kind::Double)?);
             evaluation.add(&outputs[0], &batch.targets[0])?;
+            no_grad(|| self.measure(&mut sums, &outputs[0], &batch))?;
             let place = Place { step, learning_rate, scaler: None };
             tallies.extend(no_grad(|| {
                 self.with_trainers(place, |trainers, training| {
@@ -48,11 +51,22 @@ impl Engine {
         };
         evaluation.add_up_over_ranks()?;
         let loss = losses.iter().sum::<f64>() / checks as f64;
-        Ok(Validated {
-            loss,
-            dice: evaluation.dice_by_class()?,
-            metrics: reduced(with_ranks::all_tallies(tallies)?),
-        })
+        let mut metrics = self.metrics.values(sums)?;
+        metrics.extend(reduced(with_ranks::all_tallies(tallies)?));
+        Ok(Validated { loss, dice: evaluation.dice_by_class()?, metrics })
+    }
+
+    /// Adds a batch to the metrics.
+    fn measure(&self, sums: &mut Sums, logits: &Tensor, batch: &Batch) -> Result<()> {
+        let input = MetricInput {
+            logits,
+            target: &batch.targets[0],
+            data: &batch.data,
+            cases: &batch.cases,
+            regions: self.trainer.blueprint.regions.is_some(),
+            ignore_label: self.ignore_label,
+        };
+        self.metrics.add(sums, &input)
     }
 }
 

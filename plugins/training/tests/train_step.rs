@@ -21,7 +21,8 @@ use nnunet_plugin_api::vocabulary::Plans;
 use nnunet_plugin_api::{Architecture, NetworkSpec, Trainer, TrainerContext};
 use nnunet_test_support::golden;
 use nnunet_training::{
-    Batch, Cases, Engine, History, Schedules, SecondNetworks, SharedSampler, clip_gradients, optimizer,
+    Batch, Cases, Engine, History, MeasuredMetrics, Schedules, SecondNetworks, SharedSampler, clip_gradients,
+    optimizer,
 };
 
 /// How far apart two runs may be: relative for losses and norms of gradients, absolute for weights.
@@ -94,6 +95,7 @@ fn engine(run: &Json, init: &Path, kind: Kind) -> Engine {
         optimizer: optimizer(&trainer.blueprint, &store).unwrap(),
         schedules: Schedules::built_in(&trainer.blueprint).unwrap(),
         loss: Box::new(DiceCe::new(DiceCeConfig { batch_dice, ..Default::default() })),
+        metrics: MeasuredMetrics::default(),
         kind,
         scaler: None,
         num_classes: spec.num_classes,

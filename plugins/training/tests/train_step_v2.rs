@@ -14,7 +14,8 @@ use nnunet_plugin_api::{
 };
 use nnunet_test_support::golden;
 use nnunet_training::{
-    Batch, Cases, Engine, History, Schedules, SecondNetworks, SharedSampler, clip_gradients, optimizer,
+    Batch, Cases, Engine, History, MeasuredMetrics, Schedules, SecondNetworks, SharedSampler, clip_gradients,
+    optimizer,
 };
 use serde_json::{Value, json};
 
@@ -90,6 +91,7 @@ fn engine(facts: &Value, all: &[(String, Tensor)]) -> Engine {
         optimizer: optimizer(&trainer.blueprint, &store).unwrap(),
         schedules: Schedules::built_in(&trainer.blueprint).unwrap(),
         loss: loss(facts),
+        metrics: MeasuredMetrics::default(),
         kind: Kind::Double,
         scaler: None,
         num_classes: facts["outputs"].as_u64().unwrap() as usize,

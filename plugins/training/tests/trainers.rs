@@ -12,7 +12,8 @@ use nnunet_plugin_api::{
     TrainerContext, inventory,
 };
 use nnunet_training::{
-    Batch, Cases, Engine, History, OnlineEvaluation, Schedules, SecondNetworks, SharedSampler, optimizer,
+    Batch, Cases, Engine, History, MeasuredMetrics, OnlineEvaluation, Schedules, SecondNetworks,
+    SharedSampler, optimizer,
 };
 
 /// Labels of the task, without background.
@@ -83,6 +84,7 @@ fn engine(name: &str, axes: usize) -> Result<Engine> {
         optimizer: optimizer(&trainer.blueprint, &store)?,
         schedules: Schedules::built_in(&trainer.blueprint)?,
         loss: loss(&trainer.blueprint.loss)?,
+        metrics: MeasuredMetrics::default(),
         kind: Element::Float,
         scaler: None,
         num_classes: outputs,

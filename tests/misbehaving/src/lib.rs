@@ -13,9 +13,10 @@ use nnunet_plugin_api::vocabulary::{
     Blueprint, ComponentChoice, EpochReport, LearningRateSchedule, Optimizer as OptimizerChoice,
 };
 use nnunet_plugin_api::{
-    Architecture, Batch, Component, Error, Info, Init, Kind, Loss, LossContext, LossInput, Metrics, Network,
-    NetworkSpec, Optimized, Optimizer, Registration, Result, SchedulePoint, Tally, Trainer, TrainerContext,
-    TrainerState, Training, VarFactory, built_in_step, export_plugin, host, inventory, serde_json::json,
+    Architecture, Batch, Component, Error, Info, Init, Kind, Loss, LossContext, LossInput, Metric,
+    MetricInput, MetricValue, Metrics, Network, NetworkSpec, Optimized, Optimizer, Registration, Result,
+    SchedulePoint, Tally, Trainer, TrainerContext, TrainerState, Training, VarFactory, built_in_step,
+    export_plugin, host, inventory, serde_json::json,
 };
 
 export_plugin!();
@@ -86,6 +87,26 @@ impl Optimizer for OddOptimizer {
     }
 }
 
+inventory::submit!(Registration(|| {
+    let info = Info::new(Kind::Metric, "OddMetric", "How many batches there are.");
+    Component::metric(info, |_| Ok(Box::new(OddMetric)))
+}));
+
+struct OddMetric;
+
+impl Metric for OddMetric {
+    fn tally(&self, _input: &MetricInput<'_>) -> Result<Vec<Tally>> {
+        assert_ne!(fault(), "metric_panic", "as requested");
+        let sum = if fault() == "metric_nan" { f64::NAN } else { 1.0 };
+        Ok(vec![Tally::new("batches", sum, 1.0)])
+    }
+
+    fn value(&self, tallies: &[Tally]) -> Result<MetricValue> {
+        assert_ne!(fault(), "metric_value", "as requested");
+        Ok(MetricValue { mean: tallies.len() as f64, ..MetricValue::default() })
+    }
+}
+
 struct Misbehaving;
 
 impl Trainer for Misbehaving {
@@ -99,6 +120,9 @@ impl Trainer for Misbehaving {
         if fault().starts_with("block") {
             let replace = json!({ "block": "OddBlock" });
             blueprint.architecture.parameters.insert("replace".to_owned(), replace);
+        }
+        if fault().starts_with("metric") {
+            blueprint.metrics = vec![ComponentChoice::named("OddMetric")];
         }
         if fault().starts_with("schedule") {
             blueprint.lr_schedule = LearningRateSchedule::Other(ComponentChoice::named("OddSchedule"));

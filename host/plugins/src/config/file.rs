@@ -48,6 +48,9 @@ pub struct File {
     /// Schedules of the learning rate.
     #[schemars(with = "BTreeMap<String, ParameterTable>")]
     pub schedules: Tables,
+    /// Metrics.
+    #[schemars(with = "BTreeMap<String, ParameterTable>")]
+    pub metrics: Tables,
     /// Trainers.
     #[schemars(with = "BTreeMap<String, Extension<Blueprint>>")]
     pub trainers: Tables,
@@ -256,6 +259,7 @@ impl File {
             Kind::Optimizer => &self.optimizers,
             Kind::Sampler => &self.samplers,
             Kind::Schedule => &self.schedules,
+            Kind::Metric => &self.metrics,
             Kind::Augmentation => &self.augmentations,
             Kind::Trainer => &self.trainers,
             Kind::Postprocessor => &self.postprocessors,

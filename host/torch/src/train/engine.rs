@@ -11,7 +11,8 @@ use nnunet_plugin_api::{Error as ComponentError, Kind, Loss, LossContext, Schedu
 use nnunet_torch_ops::ranks::share;
 use nnunet_trainers::Resolved;
 use nnunet_training::{
-    Cases, Engine, FromComponent, History, LossScaler, Optimize, Schedules, SharedSampler, grouped,
+    Cases, Engine, FromComponent, History, LossScaler, MeasuredMetrics, Optimize, Schedules, SharedSampler,
+    grouped,
 };
 use serde_json::Value;
 
@@ -82,6 +83,7 @@ pub(super) fn build(fold: &dyn FoldTraining, trainer: Resolved, session: &Sessio
         networks,
         optimizer: optimizer(&trainer.blueprint, &store, session)?,
         schedules: schedules(&trainer.blueprint, session)?,
+        metrics: metrics(&trainer.blueprint, session)?,
         kind,
         scaler: (kind == Element::Half).then(LossScaler::default),
         num_classes: spec.num_classes,
@@ -118,6 +120,16 @@ fn schedules(blueprint: &Blueprint, session: &Session) -> Result<Schedules> {
         made.map_err(|error| ComponentError::message(format!("lr_schedule: {error:#}")))
     };
     Ok(Schedules::new(blueprint, &make)?)
+}
+
+/// The metrics of a blueprint.
+fn metrics(blueprint: &Blueprint, session: &Session) -> Result<MeasuredMetrics> {
+    let make = |choice: &ComponentChoice| {
+        let known = session.registry.check_parameters(Kind::Metric, &choice.name, &choice.parameters);
+        let made = known.and_then(|()| components::metric(&session.registry, choice));
+        made.map_err(|error| ComponentError::message(format!("metrics: {error:#}")))
+    };
+    Ok(MeasuredMetrics::new(blueprint, &make)?)
 }
 
 fn schedule(choice: &ComponentChoice, session: &Session) -> Result<Box<dyn Schedule>> {

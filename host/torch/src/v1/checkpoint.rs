@@ -7,7 +7,7 @@ use nnunet_architectures::ParameterStore;
 use nnunet_formats::pickle::{self, Value};
 use nnunet_formats::torch_zip::{self, Checkpoint};
 use nnunet_plugin_api::tch::Tensor;
-use nnunet_training::{Engine, History};
+use nnunet_training::{Criterion, Engine, History};
 
 use super::model_info::{ModelInfo, OWN, beside};
 use super::state_dict::put_entries;
@@ -167,6 +167,7 @@ fn history(root: &Value, epochs: usize) -> History {
         metric_ma: own("metric_MA"),
         best_train_loss_ma: best(0).zip(best(1)).map(|(epoch, loss)| (epoch as usize, loss)),
         best_metric_ma: best(2),
+        criterion: Criterion::default(),
         epochs: Vec::new(),
     }
 }

@@ -29,6 +29,8 @@ const PREDICTING: &str = "predicting";
 const LOSS: &str = "loss_parameters";
 /// States of the learning rate schedules, of each parameter group, as JSON.
 const SCHEDULES: &str = "lr_schedules";
+/// State of the metric that determines the best checkpoint, as JSON.
+const CRITERION: &str = "best_metric";
 
 /// Stores a tensor and names it.
 type Keep<'a> = &'a mut dyn FnMut(&Tensor) -> Result<Value>;
@@ -69,6 +71,9 @@ pub(crate) fn to_pickle(engine: &Engine, keep: Keep<'_>) -> Result<Vec<(&'static
     if !trainers.is_empty() {
         entries.push((TRAINERS, Value::Dict(trainers)));
     }
+    if !engine.history.criterion.is_empty() {
+        entries.push((CRITERION, Value::Str(serde_json::to_string(&engine.history.criterion)?)));
+    }
     let schedules = engine.schedules.save_state()?;
     if schedules.iter().any(|state| !state.is_empty()) {
         entries.push((SCHEDULES, Value::Str(serde_json::to_string(&schedules)?)));
@@ -101,6 +106,9 @@ pub(crate) fn restore(path: &Path, checkpoint: &Checkpoint, engine: &mut Engine)
     }
     if let Some(entries) = own(LOSS).and_then(Value::entries) {
         put_loss(path, entries, checkpoint, &mut engine.store)?;
+    }
+    if let Some(criterion) = own(CRITERION).and_then(Value::as_str) {
+        engine.history.criterion = serde_json::from_str(criterion).with_context(shown)?;
     }
     if let Some(entry) = own(SAMPLER) {
         restore_sampler(entry, engine).with_context(shown)?;

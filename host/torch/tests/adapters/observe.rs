@@ -8,11 +8,11 @@ use nnunet_plugin_api::vocabulary::{
 };
 use nnunet_plugin_api::{
     Architecture, Augmentation, AugmentationContext, CaseArrays, EpochLog, EpochResults, Error,
-    ExperimentLogger, GridChange, ImageFormat, LabelVolume, Loss, LossContext, NetworkSpec, Normalization,
-    NormalizationContext, Optimized, Optimizer, Planner, PlannerSettings, Postprocessor, PreprocessContext,
-    Preprocessor, PreprocessorSettings, RandomStream, Resampler, Result, RunEnd, RunInfo, Sample, SampleLoss,
-    SampledCase, Sampler, SamplerContext, Schedule, SchedulePoint, SplitCase, Splitter, StageTarget, Trainer,
-    TrainerContext,
+    ExperimentLogger, GridChange, ImageFormat, LabelVolume, Loss, LossContext, Metric, MetricInput,
+    NetworkSpec, Normalization, NormalizationContext, Optimized, Optimizer, Planner, PlannerSettings,
+    Postprocessor, PreprocessContext, Preprocessor, PreprocessorSettings, RandomStream, Resampler, Result,
+    RunEnd, RunInfo, Sample, SampleLoss, SampledCase, Sampler, SamplerContext, Schedule, SchedulePoint,
+    SplitCase, Splitter, StageTarget, Trainer, TrainerContext,
 };
 
 /// Numbers without a pattern, the same every time.
@@ -121,6 +121,27 @@ pub(crate) fn splitter(splitter: Box<dyn Splitter>) -> Result<String> {
         Ok(folds) => format!("{folds:?}"),
         Err(error) => error.to_string().rsplit(": ").next().unwrap_or_default().to_owned(),
     })
+}
+
+/// Sums and values of a batch of labels.
+pub(crate) fn metric(metric: Box<dyn Metric>) -> Result<String> {
+    let (logits, data) = (tensor(&[2, 3, 4, 4, 4])?, tensor(&[2, 1, 4, 4, 4])?);
+    let target: Vec<i64> = (0..2 * 4 * 4 * 4).map(|i| (noise(i + 5).abs() * 3.0) as i64).collect();
+    let target = Tensor::from_slice(&target).f_reshape([2, 1, 4, 4, 4])?;
+    let cases = ["a", "b"].map(str::to_owned);
+    let mut all = format!("{}", metric.larger_is_better());
+    for ignore_label in [None, Some(2)] {
+        let tallies = metric.tally(&MetricInput {
+            logits: &logits,
+            target: &target,
+            data: &data,
+            cases: &cases,
+            regions: false,
+            ignore_label,
+        })?;
+        all += &format!("{tallies:?} {:?} {:?}", metric.value(&tallies)?, metric.value(&[])?);
+    }
+    Ok(all)
 }
 
 pub(crate) fn sampler(mut sampler: Box<dyn Sampler>) -> Result<String> {

@@ -43,6 +43,11 @@ pub struct Blueprint {
     pub sampler: Option<ComponentChoice>,
     /// Name and parameters of the loss.
     pub loss: ComponentChoice,
+    /// Names and parameters of metrics that are measured in the validation of every epoch, beside the foreground Dice.
+    pub metrics: Vec<ComponentChoice>,
+    /// The metric whose moving average determines `model_best`: a name in `metrics`, one with a part such as `Dice.2`, or a
+    /// metric of the trainer; none: the foreground Dice.
+    pub best_metric: Option<String>,
     /// Deep supervision: outputs of lower resolution contribute to the loss.
     pub deep_supervision: bool,
     /// With deep supervision, the output of lowest resolution contributes too, with half the weight of the one above
@@ -123,6 +128,8 @@ impl Default for Blueprint {
             probabilistic_oversampling: false,
             sampler: None,
             loss: ComponentChoice::named("DC_and_CE_loss"),
+            metrics: Vec::new(),
+            best_metric: None,
             deep_supervision: true,
             supervise_lowest: false,
             deep_supervision_weights: None,

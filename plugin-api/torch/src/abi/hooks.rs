@@ -97,12 +97,17 @@ fn tallies_message(tallies: &[Tally]) -> Result<ROption<Message>> {
     if tallies.is_empty() {
         return Ok(ROption::RNone);
     }
-    let names: Vec<&str> = tallies.iter().map(|tally| tally.name.as_str()).collect();
-    let numbers: RVec<f64> = tallies.iter().flat_map(|tally| [tally.sum, tally.count]).collect();
-    Ok(ROption::RSome(Message { numbers, ..message(Vec::new(), &names)? }))
+    tallies_of(tallies).map(ROption::RSome)
 }
 
-/// In the host: the parts of metrics in an answer.
+/// Names, sums and counts.
+pub(super) fn tallies_of(tallies: &[Tally]) -> Result<Message> {
+    let names: Vec<&str> = tallies.iter().map(|tally| tally.name.as_str()).collect();
+    let numbers: RVec<f64> = tallies.iter().flat_map(|tally| [tally.sum, tally.count]).collect();
+    Ok(Message { numbers, ..message(Vec::new(), &names)? })
+}
+
+/// The parts of metrics in a message.
 pub(super) fn tallies(answer: &Taken) -> Result<Vec<Tally>> {
     let names: Vec<String> = answer.value()?;
     if answer.numbers.len() != 2 * names.len() {

@@ -15,6 +15,7 @@ mod handles;
 mod hooks;
 pub(crate) mod loss;
 mod message;
+pub(crate) mod metric;
 mod modes;
 pub(crate) mod optimizer;
 pub(crate) mod trainer;
@@ -71,6 +72,7 @@ fn with_tensors(create: Create, info: Info, plugin: &str) -> Component {
         Kind::Loss => made!(Loss, loss),
         Kind::Block => later!(block),
         Kind::Optimizer => later!(optimizer),
+        Kind::Metric => later!(metric),
         Kind::Trainer => made!(Trainer, trainer),
         _ => Component { info, factory: Factory::DescriptionOnly },
     }

@@ -15,8 +15,8 @@ use nnunet_plugin_api::{
 };
 use nnunet_trainers::Lookup;
 use nnunet_training::{
-    BatchPlan, CaseSource, Cases, Engine, EpochOutcome, History, Observer, Run, Schedules, SecondNetworks,
-    SharedSampler, optimizer,
+    BatchPlan, CaseSource, Cases, Engine, EpochOutcome, History, MeasuredMetrics, Observer, Run, Schedules,
+    SecondNetworks, SharedSampler, optimizer,
 };
 
 pub const PATCH: usize = 16;
@@ -141,6 +141,7 @@ pub fn engine_of(name: &str, architecture: &dyn Architecture, lookup: Lookup<'_>
         sampler: SharedSampler::named("v1").unwrap(),
         schedules: Schedules::built_in(&trainer.blueprint).unwrap(),
         loss: Box::new(DiceCe::new(DiceCeConfig::default())),
+        metrics: MeasuredMetrics::default(),
         kind: Kind::Float,
         scaler: None,
         num_classes: 2,

@@ -22,6 +22,7 @@ mod json;
 mod later;
 pub(crate) mod logger;
 mod loss;
+mod metric;
 pub(crate) mod normalization;
 mod optimizer;
 pub(crate) mod planner;
@@ -53,6 +54,7 @@ pub mod adapter {
     pub use super::json::{apply_change, decode, decode_settings, encode, encode_change};
     pub use super::later::Opened;
     pub use super::loss::{LossAbi, LossAbi_TO, LossObject};
+    pub use super::metric::{MetricAbi, MetricAbi_TO, MetricObject};
     pub use super::optimizer::{OptimizerAbi, OptimizerAbi_TO, OptimizerObject};
     pub use super::received::{Received, ThreadModes, restore_modes_with, surrounded};
     pub use super::resampler::ResamplerObject;

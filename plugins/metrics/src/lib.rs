@@ -1,0 +1,4 @@
+//! Metrics of the validation of an epoch. What v1 and v2 log as Dice is [`Dice`](overlap).
+
+mod counts;
+mod overlap;
