@@ -34,6 +34,31 @@ const TRAILER: &str = r##"
                                                   sizeof(components) / sizeof(*(components)), (components)};
 "##;
 
+/// DLPack's structs, unless its own header came before.
+const DLPACK: &str = r"
+#ifndef DLPACK_DLPACK_H_
+typedef struct { uint32_t major; uint32_t minor; } DLPackVersion;
+typedef struct { int32_t device_type; int32_t device_id; } DLDevice;
+typedef struct { uint8_t code; uint8_t bits; uint16_t lanes; } DLDataType;
+typedef struct {
+  void *data;
+  DLDevice device;
+  int32_t ndim;
+  DLDataType dtype;
+  int64_t *shape;
+  int64_t *strides;
+  uint64_t byte_offset;
+} DLTensor;
+typedef struct DLManagedTensorVersioned {
+  DLPackVersion version;
+  void *manager_ctx;
+  void (*deleter)(struct DLManagedTensorVersioned *self);
+  uint64_t flags;
+  DLTensor dl_tensor;
+} DLManagedTensorVersioned;
+#endif
+";
+
 /// The header as the types say it must be.
 fn generated() -> String {
     let api = repository().join("plugin-api/core/src/abi");
@@ -48,11 +73,16 @@ fn generated() -> String {
         ("CSample", "NnunetSample"),
         ("CGeometry", "NnunetGeometry"),
         ("CSink", "NnunetSink"),
+        ("CGridChange", "NnunetGridChange"),
+        ("CTextSink", "NnunetTextSink"),
         ("CComponent", "NnunetComponent"),
         ("CPlugin", "NnunetPlugin"),
         ("ABI_MAJOR", "NNUNET_ABI_MAJOR"),
         ("FLAGS_OF_C", "NNUNET_FLAGS_OF_C"),
         ("ERROR_CAPACITY", "NNUNET_ERROR_CAPACITY"),
+        ("CONTENT_IMAGE", "NNUNET_CONTENT_IMAGE"),
+        ("CONTENT_LABELS", "NNUNET_CONTENT_LABELS"),
+        ("CONTENT_SCORES", "NNUNET_CONTENT_SCORES"),
     ];
     let mut config = cbindgen::Config {
         language: cbindgen::Language::C,
@@ -62,6 +92,7 @@ fn generated() -> String {
                 .to_owned(),
         ),
         include_guard: Some("NNUNET_PLUGIN_H".to_owned()),
+        after_includes: Some(DLPACK.to_owned()),
         trailer: Some(TRAILER.to_owned()),
         documentation_style: cbindgen::DocumentationStyle::C99,
         usize_is_size_t: true,
@@ -71,10 +102,19 @@ fn generated() -> String {
     };
     config.export.rename = names.map(|(from, to)| (from.to_owned(), to.to_owned())).into_iter().collect();
     config.export.include = names.map(|(from, _)| from.to_owned()).to_vec();
-    config.export.exclude =
-        ["ABI_MINOR", "LIBTORCH_VERSION", "HANDSHAKE_SYMBOL", "ROOT_SYMBOL", "C_SYMBOL", "MAGIC", "Flags"]
-            .map(str::to_owned)
-            .to_vec();
+    config.export.exclude = [
+        "ABI_MINOR",
+        "COMPONENT_BEFORE_1_4",
+        "LIBTORCH_OF_SHIM",
+        "LIBTORCH_VERSION",
+        "HANDSHAKE_SYMBOL",
+        "ROOT_SYMBOL",
+        "C_SYMBOL",
+        "MAGIC",
+        "Flags",
+    ]
+    .map(str::to_owned)
+    .to_vec();
     let bindings = cbindgen::Builder::new()
         .with_config(config)
         .with_src(api.join("handshake.rs"))
@@ -103,17 +143,18 @@ fn the_header_is_up_to_date() {
 }
 
 fn compile(world: &World) -> PathBuf {
-    compile_with(world, "plugin-api/include")
+    compile_with(world, "plugin-api/include", "c-postprocessor/clear_border")
 }
 
-fn compile_with(world: &World, include: &str) -> PathBuf {
-    let to = world.path("libclear_border.so");
+fn compile_with(world: &World, include: &str, source: &str) -> PathBuf {
+    let name = source.rsplit('/').next().unwrap();
+    let to = world.path(&format!("lib{name}.so"));
     let status = Command::new("cc")
         .args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-O2", "-shared", "-fPIC", "-I"])
         .arg(repository().join(include))
         .arg("-o")
         .arg(&to)
-        .arg(repository().join("examples/c-postprocessor/clear_border.c"))
+        .arg(repository().join("examples").join(format!("{source}.c")))
         .status()
         .unwrap();
     assert!(status.success());
@@ -178,6 +219,17 @@ fn the_example_passes_our_own_check() {
     assert!(text.contains("all checks passed"), "{text}");
 }
 
+/// A splitter and a resampler, whose arrays are DLPack's.
+#[test]
+fn a_splitter_and_a_resampler_in_c_pass_our_own_check_and_split() {
+    let world = World::with_phantoms();
+    compile_with(&world, "plugin-api/include", "c-arrays/nearest");
+    let text = world.succeed("plugins check libnearest.so");
+    assert!(text.contains("all checks passed"), "{text}");
+    assert!(text.contains("resampler NearestVoxel") && text.contains("splitter Alternating"), "{text}");
+    world.succeed("--plugin libnearest.so split -t 900 -s Alternating --overwrite");
+}
+
 #[test]
 fn a_postprocessor_in_c_is_listed_and_used() {
     is_listed_and_used("plugin-api/include");
@@ -191,7 +243,7 @@ fn a_postprocessor_with_the_header_of_1_1_works_as_before() {
 
 fn is_listed_and_used(include: &str) {
     let world = World::new();
-    compile_with(&world, include);
+    compile_with(&world, include, "c-postprocessor/clear_border");
     let list = world.succeed("--plugin libclear_border.so plugins list --kind postprocessor");
     let row = list.lines().find(|line| line.contains(" ClearBorder ")).expect("it is listed");
     assert!(row.contains("loaded"), "{row}");

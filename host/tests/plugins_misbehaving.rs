@@ -71,6 +71,10 @@ fn faults_of_hooks_are_contained_and_named() {
         ("hook_validation", "validation_step: panicked: validation_step panics as requested at "),
         ("hook_tally_nan", "validation_step: tally `odd` of NaN and 1 is not finite"),
         ("hook_save", "save_state: panicked: "),
+        ("hook_train_end", "on_train_end: panicked: "),
+        ("hook_metrics", "metrics: panicked: "),
+        ("hook_is_best", "is_best: panicked: "),
+        ("hook_predicts_with", "predicts_with: panicked: "),
         ("hook_state_dtype", "save_state: odd: expected floating-point numbers, got Int64"),
     ];
     for (fault, what) in faults {
@@ -89,16 +93,6 @@ fn faults_of_hooks_are_contained_and_named() {
         assert!(outcome.code == 1 && outcome.text.contains(&message), "{fault}: {}", outcome.text);
     }
     for (fault, what) in [
-        ("schedule_panic", "learning_rate: panicked: "),
-        ("schedule_nan", "learning_rate: learning rate NaN of epoch 0, step 0"),
-        ("schedule_negative", "learning_rate: learning rate -"),
-        ("schedule_state", "save_state: panicked: "),
-    ] {
-        let outcome = train(&world, fault);
-        let message = format!("plugin misbehaving, schedule OddSchedule: {what}");
-        assert!(outcome.code == 1 && outcome.text.contains(&message), "{fault}: {}", outcome.text);
-    }
-    for (fault, what) in [
         ("optimizer_panic", "step: panicked: "),
         ("optimizer_shape", "initial_state: odd: expected ["),
         ("optimizer_dtype", "initial_state: odd: expected floating-point numbers, got Int64"),
@@ -112,6 +106,89 @@ fn faults_of_hooks_are_contained_and_named() {
     let nobody = train(&world, "hook_nobody");
     let message = "there is no network `nobody`; add it in on_train_start";
     assert!(nobody.code == 1 && nobody.text.contains(message), "{}", nobody.text);
+}
+
+/// The same for blocks within a network of the program, and for losses that see a whole batch.
+#[test]
+fn faults_of_blocks_and_of_losses_of_batches_are_contained_and_named() {
+    let world = World::with_phantoms();
+    for (fault, what) in [
+        ("block_create", "plugin misbehaving, block OddBlock: panicked: "),
+        ("block_build", "plugin misbehaving, block OddBlock: build: panicked: "),
+        (
+            "block_panic",
+            "plugin misbehaving, block OddBlock: forward: panicked: the layer panics as requested at ",
+        ),
+        ("block_shape", "plugin misbehaving, block OddBlock: forward: output: expected ["),
+        (
+            "block_dtype",
+            "plugin misbehaving, block OddBlock: forward: output: expected a floating-point tensor, got Int64",
+        ),
+        ("block_half", "block OddBlock: forward: not used again after it panicked"),
+        ("block_nan", "loss NaN is not finite"),
+        ("loss_parameters", "trainer Misbehaving: parameters: panicked: "),
+        ("batch_panic", "trainer Misbehaving: of_batch: panicked: of_batch panics as requested at "),
+        ("batch_nan", "trainer Misbehaving: of_batch: loss NaN is not finite"),
+        ("batch_shape", "trainer Misbehaving: of_batch: loss: expected a scalar, got ["),
+        ("batch_dtype", "trainer Misbehaving: of_batch: loss: expected a floating-point scalar, got Int64"),
+        ("batch_no_gradient", "trainer Misbehaving: of_batch: the loss does not depend on the network"),
+    ] {
+        let outcome = train(&world, fault);
+        assert!(outcome.code == 1 && outcome.text.contains(what), "{fault}: {what}: {}", outcome.text);
+    }
+}
+
+/// The same for learning rate schedules and samplers, which work with numbers alone.
+#[test]
+fn faults_of_schedules_and_samplers_are_contained_and_named() {
+    let world = World::with_phantoms();
+    for (fault, what) in [
+        ("schedule_create", "panicked: "),
+        ("schedule_every_step", "changes_every_step: panicked: "),
+        ("schedule_panic", "learning_rate: panicked: the schedule panics as requested at "),
+        ("schedule_nan", "learning_rate: learning rate NaN of epoch 0, step 0"),
+        ("schedule_negative", "learning_rate: learning rate -"),
+        ("schedule_epoch_ends", "epoch_ends: panicked: "),
+        ("schedule_save", "save_state: panicked: "),
+        ("sampler_create", "panicked: "),
+        ("sampler_learns", "learns: panicked: "),
+        ("sampler_begin", "begin: panicked: "),
+        ("sampler_panic", "choose: panicked: the sampler panics as requested at "),
+        ("sampler_case", "choose: there is no case 18446744073709551615: there are "),
+        ("sampler_class", " has no voxels of class 77"),
+        ("sampler_voxel_panic", "voxel: panicked: voxel panics as requested at "),
+        ("sampler_voxel", "voxel: voxel "),
+        ("sampler_observe", "observe: panicked: "),
+        ("sampler_save", "save_state: panicked: "),
+    ] {
+        let outcome = train(&world, fault);
+        let (kind, who) = if fault.starts_with("sampler") {
+            ("sampler", "OddSampler")
+        } else {
+            ("schedule", "OddSchedule")
+        };
+        let name = format!("plugin misbehaving, {kind} {who}: ");
+        let is_named = outcome.text.lines().any(|line| line.contains(&name) && line.contains(what));
+        assert!(outcome.code == 1 && is_named, "{fault}: {}", outcome.text);
+    }
+}
+
+/// A state that was saved is refused when the training goes on.
+#[test]
+fn a_state_that_cannot_be_loaded_is_named() {
+    let world = World::with_phantoms();
+    for (fault, who) in [
+        ("hook_load", "trainer Misbehaving"),
+        ("schedule_load", "schedule OddSchedule"),
+        ("sampler_load", "sampler OddSampler"),
+    ] {
+        let first = train(&world, fault);
+        assert_eq!(first.code, 0, "{fault}: {}", first.text);
+        let more = line().replace("--overwrite", "-c --set max_num_epochs=2");
+        let outcome = world.run_with(&more, &[("NNUNET_MISBEHAVE", fault)]);
+        let message = format!("plugin misbehaving, {who}: load_state: panicked: ");
+        assert!(outcome.code == 1 && outcome.text.contains(&message), "{fault}: {}", outcome.text);
+    }
 }
 
 #[test]
@@ -142,12 +219,41 @@ fn a_plugin_that_mixes_devices_is_named() {
     let message =
         "trainer Misbehaving: train_step: loss: expected a tensor on Cuda(1), got a tensor on Cuda(0)";
     assert!(step.code == 1 && step.text.contains(message), "{}", step.text);
+    for (fault, what) in [
+        (
+            "hook_batch_device",
+            "trainer Misbehaving: on_batch: images: expected a tensor on Cuda(1), got a tensor on Cuda(0)",
+        ),
+        (
+            "batch_device",
+            "trainer Misbehaving: of_batch: loss: expected a tensor on Cuda(1), got a tensor on Cuda(0)",
+        ),
+        (
+            "block_device",
+            "block OddBlock: forward: output: expected a tensor on Cuda(1), got a tensor on Cuda(0)",
+        ),
+        (
+            "optimizer_device",
+            "optimizer OddOptimizer: initial_state: odd: expected a tensor on Cuda(1), got a tensor on Cuda(0)",
+        ),
+    ] {
+        let outcome = run(fault, "cuda:1");
+        assert!(outcome.code == 1 && outcome.text.contains(what), "{fault}: {}", outcome.text);
+    }
 }
 
 #[test]
 fn what_does_no_harm_is_borne() {
     let world = World::with_phantoms();
-    for fault in ["panic_in_drop", "leaked_no_grad", "hook_step_no_grad", "optimizer_no_grad"] {
+    for fault in [
+        "panic_in_drop",
+        "leaked_no_grad",
+        "hook_step_no_grad",
+        "hook_metric_nan",
+        "optimizer_no_grad",
+        "block_no_grad",
+        "batch_no_grad",
+    ] {
         let outcome = train(&world, fault);
         assert_eq!(outcome.code, 0, "{fault}: {}", outcome.text);
     }
@@ -196,11 +302,14 @@ fn interrupted(world: &World, fault: &str, signals: usize) -> Option<i32> {
 #[test]
 fn an_endless_loop_ends_when_the_user_asks() {
     let world = World::with_phantoms();
-    for fault in ["endless", "hook_step_endless"] {
+    for fault in ["endless", "hook_step_endless", "block_endless", "schedule_endless", "sampler_endless"] {
         let code = interrupted(&world, fault, 1);
         assert_eq!(code, Some(3), "{fault}: it looks whether the user wants to stop");
     }
-    assert_eq!(interrupted(&world, "deaf", 2), Some(130), "it never looks; the second signal ends it");
+    for fault in ["deaf", "hook_step_deaf", "block_deaf", "schedule_deaf", "sampler_deaf"] {
+        let code = interrupted(&world, fault, 2);
+        assert_eq!(code, Some(130), "{fault}: it never looks; the second signal ends it");
+    }
 }
 
 /// Place of the handshake in a plugin's file.

@@ -11,6 +11,7 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::process::Command;
 
+use nnunet_plugin_core::abi::LIBTORCH_OF_SHIM;
 use nnunet_tests::{World, plugin, repository};
 
 /// The stored plugins of earlier minors, unpacked; none on machines they were not made for.
@@ -122,4 +123,65 @@ fn a_plugin_by_another_compiler_works() {
     let list = world.succeed(&format!("--plugin {} plugins list --kind planner", file.display()));
     let row = list.lines().find(|line| line.contains(" MyPlanner ")).unwrap();
     assert!(row.contains("loaded"), "{row}");
+}
+
+/// A copy of the plugin whose handshake names another oldest libtorch.
+fn for_libtorch(world: &World, version: &str) -> String {
+    let mut bytes = std::fs::read(plugin("shim_loss")).unwrap();
+    let wanted = LIBTORCH_OF_SHIM.as_bytes();
+    assert_eq!(wanted.len(), version.len());
+    let is_there = |at: &usize| bytes[*at..].starts_with(wanted);
+    let places: Vec<usize> = (0..bytes.len() - wanted.len()).filter(is_there).collect();
+    assert!(!places.is_empty());
+    for at in places {
+        bytes[at..at + wanted.len()].copy_from_slice(version.as_bytes());
+    }
+    let name = format!("shim-{version}.so");
+    std::fs::write(world.path(&name), bytes).unwrap();
+    name
+}
+
+/// The example uses no C++ of libtorch, so any libtorch since its own will do.
+#[test]
+fn a_plugin_of_the_stable_shim_alone_needs_a_least_libtorch() {
+    let world = World::new();
+    let library = plugin("shim_loss");
+    let about = world.succeed(&format!("--plugin {} plugins inspect shim-loss", library.display()));
+    assert!(about.contains(&format!(">={LIBTORCH_OF_SHIM}")), "{about}");
+    let text = world.succeed(&format!("plugins check {}", library.display()));
+    assert!(text.contains("all checks passed"), "{text}");
+    let earlier = for_libtorch(&world, "2.10.7");
+    let list = world.succeed(&format!("--plugin {earlier} plugins list --kind loss"));
+    assert!(list.lines().any(|row| row.contains(" ShimCrossEntropy ") && row.contains("loaded")), "{list}");
+    let later = for_libtorch(&world, "2.99.0");
+    let refused = world.run(&format!("--plugin {later} plugins list"));
+    let message = "libtorch: the plugin needs at least 2.99.0, and this program has ";
+    assert!(refused.code == 1 && refused.text.contains(message), "{}", refused.text);
+    let symbols = Command::new("nm").args(["--dynamic", "--undefined-only"]).arg(&library).output().unwrap();
+    let symbols = String::from_utf8(symbols.stdout).unwrap();
+    assert!(symbols.contains("torch_call_dispatcher"), "{symbols}");
+    let is_of_libtorch =
+        |line: &str| ["_ZN2at", "_ZN3c10", "_ZN5torch"].iter().any(|name| line.contains(name));
+    assert!(!symbols.lines().any(is_of_libtorch), "C++ of libtorch: {symbols}");
+}
+
+/// Its loss is trained with and gives the weights that the built-in cross entropy gives.
+#[test]
+fn a_loss_of_the_stable_shim_alone_trains_like_the_built_in_one() {
+    let world = World::with_phantoms();
+    world.configure(
+        "\n[trainers.Shim]\nextends = \"Short\"\nloss = \"ShimCrossEntropy\"\n\
+         [trainers.Own]\nextends = \"Short\"\nloss = \"RobustCrossEntropyLoss\"\n",
+    );
+    let weights = |trainer: &str| {
+        world.succeed(&format!(
+            "--plugin {} train 3d_fullres {trainer} 900 0 -p nnUNetPlansSmall --disable_validation_inference",
+            plugin("shim_loss").display()
+        ));
+        let fold = format!("results/nnUNet/3d_fullres/Task900_Phantom/{trainer}__nnUNetPlansSmall/fold_0");
+        let path = world.path(&fold).join("model_final_checkpoint.model");
+        nnunet_formats::torch_zip::load(&path).unwrap().tensors
+    };
+    let (shim, own) = (weights("Shim"), weights("Own"));
+    assert!(!shim.is_empty() && shim == own, "the weights differ");
 }

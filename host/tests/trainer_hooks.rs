@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use nnunet_formats::json;
-use nnunet_formats::pickle::Value;
+use nnunet_formats::pickle::{self, Value};
 use nnunet_formats::torch_zip::{self, Checkpoint, TensorData};
 use nnunet_tests::{World, plugin};
 
@@ -87,6 +87,30 @@ fn trains_with(world: World, file: &str, trainer: &str) -> (World, String) {
             .any(|file| { file.file_name().to_string_lossy().ends_with(".nii.gz") })
     );
     (world, text)
+}
+
+/// An author writes little: each of these examples is complete in at most so many lines.
+#[test]
+fn examples_are_short() {
+    const MOST_LINES: usize = 60;
+    for example in [
+        "adamw",
+        "dice-boundary",
+        "gradient-accumulation",
+        "hard-case-sampler",
+        "mean-teacher",
+        "mednext",
+        "mixup",
+        "own-criterion",
+        "own-validation",
+        "partial-labels",
+        "sharpness-aware",
+        "weight-average",
+    ] {
+        let source = nnunet_tests::repository().join("examples").join(example).join("src/lib.rs");
+        let lines = std::fs::read_to_string(&source).unwrap().lines().count();
+        assert!(lines <= MOST_LINES, "{}: {lines} lines", source.display());
+    }
 }
 
 #[test]
@@ -187,6 +211,22 @@ fn dice_and_a_boundary_loss_from_registered_parts() {
     trains_resumes_and_predicts("dice_boundary", "DiceBoundary");
 }
 
+/// A registered block in a U-Net of v2, which an architecture of the same plugin names. The checkpoint names its plugin.
+#[test]
+fn a_network_of_registered_blocks() {
+    let trainer = "nnUNetTrainerV2\"\narchitecture = \"MedNeXt";
+    let (world, _) = trains_resumes_and_predicts("mednext", trainer);
+    let info = world.path("results").join(FOLD).join("model_final_checkpoint.model.pkl");
+    let info = pickle::load(&info).unwrap();
+    let plugins = info.get("nnunet").unwrap().get("plugins").and_then(Value::as_str).unwrap();
+    assert!(plugins.contains("[\"block\",\"MedNeXtBlock\"]"), "{plugins}");
+    let names = final_checkpoint(&world.path("results")).root;
+    let names = names.get("state_dict").unwrap().entries().unwrap();
+    assert!(
+        names.iter().any(|(name, _)| name.as_str() == Some("encoder.stages.0.0.convs.0.depthwise.weight"))
+    );
+}
+
 /// Its state has torch's form, so that torch's own class goes on from it.
 #[test]
 fn an_optimizer_from_outside() {
@@ -262,7 +302,8 @@ fn optimizers_and_groups_in_tables() {
     let optimizer = root.get("optimizer_state_dict").unwrap();
     let states = optimizer.get("state").unwrap().entries().unwrap().len();
     let groups = optimizer.get("param_groups").unwrap().items().unwrap();
-    let all = groups[0].get("params").unwrap().items().unwrap().len();
+    let all: usize = groups.iter().map(|group| group.get("params").unwrap().items().unwrap().len()).sum();
+    assert_eq!(groups.len(), 2, "the group and the rest");
     assert!(0 < states && states < all, "{states} of {all} parameters are trained");
     let wrong = train("Wrong");
     let message = "unknown key `momentun`; did you mean `momentum`?";

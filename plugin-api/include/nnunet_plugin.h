@@ -9,6 +9,29 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#ifndef DLPACK_DLPACK_H_
+typedef struct { uint32_t major; uint32_t minor; } DLPackVersion;
+typedef struct { int32_t device_type; int32_t device_id; } DLDevice;
+typedef struct { uint8_t code; uint8_t bits; uint16_t lanes; } DLDataType;
+typedef struct {
+  void *data;
+  DLDevice device;
+  int32_t ndim;
+  DLDataType dtype;
+  int64_t *shape;
+  int64_t *strides;
+  uint64_t byte_offset;
+} DLTensor;
+typedef struct DLManagedTensorVersioned {
+  DLPackVersion version;
+  void *manager_ctx;
+  void (*deleter)(struct DLManagedTensorVersioned *self);
+  uint64_t flags;
+  DLTensor dl_tensor;
+} DLManagedTensorVersioned;
+#endif
+
+
 // Plugins of another major cannot be used.
 #define NNUNET_ABI_MAJOR 1
 
@@ -17,6 +40,15 @@
 
 // Room for the message of an error, its end mark included.
 #define NNUNET_ERROR_CAPACITY 1024
+
+// What an array has.
+#define NNUNET_CONTENT_IMAGE 0
+
+// As `CONTENT_IMAGE`: labels, of which no new ones may arise.
+#define NNUNET_CONTENT_LABELS 1
+
+// As `CONTENT_IMAGE`: the scores of a class.
+#define NNUNET_CONTENT_SCORES 2
 
 // Text in the plugin's image: pointer and length of UTF-8 that lives as long as the image.
 struct NnunetText {
@@ -159,13 +191,35 @@ struct NnunetSink {
   float *(*allocate)(void *context, const struct NnunetGeometry *geometry);
 };
 
+// A change of grid, (z, y, x). Since 1.4.
+struct NnunetGridChange {
+  // Bytes of this struct.
+  size_t size;
+  // Voxels afterwards.
+  size_t shape[3];
+  // Voxel size before, mm.
+  double from[3];
+  // Voxel size afterwards, mm.
+  double to[3];
+};
+
+// Takes a text. Since 1.4.
+struct NnunetTextSink {
+  // Bytes of this struct.
+  size_t size;
+  // The host's; handed back to `put`.
+  void *context;
+  // Copies the text, which has an end mark. Called once.
+  void (*put)(void *context, const char *text);
+};
+
 // A component. Functions of other kinds are null. An object may be used by several threads at once. Functions return 0,
 // or another number after they have left a message.
 struct NnunetComponent {
   // Bytes of this struct.
   size_t size;
-  // JSON: `kind` (`postprocessor`, `normalization`, `augmentation` or `format`), `name`, `summary`; also
-  // `description`, `defaults`, `schema`, `example`, `capabilities`.
+  // JSON: `kind` (`postprocessor`, `normalization`, `augmentation`, `format`, `splitter` or `resampler`), `name`,
+  // `summary`; also `description`, `defaults`, `schema`, `example`, `capabilities`.
   const char *info;
   // Makes an object from its parameters (JSON object); null after a message was left.
   void *(*create)(const char *config, const struct NnunetHost *host, struct NnunetError *error);
@@ -188,6 +242,20 @@ struct NnunetComponent {
                    const float *voxels,
                    const struct NnunetGeometry *geometry,
                    struct NnunetError *error);
+  // Splitters: `cases` is a JSON list of objects with `name` and `values`; a list of objects with `train` and `val` goes to
+  // `folds`. Since 1.4, like what follows.
+  int32_t (*split)(void *object,
+                   const char *cases,
+                   const struct NnunetTextSink *folds,
+                   struct NnunetError *error);
+  // Resamplers: an image has the axes (channels, z, y, x), labels and scores have (z, y, x). The new array is the host's
+  // from then on, which frees it with its deleter; the given one stays the host's.
+  int32_t (*resample)(void *object,
+                      int32_t content,
+                      const DLManagedTensorVersioned *array,
+                      const struct NnunetGridChange *change,
+                      DLManagedTensorVersioned **result,
+                      struct NnunetError *error);
 };
 
 // All components of a plugin: the symbol `NNUNET_PLUGIN_C_V1`.

@@ -36,8 +36,8 @@ pub mod abi {
 
 #[cfg(feature = "torch")]
 pub use nnunet_plugin_torch::{
-    Architecture, Batch, Flow, Init, Loss, LossContext, LossInput, MAIN_NETWORK, Metric, MetricInput,
-    MetricValue, Metrics, NamedParameter, Network, NetworkSpec, Optimized, Optimizer, Progress, Tally,
-    TensorFactories, Trainer, TrainerContext, TrainerState, Training, ValidationCase, VarFactory,
-    built_in_step, export_plugin, tch,
+    Architecture, Batch, Block, BlockSpec, Flow, Init, Layer, Loss, LossContext, LossInput, MAIN_NETWORK,
+    Metric, MetricInput, MetricValue, Metrics, NamedParameter, Network, NetworkSpec, Optimized, Optimizer,
+    Progress, Tally, TensorFactories, Trainer, TrainerContext, TrainerState, Training, ValidationCase,
+    VarFactory, built_in_step, export_plugin, tch,
 };

@@ -38,11 +38,8 @@ impl Optimizer for MyAdamW {
     fn initial_state(&self, parameter: &Tensor) -> Result<Vec<(String, Tensor)>> {
         let step = Tensor::f_zeros(&[] as &[i64], (Element::Float, parameter.device()))?;
         let [first, second] = [parameter.f_zeros_like()?, parameter.f_zeros_like()?];
-        Ok(["step", "exp_avg", "exp_avg_sq"]
-            .map(str::to_owned)
-            .into_iter()
-            .zip([step, first, second])
-            .collect())
+        let names = ["step", "exp_avg", "exp_avg_sq"].map(str::to_owned);
+        Ok(names.into_iter().zip([step, first, second]).collect())
     }
 
     fn step(&mut self, parameters: &mut [Optimized], learning_rate: f64) -> Result<()> {

@@ -47,13 +47,9 @@ impl Loss for MarginalLoss {
 
 /// The probability of classes that the case's labels do not have is added to that of the background.
 fn with_missing_in_background(log_p: &Tensor, properties: &Config) -> Result<Tensor> {
-    let known: Vec<i64> = properties
-        .get("classes")
-        .and_then(|classes| classes.as_array())
-        .into_iter()
-        .flatten()
-        .filter_map(|c| Some(c.as_f64()? as i64))
-        .collect();
+    let known = properties.get("classes").and_then(|classes| classes.as_array());
+    let known: Vec<i64> =
+        known.into_iter().flatten().filter_map(|class| Some(class.as_f64()? as i64)).collect();
     let classes = log_p.size()[1];
     let background: Vec<i64> = (0..classes).filter(|c| *c == 0 || !known.contains(c)).collect();
     let index = Tensor::f_from_slice(&background)?.f_to_device(log_p.device())?;

@@ -90,7 +90,7 @@ impl Image {
             rustc: handshake.rustc().to_owned(),
             target: handshake.target().to_owned(),
             needs_torch: handshake.flags().needs_torch(),
-            libtorch: handshake.libtorch().to_owned(),
+            libtorch: libtorch(handshake),
             components: match &self.entry {
                 Entry::Rust(root) => manifest(*root)?,
                 Entry::C(components) => components.iter().map(|(info, _)| info.clone()).collect(),
@@ -108,6 +108,12 @@ impl Image {
             }
         }
     }
+}
+
+/// The libtorch that a plugin needs; empty without tensors.
+fn libtorch(handshake: &Handshake) -> String {
+    let least = if handshake.flags().is_shim() { ">=" } else { "" };
+    format!("{least}{}", handshake.libtorch())
 }
 
 fn handshake(library: &'static Library) -> Result<&'static Handshake> {

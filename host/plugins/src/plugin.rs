@@ -23,7 +23,7 @@ pub struct Description {
     pub target: String,
     /// It uses tensors.
     pub needs_torch: bool,
-    /// The libtorch it was built with; empty without tensors.
+    /// The libtorch it was built with, `>=` the oldest it can use, or empty without tensors.
     pub libtorch: String,
     /// Its components.
     pub components: Vec<Info>,

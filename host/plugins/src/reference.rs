@@ -66,6 +66,10 @@ pub fn example(info: &Info) -> String {
         Kind::Architecture | Kind::Loss | Kind::Optimizer | Kind::Sampler | Kind::Augmentation => {
             format!("[trainers.Mine]\nextends = \"nnUNetTrainerV2\"\n{kind} = {}", choice(info))
         }
+        Kind::Block => {
+            let block = choice(info);
+            format!("[architectures.Mine]\nextends = \"Generic_UNet\"\nreplace = {{ block = {block} }}")
+        }
         Kind::Logger => format!("[loggers.{name}]{}", lines(info)),
         _ => format!("[{}.Mine]\nextends = \"{name}\"{}", section(kind), lines(info)),
     }

@@ -112,6 +112,11 @@ fn template(kind: Kind) -> Result<Template> {
             include_str!("templates/architecture.rs"),
             "printf '[trainers.NAMETrainer]\\nextends = \"nnUNetTrainerV2\"\\narchitecture = \"NAME\"\\n' >> nnunet.toml\nnnunet train 3d_fullres NAMETrainer TASK 0",
         ),
+        Kind::Block => (
+            "MyBlock",
+            include_str!("templates/block.rs"),
+            "printf '[trainers.NAMETrainer]\\nextends = \"nnUNetTrainerV2\"\\narchitecture = { name = \"Generic_UNet\", replace = { block = \"NAME\" } }\\n' >> nnunet.toml\nnnunet train 3d_fullres NAMETrainer TASK 0",
+        ),
         Kind::Optimizer => (
             "MyOptimizer",
             include_str!("templates/optimizer.rs"),

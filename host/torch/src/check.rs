@@ -7,6 +7,7 @@ use anyhow::{Result, ensure};
 use nnunet_cli::report;
 use nnunet_engine::plugin::Description;
 use nnunet_engine::probe;
+use nnunet_engine::registry::Origin;
 use nnunet_engine::trust::OpenFile;
 use nnunet_engine::{components, loader};
 use nnunet_plugin_api::abi::v1::import_with_tensors;
@@ -30,11 +31,17 @@ pub(crate) fn run(file: &Path) -> Result<()> {
     note(&shown, &format!("only its owner can write to it; sha256 {}", open.sha256), None);
     probe::probe(&open)?.usable().map_err(|(_, error)| error)?;
     note(&shown, "loads in a child process; handshake, layout and manifest fit", None);
-    components::offer(&Arc::new(nnunet_engine::built_in()?));
     let (about, components) = loader::load(open, import_with_tensors)?;
+    let mut registry = nnunet_engine::built_in()?;
+    let origin = || Origin::CommandLine(file.to_owned());
+    for component in components {
+        registry.register(component, &about.name, origin(), true)?;
+    }
+    let registry = Arc::new(registry);
+    components::offer(&registry);
     note(&shown, "has a license and components", described(&about).err());
-    for component in &components {
-        check(component, &mut |finding| note(&finding.component, &finding.check, finding.error));
+    for entry in registry.entries().iter().filter(|entry| entry.origin == origin()) {
+        check(&entry.component, &mut |finding| note(&finding.component, &finding.check, finding.error));
     }
     ensure!(failed == 0, "{failed} checks failed");
     report::line("all checks passed");

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 
 use anyhow::{Result, anyhow};
 use nnunet_engine::component_set::ComponentSet;
+use nnunet_engine::components::note_part;
 use nnunet_engine::config::{extends, is_setting, without_extends};
 use nnunet_engine::registry::{Origin, Registry};
 use nnunet_losses::{WEIGHTED_SUM, WeightedSum};
@@ -102,6 +103,7 @@ pub(crate) fn loss(registry: &Registry, choice: &ComponentChoice) -> Result<Box<
     let failed = |error: ComponentError| anyhow!("loss `{}`: {error}", choice.name);
     let config = parse_config(&expanded.parameters).map_err(failed)?;
     let part = |choice: &ComponentChoice| {
+        note_part(Kind::Loss, &choice.name);
         loss(registry, choice).map_err(|error| ComponentError::message(format!("{error:#}")))
     };
     Ok(Box::new(WeightedSum::new(&config, &part).map_err(failed)?))

@@ -16,6 +16,7 @@ mod memory_plan;
 mod network;
 mod on_device;
 mod optimizer_state;
+mod plugins_used;
 mod predict;
 mod ranks;
 pub mod signals;

@@ -56,6 +56,8 @@ kinds! {
     Augmentation = "augmentation",
     /// Builds a network.
     Architecture = "architecture",
+    /// Builds a part of a network: a block of a stage, a normalization or a nonlinearity.
+    Block = "block",
     /// Computes the loss of one network output and its target.
     Loss = "loss",
     /// Changes parameters against their gradients.
@@ -85,11 +87,16 @@ impl Kind {
     /// use nnunet_plugin_api::Kind;
     ///
     /// let with_tensors = Kind::ALL.into_iter().filter(|kind| kind.needs_tensors());
-    /// assert_eq!(with_tensors.collect::<Vec<_>>(), [Kind::Architecture, Kind::Loss, Kind::Optimizer, Kind::Metric, Kind::Trainer]);
+    /// assert_eq!(with_tensors.collect::<Vec<_>>(), [
+    ///     Kind::Architecture, Kind::Block, Kind::Loss, Kind::Optimizer, Kind::Metric, Kind::Trainer,
+    /// ]);
     /// ```
     #[must_use]
     pub const fn needs_tensors(self) -> bool {
-        matches!(self, Kind::Architecture | Kind::Loss | Kind::Optimizer | Kind::Metric | Kind::Trainer)
+        matches!(
+            self,
+            Kind::Architecture | Kind::Block | Kind::Loss | Kind::Optimizer | Kind::Metric | Kind::Trainer
+        )
     }
 }
 

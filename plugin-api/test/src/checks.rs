@@ -49,11 +49,16 @@ pub fn check(component: &Component, found: &mut dyn FnMut(Finding)) {
 
 #[cfg(feature = "torch")]
 fn check_tensors(factory: &Factory, report: &mut Report<'_>) {
-    use crate::{metrics, tensors};
+    use crate::{blocks, metrics, tensors};
     use nnunet_plugin_torch::TensorFactories;
 
     if let Some(make) = factory.architecture() {
         tensors::architecture(make, report);
+    }
+    if let Some(make) = factory.block()
+        && let Some(block) = report.made("is created from its defaults", make(&Config::new()))
+    {
+        blocks::block(&*block, report);
     }
     if let Some(make) = factory.loss()
         && let Some(loss) = report.made("is created from its defaults", make(&Config::new()))

@@ -28,6 +28,8 @@
 #![allow(clippy::panic, reason = "a test fails by panicking")]
 
 mod arrays;
+#[cfg(feature = "torch")]
+mod blocks;
 mod checks;
 mod findings;
 #[cfg(feature = "torch")]

@@ -17,7 +17,7 @@ const CLASSES: i64 = 3;
 const EXTREME: f64 = 1e4;
 
 /// Notes whether a call left gradient mode, autocast or the number of threads as they were.
-fn watched<T>(report: &mut Report<'_>, call: impl FnOnce(&mut Report<'_>) -> T) -> T {
+pub(crate) fn watched<T>(report: &mut Report<'_>, call: impl FnOnce(&mut Report<'_>) -> T) -> T {
     let before = leaked_modes();
     let result = call(report);
     let leaks = leaked_modes() - before;
@@ -62,7 +62,7 @@ fn gradient(value: &Tensor, of: &Tensor) -> Checked {
     if !gradient.defined() { Err("no gradient reaches the logits".to_owned()) } else { finite(&gradient) }
 }
 
-fn finite(tensor: &Tensor) -> Checked {
+pub(crate) fn finite(tensor: &Tensor) -> Checked {
     let all = tensor.f_isfinite().and_then(|is| is.f_all()).map_err(|error| error.to_string())?;
     if all.int64_value(&[]) == 1 { Ok(()) } else { Err("NaN or infinite values".to_owned()) }
 }

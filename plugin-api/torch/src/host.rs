@@ -5,7 +5,7 @@ use nnunet_plugin_core::abi::v1::adapter::{another_kind, create_in_host, label_o
 use nnunet_plugin_core::{Config, Kind, Result};
 
 use crate::abi;
-use crate::{Architecture, Loss, Metric, Optimizer, Trainer};
+use crate::{Architecture, Block, Loss, Metric, Optimizer, Trainer};
 
 macro_rules! components {
     ($($(#[$doc:meta])* $fn:ident, $kind:ident;)*) => {
@@ -88,7 +88,35 @@ macro_rules! later_components {
 }
 
 later_components! {
-    /// An optimizer of the host.
+    /// A block of networks of the host: a part of an architecture of one's own.
+    block, Block;
+    /// An optimizer of the host: one of one's own can call it, and change parameters before or after.
+    ///
+    /// ```no_run
+    /// use nnunet_plugin_api::tch::Tensor;
+    /// use nnunet_plugin_api::{Config, Optimized, Optimizer, Result, host};
+    ///
+    /// /// AdamW, whose gradients are centralized first.
+    /// struct Centralized(Box<dyn Optimizer>);
+    ///
+    /// impl Optimizer for Centralized {
+    ///     fn initial_state(&self, parameter: &Tensor) -> Result<Vec<(String, Tensor)>> {
+    ///         self.0.initial_state(parameter)
+    ///     }
+    ///
+    ///     fn step(&mut self, parameters: &mut [Optimized], learning_rate: f64) -> Result<()> {
+    ///         for Optimized { gradient, .. } in parameters.iter_mut().filter(|one| one.gradient.dim() > 1) {
+    ///             let axes: Vec<i64> = (1..gradient.dim() as i64).collect();
+    ///             let _ = gradient.f_sub_(&gradient.f_mean_dim(axes.as_slice(), true, gradient.kind())?)?;
+    ///         }
+    ///         self.0.step(parameters, learning_rate)
+    ///     }
+    /// }
+    ///
+    /// fn make(config: &Config) -> Result<Box<dyn Optimizer>> {
+    ///     Ok(Box::new(Centralized(host::optimizer("AdamW", config)?)))
+    /// }
+    /// ```
     optimizer, Optimizer;
     /// A metric of the host.
     metric, Metric;

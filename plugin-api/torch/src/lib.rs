@@ -4,6 +4,7 @@
 pub mod abi;
 mod architecture;
 mod batch;
+mod block;
 mod factory;
 pub mod host;
 mod loss;
@@ -16,6 +17,7 @@ mod validation_case;
 
 pub use architecture::{Architecture, Init, Network, NetworkSpec, VarFactory};
 pub use batch::Batch;
+pub use block::{Block, BlockSpec, Layer};
 pub use factory::TensorFactories;
 pub use loss::{Loss, LossContext, LossInput};
 pub use metric::{Metric, MetricInput, MetricValue};

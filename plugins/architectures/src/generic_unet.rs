@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::block::{Activation, Block, BlockStyle};
 use crate::layers::{Convolution, ConvolutionShape, Upsampling};
 use crate::norm::Norm;
-use crate::unet::{DecoderLevel, Unet, layers};
+use crate::replaced::{Replace, Replaced};
+use crate::unet::{DecoderLevel, Layer, Layers, Unet};
 
 /// Parameters of [`GenericUnet`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -37,6 +38,9 @@ pub struct GenericUnetConfig {
     pub seg_output_bias: bool,
     /// Dropout probability of a feature map in training.
     pub dropout: f64,
+    /// Registered blocks instead of the network's own: `block`, `norm`, `nonlinearity`, each a name, or a table of a name
+    /// and parameters.
+    pub replace: Replace,
 }
 
 /// Nonlinearities of [`GenericUnetConfig`].
@@ -67,6 +71,7 @@ impl Default for GenericUnetConfig {
             norm_last: false,
             seg_output_bias: false,
             dropout: 0.0,
+            replace: Replace::default(),
         }
     }
 }
@@ -97,9 +102,10 @@ impl GenericUnetConfig {
 }
 
 /// Plain U-Net: strided convolutions down, transposed convolutions up, an output on every level.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct GenericUnet {
     config: GenericUnetConfig,
+    replaced: Replaced,
 }
 
 pub(crate) fn component() -> Component {
@@ -109,7 +115,8 @@ pub(crate) fn component() -> Component {
         "Plain U-Net in 2D or 3D with instance norm, leaky rectifiers and deep supervision.",
     );
     Component::architecture(info.with_config::<GenericUnetConfig>(), |config| {
-        Ok(Box::new(GenericUnet { config: parse_config(config)? }))
+        let config: GenericUnetConfig = parse_config(config)?;
+        Ok(Box::new(GenericUnet { replaced: Replaced::new(&config.replace, ["instnorm", "lrelu"])?, config }))
     })
 }
 
@@ -119,16 +126,15 @@ impl Architecture for GenericUnet {
         check(spec)?;
         let style = self.config.style();
         let outputs_have_bias = self.config.seg_output_bias;
-        let builder = Builder { spec, style, outputs_have_bias, features: self.features(spec) };
+        let (features, replaced) = (self.features(spec), &self.replaced);
+        let builder = Builder { spec, style, replaced, outputs_have_bias, features };
         let localization = builder.localization(vars)?;
         let context = builder.context(vars)?;
         let upsampling = builder.upsampling(vars)?;
         let outputs = builder.outputs(vars)?;
         let levels = upsampling.into_iter().zip(localization).zip(outputs);
-        let level =
-            |((up, blocks), output)| DecoderLevel { up, layers: layers(blocks), output: Box::new(output) };
-        let encoder = context.into_iter().map(layers).collect();
-        Ok(Box::new(Unet::new(encoder, levels.map(level).collect())))
+        let level = |((up, layers), output)| DecoderLevel { up, layers, output: Box::new(output) };
+        Ok(Box::new(Unet::new(context, levels.map(level).collect())))
     }
 }
 
@@ -161,12 +167,10 @@ fn check(spec: &NetworkSpec) -> Result<()> {
 struct Builder<'a> {
     spec: &'a NetworkSpec,
     style: BlockStyle,
+    replaced: &'a Replaced,
     outputs_have_bias: bool,
     features: Vec<usize>,
 }
-
-/// Consecutive blocks.
-type Stack = Vec<Block>;
 
 impl Builder<'_> {
     fn pools(&self) -> usize {
@@ -180,7 +184,7 @@ impl Builder<'_> {
         name: &str,
         convolutions: usize,
         first: &ConvolutionShape<'_>,
-    ) -> Result<Stack> {
+    ) -> Result<Layers> {
         let one = vec![1; first.kernel.len()];
         let block = |i: usize| {
             let shape = if i == 0 {
@@ -188,14 +192,26 @@ impl Builder<'_> {
             } else {
                 ConvolutionShape { input: first.output, stride: &one, ..*first }
             };
-            Block::new(vars, &format!("{name}.blocks.{i}"), &shape, self.style)
+            self.block(vars, &format!("{name}.blocks.{i}"), &shape)
         };
         (0..convolutions).map(block).collect()
     }
 
+    fn block(
+        &self,
+        vars: &mut dyn VarFactory,
+        name: &str,
+        shape: &ConvolutionShape<'_>,
+    ) -> Result<Box<dyn Layer>> {
+        match self.replaced.block(vars, name, shape, self.style)? {
+            Some(registered) => Ok(registered),
+            None => Ok(Box::new(Block::new(vars, name, shape, self.style)?)),
+        }
+    }
+
     /// Decoder levels, lowest resolution first. Level u uses the kernel of encoder stage `pools - u`, one lower than
     /// its own resolution, as v1 does.
-    fn localization(&self, vars: &mut dyn VarFactory) -> Result<Vec<Stack>> {
+    fn localization(&self, vars: &mut dyn VarFactory) -> Result<Vec<Layers>> {
         let levels = (0..self.pools()).map(|u| {
             let features = self.features[self.pools() - 1 - u];
             let kernel = &self.spec.conv_kernel_sizes[self.pools() - u];
@@ -212,7 +228,7 @@ impl Builder<'_> {
     }
 
     /// Encoder stages and the bottleneck.
-    fn context(&self, vars: &mut dyn VarFactory) -> Result<Vec<Stack>> {
+    fn context(&self, vars: &mut dyn VarFactory) -> Result<Vec<Layers>> {
         let mut stages = Vec::new();
         for d in 0..=self.pools() {
             let kernel = &self.spec.conv_kernel_sizes[d];

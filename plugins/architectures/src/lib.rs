@@ -6,6 +6,7 @@ mod layers;
 mod modular;
 mod norm;
 pub mod probe;
+mod replaced;
 mod store;
 mod unet;
 mod v2;
@@ -13,6 +14,7 @@ mod v2;
 pub use generic_unet::{GenericUnet, GenericUnetConfig, Nonlinearity};
 pub use modular::{ModularConfig, ModularFamily, ModularUnet};
 pub use norm::Norm;
+pub use replaced::Replace;
 pub use store::{Parameter, ParameterStore};
 pub use v2::V2UnetConfig;
 

@@ -13,6 +13,11 @@ pub(crate) trait Layer: Debug + Send {
     /// # Shapes
     /// (batch, features, space...) to (batch, features of its own, space of its own...).
     fn forward(&self, x: &Tensor, training: bool) -> Result<Tensor>;
+
+    /// As [`nnunet_plugin_api::Layer::supports_half_precision`]; the built-in layers do.
+    fn supports_half_precision(&self) -> bool {
+        true
+    }
 }
 
 impl Layer for Convolution {
@@ -80,7 +85,8 @@ impl Network for Unet {
     }
 
     fn supports_half_precision(&self) -> bool {
-        true
+        let blocks = self.encoder.iter().chain(self.decoder.iter().map(|level| &level.layers));
+        blocks.flatten().all(|layer| layer.supports_half_precision())
     }
 
     fn forward(&self, input: &Tensor, deep_supervision: bool) -> Result<Vec<Tensor>> {

@@ -1,6 +1,9 @@
 //! Every trainer class of v1 and of v2 resolves under its name with the original's values.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
+#[path = "names/ways.rs"]
+mod ways;
+
 use nnunet_plugin_api::vocabulary::{Blueprint, Optimizer};
 use nnunet_plugin_api::{
     Error, Kind, Registration, Result, SchedulePoint, TensorFactories, Trainer, TrainerContext, inventory,
@@ -29,6 +32,11 @@ fn blueprint(name: &str) -> Blueprint {
     resolved(name, "3d_fullres").blueprint
 }
 
+/// The classes of v1 that say why they cannot train.
+fn unavailable() -> impl Iterator<Item = &'static str> {
+    ways::UNAVAILABLE.iter().map(|(name, _)| *name)
+}
+
 /// The learning rate of an epoch.
 fn rate(trainer: &Resolved, epoch: usize) -> f64 {
     let blueprint = &trainer.blueprint;
@@ -42,16 +50,6 @@ fn rate(trainer: &Resolved, epoch: usize) -> f64 {
     let schedule = nnunet_schedules::built_in(&blueprint.lr_schedule.choice().unwrap()).unwrap();
     schedule.learning_rate(&at).unwrap()
 }
-
-/// The 110 classes and 16 aliases of v1, the base class, and why some cannot train.
-const UNAVAILABLE: [&str; 6] = [
-    "NetworkTrainer",
-    "nnUNetTrainerCascadeFullRes",
-    "nnUNetTrainerNoDA",
-    "nnUNetTrainerV2BraTSRegions_DDP",
-    "nnUNetTrainerV2_fullEvals",
-    "nnUNetTrainerV2_softDeepSupervision",
-];
 
 fn listed(list: &'static str) -> impl Iterator<Item = &'static str> {
     list.lines().filter(|line| !line.starts_with('#'))
@@ -73,7 +71,7 @@ fn every_class_is_there_and_resolves() {
     assert!(missing.is_empty(), "missing: {missing:?}");
     let extra: Vec<&String> = names.iter().filter(|name| !wanted.contains(&name.as_str())).collect();
     assert!(extra.is_empty(), "neither in v1 nor in v2: {extra:?}");
-    let is_available = |name: &&String| !UNAVAILABLE.contains(&name.as_str());
+    let is_available = |name: &&String| unavailable().all(|other| other != name.as_str());
     for name in names.iter().filter(is_available) {
         for configuration in ["2d", "3d_fullres"] {
             let trainer = resolved(name, configuration);
@@ -82,9 +80,58 @@ fn every_class_is_there_and_resolves() {
     }
 }
 
+/// v1's classes, without second names of the same class.
+fn classes_of_v1() -> Vec<&'static str> {
+    let is_own = |name: &&str| !name.contains("_copy") || name.starts_with("nnUNetTrainerV2_copy");
+    listed(include_str!("fixtures/classes.txt")).chain(["NetworkTrainer"]).filter(is_own).collect()
+}
+
+fn variants_of_v2() -> Vec<&'static str> {
+    classes_of_v2().into_iter().filter(|name| *name != registered_in_v2("nnUNetTrainer")).collect()
+}
+
+/// How a variant is done: see [`ways::ways`].
+fn ways_of(name: &str) -> Vec<&'static str> {
+    if let Some((_, by)) = ways::UNAVAILABLE.iter().find(|(other, _)| *other == name) {
+        return by.to_vec();
+    }
+    let trainer = resolved(name, "3d_fullres");
+    ways::ways(&blueprint(&trainer.names[0]), &trainer.blueprint)
+}
+
+fn ways_of_all(names: &[&str]) -> Vec<Vec<&'static str>> {
+    names.iter().map(|name| ways_of(name)).collect()
+}
+
+/// No variant of v1 or v2 is impossible, and every way has examples that are tested.
+#[test]
+fn every_variant_has_a_way_with_examples() {
+    let (v1, v2) = (classes_of_v1(), variants_of_v2());
+    assert_eq!((v1.len(), v2.len()), (111, 57));
+    let used = ways_of_all(&v1).into_iter().chain(ways_of_all(&v2)).flatten();
+    let used: std::collections::BTreeSet<&str> = used.collect();
+    let known: std::collections::BTreeSet<&str> = ways::WAYS.iter().map(|way| way.name).collect();
+    assert_eq!(used, known, "ways that variants go, and ways that are described");
+    let examples = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    for example in ways::WAYS.iter().flat_map(|way| way.examples) {
+        assert!(examples.join(example).is_dir(), "examples/{example} is not there");
+    }
+    for (name, by) in [
+        ("nnUNetTrainer_250epochs", &["value"][..]),
+        ("nnUNetTrainerV2_Loss_TopK10", &["kind loss"]),
+        ("nnUNetTrainerV2_ResencUNet_DA3", &["kind augmentation", "kind architecture"]),
+        ("nnUNetTrainerV2_warmup", &["kind schedule"]),
+        ("nnUNetTrainerAdam", &["kind optimizer"]),
+        ("nnUNetTrainer_probabilisticOversampling", &["kind sampler"]),
+        ("nnUNetTrainerV2_reduceMomentumDuringTraining", &["hook on_epoch_end"]),
+    ] {
+        assert_eq!(ways_of(name), by, "{name}");
+    }
+}
+
 #[test]
 fn what_cannot_train_says_why() {
-    for name in UNAVAILABLE {
+    for name in unavailable() {
         let Err(error) = lookup(name) else { panic!("{name} resolves") };
         assert!(error.to_string().contains("use nnUNetTrainerV2"), "{name}: {error}");
     }
@@ -187,21 +234,25 @@ fn page() -> String {
     let mut page = "# Trainers\n\n\
         All trainer classes of nnU-Net v1 and v2 by name. A trainer is its parent's values with a few changed; `nnunet trainers \
         show NAME` prints them all, `nnunet trainers diff A B` what differs. A trainer of your own names any of them as \
-        `extends`.\n\n| trainer | parent | what it changes |\n|---|---|---|\n"
+        `extends`.\n\n| trainer | parent | what it changes | by |\n|---|---|---|---|\n"
         .to_owned();
     let mut all: Vec<_> = inventory::iter::<Registration>()
         .map(|registration| (registration.0)().info)
         .filter(|info| info.kind == Kind::Trainer)
         .collect();
     all.sort_by(|a, b| a.name.cmp(&b.name));
-    let is_unavailable = |name: &str| UNAVAILABLE.contains(&name);
+    let is_unavailable = |name: &str| unavailable().any(|other| other == name);
     for info in all.iter().filter(|info| !is_unavailable(&info.name)) {
         let parent = lookup(&info.name).unwrap().extends();
-        page += &format!("| `{}` | {parent} | {} |\n", info.name, info.summary);
+        let by = ways_of(&info.name).join(", ");
+        page += &format!("| `{}` | {parent} | {} | {by} |\n", info.name, info.summary);
     }
-    page += "\n## Not available\n\nNaming one of these gives the reason.\n\n| class | reason |\n|---|---|\n";
+    page += &ways::chapter(&ways_of_all(&classes_of_v1()), &ways_of_all(&variants_of_v2()));
+    page += "\n## Not available\n\nNaming one of these gives the reason.\n\n| class | reason | by |\n|---|---|---|\n";
     for info in all.iter().filter(|info| is_unavailable(&info.name)) {
-        page += &format!("| `{}` | {} |\n", info.name, info.summary.trim_start_matches("Not available: "));
+        let (by, reason) =
+            (ways_of(&info.name).join(", "), info.summary.trim_start_matches("Not available: "));
+        page += &format!("| `{}` | {reason} | {by} |\n", info.name);
     }
     page
 }

@@ -57,8 +57,8 @@ pub use networks::{BuildNetwork, SecondNetwork, SecondNetworks};
 pub use nnunet_plugin_api::Batch;
 pub use observer::{EpochOutcome, Observer};
 pub use optimizer::{
-    Adam, Adan, FromComponent, Muon, Optimize, Ranger, Setting, Sgd, State, StateValue, Trained, grouped,
-    optimizer,
+    Adam, Adan, FromComponent, GroupSettings, Muon, Optimize, Ranger, Setting, Sgd, State, StateValue,
+    Trained, grouped, optimizer,
 };
 pub use sampling::SharedSampler;
 pub use scaler::LossScaler;

@@ -1,7 +1,7 @@
 //! The sampler of a training, as the threads that make batches share it, and what it learns from.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use nnunet_plugin_api::{
     Choice, Config, Error, Factory, Kind, RandomStream, Registration, Result, SampleLoss, SampledCase,
@@ -22,6 +22,8 @@ struct Shared {
     /// The cases, once there are some.
     cases: Mutex<Option<Arc<Vec<SampledCase>>>>,
     losses: Mutex<SampleLosses>,
+    /// What went wrong first. A sampler that panicked in one thread is not used again in others, which say no more.
+    first_error: OnceLock<String>,
 }
 
 impl fmt::Debug for SharedSampler {
@@ -47,6 +49,7 @@ impl SharedSampler {
             sampler: RwLock::new(sampler),
             cases: Mutex::new(None),
             losses: Mutex::new(SampleLosses::default()),
+            first_error: OnceLock::new(),
         }))
     }
 
@@ -140,12 +143,22 @@ impl SharedSampler {
 
     fn use_with<R>(&self, body: impl FnOnce(&dyn Sampler) -> Result<R>) -> Result<R> {
         let sampler = self.0.sampler.read().unwrap_or_else(PoisonError::into_inner);
-        body(&**sampler).map_err(|error| error.within(format!("sampler {}", self.0.name)))
+        body(&**sampler).map_err(|error| self.first_error(error))
     }
 
     fn change<R>(&self, body: impl FnOnce(&mut dyn Sampler) -> Result<R>) -> Result<R> {
         let mut sampler = self.0.sampler.write().unwrap_or_else(PoisonError::into_inner);
-        body(&mut **sampler).map_err(|error| error.within(format!("sampler {}", self.0.name)))
+        body(&mut **sampler).map_err(|error| self.first_error(error))
+    }
+
+    fn first_error(&self, error: Error) -> Error {
+        let error = error.within(format!("sampler {}", self.0.name));
+        if error.is_cancelled() {
+            return error;
+        }
+        let text = error.to_string();
+        let first = self.0.first_error.get_or_init(|| text.clone());
+        if *first == text { error } else { Error::message(first.clone()) }
     }
 }
 

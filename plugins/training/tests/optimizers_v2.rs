@@ -9,7 +9,8 @@ use nnunet_plugin_api::abi::v1::through_adapters;
 use nnunet_plugin_api::tch::{Device, Kind as Element, Tensor, no_grad};
 use nnunet_plugin_api::vocabulary::{Blueprint, Optimizer as Choice};
 use nnunet_plugin_api::{
-    Config, Init, Kind, Registration, TensorFactories, VarFactory, inventory, serde_json,
+    Component, Config, Init, Kind, Optimized, Registration, TensorFactories, VarFactory, inventory,
+    serde_json,
 };
 use nnunet_training::{FromComponent, Optimize, StateValue, optimizer};
 use serde_json::{Value, json};
@@ -53,17 +54,24 @@ fn component(table: &Config, parameters: usize) -> FromComponent {
     let mut config = table.clone();
     let name = config.remove("name").unwrap();
     config.insert("weight_decay".to_owned(), json!(DECAY));
-    let all = inventory::iter::<Registration>().map(|registration| (registration.0)());
-    let found = all.into_iter().find(|c| c.info.kind == Kind::Optimizer && name == *c.info.name).unwrap();
-    let crossed = through_adapters(found, "p");
+    let crossed = through_adapters(registered(name.as_str().unwrap()), "p");
     FromComponent::new(crossed.factory.optimizer().unwrap()(&config).unwrap(), parameters)
 }
 
 type Make<'a> = dyn Fn(&ParameterStore) -> Box<dyn Optimize> + 'a;
 
-fn check(reference: &str, table: Value, tolerance: f64) {
+fn expected(reference: &str) -> Json {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/optimizers_v2.json");
-    let expected = json::load(&path).unwrap().get(reference).unwrap().clone();
+    json::load(&path).unwrap().get(reference).unwrap().clone()
+}
+
+fn registered(name: &str) -> Component {
+    let all = inventory::iter::<Registration>().map(|registration| (registration.0)());
+    all.into_iter().find(|c| c.info.kind == Kind::Optimizer && name == c.info.name).unwrap()
+}
+
+fn check(reference: &str, table: Value, tolerance: f64) {
+    let expected = expected(reference);
     let parameters = expected.get("parameters").unwrap().items().unwrap();
     let Value::Object(table) = table else { panic!("a table") };
     let choice: Choice = serde_json::from_value(Value::Object(table.clone())).unwrap();
@@ -123,10 +131,39 @@ fn adan_is_that_of_its_package() {
     check("Adan", json!({ "name": "Adan" }), 5e-6);
 }
 
-/// Matrices have 16 bits, which processors round in another order: each step may be off by some of the last bits.
+/// Matrices have 16 bits, which processors round in another order: each step may be off by some of the last bits. The
+/// test below compares all digits.
 #[test]
 fn muon_is_that_of_torch_up_to_16_bits() {
     check("Muon", json!({ "name": "Muon" }), 1e-2);
+}
+
+/// Wide and tall matrices in double precision, against torch's class with its 16 bits taken out.
+#[test]
+fn muon_in_double_precision_is_that_of_torch() {
+    let expected = expected("Muon_double");
+    let config = Config::from_iter([("weight_decay".to_owned(), json!(DECAY))]);
+    let mut muon = registered("Muon").factory.optimizer().unwrap()(&config).unwrap();
+    let shapes: [&[i64]; 2] = [&[3, 4], &[4, 3]];
+    let count = |shape: &[i64]| Tensor::arange(12, (Element::Double, Device::Cpu)).reshape(shape);
+    let start = |(p, shape): (usize, &&[i64])| {
+        let tensor = (count(shape) + p as f64).sin();
+        let state = muon.initial_state(&tensor).unwrap().into_iter().map(|(_, tensor)| tensor).collect();
+        Optimized { name: format!("p{p}"), gradient: tensor.zeros_like(), tensor, state }
+    };
+    let mut parameters: Vec<Optimized> = shapes.iter().enumerate().map(start).collect();
+    for step in 0..20 {
+        for (p, (parameter, shape)) in parameters.iter_mut().zip(shapes).enumerate() {
+            parameter.gradient = (count(shape) * 0.5 + (p as f64 + 0.3 * f64::from(step))).cos();
+        }
+        no_grad(|| muon.step(&mut parameters, if step < 10 { 0.01 } else { 0.005 })).unwrap();
+    }
+    for (p, parameter) in parameters.iter().enumerate() {
+        let wanted = &expected.get("parameters").unwrap().items().unwrap()[p];
+        close(&format!("parameter {p}"), &parameter.tensor, wanted, 1e-10);
+        let state = &expected.get("state").unwrap().items().unwrap()[p];
+        close(&format!("momentum {p}"), &parameter.state[0], state.get("momentum_buffer").unwrap(), 1e-10);
+    }
 }
 
 #[test]

@@ -1,17 +1,22 @@
 //! A plugin that goes wrong in the way `NNUNET_MISBEHAVE` says: see the words in the matches below. Without the variable
 //! it behaves.
 
+mod block;
+mod sampler;
+mod schedule;
+
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use nnunet_plugin_api::tch::{Device, Kind as Element, Tensor, no_grad_guard};
 use nnunet_plugin_api::vocabulary::{
-    Blueprint, ComponentChoice, LearningRateSchedule, Optimizer as OptimizerChoice,
+    Blueprint, ComponentChoice, EpochReport, LearningRateSchedule, Optimizer as OptimizerChoice,
 };
 use nnunet_plugin_api::{
-    Architecture, Batch, Component, Config, Error, Info, Init, Kind, Loss, LossContext, Metric, MetricInput,
-    MetricValue, Network, NetworkSpec, Optimized, Optimizer, Registration, Result, Schedule, SchedulePoint,
-    Tally, Trainer, TrainerContext, TrainerState, Training, VarFactory, built_in_step, export_plugin, host,
-    inventory,
+    Architecture, Batch, Component, Error, Info, Init, Kind, Loss, LossContext, LossInput, Metric,
+    MetricInput, MetricValue, Metrics, Network, NetworkSpec, Optimized, Optimizer, Registration, Result,
+    SchedulePoint, Tally, Trainer, TrainerContext, TrainerState, Training, VarFactory, built_in_step,
+    export_plugin, host, inventory, serde_json::json,
 };
 
 export_plugin!();
@@ -21,6 +26,21 @@ const HUGE: usize = 1 << 47;
 
 fn fault() -> String {
     std::env::var("NNUNET_MISBEHAVE").unwrap_or_default()
+}
+
+/// Waits until the user wants to stop.
+fn until_cancelled() -> Error {
+    while !host::cancelled() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Error::Cancelled
+}
+
+/// Never looks whether the user wants to stop.
+fn for_ever() -> ! {
+    loop {
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 inventory::submit!(Registration(|| {
@@ -47,6 +67,7 @@ impl Optimizer for OddOptimizer {
     fn initial_state(&self, parameter: &Tensor) -> Result<Vec<(String, Tensor)>> {
         let state = match fault().as_str() {
             "optimizer_shape" => Tensor::f_zeros([7], (Element::Float, parameter.device()))?,
+            "optimizer_device" => Tensor::f_zeros(parameter.size(), (Element::Float, Device::Cuda(0)))?,
             "optimizer_dtype" => parameter.f_zeros_like()?.f_to_kind(Element::Int64)?,
             _ => parameter.f_zeros_like()?,
         };
@@ -63,29 +84,6 @@ impl Optimizer for OddOptimizer {
             std::mem::forget(no_grad_guard());
         }
         Ok(())
-    }
-}
-
-inventory::submit!(Registration(|| {
-    let info = Info::new(Kind::Schedule, "OddSchedule", "The same rate in all epochs.");
-    Component::schedule(info, |_| Ok(Box::new(OddSchedule)))
-}));
-
-struct OddSchedule;
-
-impl Schedule for OddSchedule {
-    fn learning_rate(&self, at: &SchedulePoint) -> Result<f64> {
-        assert_ne!(fault(), "schedule_panic", "as requested");
-        Ok(match fault().as_str() {
-            "schedule_nan" => f64::NAN,
-            "schedule_negative" => -at.initial_lr,
-            _ => at.initial_lr,
-        })
-    }
-
-    fn save_state(&self) -> Result<Config> {
-        assert_ne!(fault(), "schedule_state", "as requested");
-        Ok(Config::new())
     }
 }
 
@@ -119,11 +117,18 @@ impl Trainer for Misbehaving {
         if fault().starts_with("optimizer") {
             blueprint.optimizer = OptimizerChoice::Other(ComponentChoice::named("OddOptimizer"));
         }
+        if fault().starts_with("block") {
+            let replace = json!({ "block": "OddBlock" });
+            blueprint.architecture.parameters.insert("replace".to_owned(), replace);
+        }
         if fault().starts_with("metric") {
             blueprint.metrics = vec![ComponentChoice::named("OddMetric")];
         }
         if fault().starts_with("schedule") {
             blueprint.lr_schedule = LearningRateSchedule::Other(ComponentChoice::named("OddSchedule"));
+        }
+        if fault().starts_with("sampler") {
+            blueprint.sampler = Some(ComponentChoice::named("OddSampler"));
         }
         if fault().starts_with("architecture") || fault() == "pointwise" {
             blueprint.architecture = ComponentChoice::named("Pointwise");
@@ -145,6 +150,11 @@ impl Trainer for Misbehaving {
         if fault() == "hook_case" { training.case_properties("nobody").map(drop) } else { Ok(()) }
     }
 
+    fn on_train_end(&mut self, _training: &mut dyn Training) -> Result<()> {
+        assert_ne!(fault(), "hook_train_end", "as requested");
+        Ok(())
+    }
+
     fn on_epoch_start(&mut self, _training: &mut dyn Training) -> Result<()> {
         assert_ne!(fault(), "hook_epoch_start", "as requested");
         Ok(())
@@ -154,6 +164,7 @@ impl Trainer for Misbehaving {
         match fault().as_str() {
             "hook_batch" => panic!("on_batch panics as requested"),
             "hook_batch_nan" => batch.data = batch.data.f_mul_scalar(f64::NAN)?,
+            "hook_batch_device" => batch.data = batch.data.f_to_device(Device::Cuda(0))?,
             "hook_batch_shape" => batch.data = batch.data.f_narrow(2, 0, 1)?,
             _ => {}
         }
@@ -173,12 +184,8 @@ impl Trainer for Misbehaving {
                 std::mem::forget(no_grad_guard());
                 Ok(Some(loss))
             }
-            "hook_step_endless" => {
-                while !host::cancelled() {
-                    std::thread::sleep(std::time::Duration::from_millis(20));
-                }
-                Err(Error::Cancelled)
-            }
+            "hook_step_endless" => Err(until_cancelled()),
+            "hook_step_deaf" => for_ever(),
             _ => Ok(None),
         }
     }
@@ -196,18 +203,40 @@ impl Trainer for Misbehaving {
         }
     }
 
+    fn metrics(&mut self, _report: &EpochReport, metrics: &mut Metrics) -> Result<()> {
+        assert_ne!(fault(), "hook_metrics", "as requested");
+        if fault() == "hook_metric_nan" {
+            metrics.insert("odd".to_owned(), f64::NAN);
+        }
+        Ok(())
+    }
+
+    fn is_best(&mut self, _report: &EpochReport, _metrics: &Metrics) -> Result<Option<bool>> {
+        assert_ne!(fault(), "hook_is_best", "as requested");
+        Ok(None)
+    }
+
     fn predicts_with(&self) -> Result<Option<String>> {
+        assert_ne!(fault(), "hook_predicts_with", "as requested");
         Ok((fault() == "hook_nobody").then(|| "nobody".to_owned()))
     }
 
     fn save_state(&self) -> Result<TrainerState> {
         assert_ne!(fault(), "hook_save", "as requested");
         let mut state = TrainerState::default();
+        if fault() == "hook_load" {
+            state.values.insert("odd".to_owned(), 1.into());
+        }
         if fault() == "hook_state_dtype" {
             let tensor = Tensor::f_zeros([1], (Element::Int64, Device::Cpu))?;
             state.tensors.insert("odd".to_owned(), tensor);
         }
         Ok(state)
+    }
+
+    fn load_state(&mut self, _state: TrainerState) -> Result<()> {
+        assert_ne!(fault(), "hook_load", "as requested");
+        Ok(())
     }
 }
 
@@ -222,6 +251,29 @@ static NAN_WAS: AtomicBool = AtomicBool::new(false);
 struct OddLoss;
 
 impl Loss for OddLoss {
+    fn parameters(&mut self, _vars: &mut dyn VarFactory) -> Result<()> {
+        assert_ne!(fault(), "loss_parameters", "as requested");
+        Ok(())
+    }
+
+    fn of_batch(&self, input: &LossInput<'_>) -> Result<Option<Tensor>> {
+        let number = || Ok(input.outputs[0].f_mean(Element::Float)?);
+        match fault().as_str() {
+            "batch_panic" => panic!("of_batch panics as requested"),
+            "batch_nan" => number().map(|loss: Tensor| Some(loss * f64::NAN)),
+            "batch_shape" => Ok(Some(input.outputs[0].shallow_clone())),
+            "batch_dtype" => number().and_then(|loss| Ok(Some(loss.f_to_kind(Element::Int64)?))),
+            "batch_device" => number().and_then(|loss| Ok(Some(loss.f_to_device(Device::Cuda(0))?))),
+            "batch_no_gradient" => number().map(|loss| Some(loss.detach())),
+            "batch_no_grad" => {
+                let loss = number().map(|loss| Some(loss * 0.0));
+                std::mem::forget(no_grad_guard());
+                loss
+            }
+            _ => Ok(None),
+        }
+    }
+
     fn forward(&self, logits: &Tensor, target: &Tensor) -> Result<Tensor> {
         let labels = target.f_select(1, 0)?;
         let none: Option<&Tensor> = None;
@@ -247,15 +299,8 @@ impl Loss for OddLoss {
                 println!("the loss prints as requested");
                 Ok(good)
             }
-            "endless" => {
-                while !host::cancelled() {
-                    std::thread::sleep(std::time::Duration::from_millis(20));
-                }
-                Err(Error::Cancelled)
-            }
-            "deaf" => loop {
-                std::thread::sleep(std::time::Duration::from_millis(20));
-            },
+            "endless" => Err(until_cancelled()),
+            "deaf" => for_ever(),
             "allocation" => {
                 // Hidden from the compiler, which would leave out memory that nobody uses.
                 let memory = std::hint::black_box(Vec::<u8>::with_capacity(HUGE));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use nnunet_plugin_core::vocabulary::{Blueprint, ComponentChoice};
+use nnunet_plugin_core::vocabulary::{Blueprint, ComponentChoice, Optimizer};
 use nnunet_plugin_core::{Config as Table, Kind, PlannerSettings, PreprocessorSettings};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -36,6 +36,9 @@ pub struct File {
     /// Architectures.
     #[schemars(with = "BTreeMap<String, ParameterTable>")]
     pub architectures: Tables,
+    /// Blocks of networks.
+    #[schemars(with = "BTreeMap<String, ParameterTable>")]
+    pub blocks: Tables,
     /// Losses.
     #[schemars(with = "BTreeMap<String, ParameterTable>")]
     pub losses: Tables,
@@ -126,6 +129,8 @@ pub struct Choices {
     pub loss: Option<ComponentChoice>,
     /// Augmentation, instead of the trainer's.
     pub augmentation: Option<ComponentChoice>,
+    /// Optimizer, instead of the trainer's.
+    pub optimizer: Option<Optimizer>,
     /// Postprocessor where `-pp` names none: of `apply_postprocessing`, `ensemble`, and `predict`, where it replaces the
     /// model's own.
     pub postprocessor: Option<ComponentChoice>,
@@ -164,6 +169,7 @@ impl Choices {
             architecture: component(self.architecture, &other.architecture),
             loss: component(self.loss, &other.loss),
             augmentation: component(self.augmentation, &other.augmentation),
+            optimizer: self.optimizer.or_else(|| other.optimizer.clone()),
             postprocessor: component(self.postprocessor, &other.postprocessor),
             splitter: component(self.splitter, &other.splitter),
             v2: V2Choices {
@@ -177,11 +183,16 @@ impl Choices {
 
     /// The components that may be chosen with parameters.
     #[must_use]
-    pub fn with_parameters(&self) -> [(Kind, Option<&ComponentChoice>); 4] {
+    pub fn with_parameters(&self) -> [(Kind, Option<&ComponentChoice>); 5] {
+        let optimizer = match &self.optimizer {
+            Some(Optimizer::Other(choice)) => Some(choice),
+            _ => None,
+        };
         [
             (Kind::Architecture, self.architecture.as_ref()),
             (Kind::Loss, self.loss.as_ref()),
             (Kind::Augmentation, self.augmentation.as_ref()),
+            (Kind::Optimizer, optimizer),
             (Kind::Postprocessor, self.postprocessor.as_ref()),
         ]
     }
@@ -197,6 +208,9 @@ impl Choices {
             if let Some(choice) = choice {
                 *slot = choice.clone();
             }
+        }
+        if let Some(optimizer) = &self.optimizer {
+            blueprint.optimizer = optimizer.clone();
         }
     }
 }
@@ -240,6 +254,7 @@ impl File {
             Kind::Resampler => &self.resamplers,
             Kind::Splitter => &self.splitters,
             Kind::Architecture => &self.architectures,
+            Kind::Block => &self.blocks,
             Kind::Loss => &self.losses,
             Kind::Optimizer => &self.optimizers,
             Kind::Sampler => &self.samplers,

@@ -53,6 +53,12 @@ impl Optimizer for MyOptimizer {
 mod tests {
     use super::*;
 
+    /// The checks of `nnunet plugins check`.
+    #[test]
+    fn the_host_can_rely_on_it() {
+        nnunet_plugin_test::check_registered();
+    }
+
     #[test]
     fn a_step_goes_against_the_gradient() {
         let [tensor, gradient] = [[1.0_f32, 2.0], [0.5, -0.5]].map(|values| Tensor::from_slice(&values));

@@ -14,6 +14,7 @@ use nnunet_training::{
     Cases, Engine, FromComponent, History, LossScaler, MeasuredMetrics, Optimize, Schedules, SharedSampler,
     grouped,
 };
+use serde_json::Value;
 
 use crate::fold_training::FoldTraining;
 use crate::{components, network};
@@ -36,9 +37,24 @@ fn choose(blueprint: &mut Blueprint, fold: &dyn FoldTraining, session: &Session)
     let expand =
         |kind, choice: &ComponentChoice| Ok::<_, anyhow::Error>(session.registry.expand(kind, choice)?.1);
     blueprint.architecture = expand(Kind::Architecture, &blueprint.architecture)?;
+    expand_blocks(&mut blueprint.architecture, session)?;
     blueprint.loss = expand(Kind::Loss, &blueprint.loss)?;
     blueprint.sampler = blueprint.sampler.as_ref().map(|choice| expand(Kind::Sampler, choice)).transpose()?;
     blueprint.augmentation = expand(Kind::Augmentation, &blueprint.augmentation)?;
+    Ok(())
+}
+
+/// The same for the registered blocks of a network.
+fn expand_blocks(architecture: &mut ComponentChoice, session: &Session) -> Result<()> {
+    let Some(Value::Object(replace)) = architecture.parameters.get_mut("replace") else { return Ok(()) };
+    for value in replace.values_mut() {
+        // What is no choice is an error of the architecture.
+        if let Ok(choice) = serde_json::from_value(value.clone()) {
+            let (_, choice) = session.registry.expand(Kind::Block, &choice)?;
+            session.registry.check_parameters(Kind::Block, &choice.name, &choice.parameters)?;
+            *value = serde_json::to_value(choice)?;
+        }
+    }
     Ok(())
 }
 

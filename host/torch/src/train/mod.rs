@@ -18,6 +18,7 @@ use anyhow::{Result, anyhow};
 use nnunet_cli::report;
 use nnunet_data::folders;
 use nnunet_data::records::Split;
+use nnunet_engine::components;
 use nnunet_engine::session::Session;
 use nnunet_formats::atomic;
 use nnunet_plugin_api::Fold;
@@ -35,6 +36,7 @@ use crate::{devices, ranks};
 pub(crate) fn run(fold: &dyn FoldTraining, session: &Session) -> Result<ExitCode> {
     let settings = fold.settings();
     fold.check_plugins(session)?;
+    components::forget_parts();
     let trainer = engine::resolved_trainer(fold, session)?;
     let split = ranks::first("split", || split(fold, &trainer))?;
     // Last, since what is wrong with the data must be mended in any case.
@@ -119,7 +121,11 @@ fn finish(
 ) -> Result<Stopped> {
     if !matches!(ended, Ok(Stopped::Finished)) && engine.epoch > 0 {
         // Whatever ended the run, the engine is in its last good state.
-        recorder.save(CheckpointKind::Latest, engine)?;
+        match recorder.save(CheckpointKind::Latest, engine) {
+            // A component that panicked cannot be saved either; the user must learn of the panic.
+            Err(error) if ended.is_err() => recorder.log(&format!("no checkpoint was written: {error:#}")),
+            saved => saved?,
+        }
     }
     let settings = fold.settings();
     let stopped = ended.map_err(|error| anyhow!("training {}: {error}", settings.trainer))?;

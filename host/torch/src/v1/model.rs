@@ -10,16 +10,13 @@ use nnunet_formats::pickle::Value;
 use nnunet_inference::{Scores, SlidingWindow};
 use nnunet_plugin_api::tch::Device;
 use nnunet_plugin_api::vocabulary::Precision;
-use nnunet_plugin_api::{Kind, Network, NetworkSpec};
+use nnunet_plugin_api::{Network, NetworkSpec};
 
 use super::checkpoint::load_weights;
 use super::model_info::ModelInfo;
 use super::{network as v1_network, second_stage};
 use crate::checkpoints;
-use crate::network;
-
-/// Kinds of components that take part in prediction: no trainer is needed.
-const NEEDED: [Kind; 3] = [Kind::Preprocessor, Kind::Normalization, Kind::Architecture];
+use crate::{network, plugins_used};
 
 /// Networks of all folds, and what they share.
 pub(crate) struct Model {
@@ -43,7 +40,7 @@ impl Model {
     ) -> Result<Self> {
         let files = checkpoints(folder, folds, checkpoint)?;
         let info = ModelInfo::load(&files[0], &session.registry)?;
-        provenance::require("the model was", &info.plugins, session, &NEEDED)?;
+        provenance::require("the model was", &info.plugins, session, &plugins_used::PREDICTION)?;
         let configuration =
             folder.ancestors().nth(2).and_then(Path::file_name).map(|name| name.to_string_lossy());
         let stored = stored_stage(&info.init, &info.v1_trainer);

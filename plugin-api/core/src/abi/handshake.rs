@@ -10,6 +10,8 @@ pub const ABI_MAJOR: u32 = 1;
 pub const ABI_MINOR: u32 = 4;
 /// The libtorch this crate's tensors belong to.
 pub const LIBTORCH_VERSION: &str = "2.11.0";
+/// The oldest libtorch whose stable C shim plugins use.
+pub const LIBTORCH_OF_SHIM: &str = "2.10.0";
 /// The C++ standard library's ABI that this libtorch is built with.
 pub const LIBTORCH_CXX_ABI: &str = "cxx11";
 /// The machines this program and its plugins are for, as a target triple.
@@ -72,6 +74,7 @@ impl Flags {
     const NEEDS_TORCH: u32 = 2;
     const DEBUG: u32 = 4;
     const C_TABLE: u32 = 8;
+    const SHIM: u32 = 16;
 
     /// Panics unwind, so they can be contained.
     #[must_use]
@@ -83,6 +86,12 @@ impl Flags {
     #[must_use]
     pub fn needs_torch(self) -> bool {
         self.0 & Self::NEEDS_TORCH != 0
+    }
+
+    /// Of libtorch it uses the stable C shim alone.
+    #[must_use]
+    pub fn is_shim(self) -> bool {
+        self.0 & Self::SHIM != 0
     }
 
     /// Has a table of C functions instead of a root module.
@@ -182,6 +191,14 @@ pub enum HandshakeError {
         /// The plugin's libtorch.
         found: String,
     },
+    /// A stable C shim that is newer than this libtorch.
+    #[error(
+        "libtorch: the plugin needs at least {found}, and this program has {LIBTORCH_VERSION}; update nnunet"
+    )]
+    Shim {
+        /// The oldest libtorch that the plugin can use.
+        found: String,
+    },
 }
 
 impl Handshake {
@@ -223,6 +240,17 @@ impl Handshake {
         }
     }
 
+    /// The handshake of a plugin that uses tensors through PyTorch's stable C shim alone: it names the oldest libtorch that
+    /// has what it uses.
+    #[must_use]
+    pub const fn with_shim(self) -> Self {
+        Self {
+            flags: self.flags | Flags::NEEDS_TORCH | Flags::SHIM,
+            libtorch: StaticText::new(LIBTORCH_OF_SHIM),
+            ..self
+        }
+    }
+
     /// Whether this program can use the plugin. Compared are magic, size, ABI version, panic strategy, target and, of a
     /// plugin with tensors, libtorch's version and C++ ABI; name and version must be there. License, version of the API
     /// crate and compiler are shown to the user and exclude nothing.
@@ -260,16 +288,30 @@ impl Handshake {
         if self.target.as_str() != env!("NNUNET_TARGET") {
             return Err(HandshakeError::Target { found: self.target.as_str().to_owned() });
         }
-        if self.flags().needs_torch() && !same_minor(self.libtorch.as_str(), LIBTORCH_VERSION) {
-            return Err(HandshakeError::Libtorch { found: self.libtorch.as_str().to_owned() });
-        }
-        if self.flags().needs_torch() && self.libtorch_cxx_abi.as_str() != LIBTORCH_CXX_ABI {
-            return Err(HandshakeError::CxxAbi { found: self.libtorch_cxx_abi.as_str().to_owned() });
+        if self.flags().needs_torch() {
+            self.check_libtorch()?;
         }
         for (field, text) in [("name", self.name), ("version", self.version)] {
             if text.as_str().is_empty() {
                 return Err(HandshakeError::Nameless { field });
             }
+        }
+        Ok(())
+    }
+
+    /// The stable C shim only grows; C++ needs the very minor and C++ ABI.
+    fn check_libtorch(&self) -> Result<(), HandshakeError> {
+        let found = || self.libtorch.as_str().to_owned();
+        if self.flags().is_shim() {
+            let is_there =
+                minor_of(&found()).is_some_and(|oldest| Some(oldest) <= minor_of(LIBTORCH_VERSION));
+            return if is_there { Ok(()) } else { Err(HandshakeError::Shim { found: found() }) };
+        }
+        if !same_minor(self.libtorch.as_str(), LIBTORCH_VERSION) {
+            return Err(HandshakeError::Libtorch { found: found() });
+        }
+        if self.libtorch_cxx_abi.as_str() != LIBTORCH_CXX_ABI {
+            return Err(HandshakeError::CxxAbi { found: self.libtorch_cxx_abi.as_str().to_owned() });
         }
         Ok(())
     }
@@ -346,6 +388,12 @@ fn same_minor(a: &str, b: &str) -> bool {
     a.split('.').take(2).eq(b.split('.').take(2))
 }
 
+/// Major and minor of a version.
+fn minor_of(version: &str) -> Option<(u32, u32)> {
+    let mut numbers = version.split('.').map(|number| number.parse().ok());
+    Some((numbers.next()??, numbers.next()??))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -396,6 +444,24 @@ mod tests {
         assert!(cxx_abi.contains("C++ ABI of libtorch: found pre-cxx11, wanted cxx11"));
         assert!(refused(|h| h.name = StaticText::new("")).contains("plugin name: empty"));
         assert!(refused(|h| h.version = StaticText::new("")).contains("plugin version: empty"));
+    }
+
+    /// From 2.10 on every libtorch has the shim, whatever its C++ ABI.
+    #[test]
+    fn a_plugin_with_the_shim_alone_fits_later_libtorches() {
+        let with = |libtorch: &'static str| {
+            let mut handshake = own().with_shim();
+            handshake.libtorch = StaticText::new(libtorch);
+            handshake.check().map_err(|error| error.to_string())
+        };
+        assert_eq!(own().with_shim().check(), Ok(()));
+        for older in ["2.10.0", "2.10.1", "2.11.3"] {
+            assert_eq!(with(older), Ok(()), "{older}");
+        }
+        for newer in ["2.12.0", "3.0.0", ""] {
+            let error = with(newer).unwrap_err();
+            assert!(error.contains("needs at least") && error.contains("update nnunet"), "{error}");
+        }
     }
 
     /// License, API version and compiler exclude no plugin: they are shown.

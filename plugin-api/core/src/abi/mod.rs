@@ -17,15 +17,17 @@
 
 pub mod c;
 mod crash;
+pub mod dlpack;
 mod handshake;
 mod running;
+pub mod shim;
 pub mod v1;
 
 pub use abi_stable;
 pub use crash::name_culprits;
 pub use handshake::{
     ABI_MAJOR, ABI_MINOR, C_SYMBOL, FLAGS_OF_C, Flags, HANDSHAKE_SYMBOL, Handshake, HandshakeError,
-    LIBTORCH_CXX_ABI, LIBTORCH_VERSION, MAGIC, ROOT_SYMBOL, StaticText, TARGET,
+    LIBTORCH_CXX_ABI, LIBTORCH_OF_SHIM, LIBTORCH_VERSION, MAGIC, ROOT_SYMBOL, StaticText, TARGET,
 };
 
 /// Makes a crate a plugin: exports the handshake and the root module. Write it once, at the crate's root.
@@ -60,6 +62,23 @@ macro_rules! export_plugin {
             env!("CARGO_PKG_LICENSE"),
             cfg!(panic = "unwind"),
         ));
+    };
+}
+
+/// As [`export_plugin!`](crate::export_plugin), for a plugin that uses PyTorch's stable C shim alone: it fits any libtorch
+/// from 2.10 on.
+#[macro_export]
+macro_rules! export_plugin_with_shim {
+    () => {
+        $crate::__export_plugin!(
+            $crate::abi::Handshake::new(
+                env!("CARGO_PKG_NAME"),
+                env!("CARGO_PKG_VERSION"),
+                env!("CARGO_PKG_LICENSE"),
+                cfg!(panic = "unwind"),
+            )
+            .with_shim()
+        );
     };
 }
 

@@ -9,6 +9,7 @@ use nnunet_plugin_core::abi::v1::{Created, PluginRootRef, import, through_adapte
 use nnunet_plugin_core::{Component, Factory, Info, Kind};
 
 pub(crate) mod architecture;
+pub(crate) mod block;
 mod check;
 mod handles;
 mod hooks;
@@ -56,7 +57,7 @@ fn with_tensors(create: Create, info: Info, plugin: &str) -> Component {
             })
         };
     }
-    macro_rules! made_later {
+    macro_rules! later {
         ($module:ident) => {
             Component::$module(info, move |config| match created(&create, config, &label)? {
                 Created::Later(object) => match object.open() {
@@ -70,8 +71,9 @@ fn with_tensors(create: Create, info: Info, plugin: &str) -> Component {
     match info.kind {
         Kind::Architecture => made!(Architecture, architecture),
         Kind::Loss => made!(Loss, loss),
-        Kind::Optimizer => made_later!(optimizer),
-        Kind::Metric => made_later!(metric),
+        Kind::Block => later!(block),
+        Kind::Optimizer => later!(optimizer),
+        Kind::Metric => later!(metric),
         Kind::Trainer => made!(Trainer, trainer),
         _ => Component { info, factory: Factory::DescriptionOnly },
     }

@@ -1,16 +1,17 @@
 //! The `arch_kwargs` of v2's plans: the arguments of the Python classes, some of them names of Python classes.
 
-use nnunet_plugin_api::serde_json::Value;
+use nnunet_plugin_api::serde_json::{self, Value};
 use nnunet_plugin_api::{Config, Error, Result};
 
 use super::blocks::SLOPE;
 use super::config::V2UnetConfig;
 use crate::norm::Norm;
+use crate::replaced::Replace;
 
 /// Epsilon of the norms, in all of v2's plans.
 const EPSILON: f64 = 1e-5;
 /// Arguments that are read, or that change nothing in prediction.
-const KNOWN: [&str; 17] = [
+const KNOWN: [&str; 18] = [
     "n_stages",
     "features_per_stage",
     "conv_op",
@@ -28,6 +29,8 @@ const KNOWN: [&str; 17] = [
     "nonlin_kwargs",
     "deep_supervision",
     "stochastic_depth_p",
+    // Not v2's: the registered blocks of a project.
+    "replace",
 ];
 
 /// Whether parameters are v2's arguments.
@@ -56,7 +59,13 @@ pub(super) fn read(kwargs: &Config) -> Result<V2UnetConfig> {
         n_conv_per_stage_decoder: counts(kwargs, "n_conv_per_stage_decoder", stages - 1)?,
         conv_bias: kwargs.get("conv_bias").and_then(Value::as_bool).unwrap_or(false),
         norm: norm(kwargs)?,
+        replace: replace(kwargs)?,
     })
+}
+
+fn replace(kwargs: &Config) -> Result<Replace> {
+    let Some(value) = kwargs.get("replace") else { return Ok(Replace::default()) };
+    serde_json::from_value(value.clone()).map_err(|error| Error::parameter("replace", error.to_string()))
 }
 
 /// More halvings than any image has voxels for.

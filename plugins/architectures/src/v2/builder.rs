@@ -4,13 +4,16 @@ use nnunet_plugin_api::{NetworkSpec, Result, VarFactory};
 
 use super::blocks::{NormedConvolution, ResidualBlock, SLOPE};
 use super::config::V2UnetConfig;
+use crate::block::{Activation, BlockStyle};
 use crate::layers::{Convolution, ConvolutionShape, Upsampling};
-use crate::unet::{DecoderLevel, Layers, layers};
+use crate::replaced::Replaced;
+use crate::unet::{DecoderLevel, Layer, Layers};
 
 /// Creates the parts.
 pub(super) struct Builder<'a> {
     pub(super) config: &'a V2UnetConfig,
     pub(super) spec: &'a NetworkSpec,
+    pub(super) replaced: &'a Replaced,
 }
 
 impl Builder<'_> {
@@ -30,6 +33,28 @@ impl Builder<'_> {
         NormedConvolution::new(vars, name, self.config.norm, &shape)
     }
 
+    /// What parts that no registered block replaces are like.
+    fn style(&self) -> BlockStyle {
+        let activation = Activation::LeakyRelu(SLOPE);
+        BlockStyle { norm: self.config.norm, activation, init_slope: SLOPE, norm_last: false, dropout: 0.0 }
+    }
+
+    /// A convolution of a stage, or the registered block in its place.
+    fn block(
+        &self,
+        vars: &mut dyn VarFactory,
+        name: &str,
+        (input, output): (usize, usize),
+        kernel: &[usize],
+        stride: &[usize],
+    ) -> Result<Box<dyn Layer>> {
+        let shape = ConvolutionShape { input, output, kernel, stride, bias: self.config.conv_bias };
+        match self.replaced.block(vars, name, &shape, self.style())? {
+            Some(registered) => Ok(registered),
+            None => Ok(Box::new(self.convolution(vars, name, (input, output), kernel, stride)?)),
+        }
+    }
+
     /// `{name}.convs.0`, `.1`, ...; the first has the stride.
     fn stack(
         &self,
@@ -38,12 +63,12 @@ impl Builder<'_> {
         count: usize,
         (input, output): (usize, usize),
         (kernel, stride): (&[usize], &[usize]),
-    ) -> Result<Vec<NormedConvolution>> {
+    ) -> Result<Layers> {
         let one = self.one();
         (0..count)
             .map(|i| {
                 let (input, stride) = if i == 0 { (input, stride) } else { (output, one.as_slice()) };
-                self.convolution(vars, &format!("{name}.convs.{i}"), (input, output), kernel, stride)
+                self.block(vars, &format!("{name}.convs.{i}"), (input, output), kernel, stride)
             })
             .collect()
     }
@@ -57,7 +82,7 @@ impl Builder<'_> {
                 input = features.1;
                 let form = (config.kernel_sizes[s].as_slice(), config.strides[s].as_slice());
                 let name = format!("encoder.stages.{s}.0");
-                self.stack(vars, &name, config.n_conv_per_stage[s], features, form).map(layers)
+                self.stack(vars, &name, config.n_conv_per_stage[s], features, form)
             })
             .collect()
     }
@@ -87,7 +112,7 @@ impl Builder<'_> {
                 )?);
                 input = output;
             }
-            stages.push(layers(blocks));
+            stages.push(blocks);
         }
         Ok(stages)
     }
@@ -99,7 +124,11 @@ impl Builder<'_> {
         (input, output): (usize, usize),
         kernel: &[usize],
         stride: Vec<usize>,
-    ) -> Result<ResidualBlock> {
+    ) -> Result<Box<dyn Layer>> {
+        let shape = ConvolutionShape { input, output, kernel, stride: &stride, bias: self.config.conv_bias };
+        if let Some(registered) = self.replaced.residual_block(vars, name, &shape, self.style())? {
+            return Ok(registered);
+        }
         let one = self.one();
         let strided = stride != one;
         let first = self.convolution(vars, &format!("{name}.conv1"), (input, output), kernel, &stride)?;
@@ -115,7 +144,7 @@ impl Builder<'_> {
             })
             .transpose()?;
         let pool = strided.then(|| stride.iter().map(|step| *step as i64).collect());
-        Ok(ResidualBlock { first, second, pool, projection })
+        Ok(Box::new(ResidualBlock { first, second, pool, projection }))
     }
 
     /// From the lowest resolution up. v2 has all stages first, then all transposed convolutions, then all outputs.
@@ -143,7 +172,7 @@ impl Builder<'_> {
         });
         let outputs = outputs.collect::<Result<Vec<_>>>()?;
         let levels = stages.into_iter().zip(ups).zip(outputs).map(|((stage, up), output)| DecoderLevel {
-            layers: layers(stage),
+            layers: stage,
             up,
             output: Box::new(output),
         });

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::norm::Norm;
+use crate::replaced::Replace;
 
 /// What the encoder is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +36,9 @@ pub struct V2UnetConfig {
     pub conv_bias: bool,
     /// What follows every convolution; v2's `norm_op`.
     pub norm: Norm,
+    /// Registered blocks instead of the network's own: `block`, `norm`, `nonlinearity`, each a name, or a table of a name
+    /// and parameters.
+    pub replace: Replace,
 }
 
 impl Default for V2UnetConfig {
@@ -47,6 +51,7 @@ impl Default for V2UnetConfig {
             n_conv_per_stage_decoder: Vec::new(),
             conv_bias: true,
             norm: Norm::Instance,
+            replace: Replace::default(),
         }
     }
 }

@@ -14,13 +14,15 @@ use builder::Builder;
 pub(crate) use config::EncoderKind;
 pub use config::V2UnetConfig;
 
+use crate::replaced::Replaced;
 use crate::unet::Unet;
 
 /// U-Net of v2.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct V2Unet {
     kind: EncoderKind,
     config: V2UnetConfig,
+    replaced: Replaced,
 }
 
 pub(crate) fn component(kind: EncoderKind) -> Component {
@@ -29,7 +31,11 @@ pub(crate) fn component(kind: EncoderKind) -> Component {
         EncoderKind::Residual => ("ResidualEncoderUNet", "v2's U-Net with a residual encoder."),
     };
     let info = Info::new(Kind::Architecture, name, summary).with_config::<V2UnetConfig>();
-    Component::architecture(info, move |config| Ok(Box::new(V2Unet { kind, config: read(config)? })))
+    Component::architecture(info, move |config| {
+        let config = read(config)?;
+        let replaced = Replaced::new(&config.replace, ["norm", "nonlin"])?;
+        Ok(Box::new(V2Unet { kind, config, replaced }))
+    })
 }
 
 /// Parameters, or the `arch_kwargs` of v2's plans.
@@ -41,7 +47,7 @@ impl Architecture for V2Unet {
     fn build(&self, vars: &mut dyn VarFactory, spec: &NetworkSpec) -> Result<Box<dyn Network>> {
         let config = self.config.completed(self.kind, spec);
         config.check(spec.patch_size.len())?;
-        let builder = Builder { config: &config, spec };
+        let builder = Builder { config: &config, spec, replaced: &self.replaced };
         let encoder = match self.kind {
             EncoderKind::Plain => builder.plain_encoder(vars)?,
             EncoderKind::Residual => {

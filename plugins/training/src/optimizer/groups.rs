@@ -5,7 +5,7 @@ use nnunet_plugin_api::tch::Tensor;
 use nnunet_plugin_api::vocabulary::{Blueprint, ParameterGroup};
 use nnunet_plugin_api::{Config, Error, Result};
 
-use super::{Optimize, Setting, State, Trained};
+use super::{GroupSettings, Optimize, Setting, State, Trained};
 
 /// Makes the optimizer of a blueprint.
 type MakeOptimizer<'a> = &'a dyn Fn(&Blueprint) -> Result<Box<dyn Optimize>>;
@@ -124,6 +124,17 @@ impl Optimize for Grouped {
 
     fn own_settings(&self) -> Config {
         self.first().map(Optimize::own_settings).unwrap_or_default()
+    }
+
+    fn groups(&self, _parameters: usize) -> Vec<GroupSettings> {
+        let groups = self.0.iter().filter(|group| !group.numbers.is_empty());
+        let settings = |group: &Group| GroupSettings {
+            numbers: group.numbers.clone(),
+            factor: group.factor,
+            settings: group.optimizer.settings(),
+            own_settings: group.optimizer.own_settings(),
+        };
+        groups.map(settings).collect()
     }
 
     fn state(&self, parameter: usize) -> State {

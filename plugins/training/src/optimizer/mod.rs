@@ -82,6 +82,17 @@ pub trait Optimize: Debug + Send {
         Config::new()
     }
 
+    /// torch's `param_groups` of so many trainable parameters.
+    fn groups(&self, parameters: usize) -> Vec<GroupSettings> {
+        let numbers = (0..parameters).collect();
+        vec![GroupSettings {
+            numbers,
+            factor: 1.0,
+            settings: self.settings(),
+            own_settings: self.own_settings(),
+        }]
+    }
+
     /// State of a trainable parameter; empty before its first step.
     fn state(&self, parameter: usize) -> State;
 
@@ -112,6 +123,19 @@ pub enum Setting {
     Pair(f64, f64),
     /// None.
     None,
+}
+
+/// A parameter group in torch's terms.
+#[derive(Debug)]
+pub struct GroupSettings {
+    /// Its trainable parameters.
+    pub numbers: Vec<usize>,
+    /// Factor of the learning rate.
+    pub factor: f64,
+    /// See [`Optimize::settings`].
+    pub settings: Vec<(&'static str, Setting)>,
+    /// See [`Optimize::own_settings`].
+    pub own_settings: Config,
 }
 
 /// A value of a parameter's state.

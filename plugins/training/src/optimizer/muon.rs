@@ -93,7 +93,9 @@ impl Muon {
         let [a, b, c] = COEFFICIENTS;
         let is_tall = matrix.size()[0] > matrix.size()[1];
         let turned = |x: &Tensor| if is_tall { x.f_transpose(0, 1) } else { Ok(x.shallow_clone()) };
-        let x = turned(&matrix.f_to_kind(Element::BFloat16)?)?;
+        // As in torch; whoever trains in double precision wants no 16 bits.
+        let element = if matrix.kind() == Element::Double { Element::Double } else { Element::BFloat16 };
+        let x = turned(&matrix.f_to_kind(element)?)?;
         // One operator multiplies and adds, as in torch: with 16 bits each rounding counts.
         let mut x = x.f_div(&x.f_norm()?.f_clamp_min(self.eps)?)?.f_unsqueeze(0)?;
         for _ in 0..self.ns_steps {

@@ -88,7 +88,7 @@ fn show_plugin(plugin: &Plugin) -> Result<()> {
 
 fn facts(plugin: &Plugin) {
     let about = &plugin.about;
-    let torch = if about.needs_torch { "yes" } else { "no" };
+    let torch = if about.needs_torch { &about.libtorch } else { "not needed" };
     for (what, value) in [
         ("file", plugin.path.display().to_string()),
         ("sha256", plugin.sha256.clone()),

@@ -11,7 +11,7 @@ use nnunet_plugin_api::vocabulary::Precision;
 use nnunet_training::Engine;
 
 use super::job::Job;
-use crate::components;
+use crate::plugins_used;
 use crate::v1::model_info::ModelInfo;
 
 /// What the `.pkl` beside a checkpoint says. v1 finds classes by name, so it gets the nearest ancestor it knows.
@@ -50,18 +50,15 @@ pub(super) fn info(job: &Job<'_>, engine: &Engine, session: &Session) -> ModelIn
         mirror_axes: blueprint.mirror_axes.clone(),
         regions: blueprint.regions.clone(),
         set: engine.trainer.set.clone(),
-        plugins: plugins_used(job, engine, session),
+        plugins: all_plugins(job, engine, session),
     }
 }
 
 /// The plugins behind the plans and their data, as they were then, and behind this training.
-fn plugins_used(job: &Job<'_>, engine: &Engine, session: &Session) -> Vec<PluginUse> {
-    let blueprint = &engine.trainer.blueprint;
-    let trainers = engine.trainer.names.iter().map(|name| (Kind::Trainer, name));
+fn all_plugins(job: &Job<'_>, engine: &Engine, session: &Session) -> Vec<PluginUse> {
     // Plans that Python made, or an earlier version, only name these.
-    let schemes = job.plans.normalization_schemes.iter().map(|name| (Kind::Normalization, name));
-    let preprocessor = [(Kind::Preprocessor, &job.plans.preprocessor_name)];
-    let named = trainers.chain(schemes).chain(preprocessor).map(|(kind, name)| (kind, name.clone()));
-    let now = provenance::plugins_used(session, named.chain(components::named_by(blueprint)));
+    let schemes = job.plans.normalization_schemes.iter().map(|name| (Kind::Normalization, name.clone()));
+    let preprocessor = [(Kind::Preprocessor, job.plans.preprocessor_name.clone())];
+    let now = plugins_used::of_training(&engine.trainer, schemes.chain(preprocessor), session);
     provenance::join(job.plans_plugins.clone(), now)
 }

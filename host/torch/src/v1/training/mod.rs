@@ -23,7 +23,7 @@ use nnunet_engine::provenance;
 use nnunet_engine::session::Session;
 use nnunet_plugin_api::tch::Device;
 use nnunet_plugin_api::vocabulary::Blueprint;
-use nnunet_plugin_api::{AugmentationContext, Kind, NetworkSpec, TrainerContext};
+use nnunet_plugin_api::{AugmentationContext, NetworkSpec, TrainerContext};
 use nnunet_trainers::{Resolved, registered_in_v2};
 use nnunet_training::{CaseSource, Engine};
 
@@ -33,19 +33,7 @@ use super::model_info::ModelInfo;
 use super::preprocessed_cases::{self, StageCases};
 use super::{FINAL_CHECKPOINT, network, splits};
 use crate::fold_training::{BatchSettings, FoldFiles, FoldSettings, FoldTraining, sampler};
-use crate::{components, devices, ranks, train};
-
-/// Kinds of components that take part in training: the data has been preprocessed.
-const NEEDED: [Kind; 8] = [
-    Kind::Sampler,
-    Kind::Augmentation,
-    Kind::Architecture,
-    Kind::Loss,
-    Kind::Optimizer,
-    Kind::Schedule,
-    Kind::Metric,
-    Kind::Trainer,
-];
+use crate::{components, devices, plugins_used, ranks, train};
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<ExitCode> {
@@ -95,7 +83,7 @@ impl FoldTraining for Job<'_> {
         provenance::warn_of_changes("the plans and their data were", &self.plans_plugins, session);
         if self.args.continue_training {
             let info = ModelInfo::load(&saved::newest(&self.settings.output)?, &session.registry)?;
-            provenance::require("the model was", &info.plugins, session, &NEEDED)?;
+            provenance::require("the model was", &info.plugins, session, &plugins_used::TRAINING)?;
         }
         Ok(())
     }

@@ -24,7 +24,7 @@ use nnunet_engine::provenance;
 use nnunet_engine::session::Session;
 use nnunet_plugin_api::tch::Device;
 use nnunet_plugin_api::vocabulary::Blueprint;
-use nnunet_plugin_api::{AugmentationContext, Kind, NetworkSpec};
+use nnunet_plugin_api::{AugmentationContext, NetworkSpec};
 use nnunet_trainers::Resolved;
 use nnunet_training::{CaseSource, Engine};
 
@@ -32,19 +32,7 @@ use self::cases::PreprocessedCases;
 use self::files::V2Files;
 use self::job::Job;
 use crate::fold_training::{BatchSettings, FoldFiles, FoldSettings, FoldTraining, sampler};
-use crate::{devices, ranks, train};
-
-/// Kinds of components that take part in training: the data has been preprocessed.
-const NEEDED: [Kind; 8] = [
-    Kind::Sampler,
-    Kind::Augmentation,
-    Kind::Architecture,
-    Kind::Loss,
-    Kind::Optimizer,
-    Kind::Schedule,
-    Kind::Metric,
-    Kind::Trainer,
-];
+use crate::{devices, plugins_used, ranks, train};
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<ExitCode> {
@@ -69,7 +57,12 @@ impl FoldTraining for Job<'_> {
         provenance::warn_of_changes("the plans and their data were", &self.plans_plugins, session);
         let newest = state::newest(&self.settings.output).filter(|_| self.args.continue_training);
         match newest {
-            Some(path) => provenance::require("the model was", &state::plugins_of(&path)?, session, &NEEDED),
+            Some(path) => provenance::require(
+                "the model was",
+                &state::plugins_of(&path)?,
+                session,
+                &plugins_used::TRAINING,
+            ),
             None => Ok(()),
         }
     }

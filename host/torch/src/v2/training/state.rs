@@ -19,7 +19,7 @@ use crate::torch_state::{self, scaler_from, scaler_state, tensor_data};
 use crate::v1::hook_state;
 use crate::v1::model_info::OWN;
 use crate::v2::checkpoint::{Checkpoint, is_segmentation_layer, names_in_python};
-use crate::{checkpoints, components, optimizer_state};
+use crate::{checkpoints, optimizer_state, plugins_used};
 
 /// The file of a checkpoint.
 pub(super) fn file_name(kind: CheckpointKind) -> &'static str {
@@ -59,18 +59,16 @@ impl ModelFacts {
             trainer_name: trainer::python_class(&engine.trainer.names, session),
             trainer: settings.trainer.clone(),
             mirror_axes: (!axes.is_empty()).then_some(axes),
-            plugins: plugins_used(job, engine, session),
+            plugins: all_plugins(job, engine, session),
         }
     }
 }
 
 /// The plugins behind the plans and their data, as they were then, and behind this training.
-fn plugins_used(job: &Job<'_>, engine: &Engine, session: &Session) -> Vec<PluginUse> {
-    let blueprint = &engine.trainer.blueprint;
-    let trainers = engine.trainer.names.iter().map(|name| (Kind::Trainer, name));
-    let schemes = job.configuration.normalization_schemes.iter().map(|name| (Kind::Normalization, name));
-    let named = trainers.chain(schemes).map(|(kind, name)| (kind, name.clone()));
-    let now = provenance::plugins_used(session, named.chain(components::named_by(blueprint)));
+fn all_plugins(job: &Job<'_>, engine: &Engine, session: &Session) -> Vec<PluginUse> {
+    let schemes = job.configuration.normalization_schemes.iter();
+    let schemes = schemes.map(|name| (Kind::Normalization, name.clone()));
+    let now = plugins_used::of_training(&engine.trainer, schemes, session);
     provenance::join(job.plans_plugins.clone(), now)
 }
 

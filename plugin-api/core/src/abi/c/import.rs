@@ -25,8 +25,7 @@ pub fn components(table: &'static CPlugin) -> Result<Vec<(Info, &'static CCompon
     (0..table.count)
         .map(|index| {
             // SAFETY: the table says how many pointers there are; they and what they point to are static.
-            let component = unsafe { (*table.components.add(index)).as_ref() };
-            let component = component.filter(|component| component.size >= size_of::<CComponent>());
+            let component = unsafe { whole(*table.components.add(index)) };
             let component = component.ok_or_else(|| {
                 Error::message(format!("component {index} is of another size; rebuild the plugin"))
             })?;
@@ -40,6 +39,47 @@ pub fn components(table: &'static CPlugin) -> Result<Vec<(Info, &'static CCompon
             Ok((info, component))
         })
         .collect()
+}
+
+/// Bytes of a component before ABI 1.4.
+const COMPONENT_BEFORE_1_4: usize = core::mem::offset_of!(CComponent, split);
+
+impl CComponent {
+    /// A component without functions.
+    pub(super) const EMPTY: Self = Self {
+        size: size_of::<Self>(),
+        info: core::ptr::null(),
+        create: None,
+        destroy: None,
+        apply: None,
+        normalize: None,
+        augment: None,
+        read: None,
+        write: None,
+        split: None,
+        resample: None,
+    };
+}
+
+/// A component of a plugin, completed where the plugin's is shorter: fields of later minors are none.
+///
+/// # Safety
+/// The pointer is null or a static component that begins with its size.
+unsafe fn whole(component: *const CComponent) -> Option<&'static CComponent> {
+    // SAFETY: as this function demands: whatever the version, the first field is the size.
+    let size = unsafe { component.cast::<usize>().as_ref() }.copied()?;
+    if size >= size_of::<CComponent>() {
+        // SAFETY: all fields are there.
+        return unsafe { component.as_ref() };
+    }
+    if size < COMPONENT_BEFORE_1_4 {
+        return None;
+    }
+    let mut copy = CComponent::EMPTY;
+    // SAFETY: both have the fields of that size, which are plain data.
+    unsafe { (&raw mut copy).cast::<u8>().copy_from_nonoverlapping(component.cast(), COMPONENT_BEFORE_1_4) };
+    // As long as the plugin, which is never unloaded.
+    Some(Box::leak(Box::new(copy)))
 }
 
 /// Turns an entry of a plugin's table into an entry of the registry. `sized` says whether the plugin is of ABI 1.2 or
@@ -61,6 +101,8 @@ pub fn import(info: Info, component: &'static CComponent, plugin: &str, sized: b
         Kind::Normalization => made!(Normalization),
         Kind::Augmentation => made!(Augmentation),
         Kind::Format => made!(Format),
+        Kind::Splitter => made!(Splitter),
+        Kind::Resampler => made!(Resampler),
         kind => return Err(Error::message(format!("{label}: the C interface has no {kind}"))),
     };
     Ok(Component { info, factory })
@@ -325,23 +367,25 @@ mod tests {
         unsafe { allocate_one(sink, 0) }
     }
 
-    static EMPTY: CComponent = CComponent {
-        size: size_of::<CComponent>(),
-        info: c"{}".as_ptr(),
-        create: Some(create),
-        destroy: None,
-        apply: None,
-        normalize: None,
-        augment: None,
-        read: None,
-        write: None,
-    };
-    static OLD: CComponent = CComponent { normalize: Some(old), read: Some(read_old), ..EMPTY };
-    static NEW: CComponent = CComponent { normalize: Some(new), read: Some(read_new), ..EMPTY };
+    const MADE: CComponent = CComponent { info: c"{}".as_ptr(), create: Some(create), ..CComponent::EMPTY };
+    static OLD: CComponent = CComponent { normalize: Some(old), read: Some(read_old), ..MADE };
+    static NEW: CComponent = CComponent { normalize: Some(new), read: Some(read_new), ..MADE };
 
     fn component(sized: bool, kind: Kind) -> Component {
         let table = if sized { &NEW } else { &OLD };
         import(Info::new(kind, "Odd", ""), table, "p", sized).unwrap()
+    }
+
+    /// A table from before a minor that added functions has none of them.
+    #[test]
+    fn a_shorter_component_is_completed() {
+        static SHORT: CComponent = CComponent { size: COMPONENT_BEFORE_1_4, normalize: Some(new), ..MADE };
+        static SHORTER: CComponent = CComponent { size: COMPONENT_BEFORE_1_4 - 1, ..MADE };
+        // SAFETY: static components.
+        let [short, shorter] = [&SHORT, &SHORTER].map(|component| unsafe { whole(component) });
+        let short = short.unwrap();
+        assert!(short.normalize.is_some() && short.split.is_none() && short.resample.is_none());
+        assert!(shorter.is_none());
     }
 
     #[test]

@@ -8,6 +8,8 @@
 
 use core::ffi::{c_char, c_void};
 
+use crate::abi::dlpack::DLManagedTensorVersioned;
+
 /// Room for the message of an error, its end mark included.
 pub const ERROR_CAPACITY: usize = 1024;
 
@@ -138,14 +140,45 @@ pub struct CSink {
     pub allocate: extern "C" fn(context: *mut c_void, geometry: *const CGeometry) -> *mut f32,
 }
 
+/// A change of grid, (z, y, x). Since 1.4.
+#[repr(C)]
+pub struct CGridChange {
+    /// Bytes of this struct.
+    pub size: usize,
+    /// Voxels afterwards.
+    pub shape: [usize; 3],
+    /// Voxel size before, mm.
+    pub from: [f64; 3],
+    /// Voxel size afterwards, mm.
+    pub to: [f64; 3],
+}
+
+/// Takes a text. Since 1.4.
+#[repr(C)]
+pub struct CTextSink {
+    /// Bytes of this struct.
+    pub size: usize,
+    /// The host's; handed back to `put`.
+    pub context: *mut c_void,
+    /// Copies the text, which has an end mark. Called once.
+    pub put: extern "C" fn(context: *mut c_void, text: *const c_char),
+}
+
+/// What an array has.
+pub const CONTENT_IMAGE: i32 = 0;
+/// As `CONTENT_IMAGE`: labels, of which no new ones may arise.
+pub const CONTENT_LABELS: i32 = 1;
+/// As `CONTENT_IMAGE`: the scores of a class.
+pub const CONTENT_SCORES: i32 = 2;
+
 /// A component. Functions of other kinds are null. An object may be used by several threads at once. Functions return 0,
 /// or another number after they have left a message.
 #[repr(C)]
 pub struct CComponent {
     /// Bytes of this struct.
     pub size: usize,
-    /// JSON: `kind` (`postprocessor`, `normalization`, `augmentation` or `format`), `name`, `summary`; also
-    /// `description`, `defaults`, `schema`, `example`, `capabilities`.
+    /// JSON: `kind` (`postprocessor`, `normalization`, `augmentation`, `format`, `splitter` or `resampler`), `name`,
+    /// `summary`; also `description`, `defaults`, `schema`, `example`, `capabilities`.
     pub info: *const c_char,
     /// Makes an object from its parameters (JSON object); null after a message was left.
     pub create: Option<
@@ -178,6 +211,28 @@ pub struct CComponent {
             path: *const c_char,
             voxels: *const f32,
             geometry: *const CGeometry,
+            error: *mut CError,
+        ) -> i32,
+    >,
+    /// Splitters: `cases` is a JSON list of objects with `name` and `values`; a list of objects with `train` and `val` goes to
+    /// `folds`. Since 1.4, like what follows.
+    pub split: Option<
+        unsafe extern "C" fn(
+            object: *mut c_void,
+            cases: *const c_char,
+            folds: *const CTextSink,
+            error: *mut CError,
+        ) -> i32,
+    >,
+    /// Resamplers: an image has the axes (channels, z, y, x), labels and scores have (z, y, x). The new array is the host's
+    /// from then on, which frees it with its deleter; the given one stays the host's.
+    pub resample: Option<
+        unsafe extern "C" fn(
+            object: *mut c_void,
+            content: i32,
+            array: *const DLManagedTensorVersioned,
+            change: *const CGridChange,
+            result: *mut *mut DLManagedTensorVersioned,
             error: *mut CError,
         ) -> i32,
     >,

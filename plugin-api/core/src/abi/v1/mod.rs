@@ -8,6 +8,7 @@
 
 mod architecture;
 pub(crate) mod augmentation;
+mod block;
 mod create;
 mod created;
 mod epoch;
@@ -43,11 +44,12 @@ pub mod adapter {
         ArchitectureAbi, ArchitectureAbi_TO, ArchitectureObject, NetworkAbi, NetworkAbi_TO, NetworkObject,
         VarFactoryAbi,
     };
+    pub use super::block::{BlockAbi, BlockAbi_TO, BlockObject, LayerAbi, LayerAbi_TO, LayerObject};
     pub use super::create::create;
     pub use super::epoch::EpochReportAbi;
     pub use super::guard::{Guarded, contain, from_abi};
     pub use super::hook::{Lent, Message, TrainingAbi};
-    pub use super::host_components::create_in_host;
+    pub use super::host_components::{create_in_host, offer_components};
     pub use super::import::{Create, another_kind, calling, created, creating, label, label_of_host};
     pub use super::json::{apply_change, decode, decode_settings, encode, encode_change};
     pub use super::later::Opened;

@@ -110,8 +110,7 @@ impl Resampler for Imported {
         let named = |error| self.object.named("image", error);
         let made = made.into_image().map_err(named)?;
         let [z, y, x] = change.shape;
-        has_shape("image", made.shape(), &[channels, z, y, x]).map_err(named)?;
-        still_finite(was_finite, &made).map_err(named)?;
+        check_values("image", was_finite, &made, &[channels, z, y, x]).map_err(named)?;
         Ok(made)
     }
 
@@ -121,11 +120,8 @@ impl Resampler for Imported {
         let made = self.object.call("labels", |object| object.labels(given, change.into()))?;
         let named = |error| self.object.named("labels", error);
         let made = made.into_volume().map_err(named)?;
-        has_shape("labels", made.shape(), &change.shape).map_err(named)?;
-        match distinct(&made).into_iter().find(|label| !known.contains(label)) {
-            Some(label) => Err(named(Error::message(format!("label {label} was not there before")))),
-            None => Ok(made),
-        }
+        check_labels(&known, &made, &change.shape).map_err(named)?;
+        Ok(made)
     }
 
     fn scores(&self, class: Array3<f32>, change: &GridChange) -> Result<Array3<f32>> {
@@ -134,8 +130,7 @@ impl Resampler for Imported {
         let made = self.object.call("scores", |object| object.scores(given, change.into()))?;
         let named = |error| self.object.named("scores", error);
         let made = made.into_volume().map_err(named)?;
-        has_shape("scores", made.shape(), &change.shape).map_err(named)?;
-        still_finite(was_finite, &made).map_err(named)?;
+        check_values("scores", was_finite, &made, &change.shape).map_err(named)?;
         Ok(made)
     }
 
@@ -161,7 +156,27 @@ fn is_known(interpolation: &Interpolation) -> bool {
         && interpolation.separate.is_none_or(|axis| axis < 3)
 }
 
-fn all_finite<D: Dimension>(array: &Array<f32, D>) -> bool {
+/// An image or scores afterwards.
+pub(crate) fn check_values<D: Dimension>(
+    what: &'static str,
+    was_finite: bool,
+    made: &Array<f32, D>,
+    shape: &[usize],
+) -> Result<()> {
+    has_shape(what, made.shape(), shape)?;
+    still_finite(was_finite, made)
+}
+
+/// Labels afterwards: no new ones.
+pub(crate) fn check_labels(known: &[f32], made: &Array3<f32>, shape: &[usize]) -> Result<()> {
+    has_shape("labels", made.shape(), shape)?;
+    match distinct(made).into_iter().find(|label| !known.contains(label)) {
+        Some(label) => Err(Error::message(format!("label {label} was not there before"))),
+        None => Ok(()),
+    }
+}
+
+pub(crate) fn all_finite<D: Dimension>(array: &Array<f32, D>) -> bool {
     array.iter().all(|value| value.is_finite())
 }
 
