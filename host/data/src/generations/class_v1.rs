@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use anyhow::{Result, bail, ensure};
+use nnunet_export::SegmentationHeads;
 use nnunet_formats::pickle::Value as Pickle;
-use nnunet_inference::SegmentationHeads;
 use nnunet_plugin_core::vocabulary::Regions;
 
 use super::network::Network;
@@ -62,7 +62,9 @@ impl Class {
     fn module(self) -> &'static str {
         match self {
             Self::Default => "nnUNetTrainerV2",
-            Self::OutputBias => "nnUNet_variants.architectural_variants.nnUNetTrainerV2_lReLU_biasInSegOutput",
+            Self::OutputBias => {
+                "nnUNet_variants.architectural_variants.nnUNetTrainerV2_lReLU_biasInSegOutput"
+            }
             Self::Cascade => "nnUNetTrainerV2_CascadeFullRes",
             Self::Regions => "competitions_with_custom_Trainers.BraTS2020.nnUNetTrainerV2BraTSRegions",
         }

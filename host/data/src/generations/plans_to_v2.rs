@@ -73,12 +73,10 @@ pub(super) fn plans_of_model(
     configuration: &str,
     network: Value,
 ) -> Result<Value> {
-    let own =
-        plans.plans_per_stage.get(stage).with_context(|| format!("the plans have no stage {stage}"))?;
+    let own = plans.plans_per_stage.get(stage).with_context(|| format!("the plans have no stage {stage}"))?;
     let is_cascade = configuration == CASCADE;
     let name = if is_cascade { FULL } else { configuration };
-    let mut all =
-        Map::from_iter([(name.to_owned(), self::configuration(task, plans, own, name, network)?)]);
+    let mut all = Map::from_iter([(name.to_owned(), self::configuration(task, plans, own, name, network)?)]);
     if is_cascade {
         all.insert(LOW.to_owned(), first_stage(task, plans, &plans.plans_per_stage[0])?);
         all.insert(CASCADE.to_owned(), second_stage());

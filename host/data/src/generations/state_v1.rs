@@ -20,7 +20,11 @@ const DECODER: &str = "conv_blocks_localization";
 /// Returns an error that names the first parameter that is missing or has no place in this network.
 pub(super) fn read(mut state: State) -> Result<Network> {
     let stages = (0..).take_while(|stage| has(&state, &format!("{ENCODER}.{stage}."))).count();
-    ensure!(stages >= 2, "it has no parameters of v1's Generic_UNet: {}", other_networks::reason(state.keys()));
+    ensure!(
+        stages >= 2,
+        "it has no parameters of v1's Generic_UNet: {}",
+        other_networks::reason(state.keys())
+    );
     let mut encoder = Vec::new();
     for stage in 0..stages - 1 {
         encoder.push(blocks(&mut state, &format!("{ENCODER}.{stage}"))?);

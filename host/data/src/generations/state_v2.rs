@@ -20,7 +20,11 @@ pub(super) fn read(mut state: State) -> Result<Network> {
     state.retain(|name, _| !name.starts_with(IN_DECODER) && !name.contains(IN_BLOCK));
     let is_there = |state: &State, prefix: &str| state.keys().any(|name| name.starts_with(prefix));
     let stages = (0..).take_while(|stage| is_there(&state, &format!("{ENCODER}.{stage}.0.convs."))).count();
-    ensure!(stages >= 2, "it has no parameters of v2's PlainConvUNet: {}", other_networks::reason(state.keys()));
+    ensure!(
+        stages >= 2,
+        "it has no parameters of v2's PlainConvUNet: {}",
+        other_networks::reason(state.keys())
+    );
     let mut encoder = Vec::new();
     for stage in 0..stages {
         encoder.push(blocks(&mut state, &format!("{ENCODER}.{stage}.0"))?);
@@ -115,7 +119,8 @@ mod tests {
     fn other_networks_are_refused_with_the_reason() {
         use super::super::other_networks::{OTHER, RESIDUAL, TRANSFORMER};
         use super::super::state_v1;
-        let state = |name: &str| State::from([(name.to_owned(), ndarray::ArrayD::zeros(ndarray::IxDyn(&[1])))]);
+        let state =
+            |name: &str| State::from([(name.to_owned(), ndarray::ArrayD::zeros(ndarray::IxDyn(&[1])))]);
         let names = [
             ("encoder.stem.convs.0.conv.weight", RESIDUAL),
             ("encoder.initial_conv.weight", RESIDUAL),

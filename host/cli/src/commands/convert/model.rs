@@ -196,9 +196,7 @@ impl Place {
             }
             _ => None,
         };
-        let known = found.filter(|(.., configuration)| {
-            CONFIGURATIONS.contains(&configuration.as_str())
-        });
+        let known = found.filter(|(.., configuration)| CONFIGURATIONS.contains(&configuration.as_str()));
         let (trainer, plans, task, configuration) = known.with_context(|| {
             format!(
                 "{}: a model of v1 is in a folder CONFIGURATION/TASK/TRAINER__PLANS, of {}",
