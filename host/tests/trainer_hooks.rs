@@ -217,3 +217,46 @@ fn optimizers_and_groups_in_tables() {
     let message = "unknown key `momentun`; did you mean `momentum`?";
     assert!(wrong.code == 1 && wrong.text.contains(message), "{}", wrong.text);
 }
+
+/// Schedules from a table and the command line, for all parameters and for a group. The state of `plateau` is in the
+/// checkpoint, as v1 has it and with the rate.
+#[test]
+fn schedules_in_tables_and_on_the_command_line() {
+    let world = world("nnUNetTrainerV2");
+    world.configure(
+        "\n[schedules.Quick]\nextends = \"cyclic\"\nlength = 2\nper_step = true\n\
+         [trainers.Grouped]\nextends = \"Mine\"\nlr_schedule = \"Quick\"\n\
+         parameter_groups = [{ parameters = \"seg_outputs.*\", lr_schedule = { name = \"constant\" } }]\n",
+    );
+    let train = |trainer: &str, more: &str| {
+        world.run(&format!(
+            "train 3d_fullres {trainer} 900 0 -p nnUNetPlansSmall --disable_validation_inference --overwrite {more}"
+        ))
+    };
+    let rates = |trainer: &str, more: &str| -> Vec<String> {
+        let outcome = train(trainer, more);
+        assert_eq!(outcome.code, 0, "{}", outcome.text);
+        outcome.text.lines().filter(|line| line.starts_with("lr")).map(str::to_owned).collect()
+    };
+    let grouped = rates("Grouped", "");
+    assert!(grouped[0].contains("0.001") && grouped[1].contains("0.01"), "{grouped:?}");
+    let constant = rates("Mine", "--set lr_schedule=constant");
+    assert!(constant.iter().all(|line| line.ends_with("0.01")), "{constant:?}");
+    let plateau = "{name=\"plateau\",patience=0,threshold=10.0,factor=0.5}";
+    let fallen = rates("Mine", &format!("--set lr_schedule={plateau}"));
+    assert!(fallen.last().unwrap().ends_with("0.005"), "{fallen:?}");
+    let path = world.path("results").join(FOLD).join("model_final_checkpoint.model");
+    let root = torch_zip::load(&path).unwrap().root;
+    let bad = root.get("lr_scheduler_state_dict").and_then(|state| state.get("last_epoch")?.as_i64());
+    assert_eq!(bad, Some(2));
+    let own = root.get("nnunet").unwrap().get("lr_schedules").and_then(Value::as_str).unwrap();
+    assert!(own.contains("\"learning_rate\":0.005"), "{own}");
+    for (set, message) in [
+        ("lr_schedule=polly", "did you mean `poly`?"),
+        ("lr_schedule={name=\"poly\",exponnt=1.0}", "did you mean `exponent`?"),
+        ("lr_schedule={name=\"poly\",exponent=\"high\"}", "exponent"),
+    ] {
+        let refused = train("Mine", &format!("--set {set}"));
+        assert!(refused.code == 1 && refused.text.contains(message), "{set}: {}", refused.text);
+    }
+}

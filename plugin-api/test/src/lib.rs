@@ -33,6 +33,7 @@ mod findings;
 pub mod phantoms;
 mod resamplers;
 mod samples;
+mod schedules;
 #[cfg(feature = "torch")]
 mod tensors;
 #[cfg(feature = "torch")]

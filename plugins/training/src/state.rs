@@ -14,6 +14,7 @@ use crate::history::History;
 use crate::networks::{SecondNetworks, copy_into};
 use crate::optimizer::Optimize;
 use crate::scaler::LossScaler;
+use crate::schedules::{Rates, Schedules};
 
 /// Network, optimizer, loss and history of a training.
 pub struct Engine {
@@ -31,6 +32,8 @@ pub struct Engine {
     pub loss: Box<dyn Loss>,
     /// The optimizer.
     pub optimizer: Box<dyn Optimize>,
+    /// Schedules of the learning rate.
+    pub schedules: Schedules,
     /// Number format of the network's input.
     pub kind: Kind,
     /// Scales the loss when that format is half precision.
@@ -86,13 +89,17 @@ pub enum Stopped {
 }
 
 impl Engine {
-    /// The learning rate of the next epoch.
+    /// The learning rate of the next epoch's first step, of parameters of no group.
     ///
     /// # Errors
-    /// Returns an error if the trainer's hook fails.
+    /// Returns an error if the trainer's hook or the schedule fails.
     pub fn learning_rate(&self) -> Result<f64> {
-        let fallen = self.history.plateau.as_ref().map(|plateau| plateau.learning_rate);
-        self.trainer.learning_rate(self.epoch, fallen)
+        Ok(self.rates(0)?.main())
+    }
+
+    /// The learning rates of a step of the next epoch.
+    pub(crate) fn rates(&self, step: usize) -> Result<Rates> {
+        self.schedules.rates(&self.trainer, self.epoch, step)
     }
 
     /// The network's outputs for a batch, full resolution first.
