@@ -190,6 +190,8 @@ def predict_cascade_v1(images, previous, output):
 def regions_and_caps_to_v1(images):
     """Models made of v2's trained one: one with v1's regions, and one with another largest number of features."""
     import torch
+    # Where the version of numpy that v2 needs has what its checkpoints name.
+    sys.modules.update({"numpy._core": np.core, "numpy._core.multiarray": np.core.multiarray})
     source = root / "model_v2" / "results" / "Dataset004_Hippocampus" / "nnUNetTrainer__nnUNetPlansSmall__3d_fullres"
     for name, change, trainer in (("regions", give_regions, "nnUNetTrainerV2BraTSRegions"),
                                   ("cap", cut_features, "nnUNetTrainerV2_lReLU_biasInSegOutput")):
@@ -199,7 +201,7 @@ def regions_and_caps_to_v1(images):
             shutil.copy(source / file, model)
         loaded = torch.load(source / "fold_0" / "checkpoint_final.pth", map_location="cpu", weights_only=False)
         change(model, loaded)
-        torch.save({**loaded, "optimizer_state": None}, model / "fold_0" / "checkpoint_final.pth")
+        torch.save({**loaded, "optimizer_state": None, "logging": {}}, model / "fold_0" / "checkpoint_final.pth")
         predict_v2(images, model, work / f"{name}_v2")
         run(program, "convert", "model", "--to", "v1", "-i", model)
         predict_v1(images, "3d_fullres", work / f"{name}_v1", "-tr", trainer)
