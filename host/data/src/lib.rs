@@ -25,5 +25,4 @@ use nnunet_augmentation as _;
 use nnunet_planning as _;
 use nnunet_postprocessing as _;
 use nnunet_preprocessing as _;
-use nnunet_schedules as _;
 use nnunet_splitting as _;

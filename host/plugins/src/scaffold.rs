@@ -117,11 +117,6 @@ fn template(kind: Kind) -> Result<Template> {
             include_str!("templates/optimizer.rs"),
             "printf '[trainers.NAMETrainer]\\nextends = \"nnUNetTrainerV2\"\\noptimizer = { name = \"NAME\" }\\n' >> nnunet.toml\nnnunet train 3d_fullres NAMETrainer TASK 0",
         ),
-        Kind::Schedule => (
-            "MySchedule",
-            include_str!("templates/schedule.rs"),
-            "nnunet train 3d_fullres nnUNetTrainerV2 TASK 0 --set lr_schedule=NAME",
-        ),
         Kind::Planner => (
             "MyPlanner",
             include_str!("templates/planner.rs"),

@@ -8,7 +8,7 @@ use nnunet_engine::config::{extends, is_setting, without_extends};
 use nnunet_engine::registry::{Origin, Registry};
 use nnunet_losses::{WEIGHTED_SUM, WeightedSum};
 use nnunet_plugin_api::abi::v1::import_with_tensors;
-use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice, Optimizer as BlueprintOptimizer};
+use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice};
 use nnunet_plugin_api::{
     Architecture, Augmentation, Component, Config, Error as ComponentError, Factory, Info, Kind, Loss, Make,
     Optimizer, TensorFactories, Trainer, TrainerContext, overlay, parse_config,
@@ -104,22 +104,6 @@ factory!(
     /// Makes a trainer.
     trainer, Trainer, TensorFactories::trainer
 );
-
-/// The components that a blueprint names.
-pub(crate) fn named_by(blueprint: &Blueprint) -> Vec<(Kind, String)> {
-    let mut all = vec![
-        (Kind::Architecture, blueprint.architecture.name.clone()),
-        (Kind::Augmentation, blueprint.augmentation.name.clone()),
-        (Kind::Loss, blueprint.loss.name.clone()),
-    ];
-    if let BlueprintOptimizer::Other(choice) = &blueprint.optimizer {
-        all.push((Kind::Optimizer, choice.name.clone()));
-    }
-    let of_groups = blueprint.parameter_groups.iter().filter_map(|group| group.lr_schedule.as_ref());
-    let schedules = std::iter::once(&blueprint.lr_schedule).chain(of_groups);
-    all.extend(schedules.filter_map(|schedule| Some((Kind::Schedule, schedule.choice().ok()?.name))));
-    all
-}
 
 /// Whether a component takes a parameter.
 pub(crate) fn has_parameter(registry: &Registry, kind: Kind, name: &str, parameter: &str) -> bool {

@@ -24,7 +24,7 @@ fn opened<T: ?Sized + 'static>(factory: &TensorFactory) -> &Make<T> {
 }
 
 /// Built-in components of every kind: none may be left out.
-const COUNTS: [(Kind, usize); 13] = [
+const COUNTS: [(Kind, usize); 12] = [
     (Kind::Planner, 35),
     (Kind::Preprocessor, 11),
     (Kind::Normalization, 10),
@@ -35,7 +35,6 @@ const COUNTS: [(Kind, usize); 13] = [
     (Kind::Architecture, 8),
     (Kind::Loss, 13),
     (Kind::Optimizer, 6),
-    (Kind::Schedule, 10),
     (Kind::Trainer, 185),
     (Kind::Postprocessor, 3),
 ];
@@ -75,7 +74,6 @@ fn all_built_ins_pass_both_adapters_unchanged() {
             (Factory::Preprocessor(a), Factory::Preprocessor(b)) => both!(a, b, see::preprocessor),
             (Factory::Normalization(a), Factory::Normalization(b)) => both!(a, b, see::normalization),
             (Factory::Splitter(a), Factory::Splitter(b)) => both!(a, b, see::splitter),
-            (Factory::Schedule(a), Factory::Schedule(b)) => both!(a, b, see::schedule),
             (Factory::Resampler(a), Factory::Resampler(b)) => both!(a, b, see::resampler),
             (Factory::Format(a), Factory::Format(b)) => both!(a, b, see::format),
             (Factory::Augmentation(a), Factory::Augmentation(b)) => both!(a, b, see::augmentation),

@@ -10,7 +10,7 @@ use crate::abi::v1::adapter::{another_kind, create_in_host, label_of_host};
 use crate::abi::v1::{self, Created, contain, from_abi, parallel_rounds, services};
 use crate::{
     Augmentation, Config, Error, ExperimentLogger, ImageFormat, Kind, Normalization, Planner, Postprocessor,
-    Preprocessor, Resampler, Result, Schedule, Splitter,
+    Preprocessor, Resampler, Result, Splitter,
 };
 
 /// Writes a line to the run's log. Without a host nothing happens.
@@ -180,8 +180,6 @@ later_components! {
     resampler, Resampler;
     /// A splitter of the host.
     splitter, Splitter;
-    /// A schedule of the host.
-    schedule, Schedule;
 }
 
 /// Calls `body` with every number below `count` on the host's threads, in any order, and returns when all calls are

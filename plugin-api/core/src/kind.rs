@@ -58,8 +58,6 @@ kinds! {
     Loss = "loss",
     /// Changes parameters against their gradients.
     Optimizer = "optimizer",
-    /// Determines the learning rate of epochs and steps.
-    Schedule = "schedule",
     /// Determines how a network is trained.
     Trainer = "trainer",
     /// Records a training.

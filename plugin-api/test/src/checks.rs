@@ -3,7 +3,7 @@
 use nnunet_plugin_core::{Component, Config, Factory, Info};
 
 use crate::findings::{Checked, Finding, Report};
-use crate::{arrays, resamplers, samples, schedules};
+use crate::{arrays, resamplers, samples};
 
 /// Checks a component with made-up inputs; `found` gets every finding.
 ///
@@ -37,7 +37,6 @@ pub fn check(component: &Component, found: &mut dyn FnMut(Finding)) {
         Factory::Normalization(make) => arrays::normalization(make, report),
         Factory::Resampler(make) => resamplers::resampler(make, report),
         Factory::Splitter(make) => samples::splitter(make, report),
-        Factory::Schedule(make) => schedules::schedule(make, report),
         Factory::Postprocessor(make) => arrays::postprocessor(make, report),
         Factory::Augmentation(make) => samples::augmentation(make, report),
         Factory::Format(make) => samples::format(info, make, report),
@@ -94,7 +93,6 @@ fn unknown_parameter(component: &Component) -> Checked {
         _ if component.info.parameters().is_empty() => false,
         Factory::Postprocessor(make) => make(&config).is_ok(),
         Factory::Splitter(make) => make(&config).is_ok(),
-        Factory::Schedule(make) => make(&config).is_ok(),
         Factory::Resampler(make) => make(&config).is_ok(),
         Factory::Augmentation(make) => make(&config).is_ok(),
         Factory::Logger(make) => make(&config).is_ok(),

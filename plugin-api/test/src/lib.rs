@@ -33,7 +33,6 @@ mod findings;
 pub mod phantoms;
 mod resamplers;
 mod samples;
-mod schedules;
 #[cfg(feature = "torch")]
 mod tensors;
 #[cfg(feature = "torch")]

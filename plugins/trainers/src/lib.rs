@@ -3,6 +3,7 @@
 mod generation;
 mod hooks;
 mod resolve;
+mod schedules;
 mod table;
 mod tables;
 

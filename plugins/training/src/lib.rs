@@ -18,11 +18,11 @@ mod networks;
 mod non_finite;
 mod observer;
 mod optimizer;
+mod plateau;
 mod pool;
 mod regions;
 mod sampling;
 mod scaler;
-mod schedules;
 mod snapshot;
 mod started_step;
 mod state;
@@ -48,8 +48,8 @@ pub use optimizer::{
     Adam, Adan, FromComponent, Muon, Optimize, Ranger, Setting, Sgd, State, StateValue, Trained, grouped,
     optimizer,
 };
+pub use plateau::Plateau;
 pub use sampling::{Oversampling, Sampling, SliceChoice};
 pub use scaler::LossScaler;
-pub use schedules::Schedules;
 pub use state::{Engine, Run, Stopped};
 pub use step_times::StepTimes;

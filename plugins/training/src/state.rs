@@ -14,7 +14,6 @@ use crate::history::History;
 use crate::networks::{SecondNetworks, copy_into};
 use crate::optimizer::Optimize;
 use crate::scaler::LossScaler;
-use crate::schedules::{Rates, Schedules};
 
 /// Network, optimizer, loss and history of a training.
 pub struct Engine {
@@ -32,8 +31,6 @@ pub struct Engine {
     pub loss: Box<dyn Loss>,
     /// The optimizer.
     pub optimizer: Box<dyn Optimize>,
-    /// Schedules of the learning rate.
-    pub schedules: Schedules,
     /// Number format of the network's input.
     pub kind: Kind,
     /// Scales the loss when that format is half precision.
@@ -89,17 +86,13 @@ pub enum Stopped {
 }
 
 impl Engine {
-    /// The learning rate of the next epoch's first step, of parameters of no group.
+    /// The learning rate of the next epoch.
     ///
     /// # Errors
-    /// Returns an error if the trainer's hook or the schedule fails.
+    /// Returns an error if the trainer's hook fails.
     pub fn learning_rate(&self) -> Result<f64> {
-        Ok(self.rates(0)?.main())
-    }
-
-    /// The learning rates of a step of the next epoch.
-    pub(crate) fn rates(&self, step: usize) -> Result<Rates> {
-        self.schedules.rates(&self.trainer, self.epoch, step)
+        let fallen = self.history.plateau.as_ref().map(|plateau| plateau.learning_rate);
+        self.trainer.learning_rate(self.epoch, fallen)
     }
 
     /// The network's outputs for a batch, full resolution first.

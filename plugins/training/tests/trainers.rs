@@ -11,9 +11,7 @@ use nnunet_plugin_api::{
     Architecture, Component, Error, Kind, Loss, NetworkSpec, Registration, Result, TensorFactories, Trainer,
     TrainerContext, inventory,
 };
-use nnunet_training::{
-    Batch, Cases, Engine, History, OnlineEvaluation, Schedules, SecondNetworks, optimizer,
-};
+use nnunet_training::{Batch, Cases, Engine, History, OnlineEvaluation, SecondNetworks, optimizer};
 
 /// Labels of the task, without background.
 const LABELS: usize = 3;
@@ -81,7 +79,6 @@ fn engine(name: &str, axes: usize) -> Result<Engine> {
     let network = architecture(&trainer.blueprint.architecture)?.build(&mut store, &spec(axes, outputs))?;
     Ok(Engine {
         optimizer: optimizer(&trainer.blueprint, &store)?,
-        schedules: Schedules::built_in(&trainer.blueprint)?,
         loss: loss(&trainer.blueprint.loss)?,
         kind: Element::Float,
         scaler: None,

@@ -42,9 +42,6 @@ pub struct File {
     /// Optimizers.
     #[schemars(with = "BTreeMap<String, ParameterTable>")]
     pub optimizers: Tables,
-    /// Schedules of the learning rate.
-    #[schemars(with = "BTreeMap<String, ParameterTable>")]
-    pub schedules: Tables,
     /// Trainers.
     #[schemars(with = "BTreeMap<String, Extension<Blueprint>>")]
     pub trainers: Tables,
@@ -236,7 +233,6 @@ impl File {
             Kind::Architecture => &self.architectures,
             Kind::Loss => &self.losses,
             Kind::Optimizer => &self.optimizers,
-            Kind::Schedule => &self.schedules,
             Kind::Augmentation => &self.augmentations,
             Kind::Trainer => &self.trainers,
             Kind::Postprocessor => &self.postprocessors,

@@ -7,9 +7,9 @@ use nnunet_data::memory;
 use nnunet_engine::session::Session;
 use nnunet_plugin_api::tch::{self, Device, Kind as Element};
 use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice, Optimizer, Precision};
-use nnunet_plugin_api::{Error as ComponentError, Kind, Loss, LossContext, Schedule};
+use nnunet_plugin_api::{Error as ComponentError, Kind, Loss, LossContext};
 use nnunet_trainers::Resolved;
-use nnunet_training::{Cases, Engine, FromComponent, History, LossScaler, Optimize, Schedules, grouped};
+use nnunet_training::{Cases, Engine, FromComponent, History, LossScaler, Optimize, grouped};
 
 use crate::fold_training::FoldTraining;
 use crate::{components, network};
@@ -58,7 +58,6 @@ pub(super) fn build(fold: &dyn FoldTraining, trainer: Resolved, session: &Sessio
         cases: Cases::default(),
         networks,
         optimizer: optimizer(&trainer.blueprint, &store, session)?,
-        schedules: schedules(&trainer.blueprint, session)?,
         kind,
         scaler: (kind == Element::Half).then(LossScaler::default),
         num_classes: spec.num_classes,
@@ -86,20 +85,6 @@ fn optimizer(blueprint: &Blueprint, store: &ParameterStore, session: &Session) -
         Ok(Box::new(FromComponent::new(made, parameters)))
     };
     Ok(grouped(blueprint, store, &make)?)
-}
-
-/// The schedules of a blueprint, one for each parameter group and one for all other parameters.
-fn schedules(blueprint: &Blueprint, session: &Session) -> Result<Schedules> {
-    let make = |choice: &ComponentChoice| {
-        let made = schedule(choice, session);
-        made.map_err(|error| ComponentError::message(format!("lr_schedule: {error:#}")))
-    };
-    Ok(Schedules::new(blueprint, &make)?)
-}
-
-fn schedule(choice: &ComponentChoice, session: &Session) -> Result<Box<dyn Schedule>> {
-    session.registry.check_parameters(Kind::Schedule, &choice.name, &choice.parameters)?;
-    session.registry.schedule(choice)
 }
 
 fn optimizer_component(

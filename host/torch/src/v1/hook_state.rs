@@ -1,5 +1,5 @@
-//! What components keep in a checkpoint, under our own key: states of trainers and of schedules, and networks beside the one
-//! in `state_dict`.
+//! What hooks of trainers keep in a checkpoint, under our own key: states of trainers, and networks beside the one in
+//! `state_dict`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -24,8 +24,6 @@ const PREDICTING: &str = "predicting";
 
 /// Parameters of the loss.
 const LOSS: &str = "loss_parameters";
-/// States of the learning rate schedules, of each parameter group, as JSON.
-const SCHEDULES: &str = "lr_schedules";
 
 /// Stores a tensor and names it.
 type Keep<'a> = &'a mut dyn FnMut(&Tensor) -> Result<Value>;
@@ -58,10 +56,6 @@ pub(crate) fn to_pickle(engine: &Engine, keep: Keep<'_>) -> Result<Vec<(&'static
     if !trainers.is_empty() {
         entries.push((TRAINERS, Value::Dict(trainers)));
     }
-    let schedules = engine.schedules.save_state()?;
-    if schedules.iter().any(|state| !state.is_empty()) {
-        entries.push((SCHEDULES, Value::Str(serde_json::to_string(&schedules)?)));
-    }
     Ok(entries)
 }
 
@@ -90,10 +84,6 @@ pub(crate) fn restore(path: &Path, checkpoint: &Checkpoint, engine: &mut Engine)
     }
     if let Some(entries) = own(LOSS).and_then(Value::entries) {
         put_loss(path, entries, checkpoint, &mut engine.store)?;
-    }
-    if let Some(states) = own(SCHEDULES).and_then(Value::as_str) {
-        let states = serde_json::from_str(states).with_context(shown)?;
-        engine.schedules.load_state(states).with_context(shown)?;
     }
     let mut states = BTreeMap::new();
     for (name, entry) in own(TRAINERS).and_then(Value::entries).into_iter().flatten() {

@@ -7,7 +7,7 @@ pub const MAGIC: [u8; 8] = *b"NNUNETPL";
 /// Plugins of another major cannot be used.
 pub const ABI_MAJOR: u32 = 1;
 /// Plugins of a higher minor than the host's cannot be used.
-pub const ABI_MINOR: u32 = 4;
+pub const ABI_MINOR: u32 = 3;
 /// The libtorch this crate's tensors belong to.
 pub const LIBTORCH_VERSION: &str = "2.11.0";
 /// The C++ standard library's ABI that this libtorch is built with.

@@ -15,8 +15,8 @@ use nnunet_plugin_api::{
 };
 use nnunet_trainers::Lookup;
 use nnunet_training::{
-    BatchPlan, CaseSource, Cases, Engine, EpochOutcome, History, Observer, Run, Sampling, Schedules,
-    SecondNetworks, optimizer,
+    BatchPlan, CaseSource, Cases, Engine, EpochOutcome, History, Observer, Run, Sampling, SecondNetworks,
+    optimizer,
 };
 
 pub const PATCH: usize = 16;
@@ -138,7 +138,6 @@ pub fn engine_of(name: &str, architecture: &dyn Architecture, lookup: Lookup<'_>
     let trainer = nnunet_trainers::resolve(name, &context, lookup).unwrap();
     Engine {
         optimizer: optimizer(&trainer.blueprint, &store).unwrap(),
-        schedules: Schedules::built_in(&trainer.blueprint).unwrap(),
         loss: Box::new(DiceCe::new(DiceCeConfig::default())),
         kind: Kind::Float,
         scaler: None,

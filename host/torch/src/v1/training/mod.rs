@@ -34,8 +34,8 @@ use crate::fold_training::{BatchSettings, FoldFiles, FoldSettings, FoldTraining}
 use crate::{components, devices, train};
 
 /// Kinds of components that take part in training: the data has been preprocessed.
-const NEEDED: [Kind; 6] =
-    [Kind::Augmentation, Kind::Architecture, Kind::Loss, Kind::Optimizer, Kind::Schedule, Kind::Trainer];
+const NEEDED: [Kind; 5] =
+    [Kind::Augmentation, Kind::Architecture, Kind::Loss, Kind::Optimizer, Kind::Trainer];
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<ExitCode> {

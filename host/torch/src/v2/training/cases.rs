@@ -80,7 +80,8 @@ impl Case {
         let all = kept.get("class_locations").and_then(Value::entries).with_context(|| {
             format!("{}: no class_locations; run nnUNetv2_preprocess again", properties.display())
         })?;
-        let is_annotated = |key: &Value| annotated.is_some_and(|labels| is_region(key, labels));
+        let is_annotated =
+            |key: &Value| annotated.is_some_and(|labels| region(key).as_deref() == Some(labels));
         let (others, all): (Vec<_>, Vec<_>) = all.iter().partition(|(key, _)| !is_annotated(key));
         let read = |(_, at): &(Value, Value)| {
             positions(at).with_context(|| format!("{}: unreadable positions", properties.display()))
@@ -102,14 +103,12 @@ impl Case {
 
 /// A key of `class_locations`: a label, or the labels of a region.
 fn class(key: &Value) -> Option<serde_json::Value> {
-    let labels = || key.items()?.iter().map(Value::as_i64).collect::<Option<Vec<_>>>();
-    key.as_i64().map(|label| json!(label)).or_else(|| Some(json!(labels()?)))
+    key.as_i64().map(|label| json!(label)).or_else(|| Some(json!(region(key)?)))
 }
 
-/// Whether a key of `class_locations` is a tuple of these labels.
-fn is_region(key: &Value, labels: &[i64]) -> bool {
-    let found = key.items().map(|items| items.iter().map(Value::as_i64).collect::<Option<Vec<_>>>());
-    found.flatten().is_some_and(|found| found == labels)
+/// The labels of a region, where a key of `class_locations` is one.
+fn region(key: &Value) -> Option<Vec<i64>> {
+    key.items()?.iter().map(Value::as_i64).collect()
 }
 
 /// Rows of (channel, z, y, x), without the channel.

@@ -3,8 +3,7 @@
 use super::created::Created;
 use super::later::LaterObject;
 use super::{
-    augmentation, format, logger, normalization, planner, postprocessor, preprocessor, resampler, schedule,
-    splitter,
+    augmentation, format, logger, normalization, planner, postprocessor, preprocessor, resampler, splitter,
 };
 use crate::{Config, Error, Factory, Result};
 
@@ -23,7 +22,6 @@ pub fn create(factory: &Factory, config: &Config) -> Result<Created> {
         Factory::Augmentation(make) => Ok(Created::Augmentation(augmentation::export(make(config)?))),
         Factory::Resampler(make) => Ok(Created::Later(LaterObject::new(resampler::export(make(config)?)))),
         Factory::Splitter(make) => Ok(Created::Later(LaterObject::new(splitter::export(make(config)?)))),
-        Factory::Schedule(make) => Ok(Created::Later(LaterObject::new(schedule::export(make(config)?)))),
         Factory::Tensors(factory) => match factory.create(config)?.downcast() {
             Ok(created) => Ok(*created),
             Err(_) => Err(Error::message("the factory makes nothing that can cross the boundary")),
