@@ -456,6 +456,10 @@ fn python_takes_over_the_way_of_v2_half_way() {
                 ("STEPS", "6"),
             ],
         );
-        assert!(said.contains("final: 9") || said.contains("final: 100"), "{half}: {said}");
+        // The script ends with an error where less than 99.9 % are.
+        assert!(
+            said.lines().any(|line| line.contains("  final: ") && line.contains("are equal")),
+            "{half}: {said}"
+        );
     }
 }
