@@ -1,5 +1,6 @@
 //! A fold of `nnUNetv2_train`: killed or stopped at any moment, it continues with `--c` to the files of an undisturbed run.
 
+use std::cell::RefCell;
 use std::hash::{BuildHasher, RandomState};
 
 use nnunet_formats::pickle::Value;
@@ -8,10 +9,14 @@ use serde_json::Value as Json;
 use super::*;
 
 const FOLD: &str = "nnUNet_results/Dataset900_Phantom/Saving__nnUNetPlansSmall__3d_fullres/fold_0";
-const TRAINER: &str = "\n[trainers.Saving]\nextends = \"Short\"\nmax_num_epochs = 4\nsave_every = 1\n";
+const TRAINER: &str = "\n[trainers.Saving]\nextends = \"Short\"\nmax_num_epochs = 3\nnum_batches_per_epoch = 2\nsave_every = 1\n";
 /// What the log says of an epoch, beside times.
 const LINES: [&str; 6] =
     ["Current learning rate", "train_loss", "val_loss", "Pseudo dice", "Yayy!", "Dice by label"];
+
+/// Files after which another one of the same state is written.
+const MOMENTS: [&str; 4] =
+    ["checkpoint_best.pth", "validation/summary.json", "checkpoint_latest.pth", "checkpoint_final.pth"];
 
 /// What a fold leaves behind, without times.
 #[derive(PartialEq)]
@@ -124,11 +129,13 @@ fn a_fold_of_v2_goes_on_to_the_same_files() {
     world.configure(TRAINER);
     let line = "v2 train 900 3d_fullres 0 -tr Saving -p nnUNetPlansSmall --npz -device cpu";
     let fold = world.path(FOLD);
+    let start = Instant::now();
     world.succeed(line);
+    let duration = start.elapsed();
     let whole = Fold::read(&fold);
-    assert_eq!(whole.numbers.len(), 4);
+    assert_eq!(whole.numbers.len(), 3);
     assert!(whole.checkpoints.len() == 2 && whole.files.len() > 6, "{:?}", whole.names);
-    let when = std::cell::RefCell::new(String::new());
+    let when = RefCell::new(String::new());
     let killed = Killed {
         world: &world,
         line,
@@ -136,21 +143,17 @@ fn a_fold_of_v2_goes_on_to_the_same_files() {
         again: &|| Some(format!("{line} --c")),
         check: &|| Fold::read(&fold).assert_is(&whole, &when.borrow()),
     };
-    let duration = killed.undisturbed();
+    let half = kills().div_ceil(2);
     let mut hits = 0;
-    for number in 0..kills() {
-        for signal in ["-KILL", "-TERM"] {
-            let share = (f64::from(number) + random()) / f64::from(kills());
-            *when.borrow_mut() = format!("{signal} after {share} of {duration:?}");
-            hits += u32::from(killed.once(signal, &|since| since >= duration.mul_f64(share)));
-        }
+    for number in 0..half {
+        let share = (f64::from(number) + random()) / f64::from(half);
+        let signal = if number % 2 == 0 { "-KILL" } else { "-TERM" };
+        *when.borrow_mut() = format!("{signal} after {share} of {duration:?}");
+        hits += u32::from(killed.once(signal, &|since| since >= duration.mul_f64(share)));
+    }
+    for name in MOMENTS.iter().cycle().take(half as usize) {
+        *when.borrow_mut() = format!("-KILL at {name}");
+        hits += u32::from(killed.once("-KILL", &|_| fold.join(name).is_file()));
     }
     assert!(hits > 0, "no run was killed");
-    // Between two files that belong together.
-    for name in
-        ["checkpoint_latest.pth", "checkpoint_best.pth", "checkpoint_final.pth", "validation/summary.json"]
-    {
-        *when.borrow_mut() = format!("-KILL at {name}");
-        killed.once("-KILL", &|_| fold.join(name).is_file());
-    }
 }
