@@ -103,8 +103,9 @@ def to_v1(images):
         compare(f"v2 {configuration} in v1", of_v2 / plain, work / f"v1_{plain}", SAME)
         run(*predict, "-o", work / f"v1_{stored}", "-f", *folds)
         compare(f"v2 {configuration} in v1, folds {folds}, mirrored", of_v2 / stored, work / f"v1_{stored}", AVERAGED)
-        run(sys.executable, "-c", LOGITS, *predict[1:], "-o", work / f"logits_{stored}", "-f", *folds)
-        compare("the same with averaged logits", of_v2 / stored, work / f"logits_{stored}", SAME)
+        if configuration == "2d":
+            run(sys.executable, "-c", LOGITS, *predict[1:], "-o", work / f"logits_{stored}", "-f", *folds)
+            compare("the same with averaged logits", of_v2 / stored, work / f"logits_{stored}", SAME)
 
 
 def cascade_to_v2(images):
@@ -203,11 +204,13 @@ def regions_and_caps_to_v1(images):
         change(model, loaded)
         torch.save({**loaded, "optimizer_state": None, "logging": {}}, model / "fold_0" / "checkpoint_final.pth")
         predict_v2(images, model, work / f"{name}_v2")
+        made = work / "v1" / "nnUNet" / "3d_fullres" / "Task004_Hippocampus" / f"{trainer}__nnUNetPlansSmall"
+        # Another model may have been converted to the same name.
+        shutil.rmtree(made, ignore_errors=True)
         run(program, "convert", "model", "--to", "v1", "-i", model)
         predict_v1(images, "3d_fullres", work / f"{name}_v1", "-tr", trainer)
         compare(f"v2 with {name} in v1", work / f"{name}_v2", work / f"{name}_v1", SAME)
         if name == "regions":
-            made = work / "v1" / "nnUNet" / "3d_fullres" / "Task004_Hippocampus" / f"{trainer}__nnUNetPlansSmall"
             run(program, "convert", "model", "--to", "v2", "-i", made, "-o", work / "again" / "Dataset004_Hippocampus" / source.name)
             predict_v2(images, work / "again" / "Dataset004_Hippocampus" / source.name, work / "regions_again")
             compare("and again in v2", work / "regions_v1", work / "regions_again", SAME)
