@@ -12,6 +12,8 @@ use nnunet_plugin_api::{
     Augmentation, AugmentationContext, Batch, Config, Error, RandomStream, Result, Sample,
 };
 
+use nnunet_torch_ops::ranks;
+
 use crate::regions::region_masks;
 use crate::sampling::{Places, Sampling};
 
@@ -97,7 +99,8 @@ impl fmt::Debug for BatchPlan {
 }
 
 impl BatchPlan {
-    /// Makes batch `index` of an epoch. It depends on seed, epoch and index alone.
+    /// Makes batch `index` of an epoch, or this process's share of it. A sample depends on seed, epoch, index and its place in
+    /// the whole batch alone.
     ///
     /// # Errors
     /// Returns an error if a case cannot be read, or the error of the augmentation.
@@ -106,7 +109,7 @@ impl BatchPlan {
         let mut data = Stack::default();
         let mut targets = vec![Stack::<i64>::default(); self.scales.len()];
         let mut cases = Vec::new();
-        for sample in 0..self.batch_size {
+        for sample in ranks::share(self.batch_size) {
             let mut random = RandomStream::new(self.seed, epoch, index, sample);
             let case = random.below(source.len());
             let forced = self.is_forced(sample, &mut random);

@@ -30,6 +30,7 @@ mod step_times;
 mod stepper;
 mod training_step;
 mod validation_steps;
+mod with_ranks;
 
 #[cfg(test)]
 mod sampling_tests;

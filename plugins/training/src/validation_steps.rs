@@ -10,6 +10,7 @@ use crate::evaluation::OnlineEvaluation;
 use crate::hosted::Place;
 use crate::pool::Pools;
 use crate::state::Engine;
+use crate::with_ranks;
 
 /// What an epoch's validation found.
 pub(crate) struct Validated {
@@ -40,10 +41,18 @@ impl Engine {
                 })
             })?);
         }
-        let losses =
-            if losses.is_empty() { Vec::new() } else { Vec::try_from(Tensor::f_stack(&losses, 0)?)? };
+        let losses = if losses.is_empty() {
+            Vec::new()
+        } else {
+            Vec::try_from(with_ranks::mean_loss(&Tensor::f_stack(&losses, 0)?)?)?
+        };
+        evaluation.add_up_over_ranks()?;
         let loss = losses.iter().sum::<f64>() / checks as f64;
-        Ok(Validated { loss, dice: evaluation.dice_by_class()?, metrics: reduced(tallies) })
+        Ok(Validated {
+            loss,
+            dice: evaluation.dice_by_class()?,
+            metrics: reduced(with_ranks::all_tallies(tallies)?),
+        })
     }
 }
 

@@ -8,6 +8,7 @@ use nnunet_engine::session::Session;
 use nnunet_plugin_api::tch::{self, Device, Kind as Element};
 use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice, Optimizer, Precision};
 use nnunet_plugin_api::{Error as ComponentError, Kind, Loss, LossContext};
+use nnunet_torch_ops::ranks::share;
 use nnunet_trainers::Resolved;
 use nnunet_training::{Cases, Engine, FromComponent, History, LossScaler, Optimize, grouped};
 
@@ -42,7 +43,7 @@ pub(super) fn build(fold: &dyn FoldTraining, trainer: Resolved, session: &Sessio
     let spec = fold.network_spec(&trainer.blueprint)?;
     let device = fold.settings().device;
     let batches = fold.batch_settings(&trainer.blueprint);
-    network::check_memory(&spec, batches.batch_size, device)?;
+    network::check_memory(&spec, share(batches.batch_size).len(), device)?;
     tch::manual_seed(trainer.blueprint.seed as i64);
     let architecture = &trainer.blueprint.architecture;
     let free = if device == Device::Cpu { memory::default_budget() } else { u64::MAX };
