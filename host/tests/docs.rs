@@ -191,9 +191,18 @@ fn a_first_postprocessor() {
 fn the_other_templates() {
     let _turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let folder = Folder::new();
-    for kind in
-        ["format", "preprocessor", "normalization", "resampler", "splitter", "augmentation", "logger", "loss"]
-    {
+    for kind in [
+        "format",
+        "preprocessor",
+        "normalization",
+        "resampler",
+        "splitter",
+        "schedule",
+        "sampler",
+        "augmentation",
+        "logger",
+        "loss",
+    ] {
         folder.run(&format!(
             "nnunet plugins new {kind} page-{kind} && (cd page-{kind} && cargo test --release) && nnunet plugins install page-{kind}"
         ));

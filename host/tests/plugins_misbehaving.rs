@@ -57,6 +57,8 @@ fn faults_at_run_time_are_contained_and_named() {
 fn faults_of_hooks_are_contained_and_named() {
     let world = World::with_phantoms();
     let faults = [
+        ("hook_rate", "learning_rate_at: panicked: "),
+        ("hook_rate_nan", "learning_rate_at: learning rate Some(NaN) of epoch 0, step 0"),
         ("hook_train_start", "on_train_start: panicked: "),
         ("hook_case", "on_train_start: there is no case `nobody`"),
         ("hook_epoch_start", "on_epoch_start: panicked: "),
@@ -76,6 +78,16 @@ fn faults_of_hooks_are_contained_and_named() {
         assert_eq!(outcome.code, 1, "{fault}: {}", outcome.text);
         let message = format!("plugin misbehaving, trainer Misbehaving: {what}");
         assert!(outcome.text.contains(&message), "{fault}: `{message}` is missing in: {}", outcome.text);
+    }
+    for (fault, what) in [
+        ("schedule_panic", "learning_rate: panicked: "),
+        ("schedule_nan", "learning_rate: learning rate NaN of epoch 0, step 0"),
+        ("schedule_negative", "learning_rate: learning rate -"),
+        ("schedule_state", "save_state: panicked: "),
+    ] {
+        let outcome = train(&world, fault);
+        let message = format!("plugin misbehaving, schedule OddSchedule: {what}");
+        assert!(outcome.code == 1 && outcome.text.contains(&message), "{fault}: {}", outcome.text);
     }
     for (fault, what) in [
         ("optimizer_panic", "step: panicked: "),
@@ -219,7 +231,7 @@ fn every_fault_of_the_handshake_is_refused_in_its_own_words() {
     assert!(text.contains(message), "{text}");
     let text = patched(&world, "minor.so", put(16, 99));
     let message =
-        "plugin minor.so: ABI minor: found 1.99, wanted at most 1.3; update nnunet or rebuild the plugin";
+        "plugin minor.so: ABI minor: found 1.99, wanted at most 1.4; update nnunet or rebuild the plugin";
     assert!(text.contains(message), "{text}");
 }
 

@@ -17,10 +17,15 @@ use nnunet_tests::{World, plugin};
 
 /// A world whose trainer `Mine` extends one of a plugin.
 fn world(trainer: &str) -> World {
+    world_with(trainer, "")
+}
+
+/// As [`world`], with further settings.
+fn world_with(trainer: &str, settings: &str) -> World {
     let world = World::with_phantoms();
     world.configure(&format!(
         "\n[trainers.Mine]\nextends = \"{trainer}\"\nmax_num_epochs = 2\nnum_batches_per_epoch = 5\n\
-         num_val_batches_per_epoch = 2\nbatch_size = 2\nsave_every = 1\n"
+         num_val_batches_per_epoch = 2\nbatch_size = 2\nsave_every = 1\n{settings}\n"
     ));
     world
 }
@@ -42,7 +47,10 @@ fn final_state(results: &Path) -> (Value, Vec<TensorData>) {
 
 /// Trains whole, and again with a kill in the second epoch; both must end alike. Then predicts.
 fn trains_resumes_and_predicts(file: &str, trainer: &str) -> (World, String) {
-    let world = world(trainer);
+    trains_with(world(trainer), file, trainer)
+}
+
+fn trains_with(world: World, file: &str, trainer: &str) -> (World, String) {
     let text = world.succeed(&line(file, ""));
     let results = world.path("killed");
     std::fs::create_dir(&results).unwrap();
@@ -189,6 +197,32 @@ fn an_optimizer_from_outside() {
     assert_eq!(names, ["step", "exp_avg", "exp_avg_sq"]);
 }
 
+/// What the sampler learns is kept in the checkpoint. A built-in one is chosen in a table, and on the command line.
+#[test]
+fn a_sampler_from_outside_learns() {
+    let world = world_with("nnUNetTrainerV2", "sampler = \"HardCases\"");
+    let (world, _) = trains_with(world, "hard_case_sampler", "HardCases");
+    let own = final_checkpoint(&world.path("results")).root;
+    let sampler = own.get("nnunet").unwrap().get("sampler").unwrap();
+    assert_eq!(sampler.get("name"), Some(&Value::str("HardCases")));
+    let losses: serde_json::Value =
+        serde_json::from_str(sampler.get("values").and_then(Value::as_str).unwrap()).unwrap();
+    assert!(losses.as_object().unwrap().values().all(|loss| loss.is_f64()), "{losses}");
+    let train = |set: &str| {
+        let line = format!(
+            "train 3d_fullres Mine 900 0 -p nnUNetPlansSmall --disable_validation_inference --overwrite \
+             --set max_num_epochs=1 --set num_batches_per_epoch=2 --set sampler={set}"
+        );
+        world.run(&line)
+    };
+    let balanced = train("ClassBalanced");
+    assert_eq!(balanced.code, 0, "{}", balanced.text);
+    assert!(final_checkpoint(&world.path("results")).root.get("nnunet").unwrap().get("sampler").is_none());
+    let unknown = train("ClassBalance");
+    let message = "ClassBalanced";
+    assert!(unknown.code == 1 && unknown.text.contains(message), "{}", unknown.text);
+}
+
 /// Optimizers and parameter groups from a table: frozen parameters end as they began.
 #[test]
 fn optimizers_and_groups_in_tables() {
@@ -216,4 +250,47 @@ fn optimizers_and_groups_in_tables() {
     let wrong = train("Wrong");
     let message = "unknown key `momentun`; did you mean `momentum`?";
     assert!(wrong.code == 1 && wrong.text.contains(message), "{}", wrong.text);
+}
+
+/// Schedules from a table and the command line, for all parameters and for a group. The state of `plateau` is in the
+/// checkpoint, as v1 has it and with the rate.
+#[test]
+fn schedules_in_tables_and_on_the_command_line() {
+    let world = world("nnUNetTrainerV2");
+    world.configure(
+        "\n[schedules.Quick]\nextends = \"cyclic\"\nlength = 2\nper_step = true\n\
+         [trainers.Grouped]\nextends = \"Mine\"\nlr_schedule = \"Quick\"\n\
+         parameter_groups = [{ parameters = \"seg_outputs.*\", lr_schedule = { name = \"constant\" } }]\n",
+    );
+    let train = |trainer: &str, more: &str| {
+        world.run(&format!(
+            "train 3d_fullres {trainer} 900 0 -p nnUNetPlansSmall --disable_validation_inference --overwrite {more}"
+        ))
+    };
+    let rates = |trainer: &str, more: &str| -> Vec<String> {
+        let outcome = train(trainer, more);
+        assert_eq!(outcome.code, 0, "{}", outcome.text);
+        outcome.text.lines().filter(|line| line.starts_with("lr")).map(str::to_owned).collect()
+    };
+    let grouped = rates("Grouped", "");
+    assert!(grouped[0].contains("0.001") && grouped[1].contains("0.01"), "{grouped:?}");
+    let constant = rates("Mine", "--set lr_schedule=constant");
+    assert!(constant.iter().all(|line| line.ends_with("0.01")), "{constant:?}");
+    let plateau = "{name=\"plateau\",patience=0,threshold=10.0,factor=0.5}";
+    let fallen = rates("Mine", &format!("--set lr_schedule={plateau}"));
+    assert!(fallen.last().unwrap().ends_with("0.005"), "{fallen:?}");
+    let path = world.path("results").join(FOLD).join("model_final_checkpoint.model");
+    let root = torch_zip::load(&path).unwrap().root;
+    let bad = root.get("lr_scheduler_state_dict").and_then(|state| state.get("last_epoch")?.as_i64());
+    assert_eq!(bad, Some(2));
+    let own = root.get("nnunet").unwrap().get("lr_schedules").and_then(Value::as_str).unwrap();
+    assert!(own.contains("\"learning_rate\":0.005"), "{own}");
+    for (set, message) in [
+        ("lr_schedule=polly", "similar names: poly"),
+        ("lr_schedule={name=\"poly\",exponnt=1.0}", "did you mean `exponent`?"),
+        ("lr_schedule={name=\"poly\",exponent=\"high\"}", "exponent"),
+    ] {
+        let refused = train("Mine", &format!("--set {set}"));
+        assert!(refused.code == 1 && refused.text.contains(message), "{set}: {}", refused.text);
+    }
 }

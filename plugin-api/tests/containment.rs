@@ -5,10 +5,11 @@ use ndarray::{Array3, Array4, ArrayViewMut3};
 use nnunet_plugin_api::abi::v1::through_adapters;
 use nnunet_plugin_api::vocabulary::{EpochReport, Fingerprint};
 use nnunet_plugin_api::{
-    Augmentation, AugmentationContext, CaseArrays, Component, Config, EpochLog, Error, ExperimentLogger,
-    Factory, GridChange, ImageFormat, ImageVolume, Info, Interpolation, Kind, LabelVolume, Normalization,
-    NormalizationContext, Planner, Postprocessor, PreprocessContext, Preprocessor, RandomStream, Resampler,
-    Result, Sample, StageTarget, normalize_channel,
+    Augmentation, AugmentationContext, CaseArrays, Choice, Component, Config, EpochLog, Error,
+    ExperimentLogger, Factory, GridChange, ImageFormat, ImageVolume, Info, Interpolation, Kind, LabelVolume,
+    Normalization, NormalizationContext, Planner, Postprocessor, PreprocessContext, Preprocessor,
+    RandomStream, Resampler, Result, Sample, SampledCase, Sampler, SamplerContext, StageTarget,
+    normalize_channel,
 };
 
 /// Goes wrong in the way of its word.
@@ -98,6 +99,24 @@ impl Resampler for Odd {
 
     fn interpolation(&self, _: &GridChange) -> Option<Interpolation> {
         (self.0 == "order 9").then(|| Interpolation::of_order(9))
+    }
+}
+
+impl Sampler for Odd {
+    fn begin(&mut self, _: &[SampledCase]) -> Result<()> {
+        Ok(())
+    }
+
+    fn choose(&self, _: &SamplerContext, _: &mut RandomStream) -> Result<Choice> {
+        match self.0 {
+            "panic" => panic!("the sampler panics"),
+            "case" => Ok(Choice { case: 5, class: None }),
+            _ => Ok(Choice { case: 0, class: Some(1) }),
+        }
+    }
+
+    fn voxel(&self, _: &SamplerContext, _: &[[i64; 3]], _: &mut RandomStream) -> Result<usize> {
+        Ok(9)
     }
 }
 
@@ -248,4 +267,27 @@ fn what_a_resampler_returns_is_checked() {
     assert!(odd.interpolation(&change).is_none(), "there are no splines of order 9");
     let scores = odd.scores(Array3::zeros((1, 1, 1)), &change).unwrap();
     assert_eq!(scores.dim(), (2, 2, 2));
+}
+
+#[test]
+fn what_a_sampler_chooses_is_checked() {
+    let cases = [SampledCase { voxels_of_classes: vec![4, 0], ..SampledCase::new("first") }];
+    let context = SamplerContext::default();
+    let chosen = |word| {
+        let mut odd = crossed!(Sampler, sampler, word);
+        odd.begin(&cases).unwrap();
+        let twice = [(); 2].map(|()| odd.choose(&context, &mut RandomStream::from_seed(1)));
+        twice.map(|choice| choice.unwrap_err().to_string())
+    };
+    let method = "plugin p, sampler Odd: choose:";
+    assert_eq!(chosen("case")[0], format!("{method} there is no case 5: there are 1"));
+    assert_eq!(chosen("class")[0], format!("{method} case first has no voxels of class 1"));
+    let panics = [
+        format!("{method} panicked: the sampler panics"),
+        format!("{method} not used again after it panicked"),
+    ];
+    assert_eq!(chosen("panic"), panics);
+    let odd = crossed!(Sampler, sampler, "voxel");
+    let voxel = odd.voxel(&context, &[[0; 3]; 4], &mut RandomStream::from_seed(1));
+    assert_eq!(voxel.unwrap_err().to_string(), "plugin p, sampler Odd: voxel: voxel 9 of 4");
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use nnunet_plugin_api::abi::abi_stable::StableAbi;
 use nnunet_plugin_api::abi::abi_stable::type_layout::{TLData, TLField, TypeLayout};
-use nnunet_plugin_api::abi::v1::adapter::{ResamplerObject, SplitterObject};
+use nnunet_plugin_api::abi::v1::adapter::{ResamplerObject, SamplerObject, ScheduleObject, SplitterObject};
 use nnunet_plugin_api::abi::v1::{HostServicesRef, PluginRootRef};
 
 /// Types by name, each with its size, alignment and fields.
@@ -62,7 +62,9 @@ fn nothing_that_crosses_has_changed() {
     layouts.add(HostServicesRef::LAYOUT);
     // Kinds of later minors, which the root module does not lead to.
     layouts.add(ResamplerObject::LAYOUT);
+    layouts.add(SamplerObject::LAYOUT);
     layouts.add(SplitterObject::LAYOUT);
+    layouts.add(ScheduleObject::LAYOUT);
     let text: String = layouts.types.into_values().collect::<Vec<_>>().join("\n");
     compare("layout.txt", &text);
 }

@@ -25,4 +25,6 @@ use nnunet_augmentation as _;
 use nnunet_planning as _;
 use nnunet_postprocessing as _;
 use nnunet_preprocessing as _;
+use nnunet_sampling as _;
+use nnunet_schedules as _;
 use nnunet_splitting as _;

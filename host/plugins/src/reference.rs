@@ -57,7 +57,10 @@ pub fn example(info: &Info) -> String {
         }
         Kind::Preprocessor => format!("[preprocessors.Mine]\nextends = \"{name}\"\norder_data = 1"),
         Kind::Trainer => format!("[trainers.Mine]\nextends = \"{name}\"\nmax_num_epochs = 250"),
-        Kind::Architecture | Kind::Loss | Kind::Optimizer | Kind::Augmentation => {
+        Kind::Schedule => {
+            format!("[trainers.Mine]\nextends = \"nnUNetTrainerV2\"\nlr_schedule = {}", choice(info))
+        }
+        Kind::Architecture | Kind::Loss | Kind::Optimizer | Kind::Sampler | Kind::Augmentation => {
             format!("[trainers.Mine]\nextends = \"nnUNetTrainerV2\"\n{kind} = {}", choice(info))
         }
         Kind::Logger => format!("[loggers.{name}]{}", lines(info)),

@@ -117,6 +117,11 @@ fn template(kind: Kind) -> Result<Template> {
             include_str!("templates/optimizer.rs"),
             "printf '[trainers.NAMETrainer]\\nextends = \"nnUNetTrainerV2\"\\noptimizer = { name = \"NAME\" }\\n' >> nnunet.toml\nnnunet train 3d_fullres NAMETrainer TASK 0",
         ),
+        Kind::Schedule => (
+            "MySchedule",
+            include_str!("templates/schedule.rs"),
+            "nnunet train 3d_fullres nnUNetTrainerV2 TASK 0 --set lr_schedule=NAME",
+        ),
         Kind::Planner => (
             "MyPlanner",
             include_str!("templates/planner.rs"),
@@ -145,6 +150,11 @@ fn template(kind: Kind) -> Result<Template> {
         Kind::Splitter => {
             ("MySplitter", include_str!("templates/splitter.rs"), "nnunet split -t TASK -s NAME")
         }
+        Kind::Sampler => (
+            "MySampler",
+            include_str!("templates/sampler.rs"),
+            "printf '[trainers.NAMETrainer]\\nextends = \"nnUNetTrainerV2\"\\nsampler = \"NAME\"\\n' >> nnunet.toml\nnnunet train 3d_fullres NAMETrainer TASK 0",
+        ),
         Kind::Augmentation => (
             "MyAugmentation",
             include_str!("templates/augmentation.rs"),

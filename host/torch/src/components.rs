@@ -8,10 +8,10 @@ use nnunet_engine::config::{extends, is_setting, without_extends};
 use nnunet_engine::registry::{Origin, Registry};
 use nnunet_losses::{WEIGHTED_SUM, WeightedSum};
 use nnunet_plugin_api::abi::v1::import_with_tensors;
-use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice};
+use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice, Optimizer as BlueprintOptimizer};
 use nnunet_plugin_api::{
     Architecture, Augmentation, Component, Config, Error as ComponentError, Factory, Info, Kind, Loss, Make,
-    Optimizer, TensorFactories, Trainer, TrainerContext, overlay, parse_config,
+    Optimizer, Sampler, TensorFactories, Trainer, TrainerContext, overlay, parse_config,
 };
 
 use crate::trainer_parameters::TrainerParameters;
@@ -55,6 +55,13 @@ fn of_augmentation(factory: &Factory) -> Option<&Make<dyn Augmentation>> {
     }
 }
 
+fn of_sampler(factory: &Factory) -> Option<&Make<dyn Sampler>> {
+    match factory {
+        Factory::Sampler(make) => Some(make),
+        _ => None,
+    }
+}
+
 macro_rules! factory {
     ($(#[$meta:meta])* $fn:ident, $kind:ident, $make:expr) => {
         $(#[$meta])*
@@ -76,6 +83,10 @@ factory!(
 factory!(
     /// Makes an augmentation.
     augmentation, Augmentation, of_augmentation
+);
+factory!(
+    /// Makes a sampler.
+    sampler, Sampler, of_sampler
 );
 factory!(
     /// Makes a loss that is not made of others.
@@ -104,6 +115,23 @@ factory!(
     /// Makes a trainer.
     trainer, Trainer, TensorFactories::trainer
 );
+
+/// The components that a blueprint names.
+pub(crate) fn named_by(blueprint: &Blueprint) -> Vec<(Kind, String)> {
+    let mut all = vec![
+        (Kind::Architecture, blueprint.architecture.name.clone()),
+        (Kind::Augmentation, blueprint.augmentation.name.clone()),
+        (Kind::Loss, blueprint.loss.name.clone()),
+    ];
+    if let BlueprintOptimizer::Other(choice) = &blueprint.optimizer {
+        all.push((Kind::Optimizer, choice.name.clone()));
+    }
+    all.extend(blueprint.sampler.iter().map(|choice| (Kind::Sampler, choice.name.clone())));
+    let of_groups = blueprint.parameter_groups.iter().filter_map(|group| group.lr_schedule.as_ref());
+    let schedules = std::iter::once(&blueprint.lr_schedule).chain(of_groups);
+    all.extend(schedules.filter_map(|schedule| Some((Kind::Schedule, schedule.choice().ok()?.name))));
+    all
+}
 
 /// Whether a component takes a parameter.
 pub(crate) fn has_parameter(registry: &Registry, kind: Kind, name: &str, parameter: &str) -> bool {

@@ -10,10 +10,10 @@ use nnunet_data::label_names::LabelNames;
 use nnunet_data::records::Split;
 use nnunet_engine::session::Session;
 use nnunet_plugin_api::tch::Device;
-use nnunet_plugin_api::vocabulary::Blueprint;
+use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice};
 use nnunet_plugin_api::{AugmentationContext, NetworkSpec};
 use nnunet_trainers::Resolved;
-use nnunet_training::{CaseSource, Engine, EpochOutcome, Sampling};
+use nnunet_training::{CaseSource, Engine, EpochOutcome};
 
 /// What the user asked for, and where it goes.
 #[derive(Debug, Clone)]
@@ -54,8 +54,8 @@ pub(crate) struct FoldSettings {
 /// What batches follow from.
 pub(crate) struct BatchSettings {
     pub(crate) batch_size: usize,
-    /// How patches are chosen.
-    pub(crate) sampling: Sampling,
+    /// Chooses cases and patches.
+    pub(crate) sampler: ComponentChoice,
     /// Channels of the images.
     pub(crate) channels: usize,
     pub(crate) context: AugmentationContext,
@@ -63,6 +63,12 @@ pub(crate) struct BatchSettings {
     pub(crate) strides: Vec<Vec<usize>>,
     /// Label of the voxels that nothing is learned from.
     pub(crate) ignore_label: Option<u8>,
+}
+
+/// The sampler of a blueprint; where it names none, that of the version that trains.
+pub(crate) fn sampler(blueprint: &Blueprint, of_version: &str) -> ComponentChoice {
+    let default = if blueprint.probabilistic_oversampling { "v2Probabilistic" } else { of_version };
+    blueprint.sampler.clone().unwrap_or_else(|| ComponentChoice::named(default))
 }
 
 /// The training of a fold.

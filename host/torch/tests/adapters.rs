@@ -24,17 +24,19 @@ fn opened<T: ?Sized + 'static>(factory: &TensorFactory) -> &Make<T> {
 }
 
 /// Built-in components of every kind: none may be left out.
-const COUNTS: [(Kind, usize); 12] = [
+const COUNTS: [(Kind, usize); 14] = [
     (Kind::Planner, 35),
     (Kind::Preprocessor, 11),
     (Kind::Normalization, 10),
     (Kind::Resampler, 6),
     (Kind::Splitter, 4),
+    (Kind::Sampler, 4),
     (Kind::Format, 5),
     (Kind::Augmentation, 13),
     (Kind::Architecture, 8),
     (Kind::Loss, 13),
     (Kind::Optimizer, 6),
+    (Kind::Schedule, 10),
     (Kind::Trainer, 185),
     (Kind::Postprocessor, 3),
 ];
@@ -74,6 +76,8 @@ fn all_built_ins_pass_both_adapters_unchanged() {
             (Factory::Preprocessor(a), Factory::Preprocessor(b)) => both!(a, b, see::preprocessor),
             (Factory::Normalization(a), Factory::Normalization(b)) => both!(a, b, see::normalization),
             (Factory::Splitter(a), Factory::Splitter(b)) => both!(a, b, see::splitter),
+            (Factory::Sampler(a), Factory::Sampler(b)) => both!(a, b, see::sampler),
+            (Factory::Schedule(a), Factory::Schedule(b)) => both!(a, b, see::schedule),
             (Factory::Resampler(a), Factory::Resampler(b)) => both!(a, b, see::resampler),
             (Factory::Format(a), Factory::Format(b)) => both!(a, b, see::format),
             (Factory::Augmentation(a), Factory::Augmentation(b)) => both!(a, b, see::augmentation),

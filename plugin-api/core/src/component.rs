@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::{
     Augmentation, Config, ExperimentLogger, ImageFormat, Info, Kind, Make, Normalization, Planner,
-    Postprocessor, Preprocessor, Resampler, Result, Splitter, TensorFactory,
+    Postprocessor, Preprocessor, Resampler, Result, Sampler, Schedule, Splitter, TensorFactory,
 };
 
 /// Creates a component of one kind from its parameters.
@@ -20,6 +20,10 @@ pub enum Factory {
     Resampler(Make<dyn Resampler>),
     /// Creates a splitter.
     Splitter(Make<dyn Splitter>),
+    /// Creates a sampler.
+    Sampler(Make<dyn Sampler>),
+    /// Creates a schedule.
+    Schedule(Make<dyn Schedule>),
     /// Creates an image format.
     Format(Make<dyn ImageFormat>),
     /// Creates an experiment logger.
@@ -91,6 +95,10 @@ constructors! {
     resampler, Resampler, Resampler;
     /// A splitter. `make` creates it from its parameters.
     splitter, Splitter, Splitter;
+    /// A sampler. `make` creates it from its parameters.
+    sampler, Sampler, Sampler;
+    /// A schedule of the learning rate. `make` creates it from its parameters.
+    schedule, Schedule, Schedule;
     /// An image format. `make` creates it from its parameters; name the file endings it reads and writes with
     /// [`Info::reads`] and [`Info::writes`].
     format, Format, ImageFormat;

@@ -10,7 +10,7 @@ use crate::abi::v1::adapter::{another_kind, create_in_host, label_of_host};
 use crate::abi::v1::{self, Created, contain, from_abi, parallel_rounds, services};
 use crate::{
     Augmentation, Config, Error, ExperimentLogger, ImageFormat, Kind, Normalization, Planner, Postprocessor,
-    Preprocessor, Resampler, Result, Splitter,
+    Preprocessor, Resampler, Result, Sampler, Schedule, Splitter,
 };
 
 /// Writes a line to the run's log. Without a host nothing happens.
@@ -178,8 +178,12 @@ macro_rules! later_components {
 later_components! {
     /// A resampler of the host.
     resampler, Resampler;
+    /// A sampler of the host: a part of one's own.
+    sampler, Sampler;
     /// A splitter of the host.
     splitter, Splitter;
+    /// A schedule of the host.
+    schedule, Schedule;
 }
 
 /// Calls `body` with every number below `count` on the host's threads, in any order, and returns when all calls are

@@ -50,6 +50,8 @@ kinds! {
     Resampler = "resampler",
     /// Divides cases into folds of a cross-validation.
     Splitter = "splitter",
+    /// Chooses the cases and patches of batches.
+    Sampler = "sampler",
     /// Changes training samples at random.
     Augmentation = "augmentation",
     /// Builds a network.
@@ -58,6 +60,8 @@ kinds! {
     Loss = "loss",
     /// Changes parameters against their gradients.
     Optimizer = "optimizer",
+    /// Determines the learning rate of epochs and steps.
+    Schedule = "schedule",
     /// Determines how a network is trained.
     Trainer = "trainer",
     /// Records a training.

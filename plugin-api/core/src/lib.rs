@@ -3,8 +3,7 @@
 //!
 //! * [`vocabulary`]: the data that the steps exchange (fingerprint, plans, case properties, blueprint).
 //! * The traits that authors implement: [`ImageFormat`], [`Planner`], [`Preprocessor`], [`Normalization`], [`Resampler`],
-//!   [`Splitter`],
-//!   [`Augmentation`], [`ExperimentLogger`] and [`Postprocessor`].
+//!   [`Splitter`], [`Sampler`], [`Schedule`], [`Augmentation`], [`ExperimentLogger`] and [`Postprocessor`].
 //! * [`Component`] and [`Registration`]: how a component enters the registry, built-in or not.
 //! * [`host`]: services of the program that runs the component (log, progress, random seed, threads).
 //! * [`abi`]: the stable binary interface, which [`export_plugin!`] takes care of.
@@ -27,6 +26,8 @@ mod postprocessor;
 mod preprocessor;
 mod random;
 mod resampler;
+mod sampler;
+mod schedule;
 pub mod schema;
 mod splitter;
 #[doc(hidden)]
@@ -54,6 +55,8 @@ pub use random::RandomStream;
 pub use resampler::{
     GridChange, Interpolation, Resampler, resample_image, resample_labels, resample_scores, target_shape,
 };
+pub use sampler::{Choice, SampleLoss, SampledCase, Sampler, SamplerContext};
+pub use schedule::{EpochResults, Schedule, SchedulePoint};
 pub use splitter::{Fold, SplitCase, Splitter, split_cases};
 pub use tensor_factory::{Make, TensorFactory};
 pub use variant::Variant;

@@ -73,6 +73,31 @@ impl RandomStream {
         if n < 2 { 0 } else { self.0.random_range(0..n) }
     }
 
+    /// An index with a probability in proportion to its weight. Negative weights and those that are no numbers count as 0;
+    /// if all are 0, every index is equally likely.
+    ///
+    /// ```
+    /// use nnunet_plugin_api::RandomStream;
+    ///
+    /// let mut random = RandomStream::from_seed(7);
+    /// let hits = (0..10_000).filter(|_| random.weighted([1.0, 0.0, 4.0]) == 2).count();
+    /// assert!((7_800..8_200).contains(&hits));
+    /// ```
+    pub fn weighted(&mut self, weights: impl IntoIterator<Item = f64>) -> usize {
+        let weights: Vec<f64> = weights.into_iter().map(|w| if w > 0.0 { w } else { 0.0 }).collect();
+        let sum: f64 = weights.iter().sum();
+        if sum <= 0.0 {
+            return self.below(weights.len());
+        }
+        let mut left = self.uniform(0.0, sum);
+        let found = weights.iter().position(|weight| {
+            left -= weight;
+            left < 0.0
+        });
+        // Rounding may leave a rest.
+        found.or_else(|| weights.iter().rposition(|weight| *weight > 0.0)).unwrap_or_default()
+    }
+
     /// Standard normal (Box and Muller 1958).
     pub fn normal(&mut self) -> f64 {
         let (a, b) = (self.0.random::<f64>(), self.0.random::<f64>());

@@ -3,7 +3,7 @@
 use nnunet_plugin_core::{Component, Config, Factory, Info};
 
 use crate::findings::{Checked, Finding, Report};
-use crate::{arrays, resamplers, samples};
+use crate::{arrays, resamplers, samplers, samples, schedules};
 
 /// Checks a component with made-up inputs; `found` gets every finding.
 ///
@@ -36,7 +36,9 @@ pub fn check(component: &Component, found: &mut dyn FnMut(Finding)) {
         Factory::Preprocessor(make) => arrays::preprocessor(make, report),
         Factory::Normalization(make) => arrays::normalization(make, report),
         Factory::Resampler(make) => resamplers::resampler(make, report),
+        Factory::Sampler(make) => samplers::sampler(make, report),
         Factory::Splitter(make) => samples::splitter(make, report),
+        Factory::Schedule(make) => schedules::schedule(make, report),
         Factory::Postprocessor(make) => arrays::postprocessor(make, report),
         Factory::Augmentation(make) => samples::augmentation(make, report),
         Factory::Format(make) => samples::format(info, make, report),
@@ -92,7 +94,9 @@ fn unknown_parameter(component: &Component) -> Checked {
     let accepted = match &component.factory {
         _ if component.info.parameters().is_empty() => false,
         Factory::Postprocessor(make) => make(&config).is_ok(),
+        Factory::Sampler(make) => make(&config).is_ok(),
         Factory::Splitter(make) => make(&config).is_ok(),
+        Factory::Schedule(make) => make(&config).is_ok(),
         Factory::Resampler(make) => make(&config).is_ok(),
         Factory::Augmentation(make) => make(&config).is_ok(),
         Factory::Logger(make) => make(&config).is_ok(),

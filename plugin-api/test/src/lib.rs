@@ -32,7 +32,9 @@ mod checks;
 mod findings;
 pub mod phantoms;
 mod resamplers;
+mod samplers;
 mod samples;
+mod schedules;
 #[cfg(feature = "torch")]
 mod tensors;
 #[cfg(feature = "torch")]

@@ -25,7 +25,7 @@ pub use training::{MAIN_NETWORK, NamedParameter, Progress, Training, built_in_st
 pub use nnunet_plugin_core;
 pub use tch;
 
-use nnunet_plugin_core::{Config, Error, Result, vocabulary};
+use nnunet_plugin_core::{Config, Error, Result, SchedulePoint, vocabulary};
 
 /// Makes a crate with architectures, losses or trainers a plugin. It does what `export_plugin!` of nnunet-plugin-core
 /// does; in addition the handshake names the version of libtorch, which must be the host's.

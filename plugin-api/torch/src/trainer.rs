@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use crate::vocabulary::{Blueprint, EpochReport, Plans};
-use crate::{Batch, Loss, LossContext, Metrics, Result, Tally, TrainerState, Training};
+use crate::{Batch, Loss, LossContext, Metrics, Result, SchedulePoint, Tally, TrainerState, Training};
 
 /// How a network is trained. A trainer starts from the blueprint (all values of a training) of its parent, changes
 /// some of them, and has hooks for what no value covers. The default of every method is the parent's behavior.
@@ -82,6 +82,31 @@ pub trait Trainer: Send {
     /// # Errors
     /// Returns an error if the schedule has no learning rate for this epoch.
     fn learning_rate(&self, _epoch: usize, _blueprint: &Blueprint) -> Result<Option<f64>> {
+        Ok(None)
+    }
+
+    /// The learning rate of a parameter group at a step, given that of the schedule or of a parent; `None`: that one. It is
+    /// asked for before the first step of every epoch; if it has an answer then, before every other step too.
+    ///
+    /// ```
+    /// use nnunet_plugin_api::{Result, SchedulePoint, Trainer};
+    ///
+    /// /// The segmentation layers of `parameter_groups` learn from the tenth epoch on.
+    /// struct Late;
+    ///
+    /// impl Trainer for Late {
+    ///     fn learning_rate_at(&self, at: &SchedulePoint, _rate: f64) -> Result<Option<f64>> {
+    ///         Ok((at.group == "seg_outputs.*" && at.epoch < 10).then_some(0.0))
+    ///     }
+    /// }
+    ///
+    /// let at = SchedulePoint { epoch: 3, group: "seg_outputs.*".to_owned(), ..SchedulePoint::default() };
+    /// assert_eq!(Late.learning_rate_at(&at, 0.01).unwrap(), Some(0.0));
+    /// ```
+    ///
+    /// # Errors
+    /// Returns an error to end the training with that error.
+    fn learning_rate_at(&self, _at: &SchedulePoint, _rate: f64) -> Result<Option<f64>> {
         Ok(None)
     }
 

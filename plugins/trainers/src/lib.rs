@@ -3,7 +3,6 @@
 mod generation;
 mod hooks;
 mod resolve;
-mod schedules;
 mod table;
 mod tables;
 

@@ -2,11 +2,9 @@
 
 use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice};
 use nnunet_plugin_api::{
-    Config, EpochReport, Error, Flow, Kind, Loss, LossContext, Result, Trainer, TrainerContext, overlay,
-    parent_chain,
+    Config, EpochReport, Error, Flow, Kind, Loss, LossContext, Result, SchedulePoint, Trainer,
+    TrainerContext, overlay, parent_chain,
 };
-
-use crate::schedules;
 
 /// Makes the trainer of a name.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Result<Box<dyn Trainer>>;
@@ -112,18 +110,30 @@ impl Resolved {
         Ok(None)
     }
 
-    /// The learning rate of an epoch: a hook's, else `fallen` where a plateau schedule has come to, else the
-    /// schedule's.
+    /// The learning rate of an epoch that a trainer determines itself; none: that of the schedule.
     ///
     /// # Errors
     /// Returns the error of the hook.
-    pub fn learning_rate(&self, epoch: usize, fallen: Option<f64>) -> Result<f64> {
+    pub fn learning_rate(&self, epoch: usize) -> Result<Option<f64>> {
         for trainer in self.chain.iter().rev() {
             if let Some(rate) = trainer.learning_rate(epoch, &self.blueprint)? {
-                return Ok(rate);
+                return Ok(Some(rate));
             }
         }
-        Ok(fallen.unwrap_or_else(|| schedules::rate(epoch, &self.blueprint)))
+        Ok(None)
+    }
+
+    /// The learning rate of a parameter group at a step, given the one of the schedule: each trainer may change that of its
+    /// parents. None: no trainer does.
+    ///
+    /// # Errors
+    /// Returns the error of the hook.
+    pub fn learning_rate_at(&self, at: &SchedulePoint, rate: f64) -> Result<Option<f64>> {
+        let mut changed = None;
+        for trainer in &self.chain {
+            changed = trainer.learning_rate_at(at, changed.unwrap_or(rate))?.or(changed);
+        }
+        Ok(changed)
     }
 
     /// Calls the hook of every trainer of the chain; each of them may stop the run.
@@ -161,6 +171,10 @@ mod tests {
 
         fn learning_rate(&self, epoch: usize, _blueprint: &Blueprint) -> Result<Option<f64>> {
             Ok((epoch == 3).then_some(0.5))
+        }
+
+        fn learning_rate_at(&self, at: &SchedulePoint, rate: f64) -> Result<Option<f64>> {
+            Ok((at.group == "slow.*").then_some(rate / 2.0))
         }
     }
 
@@ -230,7 +244,11 @@ mod tests {
             TrainerContext { configuration: "3d_fullres".to_owned(), plans: Plans::default(), stage: 0 };
         let trainer = resolve("child", &context, &lookup).unwrap();
         assert_eq!(trainer.names, ["root", "child"]);
-        assert_eq!(trainer.learning_rate(3, None).unwrap(), 0.5);
-        assert!((trainer.learning_rate(5, None).unwrap() - 0.01 * 0.5_f64.powf(0.9)).abs() < 1e-12);
+        assert_eq!(trainer.learning_rate(3).unwrap(), Some(0.5));
+        assert_eq!(trainer.learning_rate(5).unwrap(), None);
+        let mut at = SchedulePoint { step: 7, ..SchedulePoint::default() };
+        assert_eq!(trainer.learning_rate_at(&at, 0.25).unwrap(), None);
+        at.group = "slow.*".to_owned();
+        assert_eq!(trainer.learning_rate_at(&at, 0.25).unwrap(), Some(0.125));
     }
 }

@@ -20,7 +20,7 @@ use ndarray::{Array4, ArrayViewMut4, Axis};
 use nnunet_augmentation::Pipeline;
 use nnunet_formats::npy::{self, MappedVolume};
 use nnunet_plugin_api::{AugmentationContext, Config, Result, tch};
-use nnunet_training::{BatchPlan, CaseSource, Oversampling, Sampling};
+use nnunet_training::{BatchPlan, CaseSource, SharedSampler};
 
 /// Cases of a task.
 const CASES: usize = 4;
@@ -36,7 +36,7 @@ const TASKS: [([usize; 3], [usize; 3], usize, usize); 2] =
 struct Version {
     name: &'static str,
     augmentation: &'static str,
-    sampling: fn() -> Sampling,
+    sampler: &'static str,
     variable: &'static str,
     script: &'static str,
 }
@@ -45,14 +45,14 @@ const VERSIONS: [Version; 2] = [
     Version {
         name: "v1",
         augmentation: "moreDA",
-        sampling: Sampling::default,
+        sampler: "v1",
         variable: "NNUNET_V1",
         script: "benches/augment.py",
     },
     Version {
         name: "v2",
         augmentation: "v2DA",
-        sampling: || Sampling::v2(Oversampling::LastOfBatch),
+        sampler: "v2",
         variable: "NNUNET_V2",
         script: "benches/augment_v2.py",
     },
@@ -147,7 +147,7 @@ fn measure(version: &Version, folder: &Path, patch: [usize; 3], batches: usize) 
     let plan = BatchPlan {
         batch_size: 2,
         oversample_foreground: 0.33,
-        sampling: (version.sampling)(),
+        sampler: SharedSampler::named(version.sampler).unwrap(),
         augmentation: Some(Arc::new(Pipeline::named(version.augmentation, &Config::new()).unwrap())),
         context: AugmentationContext {
             patch: patch.to_vec(),

@@ -23,7 +23,7 @@ use nnunet_losses::{DiceCe, DiceCeConfig};
 use nnunet_plugin_api::tch::{Device, Kind, Tensor};
 use nnunet_plugin_api::vocabulary::Plans;
 use nnunet_plugin_api::{Architecture, NetworkSpec, Trainer, TrainerContext};
-use nnunet_training::{Batch, Cases, Engine, History, SecondNetworks, optimizer};
+use nnunet_training::{Batch, Cases, Engine, History, Schedules, SecondNetworks, SharedSampler, optimizer};
 
 const PATCH: [i64; 3] = [40, 56, 40];
 const BATCH: i64 = 9;
@@ -116,6 +116,7 @@ fn engine(kind: Kind) -> Engine {
     let trainer = nnunet_trainers::resolve("root", &context, &|_| Ok(Box::new(Root))).unwrap();
     Engine {
         optimizer: optimizer(&trainer.blueprint, &store).unwrap(),
+        schedules: Schedules::built_in(&trainer.blueprint).unwrap(),
         loss: Box::new(DiceCe::new(DiceCeConfig::default())),
         kind,
         scaler: None,
@@ -125,6 +126,7 @@ fn engine(kind: Kind) -> Engine {
         store,
         network,
         cases: Cases::default(),
+        sampler: SharedSampler::named("v1").unwrap(),
         networks: SecondNetworks::default(),
         epoch: 0,
         history: History::default(),

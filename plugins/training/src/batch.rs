@@ -1,69 +1,20 @@
 //! Batches: which cases, which patches, and how they become tensors.
 
 use std::fmt;
-use std::ops::Range;
 use std::sync::Arc;
 
-use ndarray::{Array4, ArrayViewMut4, Axis, s};
+use ndarray::{Array4, Axis, s};
 use nnunet_augmentation::{Placement, append_previous_stage, downsample_into, overlap, place};
 use nnunet_plugin_api::tch::Tensor;
 use nnunet_plugin_api::tch::kind::Element;
 use nnunet_plugin_api::{
-    Augmentation, AugmentationContext, Batch, Config, Error, RandomStream, Result, Sample,
+    Augmentation, AugmentationContext, Batch, Error, RandomStream, Result, Sample, SamplerContext,
 };
-
 use nnunet_torch_ops::ranks;
 
+use crate::case_source::CaseSource;
 use crate::regions::region_masks;
-use crate::sampling::{Places, Sampling};
-
-/// Preprocessed cases by number. Read from several threads at once.
-pub trait CaseSource: Send + Sync {
-    /// Number of cases.
-    fn len(&self) -> usize;
-
-    /// Whether there are none.
-    fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Name of a case.
-    fn name(&self, case: usize) -> &str;
-
-    /// Shape of a case, (image channels, z, y, x).
-    fn shape(&self, case: usize) -> [usize; 4];
-
-    /// Channels of labels: one, or two with the previous stage's.
-    fn label_channels(&self) -> usize {
-        1
-    }
-
-    /// Sampled positions (z, y, x) of every class that occurs.
-    fn locations(&self, case: usize) -> &[Vec<[i64; 3]>];
-
-    /// Sampled positions (z, y, x) of all labels, where unlabeled voxels are ignored: patches are cut around them. None:
-    /// every voxel has a label, and patches without foreground may be cut anywhere.
-    fn annotated(&self, _case: usize) -> Option<&[[i64; 3]]> {
-        None
-    }
-
-    /// What else is known of a case, for hooks.
-    fn properties(&self, case: usize) -> Config {
-        Config::from_iter([("shape".to_owned(), self.shape(case).to_vec().into())])
-    }
-
-    /// Copies a box (z, y, x) of image and labels into arrays of its size. Nothing else of the case is read.
-    ///
-    /// # Errors
-    /// Returns an error if a case cannot be read.
-    fn read(
-        &self,
-        case: usize,
-        space: &[Range<usize>; 3],
-        data: ArrayViewMut4<'_, f32>,
-        seg: ArrayViewMut4<'_, f32>,
-    ) -> Result<()>;
-}
+use crate::sampling::{Drawn, SharedSampler};
 
 /// How batches are made.
 #[derive(Clone)]
@@ -72,8 +23,8 @@ pub struct BatchPlan {
     pub batch_size: usize,
     /// Fraction of samples that are guaranteed to contain foreground (`oversample_foreground_percent`).
     pub oversample_foreground: f64,
-    /// Which samples these are, and around which voxels they are cut.
-    pub sampling: Sampling,
+    /// Chooses cases and patches.
+    pub sampler: SharedSampler,
     /// Augmentation; validation batches have none.
     pub augmentation: Option<Arc<dyn Augmentation>>,
     /// The network's input and what else augmentation must know.
@@ -100,7 +51,7 @@ impl fmt::Debug for BatchPlan {
 
 impl BatchPlan {
     /// Makes batch `index` of an epoch, or this process's share of it. A sample depends on seed, epoch, index and its place in
-    /// the whole batch alone.
+    /// the whole batch alone, and on what the sampler has learned.
     ///
     /// # Errors
     /// Returns an error if a case cannot be read, or the error of the augmentation.
@@ -111,14 +62,21 @@ impl BatchPlan {
         let mut cases = Vec::new();
         for sample in ranks::share(self.batch_size) {
             let mut random = RandomStream::new(self.seed, epoch, index, sample);
-            let case = random.below(source.len());
-            let forced = self.is_forced(sample, &mut random);
-            let made = self.sample(source, case, forced, &mut random)?;
+            let context = SamplerContext {
+                epoch,
+                batch: index,
+                sample,
+                batch_size: self.batch_size,
+                foreground: self.oversample_foreground,
+                axes: self.context.patch.len(),
+            };
+            let drawn = self.sampler.draw(source, &context, &mut random)?;
+            let made = self.sample(source, &drawn, &mut random)?;
             for (level, scale) in targets.iter_mut().zip(&scales) {
                 level.push_labels(&made.seg, scale);
             }
             data.push(&made.data);
-            cases.push(source.name(case).to_owned());
+            cases.push(source.name(drawn.case).to_owned());
         }
         Ok(Batch {
             data: data.tensor(self.context.patch.len())?,
@@ -127,25 +85,15 @@ impl BatchPlan {
         })
     }
 
-    /// Whether a sample of a batch must have foreground.
-    pub(crate) fn is_forced(&self, sample: usize, random: &mut RandomStream) -> bool {
-        self.sampling.is_forced(sample, self.batch_size, self.oversample_foreground, random)
-    }
-
     /// One sample: (channels, patch) and labels, -1 outside of the nonzero mask.
-    fn sample(
-        &self,
-        source: &dyn CaseSource,
-        case: usize,
-        forced: bool,
-        random: &mut RandomStream,
-    ) -> Result<Sample> {
+    fn sample(&self, source: &dyn CaseSource, drawn: &Drawn, random: &mut RandomStream) -> Result<Sample> {
+        let case = drawn.case;
         let patch = &self.context.patch;
         let generator = match &self.augmentation {
             Some(augmentation) => augmentation.generator_patch(&self.context)?,
             None => patch.clone(),
         };
-        let corner = self.corner(source, case, in_3d(&generator, 1), forced, random);
+        let corner = self.corner(source, drawn, in_3d(&generator, 1), random);
         let crop = match &self.augmentation {
             Some(augmentation) => augmentation.crop(&self.context, random)?,
             None => generator.clone(),
@@ -167,20 +115,16 @@ impl BatchPlan {
     fn corner(
         &self,
         source: &dyn CaseSource,
-        case: usize,
+        &Drawn { case, center }: &Drawn,
         generator: [usize; 3],
-        forced: bool,
         random: &mut RandomStream,
     ) -> [isize; 3] {
         let [_, z, y, x] = source.shape(case);
-        let axes = self.context.patch.len();
-        let places = Places { classes: source.locations(case), annotated: source.annotated(case) };
-        let around = self.sampling.center(&places, forced, axes, random);
-        let placement = around.map_or(Placement::Random, Placement::Around);
+        let placement = center.map_or(Placement::Random, Placement::Around);
         let mut corner = place([z, y, x], generator, in_3d(&self.context.patch, 1), placement, random);
-        if axes == 2 {
+        if self.context.patch.len() == 2 {
             // A slice is chosen, never padded.
-            corner[0] = around.map_or_else(|| random.below(z) as isize, |at| at[0] as isize);
+            corner[0] = center.map_or_else(|| random.below(z) as isize, |at| at[0] as isize);
         }
         corner
     }

@@ -119,8 +119,10 @@ impl Engine {
         observer.epoch_begins(self, learning_rate);
         let place = Place { learning_rate, ..Place::default() };
         self.with_trainers(place, |trainers, training| trainers.on_epoch_start(training))?;
-        let (train_loss, times) = self.training_steps(pools, retry, learning_rate, observer)?;
+        let (train_loss, times) = self.training_steps(pools, retry, observer)?;
         with_ranks::take_parameters_from_first(&self.store)?;
+        self.tell_sampler()?;
+        pools.training.allow(self.epoch + 1);
         self.network.set_training(false)?;
         let Validated { loss: validation_loss, dice, mut metrics } =
             self.validation_steps(pools, learning_rate)?;
@@ -133,11 +135,12 @@ impl Engine {
         let background = usize::from(self.trainer.blueprint.regions.is_none());
         let all = EpochRecord::dice_of_all(&classes, &dice, self.num_classes.saturating_sub(background));
         self.history.epochs.push(EpochRecord { learning_rate, started, ended, dice: all });
-        self.history.follow_plateau(&self.trainer.blueprint);
         self.restart_if_nothing_learned(metric)?;
         let seconds = start.elapsed().as_secs_f64();
         let report =
             EpochReport { epoch: self.epoch, train_loss, validation_loss, metric, learning_rate, seconds };
+        let average = self.history.train_loss_ma.unwrap_or(train_loss);
+        self.schedules.epoch_ends(&self.trainer.blueprint, report, average)?;
         self.trainer.metrics(&report, &mut metrics)?;
         let best = self.trainer.is_best(&report, &metrics)?.unwrap_or(best);
         self.epoch += 1;
@@ -155,12 +158,13 @@ impl Engine {
         &mut self,
         pools: &mut Pools,
         retry: &EpochRetry,
-        learning_rate: f64,
         observer: &mut dyn Observer,
     ) -> Result<(f64, StepTimes), EpochError> {
         let steps = self.trainer.blueprint.num_batches_per_epoch;
         let (mut losses, mut times) = (Vec::new(), StepTimes::default());
-        let mut stepper = Stepper::new(self, learning_rate, pools.uses_graphs)?;
+        self.forget_sample_losses();
+        let mut rates = self.rates(0)?.scaled(retry.factor());
+        let mut stepper = Stepper::new(self, pools.uses_graphs)?;
         // On a GPU a batch is copied one ahead, and the values of a step are read when the next one has been started, so
         // that the device never waits.
         let mut left = 0..steps;
@@ -170,14 +174,17 @@ impl Engine {
             if with_ranks::any(observer.cancelled())? {
                 return Err(EpochError::Cancelled);
             }
+            if rates.may_change {
+                rates = self.rates(step)?.scaled(retry.factor());
+            }
             let mut batch = timed(&mut times.copies, || batch.finish())?;
-            let place = Place { step, learning_rate, scaler: None };
+            let place = Place { step, learning_rate: rates.main(), scaler: None };
             self.with_trainers(place, |trainers, training| trainers.on_batch(training, &mut batch))?;
             let refused = |error: &Error| {
                 observer.graph_refused(error);
                 pools.uses_graphs = false;
             };
-            let started = timed(&mut times.compute, || stepper.start(self, &batch, step, refused));
+            let started = timed(&mut times.compute, || stepper.start(self, &batch, step, &rates, refused));
             let started = started.map_err(|error| self.step_error(step, &batch, error))?;
             let mut ready = under_way.replace((step, batch, started));
             if !self.reads_late() {

@@ -1,8 +1,6 @@
 //! The history of a training, with v1's moving averages.
 
-use nnunet_plugin_api::vocabulary::{Blueprint, LearningRateSchedule, Patience};
-
-use crate::plateau::Plateau;
+use nnunet_plugin_api::vocabulary::Patience;
 
 /// What else is known of an epoch. Two records are equal if the results are, whenever they were computed.
 #[derive(Debug, Clone)]
@@ -55,8 +53,6 @@ pub struct History {
     pub best_train_loss_ma: Option<(usize, f64)>,
     /// Best moving average of the metric.
     pub best_metric_ma: Option<f64>,
-    /// State of a plateau schedule.
-    pub plateau: Option<Plateau>,
     /// One of each epoch; v1's checkpoints do not have them, so there may be fewer.
     pub epochs: Vec<EpochRecord>,
 }
@@ -91,16 +87,6 @@ impl History {
             self.best_metric_ma = Some(metric_ma);
         }
         better
-    }
-
-    /// Gives the newest moving average of the training loss to the plateau schedule, if the blueprint has one.
-    pub(crate) fn follow_plateau(&mut self, blueprint: &Blueprint) {
-        let LearningRateSchedule::Plateau { factor, patience, threshold } = blueprint.lr_schedule else {
-            return;
-        };
-        let start = || Plateau::new(blueprint.initial_lr, factor, patience, threshold);
-        let plateau = self.plateau.get_or_insert_with(start);
-        self.train_loss_ma.into_iter().for_each(|loss| plateau.step(loss));
     }
 
     /// Whether the training loss has not improved for too long. While the learning rate may still fall, half the

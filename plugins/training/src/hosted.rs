@@ -52,7 +52,12 @@ impl Engine {
     /// A step of a trainer that has one of its own.
     pub(crate) fn own_step(&mut self, batch: &Batch, place: Place<'_>) -> Result<Option<StartedStep>> {
         self.with_trainers(place, |trainers, training| {
+            training.engine.await_sample_losses();
             let loss = trainers.train_step(training, batch)?;
+            match &loss {
+                Some(loss) => training.engine.keep_loss_of_batch(loss, batch),
+                None => training.engine.forget_awaited_losses(),
+            }
             loss.map(|loss| training.started(&loss)).transpose()
         })
     }
@@ -140,6 +145,7 @@ impl Training for Hosted<'_> {
     }
 
     fn loss(&mut self, outputs: &[Tensor], batch: &Batch) -> Result<Tensor> {
+        self.engine.keep_awaited_losses(outputs, batch)?;
         self.engine.loss_of(outputs, batch)
     }
 

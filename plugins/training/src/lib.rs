@@ -5,6 +5,7 @@
 
 mod batch;
 mod batch_on_device;
+mod case_source;
 mod cases;
 mod dummy;
 mod epoch_loop;
@@ -13,16 +14,18 @@ mod evaluation;
 mod gradients;
 mod history;
 mod hosted;
+mod kept_losses;
 mod lr_finder;
 mod networks;
 mod non_finite;
 mod observer;
 mod optimizer;
-mod plateau;
 mod pool;
 mod regions;
+mod sample_losses;
 mod sampling;
 mod scaler;
+mod schedules;
 mod snapshot;
 mod started_step;
 mod state;
@@ -35,7 +38,11 @@ mod with_ranks;
 #[cfg(test)]
 mod sampling_tests;
 
-pub use batch::{BatchPlan, CaseSource};
+// Its components are found by name.
+use nnunet_sampling as _;
+
+pub use batch::BatchPlan;
+pub use case_source::CaseSource;
 pub use cases::Cases;
 pub use dummy::DummyCase;
 pub use evaluation::OnlineEvaluation;
@@ -49,8 +56,8 @@ pub use optimizer::{
     Adam, Adan, FromComponent, Muon, Optimize, Ranger, Setting, Sgd, State, StateValue, Trained, grouped,
     optimizer,
 };
-pub use plateau::Plateau;
-pub use sampling::{Oversampling, Sampling, SliceChoice};
+pub use sampling::SharedSampler;
 pub use scaler::LossScaler;
+pub use schedules::Schedules;
 pub use state::{Engine, Run, Stopped};
 pub use step_times::StepTimes;

@@ -58,6 +58,7 @@ impl Engine {
         observer: &mut dyn Observer,
     ) -> Result<LearningRateSweep> {
         let mut pools = Pools::new(run, self)?;
+        pools.training.allow(usize::MAX);
         let growth = (LAST / FIRST).powf(1.0 / steps as f64);
         let (mut sweep, mut mean) = (LearningRateSweep::default(), 0.0);
         self.start_training(run)?;

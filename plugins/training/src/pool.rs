@@ -1,14 +1,16 @@
 //! Batches prepared ahead by threads, delivered in order.
 
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use nnunet_plugin_api::tch::Device;
 use nnunet_plugin_api::{Batch, Error, Result};
 
-use crate::batch::{BatchPlan, CaseSource};
+use crate::batch::BatchPlan;
 use crate::batch_on_device::OnDevice;
+use crate::case_source::CaseSource;
+use crate::sampling::lock;
 use crate::state::{Engine, Run};
 
 /// Validation batches draw from their own random numbers.
@@ -30,15 +32,18 @@ impl Pools {
         let plan =
             BatchPlan { seed: run.validation_plan.seed ^ VALIDATION_SEED, ..run.validation_plan.clone() };
         let (train, validation) = (Arc::clone(&run.train), Arc::clone(&run.validation));
+        let validation = BatchPool::new(plan, validation, (engine.epoch, checks.max(1)), 1, device)?;
+        // Its sampler is told no losses.
+        validation.allow(usize::MAX);
         Ok(Self {
             training: BatchPool::new(
-                run.train_plan.clone(),
+                BatchPlan { sampler: engine.sampler.clone(), ..run.train_plan.clone() },
                 train,
                 (engine.epoch, steps),
                 run.threads,
                 device,
             )?,
-            validation: BatchPool::new(plan, validation, (engine.epoch, checks.max(1)), 1, device)?,
+            validation,
             uses_graphs: run.uses_graphs,
         })
     }
@@ -47,10 +52,35 @@ impl Pools {
 /// Batches that may wait, per thread.
 const AHEAD: usize = 2;
 
+/// The last epoch of which batches may be made, for samplers that learn.
+struct Allowed {
+    epoch: Mutex<usize>,
+    changed: Condvar,
+}
+
+impl Allowed {
+    fn new(epoch: usize) -> Self {
+        Self { epoch: Mutex::new(epoch), changed: Condvar::new() }
+    }
+
+    fn wait_for(&self, epoch: usize) {
+        let allowed = lock(&self.epoch);
+        let waited = self.changed.wait_while(allowed, |allowed| *allowed < epoch);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn allow(&self, epoch: usize) {
+        let mut allowed = lock(&self.epoch);
+        *allowed = epoch.max(*allowed);
+        self.changed.notify_all();
+    }
+}
+
 /// Makes the batches of epochs ahead of their use. Thread t of T makes batch t, t + T, t + 2T, ...: no more than a few
 /// per thread are ever waiting, however long one takes.
 pub(crate) struct BatchPool {
     receivers: Vec<Receiver<Result<Batch>>>,
+    allowed: Arc<Allowed>,
     next: usize,
     threads: Vec<JoinHandle<()>>,
 }
@@ -66,12 +96,16 @@ impl BatchPool {
         device: Device,
     ) -> Result<Self> {
         let (plan, per_epoch) = (Arc::new(plan), per_epoch.max(1));
+        let allowed = if plan.sampler.learns() { first_epoch } else { usize::MAX };
+        let allowed = Arc::new(Allowed::new(allowed));
         let start = |thread: usize| -> Result<_> {
             let (sender, receiver) = sync_channel(AHEAD);
-            let (plan, source) = (Arc::clone(&plan), Arc::clone(&source));
+            let (plan, source, allowed) = (Arc::clone(&plan), Arc::clone(&source), Arc::clone(&allowed));
             let work = move || {
                 for n in (thread..).step_by(threads) {
-                    let batch = plan.make(&*source, first_epoch + n / per_epoch, n % per_epoch);
+                    let epoch = first_epoch + n / per_epoch;
+                    allowed.wait_for(epoch);
+                    let batch = plan.make(&*source, epoch, n % per_epoch);
                     let batch = batch.and_then(|batch| batch.pinned_for(device));
                     // Nobody listens any more: the run is over.
                     if sender.send(batch).is_err() {
@@ -90,7 +124,12 @@ impl BatchPool {
         };
         let started: Vec<_> = (0..threads).map(start).collect::<Result<_>>()?;
         let (receivers, threads) = started.into_iter().unzip();
-        Ok(Self { receivers, next: 0, threads })
+        Ok(Self { receivers, allowed, next: 0, threads })
+    }
+
+    /// Batches of this epoch may be made: what the sampler learns before it is known.
+    pub(crate) fn allow(&self, epoch: usize) {
+        self.allowed.allow(epoch);
     }
 
     /// The next batch in order.
@@ -104,6 +143,7 @@ impl BatchPool {
 impl Drop for BatchPool {
     fn drop(&mut self) {
         self.receivers.clear();
+        self.allow(usize::MAX);
         for thread in self.threads.drain(..) {
             let _ = thread.join();
         }

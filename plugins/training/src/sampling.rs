@@ -1,98 +1,175 @@
-//! Which samples must have foreground, and around which voxel a patch is cut.
+//! The sampler of a training, as the threads that make batches share it, and what it learns from.
 
-use nnunet_numerics::stats::round_half_even;
-use nnunet_plugin_api::RandomStream;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-/// How patches are chosen. The default is v1's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Sampling {
-    /// Which samples must have foreground.
-    pub oversampling: Oversampling,
-    /// How a slice is chosen that must have foreground.
-    pub slices: SliceChoice,
+use nnunet_plugin_api::{
+    Choice, Config, Error, Factory, Kind, RandomStream, Registration, Result, SampleLoss, SampledCase,
+    Sampler, SamplerContext, inventory,
+};
+
+use crate::case_source::CaseSource;
+use crate::sample_losses::SampleLosses;
+
+/// A sampler with its name. Copies are the same sampler.
+#[derive(Clone)]
+pub struct SharedSampler(Arc<Shared>);
+
+struct Shared {
+    name: String,
+    learns: bool,
+    sampler: RwLock<Box<dyn Sampler>>,
+    /// The cases, once there are some.
+    cases: Mutex<Option<Arc<Vec<SampledCase>>>>,
+    losses: Mutex<SampleLosses>,
 }
 
-/// Which samples of a batch are guaranteed to contain foreground.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Oversampling {
-    /// The last ones of each batch.
-    #[default]
-    LastOfBatch,
-    /// Each sample with the same probability (v2's `probabilistic_oversampling`).
-    EachSample,
+impl fmt::Debug for SharedSampler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SharedSampler").field(&self.0.name).finish()
+    }
 }
 
-/// How a slice with a class is chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum SliceChoice {
-    /// All slices with the class are equally likely; then one of its voxels in the slice (v1).
-    #[default]
-    Slice,
-    /// All voxels of the class are equally likely (v2).
-    Voxel,
+/// A sample that was chosen.
+pub(crate) struct Drawn {
+    pub(crate) case: usize,
+    /// The voxel (z, y, x) around which the patch is cut; none: it may be anywhere.
+    pub(crate) center: Option<[usize; 3]>,
 }
 
-/// Sampled positions (z, y, x) of a case.
-pub(crate) struct Places<'a> {
-    /// Of every class.
-    pub(crate) classes: &'a [Vec<[i64; 3]>],
-    /// Of all labels, where unlabeled voxels are ignored.
-    pub(crate) annotated: Option<&'a [[i64; 3]]>,
-}
-
-impl Sampling {
-    /// v2's `nnUNetDataLoader`.
-    #[must_use]
-    pub fn v2(oversampling: Oversampling) -> Self {
-        Self { oversampling, slices: SliceChoice::Voxel }
+impl SharedSampler {
+    /// Shares a sampler.
+    pub fn new(name: impl Into<String>, sampler: Box<dyn Sampler>) -> Self {
+        let learns = sampler.learns();
+        Self(Arc::new(Shared {
+            name: name.into(),
+            learns,
+            sampler: RwLock::new(sampler),
+            cases: Mutex::new(None),
+            losses: Mutex::new(SampleLosses::default()),
+        }))
     }
 
-    /// Whether sample `index` of a batch of `size` must have foreground, for a share of such samples.
-    pub(crate) fn is_forced(&self, index: usize, size: usize, share: f64, random: &mut RandomStream) -> bool {
-        match self.oversampling {
-            Oversampling::LastOfBatch => index >= round_half_even(size as f64 * (1.0 - share)) as usize,
-            Oversampling::EachSample => random.chance(share),
+    /// A registered sampler with its default parameters. A program that knows plugins makes samplers itself.
+    ///
+    /// # Errors
+    /// Returns an error if there is no such sampler.
+    pub fn named(name: &str) -> Result<Self> {
+        let all = inventory::iter::<Registration>().map(|registration| (registration.0)());
+        let found = all.into_iter().find(|c| c.info.kind == Kind::Sampler && c.info.name == name);
+        match found.as_ref().map(|component| &component.factory) {
+            Some(Factory::Sampler(make)) => Ok(Self::new(name, make(&Config::new())?)),
+            _ => Err(Error::message(format!("there is no sampler `{name}`"))),
         }
     }
 
-    /// The voxel (z, y, x) around which a patch is cut; none: it may be anywhere. `axes` is 2 for slices.
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Whether it wants to know the losses of samples.
+    #[must_use]
+    pub fn learns(&self) -> bool {
+        self.0.learns
+    }
+
+    /// The losses of the epoch so far.
+    pub(crate) fn losses(&self) -> MutexGuard<'_, SampleLosses> {
+        lock(&self.0.losses)
+    }
+
+    /// Passes the losses of an epoch on.
+    pub(crate) fn observe(&self, losses: &[SampleLoss]) -> Result<()> {
+        self.change(|sampler| sampler.observe(losses))
+    }
+
+    /// See [`Sampler::save_state`].
     ///
-    /// Source: v1 `DataLoader3D`, v2 `nnUNetDataLoader.get_bbox`.
-    pub(crate) fn center(
+    /// # Errors
+    /// Returns the error of the sampler.
+    pub fn save_state(&self) -> Result<Config> {
+        self.use_with(|sampler| sampler.save_state())
+    }
+
+    /// See [`Sampler::load_state`].
+    ///
+    /// # Errors
+    /// Returns the error of the sampler.
+    pub fn load_state(&self, state: Config) -> Result<()> {
+        self.change(|sampler| sampler.load_state(state))
+    }
+
+    /// Draws a sample.
+    pub(crate) fn draw(
         &self,
-        places: &Places<'_>,
-        forced: bool,
-        axes: usize,
+        source: &dyn CaseSource,
+        context: &SamplerContext,
         random: &mut RandomStream,
-    ) -> Option<[usize; 3]> {
-        let annotated = places.annotated.filter(|positions| !positions.is_empty());
-        let present: Vec<&[[i64; 3]]> =
-            places.classes.iter().map(Vec::as_slice).filter(|positions| !positions.is_empty()).collect();
-        let positions = match present.get(random_index(forced, present.len(), random)) {
-            Some(class) if forced => class,
-            // v2 keeps to annotated voxels even if a case has no foreground.
-            _ => annotated?,
-        };
-        let slices = axes == 2 && self.slices == SliceChoice::Slice;
-        let at =
-            if slices { in_a_slice(positions, random) } else { positions[random.below(positions.len())] };
-        Some(at.map(|position| position.max(0) as usize))
+    ) -> Result<Drawn> {
+        let cases = self.cases(source)?;
+        self.use_with(|sampler| {
+            let choice = sampler.choose(context, random)?;
+            choice.check(&cases)?;
+            let voxels = voxels(source, choice);
+            let center = match voxels {
+                [] => None,
+                voxels => {
+                    let index = sampler.voxel(context, voxels, random)?;
+                    let voxel = voxels
+                        .get(index)
+                        .ok_or_else(|| Error::message(format!("voxel {index} of {}", voxels.len())))?;
+                    Some(voxel.map(|at| at.max(0) as usize))
+                }
+            };
+            Ok(Drawn { case: choice.case, center })
+        })
+    }
+
+    /// The cases; the sampler learns of them when they are asked for first.
+    fn cases(&self, source: &dyn CaseSource) -> Result<Arc<Vec<SampledCase>>> {
+        let mut known = lock(&self.0.cases);
+        if let Some(cases) = &*known {
+            return Ok(Arc::clone(cases));
+        }
+        let cases: Vec<SampledCase> = (0..source.len()).map(|case| described(source, case)).collect();
+        self.change(|sampler| sampler.begin(&cases))?;
+        Ok(Arc::clone(known.insert(Arc::new(cases))))
+    }
+
+    fn use_with<R>(&self, body: impl FnOnce(&dyn Sampler) -> Result<R>) -> Result<R> {
+        let sampler = self.0.sampler.read().unwrap_or_else(PoisonError::into_inner);
+        body(&**sampler).map_err(|error| error.within(format!("sampler {}", self.0.name)))
+    }
+
+    fn change<R>(&self, body: impl FnOnce(&mut dyn Sampler) -> Result<R>) -> Result<R> {
+        let mut sampler = self.0.sampler.write().unwrap_or_else(PoisonError::into_inner);
+        body(&mut **sampler).map_err(|error| error.within(format!("sampler {}", self.0.name)))
     }
 }
 
-/// A random index of a class, if one is needed.
-fn random_index(forced: bool, classes: usize, random: &mut RandomStream) -> usize {
-    if forced { random.below(classes) } else { 0 }
+/// The voxels around one of which a patch is cut: those of the class, else the annotated ones. v2 keeps to annotated
+/// voxels even if a case has no foreground.
+fn voxels<'a>(source: &'a dyn CaseSource, choice: Choice) -> &'a [[i64; 3]] {
+    match choice.class {
+        Some(class) => source.locations(choice.case).get(class).map_or(&[], Vec::as_slice),
+        None => source.annotated(choice.case).unwrap_or_default(),
+    }
 }
 
-/// A slice drawn first, then a position in it.
-fn in_a_slice(positions: &[[i64; 3]], random: &mut RandomStream) -> [i64; 3] {
-    let mut slices: Vec<i64> = positions.iter().map(|at| at[0]).collect();
-    slices.sort_unstable();
-    slices.dedup();
-    let slice = slices[random.below(slices.len())];
-    let within: Vec<&[i64; 3]> = positions.iter().filter(|at| at[0] == slice).collect();
-    *within[random.below(within.len())]
+fn described(source: &dyn CaseSource, case: usize) -> SampledCase {
+    let [_, shape @ ..] = source.shape(case);
+    SampledCase {
+        name: source.name(case).to_owned(),
+        shape,
+        voxels_of_classes: source.locations(case).iter().map(Vec::len).collect(),
+        annotated_voxels: source.annotated(case).map(<[_]>::len),
+    }
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -100,82 +177,65 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-
-    /// Positions of a case.
-    #[derive(Default)]
-    struct Positions {
-        classes: Vec<Vec<[i64; 3]>>,
-        annotated: Option<Vec<[i64; 3]>>,
-    }
+    use crate::sampling_tests::Located;
 
     /// How often each center comes in 3000 draws.
-    fn centers(
-        sampling: Sampling,
-        source: &Positions,
-        forced: bool,
-        axes: usize,
-    ) -> BTreeMap<Option<[usize; 3]>, usize> {
+    fn centers(source: &Located, sample: usize, axes: usize) -> BTreeMap<Option<[usize; 3]>, usize> {
+        let sampler = SharedSampler::named("v2").unwrap();
         let mut random = RandomStream::from_seed(1);
+        let context =
+            SamplerContext { sample, batch_size: 2, foreground: 0.33, axes, ..SamplerContext::default() };
         let mut counts = BTreeMap::new();
         for _ in 0..3000 {
-            let places = Places { classes: &source.classes, annotated: source.annotated.as_deref() };
-            *counts.entry(sampling.center(&places, forced, axes, &mut random)).or_insert(0) += 1;
+            let drawn = sampler.draw(source, &context, &mut random).unwrap();
+            *counts.entry(drawn.center).or_insert(0) += 1;
         }
         counts
     }
 
-    fn v2() -> Sampling {
-        Sampling::v2(Oversampling::LastOfBatch)
-    }
-
     #[test]
     fn every_class_is_equally_likely_and_then_every_voxel() {
-        let source = Positions {
-            classes: vec![vec![[1, 1, 1]], vec![], vec![[2, 2, 2], [2, 3, 4]]],
-            ..Positions::default()
-        };
-        let counts = centers(v2(), &source, true, 3);
+        let classes = vec![vec![[1, 1, 1]], vec![], vec![[2, 2, 2], [2, 3, 4]]];
+        let source = Located { classes, annotated: None };
+        let counts = centers(&source, 1, 3);
         assert_eq!(counts.len(), 3);
         assert!(counts[&Some([1, 1, 1])].abs_diff(1500) < 150);
         assert!(counts[&Some([2, 3, 4])].abs_diff(750) < 120);
-        assert_eq!(centers(v2(), &source, false, 3), BTreeMap::from([(None, 3000)]));
-    }
-
-    #[test]
-    fn v1_draws_the_slice_first_and_v2_the_voxel() {
-        let positions = [vec![[1, 0, 0]], (0..9).map(|x| [2, 0, x]).collect()].concat();
-        let source = Positions { classes: vec![positions], ..Positions::default() };
-        let first = |sampling| centers(sampling, &source, true, 2)[&Some([1, 0, 0])];
-        assert!(first(Sampling::default()).abs_diff(1500) < 150);
-        assert!(first(v2()).abs_diff(300) < 90);
+        assert_eq!(centers(&source, 0, 3), BTreeMap::from([(None, 3000)]));
     }
 
     /// With an ignore label no patch is cut where nothing is annotated, unless nothing is.
     #[test]
     fn with_an_ignore_label_patches_lie_around_annotated_voxels() {
-        let annotated = vec![[5, 5, 5]];
-        let with = |classes, annotated| Positions { classes, annotated: Some(annotated) };
-        let source = with(vec![vec![[1, 1, 1]]], annotated.clone());
-        assert_eq!(centers(v2(), &source, false, 3), BTreeMap::from([(Some([5, 5, 5]), 3000)]));
-        assert_eq!(centers(v2(), &source, true, 3), BTreeMap::from([(Some([1, 1, 1]), 3000)]));
-        let source = with(vec![vec![]], annotated);
-        assert_eq!(centers(v2(), &source, true, 3), BTreeMap::from([(Some([5, 5, 5]), 3000)]));
+        let with = |classes, annotated| Located { classes, annotated: Some(annotated) };
+        let source = with(vec![vec![[1, 1, 1]]], vec![[5, 5, 5]]);
+        assert_eq!(centers(&source, 0, 3), BTreeMap::from([(Some([5, 5, 5]), 3000)]));
+        assert_eq!(centers(&source, 1, 3), BTreeMap::from([(Some([1, 1, 1]), 3000)]));
+        let source = with(vec![vec![]], vec![[5, 5, 5]]);
+        assert_eq!(centers(&source, 1, 3), BTreeMap::from([(Some([5, 5, 5]), 3000)]));
         let source = with(vec![vec![]], vec![]);
-        for forced in [false, true] {
-            assert_eq!(centers(v2(), &source, forced, 3), BTreeMap::from([(None, 3000)]));
+        for sample in [0, 1] {
+            assert_eq!(centers(&source, sample, 3), BTreeMap::from([(None, 3000)]));
+        }
+    }
+
+    struct Wrong;
+
+    impl Sampler for Wrong {
+        fn begin(&mut self, _: &[SampledCase]) -> Result<()> {
+            Ok(())
+        }
+
+        fn choose(&self, _: &SamplerContext, _: &mut RandomStream) -> Result<Choice> {
+            Ok(Choice { case: 0, class: Some(1) })
         }
     }
 
     #[test]
-    fn forced_samples_are_the_last_or_random_ones() {
-        let mut random = RandomStream::from_seed(1);
-        let mut forced = |sampling: Sampling| -> Vec<usize> {
-            (0..3)
-                .map(|index| (0..3000).filter(|_| sampling.is_forced(index, 3, 0.33, &mut random)).count())
-                .collect()
-        };
-        assert_eq!(forced(v2()), [0, 0, 3000]);
-        let random = forced(Sampling::v2(Oversampling::EachSample));
-        assert!(random.iter().all(|count| count.abs_diff(990) < 130), "{random:?}");
+    fn a_choice_that_is_not_there_names_sampler_and_case() {
+        let source = Located { classes: vec![vec![[1, 1, 1]], vec![]], annotated: None };
+        let sampler = SharedSampler::new("Wrong", Box::new(Wrong));
+        let drawn = sampler.draw(&source, &SamplerContext::default(), &mut RandomStream::from_seed(1));
+        assert_eq!(drawn.err().unwrap().to_string(), "sampler Wrong: case located has no voxels of class 1");
     }
 }

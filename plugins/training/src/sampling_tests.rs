@@ -6,13 +6,12 @@ use std::sync::Arc;
 use ndarray::ArrayViewMut4;
 use nnunet_augmentation::Pipeline;
 use nnunet_plugin_api::tch::Device;
-use nnunet_plugin_api::{AugmentationContext, Config, RandomStream, Result};
+use nnunet_plugin_api::{AugmentationContext, Batch, Config, Result, SamplerContext};
 
-use nnunet_plugin_api::Batch;
-
-use crate::batch::{BatchPlan, CaseSource};
+use crate::batch::BatchPlan;
+use crate::case_source::CaseSource;
 use crate::pool::BatchPool;
-use crate::sampling::Sampling;
+use crate::sampling::SharedSampler;
 
 const EDGE: usize = 24;
 
@@ -56,12 +55,50 @@ impl CaseSource for OneVoxel {
     }
 }
 
+/// A case with foreground at these voxels.
+pub(crate) struct Located {
+    pub(crate) classes: Vec<Vec<[i64; 3]>>,
+    pub(crate) annotated: Option<Vec<[i64; 3]>>,
+}
+
+impl CaseSource for Located {
+    fn len(&self) -> usize {
+        1
+    }
+
+    fn name(&self, _case: usize) -> &str {
+        "located"
+    }
+
+    fn shape(&self, _case: usize) -> [usize; 4] {
+        [1; 4]
+    }
+
+    fn locations(&self, _case: usize) -> &[Vec<[i64; 3]>] {
+        &self.classes
+    }
+
+    fn annotated(&self, _case: usize) -> Option<&[[i64; 3]]> {
+        self.annotated.as_deref()
+    }
+
+    fn read(
+        &self,
+        _: usize,
+        _: &[Range<usize>; 3],
+        _: ArrayViewMut4<'_, f32>,
+        _: ArrayViewMut4<'_, f32>,
+    ) -> Result<()> {
+        Ok(())
+    }
+}
+
 fn plan(augmentation: &str, batch_size: usize, patch: usize) -> BatchPlan {
     let pipeline = Pipeline::named(augmentation, &Config::new()).unwrap();
     BatchPlan {
         batch_size,
         oversample_foreground: 0.33,
-        sampling: Sampling::default(),
+        sampler: SharedSampler::named("v1").unwrap(),
         augmentation: Some(Arc::new(pipeline)),
         context: AugmentationContext { patch: vec![patch; 3], num_labels: 1, ..Default::default() },
         scales: vec![vec![1.0; 3], vec![0.5; 3]],
@@ -118,8 +155,11 @@ fn ten_thousand_patches_have_the_promised_share_of_foreground() {
 #[test]
 fn forced_samples_are_the_last_third() {
     let forced = |size: usize| {
-        let plan = plan("noDA", size, 8);
-        (0..size).filter(|sample| plan.is_forced(*sample, &mut RandomStream::from_seed(1))).count()
+        let needs = |sample: usize| {
+            SamplerContext { sample, batch_size: size, foreground: 0.33, ..Default::default() }
+                .needs_foreground()
+        };
+        (0..size).filter(|sample| needs(*sample)).count()
     };
     let counts: Vec<usize> = (1..=12).map(forced).collect();
     assert_eq!(counts, [0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4]);

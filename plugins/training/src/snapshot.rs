@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use nnunet_architectures::ParameterStore;
 use nnunet_plugin_api::tch::{Device, Tensor};
-use nnunet_plugin_api::{Result, TrainerState};
+use nnunet_plugin_api::{Config, Result, TrainerState};
 
 use crate::history::History;
 use crate::networks::copy_into;
@@ -22,6 +22,8 @@ pub(crate) struct Snapshot {
     history: History,
     networks: Vec<Vec<Tensor>>,
     trainers: BTreeMap<String, TrainerState>,
+    sampler: Config,
+    schedules: Vec<Config>,
 }
 
 impl Snapshot {
@@ -52,6 +54,8 @@ impl Snapshot {
                 .map(|second| parameters(&second.store))
                 .collect::<Result<_>>()?,
             trainers,
+            sampler: engine.sampler.save_state()?,
+            schedules: engine.schedules.save_state()?,
         })
     }
 
@@ -66,6 +70,8 @@ impl Snapshot {
             *tensor = tensor.f_to_device(engine.store.device())?;
         }
         engine.trainer.load_state(trainers)?;
+        engine.sampler.load_state(self.sampler)?;
+        engine.schedules.load_state(self.schedules)?;
         engine.optimizer.forget();
         self.momentum.into_iter().for_each(|momentum| engine.optimizer.set_momentum(momentum));
         for (i, state) in self.optimizer.into_iter().enumerate().filter(|(_, state)| !state.is_empty()) {

@@ -8,12 +8,15 @@ use nnunet_plugin_api::tch::{Kind, Tensor};
 use nnunet_plugin_api::{Batch, Config, Error, Loss, LossInput, Network, Result};
 use nnunet_trainers::Resolved;
 
-use crate::batch::{BatchPlan, CaseSource};
+use crate::batch::BatchPlan;
+use crate::case_source::CaseSource;
 use crate::cases::Cases;
 use crate::history::History;
 use crate::networks::{SecondNetworks, copy_into};
 use crate::optimizer::Optimize;
+use crate::sampling::SharedSampler;
 use crate::scaler::LossScaler;
+use crate::schedules::{Rates, Schedules};
 
 /// Network, optimizer, loss and history of a training.
 pub struct Engine {
@@ -27,10 +30,14 @@ pub struct Engine {
     pub networks: SecondNetworks,
     /// The cases of the run.
     pub cases: Cases,
+    /// Chooses the cases and patches of training batches.
+    pub sampler: SharedSampler,
     /// Loss of one output.
     pub loss: Box<dyn Loss>,
     /// The optimizer.
     pub optimizer: Box<dyn Optimize>,
+    /// Schedules of the learning rate.
+    pub schedules: Schedules,
     /// Number format of the network's input.
     pub kind: Kind,
     /// Scales the loss when that format is half precision.
@@ -60,9 +67,9 @@ pub struct Run {
     pub train: Arc<dyn CaseSource>,
     /// Validation cases.
     pub validation: Arc<dyn CaseSource>,
-    /// How training batches are made.
+    /// How training batches are made; their sampler is the engine's.
     pub train_plan: BatchPlan,
-    /// How validation batches are made.
+    /// How validation batches are made. Their sampler is another one, which knows other cases.
     pub validation_plan: BatchPlan,
     /// Threads that make batches.
     pub threads: usize,
@@ -86,13 +93,17 @@ pub enum Stopped {
 }
 
 impl Engine {
-    /// The learning rate of the next epoch.
+    /// The learning rate of the next epoch's first step, of parameters of no group.
     ///
     /// # Errors
-    /// Returns an error if the trainer's hook fails.
+    /// Returns an error if the trainer's hook or the schedule fails.
     pub fn learning_rate(&self) -> Result<f64> {
-        let fallen = self.history.plateau.as_ref().map(|plateau| plateau.learning_rate);
-        self.trainer.learning_rate(self.epoch, fallen)
+        Ok(self.rates(0)?.main())
+    }
+
+    /// The learning rates of a step of the next epoch.
+    pub(crate) fn rates(&self, step: usize) -> Result<Rates> {
+        self.schedules.rates(&self.trainer, self.epoch, step)
     }
 
     /// The network's outputs for a batch, full resolution first.

@@ -7,6 +7,7 @@ use nnunet_torch_ops::{CudaGraph, ReadLater};
 use crate::batch_on_device::OnDevice;
 use crate::hosted::Place;
 use crate::scaler::DeviceLossScaler;
+use crate::schedules::Rates;
 use crate::started_step::StartedStep;
 use crate::state::Engine;
 
@@ -14,9 +15,8 @@ use crate::state::Engine;
 /// state.
 const WARM_UP: usize = 3;
 
-/// Starts steps of one learning rate.
+/// Starts the steps of an epoch.
 pub(crate) struct Stepper {
-    learning_rate: f64,
     scaler: Option<DeviceLossScaler>,
     graph: Graph,
     /// Whether the trainer has a step of its own; none before the first one.
@@ -39,13 +39,18 @@ struct StepGraph {
     batch: Batch,
     /// Loss and norm of the gradients, which it writes.
     values: Tensor,
+    /// Its learning rates.
+    rates: Rates,
 }
 
 impl Stepper {
-    pub(crate) fn new(engine: &Engine, learning_rate: f64, uses_graphs: bool) -> Result<Self> {
-        let can = uses_graphs && engine.reads_late() && engine.optimizer.is_recordable();
+    pub(crate) fn new(engine: &Engine, uses_graphs: bool) -> Result<Self> {
+        let can = uses_graphs
+            && engine.reads_late()
+            && engine.optimizer.is_recordable()
+            && !engine.sampler.learns();
         let graph = if can { Graph::After(WARM_UP) } else { Graph::Off };
-        Ok(Self { learning_rate, scaler: engine.device_scaler()?, graph, is_own: None })
+        Ok(Self { scaler: engine.device_scaler()?, graph, is_own: None })
     }
 
     /// Starts a step: the trainer's own, if it has one, else the built-in one. Trainers are asked in the first step of an epoch.
@@ -54,10 +59,12 @@ impl Stepper {
         engine: &mut Engine,
         batch: &Batch,
         step: usize,
+        rates: &Rates,
         refused: impl FnOnce(&Error),
     ) -> Result<StartedStep> {
+        engine.optimizer.set_group_rates(&rates.groups);
         if self.is_own != Some(false) {
-            let (learning_rate, scaler) = (self.learning_rate, self.scaler.as_ref());
+            let (learning_rate, scaler) = (rates.main(), self.scaler.as_ref());
             let own = engine.own_step(batch, Place { step, learning_rate, scaler })?;
             self.is_own.get_or_insert(own.is_some());
             if let Some(own) = own {
@@ -65,7 +72,7 @@ impl Stepper {
                 return Ok(own);
             }
         }
-        self.start_built_in(engine, batch, refused)
+        self.start_built_in(engine, batch, rates, refused)
     }
 
     /// Starts a step of the built-in kind. A step that cannot be recorded is started kernel by kernel, and so are all that follow; `refused` gets
@@ -74,12 +81,12 @@ impl Stepper {
         &mut self,
         engine: &mut Engine,
         batch: &Batch,
+        rates: &Rates,
         refused: impl FnOnce(&Error),
     ) -> Result<StartedStep> {
         if let Graph::After(left) = &mut self.graph {
             if *left == 0 {
-                self.graph = match StepGraph::record(engine, batch, self.learning_rate, self.scaler.as_ref())
-                {
+                self.graph = match StepGraph::record(engine, batch, rates, self.scaler.as_ref()) {
                     Ok(graph) => Graph::Ready(graph),
                     Err(error) => {
                         refused(&error);
@@ -91,8 +98,8 @@ impl Stepper {
             }
         }
         match &self.graph {
-            Graph::Ready(graph) if graph.batch.is_like(batch) => graph.start(batch),
-            _ => engine.start_step(batch, self.learning_rate, self.scaler.as_ref()),
+            Graph::Ready(graph) if graph.batch.is_like(batch) && graph.rates == *rates => graph.start(batch),
+            _ => engine.start_step(batch, rates.main(), self.scaler.as_ref()),
         }
     }
 }
@@ -101,14 +108,14 @@ impl StepGraph {
     fn record(
         engine: &mut Engine,
         batch: &Batch,
-        learning_rate: f64,
+        rates: &Rates,
         scaler: Option<&DeviceLossScaler>,
     ) -> Result<Self> {
         let Device::Cuda(gpu) = engine.store.device() else { return Err(Error::message("there is no GPU")) };
         let batch = batch.copied()?;
-        let record = || engine.step_on_device(&batch, learning_rate, scaler);
+        let record = || engine.step_on_device(&batch, rates.main(), scaler);
         let (graph, values) = CudaGraph::record(gpu, record)?;
-        Ok(Self { graph, batch, values })
+        Ok(Self { graph, batch, values, rates: rates.clone() })
     }
 
     fn start(&self, batch: &Batch) -> Result<StartedStep> {

@@ -53,7 +53,10 @@ impl Engine {
             return Ok(StartedStep::UnderWay(ReadLater::new(&values)?));
         }
         forget_gradients(&self.store)?;
-        let loss = self.loss_of(&self.forward(batch, true)?, batch)?;
+        let outputs = self.forward(batch, true)?;
+        let loss = self.loss_of(&outputs, batch)?;
+        self.keep_sample_losses(&outputs, batch)?;
+        drop(outputs);
         self.read_and_change_parameters(&loss, learning_rate).map(StartedStep::Done)
     }
 
@@ -92,7 +95,10 @@ impl Engine {
         scaler: Option<&DeviceLossScaler>,
     ) -> Result<Tensor> {
         forget_gradients(&self.store)?;
-        let loss = self.loss_of(&self.forward(batch, true)?, batch)?;
+        let outputs = self.forward(batch, true)?;
+        let loss = self.loss_of(&outputs, batch)?;
+        self.keep_sample_losses(&outputs, batch)?;
+        drop(outputs);
         match scaler {
             Some(scaler) => {
                 with_ranks::backward(&loss.f_mul(&scaler.scale)?)?;

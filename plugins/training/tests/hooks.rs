@@ -9,9 +9,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use nnunet_architectures::GenericUnet;
 use nnunet_plugin_api::abi::v1::{leaked_modes, through_adapters};
 use nnunet_plugin_api::tch::{Kind as Element, Tensor, no_grad, no_grad_guard};
+use nnunet_plugin_api::vocabulary::{Blueprint, ParameterGroup};
 use nnunet_plugin_api::{
-    Batch, Component, EpochReport, Info, Kind, Metrics, Result, Tally, TensorFactories, Trainer,
-    TrainerState, Training, built_in_step,
+    Batch, Component, EpochReport, Info, Kind, Metrics, Result, SchedulePoint, Tally, TensorFactories,
+    Trainer, TrainerContext, TrainerState, Training, built_in_step,
 };
 use nnunet_training::{Engine, Stopped};
 
@@ -185,6 +186,47 @@ fn hooks_are_called_in_order_on_both_sides() {
         let state = engine.trainer.save_state().unwrap().remove("T").unwrap();
         assert_eq!(state.tensors["batches"].double_value(&[0]), 6.0);
     }
+}
+
+/// Half the rate from the second step of an epoch on, and none for the segmentation layers.
+struct Rates;
+
+impl Trainer for Rates {
+    fn extends(&self) -> String {
+        "root".to_owned()
+    }
+
+    fn configure(&self, blueprint: &mut Blueprint, _context: &TrainerContext) -> Result<()> {
+        let parameters = "seg_outputs.*".to_owned();
+        blueprint.parameter_groups = vec![ParameterGroup { parameters, ..ParameterGroup::default() }];
+        Ok(())
+    }
+
+    fn learning_rate_at(&self, at: &SchedulePoint, rate: f64) -> Result<Option<f64>> {
+        assert_eq!((at.epochs, at.steps), (2, 3));
+        Ok(Some(match (at.group.as_str(), at.step) {
+            ("", 0) => rate,
+            ("", _) => rate / 2.0,
+            _ => 0.0,
+        }))
+    }
+}
+
+#[test]
+fn learning_rates_of_groups_and_steps_are_those_of_the_hook() {
+    let _turn = turn();
+    let ended = |crossing: bool| {
+        let mut engine = engine_with(crossing, || Box::new(Rates));
+        let before = weights(&engine);
+        run(&mut engine).unwrap();
+        let names: Vec<String> = engine.store.parameters().iter().map(|p| p.name.clone()).collect();
+        (names, before, weights(&engine))
+    };
+    let (names, before, after) = ended(false);
+    for ((name, before), after) in names.iter().zip(&before).zip(&after) {
+        assert_eq!(before == after, name.starts_with("seg_outputs"), "{name}");
+    }
+    assert!(ended(true).2 == after, "through both adapters");
 }
 
 /// A user stops in the second epoch: trainer and second network are as after the first one.

@@ -6,9 +6,9 @@ use std::path::Path;
 use nnunet_architectures::ParameterStore;
 use nnunet_formats::json::{self, Json};
 use nnunet_plugin_api::tch::{Device, Kind, Tensor, no_grad};
-use nnunet_plugin_api::vocabulary::{Blueprint, Optimizer};
-use nnunet_plugin_api::{Init, VarFactory, serde_json};
-use nnunet_training::{Optimize, Plateau, StateValue, optimizer};
+use nnunet_plugin_api::vocabulary::{Blueprint, LearningRateSchedule, Optimizer};
+use nnunet_plugin_api::{EpochResults, Init, SchedulePoint, VarFactory, serde_json};
+use nnunet_training::{Optimize, StateValue, optimizer};
 
 const SIZES: [i64; 2] = [5, 3];
 /// Relative to the largest value, or to 1. torch differs from itself by 6e-8 on other processors
@@ -158,13 +158,20 @@ fn a_step_that_the_device_skips_changes_nothing() {
 fn the_plateau_schedule_is_that_of_torch() {
     let expected = fixture("plateau");
     let list = |key: &str| numbers(expected.get(key).unwrap());
-    let mut plateau = Plateau::new(3e-4, 0.2, 3, 1e-3);
+    let choice =
+        LearningRateSchedule::Plateau { factor: 0.2, patience: 3, threshold: 1e-3 }.choice().unwrap();
+    let mut plateau = nnunet_schedules::built_in(&choice).unwrap();
+    let at = SchedulePoint { initial_lr: 3e-4, ..SchedulePoint::default() };
     for (loss, rate) in list("losses").into_iter().zip(list("rates")) {
-        plateau.step(loss);
-        assert!((plateau.learning_rate - rate).abs() < 1e-12, "{} instead of {rate}", plateau.learning_rate);
+        plateau
+            .epoch_ends(&at, &EpochResults { train_loss_average: loss, ..EpochResults::default() })
+            .unwrap();
+        let found = plateau.learning_rate(&at).unwrap();
+        assert!((found - rate).abs() < 1e-12, "{found} instead of {rate}");
     }
     let state = expected.get("state").unwrap();
-    let number = |key: &str| state.get(key).unwrap().as_f64().unwrap();
-    assert_eq!((plateau.best, plateau.bad_epochs as f64), (number("best"), number("num_bad_epochs")));
-    assert_eq!(plateau.epochs as f64, number("last_epoch"));
+    let kept = plateau.save_state().unwrap();
+    for key in ["best", "num_bad_epochs", "last_epoch"] {
+        assert_eq!(kept[key].as_f64().unwrap(), state.get(key).unwrap().as_f64().unwrap(), "{key}");
+    }
 }

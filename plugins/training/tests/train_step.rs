@@ -20,7 +20,9 @@ use nnunet_plugin_api::tch::{Device, Kind, Tensor, no_grad};
 use nnunet_plugin_api::vocabulary::Plans;
 use nnunet_plugin_api::{Architecture, NetworkSpec, Trainer, TrainerContext};
 use nnunet_test_support::golden;
-use nnunet_training::{Batch, Cases, Engine, History, SecondNetworks, clip_gradients, optimizer};
+use nnunet_training::{
+    Batch, Cases, Engine, History, Schedules, SecondNetworks, SharedSampler, clip_gradients, optimizer,
+};
 
 /// How far apart two runs may be: relative for losses and norms of gradients, absolute for weights.
 #[derive(Clone, Copy)]
@@ -90,6 +92,7 @@ fn engine(run: &Json, init: &Path, kind: Kind) -> Engine {
     let trainer = nnunet_trainers::resolve("root", &context, &|_| Ok(Box::new(Root))).unwrap();
     Engine {
         optimizer: optimizer(&trainer.blueprint, &store).unwrap(),
+        schedules: Schedules::built_in(&trainer.blueprint).unwrap(),
         loss: Box::new(DiceCe::new(DiceCeConfig { batch_dice, ..Default::default() })),
         kind,
         scaler: None,
@@ -99,6 +102,7 @@ fn engine(run: &Json, init: &Path, kind: Kind) -> Engine {
         store,
         network,
         cases: Cases::default(),
+        sampler: SharedSampler::named("v1").unwrap(),
         networks: SecondNetworks::default(),
         epoch: 0,
         history: History::default(),

@@ -13,7 +13,9 @@ use nnunet_plugin_api::{
     inventory,
 };
 use nnunet_test_support::golden;
-use nnunet_training::{Batch, Cases, Engine, History, SecondNetworks, clip_gradients, optimizer};
+use nnunet_training::{
+    Batch, Cases, Engine, History, Schedules, SecondNetworks, SharedSampler, clip_gradients, optimizer,
+};
 use serde_json::{Value, json};
 
 /// Relative, for losses and norms; v2 adds the terms of the Dice in single precision.
@@ -86,6 +88,7 @@ fn engine(facts: &Value, all: &[(String, Tensor)]) -> Engine {
     let trainer = nnunet_trainers::resolve("root", &context, &|_| Ok(Box::new(Root))).unwrap();
     Engine {
         optimizer: optimizer(&trainer.blueprint, &store).unwrap(),
+        schedules: Schedules::built_in(&trainer.blueprint).unwrap(),
         loss: loss(facts),
         kind: Kind::Double,
         scaler: None,
@@ -95,6 +98,7 @@ fn engine(facts: &Value, all: &[(String, Tensor)]) -> Engine {
         store,
         network,
         cases: Cases::default(),
+        sampler: SharedSampler::named("v1").unwrap(),
         networks: SecondNetworks::default(),
         epoch: 0,
         history: History::default(),

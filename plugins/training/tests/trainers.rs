@@ -13,8 +13,8 @@ use nnunet_plugin_api::{
     Registration, Result, TensorFactories, Trainer, TrainerContext, inventory,
 };
 use nnunet_training::{
-    Batch, BatchPlan, Cases, DummyCase, Engine, History, OnlineEvaluation, Oversampling, Sampling,
-    SecondNetworks, optimizer,
+    Batch, BatchPlan, Cases, DummyCase, Engine, History, OnlineEvaluation, Schedules, SecondNetworks,
+    SharedSampler, optimizer,
 };
 
 /// Labels of the task, without background.
@@ -90,6 +90,7 @@ fn engine(name: &str, axes: usize) -> Result<Engine> {
     let network = architecture(&trainer.blueprint.architecture)?.build(&mut store, &spec(axes, outputs))?;
     Ok(Engine {
         optimizer: optimizer(&trainer.blueprint, &store)?,
+        schedules: Schedules::built_in(&trainer.blueprint)?,
         loss: loss(&trainer.blueprint.loss)?,
         kind: Element::Float,
         scaler: None,
@@ -99,6 +100,7 @@ fn engine(name: &str, axes: usize) -> Result<Engine> {
         store,
         network,
         cases: Cases::default(),
+        sampler: SharedSampler::named("v1").unwrap(),
         networks: SecondNetworks::default(),
         epoch: 0,
         history: History::default(),
@@ -134,11 +136,11 @@ fn augmented(engine: &Engine, axes: usize) -> Result<Batch> {
     let plan = BatchPlan {
         batch_size: blueprint.batch_size.unwrap_or(2),
         oversample_foreground: blueprint.oversample_foreground_percent,
-        sampling: Sampling::v2(if blueprint.probabilistic_oversampling {
-            Oversampling::EachSample
+        sampler: SharedSampler::named(if blueprint.probabilistic_oversampling {
+            "v2Probabilistic"
         } else {
-            Oversampling::LastOfBatch
-        }),
+            "v2"
+        })?,
         augmentation: Some(augmentation(&blueprint.augmentation)?.into()),
         context: AugmentationContext {
             patch: patch.clone(),

@@ -4,11 +4,13 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nnunet_plugin_api::tch::{Device, Kind as Element, Tensor, no_grad_guard};
-use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice, Optimizer as OptimizerChoice};
+use nnunet_plugin_api::vocabulary::{
+    Blueprint, ComponentChoice, LearningRateSchedule, Optimizer as OptimizerChoice,
+};
 use nnunet_plugin_api::{
-    Architecture, Batch, Component, Error, Info, Init, Kind, Loss, LossContext, Network, NetworkSpec,
-    Optimized, Optimizer, Registration, Result, Tally, Trainer, TrainerContext, TrainerState, Training,
-    VarFactory, built_in_step, export_plugin, host, inventory,
+    Architecture, Batch, Component, Config, Error, Info, Init, Kind, Loss, LossContext, Network, NetworkSpec,
+    Optimized, Optimizer, Registration, Result, Schedule, SchedulePoint, Tally, Trainer, TrainerContext,
+    TrainerState, Training, VarFactory, built_in_step, export_plugin, host, inventory,
 };
 
 export_plugin!();
@@ -63,6 +65,29 @@ impl Optimizer for OddOptimizer {
     }
 }
 
+inventory::submit!(Registration(|| {
+    let info = Info::new(Kind::Schedule, "OddSchedule", "The same rate in all epochs.");
+    Component::schedule(info, |_| Ok(Box::new(OddSchedule)))
+}));
+
+struct OddSchedule;
+
+impl Schedule for OddSchedule {
+    fn learning_rate(&self, at: &SchedulePoint) -> Result<f64> {
+        assert_ne!(fault(), "schedule_panic", "as requested");
+        Ok(match fault().as_str() {
+            "schedule_nan" => f64::NAN,
+            "schedule_negative" => -at.initial_lr,
+            _ => at.initial_lr,
+        })
+    }
+
+    fn save_state(&self) -> Result<Config> {
+        assert_ne!(fault(), "schedule_state", "as requested");
+        Ok(Config::new())
+    }
+}
+
 struct Misbehaving;
 
 impl Trainer for Misbehaving {
@@ -73,6 +98,9 @@ impl Trainer for Misbehaving {
         if fault().starts_with("optimizer") {
             blueprint.optimizer = OptimizerChoice::Other(ComponentChoice::named("OddOptimizer"));
         }
+        if fault().starts_with("schedule") {
+            blueprint.lr_schedule = LearningRateSchedule::Other(ComponentChoice::named("OddSchedule"));
+        }
         if fault().starts_with("architecture") || fault() == "pointwise" {
             blueprint.architecture = ComponentChoice::named("Pointwise");
         }
@@ -81,6 +109,11 @@ impl Trainer for Misbehaving {
 
     fn loss(&self, _context: &LossContext) -> Result<Option<Box<dyn Loss>>> {
         Ok(Some(Box::new(OddLoss)))
+    }
+
+    fn learning_rate_at(&self, _at: &SchedulePoint, rate: f64) -> Result<Option<f64>> {
+        assert_ne!(fault(), "hook_rate", "as requested");
+        Ok((fault() == "hook_rate_nan").then_some(rate * f64::NAN))
     }
 
     fn on_train_start(&mut self, training: &mut dyn Training) -> Result<()> {

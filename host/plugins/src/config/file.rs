@@ -42,9 +42,15 @@ pub struct File {
     /// Optimizers.
     #[schemars(with = "BTreeMap<String, ParameterTable>")]
     pub optimizers: Tables,
+    /// Schedules of the learning rate.
+    #[schemars(with = "BTreeMap<String, ParameterTable>")]
+    pub schedules: Tables,
     /// Trainers.
     #[schemars(with = "BTreeMap<String, Extension<Blueprint>>")]
     pub trainers: Tables,
+    /// Samplers.
+    #[schemars(with = "BTreeMap<String, ParameterTable>")]
+    pub samplers: Tables,
     /// Augmentations.
     #[schemars(with = "BTreeMap<String, ParameterTable>")]
     pub augmentations: Tables,
@@ -233,6 +239,8 @@ impl File {
             Kind::Architecture => &self.architectures,
             Kind::Loss => &self.losses,
             Kind::Optimizer => &self.optimizers,
+            Kind::Sampler => &self.samplers,
+            Kind::Schedule => &self.schedules,
             Kind::Augmentation => &self.augmentations,
             Kind::Trainer => &self.trainers,
             Kind::Postprocessor => &self.postprocessors,

@@ -4,7 +4,7 @@ use anyhow::Result;
 use nnunet_plugin_core::vocabulary::ComponentChoice;
 use nnunet_plugin_core::{
     Config, ExperimentLogger, Factory, ImageFormat, Kind, Normalization, Planner, Postprocessor,
-    Preprocessor, Resampler, Splitter,
+    Preprocessor, Resampler, Schedule, Splitter,
 };
 
 use super::Registry;
@@ -59,6 +59,15 @@ impl Registry {
     pub fn splitter(&self, choice: &ComponentChoice) -> Result<Box<dyn Splitter>> {
         let (_, choice) = self.expand(Kind::Splitter, choice)?;
         made!(self, Splitter, &choice.name, &choice.parameters)
+    }
+
+    /// Makes a schedule of the learning rate.
+    ///
+    /// # Errors
+    /// As [`Registry::find`]; the error of the factory.
+    pub fn schedule(&self, choice: &ComponentChoice) -> Result<Box<dyn Schedule>> {
+        let (_, choice) = self.expand(Kind::Schedule, choice)?;
+        made!(self, Schedule, &choice.name, &choice.parameters)
     }
 
     /// Makes an image format.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use nnunet_data::records::Split;
 use nnunet_engine::session::Session;
-use nnunet_training::{BatchPlan, CaseSource, DummyCase, Engine, Run};
+use nnunet_training::{BatchPlan, CaseSource, DummyCase, Engine, Run, SharedSampler};
 
 use crate::fold_training::FoldTraining;
 use crate::{components, ranks};
@@ -35,17 +35,20 @@ pub(super) fn batches(
     let train_plan = BatchPlan {
         batch_size: settings.batch_size,
         oversample_foreground: blueprint.oversample_foreground_percent,
-        sampling: settings.sampling,
+        sampler: engine.sampler.clone(),
         augmentation: Some(augmentation.into()),
         scales: scales(settings.context.patch.len(), &settings.strides, blueprint.deep_supervision),
         context: settings.context.clone(),
         regions,
         seed: blueprint.seed,
     };
+    // Another one, which knows other cases and is told no losses.
+    let sampler =
+        SharedSampler::new(engine.sampler.name(), components::sampler(&session.registry, &settings.sampler)?);
     Ok(Run {
         train: open(&split.train)?,
         validation: open(&split.val)?,
-        validation_plan: BatchPlan { augmentation: None, ..train_plan.clone() },
+        validation_plan: BatchPlan { augmentation: None, sampler, ..train_plan.clone() },
         train_plan,
         threads: worker_threads(),
         uses_graphs: fold.settings().cuda_graphs && ranks::current().is_none(),

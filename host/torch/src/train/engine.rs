@@ -7,10 +7,12 @@ use nnunet_data::memory;
 use nnunet_engine::session::Session;
 use nnunet_plugin_api::tch::{self, Device, Kind as Element};
 use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice, Optimizer, Precision};
-use nnunet_plugin_api::{Error as ComponentError, Kind, Loss, LossContext};
+use nnunet_plugin_api::{Error as ComponentError, Kind, Loss, LossContext, Schedule};
 use nnunet_torch_ops::ranks::share;
 use nnunet_trainers::Resolved;
-use nnunet_training::{Cases, Engine, FromComponent, History, LossScaler, Optimize, grouped};
+use nnunet_training::{
+    Cases, Engine, FromComponent, History, LossScaler, Optimize, Schedules, SharedSampler, grouped,
+};
 
 use crate::fold_training::FoldTraining;
 use crate::{components, network};
@@ -34,6 +36,7 @@ fn choose(blueprint: &mut Blueprint, fold: &dyn FoldTraining, session: &Session)
         |kind, choice: &ComponentChoice| Ok::<_, anyhow::Error>(session.registry.expand(kind, choice)?.1);
     blueprint.architecture = expand(Kind::Architecture, &blueprint.architecture)?;
     blueprint.loss = expand(Kind::Loss, &blueprint.loss)?;
+    blueprint.sampler = blueprint.sampler.as_ref().map(|choice| expand(Kind::Sampler, choice)).transpose()?;
     blueprint.augmentation = expand(Kind::Augmentation, &blueprint.augmentation)?;
     Ok(())
 }
@@ -45,6 +48,8 @@ pub(super) fn build(fold: &dyn FoldTraining, trainer: Resolved, session: &Sessio
     let batches = fold.batch_settings(&trainer.blueprint);
     network::check_memory(&spec, share(batches.batch_size).len(), device)?;
     tch::manual_seed(trainer.blueprint.seed as i64);
+    let sampler =
+        SharedSampler::new(&batches.sampler.name, components::sampler(&session.registry, &batches.sampler)?);
     let architecture = &trainer.blueprint.architecture;
     let free = if device == Device::Cpu { memory::default_budget() } else { u64::MAX };
     let (mut store, network) = network::build(&session.registry, architecture, &spec, device, free)?;
@@ -57,8 +62,10 @@ pub(super) fn build(fold: &dyn FoldTraining, trainer: Resolved, session: &Sessio
     let networks = network::second(&session.registry, architecture, spec.clone(), device, free)?;
     Ok(Engine {
         cases: Cases::default(),
+        sampler,
         networks,
         optimizer: optimizer(&trainer.blueprint, &store, session)?,
+        schedules: schedules(&trainer.blueprint, session)?,
         kind,
         scaler: (kind == Element::Half).then(LossScaler::default),
         num_classes: spec.num_classes,
@@ -86,6 +93,20 @@ fn optimizer(blueprint: &Blueprint, store: &ParameterStore, session: &Session) -
         Ok(Box::new(FromComponent::new(made, parameters)))
     };
     Ok(grouped(blueprint, store, &make)?)
+}
+
+/// The schedules of a blueprint, one for each parameter group and one for all other parameters.
+fn schedules(blueprint: &Blueprint, session: &Session) -> Result<Schedules> {
+    let make = |choice: &ComponentChoice| {
+        let made = schedule(choice, session);
+        made.map_err(|error| ComponentError::message(format!("lr_schedule: {error:#}")))
+    };
+    Ok(Schedules::new(blueprint, &make)?)
+}
+
+fn schedule(choice: &ComponentChoice, session: &Session) -> Result<Box<dyn Schedule>> {
+    session.registry.check_parameters(Kind::Schedule, &choice.name, &choice.parameters)?;
+    session.registry.schedule(choice)
 }
 
 fn optimizer_component(

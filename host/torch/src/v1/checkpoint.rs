@@ -36,14 +36,13 @@ pub(crate) fn save(path: &Path, engine: &Engine, info: &ModelInfo) -> Result<()>
     let optimizer = optimizer_state::to_pickle(&*engine.optimizer, &engine.store, learning_rate, &mut keep)?;
     let mut own = own_state(&engine.history);
     own.extend(hook_state::to_pickle(engine, &mut keep)?);
+    let schedules = engine.schedules.save_state()?;
+    let plateau = schedules.last().and_then(plateau_state::to_pickle);
     let mut root = vec![
         ("epoch", Value::Int(engine.epoch as i64)),
         ("state_dict", Value::OrderedDict(state)),
         ("optimizer_state_dict", optimizer),
-        (
-            "lr_scheduler_state_dict",
-            engine.history.plateau.as_ref().map_or(Value::None, plateau_state::to_pickle),
-        ),
+        ("lr_scheduler_state_dict", plateau.unwrap_or(Value::None)),
         ("plot_stuff", plot_stuff(&engine.history)),
         ("best_stuff", best_stuff(&engine.history)),
         (OWN, Value::dict(own)),
@@ -143,6 +142,11 @@ pub(crate) fn resume(path: &Path, engine: &mut Engine) -> Result<()> {
         *scaler = root.get("amp_grad_scaler").and_then(scaler_from).unwrap_or_else(|| scaler.clone());
     }
     engine.history = history(root, engine.epoch);
+    if let Some(state) = plateau_state::from_checkpoint(root)
+        && engine.trainer.blueprint.parameter_groups.is_empty()
+    {
+        engine.schedules.load_state(vec![state])?;
+    }
     hook_state::restore(path, &checkpoint, engine)
 }
 
@@ -163,7 +167,6 @@ fn history(root: &Value, epochs: usize) -> History {
         metric_ma: own("metric_MA"),
         best_train_loss_ma: best(0).zip(best(1)).map(|(epoch, loss)| (epoch as usize, loss)),
         best_metric_ma: best(2),
-        plateau: plateau_state::from_checkpoint(root),
         epochs: Vec::new(),
     }
 }

@@ -1,11 +1,12 @@
-//! What hooks of trainers keep in a checkpoint, under our own key: states of trainers, and networks beside the one in
-//! `state_dict`.
+//! What components keep in a checkpoint, under our own key: states of trainers, of the sampler and of schedules, and networks beside the one
+//! in `state_dict`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
 use nnunet_architectures::Parameter;
+use nnunet_cli::report;
 use nnunet_formats::pickle::Value;
 use nnunet_formats::torch_zip::Checkpoint;
 use nnunet_plugin_api::tch::{Device, Tensor};
@@ -17,6 +18,8 @@ use super::state_dict::{put_entries, put_loss};
 
 /// States of trainers by name.
 const TRAINERS: &str = "trainers";
+/// The sampler's name and state.
+const SAMPLER: &str = "sampler";
 /// Networks by name; the trained one has none.
 const NETWORKS: &str = "networks";
 /// Name of the network whose weights are the `state_dict`.
@@ -24,6 +27,8 @@ const PREDICTING: &str = "predicting";
 
 /// Parameters of the loss.
 const LOSS: &str = "loss_parameters";
+/// States of the learning rate schedules, of each parameter group, as JSON.
+const SCHEDULES: &str = "lr_schedules";
 
 /// Stores a tensor and names it.
 type Keep<'a> = &'a mut dyn FnMut(&Tensor) -> Result<Value>;
@@ -53,8 +58,20 @@ pub(crate) fn to_pickle(engine: &Engine, keep: Keep<'_>) -> Result<Vec<(&'static
         let entry = vec![("tensors", Value::Dict(tensors.collect::<Result<_>>()?)), ("values", values)];
         trainers.push((Value::Str(name), Value::dict(entry)));
     }
+    let state = engine.sampler.save_state()?;
+    if !state.is_empty() {
+        let values = Value::Str(serde_json::to_string(&state)?);
+        entries.push((
+            SAMPLER,
+            Value::dict(vec![("name", Value::str(engine.sampler.name())), ("values", values)]),
+        ));
+    }
     if !trainers.is_empty() {
         entries.push((TRAINERS, Value::Dict(trainers)));
+    }
+    let schedules = engine.schedules.save_state()?;
+    if schedules.iter().any(|state| !state.is_empty()) {
+        entries.push((SCHEDULES, Value::Str(serde_json::to_string(&schedules)?)));
     }
     Ok(entries)
 }
@@ -85,6 +102,13 @@ pub(crate) fn restore(path: &Path, checkpoint: &Checkpoint, engine: &mut Engine)
     if let Some(entries) = own(LOSS).and_then(Value::entries) {
         put_loss(path, entries, checkpoint, &mut engine.store)?;
     }
+    if let Some(entry) = own(SAMPLER) {
+        restore_sampler(entry, engine).with_context(shown)?;
+    }
+    if let Some(states) = own(SCHEDULES).and_then(Value::as_str) {
+        let states = serde_json::from_str(states).with_context(shown)?;
+        engine.schedules.load_state(states).with_context(shown)?;
+    }
     let mut states = BTreeMap::new();
     for (name, entry) in own(TRAINERS).and_then(Value::entries).into_iter().flatten() {
         let name = name.as_str().with_context(shown)?.to_owned();
@@ -92,6 +116,20 @@ pub(crate) fn restore(path: &Path, checkpoint: &Checkpoint, engine: &mut Engine)
     }
     let loaded = engine.trainer.load_state(states);
     loaded.map_err(|error: Error| anyhow!("{}: {error}", path.display()))
+}
+
+/// The state of another sampler than the one in use is left.
+fn restore_sampler(entry: &Value, engine: &Engine) -> Result<()> {
+    let name = entry.get("name").and_then(Value::as_str).unwrap_or_default();
+    if name != engine.sampler.name() {
+        report::line(&format!(
+            "the sampler is {} now; what {name} has learned is not used",
+            engine.sampler.name()
+        ));
+        return Ok(());
+    }
+    let values = entry.get("values").and_then(Value::as_str).unwrap_or("{}");
+    Ok(engine.sampler.load_state(serde_json::from_str(values)?)?)
 }
 
 fn state(entry: &Value, checkpoint: &Checkpoint, device: Device) -> Result<TrainerState> {

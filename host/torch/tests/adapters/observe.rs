@@ -7,11 +7,12 @@ use nnunet_plugin_api::vocabulary::{
     Blueprint, EpochReport, Fingerprint, IntensityStatistics, ItkGeometry, Plans, Stage,
 };
 use nnunet_plugin_api::{
-    Architecture, Augmentation, AugmentationContext, CaseArrays, EpochLog, Error, ExperimentLogger,
-    GridChange, ImageFormat, LabelVolume, Loss, LossContext, NetworkSpec, Normalization,
+    Architecture, Augmentation, AugmentationContext, CaseArrays, EpochLog, EpochResults, Error,
+    ExperimentLogger, GridChange, ImageFormat, LabelVolume, Loss, LossContext, NetworkSpec, Normalization,
     NormalizationContext, Optimized, Optimizer, Planner, PlannerSettings, Postprocessor, PreprocessContext,
-    Preprocessor, PreprocessorSettings, RandomStream, Resampler, Result, RunEnd, RunInfo, Sample, SplitCase,
-    Splitter, StageTarget, Trainer, TrainerContext,
+    Preprocessor, PreprocessorSettings, RandomStream, Resampler, Result, RunEnd, RunInfo, Sample, SampleLoss,
+    SampledCase, Sampler, SamplerContext, Schedule, SchedulePoint, SplitCase, Splitter, StageTarget, Trainer,
+    TrainerContext,
 };
 
 /// Numbers without a pattern, the same every time.
@@ -120,6 +121,49 @@ pub(crate) fn splitter(splitter: Box<dyn Splitter>) -> Result<String> {
         Ok(folds) => format!("{folds:?}"),
         Err(error) => error.to_string().rsplit(": ").next().unwrap_or_default().to_owned(),
     })
+}
+
+pub(crate) fn sampler(mut sampler: Box<dyn Sampler>) -> Result<String> {
+    let case =
+        |i: usize| SampledCase { voxels_of_classes: vec![i, 5], ..SampledCase::new(format!("case_{i}")) };
+    let mut all = format!("{}", sampler.learns());
+    sampler.begin(&(0..5).map(case).collect::<Vec<_>>())?;
+    let voxels = [[1, 2, 3], [1, 2, 4], [2, 0, 0]];
+    for index in 0..24 {
+        let (sample, axes) = (index % 3, 2 + index / 12);
+        let context =
+            SamplerContext { epoch: 1, batch: index, sample, batch_size: 3, foreground: 0.33, axes };
+        let mut random = RandomStream::new(1, 1, index, sample);
+        let choice = sampler.choose(&context, &mut random)?;
+        all += &format!("{choice:?} {} {}", sampler.voxel(&context, &voxels, &mut random)?, random.bits());
+    }
+    sampler.observe(&[SampleLoss { case: "case_2".to_owned(), loss: 0.1 }])?;
+    let state = sampler.save_state()?;
+    all += &format!("{state:?}");
+    sampler.load_state(state)?;
+    Ok(all)
+}
+
+/// The rates of some steps, while the loss falls at first.
+pub(crate) fn schedule(mut schedule: Box<dyn Schedule>) -> Result<String> {
+    let mut all = format!("{}", schedule.changes_every_step());
+    for epoch in (0..1200).step_by(25) {
+        let at = |step| SchedulePoint {
+            epoch,
+            step,
+            epochs: 1000,
+            steps: 250,
+            initial_lr: 0.01,
+            group: "seg_outputs.*".to_owned(),
+        };
+        all += &format!(" {:?}", [schedule.learning_rate(&at(0))?, schedule.learning_rate(&at(100))?]);
+        let report = EpochReport { epoch, metric: f64::NAN, ..EpochReport::default() };
+        let results = EpochResults { report, train_loss_average: 1.0 / (1.0 + epoch.min(100) as f64) };
+        schedule.epoch_ends(&at(0), &results)?;
+    }
+    let state = schedule.save_state()?;
+    schedule.load_state(state.clone())?;
+    Ok(format!("{all} {state:?} {:?}", schedule.save_state()?))
 }
 
 pub(crate) fn resampler(resampler: Box<dyn Resampler>) -> Result<String> {

@@ -7,7 +7,7 @@ pub const MAGIC: [u8; 8] = *b"NNUNETPL";
 /// Plugins of another major cannot be used.
 pub const ABI_MAJOR: u32 = 1;
 /// Plugins of a higher minor than the host's cannot be used.
-pub const ABI_MINOR: u32 = 3;
+pub const ABI_MINOR: u32 = 4;
 /// The libtorch this crate's tensors belong to.
 pub const LIBTORCH_VERSION: &str = "2.11.0";
 /// The C++ standard library's ABI that this libtorch is built with.
@@ -381,7 +381,7 @@ mod tests {
         assert!(refused(|h| h.magic = *b"12345678").contains("not a plugin of nnunet"));
         assert!(refused(|h| h.size = 8).contains("handshake size: found 8"));
         assert!(refused(|h| h.abi_major = 2).contains("ABI major: found 2, wanted 1"));
-        assert!(refused(|h| h.abi_minor = 9).contains("found 1.9, wanted at most 1.3"));
+        assert!(refused(|h| h.abi_minor = 9).contains("found 1.9, wanted at most 1.4"));
         assert!(refused(|h| h.flags &= !Flags::UNWINDS).contains("found abort, wanted unwind"));
         assert!(refused(|h| h.target = StaticText::new("m68k-none")).contains("found m68k-none"));
         let with_tensors = |change: fn(&mut Handshake)| {

@@ -39,6 +39,8 @@ pub struct Blueprint {
     /// Draw for each sample whether it must contain foreground, with that fraction as probability, instead of the last
     /// samples of a batch.
     pub probabilistic_oversampling: bool,
+    /// Which cases and patches batches are made of; none: as v1 or v2 does, whichever trains.
+    pub sampler: Option<ComponentChoice>,
     /// Name and parameters of the loss.
     pub loss: ComponentChoice,
     /// Deep supervision: outputs of lower resolution contribute to the loss.
@@ -119,6 +121,7 @@ impl Default for Blueprint {
             gradient_clipping: Some(12.0),
             oversample_foreground_percent: 0.33,
             probabilistic_oversampling: false,
+            sampler: None,
             loss: ComponentChoice::named("DC_and_CE_loss"),
             deep_supervision: true,
             supervise_lowest: false,

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::LearningRateSchedule;
+
 /// A parameter group of the optimizer. A parameter belongs to the first group that its name fits.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -13,12 +15,21 @@ pub struct ParameterGroup {
     pub learning_rate: f64,
     /// Weight decay; none: that of the blueprint.
     pub weight_decay: Option<f64>,
+    /// Learning rate schedule of these parameters; none: that of the others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lr_schedule: Option<LearningRateSchedule>,
     /// These parameters are not trained.
     pub frozen: bool,
 }
 
 impl Default for ParameterGroup {
     fn default() -> Self {
-        Self { parameters: "*".to_owned(), learning_rate: 1.0, weight_decay: None, frozen: false }
+        Self {
+            parameters: "*".to_owned(),
+            learning_rate: 1.0,
+            weight_decay: None,
+            lr_schedule: None,
+            frozen: false,
+        }
     }
 }

@@ -3,7 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Learning rate schedules.
+use super::ComponentChoice;
+use crate::{Error, Result};
+
+/// Learning rate schedules: names of components, with the parameters of those that v1 and v2 use.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]
 pub enum LearningRateSchedule {
@@ -62,9 +65,33 @@ pub enum LearningRateSchedule {
         factor: f64,
         /// Epochs without improvement to tolerate (patience).
         patience: usize,
-        /// Smallest relative decrease that counts as an improvement.
+        /// Smallest decrease that counts as an improvement.
         threshold: f64,
     },
+    /// Any other schedule, by name with its parameters: one of a plugin, or a built-in one such as `cyclic`, or with
+    /// parameters that are not listed here.
+    #[serde(untagged)]
+    Other(ComponentChoice),
+}
+
+impl LearningRateSchedule {
+    /// The component and its parameters.
+    ///
+    /// ```
+    /// use nnunet_plugin_api::vocabulary::LearningRateSchedule;
+    ///
+    /// let choice = LearningRateSchedule::Poly { exponent: 0.9 }.choice().unwrap();
+    /// assert_eq!((choice.name.as_str(), &choice.parameters["exponent"]), ("poly", &0.9.into()));
+    /// ```
+    ///
+    /// # Errors
+    /// Returns an error if a parameter is not finite.
+    pub fn choice(&self) -> Result<ComponentChoice> {
+        let value = serde_json::to_value(self);
+        value
+            .and_then(serde_json::from_value)
+            .map_err(|error| Error::message(format!("learning rate schedule: {error}")))
+    }
 }
 
 /// Momentum that decreases linearly.

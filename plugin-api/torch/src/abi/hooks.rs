@@ -13,6 +13,7 @@ use crate::{Batch, Config, Error, Metrics, Result, Tally, Trainer, TrainerState,
 
 /// Names of the hooks.
 pub(super) mod name {
+    pub(in crate::abi) const LEARNING_RATE_AT: &str = "learning_rate_at";
     pub(in crate::abi) const TRAIN_START: &str = "on_train_start";
     pub(in crate::abi) const TRAIN_END: &str = "on_train_end";
     pub(in crate::abi) const EPOCH_START: &str = "on_epoch_start";
@@ -44,6 +45,11 @@ pub(super) fn called(
     let mut given = Taken::lent(given);
     let done = |(): ()| ROption::RNone;
     Ok(match hook.as_str() {
+        name::LEARNING_RATE_AT => {
+            let rate = given.numbers.first().copied();
+            let rate = rate.ok_or_else(|| Error::message("a step has a learning rate"))?;
+            rate_message(trainer.learning_rate_at(&given.value()?, rate)?)
+        }
         name::TRAIN_START => done(trainer.on_train_start(training)?),
         name::TRAIN_END => done(trainer.on_train_end(training)?),
         name::EPOCH_START => done(trainer.on_epoch_start(training)?),
@@ -81,6 +87,10 @@ pub(super) fn called(
         name::LOAD_STATE => done(trainer.load_state(state(given)?)?),
         _ => ROption::RNone,
     })
+}
+
+fn rate_message(rate: Option<f64>) -> ROption<Message> {
+    rate.map(|rate| Message { numbers: vec![rate].into(), ..Message::default() }).into()
 }
 
 fn tallies_message(tallies: &[Tally]) -> Result<ROption<Message>> {

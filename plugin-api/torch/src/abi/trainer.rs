@@ -17,8 +17,8 @@ use super::message::{Given, Taken, tensors_of};
 use super::{check, loss};
 use crate::vocabulary::Blueprint;
 use crate::{
-    Batch, Error, Flow, Loss, LossContext, Metrics, Result, Tally, Trainer, TrainerContext, TrainerState,
-    Training,
+    Batch, Error, Flow, Loss, LossContext, Metrics, Result, SchedulePoint, Tally, Trainer, TrainerContext,
+    TrainerState, Training,
 };
 
 struct Exported(Guarded<Box<dyn Trainer>>);
@@ -124,6 +124,19 @@ impl Trainer for Imported {
                 Err(self.named(HOOK, error))
             }
             rate => Ok(rate),
+        }
+    }
+
+    fn learning_rate_at(&self, at: &SchedulePoint, rate: f64) -> Result<Option<f64>> {
+        let mut given = Given::new(at)?;
+        given.add_numbers([rate]);
+        let Some(answer) = self.hook(name::LEARNING_RATE_AT, None, given, [])? else { return Ok(None) };
+        match answer.numbers.first() {
+            Some(rate) if rate.is_finite() && *rate >= 0.0 => Ok(Some(*rate)),
+            rate => {
+                let what = format!("learning rate {rate:?} of epoch {}, step {}", at.epoch, at.step);
+                Err(self.named(name::LEARNING_RATE_AT, Error::message(what)))
+            }
         }
     }
 

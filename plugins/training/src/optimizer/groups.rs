@@ -14,8 +14,10 @@ type MakeOptimizer<'a> = &'a dyn Fn(&Blueprint) -> Result<Box<dyn Optimize>>;
 #[derive(Debug)]
 struct Group {
     numbers: Vec<usize>,
-    /// Factor of the learning rate.
+    /// Factor of the learning rate of a step.
     factor: f64,
+    /// The learning rate; none: that of the step times the factor.
+    rate: Option<f64>,
     optimizer: Box<dyn Optimize>,
 }
 
@@ -61,7 +63,7 @@ pub fn grouped(
         }
         let weight_decay = group.weight_decay.unwrap_or(blueprint.weight_decay);
         let optimizer = make(&Blueprint { weight_decay, ..blueprint.clone() })?;
-        all.push(Group { numbers, factor: group.learning_rate, optimizer });
+        all.push(Group { numbers, factor: group.learning_rate, rate: None, optimizer });
     }
     Ok(Box::new(Grouped(all)))
 }
@@ -94,7 +96,8 @@ impl Optimize for Grouped {
         for group in &mut self.0 {
             let own = trained.only(|number| group.numbers.contains(&number));
             if !own.numbers.is_empty() {
-                group.optimizer.step_of(&own, learning_rate * group.factor, skip)?;
+                let rate = group.rate.unwrap_or(learning_rate * group.factor);
+                group.optimizer.step_of(&own, rate, skip)?;
             }
         }
         Ok(())
@@ -131,6 +134,10 @@ impl Optimize for Grouped {
     fn restore(&mut self, parameter: usize, state: State) -> Result<()> {
         let owner = self.0.iter_mut().find(|group| group.numbers.contains(&parameter));
         owner.map_or(Ok(()), |group| group.optimizer.restore(parameter, state))
+    }
+
+    fn set_group_rates(&mut self, rates: &[f64]) {
+        self.0.iter_mut().zip(rates).for_each(|(group, rate)| group.rate = Some(*rate));
     }
 
     fn set_momentum(&mut self, momentum: f64) {

@@ -91,6 +91,10 @@ pub trait Optimize: Debug + Send {
     /// Returns an error if a value is missing.
     fn restore(&mut self, parameter: usize, state: State) -> Result<()>;
 
+    /// Sets the learning rates of parameter groups for the next steps, in the order of the groups; the last is of the
+    /// parameters of no group. Without groups the rate of each step counts.
+    fn set_group_rates(&mut self, _rates: &[f64]) {}
+
     /// Changes the momentum where there is one.
     fn set_momentum(&mut self, _momentum: f64) {}
 }

@@ -15,8 +15,8 @@ use nnunet_plugin_api::{
 };
 use nnunet_trainers::Lookup;
 use nnunet_training::{
-    BatchPlan, CaseSource, Cases, Engine, EpochOutcome, History, Observer, Run, Sampling, SecondNetworks,
-    optimizer,
+    BatchPlan, CaseSource, Cases, Engine, EpochOutcome, History, Observer, Run, Schedules, SecondNetworks,
+    SharedSampler, optimizer,
 };
 
 pub const PATCH: usize = 16;
@@ -138,6 +138,8 @@ pub fn engine_of(name: &str, architecture: &dyn Architecture, lookup: Lookup<'_>
     let trainer = nnunet_trainers::resolve(name, &context, lookup).unwrap();
     Engine {
         optimizer: optimizer(&trainer.blueprint, &store).unwrap(),
+        sampler: SharedSampler::named("v1").unwrap(),
+        schedules: Schedules::built_in(&trainer.blueprint).unwrap(),
         loss: Box::new(DiceCe::new(DiceCeConfig::default())),
         kind: Kind::Float,
         scaler: None,
@@ -169,7 +171,7 @@ pub fn cases(names: &[&'static str]) -> Run {
     let plan = BatchPlan {
         batch_size: 2,
         oversample_foreground: 0.0,
-        sampling: Sampling::default(),
+        sampler: SharedSampler::named("v1").unwrap(),
         augmentation: None,
         context,
         scales: vec![vec![1.0; 3], vec![0.5; 3]],
@@ -179,7 +181,7 @@ pub fn cases(names: &[&'static str]) -> Run {
     Run {
         train: Arc::new(Cubes(names.to_vec())),
         validation: Arc::new(Cubes(vec!["fine"])),
-        validation_plan: plan.clone(),
+        validation_plan: BatchPlan { sampler: SharedSampler::named("v1").unwrap(), ..plan.clone() },
         train_plan: plan,
         threads: 1,
         uses_graphs: false,

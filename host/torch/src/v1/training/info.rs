@@ -7,10 +7,11 @@ use nnunet_engine::registry::Origin;
 use nnunet_engine::session::Session;
 use nnunet_formats::pickle::Value;
 use nnunet_plugin_api::Kind;
-use nnunet_plugin_api::vocabulary::{Optimizer, Precision};
+use nnunet_plugin_api::vocabulary::Precision;
 use nnunet_training::Engine;
 
 use super::job::Job;
+use crate::components;
 use crate::v1::model_info::ModelInfo;
 
 /// What the `.pkl` beside a checkpoint says. v1 finds classes by name, so it gets the nearest ancestor it knows.
@@ -59,16 +60,8 @@ fn plugins_used(job: &Job<'_>, engine: &Engine, session: &Session) -> Vec<Plugin
     let trainers = engine.trainer.names.iter().map(|name| (Kind::Trainer, name));
     // Plans that Python made, or an earlier version, only name these.
     let schemes = job.plans.normalization_schemes.iter().map(|name| (Kind::Normalization, name));
-    let optimizer = match &blueprint.optimizer {
-        Optimizer::Other(choice) => Some((Kind::Optimizer, &choice.name)),
-        _ => None,
-    };
-    let others = [
-        (Kind::Preprocessor, &job.plans.preprocessor_name),
-        (Kind::Architecture, &blueprint.architecture.name),
-        (Kind::Augmentation, &blueprint.augmentation.name),
-        (Kind::Loss, &blueprint.loss.name),
-    ];
-    let now = provenance::plugins_used(session, trainers.chain(schemes).chain(others).chain(optimizer));
+    let preprocessor = [(Kind::Preprocessor, &job.plans.preprocessor_name)];
+    let named = trainers.chain(schemes).chain(preprocessor).map(|(kind, name)| (kind, name.clone()));
+    let now = provenance::plugins_used(session, named.chain(components::named_by(blueprint)));
     provenance::join(job.plans_plugins.clone(), now)
 }

@@ -25,19 +25,26 @@ use nnunet_plugin_api::tch::Device;
 use nnunet_plugin_api::vocabulary::Blueprint;
 use nnunet_plugin_api::{AugmentationContext, Kind, NetworkSpec, TrainerContext};
 use nnunet_trainers::{Resolved, registered_in_v2};
-use nnunet_training::{CaseSource, Engine, Sampling};
+use nnunet_training::{CaseSource, Engine};
 
 use self::files::V1Files;
 use self::job::Job;
 use super::model_info::ModelInfo;
 use super::preprocessed_cases::{self, StageCases};
 use super::{FINAL_CHECKPOINT, network, splits};
-use crate::fold_training::{BatchSettings, FoldFiles, FoldSettings, FoldTraining};
+use crate::fold_training::{BatchSettings, FoldFiles, FoldSettings, FoldTraining, sampler};
 use crate::{components, devices, ranks, train};
 
 /// Kinds of components that take part in training: the data has been preprocessed.
-const NEEDED: [Kind; 5] =
-    [Kind::Augmentation, Kind::Architecture, Kind::Loss, Kind::Optimizer, Kind::Trainer];
+const NEEDED: [Kind; 7] = [
+    Kind::Sampler,
+    Kind::Augmentation,
+    Kind::Architecture,
+    Kind::Loss,
+    Kind::Optimizer,
+    Kind::Schedule,
+    Kind::Trainer,
+];
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<ExitCode> {
@@ -130,7 +137,7 @@ impl FoldTraining for Job<'_> {
         let strides = stage.pool_op_kernel_sizes.iter().skip_while(|pool| pool.iter().all(|by| *by == 1));
         BatchSettings {
             batch_size: blueprint.batch_size.unwrap_or(stage.batch_size) * self.settings.batches,
-            sampling: Sampling::default(),
+            sampler: sampler(blueprint, "v1"),
             channels: self.plans.num_modalities(),
             context: AugmentationContext {
                 patch: stage.patch_size.clone(),

@@ -26,16 +26,24 @@ use nnunet_plugin_api::tch::Device;
 use nnunet_plugin_api::vocabulary::Blueprint;
 use nnunet_plugin_api::{AugmentationContext, Kind, NetworkSpec};
 use nnunet_trainers::Resolved;
-use nnunet_training::{CaseSource, Engine, Oversampling, Sampling};
+use nnunet_training::{CaseSource, Engine};
 
 use self::cases::PreprocessedCases;
 use self::files::V2Files;
 use self::job::Job;
-use crate::fold_training::{BatchSettings, FoldFiles, FoldSettings, FoldTraining};
+use crate::fold_training::{BatchSettings, FoldFiles, FoldSettings, FoldTraining, sampler};
 use crate::{devices, ranks, train};
 
 /// Kinds of components that take part in training: the data has been preprocessed.
-const NEEDED: [Kind; 4] = [Kind::Augmentation, Kind::Architecture, Kind::Loss, Kind::Trainer];
+const NEEDED: [Kind; 7] = [
+    Kind::Sampler,
+    Kind::Augmentation,
+    Kind::Architecture,
+    Kind::Loss,
+    Kind::Optimizer,
+    Kind::Schedule,
+    Kind::Trainer,
+];
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<ExitCode> {
@@ -109,11 +117,7 @@ impl FoldTraining for Job<'_> {
         let configuration = &self.configuration;
         let labels = self.dataset.foreground_labels();
         BatchSettings {
-            sampling: Sampling::v2(if blueprint.probabilistic_oversampling {
-                Oversampling::EachSample
-            } else {
-                Oversampling::LastOfBatch
-            }),
+            sampler: sampler(blueprint, "v2"),
             batch_size: blueprint.batch_size.unwrap_or(configuration.batch_size),
             channels: self.dataset.channel_names.len(),
             context: AugmentationContext {

@@ -20,7 +20,7 @@ use crate::torch_state::{self, scaler_from, scaler_state, tensor_data};
 use crate::v1::hook_state;
 use crate::v1::model_info::OWN;
 use crate::v2::checkpoint::{Checkpoint, is_segmentation_layer, names_in_python};
-use crate::{checkpoints, optimizer_state};
+use crate::{checkpoints, components, optimizer_state};
 
 /// The file of a checkpoint.
 pub(super) fn file_name(kind: CheckpointKind) -> &'static str {
@@ -73,12 +73,8 @@ fn plugins_used(job: &Job<'_>, engine: &Engine, session: &Session) -> Vec<Plugin
     let blueprint = &engine.trainer.blueprint;
     let trainers = engine.trainer.names.iter().map(|name| (Kind::Trainer, name));
     let schemes = job.configuration.normalization_schemes.iter().map(|name| (Kind::Normalization, name));
-    let others = [
-        (Kind::Architecture, &blueprint.architecture.name),
-        (Kind::Augmentation, &blueprint.augmentation.name),
-        (Kind::Loss, &blueprint.loss.name),
-    ];
-    let now = provenance::plugins_used(session, trainers.chain(schemes).chain(others));
+    let named = trainers.chain(schemes).map(|(kind, name)| (kind, name.clone()));
+    let now = provenance::plugins_used(session, named.chain(components::named_by(blueprint)));
     provenance::join(job.plans_plugins.clone(), now)
 }
 

@@ -3,7 +3,8 @@
 use super::created::Created;
 use super::later::LaterObject;
 use super::{
-    augmentation, format, logger, normalization, planner, postprocessor, preprocessor, resampler, splitter,
+    augmentation, format, logger, normalization, planner, postprocessor, preprocessor, resampler, sampler,
+    schedule, splitter,
 };
 use crate::{Config, Error, Factory, Result};
 
@@ -21,7 +22,9 @@ pub fn create(factory: &Factory, config: &Config) -> Result<Created> {
         Factory::Postprocessor(make) => Ok(Created::Postprocessor(postprocessor::export(make(config)?))),
         Factory::Augmentation(make) => Ok(Created::Augmentation(augmentation::export(make(config)?))),
         Factory::Resampler(make) => Ok(Created::Later(LaterObject::new(resampler::export(make(config)?)))),
+        Factory::Sampler(make) => Ok(Created::Later(LaterObject::new(sampler::export(make(config)?)))),
         Factory::Splitter(make) => Ok(Created::Later(LaterObject::new(splitter::export(make(config)?)))),
+        Factory::Schedule(make) => Ok(Created::Later(LaterObject::new(schedule::export(make(config)?)))),
         Factory::Tensors(factory) => match factory.create(config)?.downcast() {
             Ok(created) => Ok(*created),
             Err(_) => Err(Error::message("the factory makes nothing that can cross the boundary")),

@@ -10,7 +10,8 @@ use super::received::surrounded;
 use super::root::PluginRootRef;
 use super::{AbiResult, contain, json, to_abi};
 use super::{
-    augmentation, format, logger, normalization, planner, postprocessor, preprocessor, resampler, splitter,
+    augmentation, format, logger, normalization, planner, postprocessor, preprocessor, resampler, sampler,
+    schedule, splitter,
 };
 use crate::{Component, Config, Error, Factory, Info, Kind, Result};
 
@@ -132,7 +133,9 @@ fn without_tensors(create: Create, info: Info, plugin: &str) -> Component {
         Kind::Preprocessor => factory!(Preprocessor, preprocessor::import, create, label),
         Kind::Normalization => factory!(Normalization, normalization::import, create, label),
         Kind::Resampler => later_factory!(Resampler, resampler::import, create, label),
+        Kind::Sampler => later_factory!(Sampler, sampler::import, create, label),
         Kind::Splitter => later_factory!(Splitter, splitter::import, create, label),
+        Kind::Schedule => later_factory!(Schedule, schedule::import, create, label),
         Kind::Format => factory!(Format, format::import, create, label),
         Kind::Logger => factory!(Logger, logger::import, create, label),
         Kind::Postprocessor => factory!(Postprocessor, postprocessor::import, create, label),

@@ -29,6 +29,8 @@ pub(crate) mod preprocessor;
 mod received;
 pub(crate) mod resampler;
 mod root;
+pub(crate) mod sampler;
+pub(crate) mod schedule;
 pub(crate) mod splitter;
 mod tensor;
 mod trainer;
@@ -52,6 +54,8 @@ pub mod adapter {
     pub use super::optimizer::{OptimizerAbi, OptimizerAbi_TO, OptimizerObject};
     pub use super::received::{Received, ThreadModes, restore_modes_with, surrounded};
     pub use super::resampler::ResamplerObject;
+    pub use super::sampler::SamplerObject;
+    pub use super::schedule::ScheduleObject;
     pub use super::splitter::SplitterObject;
     pub use super::tensor::TensorHandle;
     pub use super::trainer::{TrainerAbi, TrainerAbi_TO, TrainerObject};
