@@ -388,50 +388,84 @@ fn trainings_of_v2_go_both_ways() {
         outcome.text
     };
     let theirs = |program: &str, arguments: &[&str]| {
-        let output =
-            Command::new(python.join(program)).args(arguments).envs(folders.clone()).output().unwrap();
+        let output = Command::new(python.join(program))
+            .args(arguments)
+            .envs(folders.clone())
+            .current_dir(world.path(""))
+            .output()
+            .unwrap();
         let text =
             String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{program} {arguments:?}: {text}");
         text
     };
-    let training = script("training_v2.py").display().to_string();
-    let losses = |text: &str| {
-        let line = text.lines().find_map(|line| line.strip_prefix("losses ")).expect("losses");
-        line.split(' ').map(|loss| loss.parse::<f64>().unwrap()).collect::<Vec<_>>()
-    };
     theirs("python", &[&script("datasets_v2.py").display().to_string(), &path("raw2")]);
     world.write("mine.toml", MINE);
     let mine = path("mine.toml");
-    for dataset in ["Dataset901_Labels", "Dataset902_Regions", "Dataset903_Ignore"] {
+    let datasets = ["Dataset901_Labels", "Dataset902_Regions", "Dataset903_Ignore"];
+    let train =
+        |dataset: &str| format!("--config {mine} v2 train {dataset} 3d_fullres 0 --tr Mine --device cpu");
+    for dataset in datasets {
         ours(&format!("v2 plan_and_preprocess -d {dataset} -c 3d_fullres"));
         theirs("python", &["-c", SMALL_PLANS, &path(&format!("pre2/{dataset}/nnUNetPlans.json"))]);
-        let train = format!("--config {mine} v2 train {dataset} 3d_fullres 0 --tr Mine --device cpu");
-        ours(&train);
+        ours(&train(dataset));
         let model = path(&format!("res2/{dataset}/Mine__nnUNetPlans__3d_fullres"));
         let images = path(&format!("raw2/{dataset}/imagesTr"));
-        let model_and_images =
-            ["-i", images.as_str(), "-m", model.as_str(), "-f", "0", "-device", "cpu", "-o"];
-        let (here, there) = (path(&format!("{dataset}_here")), path(&format!("{dataset}_there")));
-        theirs("nnUNetv2_predict_from_modelfolder", &[&model_and_images[..], &[&there]].concat());
+        let here = path(&format!("{dataset}_here"));
         ours(&format!(
             "v2 predict_from_modelfolder -i {images} -m {model} -f 0 --device cpu --precision fp32 -o {here}"
         ));
+    }
+    let said = theirs("python", &[&[script("training_v2.py").to_str().unwrap()], &datasets[..]].concat());
+    for dataset in datasets {
         for case in 0..6 {
-            let labels = |folder: &str| nifti::read(&Path::new(folder).join(format!("case_{case}.nii.gz")));
-            let (here, there) = (labels(&here).unwrap().data, labels(&there).unwrap().data);
+            let labels =
+                |side: &str| nifti::read(&world.path(&format!("{dataset}_{side}/case_{case}.nii.gz")));
+            let (here, there) = (labels("here").unwrap().data, labels("there").unwrap().data);
             let differ = here.iter().zip(&there).filter(|(a, b)| a != b).count();
             // Ten steps leave voxels undecided.
             let allowed = 2.0 + 1e-4 * here.len() as f64;
             assert!(differ as f64 <= allowed, "{dataset} {case}: {differ} labels differ");
         }
-        let goes_on = theirs("python", &[&training, dataset, "3d_fullres", "3", "--c"]);
-        assert!(goes_on.contains("begins at 2"), "{dataset}: {goes_on}");
-        let found = losses(&goes_on);
-        assert!(found.len() == 3 && found[2] < found[0], "{dataset}: {found:?}");
-        std::fs::remove_dir_all(&model).unwrap();
-        assert_eq!(losses(&theirs("python", &[&training, dataset, "3d_fullres", "1"])).len(), 1);
-        let text = ours(&format!("{train} --c"));
+        // The epoch at which it begins, and all losses.
+        let trained = |line: &str| {
+            let words = line.strip_prefix("trained ")?.strip_prefix(dataset)?.split_whitespace();
+            words.map(|word| word.parse().ok()).collect::<Option<Vec<f64>>>()
+        };
+        let [goes_on, anew] = &said.lines().filter_map(trained).collect::<Vec<_>>()[..] else {
+            panic!("{dataset}: {said}")
+        };
+        assert!(goes_on.len() == 4 && goes_on[0] == 2.0 && goes_on[3] < goes_on[1], "{dataset}: {goes_on:?}");
+        assert!(anew.len() == 2 && anew[0] == 0.0, "{dataset}: {anew:?}");
+        let text = ours(&format!("{} --c", train(dataset)));
         assert!(text.contains("Epoch 1") && !text.contains("Epoch 0"), "{dataset}: {text}");
+    }
+}
+
+/// After a cross-validation that was trained here, or by Python, both programs make the same choice, and predict,
+/// postprocess and evaluate alike.
+#[test]
+fn python_takes_over_the_way_of_v2_half_way() {
+    let test = "python_takes_over_the_way_of_v2_half_way";
+    let Some(python) = python("NNUNET_V2", "nnunetv2==2.8.1", test) else { return };
+    let python = python.display().to_string();
+    for (half, kind, configurations) in
+        [("rest", "both", "3d_lowres 3d_cascade_fullres"), ("training", "labels", "3d_lowres 3d_fullres")]
+    {
+        let said = World::new().flow(
+            "integration_v2.sh",
+            &[
+                ("PYTHON", half),
+                ("NNUNET_V2", &python),
+                ("KINDS", kind),
+                ("CONFIGURATIONS", configurations),
+                ("STEPS", "4"),
+            ],
+        );
+        // The script ends with an error where less than 99.9 % are.
+        assert!(
+            said.lines().any(|line| line.contains("  final: ") && line.contains("are equal")),
+            "{half}: {said}"
+        );
     }
 }

@@ -8,23 +8,19 @@ there is any.
 """
 import contextlib
 import copy
-import importlib.metadata
 import io
 import json
-import multiprocessing
 import os
 import pickle
 import shutil
 import subprocess
 import sys
-import threading
 import time
-from multiprocessing.pool import ThreadPool
 from pathlib import Path
-from types import SimpleNamespace
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "stored"))
 import make_v2_cascade as v2
+import python_v2
 import numpy as np
 import SimpleITK as sitk
 import tifffile
@@ -185,24 +181,11 @@ class Python(Side):
 
     def __init__(self):
         super().__init__("python")
-        threads = SimpleNamespace(Pool=ThreadPool, Process=threading.Thread)
-        multiprocessing.get_context = lambda *_: threads
-        from nnunetv2.utilities import utils
-        utils.Pool = ThreadPool
-        self.commands = {p.name: p for p in importlib.metadata.entry_points(group="console_scripts")}
+        python_v2.use_threads()
 
     def run(self, command, *words):
         os.chdir(self.folder)
-        sys.argv = [command, *map(str, words)]
-        text = io.StringIO()
-        try:
-            with contextlib.redirect_stdout(text), contextlib.redirect_stderr(text):
-                self.commands[command].load()()
-            return 0, text.getvalue()
-        except (Exception, SystemExit) as error:
-            return 1, f"{text.getvalue()[-500:]} {type(error).__name__}: {error}"
-        finally:
-            torch.set_num_threads(1)
+        return python_v2.run(command, *words)
 
 
 class Ours(Side):

@@ -19,6 +19,7 @@ pub mod nrrd;
 pub mod pickle;
 pub mod picture;
 mod pixels;
+pub mod safetensors;
 pub mod temp_array;
 mod text_header;
 pub mod tfevents;

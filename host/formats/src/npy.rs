@@ -226,7 +226,10 @@ impl MappedVolume {
             for (plane, mut slice) in z.clone().zip(volume.outer_iter_mut()) {
                 for (row, mut line) in y.clone().zip(slice.outer_iter_mut()) {
                     let first = ((channel * nz + plane) * ny + row) * nx + x.start;
-                    self.copy_row(first, x.len(), line.iter_mut());
+                    match line.as_slice_mut() {
+                        Some(line) => self.copy_row(first, x.len(), line.iter_mut()),
+                        None => self.copy_row(first, x.len(), line.iter_mut()),
+                    }
                 }
             }
         }

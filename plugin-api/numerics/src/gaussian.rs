@@ -3,6 +3,7 @@
 use ndarray::{Array3, ArrayViewMut3};
 
 use crate::lines::for_each_block;
+use crate::wide::wide;
 
 /// Standard deviations after which the kernel is cut.
 const TRUNCATE: f64 = 4.0;
@@ -65,15 +66,21 @@ pub fn convolve_symmetric(mut array: ArrayViewMut3<'_, f32>, kernels: &[Vec<f32>
     for (axis, weights) in kernels.iter().enumerate().filter(|(_, weights)| !weights.is_empty()) {
         for_each_block(array.view_mut(), axis, |block, lines| {
             pad(block, lines, weights.len() - 1, ends, &mut padded);
-            for (i, row) in block.chunks_mut(lines).enumerate() {
-                let at = |k: usize| &padded[(i + k) * lines..(i + k + 1) * lines];
-                blur_row(row, weights, at);
-            }
+            wide(
+                #[inline(always)]
+                || {
+                    for (i, row) in block.chunks_mut(lines).enumerate() {
+                        let at = |k: usize| &padded[(i + k) * lines..(i + k + 1) * lines];
+                        blur_row(row, weights, at);
+                    }
+                },
+            );
         });
     }
 }
 
 /// `out` = weighted sum of the row in the middle and of pairs around it; `row` counts from the first of them.
+#[inline(always)]
 fn blur_row<'a>(out: &mut [f32], weights: &[f32], row: impl Fn(usize) -> &'a [f32]) {
     let radius = weights.len() - 1;
     out.iter_mut().zip(row(radius)).for_each(|(out, center)| *out = weights[0] * center);

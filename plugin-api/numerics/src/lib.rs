@@ -33,6 +33,7 @@ mod resize;
 mod slabs;
 mod spline;
 pub mod stats;
+mod wide;
 
 pub use affine::{Affine, Displacement, sample_affine, sample_affine_labels};
 pub use axis_pass::{AxisPass, Clip, PassRule, Passes, SplineFilter};

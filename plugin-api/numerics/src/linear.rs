@@ -5,6 +5,7 @@ use std::ops::Range;
 use ndarray::{ArrayView3, ArrayViewMut3, CowArray, Ix3};
 
 use crate::affine::Affine;
+use crate::wide::wide;
 
 /// Distance from the border within which neighbors are looked up one by one: more than single precision rounds away.
 const MARGIN: f64 = 1e-3;
@@ -38,10 +39,16 @@ pub fn sample_linear(image: ArrayView3<'_, f32>, affine: &Affine, out: ArrayView
             out[x] = grid.linear_at_edge(row.at(x));
         }
         let first = inner.start;
-        for (block, out) in out[inner].chunks_mut(LANES).enumerate() {
-            cells.fill(&grid, row, first + block * LANES);
-            grid.linear(&cells, out);
-        }
+        let out = &mut out[inner];
+        wide(
+            #[inline(always)]
+            || {
+                for (block, out) in out.chunks_mut(LANES).enumerate() {
+                    cells.fill(&grid, row, first + block * LANES);
+                    grid.linear(&cells, out);
+                }
+            },
+        );
     });
 }
 
@@ -160,6 +167,7 @@ impl<'a> Grid<'a> {
     }
 
     /// Interpolates at positions all of whose neighbors exist.
+    #[inline(always)]
     fn linear(&self, cells: &Cells, out: &mut [f32]) {
         let [plane, row] = self.strides();
         let span = if self.planar { row + 2 } else { plane + row + 2 };
@@ -218,6 +226,7 @@ pub(crate) struct Cells {
 impl Cells {
     /// Fills in the voxels from `from` on. Without conversions that check for overflow, so that it vectorises. A position
     /// on a voxel may be taken as the end of the cell before it.
+    #[inline(always)]
     pub(crate) fn fill(&mut self, grid: &Grid<'_>, row: &Row, from: usize) {
         let start = row.at(from).map(|start| start as f32);
         self.first = [0; LANES];

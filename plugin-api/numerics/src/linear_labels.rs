@@ -4,6 +4,7 @@ use ndarray::{ArrayView3, ArrayViewMut3};
 
 use crate::affine::Affine;
 use crate::linear::{Cells, Grid, LANES, corners, for_each_row};
+use crate::wide::wide;
 
 /// Indicators are compared in half precision, as this multiple: near ties are ties then.
 const SCALE: f32 = 1000.0;
@@ -42,7 +43,10 @@ pub fn sample_linear_labels(
         let first = inner.start;
         for (block, out) in out[inner].chunks_mut(LANES).enumerate() {
             let from = first + block * LANES;
-            cells.fill(&grid, row, from);
+            wide(
+                #[inline(always)]
+                || cells.fill(&grid, row, from),
+            );
             for (lane, out) in out.iter_mut().enumerate() {
                 let cell = cells.first[lane] as usize;
                 let label = uniform[cell];
@@ -71,17 +75,28 @@ fn uniform_cells(grid: &Grid<'_>) -> Vec<f32> {
             let start = z * plane + y * row;
             let line = |from: usize| &grid.values[from..from + nx];
             let rows = [line(start), line(start + row), line(start + ahead), line(start + ahead + row)];
-            for (x, column) in columns.iter_mut().enumerate() {
-                let [a, b, c, d] = rows.map(|row| row[x]);
-                *column = if (a == b) & (c == d) & (a == c) { a } else { f32::NAN };
-            }
-            let pairs = columns.iter().zip(&columns[1..]);
-            for (cell, (a, b)) in cells[start..start + nx].iter_mut().zip(pairs) {
-                *cell = if a == b { *a } else { f32::NAN };
-            }
+            let cells = &mut cells[start..start + nx];
+            wide(
+                #[inline(always)]
+                || uniform_row(rows, &mut columns, cells),
+            );
         }
     }
     cells
+}
+
+/// A row of cells, of the four rows of voxels around it.
+#[inline(always)]
+fn uniform_row(rows: [&[f32]; 4], columns: &mut [f32], cells: &mut [f32]) {
+    let [a, b, c, d] = rows;
+    let around = a.iter().zip(b).zip(c.iter().zip(d));
+    for (column, ((a, b), (c, d))) in columns.iter_mut().zip(around) {
+        *column = if (a == b) & (c == d) & (a == c) { *a } else { f32::NAN };
+    }
+    let pairs = columns.iter().zip(&columns[1..]);
+    for (cell, (a, b)) in cells.iter_mut().zip(pairs) {
+        *cell = if a == b { *a } else { f32::NAN };
+    }
 }
 
 /// The label of largest weight among the eight voxels around a position, some of which may lie outside.
@@ -94,16 +109,35 @@ fn vote_at_edge(grid: &Grid<'_>, at: [f64; 3], outside: f32) -> f32 {
 /// The same in the cell of which `first` is the lowest voxel.
 fn vote_inside(grid: &Grid<'_>, first: usize, [wz, wy, wx]: [f32; 3], nearest: impl FnOnce() -> f32) -> f32 {
     let [plane, row] = grid.strides();
-    let mut votes = Votes::default();
+    let (mut labels, mut weights) = ([grid.values[first]; 8], [0.0; 8]);
     let planes = [(0, 1.0 - wz), (plane, wz)];
-    for (plane, along_z) in &planes[..if grid.planar { 1 } else { 2 }] {
-        for (row, along_y) in [(0, 1.0 - wy), (row, wy)] {
-            let (at, weight) = (first + plane + row, along_z * along_y);
-            votes.add(grid.values[at], weight * (1.0 - wx));
-            votes.add(grid.values[at + 1], weight * wx);
+    for (z, (plane, along_z)) in planes[..if grid.planar { 1 } else { 2 }].iter().enumerate() {
+        for (y, (row, along_y)) in [(0, 1.0 - wy), (row, wy)].into_iter().enumerate() {
+            let (at, weight, corner) = (first + plane + row, along_z * along_y, 4 * z + 2 * y);
+            labels[corner..corner + 2].copy_from_slice(&grid.values[at..at + 2]);
+            weights[corner..corner + 2].copy_from_slice(&[weight * (1.0 - wx), weight * wx]);
         }
     }
-    votes.winner(nearest)
+    of_two(&labels, &weights).unwrap_or_else(|| {
+        let mut votes = Votes::default();
+        labels.into_iter().zip(weights).for_each(|(label, weight)| votes.add(label, weight));
+        votes.winner(nearest)
+    })
+}
+
+/// The winner among no more than two labels; none: there are more, or both have the same score.
+fn of_two(labels: &[f32; 8], weights: &[f32; 8]) -> Option<f32> {
+    let first = labels[0];
+    let second = labels.iter().copied().find(|label| *label != first)?;
+    let (mut scores, mut others) = ([0.0; 2], 0);
+    for (label, weight) in labels.iter().zip(weights) {
+        let score = SCALE * weight;
+        scores[0] += if *label == first { score } else { 0.0 };
+        scores[1] += if *label == second { score } else { 0.0 };
+        others += usize::from((*label != first) & (*label != second));
+    }
+    let [a, b] = scores.map(half);
+    (others == 0 && a != b).then_some(if a > b { first } else { second })
 }
 
 /// Scores by label.
@@ -155,6 +189,20 @@ mod tests {
     #[test]
     fn half_precision_keeps_eleven_bits() {
         assert_eq!([500.1, 500.2, 749.9, 0.5, 1000.0].map(half), [500.0, 500.25, 750.0, 0.5, 1000.0]);
+    }
+
+    #[test]
+    fn two_labels_are_decided_as_any_number() {
+        let weights: [f32; 8] = std::array::from_fn(|corner| 0.02 + 0.03 * corner as f32);
+        for pattern in 1..255_u32 {
+            let labels: [f32; 8] = std::array::from_fn(|corner| (pattern >> corner & 1) as f32 * 4.0);
+            let mut votes = Votes::default();
+            labels.into_iter().zip(weights).for_each(|(label, weight)| votes.add(label, weight));
+            let expected = votes.winner(|| f32::NAN);
+            assert!(of_two(&labels, &weights).is_none_or(|label| label == expected), "{pattern:b}");
+        }
+        assert_eq!(of_two(&[1.0, 2.0, 3.0, 1.0, 1.0, 1.0, 1.0, 1.0], &weights), None);
+        assert_eq!(of_two(&[1.0, 1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 2.0], &[0.125; 8]), None);
     }
 
     /// Between three labels the nearest voxel decides only if its label is one of the best.

@@ -4,6 +4,8 @@ use std::f32::consts::{LN_2, SQRT_2};
 
 use ndarray::ArrayViewMut3;
 
+use crate::wide::wide;
+
 /// Raises numbers from 0 to about 1 to a positive power, to six digits. Without branches, so that it vectorises.
 ///
 /// ```
@@ -16,17 +18,22 @@ use ndarray::ArrayViewMut3;
 /// ```
 pub fn power_in_place(mut array: ArrayViewMut3<'_, f32>, exponent: f32) {
     match array.as_slice_memory_order_mut() {
-        Some(values) => values.iter_mut().for_each(|value| *value = power(*value, exponent)),
+        Some(values) => wide(
+            #[inline(always)]
+            || values.iter_mut().for_each(|value| *value = power(*value, exponent)),
+        ),
         None => array.mapv_inplace(|value| power(value, exponent)),
     }
 }
 
+#[inline(always)]
 fn power(base: f32, exponent: f32) -> f32 {
     let raised = exp2((exponent * log2(base)).max(-126.0));
     if base < f32::MIN_POSITIVE { 0.0 } else { raised }
 }
 
 /// Mantissa in [sqrt(1/2), sqrt(2)) by its inverse hyperbolic tangent, and exponent.
+#[inline(always)]
 fn log2(value: f32) -> f32 {
     let bits = value.to_bits().wrapping_sub((SQRT_2 * 0.5).to_bits());
     let exponent = (bits as i32) >> 23;
@@ -40,6 +47,7 @@ fn log2(value: f32) -> f32 {
 /// Adding this rounds a small number to an integer.
 const ROUND: f32 = 12_582_912.0;
 
+#[inline(always)]
 fn exp2(value: f32) -> f32 {
     let whole = (value + ROUND) - ROUND;
     let x = (value - whole) * LN_2;

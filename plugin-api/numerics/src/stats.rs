@@ -2,6 +2,8 @@
 
 use ndarray::ArrayView3;
 
+use crate::wide::wide;
+
 /// Rounds to the nearest integer, halves to the even one (`np.round`, Python's `round`).
 ///
 /// ```
@@ -113,14 +115,20 @@ pub fn summary(array: ArrayView3<'_, f32>) -> Summary {
             &owned
         }
     };
-    let n = values.len().max(1) as f64;
-    let (low, high) = extremes(values);
-    let mean = blocked_sum(values, |value| value) / n;
-    let center = mean as f32;
-    let variance = blocked_sum(values, |value| (value - center) * (value - center)) / n;
-    Summary { mean, deviation: variance.sqrt(), low, high }
+    wide(
+        #[inline(always)]
+        || {
+            let n = values.len().max(1) as f64;
+            let (low, high) = extremes(values);
+            let mean = blocked_sum(values, |value| value) / n;
+            let center = mean as f32;
+            let variance = blocked_sum(values, |value| (value - center) * (value - center)) / n;
+            Summary { mean, deviation: variance.sqrt(), low, high }
+        },
+    )
 }
 
+#[inline(always)]
 fn blocked_sum(values: &[f32], term: impl Fn(f32) -> f32) -> f64 {
     let block = |block: &[f32]| {
         let mut sums = [0.0_f32; LANES];
@@ -133,6 +141,7 @@ fn blocked_sum(values: &[f32], term: impl Fn(f32) -> f32) -> f64 {
     values.chunks(BLOCK).map(block).sum()
 }
 
+#[inline(always)]
 fn extremes(values: &[f32]) -> (f32, f32) {
     let (mut low, mut high) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
     let (lanes, rest) = values.as_chunks::<LANES>();

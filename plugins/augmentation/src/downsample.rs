@@ -10,24 +10,40 @@ pub fn downsample_labels(seg: &Array4<f32>, scales: &[[f64; 3]]) -> Vec<Array4<f
 }
 
 fn downsample(seg: &Array4<f32>, scale: &[f64; 3]) -> Array4<f32> {
+    let mut out = Vec::new();
+    let [z, y, x] = downsample_into(seg, scale, |label| label, &mut out);
+    // As many values as voxels.
+    Array4::from_shape_vec((seg.shape()[0], z, y, x), out).unwrap_or_default()
+}
+
+/// Appends the labels at a lower resolution to `out`, changed by `convert`; returns the shape (z, y, x).
+pub fn downsample_into<T>(
+    seg: &Array4<f32>,
+    scale: &[f64; 3],
+    convert: impl Fn(f32) -> T,
+    out: &mut Vec<T>,
+) -> [usize; 3] {
     let shape: [usize; 3] = std::array::from_fn(|axis| {
         (round_half_even(seg.shape()[axis + 1] as f64 * scale[axis]) as usize).max(1)
     });
-    if shape == seg.shape()[1..] {
-        return seg.clone();
+    out.reserve(seg.shape()[0] * shape.iter().product::<usize>());
+    if let Some(all) = seg.as_slice().filter(|_| shape == seg.shape()[1..]) {
+        out.extend(all.iter().map(|label| convert(*label)));
+        return shape;
     }
     let kept: [Vec<usize>; 3] = std::array::from_fn(|axis| nearest(seg.shape()[axis + 1], shape[axis]));
-    let mut out = Vec::with_capacity(seg.shape()[0] * shape.iter().product::<usize>());
     for channel in seg.outer_iter() {
         for z in &kept[0] {
             for y in &kept[1] {
                 let row = channel.slice(s![*z, *y, ..]);
-                out.extend(kept[2].iter().map(|x| row[*x]));
+                match row.as_slice() {
+                    Some(row) => out.extend(kept[2].iter().map(|x| convert(row[*x]))),
+                    None => out.extend(kept[2].iter().map(|x| convert(row[*x]))),
+                }
             }
         }
     }
-    // As many values as voxels.
-    Array4::from_shape_vec((seg.shape()[0], shape[0], shape[1], shape[2]), out).unwrap_or_default()
+    shape
 }
 
 /// The indices along an axis that nearest-neighbor resampling takes.

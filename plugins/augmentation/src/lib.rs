@@ -28,7 +28,7 @@ pub use brightness::{
     AdditiveBrightness, Brightness, Contrast, Gamma, InvertedGamma, brightness, contrast, gamma,
 };
 pub use cascade::{Cascade, append_previous_stage, one_hot};
-pub use downsample::downsample_labels;
+pub use downsample::{downsample_into, downsample_labels};
 pub use draw::Interval;
 pub use family::Pipeline;
 pub use gaussian::SpatialGaussian;

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use ndarray::{Array4, Axis, concatenate, s};
-use nnunet_augmentation::{Placement, append_previous_stage, downsample_labels, overlap, place};
-use nnunet_inference::to_tensor;
-use nnunet_plugin_api::tch::{Kind, Tensor};
+use ndarray::{Array4, Axis, s};
+use nnunet_augmentation::{Placement, append_previous_stage, downsample_into, overlap, place};
+use nnunet_plugin_api::tch::Tensor;
+use nnunet_plugin_api::tch::kind::Element;
 use nnunet_plugin_api::{
     Augmentation, AugmentationContext, Batch, Error, RandomStream, Result, Sample, SamplerContext,
 };
@@ -57,8 +57,8 @@ impl BatchPlan {
     /// Returns an error if a case cannot be read, or the error of the augmentation.
     pub fn make(&self, source: &dyn CaseSource, epoch: usize, index: usize) -> Result<Batch> {
         let scales: Vec<[f64; 3]> = self.scales.iter().map(|scale| in_3d(scale, 1.0)).collect();
-        let mut data = Vec::new();
-        let mut targets: Vec<Vec<Array4<f32>>> = vec![Vec::new(); self.scales.len()];
+        let mut data = Stack::default();
+        let mut targets = vec![Stack::<i64>::default(); self.scales.len()];
         let mut cases = Vec::new();
         for sample in ranks::share(self.batch_size) {
             let mut random = RandomStream::new(self.seed, epoch, index, sample);
@@ -72,20 +72,20 @@ impl BatchPlan {
             };
             let drawn = self.sampler.draw(source, &context, &mut random)?;
             let made = self.sample(source, &drawn, &mut random)?;
-            for (level, target) in targets.iter_mut().zip(downsample_labels(&made.seg, &scales)) {
-                level.push(target);
+            for (level, scale) in targets.iter_mut().zip(&scales) {
+                level.push_labels(&made.seg, scale);
             }
-            data.push(made.data);
+            data.push(&made.data);
             cases.push(source.name(drawn.case).to_owned());
         }
         Ok(Batch {
-            data: self.stack(&data)?,
+            data: data.tensor(self.context.patch.len())?,
             targets: targets.iter().map(|level| self.target(level)).collect::<Result<_>>()?,
             cases,
         })
     }
 
-    /// One sample: (channels, patch) and labels from 0.
+    /// One sample: (channels, patch) and labels, -1 outside of the nonzero mask.
     fn sample(&self, source: &dyn CaseSource, drawn: &Drawn, random: &mut RandomStream) -> Result<Sample> {
         let case = drawn.case;
         let patch = &self.context.patch;
@@ -108,7 +108,6 @@ impl BatchPlan {
             None => read,
         };
         append_previous_stage(&mut sample, self.context.num_labels);
-        sample.seg.mapv_inplace(|label| label.max(0.0));
         self.checked(sample)
     }
 
@@ -166,22 +165,57 @@ impl BatchPlan {
         Ok(sample)
     }
 
-    fn target(&self, samples: &[Array4<f32>]) -> Result<Tensor> {
-        let labels = self.stack(samples)?.f_to_kind(Kind::Int64)?;
+    fn target(&self, level: &Stack<i64>) -> Result<Tensor> {
+        let labels = level.tensor(self.context.patch.len())?;
         match &self.regions {
             Some(regions) => region_masks(&labels, regions),
             None => Ok(labels),
         }
     }
+}
 
-    /// Samples along a new first axis; slices lose their z.
-    fn stack(&self, samples: &[Array4<f32>]) -> Result<Tensor> {
-        let views: Vec<_> = samples.iter().map(|sample| sample.view()).collect();
-        let joined = concatenate(Axis(0), &views).map_err(|error| Error::message(error.to_string()))?;
-        let shape = samples.first().map(|sample| sample.shape().to_vec()).unwrap_or_default();
-        let mut size = vec![samples.len() as i64, shape[0] as i64];
-        size.extend(shape[4 - self.context.patch.len()..].iter().map(|len| *len as i64));
-        Ok(to_tensor(joined.view())?.f_reshape(&size)?)
+/// The values of samples of one shape, one after the other.
+#[derive(Debug, Clone)]
+struct Stack<T> {
+    values: Vec<T>,
+    samples: usize,
+    /// Of a sample, (channels, z, y, x).
+    shape: [usize; 4],
+}
+
+impl<T> Default for Stack<T> {
+    fn default() -> Self {
+        Self { values: Vec::new(), samples: 0, shape: [0; 4] }
+    }
+}
+
+impl Stack<f32> {
+    fn push(&mut self, sample: &Array4<f32>) {
+        match sample.as_slice() {
+            Some(values) => self.values.extend_from_slice(values),
+            None => self.values.extend(sample),
+        }
+        self.samples += 1;
+        self.shape = sample.dim().into();
+    }
+}
+
+impl Stack<i64> {
+    /// Labels at a lower resolution; negative ones become 0.
+    fn push_labels(&mut self, labels: &Array4<f32>, scale: &[f64; 3]) {
+        let whole = |label: f32| i64::from(label.max(0.0) as i32);
+        let [z, y, x] = downsample_into(labels, scale, whole, &mut self.values);
+        self.samples += 1;
+        self.shape = [labels.shape()[0], z, y, x];
+    }
+}
+
+impl<T: Element> Stack<T> {
+    /// Samples along a new first axis; slices, of patches with two axes, lose their z.
+    fn tensor(&self, axes: usize) -> Result<Tensor> {
+        let mut size = vec![self.samples as i64, self.shape[0] as i64];
+        size.extend(self.shape[4 - axes..].iter().map(|len| *len as i64));
+        Ok(Tensor::f_from_slice(&self.values)?.f_reshape(&size)?)
     }
 }
 

@@ -67,7 +67,6 @@ impl Engine {
         self.with_trainers(place, |trainers, training| trainers.on_train_start(training))?;
         self.networks.predicting = self.trainer.predicts_with()?;
         self.networks.predicting()?;
-        with_ranks::refuse_learning(&self.sampler)?;
         with_ranks::begin(&self.store, run.train_plan.batch_size)
     }
 

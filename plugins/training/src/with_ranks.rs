@@ -6,8 +6,6 @@ use nnunet_plugin_api::tch::Tensor;
 use nnunet_plugin_api::{Error, Result, Tally};
 use nnunet_torch_ops::ranks;
 
-use crate::sampling::SharedSampler;
-
 /// Parameters are made the same in all processes, and their gradients are averaged from now on.
 ///
 /// # Errors
@@ -23,19 +21,6 @@ pub(crate) fn begin(store: &ParameterStore, batch: usize) -> Result<()> {
     take_parameters_from_first(store)?;
     let trained: Vec<Tensor> = store.trainable().map(|parameter| parameter.tensor.shallow_clone()).collect();
     Ok(ranks.average_gradients_of(&trained)?)
-}
-
-/// A sampler would learn from the losses of this process's share alone, and processes would choose differently.
-///
-/// # Errors
-/// Returns an error if the sampler learns and there are several processes.
-pub(crate) fn refuse_learning(sampler: &SharedSampler) -> Result<()> {
-    if ranks::current().is_none() || !sampler.learns() {
-        return Ok(());
-    }
-    let why =
-        format!("{} learns from losses, which several processes cannot; use one process", sampler.name());
-    Err(Error::parameter("sampler", why))
 }
 
 /// Parameters, and buffers such as running means, become those of the first process.

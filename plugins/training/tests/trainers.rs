@@ -1,19 +1,20 @@
-//! Every trainer of v1 builds its network and takes a step, for slices and volumes.
+//! Every trainer of v1 and v2 builds its network and takes a step, for slices and volumes.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
 use std::collections::HashSet;
 
 use nnunet_architectures::{self as _, ParameterStore};
+use nnunet_augmentation as _;
 use nnunet_losses as _;
 use nnunet_plugin_api::tch::{Device, Kind as Element, Tensor, manual_seed};
 use nnunet_plugin_api::vocabulary::ComponentChoice;
 use nnunet_plugin_api::{
-    Architecture, Component, Error, Kind, Loss, NetworkSpec, Registration, Result, TensorFactories, Trainer,
-    TrainerContext, inventory,
+    Architecture, Augmentation, AugmentationContext, Component, Error, Factory, Kind, Loss, NetworkSpec,
+    Registration, Result, TensorFactories, Trainer, TrainerContext, inventory,
 };
 use nnunet_training::{
-    Batch, Cases, Engine, History, MeasuredMetrics, OnlineEvaluation, Schedules, SecondNetworks,
-    SharedSampler, optimizer,
+    Batch, BatchPlan, Cases, DummyCase, Engine, History, MeasuredMetrics, OnlineEvaluation, Schedules,
+    SecondNetworks, SharedSampler, optimizer,
 };
 
 /// Labels of the task, without background.
@@ -56,6 +57,13 @@ fn loss(choice: &ComponentChoice) -> Result<Box<dyn Loss>> {
     match component(Kind::Loss, &choice.name)?.factory.loss() {
         Some(make) => make(&choice.parameters),
         None => Err(Error::message(format!("{} is not a loss", choice.name))),
+    }
+}
+
+fn augmentation(choice: &ComponentChoice) -> Result<Box<dyn Augmentation>> {
+    match component(Kind::Augmentation, &choice.name)?.factory {
+        Factory::Augmentation(make) => make(&choice.parameters),
+        _ => Err(Error::message(format!("{} is not an augmentation", choice.name))),
     }
 }
 
@@ -122,13 +130,46 @@ fn batch(engine: &Engine, axes: usize) -> Batch {
     }
 }
 
+/// A batch of random images as v2's trainers make theirs.
+fn augmented(engine: &Engine, axes: usize) -> Result<Batch> {
+    let blueprint = &engine.trainer.blueprint;
+    let patch = vec![8; axes];
+    let plan = BatchPlan {
+        batch_size: blueprint.batch_size.unwrap_or(2),
+        oversample_foreground: blueprint.oversample_foreground_percent,
+        sampler: SharedSampler::named(if blueprint.probabilistic_oversampling {
+            "v2Probabilistic"
+        } else {
+            "v2"
+        })?,
+        augmentation: Some(augmentation(&blueprint.augmentation)?.into()),
+        context: AugmentationContext {
+            patch: patch.clone(),
+            dummy_2d: false,
+            use_mask: vec![false],
+            mirror_axes: blueprint.mirror_axes.clone(),
+            num_labels: LABELS,
+        },
+        scales: vec![vec![1.0; axes], vec![0.5; axes]],
+        regions: None,
+        seed: 5,
+    };
+    plan.make(&DummyCase::new(1, LABELS, &patch, 5), 0, 0)
+}
+
 fn step(name: &str, axes: usize) -> Result<()> {
-    let mut engine = engine(name, axes)?;
+    let engine = engine(name, axes)?;
     let batch = batch(&engine, axes);
+    steps(engine, &batch, 1)
+}
+
+fn steps(mut engine: Engine, batch: &Batch, count: usize) -> Result<()> {
     engine.network.set_training(true)?;
     engine.loss.epoch_begins(0)?;
     let learning_rate = engine.learning_rate()?;
-    engine.train_step(&batch, learning_rate)?;
+    for _ in 0..count {
+        engine.train_step(batch, learning_rate)?;
+    }
     engine.network.set_training(false)?;
     let outputs = engine.network.forward(&batch.data, false)?;
     let mut evaluation =
@@ -177,4 +218,31 @@ fn every_trainer_takes_a_step() {
             result.unwrap_or_else(|error| panic!("{name}, {axes} axes: {error}"));
         }
     }
+}
+
+/// The classes of v2 by their own names, each with its own augmentation and batch size. Their steps in 3D are among those above.
+#[test]
+fn every_class_of_v2_trains_on_a_batch() {
+    manual_seed(5);
+    let list = include_str!("../../trainers/tests/fixtures/classes_v2.txt");
+    let names: Vec<&str> = list.lines().filter(|line| !line.starts_with('#')).collect();
+    assert_eq!(names.len(), 58, "nnUNetTrainer and its 57 children");
+    for name in names {
+        let changed =
+            engine(nnunet_trainers::registered_in_v2(name), 2).and_then(|engine| changes(engine, 2));
+        assert!(
+            changed.unwrap_or_else(|error| panic!("{name}: {error}")),
+            "{name}: the steps change nothing"
+        );
+    }
+}
+
+/// Whether two steps on an augmented batch change weights: the first of Adan changes none.
+fn changes(engine: Engine, axes: usize) -> Result<bool> {
+    let batch = augmented(&engine, axes)?;
+    let parameters = engine.store.parameters();
+    let before: Vec<Tensor> = parameters.iter().map(|parameter| parameter.tensor.copy()).collect();
+    let after: Vec<Tensor> = parameters.iter().map(|parameter| parameter.tensor.shallow_clone()).collect();
+    steps(engine, &batch, 2)?;
+    Ok(before.iter().zip(&after).any(|(before, after)| before != after))
 }

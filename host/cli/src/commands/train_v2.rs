@@ -46,6 +46,9 @@ pub struct Args {
     /// Write no checkpoints.
     #[arg(long)]
     pub disable_checkpointing: bool,
+    /// Write the weights of every checkpoint as safetensors too, in a file beside it.
+    #[arg(long)]
+    pub safetensors: bool,
     /// Where the network is trained: auto (the first GPU that works, else the CPU), cpu, cuda or cuda:N.
     #[arg(long, default_value_t, value_name = "DEVICE")]
     pub device: DeviceChoice,
@@ -70,6 +73,10 @@ impl Args {
         ensure!(
             self.pretrained_weights.is_none() || starts_anew,
             "-pretrained_weights is for the beginning of a training, not for --c and --val"
+        );
+        ensure!(
+            !(self.safetensors && self.disable_checkpointing),
+            "--safetensors writes checkpoints, and --disable_checkpointing none"
         );
         ensure!(self.num_gpus > 0, "-num_gpus must be at least 1");
         Ok(())

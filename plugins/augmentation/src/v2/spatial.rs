@@ -72,9 +72,11 @@ impl LinearSpatial {
     pub(crate) fn crop(&self, context: &AugmentationContext, random: &RandomStream) -> Vec<usize> {
         let context = &self.seen(context);
         let patch = context.volume();
-        let drawn = self.draw(context, &mut random.clone());
-        let needed = drawn.map_or(patch, |warp| warp.needs(patch));
-        shrunk(&self.generator_patch(context), needed)
+        let whole = self.generator_patch(context);
+        match self.draw(context, &mut random.clone()) {
+            Some(warp) => shrunk(&whole, warp.needs(patch)),
+            None => uncut(&whole, &context.patch),
+        }
     }
 
     /// Transforms a sample of the size that [`LinearSpatial::crop`] returned.
@@ -131,5 +133,41 @@ impl LinearSpatial {
 
     fn seen(&self, context: &AugmentationContext) -> AugmentationContext {
         AugmentationContext { dummy_2d: self.dummy_2d && context.dummy_2d, ..context.clone() }
+    }
+}
+
+/// The part of the enlarged patch from which [`center_cut`] takes `patch`: that itself, unless rounding differs.
+fn uncut(whole: &[usize], patch: &[usize]) -> Vec<usize> {
+    let size = |(whole, patch): (&usize, &usize)| {
+        let excess = whole.saturating_sub(*patch);
+        if excess.is_multiple_of(2) || patch.is_multiple_of(2) {
+            *patch.min(whole)
+        } else {
+            whole - excess / 2 * 2
+        }
+    };
+    whole.iter().zip(patch).map(size).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where the cut lies does not depend on how much is read around it.
+    #[test]
+    fn the_patch_itself_is_read_where_it_is_the_center() {
+        for patch in 1..12_usize {
+            for whole in patch..20 {
+                let read = uncut(&[whole], &[patch])[0];
+                let start = (whole - read) / 2 + read / 2 - patch / 2;
+                assert_eq!(
+                    start,
+                    (whole - shrunk(&[whole], [1, 1, patch])[0]) / 2 + shrunk(&[whole], [1, 1, patch])[0] / 2
+                        - patch / 2,
+                    "{patch} of {whole}"
+                );
+                assert!(read == patch || patch % 2 == 1);
+            }
+        }
     }
 }

@@ -14,6 +14,9 @@ use nnunet_training::CaseSource;
 use rayon::prelude::*;
 use serde_json::json;
 
+use super::job::Job;
+use crate::v2::plans::Configuration;
+
 /// An array that is read by crop.
 enum Volume {
     /// `.b2nd`.
@@ -28,6 +31,8 @@ struct Case {
     labels: Volume,
     /// The previous stage's labels, in a cascade.
     previous: Option<Volume>,
+    /// Of the preprocessed image, (z, y, x) in transposed order; none where the case does not say.
+    spacing: Option<[f64; 3]>,
     /// Labels and regions that the case has, as Python writes them.
     classes: Vec<serde_json::Value>,
     locations: Vec<Vec<[i64; 3]>>,
@@ -41,33 +46,30 @@ pub(super) struct PreprocessedCases {
 }
 
 impl PreprocessedCases {
-    /// Opens cases of `channels` image channels; in a cascade with labels from the folder `previous`. Where some voxels are
-    /// to be ignored, `annotated` are the labels of the others, under which their positions are stored.
-    pub(super) fn open(
-        folder: &Path,
-        previous: Option<&Path>,
-        names: &[String],
-        channels: usize,
-        annotated: Option<&[i64]>,
-    ) -> Result<Self> {
+    /// Opens cases; in a cascade with the labels of the previous stage.
+    pub(super) fn open(job: &Job<'_>, names: &[String]) -> Result<Self> {
+        // Where some voxels are to be ignored, positions of the others are stored under all other labels.
+        let annotated = job.dataset.ignore_label().map(|_| job.dataset.annotated_labels());
+        let channels = job.dataset.channel_names.len();
         let open = |name: &String| {
-            let case = Case::open(folder, previous, name, annotated)?;
+            let case = Case::open(job, name, annotated.as_deref())?;
             let found = case.image.shape()[0];
             ensure!(
                 found == channels,
                 "the case {name} in {} has {found} channels, and dataset.json has {channels}; run \
                  nnUNetv2_preprocess again",
-                folder.display()
+                job.data.display()
             );
             Ok(case)
         };
         let cases = names.par_iter().map(open).collect::<Result<_>>()?;
-        Ok(Self { cases, label_channels: 1 + usize::from(previous.is_some()) })
+        Ok(Self { cases, label_channels: 1 + usize::from(job.previous.is_some()) })
     }
 }
 
 impl Case {
-    fn open(folder: &Path, previous: Option<&Path>, name: &str, annotated: Option<&[i64]>) -> Result<Self> {
+    fn open(job: &Job<'_>, name: &str, annotated: Option<&[i64]>) -> Result<Self> {
+        let (folder, previous) = (&job.data, job.previous.as_deref());
         let image = Volume::of_case(folder, name, "")?;
         let labels = Volume::of_case(folder, name, "_seg")?;
         ensure!(
@@ -91,6 +93,7 @@ impl Case {
         let present = locations.iter().filter(|(_, at)| !at.is_empty());
         Ok(Self {
             name: name.to_owned(),
+            spacing: spacing(&kept, job.plans.transpose_forward, &job.configuration),
             classes: present.filter_map(|(key, _)| class(key)).collect(),
             previous: previous.map(|folder| Volume::of_previous(folder, name)).transpose()?,
             image,
@@ -99,6 +102,12 @@ impl Case {
             annotated: all.first().map(|entry| read(entry)).transpose()?.filter(|at| !at.is_empty()),
         })
     }
+}
+
+/// The spacing of a case's preprocessed image.
+fn spacing(kept: &Value, order: [usize; 3], configuration: &Configuration) -> Option<[f64; 3]> {
+    let raw: [f64; 3] = kept.get("spacing")?.to_f64_vec()?.try_into().ok()?;
+    Some(configuration.target(order.map(|axis| raw[axis])))
 }
 
 /// A key of `class_locations`: a label, or the labels of a region.
@@ -188,7 +197,9 @@ impl CaseSource for PreprocessedCases {
     }
 
     fn properties(&self, case: usize) -> Config {
-        let all = [("shape", json!(self.shape(case))), ("classes", json!(self.cases[case].classes))];
+        let Case { spacing, classes, .. } = &self.cases[case];
+        let all =
+            [("shape", json!(self.shape(case))), ("spacing", json!(spacing)), ("classes", json!(classes))];
         all.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
     }
 
@@ -212,5 +223,23 @@ impl CaseSource for PreprocessedCases {
         image.crop(space, data)?;
         labels.crop(space, own)?;
         previous.as_ref().map_or(Ok(()), |previous| previous.crop(space, further))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hooks_see_the_spacing_of_preprocessed_slices() {
+        let plans = json!({
+            "patch_size": [8, 8], "spacing": [0.5, 0.6], "normalization_schemes": [], "use_mask_for_norm": [],
+            "resampling_fn_data": "resample_data_or_seg_to_shape",
+            "resampling_fn_probabilities": "resample_data_or_seg_to_shape",
+        });
+        let configuration: Configuration = serde_json::from_value(plans).unwrap();
+        let kept = Value::dict(vec![("spacing", Value::List([0.7, 0.8, 3.0].map(Value::Float).to_vec()))]);
+        assert_eq!(spacing(&kept, [2, 0, 1], &configuration), Some([3.0, 0.5, 0.6]));
+        assert_eq!(spacing(&Value::dict(vec![]), [2, 0, 1], &configuration), None);
     }
 }

@@ -137,8 +137,10 @@ impl FoldFiles for V2Files<'_> {
 
     fn remove_latest(&self) -> Result<()> {
         let latest = self.checkpoint(CheckpointKind::Latest);
-        if latest.is_file() {
-            std::fs::remove_file(&latest).with_context(|| latest.display().to_string())?;
+        for path in [state::safetensors_beside(&latest), latest] {
+            if path.is_file() {
+                std::fs::remove_file(&path).with_context(|| path.display().to_string())?;
+            }
         }
         Ok(())
     }

@@ -131,10 +131,7 @@ impl FoldTraining for Job<'_> {
     }
 
     fn cases(&self, names: &[String], _blueprint: &Blueprint) -> Result<Arc<dyn CaseSource>> {
-        let annotated = self.dataset.ignore_label().map(|_| self.dataset.annotated_labels());
-        let channels = self.dataset.channel_names.len();
-        let previous = self.previous.as_deref();
-        Ok(Arc::new(PreprocessedCases::open(&self.data, previous, names, channels, annotated.as_deref())?))
+        Ok(Arc::new(PreprocessedCases::open(self, names)?))
     }
 
     fn load_weights(&self, engine: &mut Engine) -> Result<()> {

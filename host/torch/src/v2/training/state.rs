@@ -7,7 +7,8 @@ use nnunet_cli::report;
 use nnunet_engine::provenance::{self, PluginUse};
 use nnunet_engine::session::Session;
 use nnunet_formats::pickle::Value;
-use nnunet_formats::torch_zip::{self, Checkpoint as Content};
+use nnunet_formats::safetensors;
+use nnunet_formats::torch_zip::{self, Checkpoint as Content, TensorData};
 use nnunet_plugin_api::Kind;
 use nnunet_plugin_api::tch::Tensor;
 use nnunet_training::{Engine, LossScaler};
@@ -40,6 +41,8 @@ pub(super) struct ModelFacts {
     trainer: String,
     mirror_axes: Option<Vec<usize>>,
     pub(super) plugins: Vec<PluginUse>,
+    /// Whether the weights are written as safetensors too.
+    safetensors: bool,
 }
 
 impl ModelFacts {
@@ -60,6 +63,7 @@ impl ModelFacts {
             trainer: settings.trainer.clone(),
             mirror_axes: (!axes.is_empty()).then_some(axes),
             plugins: all_plugins(job, engine, session),
+            safetensors: job.args.safetensors,
         }
     }
 }
@@ -94,6 +98,9 @@ pub(super) fn save(path: &Path, engine: &Engine, facts: &ModelFacts) -> Result<(
     ];
     own.extend(hook_state::to_pickle(engine, &mut keep)?);
     let axes = facts.mirror_axes.as_ref();
+    if facts.safetensors {
+        save_safetensors(path, &weights, &tensors)?;
+    }
     let root = Value::dict(vec![
         ("network_weights", Value::OrderedDict(weights)),
         ("optimizer_state", optimizer),
@@ -112,6 +119,19 @@ pub(super) fn save(path: &Path, engine: &Engine, facts: &ModelFacts) -> Result<(
         (OWN, Value::dict(own)),
     ]);
     Ok(torch_zip::save(path, &Content { root, tensors })?)
+}
+
+/// The file with a checkpoint's weights as safetensors.
+pub(super) fn safetensors_beside(path: &Path) -> PathBuf {
+    path.with_extension("safetensors")
+}
+
+fn save_safetensors(path: &Path, weights: &[(Value, Value)], tensors: &[TensorData]) -> Result<()> {
+    let named = weights.iter().filter_map(|(name, value)| match value {
+        Value::Tensor(index) => Some((name.as_str()?, tensors.get(*index)?)),
+        _ => None,
+    });
+    Ok(safetensors::save(&safetensors_beside(path), named)?)
 }
 
 /// The plugins that a checkpoint was made with.
