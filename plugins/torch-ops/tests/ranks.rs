@@ -66,7 +66,7 @@ fn values_are_added_and_handed_on() {
 #[test]
 fn gradients_are_those_of_the_whole_batch() {
     with_two("gradients_are_those_of_the_whole_batch", |ranks| {
-        let _seeded = tch::manual_seed(1);
+        tch::manual_seed(1);
         let batch = Tensor::randn([3, 4], (Kind::Double, tch::Device::Cpu));
         let [whole, shared] = [0, 1].map(|_| {
             let weights = Tensor::arange(8, (Kind::Double, tch::Device::Cpu)).reshape([4, 2]) / 10.0;

@@ -164,7 +164,7 @@ impl SharedSampler {
 
 /// The voxels around one of which a patch is cut: those of the class, else the annotated ones. v2 keeps to annotated
 /// voxels even if a case has no foreground.
-fn voxels<'a>(source: &'a dyn CaseSource, choice: Choice) -> &'a [[i64; 3]] {
+fn voxels(source: &dyn CaseSource, choice: Choice) -> &[[i64; 3]] {
     match choice.class {
         Some(class) => source.locations(choice.case).get(class).map_or(&[], Vec::as_slice),
         None => source.annotated(choice.case).unwrap_or_default(),

@@ -151,8 +151,7 @@ fn a_step_of_the_trainers_own_tells_losses_too() {
     let losses = |step| {
         let (mut engine, seen) = engine(step, false);
         run(&mut engine, 1, None);
-        let seen = seen.lock().unwrap().clone();
-        seen
+        seen.lock().unwrap().clone()
     };
     assert_eq!(losses(Step::Own), losses(Step::BuiltIn));
     let fixed = losses(Step::WithoutLoss);
