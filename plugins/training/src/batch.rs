@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use ndarray::{Array4, Axis, s};
 use nnunet_augmentation::{Placement, append_previous_stage, downsample_into, overlap, place};
+use nnunet_losses::region_masks;
 use nnunet_plugin_api::tch::Tensor;
 use nnunet_plugin_api::tch::kind::Element;
 use nnunet_plugin_api::{
@@ -13,7 +14,6 @@ use nnunet_plugin_api::{
 use nnunet_torch_ops::ranks;
 
 use crate::case_source::CaseSource;
-use crate::regions::region_masks;
 use crate::sampling::{Drawn, SharedSampler};
 
 /// How batches are made.
