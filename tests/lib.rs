@@ -247,6 +247,15 @@ impl World {
         world
     }
 
+    /// As [`World::with_phantoms`], with plans for slices too, and tables `more` in `nnunet.toml`.
+    #[must_use]
+    pub fn with_phantoms_in_2d(more: &str) -> Self {
+        let world = Self::with_phantoms();
+        world.configure(&format!("{SMALL_2D}{more}"));
+        world.succeed("plan_and_preprocess -t 900 -pl3d None -pl2d Small2D -tl 2 -tf 2");
+        world
+    }
+
     /// A task of phantoms, planned and preprocessed by a small planner; `nnunet.toml` has a short trainer `Short`.
     #[must_use]
     pub fn with_phantoms() -> Self {
@@ -275,6 +284,13 @@ max_num_epochs = 2
 num_batches_per_epoch = 4
 num_val_batches_per_epoch = 1
 batch_size = 2
+"#;
+
+const SMALL_2D: &str = r#"
+[planners.Small2D]
+extends = "ExperimentPlanner2D_v21"
+base_num_features = 4
+plans_identifier = "nnUNetPlansSmall"
 "#;
 
 /// As [`SMALL`], for v2.

@@ -9,13 +9,8 @@ use std::time::{Duration, Instant};
 use nnunet_formats::torch_zip;
 use nnunet_tests::{World, contents};
 
-/// Two configurations and a trainer of seconds.
-const SMALL: &str = r#"
-[planners.Small2D]
-extends = "ExperimentPlanner2D_v21"
-base_num_features = 4
-plans_identifier = "nnUNetPlansSmall"
-
+/// A trainer of seconds.
+const TRAINERS: &str = r#"
 [trainers.Tiny]
 extends = "Short"
 num_batches_per_epoch = 2
@@ -25,10 +20,7 @@ const TRAIN_ALL: &str =
     "train_all 900 -m 2d 3d_fullres --tr Tiny -p nnUNetPlansSmall --devices cpu --jobs 2 -- --fp32";
 
 fn planned() -> World {
-    let world = World::with_phantoms();
-    world.configure(SMALL);
-    world.succeed("plan_and_preprocess -t 900 -pl3d None -pl2d Small2D -tl 2 -tf 2");
-    world
+    World::with_phantoms_in_2d(TRAINERS)
 }
 
 /// A JSON file without its time and the number made of it.

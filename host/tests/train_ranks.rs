@@ -12,13 +12,8 @@ use nnunet_formats::{pickle, torch_zip};
 use nnunet_tests::{World, contents};
 use serde_json::Value;
 
-/// Trainers of 20 steps, and a planner for slices.
-const SMALL: &str = r#"
-[planners.Small2D]
-extends = "ExperimentPlanner2D_v21"
-base_num_features = 4
-plans_identifier = "nnUNetPlansSmall"
-
+/// Trainers of 20 steps.
+const TRAINERS: &str = r#"
 [trainers.Twenty]
 extends = "Short"
 max_num_epochs = 4
@@ -31,10 +26,7 @@ mirror_axes = []
 const REST: &str = "Twenty 900 0 -p nnUNetPlansSmall --disable_validation_inference --fp32 --deterministic";
 
 fn planned() -> World {
-    let world = World::with_phantoms();
-    world.configure(SMALL);
-    world.succeed("plan_and_preprocess -t 900 -pl3d None -pl2d Small2D -tl 2 -tf 2");
-    world
+    World::with_phantoms_in_2d(TRAINERS)
 }
 
 fn fold(world: &World, configuration: &str) -> PathBuf {

@@ -185,6 +185,20 @@ enum Part {
 }
 
 impl Part {
+    /// A registered block in the place of a built-in part, if there is one.
+    fn new(
+        block: Option<&dyn api::Block>,
+        vars: &mut dyn VarFactory,
+        name: &str,
+        shape: &ConvolutionShape<'_>,
+        built_in: impl FnOnce(&mut dyn VarFactory) -> Result<Self>,
+    ) -> Result<Self> {
+        match block {
+            Some(block) => Ok(Self::Registered(Registered::new(block, vars, name, &spec_after(shape))?)),
+            None => built_in(vars),
+        }
+    }
+
     fn norm(
         replaced: &Replaced,
         vars: &mut dyn VarFactory,
@@ -192,10 +206,9 @@ impl Part {
         shape: &ConvolutionShape<'_>,
         style: BlockStyle,
     ) -> Result<Self> {
-        match &replaced.norm {
-            Some(block) => Ok(Self::Registered(Registered::new(&**block, vars, name, &spec_after(shape))?)),
-            None => Ok(Self::Norm(Normalization::new(vars, name, style.norm, shape)?)),
-        }
+        Self::new(replaced.norm.as_deref(), vars, name, shape, |vars| {
+            Ok(Self::Norm(Normalization::new(vars, name, style.norm, shape)?))
+        })
     }
 
     fn nonlinearity(
@@ -205,10 +218,9 @@ impl Part {
         shape: &ConvolutionShape<'_>,
         style: BlockStyle,
     ) -> Result<Self> {
-        match &replaced.nonlinearity {
-            Some(block) => Ok(Self::Registered(Registered::new(&**block, vars, name, &spec_after(shape))?)),
-            None => Ok(Self::Nonlinearity(style.activation)),
-        }
+        Self::new(replaced.nonlinearity.as_deref(), vars, name, shape, |_| {
+            Ok(Self::Nonlinearity(style.activation))
+        })
     }
 
     fn apply(&self, x: Tensor, training: bool) -> Result<Tensor> {
