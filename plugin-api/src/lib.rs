@@ -38,6 +38,6 @@ pub mod abi {
 pub use nnunet_plugin_torch::{
     Architecture, Batch, Block, BlockSpec, Flow, Init, Layer, Loss, LossContext, LossInput, MAIN_NETWORK,
     Metric, MetricInput, MetricValue, Metrics, NamedParameter, Network, NetworkSpec, Optimized, Optimizer,
-    Progress, Tally, TensorFactories, Trainer, TrainerContext, TrainerState, Training, ValidationCase,
-    VarFactory, built_in_step, export_plugin, tch,
+    Prefixed, Progress, Tally, TensorFactories, Trainer, TrainerContext, TrainerState, Training,
+    ValidationCase, VarFactory, built_in_step, export_plugin, tch,
 };

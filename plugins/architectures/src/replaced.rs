@@ -4,7 +4,7 @@ use std::fmt;
 
 use nnunet_plugin_api::tch::Tensor;
 use nnunet_plugin_api::vocabulary::ComponentChoice;
-use nnunet_plugin_api::{self as api, BlockSpec, Error, Init, Result, VarFactory, host};
+use nnunet_plugin_api::{self as api, BlockSpec, Error, Prefixed, Result, VarFactory, host};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -134,7 +134,7 @@ impl fmt::Debug for Registered {
 
 impl Registered {
     fn new(block: &dyn api::Block, vars: &mut dyn VarFactory, name: &str, spec: &BlockSpec) -> Result<Self> {
-        Ok(Self(block.build(&mut Within { name, vars }, spec)?))
+        Ok(Self(block.build(&mut Prefixed::new(name, vars), spec)?))
     }
 }
 
@@ -145,34 +145,6 @@ impl Layer for Registered {
 
     fn supports_half_precision(&self) -> bool {
         self.0.supports_half_precision()
-    }
-}
-
-/// Names of parameters with the name of the layer in front.
-struct Within<'a> {
-    name: &'a str,
-    vars: &'a mut dyn VarFactory,
-}
-
-impl Within<'_> {
-    /// A second name refers to a parameter of the same layer.
-    fn init(&self, init: Init) -> Init {
-        match init {
-            Init::Same { of } => Init::Same { of: format!("{}.{of}", self.name) },
-            init => init,
-        }
-    }
-}
-
-impl VarFactory for Within<'_> {
-    fn parameter(&mut self, name: &str, shape: &[i64], init: Init) -> Result<Tensor> {
-        let init = self.init(init);
-        self.vars.parameter(&format!("{}.{name}", self.name), shape, init)
-    }
-
-    fn buffer(&mut self, name: &str, shape: &[i64], init: Init) -> Result<Tensor> {
-        let init = self.init(init);
-        self.vars.buffer(&format!("{}.{name}", self.name), shape, init)
     }
 }
 

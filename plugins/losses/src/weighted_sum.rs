@@ -3,8 +3,8 @@
 use nnunet_plugin_api::tch::Tensor;
 use nnunet_plugin_api::vocabulary::ComponentChoice;
 use nnunet_plugin_api::{
-    Component, Error, Info, Init, Kind, Loss, LossInput, Registration, Result, TensorFactories, VarFactory,
-    inventory, parse_config,
+    Component, Error, Info, Kind, Loss, LossInput, Prefixed, Registration, Result, TensorFactories,
+    VarFactory, inventory, parse_config,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -113,22 +113,8 @@ impl Loss for WeightedSum {
 
     fn parameters(&mut self, vars: &mut dyn VarFactory) -> Result<()> {
         let parts = self.0.iter_mut().enumerate();
-        parts.into_iter().try_for_each(|(part, (_, loss))| loss.parameters(&mut Prefixed { part, vars }))
-    }
-}
-
-/// Names of parameters with the number of the part in front.
-struct Prefixed<'a> {
-    part: usize,
-    vars: &'a mut dyn VarFactory,
-}
-
-impl VarFactory for Prefixed<'_> {
-    fn parameter(&mut self, name: &str, shape: &[i64], init: Init) -> Result<Tensor> {
-        self.vars.parameter(&format!("{}.{name}", self.part), shape, init)
-    }
-
-    fn buffer(&mut self, name: &str, shape: &[i64], init: Init) -> Result<Tensor> {
-        self.vars.buffer(&format!("{}.{name}", self.part), shape, init)
+        parts
+            .into_iter()
+            .try_for_each(|(part, (_, loss))| loss.parameters(&mut Prefixed::new(&part.to_string(), vars)))
     }
 }
