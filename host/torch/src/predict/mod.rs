@@ -8,6 +8,8 @@ mod model_source;
 mod overview;
 mod pipeline;
 mod prediction_records;
+mod reorient;
+mod unlike;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -29,6 +31,8 @@ use serde_json::json;
 use model_source::ModelSource;
 use pipeline::{Pipeline, Threads};
 use prediction_records::{Common, Records};
+use reorient::Reoriented;
+use unlike::Comparison;
 
 use crate::case::Case;
 use crate::family::{LoadRequest, LoadedModel};
@@ -45,6 +49,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<()> {
     let folder = source.folder();
     let family = families::of(folder)?;
     if let Some(first) = family.first_stage(args, folder)? {
+        ensure!(!args.reorient, "--reorient does not turn the label maps of a cascade's first stage; turn the images first");
         run(&first, session).context("predicting with the first stage of the cascade")?;
     }
     let start = Instant::now();
@@ -52,6 +57,9 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<()> {
     atomic::remove_abandoned(&args.output);
     let mut model =
         family.load(&LoadRequest { folder, args, session, device, precision: precision(args) })?;
+    if args.reorient {
+        model.processing = Box::new(Reoriented::new(model.processing, &model.training_images, &args.output)?);
+    }
     overview::print(folder, &model);
     let naming = model.processing.file_naming(&args.input);
     let cases = inputs::cases(&args.input, &naming, &args.output)?;
@@ -65,6 +73,10 @@ fn check(args: &Args) -> Result<()> {
     ensure!(
         args.mode == Mode::Normal || !args.save_npz,
         "probabilities (-z) are only written in --mode normal"
+    );
+    ensure!(
+        !args.reorient || args.lowres.is_none(),
+        "--reorient does not turn the label maps of -l; turn the images first"
     );
     ensure!(args.step_size > 0.0 && args.step_size <= 1.0, "--step_size must be larger than 0 and at most 1");
     Ok(())
@@ -134,6 +146,11 @@ fn predict_cases(
     let records = Records::new(args.output.join(record_name(args)), &common, session)?;
     let pipeline = Pipeline {
         processing: &*model.processing,
+        comparison: Comparison {
+            training: &model.training_images,
+            processing: &*model.processing,
+            reorients: args.reorient,
+        },
         window: &model.window,
         records: &records,
         plan,

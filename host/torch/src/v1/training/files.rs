@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use nnunet_data::folders::copy_file;
 use nnunet_data::records::{self, Split};
+use nnunet_data::training_images;
 use nnunet_engine::session::Session;
 use nnunet_training::{Engine, EpochOutcome};
 
@@ -24,7 +26,7 @@ pub(super) struct V1Files<'a> {
 }
 
 impl<'a> V1Files<'a> {
-    /// Starts the log, and writes `debug.json` and `plans.pkl`.
+    /// Starts the log, and writes `debug.json`, `plans.pkl`, and what the training images look like.
     pub(super) fn begin(job: &'a Job<'_>, engine: &Engine, split: &Split, session: &Session) -> Result<Self> {
         let settings = &job.settings;
         let info = info::info(job, engine, session);
@@ -34,6 +36,10 @@ impl<'a> V1Files<'a> {
         files.log_split(split);
         debug_json::write(&debug, &engine.trainer, job.stage(), &files.info.plugins, session)?;
         records::save(&settings.model.join("plans.pkl"), &records::plans_to_pickle(&job.plans))?;
+        let images = job.preprocessed.join(training_images::FILE);
+        if images.is_file() {
+            copy_file(&images, &settings.model.join(training_images::FILE))?;
+        }
         files.log_learning_rate(engine.learning_rate()?);
         Ok(files)
     }
