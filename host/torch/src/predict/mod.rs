@@ -3,6 +3,7 @@
 //! The model's family loads it (see [`crate::family`]); its cases then go through the [`Pipeline`](pipeline::Pipeline):
 //! preprocessing, networks, export.
 
+mod dicom_input;
 mod inputs;
 mod model_source;
 mod overview;
@@ -43,6 +44,13 @@ use crate::{devices, families};
 /// Runs the command. A case that fails is reported, the others go on; the command then fails.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<()> {
     check(args)?;
+    match dicom_input::converted(args)? {
+        Some((_folder, args)) => predict(&args, session),
+        None => predict(args, session),
+    }
+}
+
+fn predict(args: &Args, session: &Session) -> Result<()> {
     let device = devices::resolve(args.device)?;
     devices::set_numerics(false, precision(args))?;
     let source = ModelSource::of(args, session)?;
@@ -50,7 +58,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<()> {
     let family = families::of(folder)?;
     if let Some(first) = family.first_stage(args, folder)? {
         ensure!(!args.reorient, "--reorient does not turn the label maps of a cascade's first stage; turn the images first");
-        run(&first, session).context("predicting with the first stage of the cascade")?;
+        predict(&first, session).context("predicting with the first stage of the cascade")?;
     }
     let start = Instant::now();
     folders::create(&args.output)?;
