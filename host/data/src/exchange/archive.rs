@@ -85,7 +85,8 @@ impl Export {
         let plans = model.join("plans.pkl");
         ensure!(self.exists(&plans), "{} is missing", self.results.join(&plans).display());
         files.push(plans);
-        files.extend(Some(model.join(training_images::FILE)).filter(|file| self.exists(file)));
+        let about_images = ["dataset.json", training_images::FILE].map(|name| model.join(name));
+        files.extend(about_images.into_iter().filter(|file| self.exists(file)));
         let postprocessing = model.join("postprocessing.json");
         match self.exists(&postprocessing) {
             true => files.push(postprocessing),

@@ -18,7 +18,9 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use nnunet_cli::commands::predict::{AllInGpu, Args, Mode, Precision as Format};
-use nnunet_cli::{pictures, report};
+use nnunet_cli::{label_tables, pictures, report};
+use nnunet_data::folders::Folders;
+use nnunet_data::label_names::LabelNames;
 use nnunet_data::{failures, folders, memory};
 use nnunet_engine::session::Session;
 use nnunet_formats::atomic;
@@ -72,8 +74,20 @@ fn predict(args: &Args, session: &Session) -> Result<()> {
     let naming = model.processing.file_naming(&args.input);
     let cases = inputs::cases(&args.input, &naming, &args.output)?;
     model.processing.write_model_files(&args.output)?;
+    if args.label_tables {
+        let labels = model.processing.output_head().values();
+        label_tables::write(&args.output, &labels, &label_names(folder, session))?;
+    }
     predict_cases(args, session, folder, &mut model, &cases)?;
     model.processing.finish(&args.output, start.elapsed())
+}
+
+/// The names of the labels, from the model's folder, or else from that of its task.
+fn label_names(folder: &Path, session: &Session) -> LabelNames {
+    let folders = Folders::new(&session.files);
+    let task = folder.parent().and_then(Path::file_name).unwrap_or_default();
+    let of_task = [folders.preprocessed(), folders.raw()].map(|root| root.unwrap_or_default().join(task));
+    LabelNames::near(&[folder, &of_task[0], &of_task[1]])
 }
 
 fn check(args: &Args) -> Result<()> {

@@ -2,7 +2,6 @@
 
 mod case_processing;
 pub(crate) mod checkpoint;
-mod debug_json;
 pub(crate) mod hook_state;
 mod low_resolution;
 mod model;

@@ -11,12 +11,15 @@ use nnunet_data::training_images;
 use nnunet_engine::session::Session;
 use nnunet_training::{Engine, EpochOutcome};
 
-use super::info;
+use super::{debug_json, info};
 use super::job::Job;
 use crate::fold_training::{CheckpointKind, FoldFiles, FoldSettings};
 use crate::training_log::{TrainingLog, round};
 use crate::v1::model_info::{ModelInfo, beside};
-use crate::v1::{checkpoint, debug_json};
+use crate::v1::checkpoint;
+
+/// Files of the preprocessed task that a model's folder has copies of: names of labels, and what the images look like.
+const COPIES: [&str; 2] = ["dataset.json", training_images::FILE];
 
 /// The files of a run.
 pub(super) struct V1Files<'a> {
@@ -26,7 +29,7 @@ pub(super) struct V1Files<'a> {
 }
 
 impl<'a> V1Files<'a> {
-    /// Starts the log, and writes `debug.json`, `plans.pkl`, and what the training images look like.
+    /// Starts the log, and writes `debug.json`, `plans.pkl` and copies of files of the task.
     pub(super) fn begin(job: &'a Job<'_>, engine: &Engine, split: &Split, session: &Session) -> Result<Self> {
         let settings = &job.settings;
         let info = info::info(job, engine, session);
@@ -34,11 +37,14 @@ impl<'a> V1Files<'a> {
         let debug = settings.output.join("debug.json");
         let mut files = Self { settings, info, log };
         files.log_split(split);
-        debug_json::write(&debug, &engine.trainer, job.stage(), &files.info.plugins, session)?;
+        let log = files.log.path().to_owned();
+        debug_json::write(&debug, job, &engine.trainer, &files.info.plugins, session, &log)?;
         records::save(&settings.model.join("plans.pkl"), &records::plans_to_pickle(&job.plans))?;
-        let images = job.preprocessed.join(training_images::FILE);
-        if images.is_file() {
-            copy_file(&images, &settings.model.join(training_images::FILE))?;
+        for name in COPIES {
+            let from = job.preprocessed.join(name);
+            if from.is_file() {
+                copy_file(&from, &settings.model.join(name))?;
+            }
         }
         files.log_learning_rate(engine.learning_rate()?);
         Ok(files)
