@@ -48,7 +48,10 @@ pub(crate) fn write(mask: &Path, labels: &Labels, image: &Geometry, to: &Path) -
     let Mask { values, geometry } = read(mask)?;
     let numbers = values.mapv(|value| labels.of(value));
     let turn = geometry.map(|own| Orientation::of(&own).towards(&Orientation::of(image)));
-    let numbers = turn.map_or_else(|| numbers.clone(), |turn| turn.turned(numbers.view()));
+    let numbers = match turn {
+        Some(turn) => turn.turned(numbers.view()),
+        None => numbers,
+    };
     let (z, y, x) = numbers.dim();
     ensure!(
         [x, y, z] == image.size,
