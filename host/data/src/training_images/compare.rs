@@ -31,12 +31,19 @@ pub struct Image {
 }
 
 impl Image {
-    /// Reads a case; `as_read` says where an image lies that is read from a file.
+    /// Reads a case, without its voxels if nothing is known of the intensities of the training images. `as_read` says where
+    /// an image lies that is read from a file.
     ///
     /// # Errors
     /// Returns an error if a file cannot be read.
-    pub fn read(files: &[PathBuf], as_read: impl Fn(&Geometry) -> Geometry) -> Result<Self> {
+    pub fn read(
+        files: &[PathBuf],
+        training: &TrainingImages,
+        as_read: impl Fn(&Geometry) -> Geometry,
+    ) -> Result<Self> {
         let geometry = as_read(&images::read_geometry(files.first().context("a case without images")?)?);
+        let are_known = !training.channels.is_empty() || training.foreground.iter().any(Option::is_some);
+        let files = if are_known { files } else { &[] };
         let all: Vec<_> = files.iter().map(|file| bands(file)).collect::<Result<_>>()?;
         Ok(Self { geometry, bands: all.concat() })
     }

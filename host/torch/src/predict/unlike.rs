@@ -21,7 +21,7 @@ impl Comparison<'_> {
         if *self.training == TrainingImages::default() {
             return Vec::new();
         }
-        let image = Image::read(&case.images, |file| self.processing.as_read(file));
+        let image = Image::read(&case.images, self.training, |file| self.processing.as_read(file));
         let mut found = image.map(|image| self.training.differences(&image)).unwrap_or_default();
         let is_orientation = |difference: &Difference| matches!(difference, Difference::Orientation(_));
         let is_turned = self.reorients && found.iter().any(is_orientation);
