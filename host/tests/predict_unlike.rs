@@ -57,7 +57,9 @@ fn unlike_images_are_named_and_turned() {
     predicts_turned(&world, &line, "plain");
 
     let text = world.succeed(&format!("{line} -i turned -o as_it_is"));
-    let wanted = format!("{CASE} is unlike the training images: its orientation is SRA, that of the training images LPS");
+    let wanted = format!(
+        "{CASE} is unlike the training images: its orientation is SRA, that of the training images LPS"
+    );
     assert!(text.contains(&wanted) && text.contains("--reorient"), "{text}");
     changed(&world, "scaled", |image| Image { data: image.data / 1000.0, ..image });
     let text = world.succeed(&format!("{line} -i scaled -o scaled_labels"));

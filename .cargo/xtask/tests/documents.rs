@@ -76,7 +76,8 @@ fn prose(text: &str) -> impl Iterator<Item = &str> {
 
 /// The names that links give to the headings of a page, as GitHub and mdBook form them.
 fn anchors(text: &str) -> Vec<String> {
-    let titles = prose(text).filter_map(|line| line.strip_prefix('#')).map(|line| line.trim_start_matches('#').trim());
+    let titles =
+        prose(text).filter_map(|line| line.strip_prefix('#')).map(|line| line.trim_start_matches('#').trim());
     let letter = |c: char| match c {
         ' ' => Some('-'),
         '-' | '_' => Some(c),
@@ -103,7 +104,8 @@ fn fault(document: &Path, text: &str, link: &str) -> Option<String> {
     if !file.is_empty() && !target.exists() {
         return wrong("no such file");
     }
-    let there = if file.is_empty() { text.to_owned() } else { fs::read_to_string(&target).unwrap_or_default() };
+    let there =
+        if file.is_empty() { text.to_owned() } else { fs::read_to_string(&target).unwrap_or_default() };
     if !anchor.is_empty() && !anchors(&there).iter().any(|name| name == anchor) {
         return wrong("no such heading");
     }

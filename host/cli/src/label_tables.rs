@@ -18,7 +18,8 @@ pub const SLICER: &str = "labels_slicer.ctbl";
 /// # Errors
 /// Returns an I/O error.
 pub fn write(folder: &Path, labels: &[u16], names: &LabelNames) -> Result<()> {
-    let named: Vec<(u16, String)> = labels.iter().filter(|label| **label > 0).map(|label| (*label, name(*label, names))).collect();
+    let named: Vec<(u16, String)> =
+        labels.iter().filter(|label| **label > 0).map(|label| (*label, name(*label, names))).collect();
     atomic::write_bytes(&folder.join(ITK_SNAP), itk_snap(&named).as_bytes())?;
     Ok(atomic::write_bytes(&folder.join(SLICER), slicer(&named).as_bytes())?)
 }
@@ -28,7 +29,8 @@ fn name(label: u16, names: &LabelNames) -> String {
 }
 
 fn itk_snap(labels: &[(u16, String)]) -> String {
-    let mut text = "# ITK-SnAP Label Description File\n# IDX   -R-  -G-  -B-  -A--  VIS MSH  LABEL\n".to_owned();
+    let mut text =
+        "# ITK-SnAP Label Description File\n# IDX   -R-  -G-  -B-  -A--  VIS MSH  LABEL\n".to_owned();
     text += "    0     0    0    0        0  0  0    \"Clear Label\"\n";
     for (label, name) in labels {
         let [red, green, blue] = label_color(*label);
@@ -40,7 +42,8 @@ fn itk_snap(labels: &[(u16, String)]) -> String {
 }
 
 fn slicer(labels: &[(u16, String)]) -> String {
-    let mut text = "# Color table: number, name, red, green, blue, opacity\n0 background 0 0 0 0\n".to_owned();
+    let mut text =
+        "# Color table: number, name, red, green, blue, opacity\n0 background 0 0 0 0\n".to_owned();
     for (label, name) in labels {
         let [red, green, blue] = label_color(*label);
         // A blank ends the name.
@@ -59,7 +62,9 @@ mod tests {
     #[test]
     fn labels_have_names_and_colors() {
         let folder = tempfile::tempdir().unwrap();
-        let names = LabelNames::of(&json::parse(r#"{"labels": {"0": "background", "1": "left \"kidney\""}}"#).unwrap());
+        let names = LabelNames::of(
+            &json::parse(r#"{"labels": {"0": "background", "1": "left \"kidney\""}}"#).unwrap(),
+        );
         write(folder.path(), &[0, 1, 9], &names).unwrap();
         let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
         let snap = read(ITK_SNAP);

@@ -63,7 +63,8 @@ pub(crate) fn read(file: &Path) -> Result<Option<Slice>> {
 fn place(object: &DefaultDicomObject, rows: usize, file: &Path) -> Result<Place> {
     let frames = number(object, tags::NUMBER_OF_FRAMES).unwrap_or(1);
     if frames > 1 {
-        let reason = format!("it has {frames} frames; convert such a file to NIfTI first, for example with dcm2niix");
+        let reason =
+            format!("it has {frames} frames; convert such a file to NIfTI first, for example with dcm2niix");
         return Err(failed(file, reason));
     }
     if number(object, tags::SAMPLES_PER_PIXEL).unwrap_or(1) != 1 {

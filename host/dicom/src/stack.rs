@@ -65,7 +65,7 @@ fn is_alike(place: &Place, first: &Place) -> bool {
 }
 
 /// The distance between neighbors, which must be the same everywhere.
-fn step(places: &[f64]) -> Result<f64, String> {
+fn step(places: &[f64]) -> std::result::Result<f64, String> {
     let steps: Vec<f64> = places.windows(2).map(|pair| pair[1] - pair[0]).collect();
     let same = steps.iter().filter(|step| **step < SAME).count();
     if same > 0 {
@@ -78,7 +78,11 @@ fn step(places: &[f64]) -> Result<f64, String> {
     let gap = |(step, place): (&f64, &f64)| {
         let missing = (step / median).round() - 1.0;
         let between = format!("between {place:.1} and {:.1} mm", place + step);
-        if missing >= 1.0 { format!("{missing} missing {between}") } else { format!("{step:.2} mm {between}") }
+        if missing >= 1.0 {
+            format!("{missing} missing {between}")
+        } else {
+            format!("{step:.2} mm {between}")
+        }
     };
     let gaps: Vec<String> = steps.iter().zip(places).filter(|(step, _)| is_gap(step)).map(gap).collect();
     if gaps.is_empty() {
@@ -97,7 +101,7 @@ fn median(steps: &[f64]) -> Option<f64> {
 }
 
 /// Checks that the slices lie straight above each other.
-fn check_tilt(start: [f64; 3], end: [f64; 3], normal: [f64; 3]) -> Result<(), String> {
+fn check_tilt(start: [f64; 3], end: [f64; 3], normal: [f64; 3]) -> std::result::Result<(), String> {
     let along: [f64; 3] = std::array::from_fn(|axis| end[axis] - start[axis]);
     let length = dot(along, along).sqrt();
     if length < SAME {

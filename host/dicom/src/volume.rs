@@ -5,9 +5,9 @@ use dicom_pixeldata::{ConvertOptions, ModalityLutOption, PixelDecoder};
 use ndarray::Array3;
 use nnunet_formats::Geometry;
 
+use crate::Result;
 use crate::series::Series;
 use crate::slice::failed;
-use crate::Result;
 
 /// A series as a volume.
 #[derive(Debug, Clone)]
@@ -30,10 +30,14 @@ pub fn read(series: &Series) -> Result<Volume> {
     let mut voxels: Vec<f32> = Vec::new();
     for file in &series.files {
         let object = open_file(file).map_err(|error| failed(file, error.to_string()))?;
-        let decoded = object.decode_pixel_data().and_then(|pixels| pixels.to_vec_with_options::<f32>(&options));
+        let decoded =
+            object.decode_pixel_data().and_then(|pixels| pixels.to_vec_with_options::<f32>(&options));
         let values = decoded.map_err(|error| failed(file, undecodable(&error)))?;
         if values.len() != rows * columns {
-            return Err(failed(file, format!("it has {} voxels instead of {rows} x {columns}", values.len())));
+            return Err(failed(
+                file,
+                format!("it has {} voxels instead of {rows} x {columns}", values.len()),
+            ));
         }
         voxels.extend(values);
     }
@@ -43,5 +47,7 @@ pub fn read(series: &Series) -> Result<Volume> {
 }
 
 fn undecodable(error: &dyn std::fmt::Display) -> String {
-    format!("its pixels cannot be decoded ({error}); decompress it first, for example with dcmdjpeg or dcm2niix")
+    format!(
+        "its pixels cannot be decoded ({error}); decompress it first, for example with dcmdjpeg or dcm2niix"
+    )
 }

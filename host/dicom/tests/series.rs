@@ -79,7 +79,10 @@ fn two_series_of_a_folder_are_two_volumes_and_a_missing_slice_is_named() {
     let all = list(folder.path()).unwrap();
     assert!(all[0].geometry.is_ok());
     let error = read(&all[1]).unwrap_err().to_string();
-    assert!(error.contains("series \"thorax\"") && error.contains("1 missing between 0.5 and 6.5 mm"), "{error}");
+    assert!(
+        error.contains("series \"thorax\"") && error.contains("1 missing between 0.5 and 6.5 mm"),
+        "{error}"
+    );
     let empty = tempfile::tempdir().unwrap();
     assert!(list(empty.path()).unwrap_err().to_string().contains("no DICOM images"));
 }

@@ -112,7 +112,10 @@ impl Error {
     /// Whether the same request may succeed a little later.
     pub(crate) fn is_worth_another_try(&self) -> bool {
         match self {
-            Self::Connection { .. } | Self::Incomplete { .. } | Self::Stalled { .. } | Self::WrongPart { .. } => true,
+            Self::Connection { .. }
+            | Self::Incomplete { .. }
+            | Self::Stalled { .. }
+            | Self::WrongPart { .. } => true,
             Self::Status { status, .. } => *status == 429 || *status >= 500,
             _ => false,
         }

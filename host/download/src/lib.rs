@@ -76,7 +76,8 @@ fn fetch_from(
     loop {
         let mut part = Part::open(to, url)?;
         best = part.len().max(best);
-        let mut transfer = Transfer { agent, url, part: &mut part, patience: options.patience, progress: &mut *progress };
+        let mut transfer =
+            Transfer { agent, url, part: &mut part, patience: options.patience, progress: &mut *progress };
         match transfer.run() {
             Ok(sent) => {
                 let checksums = options.checksum.into_iter().chain(sent.as_ref());

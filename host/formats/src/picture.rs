@@ -131,7 +131,8 @@ fn png_samples(path: &Path, file: impl BufRead + Seek, most: usize) -> Result<Pn
     let (width, height) = (frame.width as usize, frame.height as usize);
     let (colors, depth) = (frame.color_type, frame.bit_depth as u8);
     let rows = bytes.chunks_exact(frame.line_size);
-    let values = rows.flat_map(|row| samples(row, depth).into_iter().take(width * colors.samples())).collect();
+    let values =
+        rows.flat_map(|row| samples(row, depth).into_iter().take(width * colors.samples())).collect();
     let palette = reader.info().palette.as_deref().unwrap_or_default().to_vec();
     Ok(PngSamples { width, height, colors, depth, values, palette })
 }
@@ -159,7 +160,8 @@ fn png(path: &Path, file: impl BufRead + Seek, most: usize) -> Result<Picture> {
             Some(samples.map(|value| f32::from(if depth == 16 { value >> 8 } else { value })).collect())
         }
     };
-    let values = values.ok_or_else(|| unreadable(path, "PNG picture", "a color that is not in its palette"))?;
+    let values =
+        values.ok_or_else(|| unreadable(path, "PNG picture", "a color that is not in its palette"))?;
     Ok(Picture { width, height, channels: if colors == ColorType::Indexed { 3 } else { channels }, values })
 }
 

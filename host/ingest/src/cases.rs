@@ -8,9 +8,8 @@ use nnunet_data::images;
 use nnunet_dicom::{Series, is_dicom};
 
 /// What masks are often called behind the name of their image.
-const MASKS: [&str; 9] = [
-    "_mask", "-mask", "_seg", "-seg", "_label", "_labels", "_segmentation", "_gt", "_annotation",
-];
+const MASKS: [&str; 9] =
+    ["_mask", "-mask", "_seg", "-seg", "_label", "_labels", "_segmentation", "_gt", "_annotation"];
 /// Modalities of DICOM files that are not images of a patient.
 const NO_IMAGES: [&str; 4] = ["SEG", "PR", "SR", "KO"];
 /// Names that a message lists.
@@ -37,7 +36,8 @@ pub(crate) fn images(folders: &[PathBuf], series: &[String]) -> Result<Images> {
     for (number, folder) in folders.iter().enumerate() {
         let found = of_folder(folder, series)?;
         if number > 0 {
-            let missing = |a: &Images, b: &Images| a.keys().filter(|name| !b.contains_key(*name)).cloned().collect();
+            let missing =
+                |a: &Images, b: &Images| a.keys().filter(|name| !b.contains_key(*name)).cloned().collect();
             all_there(missing(&all, &found), folder)?;
             all_there(missing(&found, &all), &folders[0])?;
         }
@@ -98,7 +98,8 @@ fn of_folder(folder: &Path, series: &[String]) -> Result<Images> {
 pub fn has_series(folder: &Path) -> bool {
     let Ok(entries) = entries(folder) else { return false };
     let is_image = |path: &PathBuf| {
-        path.is_file() && path.file_name().is_some_and(|name| images::ending(&name.to_string_lossy()).is_some())
+        path.is_file()
+            && path.file_name().is_some_and(|name| images::ending(&name.to_string_lossy()).is_some())
     };
     !entries.iter().any(is_image) && has_dicom(folder)
 }
@@ -114,7 +115,8 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).with_context(unreadable)? {
         let entry = entry.with_context(unreadable)?;
-        let is_link_to_folder = entry.file_type().is_ok_and(|kind| kind.is_symlink()) && entry.path().is_dir();
+        let is_link_to_folder =
+            entry.file_type().is_ok_and(|kind| kind.is_symlink()) && entry.path().is_dir();
         if !entry.file_name().as_encoded_bytes().starts_with(b".") && !is_link_to_folder {
             found.push(entry.path());
         }
@@ -196,7 +198,11 @@ pub(crate) fn masks(folder: &Path, cases: &Images) -> Result<BTreeMap<String, Pa
     }
     let missing: Vec<String> = cases.keys().filter(|name| !found.contains_key(*name)).cloned().collect();
     if !missing.is_empty() {
-        let hint = if others.is_empty() { String::new() } else { format!("; masks of no image: {}", listed(&others)) };
+        let hint = if others.is_empty() {
+            String::new()
+        } else {
+            format!("; masks of no image: {}", listed(&others))
+        };
         bail!(
             "{} has no masks of {}{hint}. A mask has the name of its image; images without masks go into a folder for --test",
             folder.display(),
@@ -208,8 +214,8 @@ pub(crate) fn masks(folder: &Path, cases: &Images) -> Result<BTreeMap<String, Pa
 
 fn case_of_mask<'a>(stem: &str, cases: &'a Images) -> Option<&'a str> {
     let known = |name: &str| cases.get_key_value(name).map(|(name, _)| name.as_str());
-    let without = |word: &&str| stem.strip_suffix(**word).and_then(known);
-    known(stem).or_else(|| MASKS.iter().find_map(|word| without(&word))).or_else(|| known(case_and_channel(stem).0))
+    let without = |word: &&str| stem.strip_suffix(*word).and_then(known);
+    known(stem).or_else(|| MASKS.iter().find_map(without)).or_else(|| known(case_and_channel(stem).0))
 }
 
 #[cfg(test)]
@@ -247,6 +253,11 @@ mod tests {
         assert!(error.ends_with("has no images of b"), "{error}");
         std::fs::write(pet.path().join("b.nrrd"), "").unwrap();
         assert_eq!(images(&folders, &[]).unwrap()["b"].len(), 2);
-        assert!(images(&[folder(&["x.txt"]).path().to_owned()], &[]).unwrap_err().to_string().contains("has no images"));
+        assert!(
+            images(&[folder(&["x.txt"]).path().to_owned()], &[])
+                .unwrap_err()
+                .to_string()
+                .contains("has no images")
+        );
     }
 }

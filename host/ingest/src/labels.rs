@@ -38,7 +38,9 @@ impl FromStr for Value {
 
     fn from_str(text: &str) -> Result<Self> {
         let Some(digits) = text.strip_prefix('#') else {
-            return Ok(Self::Number(text.parse().with_context(|| format!("`{text}` is neither a number nor #rrggbb"))?));
+            return Ok(Self::Number(
+                text.parse().with_context(|| format!("`{text}` is neither a number nor #rrggbb"))?,
+            ));
         };
         let number = u32::from_str_radix(digits, 16).ok().filter(|_| digits.len() == 6);
         let [_, red, green, blue] = number.with_context(|| format!("`{text}` is not #rrggbb"))?.to_be_bytes();
@@ -97,7 +99,9 @@ impl Labels {
         let open: Vec<Value> =
             found.keys().copied().filter(|value| !value.is_background() && !of_user(*value)).collect();
         if let (false, Some(value)) = (named.is_empty(), open.first()) {
-            anyhow::bail!("--labels has no name for {value}, which is in the masks; {value}=background leaves it out");
+            anyhow::bail!(
+                "--labels has no name for {value}, which is in the masks; {value}=background leaves it out"
+            );
         }
         let only = open.len() == 1;
         let unnamed = open.into_iter().map(|value| {
@@ -118,7 +122,10 @@ impl Labels {
     fn add(&mut self, named: Named, found: &BTreeMap<Value, usize>) -> Result<()> {
         let there = self.all.iter().position(|label| label.name == named.name);
         let number = there.unwrap_or(self.all.len());
-        ensure!(number as i64 <= LARGEST_LABEL, "the masks have more than {LARGEST_LABEL} values: are they masks?");
+        ensure!(
+            number as i64 <= LARGEST_LABEL,
+            "the masks have more than {LARGEST_LABEL} values: are they masks?"
+        );
         if there.is_none() {
             self.all.push(label(number as u8, &named.name));
         }
@@ -167,8 +174,10 @@ mod tests {
 
     #[test]
     fn users_name_labels_and_merge_them() {
-        let named: Vec<Named> =
-            ["2=tumor", "1=liver", "3=tumor", "9=background"].iter().map(|text| text.parse().unwrap()).collect();
+        let named: Vec<Named> = ["2=tumor", "1=liver", "3=tumor", "9=background"]
+            .iter()
+            .map(|text| text.parse().unwrap())
+            .collect();
         let labels = Labels::new(&found(&[0, 1, 2, 3, 9]), &named).unwrap();
         assert_eq!(names(&labels), ["background", "tumor", "liver"]);
         let numbers: Vec<u8> = [0, 1, 2, 3, 9].iter().map(|value| labels.of(Value::Number(*value))).collect();

@@ -29,13 +29,15 @@ impl FromStr for Name {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let wrong = || format!("`{text}` is neither Task001_Name (version 1) nor Dataset001_Name (version 2)");
+        let wrong =
+            || format!("`{text}` is neither Task001_Name (version 1) nor Dataset001_Name (version 2)");
         let v1 = text.strip_prefix("Task").map(|rest| (rest, Generation::V1));
         let v2 = || text.strip_prefix("Dataset").map(|rest| (rest, Generation::V2));
         let (rest, generation) = v1.or_else(v2).with_context(wrong)?;
         let (number, name) = rest.split_once('_').with_context(wrong)?;
         let is_number = number.len() == 3 && number.bytes().all(|byte| byte.is_ascii_digit());
-        let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
+        let is_name = !name.is_empty()
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
         ensure!(is_number && is_name, wrong());
         Ok(Self { full: text.to_owned(), generation })
     }
@@ -43,16 +45,20 @@ impl FromStr for Name {
 
 impl Name {
     /// The content of `dataset.json`.
-    pub(crate) fn description(&self, channels: &[String], labels: &[Label], training: &[String], tests: &[String]) -> Value {
+    pub(crate) fn description(
+        &self,
+        channels: &[String],
+        labels: &[Label],
+        training: &[String],
+        tests: &[String],
+    ) -> Value {
         let numbered: Map<String, Value> =
             channels.iter().enumerate().map(|(number, name)| (number.to_string(), json!(name))).collect();
         match self.generation {
             Generation::V1 => {
                 let names: Map<String, Value> =
                     labels.iter().map(|label| (label.label.to_string(), json!(label.name))).collect();
-                let pair = |case: &String| {
-                    json!({ "image": format!("./imagesTr/{case}.nii.gz"), "label": format!("./labelsTr/{case}.nii.gz") })
-                };
+                let pair = |case: &String| json!({ "image": format!("./imagesTr/{case}.nii.gz"), "label": format!("./labelsTr/{case}.nii.gz") });
                 json!({
                     "name": self.full.get("Task001_".len()..),
                     "description": "", "reference": "", "licence": "", "release": "1.0", "tensorImageSize": "4D",

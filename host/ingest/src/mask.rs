@@ -69,7 +69,8 @@ pub(crate) fn write(mask: &Path, labels: &Labels, image: &Geometry, to: &Path) -
 /// Whether two grids of one size agree but for rounding.
 fn is_same(a: &Geometry, b: &Geometry) -> bool {
     let voxel = b.spacing.into_iter().fold(f64::INFINITY, f64::min);
-    let near = |a: &[f64], b: &[f64], unit: f64| a.iter().zip(b).all(|(a, b)| (a - b).abs() <= SAME_VOXEL * unit);
+    let near =
+        |a: &[f64], b: &[f64], unit: f64| a.iter().zip(b).all(|(a, b)| (a - b).abs() <= SAME_VOXEL * unit);
     let longest = b.size.into_iter().max().unwrap_or(1) as f64;
     near(&a.origin, &b.origin, voxel)
         && near(&a.spacing, &b.spacing, voxel / longest)
@@ -151,7 +152,8 @@ mod tests {
     fn a_mask_that_lies_otherwise_is_turned_onto_the_image() {
         let folder = tempfile::tempdir().unwrap();
         let (from, to) = (folder.path().join("a.nii.gz"), folder.path().join("b.nii.gz"));
-        let mask = Array3::from_shape_fn((2, 3, 4), |(z, y, x)| u8::from(x == 0) + 2 * u8::from(y == 2 && z == 1));
+        let mask =
+            Array3::from_shape_fn((2, 3, 4), |(z, y, x)| u8::from(x == 0) + 2 * u8::from(y == 2 && z == 1));
         let turn = Orientation::of(&IMAGE).towards(&Orientation::from_letters("SAR").unwrap());
         nifti::write_labels(&from, turn.turned(mask.view()).view(), &turn.geometry(&IMAGE)).unwrap();
         let found = values(&from).unwrap().into_iter().map(|value| (value, 1)).collect();
@@ -161,7 +163,9 @@ mod tests {
         assert_eq!(written.data, mask.mapv(f32::from));
         assert_eq!(written.geometry, IMAGE);
         let smaller = Geometry { size: [4, 3, 1], ..IMAGE };
-        assert!(write(&from, &labels, &smaller, &to).unwrap_err().to_string().contains("its image has [4, 3, 1]"));
+        assert!(
+            write(&from, &labels, &smaller, &to).unwrap_err().to_string().contains("its image has [4, 3, 1]")
+        );
     }
 
     #[test]

@@ -54,11 +54,18 @@ pub struct Outcome {
 /// Returns an error if the folder exists already, if images and masks do not belong together, or one error that lists all
 /// cases that cannot be read.
 pub fn ingest(request: &Request) -> Result<Outcome> {
-    ensure!(!request.to.exists(), "{} exists already; choose another name, or remove it", request.to.display());
+    ensure!(
+        !request.to.exists(),
+        "{} exists already; choose another name, or remove it",
+        request.to.display()
+    );
     let training = cases::images(&request.images, &request.series)?;
     let masks = cases::masks(&request.masks, &training)?;
-    let tests =
-        if request.tests.is_empty() { Images::new() } else { cases::images(&request.tests, &request.series)? };
+    let tests = if request.tests.is_empty() {
+        Images::new()
+    } else {
+        cases::images(&request.tests, &request.series)?
+    };
     let labels = Labels::new(&values(&masks)?, &request.labels)?;
     let form = form(training.values().chain(tests.values()))?;
     let parent = request.to.parent().unwrap_or(Path::new("."));
@@ -92,7 +99,8 @@ pub fn convert(images: &[PathBuf], series: &[String], to: &Path) -> Result<usize
 /// Values of all masks, and in how many masks each occurs.
 fn values(masks: &BTreeMap<String, PathBuf>) -> Result<BTreeMap<Value, usize>> {
     let files: Vec<&PathBuf> = masks.values().collect();
-    let found: Vec<BTreeSet<Value>> = failures::each("masks cannot be read", &files, |file| mask::values(file))?;
+    let found: Vec<BTreeSet<Value>> =
+        failures::each("masks cannot be read", &files, |file| mask::values(file))?;
     let mut counts = BTreeMap::new();
     for value in found.into_iter().flatten() {
         *counts.entry(value).or_default() += 1;
@@ -158,5 +166,9 @@ fn names(request: &Request, training: &Images, count: usize) -> Result<Vec<Strin
     if sources.len() == 1 && count == 3 {
         return Ok(["red", "green", "blue"].map(str::to_owned).to_vec());
     }
-    Ok(if count == 1 { vec!["image".to_owned()] } else { (0..count).map(|n| format!("channel {n}")).collect() })
+    Ok(if count == 1 {
+        vec!["image".to_owned()]
+    } else {
+        (0..count).map(|n| format!("channel {n}")).collect()
+    })
 }

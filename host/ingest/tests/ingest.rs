@@ -92,7 +92,8 @@ fn series_are_chosen_by_their_names() {
     assert!(has_series(&images[0]));
     let error = format!("{:#}", convert(&images, &[], &folder.path().join("out")).unwrap_err());
     assert!(error.contains("2 series; choose with --series"), "{error}");
-    let error = format!("{:#}", convert(&images, &["phantom".to_owned()], &folder.path().join("out")).unwrap_err());
+    let error =
+        format!("{:#}", convert(&images, &["phantom".to_owned()], &folder.path().join("out")).unwrap_err());
     assert!(error.contains("2 series have \"phantom\" in their names"), "{error}");
     std::fs::remove_dir_all(images[0].join("patient_01/b")).unwrap();
     assert_eq!(convert(&images, &["PHANTOM".to_owned()], &folder.path().join("out")).unwrap(), 1);
@@ -109,7 +110,8 @@ fn pictures_with_gray_masks_become_a_data_set_of_v2() {
     let row = |name: &str, value: &str| (name.to_owned(), value.to_owned(), 3);
     assert_eq!(labels(&made), [row("background", "0"), row("head", "255"), row("body", "127")]);
     assert_eq!(RawDataset::load(&request.to).unwrap().cases.len(), 3);
-    let json: Value = serde_json::from_slice(&std::fs::read(request.to.join("dataset.json")).unwrap()).unwrap();
+    let json: Value =
+        serde_json::from_slice(&std::fs::read(request.to.join("dataset.json")).unwrap()).unwrap();
     assert_eq!(json["labels"], serde_json::json!({ "background": 0, "head": 1, "body": 2 }));
     let image = read(request.to.join("imagesTr/patient_01_0000.nii.gz"));
     assert_eq!(image.geometry, read(request.to.join("labelsTr/patient_01.nii.gz")).geometry);
@@ -138,7 +140,8 @@ fn palettes_and_colors_of_masks_are_labels_and_images_with_colors_have_three_cha
     assert_eq!(label.data.iter().copied().collect::<Vec<_>>(), [0.0, 0.0, 1.0, 0.0, 1.0, 1.0]);
 
     // The same masks, in colors.
-    let rgb: Vec<u8> = [0, 0, 2, 0, 2, 2].iter().flat_map(|index| palette[3 * index..3 * index + 3].to_vec()).collect();
+    let rgb: Vec<u8> =
+        [0, 0, 2, 0, 2, 2].iter().flat_map(|index| palette[3 * index..3 * index + 3].to_vec()).collect();
     for name in ["a", "b"] {
         png(&folder.path().join(format!("masks/{name}_mask.png")), png::ColorType::Rgb, None, &rgb);
     }

@@ -57,7 +57,9 @@ impl SegmentationHeads {
     pub fn values(&self) -> Vec<u16> {
         match self {
             SegmentationHeads::Labels(count) => (0..=u16::MAX).take(*count).collect(),
-            SegmentationHeads::Regions(order) => std::iter::once(0).chain(order.iter().copied().map(u16::from)).collect(),
+            SegmentationHeads::Regions(order) => {
+                std::iter::once(0).chain(order.iter().copied().map(u16::from)).collect()
+            }
         }
     }
 

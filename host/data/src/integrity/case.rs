@@ -56,7 +56,11 @@ pub(super) fn check(dataset: &Dataset, case: &str, tolerance: f64) -> CaseFindin
         if let Some((other, name)) = &reference {
             found.issues.extend(compare(&file, &image.geometry, other, name, tolerance));
         }
-        found.read.push(ReadImage { orientation: Orientation::of(&image.geometry).letters(), voxels: hash(&image), file });
+        found.read.push(ReadImage {
+            orientation: Orientation::of(&image.geometry).letters(),
+            voxels: hash(&image),
+            file,
+        });
         reference.get_or_insert((image.geometry, "the first channel"));
     }
     if let (true, Some(first)) = (is_zero, found.read.first()) {

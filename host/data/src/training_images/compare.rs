@@ -64,7 +64,8 @@ pub enum Difference {
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Orientation(text) | Self::Spacing(text) | Self::Intensities(text) | Self::Channels(text)) = self;
+        let (Self::Orientation(text) | Self::Spacing(text) | Self::Intensities(text) | Self::Channels(text)) =
+            self;
         f.write_str(text)
     }
 }
@@ -97,7 +98,10 @@ impl TrainingImages {
         let known: Vec<String> =
             self.orientations.iter().map(|(letters, cases)| format!("{letters} ({cases} cases)")).collect();
         let own = Orientation::of(geometry).letters();
-        Some(Difference::Orientation(format!("its orientation is {own}, that of the training images {}", known.join(", "))))
+        Some(Difference::Orientation(format!(
+            "its orientation is {own}, that of the training images {}",
+            known.join(", ")
+        )))
     }
 
     fn spacing_of(&self, geometry: &Geometry) -> Option<Difference> {
@@ -114,7 +118,8 @@ impl TrainingImages {
                 format!("{own} mm ({name}), where the training images have {} mm", known[axis])
             })
             .collect();
-        (!described.is_empty()).then(|| Difference::Spacing(format!("its spacing is {}", described.join(", and "))))
+        (!described.is_empty())
+            .then(|| Difference::Spacing(format!("its spacing is {}", described.join(", and "))))
     }
 
     fn intensities_of(&self, bands: &[Option<Band>]) -> Vec<Difference> {
@@ -151,7 +156,8 @@ impl TrainingImages {
             for b in a + 1..bands.len() {
                 let own = [fits(a, a), fits(b, b)];
                 if own == [Some(false); 2] && [fits(a, b), fits(b, a)] == [Some(true); 2] {
-                    let name = |channel: usize| self.channels.get(channel).map_or("", |known| known.name.as_str());
+                    let name =
+                        |channel: usize| self.channels.get(channel).map_or("", |known| known.name.as_str());
                     found.push(Difference::Channels(format!(
                         "channels {a} ({}) and {b} ({}) have each other's intensities: are the files swapped?",
                         name(a),
@@ -217,7 +223,10 @@ mod tests {
         TrainingImages {
             orientations: [("LPS".to_owned(), 18), ("RAS".to_owned(), 2)].into(),
             spacings: Some([range(0.7, 1.0), range(0.7, 1.0), range(2.5, 5.0)]),
-            channels: vec![channel("CT", [-1024.0, -1000.0], [400.0, 1300.0]), channel("PET", [0.0, 0.0], [5.0, 20.0])],
+            channels: vec![
+                channel("CT", [-1024.0, -1000.0], [400.0, 1300.0]),
+                channel("PET", [0.0, 0.0], [5.0, 20.0]),
+            ],
             foreground: Vec::new(),
         }
     }
@@ -243,7 +252,10 @@ mod tests {
     #[test]
     fn orientations_and_spacings_are_those_of_the_body() {
         let text = found(geometry("SAR", [0.8, 0.8, 3.0]), USUAL);
-        assert_eq!(text, ["its orientation is SAR, that of the training images LPS (18 cases), RAS (2 cases)"]);
+        assert_eq!(
+            text,
+            ["its orientation is SAR, that of the training images LPS (18 cases), RAS (2 cases)"]
+        );
         let text = found(geometry("LPS", [0.8, 0.8, 0.5]), USUAL);
         assert_eq!(text, ["its spacing is 0.5 mm (feet-head), where the training images have 2.5 to 5 mm"]);
     }
@@ -256,9 +268,15 @@ mod tests {
             assert!(text.len() == 1 && text[0].contains("channel 0 (CT)"), "{text:?}");
         }
         let text = found(usual, [USUAL[0], band(0.0, 20_000.0)]);
-        assert!(text[0].ends_with("are 0 to 20000; those of the training images begin at 0 and end at 5 to 20"), "{text:?}");
+        assert!(
+            text[0].ends_with("are 0 to 20000; those of the training images begin at 0 and end at 5 to 20"),
+            "{text:?}"
+        );
         let text = found(usual, [USUAL[1], USUAL[0]]);
-        assert_eq!(text, ["channels 0 (CT) and 1 (PET) have each other's intensities: are the files swapped?"]);
+        assert_eq!(
+            text,
+            ["channels 0 (CT) and 1 (PET) have each other's intensities: are the files swapped?"]
+        );
     }
 
     #[test]

@@ -48,7 +48,10 @@ pub(super) fn bands(path: &Path) -> Result<Vec<Option<Band>>> {
     let size = images::read_geometry(path)?.size;
     if size[2] == 1 {
         let channels = images::read_channels(path)?;
-        return Ok(channels.outer_iter().map(|channel| Band::of(channel.iter().copied().collect())).collect());
+        return Ok(channels
+            .outer_iter()
+            .map(|channel| Band::of(channel.iter().copied().collect()))
+            .collect());
     }
     // An odd step does not stay in one column of images whose sizes are even.
     let step = (size.iter().product::<usize>() / SAMPLES) | 1;

@@ -111,7 +111,8 @@ impl CaseStep for Describe<'_> {
 
     fn run(&self, case: &str) -> Result<Described> {
         let files = self.0.images(case)?;
-        let geometry = self.0.as_read(&images::read_geometry(files.first().context("a case without images")?)?);
+        let geometry =
+            self.0.as_read(&images::read_geometry(files.first().context("a case without images")?)?);
         let orientation = Orientation::of(&geometry);
         let all: Vec<_> = files.iter().map(|file| bands(file)).collect::<Result<_>>()?;
         Ok(Described {

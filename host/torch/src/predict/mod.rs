@@ -59,7 +59,10 @@ fn predict(args: &Args, session: &Session) -> Result<()> {
     let folder = source.folder();
     let family = families::of(folder)?;
     if let Some(first) = family.first_stage(args, folder)? {
-        ensure!(!args.reorient, "--reorient does not turn the label maps of a cascade's first stage; turn the images first");
+        ensure!(
+            !args.reorient,
+            "--reorient does not turn the label maps of a cascade's first stage; turn the images first"
+        );
         predict(&first, session).context("predicting with the first stage of the cascade")?;
     }
     let start = Instant::now();

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use ndarray::{Array3, Array4, ArrayView3};
-use nnunet_data::{folders, images};
 use nnunet_data::orientation::Orientation;
 use nnunet_data::training_images::TrainingImages;
+use nnunet_data::{folders, images};
 use nnunet_formats::Geometry;
 use nnunet_formats::atomic::{self, TemporaryFolder};
 use nnunet_formats::pickle::Value;
@@ -114,7 +114,9 @@ impl CaseProcessing for Reoriented {
 
     fn preprocess(&self, case: &Case) -> Result<PreparedCase> {
         let first = case.images.first().context("a case without images")?;
-        let Some(turn) = self.turn(&images::read_geometry(first)?) else { return self.inner.preprocess(case) };
+        let Some(turn) = self.turn(&images::read_geometry(first)?) else {
+            return self.inner.preprocess(case);
+        };
         let mut prepared = self.in_folder(&format!("image-{}", case.name), |folder| {
             let place = |image: &PathBuf| folder.join(name(image));
             let turned: Vec<PathBuf> = case.images.iter().map(place).collect();

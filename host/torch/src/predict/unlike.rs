@@ -33,7 +33,11 @@ impl Comparison<'_> {
         let texts: Vec<String> = found.iter().map(ToString::to_string).collect();
         if !texts.is_empty() {
             let hint = if found.iter().any(is_orientation) { " (--reorient turns such images)" } else { "" };
-            report::warning(&format!("{} is unlike the training images: {}{hint}", case.name, texts.join("; ")));
+            report::warning(&format!(
+                "{} is unlike the training images: {}{hint}",
+                case.name,
+                texts.join("; ")
+            ));
         }
         texts
     }

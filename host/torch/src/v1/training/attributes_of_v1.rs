@@ -81,12 +81,22 @@ fn of_training(job: &Job<'_>, trainer: &Resolved) -> Vec<(&'static str, Value)> 
 /// What v1 fills while it trains; the file is written before.
 fn of_progress() -> Vec<(&'static str, Value)> {
     let lists = [
-        "all_tr_losses", "all_val_losses", "all_val_losses_tr_mode", "all_val_eval_metrics",
-        "online_eval_foreground_dc", "online_eval_tp", "online_eval_fp", "online_eval_fn",
+        "all_tr_losses",
+        "all_val_losses",
+        "all_val_losses_tr_mode",
+        "all_val_eval_metrics",
+        "online_eval_foreground_dc",
+        "online_eval_tp",
+        "online_eval_fp",
+        "online_eval_fn",
     ];
     let nothing = [
-        "val_eval_criterion_MA", "train_loss_MA", "best_val_eval_criterion_MA", "best_MA_tr_loss_for_patience",
-        "best_epoch_based_on_MA_tr_loss", "amp_grad_scaler",
+        "val_eval_criterion_MA",
+        "train_loss_MA",
+        "best_val_eval_criterion_MA",
+        "best_MA_tr_loss_for_patience",
+        "best_epoch_based_on_MA_tr_loss",
+        "amp_grad_scaler",
     ];
     let lists = lists.into_iter().map(|name| (name, json!([])));
     let nothing = nothing.into_iter().map(|name| (name, Value::Null));

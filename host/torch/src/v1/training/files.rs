@@ -11,12 +11,12 @@ use nnunet_data::training_images;
 use nnunet_engine::session::Session;
 use nnunet_training::{Engine, EpochOutcome};
 
-use super::{debug_json, info};
 use super::job::Job;
+use super::{debug_json, info};
 use crate::fold_training::{CheckpointKind, FoldFiles, FoldSettings};
 use crate::training_log::{TrainingLog, round};
-use crate::v1::model_info::{ModelInfo, beside};
 use crate::v1::checkpoint;
+use crate::v1::model_info::{ModelInfo, beside};
 
 /// Files of the preprocessed task that a model's folder has copies of: names of labels, and what the images look like.
 const COPIES: [&str; 2] = ["dataset.json", training_images::FILE];
