@@ -38,7 +38,8 @@ in_there() {
 
 # Runs lines one after the other in one shell, and prints them with their output. A line that begins with "? " must fail.
 # `<<'END'` takes the lines up to END.
-player='
+player=$(
+    cat <<'PLAYER'
 cd
 while IFS= read -r line <&3; do
     wanted=0
@@ -51,7 +52,7 @@ while IFS= read -r line <&3; do
     case $line in *"<<"*END*)
         while IFS= read -r more <&3; do
             printf "%s\n" "$more"
-            line+=$'"'\\\\n'"'$more
+            line+=$'\n'$more
             [ "$more" != END ] || break
         done ;;
     esac
@@ -60,12 +61,13 @@ while IFS= read -r line <&3; do
     if [ $code -ne 0 ]; then printf "(exit code %s)\n" $code; fi
     if [ $((code != 0)) -ne $wanted ]; then printf "UNEXPECTED\n"; exit 9; fi
 done
-'
+PLAYER
+)
 
 play() {
     local code=0
     in_there bash -c "$player" 3< <(cat) >"$outside/recording.txt" || code=$?
-    sed -i -e "s|$home|~|g" -e "s|$inside|~|g" -e "s|$repository|REPOSITORY|g" "$outside/recording.txt"
+    sed -i -e "s|$libtorch|LIBTORCH|g" -e "s|/opt/libtorch|LIBTORCH|g" -e "s|$home|~|g" -e "s|$inside|~|g" -e "s|$repository|REPOSITORY|g" "$outside/recording.txt"
     [ $code -eq 0 ] || { tail -40 "$outside/recording.txt" >&2; echo "FAILED" >&2; exit 1; }
     sed -i '1{/^$/d}' "$outside/recording.txt"
 }

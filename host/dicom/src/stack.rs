@@ -94,10 +94,11 @@ fn step(places: &[f64]) -> std::result::Result<f64, String> {
     ))
 }
 
+/// The smaller one of two: steps are too large where slices are missing.
 fn median(steps: &[f64]) -> Option<f64> {
     let mut sorted = steps.to_vec();
     sorted.sort_by(f64::total_cmp);
-    sorted.get(sorted.len() / 2).copied()
+    sorted.get(sorted.len().checked_sub(1)? / 2).copied()
 }
 
 /// Checks that the slices lie straight above each other.
