@@ -30,6 +30,13 @@ pub struct Counts {
 }
 
 impl World {
+    /// Commands on the CPU then use libtorch's operators alone, as those on the device do.
+    #[must_use]
+    pub fn with_libtorch_operators(mut self) -> Self {
+        self.variables.push(("NNUNET_CPU_OPERATORS", "libtorch".into()));
+        self
+    }
+
     /// Runs `nnunet-torch` with the device preloaded. `variables` may set `REHEARSAL_GPUS` and `REHEARSAL_BYTES`.
     #[must_use]
     pub fn run_beside_gpu(&self, line: &str, variables: &[(&str, &str)]) -> Outcome {

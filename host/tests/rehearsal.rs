@@ -57,7 +57,7 @@ const THREE_STEPS: f32 = 1e-6;
 
 #[test]
 fn training_and_prediction_give_what_the_cpu_gives() {
-    let world = World::with_phantoms();
+    let world = World::with_phantoms().with_libtorch_operators();
     // On the second of two devices: nothing may be left on the first.
     let two = [("REHEARSAL_GPUS", "2")];
     world.configure(
@@ -125,7 +125,7 @@ fn change_spacing(path: &Path, factors: [f32; 3]) {
 /// all that leaves it.
 #[test]
 fn scores_are_resampled_where_they_are() {
-    let world = World::with_phantoms();
+    let world = World::with_phantoms().with_libtorch_operators();
     world.succeed(
         "train 3d_fullres Short 900 0 -p nnUNetPlansSmall --fp32 --disable_validation_inference --device cpu",
     );
@@ -178,7 +178,7 @@ fn set_export(model: &Path, order: i64, order_z: i64) {
 /// the program goes on in main memory where the device has no room for them.
 #[test]
 fn splines_are_computed_where_scores_are() {
-    let world = World::with_phantoms();
+    let world = World::with_phantoms().with_libtorch_operators();
     world.succeed(
         "train 3d_fullres Short 900 0 -p nnUNetPlansSmall --fp32 --disable_validation_inference --device cpu",
     );
@@ -241,7 +241,7 @@ fn assert_works_in_less(world: &World, predict: &str, cpu: &str, used: u64, flag
 /// v2's models, whose logits are summed in half precision.
 #[test]
 fn splines_of_v2_are_computed_where_scores_are() {
-    let world = World::new();
+    let world = World::new().with_libtorch_operators();
     copy_folder(&repository().join("tests/stored/v2_cascade"), &world.path("v2"));
     change_spacing(&world.path("v2/images/case_0000.nii.gz"), [0.8, 0.7, 0.6]);
     let model = "v2/nnUNetTrainer__nnUNetPlans__3d_lowres";
@@ -273,7 +273,7 @@ fn splines_of_v2_are_computed_where_scores_are() {
 /// An image of many voxels for the grid of the network is resampled on the device before the network.
 #[test]
 fn large_images_are_resampled_on_the_device() {
-    let world = World::with_phantoms();
+    let world = World::with_phantoms().with_libtorch_operators();
     world.succeed(
         "train 3d_fullres Short 900 0 -p nnUNetPlansSmall --fp32 --disable_validation_inference --device cpu",
     );
@@ -316,7 +316,7 @@ const LARGE: usize = 257;
 
 #[test]
 fn training_in_half_precision_runs_and_resumes() {
-    let world = World::with_phantoms();
+    let world = World::with_phantoms().with_libtorch_operators();
     for format in ["bf16", "fp16"] {
         world.configure(&format!(
             "\n[trainers.{format}]\nextends = \"Short\"\nprecision = \"{format}\"\nsave_every = 1\n"
@@ -343,7 +343,7 @@ fn training_in_half_precision_runs_and_resumes() {
 
 #[test]
 fn a_cascade_of_v2_runs_there() {
-    let world = World::new();
+    let world = World::new().with_libtorch_operators();
     copy_folder(&repository().join("tests/stored/v2_cascade"), &world.path("v2"));
     let predict =
         "predict -i v2/images --model-folder v2/nnUNetTrainer__nnUNetPlans__3d_cascade_fullres --disable_tta";
@@ -356,7 +356,7 @@ fn a_cascade_of_v2_runs_there() {
 /// The plan is close to what is used, and with a third of it everything still gives the same labels.
 #[test]
 fn memory_that_is_short_costs_time_and_not_results() {
-    let world = World::with_phantoms();
+    let world = World::with_phantoms().with_libtorch_operators();
     let train = "train 3d_fullres Short 900 0 -p nnUNetPlansSmall --fp32";
     world.succeed(&format!("{train} --device cpu"));
     std::fs::rename(world.path(FOLD).join("validation_raw"), world.path("validation_cpu")).unwrap();
@@ -409,7 +409,7 @@ fn planned_bytes(record: &Path) -> u64 {
 fn reference_models_predict_what_they_predict_on_the_cpu() {
     let name = "rehearsal::reference_models";
     let Some(images) = reference("hippocampus/Task004_Hippocampus/imagesTs", name) else { return };
-    let world = World::new();
+    let world = World::new().with_libtorch_operators();
     std::fs::create_dir(world.path("images")).unwrap();
     let first = labels(&images).into_iter().next().unwrap();
     std::fs::write(world.path("images").join(&first.0), first.1).unwrap();
@@ -434,7 +434,7 @@ fn reference_models_predict_what_they_predict_on_the_cpu() {
 /// A recorded step has few operators and gives what the same step gives operator by operator.
 #[test]
 fn steps_that_are_recorded_give_the_same_model() {
-    let world = World::with_phantoms();
+    let world = World::with_phantoms().with_libtorch_operators();
     for (precision, optimizer) in [
         ("fp32", ""),
         ("fp16", ""),
@@ -481,7 +481,7 @@ fn counted(world: &World, precision: &str, optimizer: &str, steps: usize, checks
 /// Operators and waiting reads of one training step, and of one validation batch: what three have more than one, halved.
 #[test]
 fn a_training_step_has_few_kernels_and_no_waits() {
-    let world = World::with_phantoms();
+    let world = World::with_phantoms().with_libtorch_operators();
     let runs = [
         ("fp32", "SGD"),
         ("bf16", "SGD"),
@@ -518,7 +518,7 @@ const KERNELS: u64 = 420;
 
 #[test]
 fn a_device_that_is_not_there_is_said_to_be_missing() {
-    let world = World::new();
+    let world = World::new().with_libtorch_operators();
     let outcome = world.run("doctor --device cuda:7");
     assert_eq!(outcome.code, 1, "{}", outcome.text);
     assert!(outcome.text.contains("PROBLEM: --device cuda:7"), "{}", outcome.text);

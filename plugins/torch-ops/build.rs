@@ -2,17 +2,37 @@
 
 use std::path::{Path, PathBuf};
 
+const SOURCES: [&str; 9] = [
+    "shim.cpp",
+    "convolution.cpp",
+    "graph.cpp",
+    "tensor_memory.cpp",
+    "norm_act/channels_last.cpp",
+    "norm_act/kernels.cpp",
+    "norm_act/norm_act.cpp",
+    "norm_act/statistics.cpp",
+    "norm_act/training.cpp",
+];
+
+const HEADERS: [&str; 5] = [
+    "guarded.h",
+    "norm_act/channels_last.h",
+    "norm_act/kernels.h",
+    "norm_act/statistics.h",
+    "norm_act/training.h",
+];
+
 fn main() {
-    println!("cargo::rerun-if-changed=src/shim.cpp");
-    println!("cargo::rerun-if-changed=src/graph.cpp");
-    println!("cargo::rerun-if-changed=src/guarded.h");
+    for file in SOURCES.iter().chain(&HEADERS) {
+        println!("cargo::rerun-if-changed=src/{file}");
+    }
     println!("cargo::rerun-if-changed=src/ranks.cpp");
     println!("cargo::rerun-if-changed=gloo");
     println!("cargo::rerun-if-env-changed=NNUNET_WITHOUT_C10D");
     println!("cargo::rustc-check-cfg=cfg(has_c10d)");
     let library = std::env::var_os("DEP_TCH_LIBTORCH_LIB").map(PathBuf::from).unwrap_or_default();
     let include = library.parent().unwrap_or(Path::new(".")).join("include");
-    compiler(&include).file("src/shim.cpp").file("src/graph.cpp").compile("nnunet_torch_ops");
+    compiler(&include).files(SOURCES.iter().map(|file| format!("src/{file}"))).compile("nnunet_torch_ops");
     // Some packages of libtorch have no c10d. Training then runs in one process.
     let header = include.join("torch/csrc/distributed/c10d/ProcessGroupGloo.hpp");
     if header.is_file() && std::env::var_os("NNUNET_WITHOUT_C10D").is_none() {
@@ -35,6 +55,8 @@ fn compiler(include: &Path) -> cc::Build {
         .std("c++17")
         .include(include)
         .include(include.join("torch/csrc/api/include"))
-        .define("_GLIBCXX_USE_CXX11_ABI", abi.as_str());
+        .define("_GLIBCXX_USE_CXX11_ABI", abi.as_str())
+        // norm_act gives the same values on all processors.
+        .flag_if_supported("-ffp-contract=off");
     build
 }

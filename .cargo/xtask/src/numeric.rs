@@ -5,12 +5,13 @@ use std::path::Path;
 use crate::Result;
 
 /// The test files whose results depend on the kernels that libtorch and oneDNN choose for the processor.
-const TESTS: [&str; 10] = [
+const TESTS: [&str; 11] = [
     "anisotropic",
     "engine",
     "hooks",
     "losses",
     "networks",
+    "norm_act",
     "optimizers",
     "optimizers_v2",
     "sliding_window",

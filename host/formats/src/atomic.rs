@@ -57,13 +57,7 @@ pub(crate) fn replace_as<E: From<Error>>(
     let is_stream = std::fs::metadata(path).is_ok_and(|target| !target.is_file() && !target.is_dir());
     let beside = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let folder = if is_stream { &std::env::temp_dir() } else { beside };
-    let temporary = tempfile::Builder::new()
-        .prefix(TEMPORARY_PREFIX)
-        .suffix(suffix)
-        .permissions_like_open()
-        .tempfile_in(folder)
-        .map_err(|source| Error::io(path, source))?;
-    lock(temporary.as_file());
+    let temporary = temporary_file(folder, suffix).map_err(|source| Error::io(path, source))?;
     body(temporary.path())?;
     if is_stream {
         return Ok(copy_into(temporary.path(), path)?);
@@ -71,6 +65,20 @@ pub(crate) fn replace_as<E: From<Error>>(
     flush(temporary.path(), path)?;
     temporary.persist(path).map_err(|failed| Error::io(path, failed.error))?;
     Ok(flush(folder, folder)?)
+}
+
+/// Makes a locked file. Another process may have taken it for an abandoned one before it was locked; then there is a new one.
+fn temporary_file(folder: &Path, suffix: &str) -> std::io::Result<tempfile::NamedTempFile> {
+    loop {
+        let file = tempfile::Builder::new()
+            .prefix(TEMPORARY_PREFIX)
+            .suffix(suffix)
+            .permissions_like_open()
+            .tempfile_in(folder)?;
+        if lock(file.as_file(), file.path())? {
+            return Ok(file);
+        }
+    }
 }
 
 /// Copies the bytes of a file into a device or FIFO.
@@ -142,13 +150,21 @@ impl TemporaryFolder {
 /// Returns an I/O error.
 pub fn temporary_folder(parent: &Path) -> std::io::Result<TemporaryFolder> {
     remove_abandoned(parent);
-    let folder = tempfile::Builder::new()
-        .prefix(TEMPORARY_PREFIX)
-        .permissions_like_open_folder()
-        .tempdir_in(parent)?;
-    let locked = File::open(folder.path())?;
-    lock(&locked);
-    Ok(TemporaryFolder { folder, _locked: locked })
+    loop {
+        let folder = tempfile::Builder::new()
+            .prefix(TEMPORARY_PREFIX)
+            .permissions_like_open_folder()
+            .tempdir_in(parent)?;
+        match File::open(folder.path()) {
+            Ok(locked) if lock(&locked, folder.path())? => {
+                return Ok(TemporaryFolder { folder, _locked: locked });
+            }
+            // Removed as an abandoned one before it was locked.
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// Removes temporary files and folders that killed processes left in a folder. One that is locked belongs to a running
@@ -159,20 +175,29 @@ pub fn remove_abandoned(folder: &Path) {
             continue;
         }
         let Ok(kind) = entry.file_type() else { continue };
-        let is_abandoned = (kind.is_file() || kind.is_dir())
-            && File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok());
+        if !kind.is_file() && !kind.is_dir() {
+            continue;
+        }
+        // It stays locked until it is gone, so that a process that has just made it sees that.
+        let Some(_locked) = File::open(entry.path()).ok().filter(|file| file.try_lock().is_ok()) else {
+            continue;
+        };
         // What cannot be removed does no harm.
-        let _ = match is_abandoned {
-            true if kind.is_dir() => std::fs::remove_dir_all(entry.path()),
-            true => std::fs::remove_file(entry.path()),
-            false => Ok(()),
+        let _ = match kind.is_dir() {
+            true => std::fs::remove_dir_all(entry.path()),
+            false => std::fs::remove_file(entry.path()),
         };
     }
 }
 
-/// Marks what this process is working on. Not all file systems have locks; there it may count as abandoned.
-fn lock(file: &File) {
-    let _ = file.try_lock();
+/// Marks what this process is working on; false if another process has removed it before that. Not all file systems have
+/// locks; there it may count as abandoned.
+fn lock(file: &File, path: &Path) -> std::io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    // Waits for a process that is about to remove it.
+    let _ = file.lock();
+    let own = file.metadata()?;
+    Ok(std::fs::metadata(path).is_ok_and(|there| (there.dev(), there.ino()) == (own.dev(), own.ino())))
 }
 
 /// Waits until a file, or the names in a folder, are on the disk. Errors are reported for `named`.
@@ -249,6 +274,25 @@ mod tests {
         assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 0);
         folder(&to, |inside| write_bytes(&inside.join("x"), b"x")).unwrap();
         assert_eq!(std::fs::read(to.join("x")).unwrap(), b"x");
+    }
+
+    #[test]
+    fn what_is_removed_before_it_is_locked_is_noticed() {
+        let parent = tempfile::tempdir().unwrap();
+        let [file, folder] = [".tmp-file", ".tmp-folder"].map(|name| parent.path().join(name));
+        for is_removed in [false, true] {
+            std::fs::write(&file, "").unwrap();
+            std::fs::create_dir(&folder).unwrap();
+            let opened = [&file, &folder].map(|path| (File::open(path).unwrap(), path));
+            if is_removed {
+                remove_abandoned(parent.path());
+            }
+            for (open, path) in &opened {
+                assert_eq!(lock(open, path).unwrap(), !is_removed, "{}", path.display());
+            }
+            drop(opened);
+            remove_abandoned(parent.path());
+        }
     }
 
     #[test]

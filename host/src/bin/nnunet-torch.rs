@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    nnunet_cli::main(&nnunet_host_torch::WithTensors)
+    nnunet_host_torch::main()
 }

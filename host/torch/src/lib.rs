@@ -38,7 +38,7 @@ use nnunet_cli::commands::{
     predict as predict_args, train as train_args, train_v2 as train_v2_args, trainers as trainers_args,
 };
 use nnunet_cli::doctor::Libtorch;
-use nnunet_cli::{GlobalOptions, TensorCommands};
+use nnunet_cli::{GlobalOptions, TensorCommands, report};
 use nnunet_engine::component_set::ComponentSet;
 use nnunet_engine::session::Session;
 use nnunet_plugin_api::vocabulary::Blueprint;
@@ -48,6 +48,21 @@ use nnunet_architectures as _;
 use nnunet_losses as _;
 use nnunet_metrics as _;
 use nnunet_trainers as _;
+
+/// `libtorch`: the CPU computes networks without operators of our own.
+const CPU_OPERATORS: &str = "NNUNET_CPU_OPERATORS";
+
+/// The program with tensors.
+#[must_use]
+pub fn main() -> ExitCode {
+    if let Err(error) = nnunet_torch_ops::keep_tensor_memory() {
+        report::line(&format!("the memory of tensors is not kept: {error}"));
+    }
+    if std::env::var(CPU_OPERATORS).is_ok_and(|value| value == "libtorch") {
+        nnunet_torch_ops::use_libtorch_operators();
+    }
+    nnunet_cli::main(&WithTensors)
+}
 
 /// The commands that need tensors, run in this process.
 #[derive(Debug)]

@@ -98,6 +98,11 @@ impl Plan {
         self.base + self.case * under_way
     }
 
+    /// What the budget has left beside the cases under way: so much freed memory may stay with the process.
+    pub(crate) fn unused(&self) -> u64 {
+        (self.base + self.budget).saturating_sub(self.peak(usize::MAX))
+    }
+
     /// One line for the user, for a number of cases.
     pub(crate) fn describe(&self, cases: usize) -> String {
         let peak = self.peak(cases);
@@ -291,6 +296,7 @@ mod tests {
         let (many, _) = plan(1, 200);
         assert_eq!(many.peak(1), many.base + many.case);
         assert_eq!(many.peak(10), many.base + 3 * many.case);
+        assert_eq!((many.unused(), two.unused()), (many.budget - 3 * many.case, 0));
         assert!(two.describe(1).contains("more than the 2.0 GB there are"), "{}", two.describe(1));
     }
 }

@@ -4,7 +4,7 @@ use nnunet_plugin_api::tch::Tensor;
 use nnunet_plugin_api::{Result, VarFactory};
 
 use crate::layers::{Convolution, ConvolutionShape, leaky_relu};
-use crate::norm::{Norm, Normalization};
+use crate::norm::{Norm, NormInput, Normalization};
 use crate::unet::Layer;
 
 /// What a block is made of beside its convolution.
@@ -71,11 +71,27 @@ impl Layer for Block {
     /// # Shapes
     /// As the convolution.
     fn forward(&self, x: &Tensor, training: bool) -> Result<Tensor> {
-        let x = dropped(self.convolution.forward(x)?, self.style.dropout, training)?;
-        if self.style.norm_last {
-            return self.norm.forward(self.style.activation.apply(x)?, training);
+        self.of_parts(&[x], training)
+    }
+
+    fn forward_joined(&self, parts: [&Tensor; 2], training: bool) -> Result<Tensor> {
+        self.of_parts(&parts, training)
+    }
+}
+
+impl Block {
+    fn of_parts(&self, parts: &[&Tensor], training: bool) -> Result<Tensor> {
+        let Block { convolution, norm, style } = self;
+        if style.norm_last {
+            let x = dropped(convolution.forward_with(parts, true)?, style.dropout, training)?;
+            return norm.activated(style.activation.apply(x)?.into(), training, 1.0);
         }
-        self.style.activation.apply(self.norm.forward(x, training)?)
+        let input = NormInput::convolved(convolution, norm, parts)?;
+        let input = NormInput { x: dropped(input.x, style.dropout, training)?, ..input };
+        match style.activation {
+            Activation::LeakyRelu(slope) => norm.activated(input, training, slope),
+            activation => activation.apply(norm.activated(input, training, 1.0)?),
+        }
     }
 }
 

@@ -59,24 +59,69 @@ impl Convolution {
         Ok(())
     }
 
+    pub(crate) fn bias(&self) -> Option<&Tensor> {
+        self.bias.as_ref()
+    }
+
     /// # Shapes
     /// (batch, input, space...) to (batch, output, space / stride...).
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        self.forward_with(&[x], true)
+    }
+
+    /// The convolution of tensors whose features are concatenated, with or without the bias.
+    pub(crate) fn forward_with(&self, parts: &[&Tensor], bias: bool) -> Result<Tensor> {
+        let y = match parts {
+            [x] => self.convolved(x, &self.weight, bias)?,
+            [first, rest @ ..] if is_summed(first) => self.sum(first, rest, bias)?,
+            _ => self.convolved(&Tensor::f_cat(parts, 1)?, &self.weight, bias)?,
+        };
+        probe::look(&self.name, &y)?;
+        Ok(y)
+    }
+
+    fn sum(&self, first: &Tensor, rest: &[&Tensor], bias: bool) -> Result<Tensor> {
+        let features = |x: &Tensor| x.size()[1];
+        let mut done = features(first);
+        let mut y = self.convolved(first, &self.weight.f_narrow(1, 0, done)?, bias)?;
+        for x in rest {
+            let weight = self.weight.f_narrow(1, done, features(x))?;
+            done += features(x);
+            if is_for_onednn(x, &weight) {
+                nnunet_torch_ops::add_convolution(
+                    &y,
+                    &channels_last(x)?,
+                    &weight,
+                    (&self.padding, &self.stride),
+                )?;
+            } else {
+                y = y.f_add_(&self.convolved(x, &weight, false)?)?;
+            }
+        }
+        Ok(y)
+    }
+
+    fn convolved(&self, x: &Tensor, weight: &Tensor, bias: bool) -> Result<Tensor> {
         let ones = vec![1; self.stride.len()];
         let x = &channels_last(x)?;
-        let weight = self.weight.f_to_kind(x.kind())?;
-        let bias = self.bias.as_ref().map(|bias| bias.f_to_kind(x.kind())).transpose()?;
+        let weight = weight.f_to_kind(x.kind())?;
+        let bias = self.bias.as_ref().filter(|_| bias);
+        let bias = bias.map(|bias| bias.f_to_kind(x.kind())).transpose()?;
         let bias = bias.as_ref();
-        let y = match self.stride.len() {
+        Ok(match self.stride.len() {
             _ if is_for_onednn(x, &weight) => {
                 x.f_mkldnn_convolution(&weight, bias, &self.padding, &self.stride, &ones, 1)?
             }
             2 => x.f_conv2d(&weight, bias, &self.stride, &self.padding, &ones, 1)?,
             _ => x.f_conv3d(&weight, bias, &self.stride, &self.padding, &ones, 1)?,
-        };
-        probe::look(&self.name, &y)?;
-        Ok(y)
+        })
     }
+}
+
+/// Whether the convolution of a concatenation is computed as the sum of convolutions, which needs no copy of their inputs. A
+/// GPU would start more kernels, and in bfloat16 the sum would be rounded once more.
+pub(crate) fn is_summed(x: &Tensor) -> bool {
+    nnunet_torch_ops::has_own_operators() && x.device() == Device::Cpu && x.kind() == Kind::Float
 }
 
 /// Whether oneDNN is asked by name. libtorch gives a small image (batch x features x z x y up to 20480) to an older

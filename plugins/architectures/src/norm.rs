@@ -2,10 +2,11 @@
 
 use nnunet_plugin_api::tch::{Device, Kind, Tensor, no_grad};
 use nnunet_plugin_api::{Error, Init, Result, VarFactory};
+use nnunet_torch_ops::{NormAct, instance_norm_act, scale_act, takes_norm_act};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::layers::{ConvolutionShape, channels_last};
+use crate::layers::{Convolution, ConvolutionShape, channels_last, leaky_relu};
 
 /// Epsilon of v1's norms but for filter response.
 const EPSILON: f64 = 1e-5;
@@ -30,6 +31,39 @@ pub enum Norm {
     FilterResponse,
     /// None.
     None,
+}
+
+/// What is normalized.
+pub(crate) struct NormInput<'a> {
+    pub(crate) x: Tensor,
+    /// Nothing else uses the memory of `x`.
+    pub(crate) is_own: bool,
+    /// A bias that was not added to `x` because the normalization cancels it.
+    pub(crate) canceled: Option<&'a Tensor>,
+}
+
+impl From<Tensor> for NormInput<'_> {
+    /// Of a tensor that nothing else uses.
+    fn from(x: Tensor) -> Self {
+        Self { x, is_own: true, canceled: None }
+    }
+}
+
+impl<'a> NormInput<'a> {
+    /// Of a tensor that is used elsewhere too.
+    pub(crate) fn shared(x: &Tensor) -> Self {
+        Self { x: x.shallow_clone(), is_own: false, canceled: None }
+    }
+
+    /// The output of a convolution, without its bias where the normalization cancels it.
+    pub(crate) fn convolved(
+        convolution: &'a Convolution,
+        norm: &Normalization,
+        parts: &[&Tensor],
+    ) -> Result<Self> {
+        let canceled = convolution.bias().filter(|_| parts.iter().all(|x| norm.cancels_bias(x)));
+        Ok(Self { x: convolution.forward_with(parts, canceled.is_none())?, is_own: true, canceled })
+    }
 }
 
 /// A normalization with its parameters.
@@ -113,6 +147,42 @@ impl Normalization {
         Ok(())
     }
 
+    /// Whether a bias that is added to `x` before changes nothing, so that it need not be added.
+    pub(crate) fn cancels_bias(&self, x: &Tensor) -> bool {
+        self.norm == Norm::Instance && takes_norm_act(x)
+    }
+
+    /// The normalization and then a leaky rectifier of a slope (1 for none).
+    ///
+    /// # Shapes
+    /// (batch, features, space...), unchanged.
+    pub(crate) fn activated(&self, input: NormInput<'_>, training: bool, slope: f64) -> Result<Tensor> {
+        let NormInput { x, is_own, canceled } = input;
+        let how = NormAct { eps: EPSILON, slope, in_place: is_own };
+        match (self.norm, &self.affine, &self.running) {
+            (Norm::Instance, Some((weight, bias)), _) if takes_norm_act(&x) => {
+                Ok(instance_norm_act(&channels_last(&x)?, (weight, bias), canceled, how)?)
+            }
+            (Norm::Batch, Some((weight, bias)), Some([mean, variance, _]))
+                if !training && takes_norm_act(&x) && !x.requires_grad() && !weight.requires_grad() =>
+            {
+                let scale = weight / (variance + EPSILON).f_sqrt()?;
+                let offset = bias - mean * &scale;
+                Ok(scale_act(&channels_last(&x)?, (&scale, &offset), how)?)
+            }
+            // The rectifier works in place.
+            (Norm::None, ..) if !is_own && slope != 1.0 => {
+                leaky_relu(&mut x.f_to_dtype(x.kind(), false, true)?, slope)
+            }
+            _ => {
+                let mut x = self.forward(x, training)?;
+                if slope == 1.0 { Ok(x) } else { leaky_relu(&mut x, slope) }
+            }
+        }
+    }
+
+    /// The normalization alone.
+    ///
     /// # Shapes
     /// (batch, features, space...), unchanged.
     pub(crate) fn forward(&self, x: Tensor, training: bool) -> Result<Tensor> {
@@ -148,7 +218,7 @@ impl Normalization {
     }
 }
 
-/// Instance norm of volumes on the CPU, channels innermost in memory, where the convolutions around it want them.
+/// Instance norm of volumes on the CPU with libtorch's operators, channels innermost in memory, where the convolutions around it want them.
 /// Only a batch norm of every sample alone can keep them there, but it sums in single precision, which gradients show
 /// in their fourth digit: those take the longer way. Slices, whose layouts cost little, always have the exact sums.
 fn each_sample(x: &Tensor, weight: Option<&Tensor>, bias: Option<&Tensor>) -> Result<Tensor> {

@@ -6,13 +6,18 @@ use std::fmt::Debug;
 use nnunet_plugin_api::tch::Tensor;
 use nnunet_plugin_api::{Error, Network, Result};
 
-use crate::layers::{Convolution, Upsampling};
+use crate::layers::{Convolution, Upsampling, is_summed};
 
 /// A layer or a block of layers.
 pub(crate) trait Layer: Debug + Send {
     /// # Shapes
     /// (batch, features, space...) to (batch, features of its own, space of its own...).
     fn forward(&self, x: &Tensor, training: bool) -> Result<Tensor>;
+
+    /// Of two tensors whose features are concatenated.
+    fn forward_joined(&self, parts: [&Tensor; 2], training: bool) -> Result<Tensor> {
+        self.forward(&Tensor::f_cat(&parts, 1)?, training)
+    }
 
     /// As [`nnunet_plugin_api::Layer::supports_half_precision`]; the built-in layers do.
     fn supports_half_precision(&self) -> bool {
@@ -62,7 +67,7 @@ impl Unet {
         Self { encoder, skips: Layers::new(), decoder, training: false }
     }
 
-    fn run(&self, layers: &Layers, x: Tensor) -> Result<Tensor> {
+    fn run(&self, layers: &[Box<dyn Layer>], x: Tensor) -> Result<Tensor> {
         layers.iter().try_fold(x, |x, layer| layer.forward(&x, self.training))
     }
 
@@ -99,8 +104,19 @@ impl Network for Unet {
         let mut outputs = Vec::new();
         for (i, level) in self.decoder.iter().enumerate() {
             let skip = stages.pop().ok_or_else(too_few)?;
-            x = Tensor::f_cat(&[level.up.forward(&x)?, skip], 1)?;
-            x = self.run(&level.layers, x)?;
+            let up = level.up.forward(&x)?;
+            x = match level.layers.split_first() {
+                Some((first, rest)) if is_summed(&up) => {
+                    let x = first.forward_joined([&up, &skip], self.training)?;
+                    drop((up, skip));
+                    self.run(rest, x)?
+                }
+                _ => {
+                    let joined = Tensor::f_cat(&[&up, &skip], 1)?;
+                    drop((up, skip));
+                    self.run(&level.layers, joined)?
+                }
+            };
             if deep_supervision || i + 1 == self.decoder.len() {
                 outputs.push(level.output.forward(&x, self.training)?);
             }

@@ -4,11 +4,10 @@
 #include <cstring>
 #include <exception>
 
-// Runs `work` without recording gradients; returns null, or a message for nnunet_free_message.
+// Returns null, or a message for nnunet_free_message.
 template <class Work>
-inline char* guarded(Work work) {
+inline char* with_message(Work work) {
   try {
-    c10::NoGradGuard no_grad;
     work();
     return nullptr;
   } catch (const std::exception& error) {
@@ -16,4 +15,13 @@ inline char* guarded(Work work) {
   } catch (...) {
     return strdup("an unknown error");
   }
+}
+
+// The same without recording gradients.
+template <class Work>
+inline char* guarded(Work work) {
+  return with_message([&] {
+    c10::NoGradGuard no_grad;
+    work();
+  });
 }

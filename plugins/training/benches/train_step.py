@@ -1,6 +1,6 @@
 """One training step of Python nnU-Net v1 or v2 on synthetic batches: prints seconds per step and peak memory in MB.
 
-Called by train_step.rs with v1 or v2 and the number of steps.
+Called by train_step.rs with v1 or v2, the number of steps and the work.
 """
 import resource
 import sys
@@ -9,8 +9,11 @@ import time
 import torch
 from torch import nn
 
-PATCH, BATCH, CLASSES, FEATURES, POOLS = (40, 56, 40), 9, 3, 32, 3
-WEIGHTS = (4 / 7, 2 / 7, 1 / 7)
+CLASSES = 3
+PATCH, BATCH, POOLS = {"hippocampus": ((40, 56, 40), 9, 3), "large": ((128, 128, 128), 2, 5)}[sys.argv[3]]
+# Half as much for each lower resolution; none for the lowest of more than three.
+WEIGHTS = [0.5**i if i < 3 or i < POOLS - 1 else 0 for i in range(POOLS)]
+WEIGHTS = [weight / sum(WEIGHTS) for weight in WEIGHTS]
 
 
 def network_and_loss_v1():
@@ -20,7 +23,7 @@ def network_and_loss_v1():
     from nnunet.training.loss_functions.dice_loss import DC_and_CE_loss
 
     network = Generic_UNet(
-        1, FEATURES, CLASSES, POOLS, 2, 2, nn.Conv3d, nn.InstanceNorm3d, {"eps": 1e-5, "affine": True}, nn.Dropout3d,
+        1, 32, CLASSES, POOLS, 2, 2, nn.Conv3d, nn.InstanceNorm3d, {"eps": 1e-5, "affine": True}, nn.Dropout3d,
         {"p": 0, "inplace": True}, nn.LeakyReLU, {"negative_slope": 1e-2, "inplace": True}, True, False, lambda x: x,
         InitWeights_He(1e-2), [[2] * 3] * POOLS, [[3] * 3] * (POOLS + 1), False, True, True)
     return network, MultipleOutputLoss2(DC_and_CE_loss({"batch_dice": False, "smooth": 1e-5, "do_bg": False}, {}), WEIGHTS)
@@ -32,7 +35,7 @@ def network_and_loss_v2():
     from nnunetv2.training.loss.deep_supervision import DeepSupervisionWrapper
 
     network = PlainConvUNet(
-        1, POOLS + 1, [FEATURES << i for i in range(POOLS + 1)], nn.Conv3d, 3, [1] + [2] * POOLS, 2, CLASSES, 2, True,
+        1, POOLS + 1, [min(32 << i, 320) for i in range(POOLS + 1)], nn.Conv3d, 3, [1] + [2] * POOLS, 2, CLASSES, 2, True,
         nn.InstanceNorm3d, {"eps": 1e-5, "affine": True}, None, None, nn.LeakyReLU, {"inplace": True}, True)
     loss = DC_and_CE_loss({"batch_dice": False, "smooth": 1e-5, "do_bg": False, "ddp": False}, {})
     return network, DeepSupervisionWrapper(loss, WEIGHTS)

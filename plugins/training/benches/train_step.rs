@@ -1,10 +1,11 @@
 //! Seconds and memory of a training step on the CPU, against Python nnU-Net v1 and v2, one after the other: the network
-//! of the hippocampus plan (patch 40 x 56 x 40, batch 9) with synthetic batches.
+//! of the hippocampus plan (patch 40 x 56 x 40, batch 9) with synthetic batches; with the word `large` one of six stages
+//! (patch 128 x 128 x 128, batch 2).
 //!
 //! ```sh
 //! python3 -m venv v1 && v1/bin/pip install nnunet==1.7.1 torch==2.1.2 "numpy<1.24"
 //! python3 -m venv v2 && v2/bin/pip install nnunetv2 torch==2.11.0
-//! NNUNET_V1=v1/bin NNUNET_V2=v2/bin cargo bench -p nnunet-training --bench train_step
+//! NNUNET_V1=v1/bin NNUNET_V2=v2/bin cargo bench -p nnunet-training --bench train_step [-- large]
 //! ```
 #![allow(
     clippy::unwrap_used,
@@ -27,20 +28,36 @@ use nnunet_training::{
     Batch, Cases, Engine, History, MeasuredMetrics, Schedules, SecondNetworks, SharedSampler, optimizer,
 };
 
-const PATCH: [i64; 3] = [40, 56, 40];
-const BATCH: i64 = 9;
 const CLASSES: i64 = 3;
-const POOLS: usize = 3;
-/// Steps after the first; the fastest counts.
-const STEPS: &str = "3";
 /// Tells a child of this program which number format to measure.
 const FORMAT: &str = "NNUNET_BENCH_FORMAT";
+/// Tells it whose operators.
+const OPERATORS: &str = "NNUNET_BENCH_OPERATORS";
+const LIBTORCH: &str = ", libtorch's operators";
+
+/// What is trained.
+struct Work {
+    name: &'static str,
+    patch: [i64; 3],
+    batch: i64,
+    pools: usize,
+    /// Steps after the first; the fastest counts.
+    steps: usize,
+}
+
+const HIPPOCAMPUS: Work = Work { name: "hippocampus", patch: [40, 56, 40], batch: 9, pools: 3, steps: 3 };
+const LARGE: Work = Work { name: "large", patch: [128; 3], batch: 2, pools: 5, steps: 1 };
+
 /// As `nnunet` starts the program with tensors.
 const KEEP_MEMORY: &str = "glibc.malloc.mmap_threshold=8589934592:glibc.malloc.trim_threshold=536870912";
 
 fn main() {
+    let work = if std::env::args().any(|word| word == "large") { LARGE } else { HIPPOCAMPUS };
     if let Ok(format) = std::env::var(FORMAT) {
-        measure(if format == "bf16" { Kind::BFloat16 } else { Kind::Float });
+        if std::env::var(OPERATORS).is_ok_and(|operators| operators == LIBTORCH) {
+            nnunet_torch_ops::use_libtorch_operators();
+        }
+        measure(&work, if format == "bf16" { Kind::BFloat16 } else { Kind::Float });
         return;
     }
     println!("| program | s per step | peak memory |\n|---|---|---|");
@@ -48,13 +65,20 @@ fn main() {
         let Some(python) = std::env::var_os(format!("NNUNET_{}", version.to_uppercase())) else { continue };
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/train_step.py");
         let mut command = Command::new(PathBuf::from(python).join("python"));
-        row(&format!("Python {version}, fp32"), command.arg(script).args([version, STEPS]));
+        row(
+            &format!("Python {version}, fp32"),
+            command.arg(script).args([version, &work.steps.to_string(), work.name]),
+        );
     }
-    for format in ["fp32", "bf16"] {
+    for (format, operators) in [("fp32", LIBTORCH), ("fp32", ""), ("bf16", "")] {
         let mut command = Command::new(std::env::current_exe().unwrap());
         row(
-            &format!("this program, {format}"),
-            command.env(FORMAT, format).env("GLIBC_TUNABLES", KEEP_MEMORY),
+            &format!("this program, {format}{operators}"),
+            command
+                .arg(work.name)
+                .env(FORMAT, format)
+                .env(OPERATORS, operators)
+                .env("GLIBC_TUNABLES", KEEP_MEMORY),
         );
     }
 }
@@ -77,20 +101,21 @@ impl Trainer for Root {
     }
 }
 
-fn measure(kind: Kind) {
-    let mut engine = engine(kind);
-    let half = |len: i64, level: usize| len >> level;
-    let target = |level: usize| {
-        let size = [BATCH, 1, half(PATCH[0], level), half(PATCH[1], level), half(PATCH[2], level)];
-        Tensor::randint(CLASSES, size, (Kind::Int64, Device::Cpu))
+fn measure(work: &Work, kind: Kind) {
+    nnunet_torch_ops::keep_tensor_memory().unwrap();
+    let mut engine = engine(work, kind);
+    let volume = |level: usize| {
+        let [z, y, x] = work.patch.map(|len| len >> level);
+        [work.batch, 1, z, y, x]
     };
+    let target = |level: usize| Tensor::randint(CLASSES, volume(level), (Kind::Int64, Device::Cpu));
     let batch = Batch {
-        data: Tensor::randn([BATCH, 1, PATCH[0], PATCH[1], PATCH[2]], (Kind::Float, Device::Cpu)),
-        targets: (0..POOLS).map(target).collect(),
+        data: Tensor::randn(volume(0), (Kind::Float, Device::Cpu)),
+        targets: (0..work.pools).map(target).collect(),
         cases: Vec::new(),
     };
     let mut fastest = f64::INFINITY;
-    for step in 0..=STEPS.parse().unwrap() {
+    for step in 0..=work.steps {
         let start = Instant::now();
         engine.train_step(&batch, 0.01).unwrap();
         if step > 0 {
@@ -100,15 +125,15 @@ fn measure(kind: Kind) {
     println!("result {fastest:.4} {:.0}", peak_megabytes());
 }
 
-fn engine(kind: Kind) -> Engine {
+fn engine(work: &Work, kind: Kind) -> Engine {
     let spec = NetworkSpec {
         num_input_channels: 1,
         num_classes: CLASSES as usize,
         base_num_features: 32,
         conv_per_stage: 2,
-        patch_size: PATCH.map(|len| len as usize).to_vec(),
-        pool_op_kernel_sizes: vec![vec![2; 3]; POOLS],
-        conv_kernel_sizes: vec![vec![3; 3]; POOLS + 1],
+        patch_size: work.patch.map(|len| len as usize).to_vec(),
+        pool_op_kernel_sizes: vec![vec![2; 3]; work.pools],
+        conv_kernel_sizes: vec![vec![3; 3]; work.pools + 1],
         num_blocks_encoder: None,
         num_blocks_decoder: None,
     };

@@ -251,6 +251,7 @@ impl Pipeline<'_> {
             })
             .map_err(anyhow::Error::from)
         });
+        nnunet_torch_ops::trim_tensor_memory(self.plan.unused() as usize);
         let last = match done {
             Ok(()) => Message::End(since(start)),
             Err(error) => Message::Failed(self.explained(&error)),

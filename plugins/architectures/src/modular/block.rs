@@ -6,7 +6,7 @@ use nnunet_plugin_api::{Result, VarFactory};
 use super::config::{BlockKind, ModularConfig};
 use crate::block::dropped;
 use crate::layers::{Convolution, ConvolutionShape, average_pool, leaky_relu};
-use crate::norm::Normalization;
+use crate::norm::{NormInput, Normalization};
 use crate::unet::Layer;
 
 /// Features, kernel and stride of a block.
@@ -81,29 +81,33 @@ impl Block {
         Ok(Self { kind, layers, skip, slope, dropout })
     }
 
-    fn norm_after(&self, x: &Tensor, training: bool) -> Result<Tensor> {
-        let mut out = x.shallow_clone();
+    /// Of a block without another way around, or of one part.
+    fn norm_after(&self, parts: &[&Tensor], training: bool) -> Result<Tensor> {
+        let mut out = Tensor::new();
         for (i, (convolution, norm)) in self.layers.iter().enumerate() {
-            out = convolution.forward(&out)?;
+            let own = [&out];
+            out = convolution.forward_with(if i == 0 { parts } else { &own }, true)?;
             if i == 0 {
                 out = dropped(out, self.dropout, training)?;
             }
-            out = norm.forward(out, training)?;
-            if i + 1 < self.layers.len() {
-                out = leaky_relu(&mut out, self.slope)?;
-            }
+            // What is added to the last one comes before the rectifier.
+            let is_last = i + 1 == self.layers.len();
+            let slope = if is_last && !matches!(self.skip, Skip::None) { 1.0 } else { self.slope };
+            out = norm.activated(out.into(), training, slope)?;
         }
+        let [x] = parts else { return Ok(out) };
         if let Some(around) = self.skip.forward(x, training)? {
-            out = out.f_add(&around)?;
+            return leaky_relu(&mut out.f_add(&around)?, self.slope);
         }
-        leaky_relu(&mut out, self.slope)
+        Ok(out)
     }
 
     fn norm_before(&self, x: &Tensor, training: bool) -> Result<Tensor> {
         let mut out = x.shallow_clone();
         let mut around = x.shallow_clone();
         for (i, (convolution, norm)) in self.layers.iter().enumerate() {
-            out = leaky_relu(&mut norm.forward(out, training)?, self.slope)?;
+            let input = if i == 0 { NormInput::shared(&out) } else { out.into() };
+            out = norm.activated(input, training, self.slope)?;
             if i == 0 && matches!(self.skip, Skip::Projection { .. }) {
                 around = self.skip.forward(&out, training)?.unwrap_or(around);
             }
@@ -121,8 +125,15 @@ impl Layer for Block {
     /// (batch, input, space...) to (batch, output, space / stride...).
     fn forward(&self, x: &Tensor, training: bool) -> Result<Tensor> {
         match self.kind {
-            BlockKind::Plain | BlockKind::Residual => self.norm_after(x, training),
+            BlockKind::Plain | BlockKind::Residual => self.norm_after(&[x], training),
             BlockKind::PreAct => self.norm_before(x, training),
+        }
+    }
+
+    fn forward_joined(&self, parts: [&Tensor; 2], training: bool) -> Result<Tensor> {
+        match self.kind {
+            BlockKind::Plain => self.norm_after(&parts, training),
+            BlockKind::Residual | BlockKind::PreAct => self.forward(&Tensor::f_cat(&parts, 1)?, training),
         }
     }
 }
@@ -138,7 +149,7 @@ impl Skip {
         };
         let x = convolution.forward(&x)?;
         Ok(Some(match norm {
-            Some(norm) => norm.forward(x, training)?,
+            Some(norm) => norm.activated(x.into(), training, 1.0)?,
             None => x,
         }))
     }

@@ -5,8 +5,8 @@ use nnunet_plugin_api::{Result, VarFactory};
 
 use super::block::{Block, BlockShape, stack};
 use super::config::{BlockKind, Layout, ModularConfig};
-use crate::layers::{Convolution, ConvolutionShape, Upsampling, leaky_relu};
-use crate::norm::Normalization;
+use crate::layers::{Convolution, ConvolutionShape, Upsampling};
+use crate::norm::{NormInput, Normalization};
 use crate::unet::{DecoderLevel, Layer, layers};
 
 /// Builds the levels, the lowest resolution first, in the order of v1's state dict: the output of the full resolution
@@ -93,8 +93,7 @@ impl Layer for Output {
     fn forward(&self, x: &Tensor, training: bool) -> Result<Tensor> {
         match &self.norm {
             Some(norm) => {
-                let mut x = norm.forward(x.shallow_clone(), training)?;
-                self.convolution.forward(&leaky_relu(&mut x, self.slope)?)
+                self.convolution.forward(&norm.activated(NormInput::shared(x), training, self.slope)?)
             }
             None => self.convolution.forward(x),
         }

@@ -5,7 +5,7 @@ use nnunet_plugin_api::{Result, VarFactory};
 
 use super::block::{BlockShape, stack};
 use super::config::{BlockKind, Layout};
-use crate::layers::{Convolution, ConvolutionShape, leaky_relu};
+use crate::layers::{Convolution, ConvolutionShape};
 use crate::norm::Normalization;
 use crate::unet::{Layer, Layers, layers};
 
@@ -45,7 +45,7 @@ impl Layer for Stem {
     fn forward(&self, x: &Tensor, training: bool) -> Result<Tensor> {
         let x = self.convolution.forward(x)?;
         match &self.norm {
-            Some(norm) => leaky_relu(&mut norm.forward(x, training)?, self.slope),
+            Some(norm) => norm.activated(x.into(), training, self.slope),
             None => Ok(x),
         }
     }

@@ -5,8 +5,7 @@ use nnunet_plugin_api::{Result, VarFactory};
 
 use super::config::{BlockKind, Layout};
 use super::{decoder, encoder};
-use crate::layers::leaky_relu;
-use crate::norm::Normalization;
+use crate::norm::{NormInput, Normalization};
 use crate::unet::{Layer, Unet, layers};
 
 /// Builds the network; the order of the calls is the order of v1's state dict.
@@ -40,6 +39,6 @@ struct NormAndRectifier {
 
 impl Layer for NormAndRectifier {
     fn forward(&self, x: &Tensor, training: bool) -> Result<Tensor> {
-        leaky_relu(&mut self.norm.forward(x.shallow_clone(), training)?, self.slope)
+        self.norm.activated(NormInput::shared(x), training, self.slope)
     }
 }

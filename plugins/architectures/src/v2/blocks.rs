@@ -4,7 +4,7 @@ use nnunet_plugin_api::tch::Tensor;
 use nnunet_plugin_api::{Result, VarFactory};
 
 use crate::layers::{Convolution, ConvolutionShape, average_pool, leaky_relu};
-use crate::norm::{Norm, Normalization};
+use crate::norm::{Norm, NormInput, Normalization};
 use crate::unet::Layer;
 
 /// Slope of the leaky rectifier.
@@ -35,15 +35,24 @@ impl NormedConvolution {
         self.norm.zero()
     }
 
+    /// With a leaky rectifier of this slope.
+    fn activated(&self, parts: &[&Tensor], training: bool, slope: f64) -> Result<Tensor> {
+        self.norm.activated(NormInput::convolved(&self.convolution, &self.norm, parts)?, training, slope)
+    }
+
     /// Without the rectifier.
     fn linear(&self, x: &Tensor, training: bool) -> Result<Tensor> {
-        self.norm.forward(self.convolution.forward(x)?, training)
+        self.activated(&[x], training, 1.0)
     }
 }
 
 impl Layer for NormedConvolution {
     fn forward(&self, x: &Tensor, training: bool) -> Result<Tensor> {
-        leaky_relu(&mut self.linear(x, training)?, SLOPE)
+        self.activated(&[x], training, SLOPE)
+    }
+
+    fn forward_joined(&self, parts: [&Tensor; 2], training: bool) -> Result<Tensor> {
+        self.activated(&parts, training, SLOPE)
     }
 }
 
