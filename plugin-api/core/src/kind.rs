@@ -56,6 +56,8 @@ kinds! {
     Augmentation = "augmentation",
     /// Builds a network.
     Architecture = "architecture",
+    /// Says what the outputs of a network mean: targets, scores and what is written.
+    Head = "head",
     /// Computes the loss of one network output and its target.
     Loss = "loss",
     /// Changes parameters against their gradients.
@@ -85,11 +87,11 @@ impl Kind {
     /// use nnunet_plugin_api::Kind;
     ///
     /// let with_tensors = Kind::ALL.into_iter().filter(|kind| kind.needs_tensors());
-    /// assert_eq!(with_tensors.collect::<Vec<_>>(), [Kind::Architecture, Kind::Loss, Kind::Optimizer, Kind::Metric, Kind::Trainer]);
+    /// assert_eq!(with_tensors.collect::<Vec<_>>(), [Kind::Architecture, Kind::Head, Kind::Loss, Kind::Optimizer, Kind::Metric, Kind::Trainer]);
     /// ```
     #[must_use]
     pub const fn needs_tensors(self) -> bool {
-        matches!(self, Kind::Architecture | Kind::Loss | Kind::Optimizer | Kind::Metric | Kind::Trainer)
+        matches!(self, Kind::Architecture | Kind::Head | Kind::Loss | Kind::Optimizer | Kind::Metric | Kind::Trainer)
     }
 }
 

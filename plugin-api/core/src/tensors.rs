@@ -6,10 +6,10 @@ use std::marker::PhantomData;
 use crate::{Component, Config, Factory, Info, Kind, Make, Result, TensorFactory};
 
 /// Turns constructors of a type into a factory. `Crate` is a type of nnunet-plugin-torch, which implements this trait for
-/// [`ArchitectureOf`], [`LossOf`], [`OptimizerOf`], [`MetricOf`] and [`TrainerOf`] every type that has the trait in question.
+/// [`ArchitectureOf`], [`LossOf`], [`HeadOf`], [`OptimizerOf`], [`MetricOf`] and [`TrainerOf`] every type that has the trait in question.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` needs a type that implements the author trait of its kind",
-    note = "implement `Architecture`, `Loss`, `Optimizer`, `Metric` or `Trainer`, and enable the feature `torch` of nnunet-plugin-api"
+    note = "implement `Architecture`, `Head`, `Loss`, `Optimizer`, `Metric` or `Trainer`, and enable the feature `torch` of nnunet-plugin-api"
 )]
 pub trait IntoFactory<Crate> {
     /// What a constructor returns.
@@ -47,6 +47,8 @@ macro_rules! tensor_kinds {
 tensor_kinds! {
     /// An architecture and how to make it: `make` returns a boxed type that implements `Architecture`.
     architecture, Architecture, ArchitectureOf, "Stands for architectures of a type.";
+    /// A head and how to make it: `make` returns a boxed type that implements `Head`.
+    head, Head, HeadOf, "Stands for heads of a type.";
     /// A loss and how to make it: `make` returns a boxed type that implements `Loss`.
     loss, Loss, LossOf, "Stands for losses of a type.";
     /// An optimizer and how to make it: `make` returns a boxed type that implements `Optimizer`.

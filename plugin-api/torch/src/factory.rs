@@ -3,11 +3,11 @@
 use std::any::Any;
 
 use nnunet_plugin_core::abi::v1::{Created, LaterObject};
-use nnunet_plugin_core::tensors::{ArchitectureOf, IntoFactory, LossOf, MetricOf, OptimizerOf, TrainerOf};
+use nnunet_plugin_core::tensors::{ArchitectureOf, HeadOf, IntoFactory, LossOf, MetricOf, OptimizerOf, TrainerOf};
 use nnunet_plugin_core::{Config, Error, Factory, Make, Result, TensorFactory};
 
-use crate::abi::{architecture, loss, metric, optimizer, trainer};
-use crate::{Architecture, Loss, Metric, Optimizer, Trainer};
+use crate::abi::{architecture, head, loss, metric, optimizer, trainer};
+use crate::{Architecture, Head, Loss, Metric, Optimizer, Trainer};
 
 /// Marks this crate's implementations of [`IntoFactory`].
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub enum Torch {}
 pub trait TensorFactories {
     /// How an architecture is made; `None` for other kinds.
     fn architecture(&self) -> Option<&Make<dyn Architecture>>;
+    /// How a head is made; `None` for other kinds.
+    fn head(&self) -> Option<&Make<dyn Head>>;
     /// How a loss is made; `None` for other kinds.
     fn loss(&self) -> Option<&Make<dyn Loss>>;
     /// How an optimizer is made; `None` for other kinds.
@@ -76,6 +78,7 @@ macro_rules! kinds {
 
 kinds! {
     Architecture, architecture, ArchitectureOf, Created::Architecture;
+    Head, head, HeadOf, |object| Created::Later(LaterObject::new(object));
     Loss, loss, LossOf, Created::Loss;
     Optimizer, optimizer, OptimizerOf, |object| Created::Later(LaterObject::new(object));
     Metric, metric, MetricOf, |object| Created::Later(LaterObject::new(object));

@@ -5,7 +5,7 @@ use nnunet_plugin_core::abi::v1::adapter::{another_kind, create_in_host, label_o
 use nnunet_plugin_core::{Config, Kind, Result};
 
 use crate::abi;
-use crate::{Architecture, Loss, Metric, Optimizer, Trainer};
+use crate::{Architecture, Head, Loss, Metric, Optimizer, Trainer};
 
 macro_rules! components {
     ($($(#[$doc:meta])* $fn:ident, $kind:ident;)*) => {
@@ -88,6 +88,8 @@ macro_rules! later_components {
 }
 
 later_components! {
+    /// A head of the host.
+    head, Head;
     /// An optimizer of the host.
     optimizer, Optimizer;
     /// A metric of the host.

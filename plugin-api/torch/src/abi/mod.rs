@@ -11,6 +11,7 @@ use nnunet_plugin_core::{Component, Factory, Info, Kind};
 pub(crate) mod architecture;
 mod check;
 mod handles;
+pub(crate) mod head;
 mod hooks;
 pub(crate) mod loss;
 mod message;
@@ -68,6 +69,7 @@ fn with_tensors(create: Create, info: Info, plugin: &str) -> Component {
     }
     match info.kind {
         Kind::Architecture => made!(Architecture, architecture),
+        Kind::Head => made_later!(head),
         Kind::Loss => made!(Loss, loss),
         Kind::Optimizer => made_later!(optimizer),
         Kind::Metric => made_later!(metric),
