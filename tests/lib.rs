@@ -98,6 +98,8 @@ pub fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 #[derive(Debug)]
 pub struct World {
     folder: tempfile::TempDir,
+    /// More of the environment of every program.
+    variables: Vec<(&'static str, PathBuf)>,
 }
 
 impl Default for World {
@@ -110,7 +112,7 @@ impl World {
     /// Empty folders.
     #[must_use]
     pub fn new() -> Self {
-        let world = Self { folder: tempfile::tempdir().expect("a temporary folder") };
+        let world = Self { folder: tempfile::tempdir().expect("a temporary folder"), variables: Vec::new() };
         for name in ["raw/nnUNet_raw_data", "preprocessed", "results"] {
             std::fs::create_dir_all(world.path(name)).expect("a folder");
         }
@@ -176,7 +178,8 @@ impl World {
             .env("XDG_CONFIG_HOME", self.path("config"))
             .env("XDG_CACHE_HOME", self.path("cache"))
             .env_remove("LD_LIBRARY_PATH")
-            .env_remove("NNUNET_PLUGIN_PATH");
+            .env_remove("NNUNET_PLUGIN_PATH")
+            .envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }
 
@@ -191,6 +194,19 @@ impl World {
         Outcome { code: output.status.code().unwrap_or(-1), text }
     }
 
+    /// Runs a script of tests/flows in the folder `flow`, with more environment variables; it must succeed. Returns what it
+    /// prints.
+    #[must_use]
+    pub fn flow(&self, script: &str, variables: &[(&str, &str)]) -> String {
+        let mut command = self.prepared(&repository().join("tests/flows").join(script), &["flow"]);
+        let command = command.env("NNUNET_PROGRAMS", programs()).envs(variables.iter().copied());
+        let output = command.output().unwrap_or_else(|error| panic!("{script}: {error}"));
+        let text =
+            String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{script}: {text}");
+        text
+    }
+
     /// As [`World::run`]; the command must succeed.
     pub fn succeed(&self, line: &str) -> String {
         let outcome = self.run(line);
@@ -203,6 +219,31 @@ impl World {
     pub fn with_raw_phantoms(count: usize) -> Self {
         let world = Self::new();
         world.succeed(&format!("example-dataset -o raw/nnUNet_raw_data --train {count} --test 1"));
+        world
+    }
+
+    /// v2's folders, empty: `nnUNet_raw`, `nnUNet_preprocessed`, `nnUNet_results`.
+    #[must_use]
+    pub fn of_v2() -> Self {
+        let mut world = Self::new();
+        for name in ["nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results"] {
+            let folder = world.path(name);
+            std::fs::create_dir_all(&folder).expect("a folder");
+            world.variables.push((name, folder));
+        }
+        world
+    }
+
+    /// A data set of v2 with phantoms, planned for 3d_fullres by a small planner and preprocessed.
+    #[must_use]
+    pub fn with_phantoms_of_v2() -> Self {
+        let world = Self::of_v2();
+        world.write("nnunet.toml", SMALL_OF_V2);
+        world.succeed(
+            "example-dataset -o raw/nnUNet_raw_data --task Task900_Phantom --train 6 --test 2 --seed 3",
+        );
+        world.succeed("v2 convert_old_nnUNet_dataset raw/nnUNet_raw_data/Task900_Phantom Dataset900_Phantom");
+        world.succeed("v2 plan_and_preprocess -d 900 -pl Small -c 3d_fullres");
         world
     }
 
@@ -234,4 +275,17 @@ max_num_epochs = 2
 num_batches_per_epoch = 4
 num_val_batches_per_epoch = 1
 batch_size = 2
+"#;
+
+/// As [`SMALL`], for v2.
+const SMALL_OF_V2: &str = r#"
+[planners.Small]
+extends = "nnUNetPlanner"
+v2 = { base_num_features = 4, max_num_features_3d = 16, gpu_memory_gb = 0.05, plans_identifier = "nnUNetPlansSmall" }
+
+[trainers.Short]
+extends = "nnUNetTrainer"
+max_num_epochs = 2
+num_batches_per_epoch = 4
+num_val_batches_per_epoch = 1
 "#;

@@ -67,6 +67,7 @@ fn every_line_of_every_command_is_an_event_of_the_schema() {
     run("plan_and_preprocess -t 900 -pl3d Small -pl2d None", 0);
     run("plans show 900 -p nnUNetPlansSmall", 0);
     run("train 3d_fullres Short 900 0 -p nnUNetPlansSmall", 0);
+    run("train_all 900 -m 3d_fullres -f 0 1 --tr Short -p nnUNetPlansSmall --no_best --devices cpu", 0);
     run("models list", 0);
     run(&format!("predict -i {RAW}/imagesTs -o predictions --model_folder {MODEL}"), 0);
     run(&format!("evaluate_folder -ref {RAW}/labelsTs -pred predictions -l 1 2"), 0);
@@ -95,6 +96,8 @@ fn every_line_of_every_command_is_an_event_of_the_schema() {
         "epoch",
         "checkpoint",
         "validation_label",
+        "job",
+        "job_epoch",
         "model",
         "prediction_model",
         "predicted_case",

@@ -3,9 +3,12 @@
 //! `NNUNET_KILLS=100 cargo test --release -p nnunet --test kill` kills each command that often.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
+#[path = "kill/fold_v2.rs"]
+mod fold_v2;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nnunet_formats::{nifti, torch_zip};
@@ -39,25 +42,37 @@ impl Killed<'_> {
         (self.fresh)();
         let start = Instant::now();
         self.world.succeed(self.line);
-        let duration = start.elapsed().as_secs_f64();
+        let duration = start.elapsed();
         (self.check)();
         let mut hits = 0;
         for number in 0..kills() {
-            (self.fresh)();
-            let mut command = self.world.command(self.line);
-            let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
             // The first one is hit early also when this run is faster than the measured one.
             let share = (f64::from(number) + 0.3) / f64::from(kills());
-            std::thread::sleep(Duration::from_secs_f64(duration * share));
-            hits += u32::from(child.try_wait().unwrap().is_none());
-            child.kill().unwrap();
-            child.wait().unwrap();
-            if let Some(again) = (self.again)() {
-                self.world.succeed(&again);
-            }
-            (self.check)();
+            hits += u32::from(self.once("-KILL", &|since| since >= duration.mul_f64(share)));
         }
         assert!(hits > 0, "{}: no run was killed", self.line);
+    }
+
+    /// Sends a signal at the moment that is told by the time since the start, and runs the command again; false when it
+    /// ended before.
+    fn once(&self, signal: &str, is_moment: &dyn Fn(Duration) -> bool) -> bool {
+        (self.fresh)();
+        let mut command = self.world.command(self.line);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let start = Instant::now();
+        while !is_moment(start.elapsed()) && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let runs = child.try_wait().unwrap().is_none();
+        if runs {
+            assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+        }
+        child.wait().unwrap();
+        if let Some(again) = (self.again)() {
+            self.world.succeed(&again);
+        }
+        (self.check)();
+        runs
     }
 }
 
@@ -145,8 +160,10 @@ fn a_training_goes_on_to_the_same_weights() {
     let line = TRAIN.replace("Short", "Saving");
     let fold = world.path(&MODEL.replace("Short", "Saving")).join("fold_0");
     let state = || {
-        let checkpoint = torch_zip::load(&fold.join("model_final_checkpoint.model")).unwrap();
-        (checkpoint.root, checkpoint.tensors)
+        let last = torch_zip::load(&fold.join("model_final_checkpoint.model")).unwrap();
+        // There is none where the metric never rises.
+        let best = torch_zip::load(&fold.join("model_best.model")).ok().map(|best| best.tensors);
+        (last.root, last.tensors, best)
     };
     world.succeed(&line);
     let whole = state();

@@ -133,3 +133,48 @@ fn planners_and_preprocessors_come_from_plugins() {
     assert!(ranks.iter().all(|rank| (0.0..1.0).contains(rank)));
     assert!((ranks.mean().unwrap() - 0.5).abs() < 0.2, "mean rank {}", ranks.mean().unwrap());
 }
+
+/// Three jobs that share a CT task, one of which is killed and run again, leave the files of one job.
+#[test]
+fn parts_make_what_one_job_makes() {
+    let world = World::with_raw_phantoms(7);
+    let description = world.path(&format!("{RAW}/dataset.json"));
+    let text = std::fs::read_to_string(&description).unwrap();
+    let with_ct = text.replace("\"phantom\"", "\"CT\"");
+    assert_ne!(text, with_ct, "{text}");
+    std::fs::write(&description, with_ct).unwrap();
+    let line = "plan_and_preprocess -t 900 -tl 1 -tf 1";
+    let folders = [CROPPED, PREPROCESSED];
+    let made = || folders.map(|folder| contents(&world.path(folder)));
+    world.succeed(line);
+    let whole = made();
+    for folder in folders {
+        std::fs::remove_dir_all(world.path(folder)).unwrap();
+    }
+    let part = |index: usize| format!("{line} --num_parts 3 --part_id {index}");
+    assert!(world.succeed(&part(0)).contains("4 of 7 cases are left to crop"));
+    let mut killed = world.command(&part(1)).spawn().unwrap();
+    let first = world.path(folders[0]).join("phantom_001.npz");
+    while !first.is_file() {
+        assert!(killed.try_wait().unwrap().is_none_or(|status| status.success()), "it has failed");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    world.succeed(&part(2));
+    // The last part that crops plans; those that run again find the plans.
+    world.succeed(&part(1));
+    let variables =
+        [("SLURM_ARRAY_TASK_COUNT", "3"), ("SLURM_ARRAY_TASK_ID", "6"), ("SLURM_ARRAY_TASK_MIN", "2")];
+    let variables = [&variables[..], &[("SLURM_ARRAY_TASK_STEP", "2")]].concat();
+    let outcome = world.run_with(&format!("{line} --num_parts slurm --part_id slurm"), &variables);
+    assert_eq!(outcome.code, 0, "{}", outcome.text);
+    world.succeed(&part(0));
+    let parts = made();
+    for (parts, whole) in parts.iter().zip(&whole) {
+        assert_eq!(parts.keys().collect::<Vec<_>>(), whole.keys().collect::<Vec<_>>());
+        for (path, bytes) in whole {
+            assert!(parts[path] == *bytes, "{} differs", path.display());
+        }
+    }
+}

@@ -56,6 +56,38 @@ pub(crate) fn fold(text: &str) -> Result<String, String> {
     })
 }
 
+/// The word for what SLURM says of an array job.
+const SLURM: &str = "slurm";
+
+/// A number of parts, or [`SLURM`] for the number of tasks of this array job.
+///
+/// # Errors
+/// Returns an error for other text, and outside an array job.
+pub(crate) fn num_parts(text: &str) -> Result<usize, String> {
+    match text {
+        SLURM => slurm("SLURM_ARRAY_TASK_COUNT"),
+        number => number.parse().map_err(|_| "it is a number or slurm".to_owned()),
+    }
+}
+
+/// The index of a part, from 0, or [`SLURM`] for the place of this task in its array job.
+///
+/// # Errors
+/// As [`num_parts`].
+pub(crate) fn part_id(text: &str) -> Result<usize, String> {
+    if text != SLURM {
+        return text.parse().map_err(|_| "it is a number or slurm".to_owned());
+    }
+    let (id, first) = (slurm("SLURM_ARRAY_TASK_ID")?, slurm("SLURM_ARRAY_TASK_MIN")?);
+    let step = slurm("SLURM_ARRAY_TASK_STEP").unwrap_or(1).max(1);
+    Ok(id.saturating_sub(first) / step)
+}
+
+fn slurm(variable: &str) -> Result<usize, String> {
+    let value = std::env::var(variable).ok().and_then(|text| text.parse().ok());
+    value.ok_or_else(|| format!("{variable} is not set: this is no array job of SLURM"))
+}
+
 /// Python's word for a flag that is not given.
 pub(crate) const NONE: &str = "None";
 

@@ -61,6 +61,15 @@ impl GlobalOptions {
         Folders::new(&self.files)
     }
 
+    /// The options that a command started by this one needs too.
+    pub(crate) fn to_words(&self) -> Vec<String> {
+        let file = |path: &PathBuf| path.display().to_string();
+        let config = self.config.iter().flat_map(|path| ["--config".to_owned(), file(path)]);
+        let plugins = self.plugin.iter().flat_map(|path| ["--plugin".to_owned(), file(path)]);
+        let no_fsync = self.no_fsync.then(|| "--no_fsync".to_owned());
+        config.chain(plugins).chain(no_fsync).collect()
+    }
+
     /// Opens a session with the configuration files and plugins of this command line.
     ///
     /// # Errors

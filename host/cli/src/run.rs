@@ -37,6 +37,7 @@ fn dispatch(cli: &Cli, tensors: &impl TensorCommands) -> Result<ExitCode> {
         Command::Train(args) => return tensors.train(args, options),
         Command::TrainDp(args) => return tensors.train(args.on_one_device()?, options),
         Command::TrainDdp(args) => return tensors.train(args.on_one_device()?, options),
+        Command::TrainAll(args) => return commands::train_all::run(args, options),
         Command::Predict(args) => return tensors.predict(args, options),
         Command::Trainers(args) => return tensors.trainers(args, options),
         Command::PlanAndPreprocess(args) => {

@@ -127,7 +127,7 @@ fn model(
         .filter(|name| has_checkpoint(&folder.join(name)))
         .collect();
     names.sort_by_key(|name| (name.len(), name.clone()));
-    let is_done = |name: &String| FINAL.iter().any(|file| folder.join(name).join(file).is_file());
+    let is_done = |name: &String| is_complete(&folder.join(name));
     let (done, open): (Vec<String>, Vec<String>) = names.into_iter().partition(is_done);
     let shown = |names: Vec<String>| -> Vec<String> {
         names.iter().map(|name| name.strip_prefix("fold_").unwrap_or(name).to_owned()).collect()
@@ -145,8 +145,15 @@ fn model(
     })
 }
 
+/// Whether the training of a fold is complete.
+#[must_use]
+pub fn is_complete(fold: &Path) -> bool {
+    FINAL.iter().any(|file| fold.join(file).is_file())
+}
+
 /// Whether a fold has any checkpoint.
-fn has_checkpoint(fold: &Path) -> bool {
+#[must_use]
+pub fn has_checkpoint(fold: &Path) -> bool {
     let entries = std::fs::read_dir(fold).into_iter().flatten().flatten();
     let endings = entries.filter_map(|entry| entry.path().extension().map(ToOwned::to_owned));
     endings.into_iter().any(|ending| ending == "model" || ending == "pth")

@@ -16,10 +16,11 @@ pub(crate) struct TrainingLog {
 }
 
 impl TrainingLog {
-    /// A new `training_log_<date>.txt` in a folder, which begins with a text.
+    /// A new `training_log_<date>.txt` in a folder, which begins with a text. That of a run that was started in the same
+    /// second is added to.
     pub(crate) fn create(folder: &Path, first: &str) -> Result<Self> {
         let path = folder.join(format!("training_log_{}.txt", clock::now("%Y_%-m_%-d_%H_%M_%S")));
-        let mut file = File::create(&path).with_context(|| path.display().to_string())?;
+        let mut file = Self::open(&path)?;
         write!(file, "{first}")?;
         let lines_of_plugins = file.try_clone().with_context(|| path.display().to_string())?;
         run_log::set(Box::new(move |text| add(&lines_of_plugins, text)));
@@ -34,8 +35,13 @@ impl TrainingLog {
         let Some(path) = logs.max_by_key(|path| path.metadata().and_then(|file| file.modified()).ok()) else {
             return Self::create(folder, "");
         };
-        let file = OpenOptions::new().append(true).open(&path).with_context(|| path.display().to_string())?;
+        let file = Self::open(&path)?;
         Ok(Self { path, file })
+    }
+
+    /// A file to add to.
+    pub(crate) fn open(path: &Path) -> Result<File> {
+        OpenOptions::new().append(true).create(true).open(path).with_context(|| path.display().to_string())
     }
 
     /// The file.

@@ -34,6 +34,7 @@ pub(crate) mod setup;
 pub(crate) mod split;
 pub(crate) mod tensor_commands;
 pub mod train;
+pub(crate) mod train_all;
 pub mod train_parallel;
 pub mod train_v2;
 pub mod trainers;
@@ -64,6 +65,8 @@ pub enum Command {
     /// Train a model on a fold, with the arguments of v1's distributed training.
     #[command(name = "train_DDP", alias = "train_ddp")]
     TrainDdp(train_parallel::Distributed),
+    /// Train the folds of several configurations, and find the best configuration.
+    TrainAll(train_all::Args),
     /// List trainers, show a trainer's resolved settings, or compare two.
     Trainers(trainers::Args),
     /// List trained models and their folds.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, ensure};
 use nnunet_data::dataset::Dataset;
 use nnunet_data::folders::Folders;
-use nnunet_data::pipeline::{self, Limits, Recipe, TaskFolders};
+use nnunet_data::pipeline::{self, Limits, Part, Recipe, TaskFolders};
 use nnunet_data::{components, failures, integrity, memory};
 use nnunet_engine::provenance::{self, PluginUse};
 use nnunet_engine::registry::Registry;
@@ -15,6 +15,7 @@ use nnunet_plugin_core::Kind;
 use nnunet_plugin_core::vocabulary::Plans;
 
 use super::verify;
+use crate::arguments::{num_parts, part_id};
 use crate::report;
 
 /// Arguments of v1's command.
@@ -52,6 +53,13 @@ pub struct Args {
     /// Memory to use, for example 8G; most of what is free by default.
     #[arg(long = "max_ram", value_name = "SIZE", value_parser = memory::parse_size)]
     max_ram: Option<u64>,
+    /// Number of jobs that share the cases of a task; with slurm the size of the array job. Each job crops its part of the
+    /// cases. Those that run when all cases are cropped plan, and preprocess their part: run all jobs twice.
+    #[arg(long = "num_parts", default_value = "1", value_name = "N", value_parser = num_parts)]
+    num_parts: usize,
+    /// Index of this job, from 0; with slurm its place in the array job.
+    #[arg(long = "part_id", default_value = "0", value_name = "INDEX", value_parser = part_id)]
+    part_id: usize,
 }
 
 /// The planner that takes the plans of another task.
@@ -70,6 +78,10 @@ impl Args {
         Ok(())
     }
 
+    fn part(&self) -> Result<Part> {
+        Part::new(self.part_id, self.num_parts)
+    }
+
     fn limits(&self, threads: usize) -> Limits {
         let machine = std::thread::available_parallelism().map_or(1, usize::from);
         let max_ram = self.max_ram.unwrap_or_else(memory::default_budget);
@@ -83,6 +95,7 @@ impl Args {
 /// Returns one error that lists all tasks that failed.
 pub(crate) fn run(args: &Args, folders: &Folders, session: &Session) -> Result<()> {
     args.check()?;
+    args.part()?;
     let planners: Vec<Resolved> = [&args.planner_3d, &args.planner_2d]
         .into_iter()
         .filter(|name| *name != "None")
@@ -110,7 +123,8 @@ fn resolve_planner(session: &Session, name: &str) -> Result<Resolved> {
 fn run_task(args: &Args, task: &TaskFolders, planners: &[Resolved], session: &Session) -> Result<()> {
     let dataset = Dataset::load(&task.raw)?;
     dataset.check()?;
-    let _lock = task.lock()?;
+    let part = args.part()?;
+    let _lock = task.lock(part)?;
     if args.verify {
         report::line(&format!("verifying {}: {} cases", task.name, dataset.training.len()));
         let findings = integrity::check(&dataset, verify::TOLERANCE)?;
@@ -119,8 +133,17 @@ fn run_task(args: &Args, task: &TaskFolders, planners: &[Resolved], session: &Se
     }
     let limits = args.limits(args.threads_full);
     report::line(&format!("cropping {}", task.name));
-    pipeline::crop_task(&dataset, task, limits)?;
-    let fingerprint = pipeline::analyze(&dataset, task, limits)?;
+    pipeline::crop_task(&dataset, task, limits, part)?;
+    pipeline::measure(&dataset, task, limits, part)?;
+    let left = pipeline::left_to_crop(&dataset, task);
+    if left > 0 {
+        report::line(&format!(
+            "{left} of {} cases are left to crop; run this part again when the others have done theirs",
+            dataset.training.len()
+        ));
+        return Ok(());
+    }
+    let fingerprint = pipeline::analyze(&dataset, task, limits, part)?;
     for planner in planners {
         let mut plans = pipeline::plan(planner, &fingerprint, task)?;
         let mut identifier = planner.settings.plans_identifier.clone();
@@ -172,6 +195,7 @@ fn preprocess(
         preprocessor: &preprocessor,
         libraries: &libraries,
         shares_data: planner.settings.shares_data,
+        part: args.part()?,
     };
     report::line(&format!("preprocessing {} with {name}", task.name));
     let stages = plans.plans_per_stage.len();

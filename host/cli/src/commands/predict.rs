@@ -8,7 +8,7 @@ use nnunet_data::memory;
 
 use super::device::DeviceChoice;
 use super::postprocessing_choice::PostprocessingChoice;
-use crate::arguments::{NONE, fold_or_none};
+use crate::arguments::{NONE, fold_or_none, num_parts, part_id};
 
 /// Arguments of v1's command.
 #[derive(Debug, Clone, clap::Args)]
@@ -62,11 +62,11 @@ pub struct Args {
     /// Name of the checkpoint; the final one by default.
     #[arg(long = "chk")]
     pub checkpoint: Option<String>,
-    /// Index of this job, from 0.
-    #[arg(long = "part_id", default_value_t = 0)]
+    /// Index of this job, from 0; with slurm its place in the array job.
+    #[arg(long = "part_id", default_value = "0", value_parser = part_id)]
     pub part_id: usize,
-    /// Number of jobs that share the cases.
-    #[arg(long = "num_parts", default_value_t = 1)]
+    /// Number of jobs that share the cases; with slurm the size of the array job.
+    #[arg(long = "num_parts", default_value = "1", value_parser = num_parts)]
     pub num_parts: usize,
     /// How predictions are resampled to the original grid: accuracy against speed.
     #[arg(long, value_enum, default_value_t)]

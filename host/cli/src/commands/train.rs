@@ -9,6 +9,9 @@ use nnunet_engine::config::Choices;
 use super::device::DeviceChoice;
 use crate::arguments::fold;
 
+/// Exit code of a training that was asked to stop and left everything ready to continue.
+pub const STOPPED: u8 = 3;
+
 /// Whether training steps on a GPU are recorded as CUDA graphs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum CudaGraph {

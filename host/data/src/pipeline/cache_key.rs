@@ -84,7 +84,8 @@ impl CaseFiles {
         self.exist() && self.stored().is_none()
     }
 
-    fn exist(&self) -> bool {
+    /// Whether the case is there, whatever it was made from.
+    pub(crate) fn exist(&self) -> bool {
         self.pkl.is_file() && self.arrays.iter().all(|path| path.is_file())
     }
 

@@ -9,26 +9,35 @@ use nnunet_formats::{Image, npz};
 use nnunet_plugin_core::vocabulary::{CaseProperties, ItkGeometry};
 use nnunet_preprocessing::{Cropped, crop_to_nonzero, crop_to_nonzero_or_keep};
 
-use super::cache_key::{CaseFiles, KeyBuilder, sweep};
+use super::cache_key::{CaseFiles, KeyBuilder};
 use super::parallel::{CaseStep, Limits, for_each_case};
+use super::part::Part;
 use super::sizes::{f32_bytes, voxels};
 use super::task_folders::TaskFolders;
 use crate::dataset::Dataset;
 use crate::{folders, images, records};
 
-/// Crops all training cases of a task into `cropped`. Cases made from the same files, and cases that Python made, are
+/// Crops the training cases of a part of a task into `cropped`. Cases made from the same files, and cases that Python made, are
 /// kept.
 ///
 /// # Errors
 /// Returns one error that lists all cases that cannot be read.
-pub fn crop_task(dataset: &Dataset, task: &TaskFolders, limits: Limits) -> Result<()> {
+pub fn crop_task(dataset: &Dataset, task: &TaskFolders, limits: Limits, part: Part) -> Result<()> {
     dataset.check()?;
     let references = task.cropped.join("gt_segmentations");
-    sweep(&task.cropped)?;
-    sweep(&references)?;
+    for folder in [&task.cropped, &references] {
+        part.sweep(folder)?;
+    }
     let step = Crop { dataset, cropped: &task.cropped, references: &references };
-    for_each_case(&step, &dataset.training, limits)?;
+    for_each_case(&step, &part.of(&dataset.training), limits)?;
     folders::copy_file(&dataset.folder.join("dataset.json"), &task.cropped.join("dataset.json"))
+}
+
+/// The number of training cases that are not cropped yet, by whichever part.
+#[must_use]
+pub fn left_to_crop(dataset: &Dataset, task: &TaskFolders) -> usize {
+    let is_left = |case: &&String| !CaseFiles::new(&task.cropped, case).exist();
+    dataset.training.iter().filter(is_left).count()
 }
 
 /// Crops a case and copies its reference segmentation.

@@ -8,8 +8,9 @@ use nnunet_numerics::resampled_shape;
 use nnunet_plugin_core::vocabulary::{CaseProperties, Plans};
 use nnunet_preprocessing::{Resolved, Target, class_locations, preprocess};
 
-use super::cache_key::{CaseFiles, Key, KeyBuilder, remove, sweep};
+use super::cache_key::{CaseFiles, Key, KeyBuilder, remove};
 use super::parallel::{CaseStep, Limits, for_each_case};
+use super::part::Part;
 use super::references::copy_references;
 use super::sizes::{f32_bytes, voxels};
 use super::task_folders::TaskFolders;
@@ -26,9 +27,11 @@ pub struct Recipe<'a> {
     pub libraries: &'a [PathBuf],
     /// Use the data as it is when it was made for other plans.
     pub shares_data: bool,
+    /// The cases.
+    pub part: Part,
 }
 
-/// Preprocesses all cropped cases of a task for all stages, and copies the reference segmentations. `limits` are given by stage.
+/// Preprocesses the cropped cases of a part of a task for all stages, and copies the reference segmentations. `limits` are given by stage.
 /// Cases that would come out the same are kept.
 ///
 /// # Errors
@@ -39,17 +42,19 @@ pub fn preprocess_task(
     limits: impl Fn(usize) -> Limits,
 ) -> Result<()> {
     let references = task.preprocessed.join("gt_segmentations");
-    sweep(&task.preprocessed)?;
-    sweep(&references)?;
+    let part = recipe.part;
+    part.sweep(&task.preprocessed)?;
+    part.sweep(&references)?;
     copy_references(&task.cropped.join("gt_segmentations"), &references)?;
-    let cases = folders::case_names(&task.cropped)?;
+    let all = folders::case_names(&task.cropped)?;
+    let cases = part.of(&all);
     for stage in 0..recipe.plans.plans_per_stage.len() {
         let folder = task.preprocessed.join(format!("{}_stage{stage}", recipe.plans.data_identifier));
-        if recipe.shares_data && folders::case_names(&folder).is_ok_and(|there| there == cases) {
+        if recipe.shares_data && folders::case_names(&folder).is_ok_and(|there| there == all) {
             tracing::info!("using the data in {}", folder.display());
             continue;
         }
-        sweep(&folder)?;
+        part.sweep(&folder)?;
         let settings = settings_key(recipe, stage)?;
         let step = Stage { recipe, index: stage, settings, cropped: &task.cropped, folder: &folder };
         for_each_case(&step, &cases, limits(stage))?;

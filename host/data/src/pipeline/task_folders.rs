@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
+use super::part::Part;
 use crate::folders::{self, Folders};
 
 /// Folders of one task.
@@ -35,19 +36,22 @@ impl TaskFolders {
     }
 
     /// Waits until no other process works on the cropped and preprocessed cases of this task, and keeps others out until
-    /// the result is dropped. Two processes that make the same files would remove each other's.
+    /// the result is dropped. Two processes that make the same files would remove each other's. Processes that each make
+    /// a part of them do not keep each other out.
     ///
     /// # Errors
     /// Returns an I/O error if the lock's file cannot be made.
-    pub fn lock(&self) -> Result<File> {
+    pub fn lock(&self, part: Part) -> Result<File> {
         folders::create(&self.cropped)?;
         let path = self.cropped.join(".lock");
         let file = File::create(&path).with_context(|| path.display().to_string())?;
-        match file.try_lock() {
+        let now = if part.is_all() { file.try_lock() } else { file.try_lock_shared() };
+        match now {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 tracing::info!("waiting for another process that works on {}", self.name);
-                file.lock().with_context(|| path.display().to_string())?;
+                let later = if part.is_all() { file.lock() } else { file.lock_shared() };
+                later.with_context(|| path.display().to_string())?;
             }
             // Some network file systems have no locks.
             Err(TryLockError::Error(error)) => tracing::warn!("{} cannot be locked: {error}", path.display()),
@@ -70,10 +74,10 @@ mod tests {
             cropped: part("cropped"),
             preprocessed: part("preprocessed"),
         };
-        let held = task.lock().unwrap();
+        let held = task.lock(Part::ALL).unwrap();
         let (sender, receiver) = std::sync::mpsc::channel();
         let other = std::thread::spawn(move || {
-            let _lock = task.lock().unwrap();
+            let _lock = task.lock(Part::ALL).unwrap();
             sender.send(()).unwrap();
         });
         assert!(receiver.try_recv().is_err());

@@ -5,13 +5,14 @@ use std::io::Write;
 use std::path::Path;
 use std::time::SystemTime;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use nnunet_cli::report;
 use nnunet_formats::tfevents::EventFile;
 use nnunet_training::{EpochOutcome, History};
 use serde_json::{Value, json};
 
 use super::label_dice::{self, LabelDice};
+use crate::training_log::TrainingLog;
 
 /// Both files of a run.
 pub(super) struct ProgressLog {
@@ -23,7 +24,7 @@ impl ProgressLog {
     /// Beside the log.
     pub(super) fn create(log: &Path, output: &Path) -> Result<Self> {
         let path = log.with_extension("jsonl");
-        let lines = File::create(&path).with_context(|| path.display().to_string())?;
+        let lines = TrainingLog::open(&path)?;
         Ok(Self { lines, events: EventFile::create(output, now())? })
     }
 

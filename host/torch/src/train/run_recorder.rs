@@ -107,11 +107,12 @@ impl<'a> RunRecorder<'a> {
         };
         progress(&self.settings.output.join("progress.png"), &curves)?;
         self.progress.epoch(outcome, history, &self.labels)?;
-        if blueprint.save_intermediate_checkpoints && engine.epoch.is_multiple_of(blueprint.save_every) {
-            self.save(CheckpointKind::Latest, engine)?;
-        }
+        // Before the latest one: a run that is killed in between trains this epoch again, and writes both.
         if self.files.is_best(outcome) && blueprint.save_best_checkpoint && self.settings.saves {
             self.save(CheckpointKind::Best, engine)?;
+        }
+        if blueprint.save_intermediate_checkpoints && engine.epoch.is_multiple_of(blueprint.save_every) {
+            self.save(CheckpointKind::Latest, engine)?;
         }
         Ok(())
     }

@@ -5,13 +5,12 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
+pub(super) use nnunet_cli::commands::train::STOPPED;
 use nnunet_cli::report;
 use nnunet_engine::loader;
 
 use crate::signals;
 
-/// Exit code of a run that was asked to stop and left everything ready to continue.
-pub(super) const STOPPED: u8 = 3;
 /// Exit code when asked a second time.
 const AT_ONCE: i32 = 130;
 

@@ -9,7 +9,7 @@ use nnunet_data::memory;
 use nnunet_formats::json::{self, Json};
 
 use super::effort::from_environment;
-use crate::arguments::fold;
+use crate::arguments::{fold, num_parts, part_id};
 use crate::commands::TensorCommands;
 use crate::commands::device::DeviceChoice;
 use crate::commands::postprocessing_choice::PostprocessingChoice;
@@ -35,10 +35,10 @@ pub struct Args {
     #[arg(short = 'c', required = true, value_name = "NAME")]
     configuration: String,
     /// Number of jobs that share the cases.
-    #[arg(long = "num_parts", default_value_t = 1, value_name = "N")]
+    #[arg(long = "num_parts", default_value = "1", value_name = "N", value_parser = num_parts)]
     num_parts: usize,
     /// Number of this job, from 0.
-    #[arg(long = "part_id", default_value_t = 0, value_name = "N")]
+    #[arg(long = "part_id", default_value = "0", value_name = "N", value_parser = part_id)]
     part_id: usize,
 }
 

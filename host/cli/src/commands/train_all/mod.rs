@@ -1,0 +1,33 @@
+//! `train_all`: the folds of several configurations as one job.
+
+mod args;
+mod emit;
+mod request;
+mod schedule;
+mod training_process;
+
+use std::num::NonZeroUsize;
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+pub(crate) use self::args::Args;
+use self::request::Request;
+use super::device::DeviceChoice;
+use crate::global_options::GlobalOptions;
+use crate::report;
+
+/// Runs the command.
+///
+/// # Errors
+/// Returns an error if the task or its plans are missing, or one that names the jobs that failed.
+pub(crate) fn run(args: &Args, options: &GlobalOptions) -> Result<ExitCode> {
+    let request = Request::new(args, &options.folders())?;
+    if let Some(format) = args.emit {
+        report::result(emit::script(&request, format, options).trim_end());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let places = args.jobs.map_or(args.devices.len(), NonZeroUsize::get);
+    let devices: Vec<DeviceChoice> = args.devices.iter().copied().cycle().take(places).collect();
+    schedule::run(&request, &devices, options)
+}
