@@ -80,6 +80,20 @@ fn faults_of_hooks_are_contained_and_named() {
         assert!(outcome.text.contains(&message), "{fault}: `{message}` is missing in: {}", outcome.text);
     }
     for (fault, what) in [
+        ("head_facts", "plugin misbehaving, head OddHead: facts: panicked: "),
+        ("head_outputs", "plugin misbehaving, head OddHead: outputs: panicked: "),
+        ("head_none", "outputs of the head: expected at least one, got 0"),
+        ("head_targets", "plugin misbehaving, head OddHead: targets: panicked: "),
+        ("head_targets_shape", "targets of the head: expected ["),
+        ("head_scores", "plugin misbehaving, head OddHead: scores: panicked: "),
+        ("head_scores_shape", "scores of the head: expected ["),
+        ("head_written", "plugin misbehaving, head OddHead: written: panicked: "),
+        ("head_written_kind", "what the head writes: expected Int64, got Float"),
+    ] {
+        let outcome = train(&world, fault);
+        assert!(outcome.code == 1 && outcome.text.contains(what), "{fault}: {}", outcome.text);
+    }
+    for (fault, what) in [
         ("metric_panic", "tally: panicked: "),
         ("metric_nan", "tally: tally `batches` of NaN and 1 is not finite"),
         ("metric_value", "value: panicked: "),

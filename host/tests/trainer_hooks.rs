@@ -352,3 +352,48 @@ fn a_metric_from_outside() {
     assert_eq!(text.lines().filter(|line| line.contains("VolumeError: ")).count(), 2, "{text}");
     assert!(world.path("results").join(FOLD).join("model_best.model").is_file());
 }
+
+/// A head of a plugin: trained, killed, continued; it writes numbers, and its metric is the criterion.
+#[test]
+fn a_head_that_regresses() {
+    let world = world_with("nnUNetTrainerV2", "head = \"Numbers\"\nloss = \"SquaredError\"");
+    let (world, text) = trains_with(world, "regression_head", "Numbers");
+    assert_eq!(text.lines().filter(|line| line.contains("AbsoluteError: ")).count(), 2, "{text}");
+    let fold = world.path("results").join(FOLD);
+    assert!(fold.join("model_best.model").is_file() && !fold.join("validation_raw/summary.json").exists());
+    let predicted = world.path("predicted").read_dir().unwrap().flatten().map(|file| file.path());
+    let images: Vec<_> = predicted.filter(|path| path.to_string_lossy().ends_with(".nii.gz")).collect();
+    for path in images {
+        let image = nnunet_formats::nifti::read(&path).unwrap();
+        assert!(image.data.iter().any(|value| value.fract() != 0.0), "{}", path.display());
+    }
+}
+
+/// The built-in heads are what a training without one uses, to the bit.
+#[test]
+fn the_heads_of_classes_and_regions_change_nothing() {
+    let regions = "regions = { regions = [{ name = \"all\", labels = [1, 2] }, { name = \"core\", labels = [2] }], \
+                   class_order = [1, 2] }\nloss = { name = \"DC_and_BCE_loss\" }";
+    for (head, settings) in [("Softmax", ""), ("Sigmoid", regions)] {
+        let world = world_with("nnUNetTrainerV2", settings);
+        let run = |set: &str, predicted: &str| {
+            world.succeed(&format!(
+                "train 3d_fullres Mine 900 0 -p nnUNetPlansSmall --overwrite --set max_num_epochs=1 {set}"
+            ));
+            let checkpoint = final_checkpoint(&world.path("results"));
+            world.succeed(&format!(
+                "predict -i raw/nnUNet_raw_data/Task900_Phantom/imagesTs -o {predicted} -t 900 -m 3d_fullres -tr Mine \
+                 -p nnUNetPlansSmall -f 0"
+            ));
+            let mut files: Vec<_> = world.path(predicted).read_dir().unwrap().flatten().collect();
+            files.retain(|file| file.file_name().to_string_lossy().ends_with(".nii.gz"));
+            files.sort_by_key(std::fs::DirEntry::file_name);
+            let labels = files.iter().map(|file| std::fs::read(file.path()).unwrap()).collect::<Vec<_>>();
+            assert!(!labels.is_empty());
+            let state = checkpoint.root.get("state_dict").cloned();
+            (state, checkpoint.tensors, labels)
+        };
+        let named = run(&format!("--set head={head}"), "named");
+        assert!(run("", "unnamed") == named, "{head} differs");
+    }
+}

@@ -36,8 +36,8 @@ pub mod abi {
 
 #[cfg(feature = "torch")]
 pub use nnunet_plugin_torch::{
-    Architecture, Batch, Flow, Head, HeadFacts, HeadTask, Init, Loss, LossContext, LossInput, MAIN_NETWORK, Metric, MetricInput,
-    MetricValue, Metrics, NamedParameter, Network, NetworkSpec, OnlineDice, Optimized, Optimizer, Progress, Tally,
-    TaskHead, TensorFactories, Trainer, TrainerContext, TrainerState, Training, VarFactory, Written, built_in_step,
-    export_plugin, tch,
+    Architecture, Batch, Flow, Head, HeadFacts, HeadTask, Init, Loss, LossContext, LossInput, MAIN_NETWORK,
+    Metric, MetricInput, MetricValue, Metrics, NamedParameter, Network, NetworkSpec, OnlineDice, Optimized,
+    Optimizer, Progress, Tally, TaskHead, TensorFactories, Trainer, TrainerContext, TrainerState, Training,
+    VarFactory, Written, built_in_step, export_plugin, tch,
 };

@@ -8,7 +8,7 @@ use std::path::Path;
 use nnunet_plugin_api::abi::abi_stable::StableAbi;
 use nnunet_plugin_api::abi::abi_stable::type_layout::{TLData, TLField, TypeLayout};
 use nnunet_plugin_api::abi::v1::adapter::{
-    MetricObject, ResamplerObject, SamplerObject, ScheduleObject, SplitterObject,
+    HeadObject, MetricObject, ResamplerObject, SamplerObject, ScheduleObject, SplitterObject,
 };
 use nnunet_plugin_api::abi::v1::{HostServicesRef, PluginRootRef};
 
@@ -68,6 +68,7 @@ fn nothing_that_crosses_has_changed() {
     layouts.add(SplitterObject::LAYOUT);
     layouts.add(ScheduleObject::LAYOUT);
     layouts.add(MetricObject::LAYOUT);
+    layouts.add(HeadObject::LAYOUT);
     let text: String = layouts.types.into_values().collect::<Vec<_>>().join("\n");
     compare("layout.txt", &text);
 }

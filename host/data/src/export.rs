@@ -20,6 +20,14 @@ pub fn write_labels(path: &Path, labels: ArrayView3<'_, u8>, case: &CaseProperti
     images::write_labels(path, raw.view(), &raw_geometry(case))
 }
 
+/// Writes values of the cropped case, (z, y, x), on the case's raw grid; outside of the crop they are 0.
+///
+/// # Errors
+/// Returns an I/O error.
+pub fn write_values(path: &Path, values: ArrayView3<'_, f32>, case: &CaseProperties) -> Result<()> {
+    images::write_image(path, paste(values, case).view(), &raw_geometry(case))
+}
+
 /// Labels of a model that has no more than a byte holds.
 ///
 /// # Errors

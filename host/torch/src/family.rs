@@ -12,9 +12,9 @@ use nnunet_engine::session::Session;
 use nnunet_formats::Geometry;
 use nnunet_formats::pickle::Value;
 use nnunet_inference::{ExportResampler, SegmentationHeads, SlidingWindow};
-use nnunet_plugin_api::Network;
 use nnunet_plugin_api::tch::{Device, Tensor};
 use nnunet_plugin_api::vocabulary::{CaseProperties, Precision};
+use nnunet_plugin_api::{Network, TaskHead};
 
 use crate::case::{Case, FileNaming, PreparedCase, ProbabilityFormat, ResampledData};
 
@@ -100,6 +100,11 @@ pub(crate) trait CaseProcessing: CaseExport {
 pub(crate) trait CaseExport: Sync {
     /// The meaning of the network's outputs: labels or regions.
     fn output_head(&self) -> &SegmentationHeads;
+
+    /// What the outputs mean, if the model has a head of its own; its scores are resampled.
+    fn head(&self) -> Option<&TaskHead> {
+        None
+    }
 
     /// What is resampled to the grid of the cropped case.
     fn resampled_data(&self) -> ResampledData {

@@ -91,7 +91,10 @@ impl Kind {
     /// ```
     #[must_use]
     pub const fn needs_tensors(self) -> bool {
-        matches!(self, Kind::Architecture | Kind::Head | Kind::Loss | Kind::Optimizer | Kind::Metric | Kind::Trainer)
+        matches!(
+            self,
+            Kind::Architecture | Kind::Head | Kind::Loss | Kind::Optimizer | Kind::Metric | Kind::Trainer
+        )
     }
 }
 

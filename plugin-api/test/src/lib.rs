@@ -31,6 +31,8 @@ mod arrays;
 mod checks;
 mod findings;
 #[cfg(feature = "torch")]
+mod heads;
+#[cfg(feature = "torch")]
 mod metrics;
 pub mod phantoms;
 mod resamplers;

@@ -3,7 +3,9 @@
 use std::any::Any;
 
 use nnunet_plugin_core::abi::v1::{Created, LaterObject};
-use nnunet_plugin_core::tensors::{ArchitectureOf, HeadOf, IntoFactory, LossOf, MetricOf, OptimizerOf, TrainerOf};
+use nnunet_plugin_core::tensors::{
+    ArchitectureOf, HeadOf, IntoFactory, LossOf, MetricOf, OptimizerOf, TrainerOf,
+};
 use nnunet_plugin_core::{Config, Error, Factory, Make, Result, TensorFactory};
 
 use crate::abi::{architecture, head, loss, metric, optimizer, trainer};

@@ -34,14 +34,6 @@ use crate::{Error, Result};
 ///     fn targets(&self, _task: &HeadTask, labels: &Tensor) -> Result<Tensor> {
 ///         Ok(labels.f_to_kind(Element::Float)?)
 ///     }
-///
-///     fn scores(&self, outputs: &Tensor) -> Result<Tensor> {
-///         Ok(outputs.shallow_clone())
-///     }
-///
-///     fn written(&self, _task: &HeadTask, scores: &Tensor) -> Result<Tensor> {
-///         Ok(scores.f_select(0, 0)?)
-///     }
 /// }
 ///
 /// inventory::submit!(Registration(|| {
@@ -73,18 +65,26 @@ pub trait Head: Send + Sync {
     fn targets(&self, task: &HeadTask, labels: &Tensor) -> Result<Tensor>;
 
     /// What is averaged over tiles, mirror images and networks, of the same shape as the outputs, (batch, outputs,
-    /// space...), in single precision.
+    /// space...), in single precision. The default: the outputs.
     ///
     /// # Errors
     /// Returns an error to end the prediction.
-    fn scores(&self, outputs: &Tensor) -> Result<Tensor>;
+    fn scores(&self, outputs: &Tensor) -> Result<Tensor> {
+        Ok(outputs.f_to_kind(Kind::Float)?)
+    }
 
     /// What is written, (z, y, x), of scores on the grid of the case, (outputs, z, y, x): labels, int64, or values,
     /// floating point, as [`HeadFacts::written`] says. It is called for parts of a case.
+    /// The default: the number of the largest score, or the first score.
     ///
     /// # Errors
     /// Returns an error to end the prediction.
-    fn written(&self, task: &HeadTask, scores: &Tensor) -> Result<Tensor>;
+    fn written(&self, _task: &HeadTask, scores: &Tensor) -> Result<Tensor> {
+        Ok(match self.facts().written {
+            Written::Labels => scores.f_argmax(0, false)?,
+            Written::Values => scores.f_select(0, 0)?,
+        })
+    }
 }
 
 /// What a head says of itself.
@@ -142,7 +142,10 @@ pub struct TaskHead {
 
 impl fmt::Debug for TaskHead {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TaskHead").field("task", &self.task).field("facts", &self.facts).finish_non_exhaustive()
+        f.debug_struct("TaskHead")
+            .field("task", &self.task)
+            .field("facts", &self.facts)
+            .finish_non_exhaustive()
     }
 }
 

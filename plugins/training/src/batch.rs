@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use ndarray::{Array4, ArrayViewMut4, Axis, concatenate, s};
 use nnunet_augmentation::{Placement, append_previous_stage, downsample_labels, overlap, place};
+use nnunet_heads::region_masks;
 use nnunet_inference::to_tensor;
 use nnunet_plugin_api::tch::{Kind, Tensor};
 use nnunet_plugin_api::{
     Augmentation, AugmentationContext, Batch, Config, Error, RandomStream, Result, Sample, SamplerContext,
+    TaskHead,
 };
 
-use crate::regions::region_masks;
 use crate::sampling::{Drawn, SharedSampler};
 
 /// Preprocessed cases by number. Read from several threads at once.
@@ -80,6 +81,8 @@ pub struct BatchPlan {
     pub scales: Vec<Vec<f64>>,
     /// Labels of every region, when the targets are overlapping regions.
     pub regions: Option<Vec<Vec<u8>>>,
+    /// Makes the targets, if the trainer names a head.
+    pub head: Option<TaskHead>,
     /// Random seed.
     pub seed: u64,
 }
@@ -214,6 +217,9 @@ impl BatchPlan {
 
     fn target(&self, samples: &[Array4<f32>]) -> Result<Tensor> {
         let labels = self.stack(samples)?.f_to_kind(Kind::Int64)?;
+        if let Some(head) = &self.head {
+            return head.targets(&labels);
+        }
         match &self.regions {
             Some(regions) => region_masks(&labels, regions),
             None => Ok(labels),

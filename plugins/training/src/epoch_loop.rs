@@ -128,8 +128,7 @@ impl Engine {
         let alphas = (blueprint.train_loss_ma_alpha, blueprint.val_eval_criterion_alpha);
         let best = self.history.push(train_loss, validation_loss, metric, alphas.0, alphas.1);
         let ended = seconds_since_1970();
-        let background = usize::from(self.trainer.blueprint.regions.is_none());
-        let all = EpochRecord::dice_of_all(&classes, &dice, self.num_classes.saturating_sub(background));
+        let all = EpochRecord::dice_of_all(&classes, &dice, self.dice_classes());
         self.history.epochs.push(EpochRecord { learning_rate, started, ended, dice: all });
         self.restart_if_nothing_learned(metric)?;
         let seconds = start.elapsed().as_secs_f64();

@@ -21,7 +21,6 @@ mod non_finite;
 mod observer;
 mod optimizer;
 mod pool;
-mod regions;
 mod sample_losses;
 mod sampling;
 mod scaler;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use nnunet_architectures::ParameterStore;
 use nnunet_losses::{deep_supervision_loss, deep_supervision_weights};
 use nnunet_plugin_api::tch::{Kind, Tensor};
-use nnunet_plugin_api::{Batch, Config, Error, Loss, LossInput, Network, Result};
+use nnunet_plugin_api::{Batch, Config, Error, Loss, LossInput, Network, OnlineDice, Result, TaskHead};
 use nnunet_trainers::Resolved;
 
 use crate::batch::{BatchPlan, CaseSource};
@@ -38,6 +38,8 @@ pub struct Engine {
     pub optimizer: Box<dyn Optimize>,
     /// Schedules of the learning rate.
     pub schedules: Schedules,
+    /// What the outputs mean, if the trainer names a head.
+    pub head: Option<TaskHead>,
     /// Metrics beside the foreground Dice.
     pub metrics: MeasuredMetrics,
     /// Number format of the network's input.
@@ -60,6 +62,27 @@ impl std::fmt::Debug for Engine {
             .field("trainer", &self.trainer)
             .field("epoch", &self.epoch)
             .finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// How the foreground Dice of validation batches is counted.
+    pub(crate) fn online_dice(&self) -> OnlineDice {
+        match &self.head {
+            Some(head) => head.facts().dice,
+            None if self.trainer.blueprint.regions.is_some() => OnlineDice::Regions,
+            None => OnlineDice::Classes,
+        }
+    }
+
+    /// Number of labels, or regions, that have a foreground Dice.
+    #[must_use]
+    pub fn dice_classes(&self) -> usize {
+        match self.online_dice() {
+            OnlineDice::None => 0,
+            OnlineDice::Classes => self.num_classes.saturating_sub(1),
+            OnlineDice::Regions => self.num_classes,
+        }
     }
 }
 

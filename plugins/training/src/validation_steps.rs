@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use nnunet_plugin_api::tch::{Kind, Tensor, no_grad};
-use nnunet_plugin_api::{Batch, MetricInput, Metrics, Result, Tally};
+use nnunet_plugin_api::{Batch, MetricInput, Metrics, OnlineDice, Result, Tally};
 
 use crate::batch_on_device::OnDevice;
 use crate::evaluation::OnlineEvaluation;
@@ -25,16 +25,18 @@ impl Engine {
     /// Mean loss, Dice, and what the trainers measure. Losses and counts are read at the end, all together.
     pub(crate) fn validation_steps(&mut self, pools: &mut Pools, learning_rate: f64) -> Result<Validated> {
         let checks = self.trainer.blueprint.num_val_batches_per_epoch;
+        let dice = self.online_dice();
         let mut evaluation =
-            OnlineEvaluation::new(self.num_classes, self.trainer.blueprint.regions.is_some())
-                .ignoring(self.ignore_label);
+            OnlineEvaluation::new(self.num_classes, dice == OnlineDice::Regions).ignoring(self.ignore_label);
         let (mut losses, mut tallies) = (Vec::new(), Vec::new());
         let mut sums = self.metrics.begin();
         for step in 0..checks {
             let batch = pools.validation.next()?.on(self.store.device())?;
             let outputs = no_grad(|| self.predict(&batch))?;
             losses.push(no_grad(|| self.loss_of(&outputs, &batch))?.f_to_kind(Kind::Double)?);
-            evaluation.add(&outputs[0], &batch.targets[0])?;
+            if dice != OnlineDice::None {
+                evaluation.add(&outputs[0], &batch.targets[0])?;
+            }
             no_grad(|| self.measure(&mut sums, &outputs[0], &batch))?;
             let place = Place { step, learning_rate, scaler: None };
             tallies.extend(no_grad(|| {
@@ -58,7 +60,7 @@ impl Engine {
             target: &batch.targets[0],
             data: &batch.data,
             cases: &batch.cases,
-            regions: self.trainer.blueprint.regions.is_some(),
+            regions: self.online_dice() == OnlineDice::Regions,
             ignore_label: self.ignore_label,
         };
         self.metrics.add(sums, &input)

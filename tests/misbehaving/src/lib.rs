@@ -8,10 +8,10 @@ use nnunet_plugin_api::vocabulary::{
     Blueprint, ComponentChoice, LearningRateSchedule, Optimizer as OptimizerChoice,
 };
 use nnunet_plugin_api::{
-    Architecture, Batch, Component, Config, Error, Info, Init, Kind, Loss, LossContext, Metric, MetricInput,
-    MetricValue, Network, NetworkSpec, Optimized, Optimizer, Registration, Result, Schedule, SchedulePoint,
-    Tally, Trainer, TrainerContext, TrainerState, Training, VarFactory, built_in_step, export_plugin, host,
-    inventory,
+    Architecture, Batch, Component, Config, Error, Head, HeadFacts, HeadTask, Info, Init, Kind, Loss,
+    LossContext, Metric, MetricInput, MetricValue, Network, NetworkSpec, OnlineDice, Optimized, Optimizer,
+    Registration, Result, Schedule, SchedulePoint, Tally, Trainer, TrainerContext, TrainerState, Training,
+    VarFactory, built_in_step, export_plugin, host, inventory,
 };
 
 export_plugin!();
@@ -96,6 +96,39 @@ inventory::submit!(Registration(|| {
 
 struct OddMetric;
 
+inventory::submit!(Registration(|| {
+    Component::head(Info::new(Kind::Head, "OddHead", "Labels."), |_| Ok(Box::new(OddHead)))
+}));
+
+struct OddHead;
+
+impl Head for OddHead {
+    fn facts(&self) -> HeadFacts {
+        assert_ne!(fault(), "head_facts", "as requested");
+        HeadFacts { dice: OnlineDice::Classes, ..HeadFacts::default() }
+    }
+
+    fn outputs(&self, task: &HeadTask) -> Result<usize> {
+        assert_ne!(fault(), "head_outputs", "as requested");
+        Ok(if fault() == "head_none" { 0 } else { task.labels + 1 })
+    }
+
+    fn targets(&self, _task: &HeadTask, labels: &Tensor) -> Result<Tensor> {
+        assert_ne!(fault(), "head_targets", "as requested");
+        Ok(if fault() == "head_targets_shape" { labels.f_select(0, 0)? } else { labels.shallow_clone() })
+    }
+
+    fn scores(&self, outputs: &Tensor) -> Result<Tensor> {
+        assert_ne!(fault(), "head_scores", "as requested");
+        Ok(if fault() == "head_scores_shape" { outputs.f_select(1, 0)? } else { outputs.shallow_clone() })
+    }
+
+    fn written(&self, _task: &HeadTask, scores: &Tensor) -> Result<Tensor> {
+        assert_ne!(fault(), "head_written", "as requested");
+        Ok(if fault() == "head_written_kind" { scores.f_select(0, 0)? } else { scores.f_argmax(0, false)? })
+    }
+}
+
 impl Metric for OddMetric {
     fn tally(&self, _input: &MetricInput<'_>) -> Result<Vec<Tally>> {
         assert_ne!(fault(), "metric_panic", "as requested");
@@ -118,6 +151,9 @@ impl Trainer for Misbehaving {
         blueprint.num_val_batches_per_epoch = 1;
         if fault().starts_with("optimizer") {
             blueprint.optimizer = OptimizerChoice::Other(ComponentChoice::named("OddOptimizer"));
+        }
+        if fault().starts_with("head") {
+            blueprint.head = Some(ComponentChoice::named("OddHead"));
         }
         if fault().starts_with("metric") {
             blueprint.metrics = vec![ComponentChoice::named("OddMetric")];

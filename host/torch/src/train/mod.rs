@@ -19,6 +19,7 @@ use nnunet_data::folders;
 use nnunet_data::records::Split;
 use nnunet_engine::session::Session;
 use nnunet_formats::atomic;
+use nnunet_plugin_api::NetworkSpec;
 use nnunet_training::{Engine, Stopped};
 
 use self::label_dice::LabelDice;
@@ -66,7 +67,8 @@ fn train(fold: &dyn FoldTraining, engine: &mut Engine, split: &Split, session: &
     let settings = fold.settings();
     let files = fold.begin(engine, split, session)?;
     let run = batches::batches(fold, engine, split, session)?;
-    let spec = fold.network_spec(&engine.trainer.blueprint)?;
+    let spec =
+        NetworkSpec { num_classes: engine.num_classes, ..fold.network_spec(&engine.trainer.blueprint)? };
     diagram::write(&settings.output.join("network_architecture.pdf"), engine, &spec)?;
     let labels = LabelDice::new(engine, &fold.label_names(), &settings.output);
     let mut recorder = RunRecorder::new(settings, files, Loggers::of(session)?, labels, engine)?;

@@ -5,6 +5,7 @@ use nnunet_cli::report;
 use nnunet_data::pipeline;
 use nnunet_data::records::Split;
 use nnunet_data::selection::{Determination, determine};
+use nnunet_plugin_api::Written;
 use nnunet_training::Engine;
 use serde_json::json;
 
@@ -28,6 +29,7 @@ pub(super) fn run(job: &Job<'_>, engine: &Engine, split: &Split) -> Result<bool>
         window: &window,
         on_device,
         plans: &job.plans,
+        head: engine.head.as_ref(),
         regions: engine.trainer.blueprint.regions.as_ref(),
         data: &job.data(),
         previous: previous.as_deref(),
@@ -51,7 +53,9 @@ pub(super) fn run(job: &Job<'_>, engine: &Engine, split: &Split) -> Result<bool>
         let fields = json!({ "label": label, "name": names.get(&key), "mean_dice": dice });
         report::event("validation_label", &fields);
     }
-    postprocess_fold(job, &mut log)?;
+    if engine.head.as_ref().is_none_or(|head| head.facts().written == Written::Labels) {
+        postprocess_fold(job, &mut log)?;
+    }
     Ok(true)
 }
 

@@ -34,10 +34,11 @@ use crate::fold_training::{BatchSettings, FoldFiles, FoldSettings, FoldTraining,
 use crate::{components, devices, train};
 
 /// Kinds of components that take part in training: the data has been preprocessed.
-const NEEDED: [Kind; 8] = [
+const NEEDED: [Kind; 9] = [
     Kind::Sampler,
     Kind::Augmentation,
     Kind::Architecture,
+    Kind::Head,
     Kind::Loss,
     Kind::Optimizer,
     Kind::Schedule,
@@ -138,6 +139,12 @@ impl FoldTraining for Job<'_> {
             strides: strides.cloned().collect(),
             ignore_label: None,
         }
+    }
+
+    fn check_head(&self) -> Result<()> {
+        let cascade = self.is_second_stage() || self.args.configuration == "3d_lowres";
+        ensure!(!cascade, "the setting `head` is not supported in cascades; choose 2d or 3d_fullres");
+        Ok(())
     }
 
     fn cases(&self, names: &[String], blueprint: &Blueprint) -> Result<Arc<dyn CaseSource>> {

@@ -14,7 +14,7 @@ mod validation;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use nnunet_cli::commands::train_v2::Args;
 use nnunet_cli::report;
 use nnunet_data::label_names::LabelNames;
@@ -34,10 +34,11 @@ use crate::fold_training::{BatchSettings, FoldFiles, FoldSettings, FoldTraining,
 use crate::{devices, train};
 
 /// Kinds of components that take part in training: the data has been preprocessed.
-const NEEDED: [Kind; 8] = [
+const NEEDED: [Kind; 9] = [
     Kind::Sampler,
     Kind::Augmentation,
     Kind::Architecture,
+    Kind::Head,
     Kind::Loss,
     Kind::Optimizer,
     Kind::Schedule,
@@ -125,6 +126,10 @@ impl FoldTraining for Job<'_> {
             strides: self.network.strides(),
             ignore_label: self.dataset.ignore_label().and_then(|label| u8::try_from(label).ok()),
         }
+    }
+
+    fn check_head(&self) -> Result<()> {
+        bail!("trainings of v2 do not support the setting `head`; use a trainer of v1 with `nnunet train`")
     }
 
     fn cases(&self, names: &[String], _blueprint: &Blueprint) -> Result<Arc<dyn CaseSource>> {

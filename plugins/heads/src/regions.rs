@@ -7,7 +7,10 @@ use nnunet_plugin_api::tch::{Kind, Tensor};
 ///
 /// # Shapes
 /// `labels` (batch, 1, space...) int64; (batch, regions, space...) float comes back.
-pub(crate) fn region_masks(labels: &Tensor, regions: &[Vec<u8>]) -> Result<Tensor> {
+///
+/// # Errors
+/// Returns an error of libtorch.
+pub fn region_masks(labels: &Tensor, regions: &[Vec<u8>]) -> Result<Tensor> {
     let masks = regions.iter().map(|region| {
         let mut mask = labels.f_zeros_like()?.f_to_kind(Kind::Bool)?;
         for label in region {
