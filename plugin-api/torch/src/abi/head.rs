@@ -57,7 +57,13 @@ type Method = fn(&HeadObject, Lent<'_>) -> AbiResult<TensorHandle>;
 
 impl Imported {
     /// What a method makes of a tensor: another one on the same device.
-    fn tensor(&self, name: &str, method: Method, about: &impl Serialize, tensor: &Tensor) -> Result<Tensor> {
+    fn tensor(
+        &self,
+        name: &'static str,
+        method: Method,
+        about: &impl Serialize,
+        tensor: &Tensor,
+    ) -> Result<Tensor> {
         let mut given = Given::new(about)?;
         let made = given.lend([tensor], |lent| self.object.call(name, |object| method(object, lent)))?;
         let made = from_handle(made);
