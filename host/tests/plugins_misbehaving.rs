@@ -85,12 +85,18 @@ fn faults_of_hooks_are_contained_and_named() {
         ("head_none", "outputs of the head: expected at least one, got 0"),
         ("head_targets", "plugin misbehaving, head OddHead: targets: panicked: "),
         ("head_targets_shape", "targets of the head: expected ["),
+    ] {
+        let outcome = train(&world, fault);
+        assert!(outcome.code == 1 && outcome.text.contains(what), "{fault}: {}", outcome.text);
+    }
+    let validated = line().replace("--disable_validation_inference", "");
+    for (fault, what) in [
         ("head_scores", "plugin misbehaving, head OddHead: scores: panicked: "),
         ("head_scores_shape", "scores of the head: expected ["),
         ("head_written", "plugin misbehaving, head OddHead: written: panicked: "),
         ("head_written_kind", "what the head writes: expected Int64, got Float"),
     ] {
-        let outcome = train(&world, fault);
+        let outcome = world.run_with(&validated, &[("NNUNET_MISBEHAVE", fault)]);
         assert!(outcome.code == 1 && outcome.text.contains(what), "{fault}: {}", outcome.text);
     }
     for (fault, what) in [

@@ -1,4 +1,4 @@
-//! Compiles the C++ part against the libtorch that torch-sys was built with.
+//! Compiles the C++ parts against the libtorch that torch-sys was built with.
 
 use std::path::{Path, PathBuf};
 
@@ -6,18 +6,35 @@ fn main() {
     println!("cargo::rerun-if-changed=src/shim.cpp");
     println!("cargo::rerun-if-changed=src/graph.cpp");
     println!("cargo::rerun-if-changed=src/guarded.h");
+    println!("cargo::rerun-if-changed=src/ranks.cpp");
+    println!("cargo::rerun-if-changed=gloo");
+    println!("cargo::rerun-if-env-changed=NNUNET_WITHOUT_C10D");
+    println!("cargo::rustc-check-cfg=cfg(has_c10d)");
     let library = std::env::var_os("DEP_TCH_LIBTORCH_LIB").map(PathBuf::from).unwrap_or_default();
     let include = library.parent().unwrap_or(Path::new(".")).join("include");
+    compiler(&include).file("src/shim.cpp").file("src/graph.cpp").compile("nnunet_torch_ops");
+    // Some packages of libtorch have no c10d. Training then runs in one process.
+    let header = include.join("torch/csrc/distributed/c10d/ProcessGroupGloo.hpp");
+    if header.is_file() && std::env::var_os("NNUNET_WITHOUT_C10D").is_none() {
+        compiler(&include)
+            .include("gloo")
+            .define("USE_C10D_GLOO", None)
+            .file("src/ranks.cpp")
+            .compile("nnunet_ranks");
+        println!("cargo::rustc-cfg=has_c10d");
+    }
+}
+
+fn compiler(include: &Path) -> cc::Build {
     let abi = std::env::var("LIBTORCH_CXX11_ABI").unwrap_or_else(|_| "1".to_owned());
-    cc::Build::new()
+    let mut build = cc::Build::new();
+    build
         .cpp(true)
         .pic(true)
         .warnings(false)
         .std("c++17")
-        .include(&include)
+        .include(include)
         .include(include.join("torch/csrc/api/include"))
-        .define("_GLIBCXX_USE_CXX11_ABI", abi.as_str())
-        .file("src/shim.cpp")
-        .file("src/graph.cpp")
-        .compile("nnunet_torch_ops");
+        .define("_GLIBCXX_USE_CXX11_ABI", abi.as_str());
+    build
 }

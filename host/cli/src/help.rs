@@ -11,7 +11,7 @@ pub(crate) const TASKS: [(&str, &str, &[&str]); 7] = [
     (
         "Training",
         "nnunet train 3d_fullres nnUNetTrainerV2 4 0",
-        &["train", "train_all", "train_DP", "train_DDP", "trainers"],
+        &["train", "train_all", "train_DP", "train_DDP", "launch", "trainers"],
     ),
     (
         "Prediction",

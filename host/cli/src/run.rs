@@ -35,8 +35,9 @@ fn dispatch(cli: &Cli, tensors: &impl TensorCommands) -> Result<ExitCode> {
     let session = || options.session(tensors.component_set());
     let done = match &cli.command {
         Command::Train(args) => return tensors.train(args, options),
-        Command::TrainDp(args) => return tensors.train(args.on_one_device()?, options),
-        Command::TrainDdp(args) => return tensors.train(args.on_one_device()?, options),
+        Command::TrainDp(args) => return args.run(|args| tensors.train(args, options)),
+        Command::TrainDdp(args) => return args.run(|args| tensors.train(args, options)),
+        Command::Launch(args) => return commands::launch::run(args, options),
         Command::TrainAll(args) => return commands::train_all::run(args, options),
         Command::Predict(args) => return tensors.predict(args, options),
         Command::Trainers(args) => return tensors.trainers(args, options),

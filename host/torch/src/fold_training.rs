@@ -39,6 +39,8 @@ pub(crate) struct FoldSettings {
     pub(crate) saves: bool,
     /// Validate whole cases at the end.
     pub(crate) validates: bool,
+    /// A batch has so many times the planned number of samples.
+    pub(crate) batches: usize,
     /// One thread in libtorch.
     pub(crate) deterministic: bool,
     /// Single precision, whatever the trainer says.

@@ -16,6 +16,7 @@ mod network;
 mod on_device;
 mod optimizer_state;
 mod predict;
+mod ranks;
 pub mod signals;
 mod torch_state;
 mod train;

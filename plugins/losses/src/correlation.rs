@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::counts::{Counts, foreground};
 use crate::precision::{precision, softmax};
-use crate::target::{ignoring, one_hot, summed_axes};
+use crate::target::{ignoring, one_hot, over_ranks, summed_axes};
 
 /// Lower bound under a square root, so that its gradient is finite if a class is absent; v1's is NaN.
 const SQRT_FLOOR: f64 = 1e-18;
@@ -64,7 +64,10 @@ impl MatthewsCorrelation {
         let counts = Counts::new(&p, &one_hot(target, &p, 0)?, &axes, mask, false)?;
         // Shares of one case's voxels, whether or not the batch is summed.
         let voxels = p.size()[2..].iter().product::<i64>() as f64;
-        let [tp, fp, fn_, tn] = [counts.tp, counts.fp, counts.fn_, counts.tn].map(|count| count / voxels);
+        let all = Tensor::f_stack(&[counts.tp, counts.fp, counts.fn_, counts.tn], 0)?;
+        let all = over_ranks(&all, batch_dice, p.size()[0])? / voxels;
+        let [tp, fp, fn_, tn] = [0, 1, 2, 3].map(|which| all.f_get(which));
+        let (tp, fp, fn_, tn) = (tp?, fp?, fn_?, tn?);
         let nominator = &tp * &tn - &fp * &fn_ + smooth;
         let product = (&tp + &fp) * (&tp + &fn_) * (&tn + &fp) * (&tn + &fn_);
         let correlation = nominator.f_div(&(root(&product, smooth)? + smooth))?;

@@ -3,12 +3,13 @@
 
 use nnunet_plugin_api::tch::Tensor;
 use nnunet_plugin_api::{Component, Info, Kind, Loss, Registration, Result, inventory, parse_config};
+use nnunet_torch_ops::ranks;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::counts::foreground;
 use crate::precision::precision;
-use crate::target::{Nonlinearity, class_mask, ignoring, summed_axes};
+use crate::target::{Nonlinearity, class_mask, ignoring, over_ranks, summed_axes};
 
 /// Added to the denominator for numerical stability if everything is empty and `smooth` is 0.
 const EPSILON: f64 = 1e-8;
@@ -99,6 +100,7 @@ pub(crate) fn soft_dice(
     // 2 tp + fp + fn = sum of probabilities + sum of the mask.
     let size = y.f_sum_dim_intlist(axes.as_slice(), false, precision(&p))?;
     let both = sum(&p, &axes)?.f_add(&size)?;
+    let [overlap, both] = of_batch([overlap, both], probabilities, config)?;
     let dice = (overlap * 2.0 + config.smooth) / (both + (config.smooth + EPSILON));
     Ok(dice.f_mean(precision(&dice))?.f_neg()?)
 }
@@ -111,10 +113,19 @@ pub(crate) fn squared_dice(
     config: &DiceConfig,
 ) -> Result<Tensor> {
     let (p, y, axes) = counted(probabilities, target, mask, config, 0)?;
-    let overlap = sum(&p.f_mul(&y)?, &axes)? + config.smooth;
-    let both = sum(&p.f_square()?.f_add(&y)?, &axes)? + config.smooth;
-    let dice = foreground(&(overlap * 2.0 / both), config.do_bg)?;
+    let [overlap, both] = [sum(&p.f_mul(&y)?, &axes)?, sum(&p.f_square()?.f_add(&y)?, &axes)?];
+    let [overlap, both] = of_batch([overlap, both], probabilities, config)?;
+    let dice = foreground(&((overlap + config.smooth) * 2.0 / (both + config.smooth)), config.do_bg)?;
     Ok(dice.f_mean(precision(&dice))?.f_neg()?)
+}
+
+/// Sums of the whole batch, where the Dice is of the batch.
+fn of_batch(sums: [Tensor; 2], probabilities: &Tensor, config: &DiceConfig) -> Result<[Tensor; 2]> {
+    if !config.batch_dice || ranks::current().is_none() {
+        return Ok(sums);
+    }
+    let both = over_ranks(&Tensor::f_stack(&sums, 0)?, config.batch_dice, probabilities.size()[0])?;
+    Ok([both.f_get(0)?, both.f_get(1)?])
 }
 
 /// Probabilities and masks of the classes from `first` on where voxels count, and the axes they are summed over.

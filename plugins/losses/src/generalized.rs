@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::counts::Counts;
 use crate::cross_entropy::{CrossEntropyConfig, voxelwise};
 use crate::precision::{log_softmax, precision, softmax};
-use crate::target::{ignoring, one_hot, summed_axes};
+use crate::target::{ignoring, one_hot, over_ranks, summed_axes};
 
 /// Keeps the weights of absent classes finite.
 const VOLUME_EPSILON: f64 = 1e-6;
@@ -87,6 +87,8 @@ impl GeneralizedDice {
         let Counts { tp, fp, fn_, .. } = Counts::new(&p, &y, &axes, mask, square)?;
         // The volumes are those of the whole target, ignored voxels included, as in v1.
         let volume = y.f_sum_dim_intlist(axes.as_slice(), false, precision(&y))? + VOLUME_EPSILON;
+        let whole = |sums: &Tensor| over_ranks(sums, batch_dice, y.size()[0]);
+        let (volume, tp, fp, fn_) = (whole(&volume)?, whole(&tp)?, whole(&fp)?, whole(&fn_)?);
         let volume = if square_volumes { volume.f_square()? } else { volume };
         let weighed = |counts: &Tensor| -> Result<Tensor> {
             Ok(counts.f_div(&volume)?.f_sum_dim_intlist([-1].as_slice(), false, precision(&volume))?)

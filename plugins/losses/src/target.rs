@@ -3,6 +3,7 @@
 use crate::precision::{precision, softmax};
 use nnunet_plugin_api::tch::Tensor;
 use nnunet_plugin_api::{Error, Result};
+use nnunet_torch_ops::ranks::sum_with_gradient;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +36,13 @@ impl Nonlinearity {
 pub(crate) fn summed_axes(probabilities: &Tensor, batch: bool) -> Vec<i64> {
     let space = 2..probabilities.dim() as i64;
     if batch { std::iter::once(0).chain(space).collect() } else { space.collect() }
+}
+
+/// Sums over a batch, or over all parts of it where several processes share it out; what is summed by sample stays as it is.
+/// `samples` is the size of this process's part.
+pub(crate) fn over_ranks(sums: &Tensor, batch: bool, samples: i64) -> Result<Tensor> {
+    let samples = usize::try_from(samples).unwrap_or_default();
+    Ok(if batch { sum_with_gradient(sums, samples)? } else { sums.shallow_clone() })
 }
 
 /// [`class_mask`] in the probabilities' own type.

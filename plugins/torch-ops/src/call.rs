@@ -44,10 +44,18 @@ pub(crate) fn done(message: *mut c_char) -> Result<(), TchError> {
         return Ok(());
     }
     // SAFETY: a message that is not null is a C string, and ours to free.
-    let text = unsafe {
+    Err(TchError::Torch(unsafe { text(message) }))
+}
+
+/// Takes a text of the C++ part.
+///
+/// # Safety
+/// It is a C string for `nnunet_free_message`, and is not used again.
+pub(crate) unsafe fn text(message: *mut c_char) -> String {
+    // SAFETY: as the caller promises.
+    unsafe {
         let text = CStr::from_ptr(message).to_string_lossy().into_owned();
         nnunet_free_message(message);
         text
-    };
-    Err(TchError::Torch(text))
+    }
 }

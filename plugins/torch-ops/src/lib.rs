@@ -9,6 +9,7 @@ mod later;
 pub mod lists;
 mod loss_scale;
 mod memory;
+pub mod ranks;
 mod upload;
 
 pub use backend::{cuda_is_registered, set_cuda_numerics};

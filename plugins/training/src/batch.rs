@@ -1,68 +1,20 @@
 //! Batches: which cases, which patches, and how they become tensors.
 
 use std::fmt;
-use std::ops::Range;
 use std::sync::Arc;
 
-use ndarray::{Array4, ArrayViewMut4, Axis, concatenate, s};
+use ndarray::{Array4, Axis, concatenate, s};
 use nnunet_augmentation::{Placement, append_previous_stage, downsample_labels, overlap, place};
 use nnunet_heads::region_masks;
 use nnunet_inference::to_tensor;
 use nnunet_plugin_api::tch::{Kind, Tensor};
 use nnunet_plugin_api::{
-    Augmentation, AugmentationContext, Batch, Config, Error, RandomStream, Result, Sample, SamplerContext,
-    TaskHead,
+    Augmentation, AugmentationContext, Batch, Error, RandomStream, Result, Sample, SamplerContext, TaskHead,
 };
+use nnunet_torch_ops::ranks;
 
+use crate::case_source::CaseSource;
 use crate::sampling::{Drawn, SharedSampler};
-
-/// Preprocessed cases by number. Read from several threads at once.
-pub trait CaseSource: Send + Sync {
-    /// Number of cases.
-    fn len(&self) -> usize;
-
-    /// Whether there are none.
-    fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Name of a case.
-    fn name(&self, case: usize) -> &str;
-
-    /// Shape of a case, (image channels, z, y, x).
-    fn shape(&self, case: usize) -> [usize; 4];
-
-    /// Channels of labels: one, or two with the previous stage's.
-    fn label_channels(&self) -> usize {
-        1
-    }
-
-    /// Sampled positions (z, y, x) of every class that occurs.
-    fn locations(&self, case: usize) -> &[Vec<[i64; 3]>];
-
-    /// Sampled positions (z, y, x) of all labels, where unlabeled voxels are ignored: patches are cut around them. None:
-    /// every voxel has a label, and patches without foreground may be cut anywhere.
-    fn annotated(&self, _case: usize) -> Option<&[[i64; 3]]> {
-        None
-    }
-
-    /// What else is known of a case, for hooks.
-    fn properties(&self, case: usize) -> Config {
-        Config::from_iter([("shape".to_owned(), self.shape(case).to_vec().into())])
-    }
-
-    /// Copies a box (z, y, x) of image and labels into arrays of its size. Nothing else of the case is read.
-    ///
-    /// # Errors
-    /// Returns an error if a case cannot be read.
-    fn read(
-        &self,
-        case: usize,
-        space: &[Range<usize>; 3],
-        data: ArrayViewMut4<'_, f32>,
-        seg: ArrayViewMut4<'_, f32>,
-    ) -> Result<()>;
-}
 
 /// How batches are made.
 #[derive(Clone)]
@@ -100,7 +52,8 @@ impl fmt::Debug for BatchPlan {
 }
 
 impl BatchPlan {
-    /// Makes batch `index` of an epoch. It depends on seed, epoch and index alone, and on what the sampler has learned.
+    /// Makes batch `index` of an epoch, or this process's share of it. A sample depends on seed, epoch, index and its place in
+    /// the whole batch alone, and on what the sampler has learned.
     ///
     /// # Errors
     /// Returns an error if a case cannot be read, or the error of the augmentation.
@@ -109,7 +62,7 @@ impl BatchPlan {
         let mut data = Vec::new();
         let mut targets: Vec<Vec<Array4<f32>>> = vec![Vec::new(); self.scales.len()];
         let mut cases = Vec::new();
-        for sample in 0..self.batch_size {
+        for sample in ranks::share(self.batch_size) {
             let mut random = RandomStream::new(self.seed, epoch, index, sample);
             let context = SamplerContext {
                 epoch,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use nnunet_plugin_api::{Config, Error, Result};
 
-use crate::batch::CaseSource;
+use crate::case_source::CaseSource;
 
 /// Training and validation cases; none before a run.
 #[derive(Clone, Default)]

@@ -5,7 +5,7 @@ use std::ops::Range;
 use ndarray::{Array4, ArrayViewMut4, s};
 use nnunet_plugin_api::{RandomStream, Result};
 
-use crate::batch::CaseSource;
+use crate::case_source::CaseSource;
 
 /// A case of the size of a patch.
 #[derive(Debug)]

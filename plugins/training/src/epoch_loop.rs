@@ -20,6 +20,7 @@ use crate::state::{Engine, Run, Stopped};
 use crate::step_times::{StepTimes, timed};
 use crate::stepper::Stepper;
 use crate::validation_steps::Validated;
+use crate::with_ranks;
 
 /// Epoch index at which a training that has learned nothing starts over.
 const FALLBACK_EPOCH: usize = 100;
@@ -65,14 +66,15 @@ impl Engine {
         let place = Place { learning_rate: self.learning_rate()?, ..Place::default() };
         self.with_trainers(place, |trainers, training| trainers.on_train_start(training))?;
         self.networks.predicting = self.trainer.predicts_with()?;
-        self.networks.predicting().map(drop)
+        self.networks.predicting()?;
+        with_ranks::begin(&self.store, run.train_plan.batch_size)
     }
 
     fn epochs(&mut self, run: &Run, observer: &mut dyn Observer) -> Result<Stopped> {
         let mut pools = Pools::new(run, self)?;
         let mut retry = EpochRetry::default();
         while self.epoch < self.trainer.blueprint.max_num_epochs {
-            if observer.cancelled() {
+            if with_ranks::any(observer.cancelled())? {
                 return Ok(Stopped::Cancelled);
             }
             let good = Snapshot::take(self)?;
@@ -106,7 +108,8 @@ impl Engine {
     ) -> Result<Flow, EpochError> {
         let (start, started) = (Instant::now(), seconds_since_1970());
         // Random numbers of layers follow from seed and epoch too, so that an epoch can be taken up at any time.
-        tch::manual_seed((self.trainer.blueprint.seed ^ self.epoch as u64) as i64);
+        let seed = self.trainer.blueprint.seed ^ self.epoch as u64 ^ with_ranks::seed();
+        tch::manual_seed(seed as i64);
         let learning_rate = self.learning_rate()? * retry.factor();
         if let Some(schedule) = &self.trainer.blueprint.momentum_schedule {
             self.optimizer.set_momentum(schedule.at(self.epoch));
@@ -117,6 +120,7 @@ impl Engine {
         let place = Place { learning_rate, ..Place::default() };
         self.with_trainers(place, |trainers, training| trainers.on_epoch_start(training))?;
         let (train_loss, times) = self.training_steps(pools, retry, observer)?;
+        with_ranks::take_parameters_from_first(&self.store)?;
         self.tell_sampler()?;
         pools.training.allow(self.epoch + 1);
         self.network.set_training(false)?;
@@ -182,7 +186,7 @@ impl Engine {
         let mut upcoming = self.next_batch(pools, retry, &mut left, &mut times)?;
         let mut under_way: Option<StepUnderWay> = None;
         while let Some((step, batch)) = upcoming {
-            if observer.cancelled() {
+            if with_ranks::any(observer.cancelled())? {
                 return Err(EpochError::Cancelled);
             }
             if rates.may_change {
@@ -257,6 +261,7 @@ impl Engine {
         if self.trainer.blueprint.momentum_fallback && self.epoch == FALLBACK_EPOCH && metric == 0.0 {
             self.optimizer.set_momentum(FALLBACK_MOMENTUM);
             self.store.start_convolutions_over()?;
+            with_ranks::take_parameters_from_first(&self.store)?;
         }
         Ok(())
     }

@@ -3,6 +3,8 @@
 use nnunet_plugin_api::Result;
 use nnunet_plugin_api::tch::{Kind, Tensor};
 
+use crate::with_ranks;
+
 /// Counts by foreground class or region. They stay on the device of the batches until they are asked for.
 #[derive(Debug)]
 pub struct OnlineEvaluation {
@@ -74,6 +76,12 @@ impl OnlineEvaluation {
             Some(sum) => sum.f_add(&counts)?,
             None => counts,
         });
+        Ok(())
+    }
+
+    /// Adds the counts of the other processes that train together with this one.
+    pub(crate) fn add_up_over_ranks(&mut self) -> Result<()> {
+        self.counts = self.counts.take().map(with_ranks::sum).transpose()?;
         Ok(())
     }
 

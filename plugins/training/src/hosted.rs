@@ -10,6 +10,7 @@ use crate::gradients::{clip_on_device, forget_gradients, unscale_gradients, unsc
 use crate::scaler::DeviceLossScaler;
 use crate::started_step::StartedStep;
 use crate::state::Engine;
+use crate::with_ranks;
 
 /// Where in an epoch a hook is called.
 #[derive(Clone, Copy, Default)]
@@ -65,7 +66,7 @@ impl Engine {
 impl Hosted<'_> {
     /// What is read of a step later, or is known already.
     fn started(&mut self, loss: &Tensor) -> Result<StartedStep> {
-        let loss = loss.detach().f_to_kind(Kind::Float)?;
+        let loss = with_ranks::mean_loss(loss)?.f_to_kind(Kind::Float)?;
         if self.engine.reads_late() {
             let values = [&[loss][..], &self.checks].concat_tensors()?;
             return Ok(StartedStep::UnderWay(ReadLater::new(&values)?));
@@ -154,14 +155,14 @@ impl Training for Hosted<'_> {
             return Err(Error::message(why));
         }
         match self.place.scaler {
-            Some(scaler) => loss.f_mul(&scaler.scale)?.f_backward()?,
-            None if self.engine.reads_late() => loss.f_backward()?,
+            Some(scaler) => with_ranks::backward(&loss.f_mul(&scaler.scale)?)?,
+            None if self.engine.reads_late() => with_ranks::backward(loss)?,
             None => {
                 self.engine.read_finite(loss)?;
                 self.engine.backward(loss)?;
             }
         }
-        self.losses.push(loss.detach().f_to_kind(Kind::Float)?.f_reshape(&[] as &[i64])?);
+        self.losses.push(with_ranks::mean_loss(loss)?.f_to_kind(Kind::Float)?.f_reshape(&[] as &[i64])?);
         Ok(())
     }
 

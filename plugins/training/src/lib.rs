@@ -5,6 +5,7 @@
 
 mod batch;
 mod batch_on_device;
+mod case_source;
 mod cases;
 mod criterion;
 mod dummy;
@@ -14,6 +15,7 @@ mod evaluation;
 mod gradients;
 mod history;
 mod hosted;
+mod kept_losses;
 mod lr_finder;
 mod metrics;
 mod networks;
@@ -32,6 +34,7 @@ mod step_times;
 mod stepper;
 mod training_step;
 mod validation_steps;
+mod with_ranks;
 
 #[cfg(test)]
 mod sampling_tests;
@@ -39,7 +42,8 @@ mod sampling_tests;
 // Its components are found by name.
 use nnunet_sampling as _;
 
-pub use batch::{BatchPlan, CaseSource};
+pub use batch::BatchPlan;
+pub use case_source::CaseSource;
 pub use cases::Cases;
 pub use criterion::Criterion;
 pub use dummy::DummyCase;

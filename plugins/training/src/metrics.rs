@@ -3,6 +3,8 @@
 use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice};
 use nnunet_plugin_api::{Error, Metric, MetricInput, Metrics, Result, Tally};
 
+use crate::with_ranks;
+
 /// Makes a metric.
 type MakeMetric<'a> = &'a dyn Fn(&ComponentChoice) -> Result<Box<dyn Metric>>;
 
@@ -54,24 +56,30 @@ impl MeasuredMetrics {
         for ((name, metric), sums) in self.0.iter().zip(&mut sums.0) {
             let tallies = metric.tally(input).map_err(|error| error.within(format!("metric {name}")))?;
             for tally in tallies {
-                match sums.iter_mut().find(|sum| sum.name == tally.name) {
-                    Some(sum) => (sum.sum, sum.count) = (sum.sum + tally.sum, sum.count + tally.count),
-                    None => sums.push(tally),
-                }
+                add_to(sums, tally);
             }
         }
         Ok(())
     }
 
-    /// The metrics of the epoch and their parts.
+    /// The metrics of the epoch, over the batches of all processes, and their parts.
     pub(crate) fn values(&self, sums: Sums) -> Result<Metrics> {
         let mut all = Metrics::new();
         for ((name, metric), sums) in self.0.iter().zip(sums.0) {
-            let value = metric.value(&sums).map_err(|error| error.within(format!("metric {name}")))?;
+            let mut all_sums = Vec::new();
+            with_ranks::all_tallies(sums)?.into_iter().for_each(|tally| add_to(&mut all_sums, tally));
+            let value = metric.value(&all_sums).map_err(|error| error.within(format!("metric {name}")))?;
             all.extend(value.parts.into_iter().map(|(part, value)| (format!("{name}.{part}"), value)));
             all.insert(name.clone(), value.mean);
         }
         Ok(all)
+    }
+}
+
+fn add_to(sums: &mut Vec<Tally>, tally: Tally) {
+    match sums.iter_mut().find(|sum| sum.name == tally.name) {
+        Some(sum) => (sum.sum, sum.count) = (sum.sum + tally.sum, sum.count + tally.count),
+        None => sums.push(tally),
     }
 }
 

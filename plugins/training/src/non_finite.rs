@@ -3,6 +3,7 @@
 use nnunet_architectures::probe;
 use nnunet_plugin_api::tch::{Kind, Tensor, no_grad};
 use nnunet_plugin_api::{Batch, Error, Result};
+use nnunet_torch_ops::ranks;
 
 use crate::batch_on_device::OnDevice;
 use crate::gradients::forget_gradients;
@@ -10,6 +11,10 @@ use crate::state::Engine;
 
 /// Names the cases and the first layer that an error of a step is about.
 pub(crate) fn locate(engine: &Engine, batch: &Batch, error: Error) -> Error {
+    if ranks::current().is_some() {
+        // The processes look at different samples, and the loss of one waits for the others.
+        return error;
+    }
     let place = place(engine, batch).unwrap_or_else(|_| "place unknown".to_owned());
     error.within(place)
 }

@@ -7,8 +7,9 @@ use std::thread::JoinHandle;
 use nnunet_plugin_api::tch::Device;
 use nnunet_plugin_api::{Batch, Error, Result};
 
-use crate::batch::{BatchPlan, CaseSource};
+use crate::batch::BatchPlan;
 use crate::batch_on_device::OnDevice;
+use crate::case_source::CaseSource;
 use crate::sampling::lock;
 use crate::state::{Engine, Run};
 

@@ -8,7 +8,7 @@ use nnunet_plugin_api::{
     Sampler, SamplerContext, inventory,
 };
 
-use crate::batch::CaseSource;
+use crate::case_source::CaseSource;
 use crate::sample_losses::SampleLosses;
 
 /// A sampler with its name. Copies are the same sampler.

@@ -8,7 +8,8 @@ use nnunet_augmentation::Pipeline;
 use nnunet_plugin_api::tch::Device;
 use nnunet_plugin_api::{AugmentationContext, Batch, Config, Result, SamplerContext};
 
-use crate::batch::{BatchPlan, CaseSource};
+use crate::batch::BatchPlan;
+use crate::case_source::CaseSource;
 use crate::pool::BatchPool;
 use crate::sampling::SharedSampler;
 

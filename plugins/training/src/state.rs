@@ -8,7 +8,8 @@ use nnunet_plugin_api::tch::{Kind, Tensor};
 use nnunet_plugin_api::{Batch, Config, Error, Loss, LossInput, Network, OnlineDice, Result, TaskHead};
 use nnunet_trainers::Resolved;
 
-use crate::batch::{BatchPlan, CaseSource};
+use crate::batch::BatchPlan;
+use crate::case_source::CaseSource;
 use crate::cases::Cases;
 use crate::history::History;
 use crate::metrics::MeasuredMetrics;

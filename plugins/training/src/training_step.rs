@@ -11,6 +11,7 @@ use crate::hosted::Place;
 use crate::scaler::DeviceLossScaler;
 use crate::started_step::StartedStep;
 use crate::state::Engine;
+use crate::with_ranks;
 
 impl Engine {
     /// Whether steps are started before the values of the one before are read.
@@ -100,13 +101,13 @@ impl Engine {
         drop(outputs);
         match scaler {
             Some(scaler) => {
-                loss.f_mul(&scaler.scale)?.f_backward()?;
+                with_ranks::backward(&loss.f_mul(&scaler.scale)?)?;
                 unscale_on_device(&self.store, &scaler.scale)?;
             }
-            None => loss.f_backward()?,
+            None => with_ranks::backward(&loss)?,
         }
         let norm = clip_on_device(&self.store, self.trainer.blueprint.gradient_clipping)?;
-        let values = Tensor::f_stack(&[loss.detach().f_to_kind(Kind::Float)?, norm], 0)?;
+        let values = Tensor::f_stack(&[with_ranks::mean_loss(&loss)?.f_to_kind(Kind::Float)?, norm], 0)?;
         let skip = values.f_isfinite()?.f_all()?.f_logical_not()?.f_to_kind(Kind::Float)?;
         self.optimizer.step_unless(&self.store, learning_rate, Some(&skip))?;
         if let Some(scaler) = scaler {
@@ -139,15 +140,15 @@ impl Engine {
     /// # Errors
     /// Returns an error if it is not finite.
     pub(crate) fn read_finite(&self, loss: &Tensor) -> Result<f64> {
-        let value = f64::try_from(loss.detach().f_to_kind(Kind::Double)?)?;
+        let value = f64::try_from(with_ranks::mean_loss(loss)?.f_to_kind(Kind::Double)?)?;
         if value.is_finite() { Ok(value) } else { Err(Error::NotFinite(format!("training loss {value}"))) }
     }
 
     /// The gradients of a loss, scaled in half precision.
     pub(crate) fn backward(&self, loss: &Tensor) -> Result<()> {
         match &self.scaler {
-            Some(scaler) => Ok(loss.f_mul_scalar(scaler.scale)?.f_backward()?),
-            None => Ok(loss.f_backward()?),
+            Some(scaler) => with_ranks::backward(&loss.f_mul_scalar(scaler.scale)?),
+            None => with_ranks::backward(loss),
         }
     }
 }

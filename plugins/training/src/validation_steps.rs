@@ -11,6 +11,7 @@ use crate::hosted::Place;
 use crate::metrics::Sums;
 use crate::pool::Pools;
 use crate::state::Engine;
+use crate::with_ranks;
 
 /// What an epoch's validation found.
 pub(crate) struct Validated {
@@ -45,11 +46,15 @@ impl Engine {
                 })
             })?);
         }
-        let losses =
-            if losses.is_empty() { Vec::new() } else { Vec::try_from(Tensor::f_stack(&losses, 0)?)? };
+        let losses = if losses.is_empty() {
+            Vec::new()
+        } else {
+            Vec::try_from(with_ranks::mean_loss(&Tensor::f_stack(&losses, 0)?)?)?
+        };
+        evaluation.add_up_over_ranks()?;
         let loss = losses.iter().sum::<f64>() / checks as f64;
         let mut metrics = self.metrics.values(sums)?;
-        metrics.extend(reduced(tallies));
+        metrics.extend(reduced(with_ranks::all_tallies(tallies)?));
         Ok(Validated { loss, dice: evaluation.dice_by_class()?, metrics })
     }
 

@@ -243,6 +243,10 @@ fn libtorch_lines(libtorch: &Libtorch) -> Vec<String> {
             if libtorch.onednn { "with" } else { "without" }
         ),
         format!("CUDA: libtorch_cuda {state}"),
+        format!(
+            "training with several processes: {}",
+            libtorch.distributed.as_deref().unwrap_or("not in this build, which trains in one process")
+        ),
         format!("device: {device}"),
     ]
 }

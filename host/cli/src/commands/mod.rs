@@ -19,6 +19,7 @@ pub(crate) mod example_dataset;
 pub(crate) mod export_model_to_zip;
 pub(crate) mod find_best_configuration;
 pub(crate) mod install_pretrained_model_from_zip;
+pub(crate) mod launch;
 pub(crate) mod man_pages;
 pub(crate) mod models;
 pub(crate) mod picture;
@@ -65,6 +66,8 @@ pub enum Command {
     /// Train a model on a fold, with the arguments of v1's distributed training.
     #[command(name = "train_DDP", alias = "train_ddp")]
     TrainDdp(train_parallel::Distributed),
+    /// Start a training as several processes of this machine, which share its batches.
+    Launch(launch::Args),
     /// Train the folds of several configurations, and find the best configuration.
     TrainAll(train_all::Args),
     /// List trainers, show a trainer's resolved settings, or compare two.

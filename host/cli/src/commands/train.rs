@@ -22,7 +22,7 @@ pub enum CudaGraph {
 }
 
 /// Arguments of v1's command.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub struct Args {
     /// 2d, 3d_lowres, 3d_fullres or 3d_cascade_fullres.
     pub configuration: String,
@@ -98,6 +98,9 @@ pub struct Args {
     /// 3d_lowres: do not predict the cases for the second stage of the cascade.
     #[arg(long = "disable_next_stage_pred")]
     pub disable_next_stage_pred: bool,
+    /// The planned batch is that of each process that trains, not of all together.
+    #[arg(skip)]
+    pub batch_for_each_rank: bool,
 }
 
 impl Args {

@@ -1,17 +1,19 @@
-//! Arguments of v1's `train_DP` and `train_DDP`. Training runs on one device, where both are `train`: v1 multiplies the
-//! planned batch size by the number of devices, or with `--dbs` shares it out.
+//! Arguments of v1's `train_DP` and `train_DDP`. Both train with one process for each device; v1 multiplies the planned batch
+//! size by their number, or with `--dbs` shares it out.
+
+use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
 
-use super::train;
+use super::{launch, train};
 
 /// Arguments of v1's `train_DP`.
 #[derive(Debug, clap::Args)]
 pub struct DataParallel {
-    /// Number of devices; only one can be used.
+    /// Number of devices. There is a process for each.
     #[arg(long = "gpus", required = true)]
     gpus: usize,
-    /// Distribute the planned batch over the devices, instead of using it on each; no effect on one device.
+    /// Distribute the planned batch over the devices, instead of using it on each.
     #[arg(long)]
     dbs: bool,
     #[command(flatten)]
@@ -21,10 +23,10 @@ pub struct DataParallel {
 /// Arguments of v1's `train_DDP`.
 #[derive(Debug, clap::Args)]
 pub struct Distributed {
-    /// Set by the launcher; only 0 is supported.
-    #[arg(long = "local_rank", default_value_t = 0)]
-    local_rank: usize,
-    /// Distribute the planned batch over the devices, instead of using it on each; no effect on one device.
+    /// Set by old launchers; LOCAL_RANK of torchrun or nnunet launch is used instead.
+    #[arg(long = "local_rank", visible_alias = "local-rank")]
+    local_rank: Option<usize>,
+    /// Distribute the planned batch over the processes, instead of using it in each.
     #[arg(long)]
     dbs: bool,
     #[command(flatten)]
@@ -32,32 +34,34 @@ pub struct Distributed {
 }
 
 impl DataParallel {
-    /// Arguments for the one device.
+    /// Trains in this process, or starts a process for each device.
     ///
     /// # Errors
-    /// Returns an error for more than one device, or none.
-    pub fn on_one_device(&self) -> Result<&train::Args> {
-        one_device(self.gpus, "-gpus 1")?;
-        Ok(&self.train)
+    /// Returns the error of the training.
+    pub(crate) fn run(&self, train: impl FnOnce(&train::Args) -> Result<ExitCode>) -> Result<ExitCode> {
+        ensure!(self.gpus > 0, "-gpus must be at least 1");
+        if self.gpus > 1 && !launch::is_launched() {
+            return launch::this_command(self.gpus);
+        }
+        train(&each(&self.train, self.dbs))
     }
 }
 
 impl Distributed {
-    /// Arguments for the one device.
+    /// Trains as one of the processes that a launcher has started.
     ///
     /// # Errors
-    /// Returns an error if a launcher has started several processes.
-    pub fn on_one_device(&self) -> Result<&train::Args> {
-        let processes = std::env::var("WORLD_SIZE").ok().and_then(|value| value.parse().ok()).unwrap_or(1);
-        one_device(processes.max(self.local_rank + 1), "one process (WORLD_SIZE 1)")?;
-        Ok(&self.train)
+    /// Returns the error of the training, or one for an old launcher.
+    pub(crate) fn run(&self, train: impl FnOnce(&train::Args) -> Result<ExitCode>) -> Result<ExitCode> {
+        let is_alone = self.local_rank.is_none_or(|rank| rank == 0) || launch::is_launched();
+        ensure!(
+            is_alone,
+            "--local_rank needs WORLD_SIZE, RANK, MASTER_ADDR and MASTER_PORT; start it with torchrun or nnunet launch"
+        );
+        train(&each(&self.train, self.dbs))
     }
 }
 
-fn one_device(devices: usize, remedy: &str) -> Result<()> {
-    ensure!(
-        devices == 1,
-        "training runs on one device, not on {devices}: use {remedy}, or train the folds on one device each"
-    );
-    Ok(())
+fn each(args: &train::Args, shared: bool) -> train::Args {
+    train::Args { batch_for_each_rank: !shared, ..args.clone() }
 }

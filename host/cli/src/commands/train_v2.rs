@@ -8,7 +8,7 @@ use crate::arguments::fold;
 use crate::commands::device::DeviceChoice;
 
 /// Arguments of `nnUNetv2_train`.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 #[command(rename_all = "snake_case")]
 pub struct Args {
     /// Data set, by number or name.
@@ -28,7 +28,7 @@ pub struct Args {
     /// --val.
     #[arg(long, value_name = "FILE")]
     pub pretrained_weights: Option<PathBuf>,
-    /// Number of GPUs; the training runs on one.
+    /// Number of GPUs. There is a process for each, and they share the batches.
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub num_gpus: usize,
     /// Write the probabilities of the final validation too.

@@ -23,6 +23,9 @@ pub struct Libtorch {
     pub threads: usize,
     /// Whether it has oneDNN's kernels.
     pub onednn: bool,
+    /// What processes that train together send gradients with; none where the build cannot.
+    #[serde(default)]
+    pub distributed: Option<String>,
     /// The device for the choice that was asked about; none if it cannot be used.
     pub device: Option<String>,
     /// Why not that device, or for `auto` why no GPU.

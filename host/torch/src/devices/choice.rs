@@ -36,6 +36,11 @@ pub(super) fn select(choice: DeviceChoice) -> Result<(Device, Option<String>)> {
     }
 }
 
+/// Whether there is a GPU that works.
+pub(crate) fn have_gpu() -> bool {
+    cuda::start().is_ok()
+}
+
 fn gpu(index: usize) -> Result<Device> {
     let count =
         cuda::start().map_err(|missing| anyhow!("--device cuda:{index}: {missing}; {}", missing.remedy()))?;

@@ -22,6 +22,7 @@ pub(crate) fn facts(device: DeviceChoice) -> Libtorch {
         folder,
         threads: usize::try_from(tch::get_num_threads()).unwrap_or(0),
         onednn: tch::utils::has_mkldnn(),
+        distributed: nnunet_torch_ops::ranks::are_available().then(|| "gloo".to_owned()),
         device,
         error,
     }

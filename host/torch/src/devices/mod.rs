@@ -7,6 +7,6 @@ mod facts;
 mod needs;
 mod packages;
 
-pub(crate) use choice::{name, resolve, set_numerics};
+pub(crate) use choice::{have_gpu, name, resolve, set_numerics};
 pub(crate) use facts::facts;
 pub(crate) use needs::{Needs, needs};

@@ -7,8 +7,8 @@ use nnunet_data::records::Split;
 use nnunet_engine::session::Session;
 use nnunet_training::{BatchPlan, CaseSource, DummyCase, Engine, Run, SharedSampler};
 
-use crate::components;
 use crate::fold_training::FoldTraining;
+use crate::{components, ranks};
 
 /// Cases and batches of a split.
 pub(super) fn batches(
@@ -52,7 +52,7 @@ pub(super) fn batches(
         validation_plan: BatchPlan { augmentation: None, sampler, ..train_plan.clone() },
         train_plan,
         threads: worker_threads(),
-        uses_graphs: fold.settings().cuda_graphs,
+        uses_graphs: fold.settings().cuda_graphs && ranks::current().is_none(),
     })
 }
 

@@ -8,6 +8,7 @@ use nnunet_engine::session::Session;
 use nnunet_plugin_api::tch::{self, Device, Kind as Element};
 use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice, Optimizer, Precision};
 use nnunet_plugin_api::{Error as ComponentError, HeadTask, Kind, Loss, LossContext, Schedule, TaskHead};
+use nnunet_torch_ops::ranks::share;
 use nnunet_trainers::Resolved;
 use nnunet_training::{
     Cases, Engine, FromComponent, History, LossScaler, MeasuredMetrics, Optimize, Schedules, SharedSampler,
@@ -51,7 +52,7 @@ pub(super) fn build(fold: &dyn FoldTraining, mut trainer: Resolved, session: &Se
     }
     let device = fold.settings().device;
     let batches = fold.batch_settings(&trainer.blueprint);
-    network::check_memory(&spec, batches.batch_size, device)?;
+    network::check_memory(&spec, share(batches.batch_size).len(), device)?;
     tch::manual_seed(trainer.blueprint.seed as i64);
     let sampler =
         SharedSampler::new(&batches.sampler.name, components::sampler(&session.registry, &batches.sampler)?);

@@ -25,30 +25,35 @@ use nnunet_training::{Engine, Stopped};
 use self::label_dice::LabelDice;
 use self::loggers::Loggers;
 use self::overview::Overview;
-use self::run_recorder::RunRecorder;
-use crate::devices;
+use self::run_recorder::{Bar, RunRecorder};
 use crate::fold_training::{CheckpointKind, FoldTraining};
+use crate::{devices, ranks};
 
 /// Trains and validates a fold.
 pub(crate) fn run(fold: &dyn FoldTraining, session: &Session) -> Result<ExitCode> {
     let settings = fold.settings();
     fold.check_plugins(session)?;
     let trainer = engine::resolved_trainer(fold, session)?;
-    let split = fold.split()?;
+    let split = ranks::first("split", || fold.split())?;
     // Last, since what is wrong with the data must be mended in any case.
     fold.check_finished()?;
     devices::set_numerics(settings.deterministic, trainer.blueprint.precision)?;
-    fold.prepare(&trainer, &split, session)?;
+    ranks::first("preparation", || fold.prepare(&trainer, &split, session))?;
     let mut engine = engine::build(fold, trainer, session)?;
-    folders::create(&settings.output)?;
-    [&settings.model, &settings.output, &settings.validation]
-        .into_iter()
-        .for_each(|folder| atomic::remove_abandoned(folder));
+    if ranks::is_first() {
+        folders::create(&settings.output)?;
+        [&settings.model, &settings.output, &settings.validation]
+            .into_iter()
+            .for_each(|folder| atomic::remove_abandoned(folder));
+    }
     if settings.find_lr {
         lr_finder::run(fold, &mut engine, &split, session)?;
         return Ok(ExitCode::SUCCESS);
     }
     fold.load_weights(&mut engine)?;
+    if !ranks::is_first() {
+        return train_along(fold, &mut engine, &split, session);
+    }
     if !settings.validation_only && train(fold, &mut engine, &split, session)? == Stopped::Cancelled {
         return Ok(ExitCode::from(signals::STOPPED));
     }
@@ -66,7 +71,7 @@ pub(crate) fn run(fold: &dyn FoldTraining, session: &Session) -> Result<ExitCode
 fn train(fold: &dyn FoldTraining, engine: &mut Engine, split: &Split, session: &Session) -> Result<Stopped> {
     let settings = fold.settings();
     let files = fold.begin(engine, split, session)?;
-    let run = batches::batches(fold, engine, split, session)?;
+    let run = ranks::first("batches", || batches::batches(fold, engine, split, session))?;
     let spec =
         NetworkSpec { num_classes: engine.num_classes, ..fold.network_spec(&engine.trainer.blueprint)? };
     diagram::write(&settings.output.join("network_architecture.pdf"), engine, &spec)?;
@@ -78,6 +83,21 @@ fn train(fold: &dyn FoldTraining, engine: &mut Engine, split: &Split, session: &
     let ended = engine.run(&run, &mut recorder);
     recorder.loggers.end(&ended);
     finish(fold, engine, &mut recorder, ended)
+}
+
+/// The epochs in a process that leaves files to the first one.
+fn train_along(
+    fold: &dyn FoldTraining,
+    engine: &mut Engine,
+    split: &Split,
+    session: &Session,
+) -> Result<ExitCode> {
+    let run = ranks::first("batches", || batches::batches(fold, engine, split, session))?;
+    nnunet_engine::services::set_seed(engine.trainer.blueprint.seed);
+    let trainer = &fold.settings().trainer;
+    let stopped =
+        engine.run(&run, &mut Bar::hidden()).map_err(|error| anyhow!("training {trainer}: {error}"))?;
+    Ok(if stopped == Stopped::Cancelled { ExitCode::from(signals::STOPPED) } else { ExitCode::SUCCESS })
 }
 
 /// Writes the last checkpoint: the final one of a finished run, otherwise the latest, from which the run can be continued.

@@ -171,12 +171,17 @@ impl Observer for RunRecorder<'_> {
     }
 }
 
-/// A progress bar alone, for the learning-rate finder.
+/// A progress bar alone, where nothing is recorded.
 pub(super) struct Bar(ProgressBar);
 
 impl Bar {
     pub(super) fn new(steps: usize, what: &str) -> Self {
         Self(report::bar(steps, what))
+    }
+
+    /// None to be seen.
+    pub(super) fn hidden() -> Self {
+        Self(ProgressBar::hidden())
     }
 }
 

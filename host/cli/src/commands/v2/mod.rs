@@ -22,7 +22,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use crate::commands::{TensorCommands, download, train_v2};
+use crate::commands::{TensorCommands, download, launch, train_v2};
 use crate::global_options::GlobalOptions;
 
 /// The commands. Names and flags are v2's.
@@ -95,6 +95,9 @@ impl Command {
             Self::ConvertToTask(args) => convert::run_to_task(args, &session()?),
             Self::Train(args) => {
                 args.check()?;
+                if args.num_gpus > 1 && !launch::is_launched() {
+                    return launch::this_command(args.num_gpus);
+                }
                 return tensors.train_v2(args, options);
             }
             Self::FindBestConfiguration(args) => session().and_then(|_| find_best_configuration::run(args)),

@@ -15,6 +15,8 @@ use nnunet_plugin_api::tch::Device;
 use nnunet_plugin_api::vocabulary::{Plans, Stage};
 
 use super::saved::newest;
+use nnunet_torch_ops::ranks::{self, Ranks};
+
 use crate::fold_training::FoldSettings;
 use crate::v1::model_info::ModelInfo;
 use crate::v1::{network, second_stage};
@@ -126,6 +128,7 @@ fn settings(args: &Args, dataset: String, model: PathBuf, device: Device) -> Fol
         validation_only: args.validation_only,
         saves: !args.disable_saving,
         validates: !args.disable_validation_inference,
+        batches: if args.batch_for_each_rank { ranks::current().map_or(1, Ranks::size) } else { 1 },
         deterministic: args.deterministic,
         single_precision: args.fp32,
         find_lr: args.find_lr,

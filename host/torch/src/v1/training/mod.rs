@@ -17,9 +17,11 @@ use anyhow::{Result, ensure};
 use nnunet_cli::commands::train::Args;
 use nnunet_data::folders::Folders;
 use nnunet_data::label_names::LabelNames;
+use nnunet_data::models::has_checkpoint;
 use nnunet_data::records::Split;
 use nnunet_engine::provenance;
 use nnunet_engine::session::Session;
+use nnunet_plugin_api::tch::Device;
 use nnunet_plugin_api::vocabulary::Blueprint;
 use nnunet_plugin_api::{AugmentationContext, Kind, NetworkSpec, TrainerContext};
 use nnunet_trainers::{Resolved, registered_in_v2};
@@ -31,7 +33,7 @@ use super::model_info::ModelInfo;
 use super::preprocessed_cases::{self, StageCases};
 use super::{FINAL_CHECKPOINT, network, splits};
 use crate::fold_training::{BatchSettings, FoldFiles, FoldSettings, FoldTraining, sampler};
-use crate::{components, devices, train};
+use crate::{components, devices, ranks, train};
 
 /// Kinds of components that take part in training: the data has been preprocessed.
 const NEEDED: [Kind; 9] = [
@@ -48,9 +50,19 @@ const NEEDED: [Kind; 9] = [
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<ExitCode> {
-    let job = Job::new(args, Folders::new(&session.files), devices::resolve(args.device)?)?;
+    let alone = args.validation_only || args.find_lr;
+    ranks::run(args.device, alone, |choice| train_fold(args, devices::resolve(choice)?, session))
+}
+
+fn train_fold(args: &Args, device: Device, session: &Session) -> Result<ExitCode> {
+    let mut job = Job::new(args, Folders::new(&session.files), device)?;
+    let continued = Args { continue_training: true, ..args.clone() };
+    if ranks::is_restarted() && has_checkpoint(&job.settings.output) {
+        job = Job::new(&continued, Folders::new(&session.files), device)?;
+    }
     if args.fold != "all" {
-        splits::prepare(&job.preprocessed, &preprocessed_cases::names(&job.data())?, session)?;
+        let names = preprocessed_cases::names(&job.data())?;
+        ranks::first("folds", || splits::prepare(&job.preprocessed, &names, session))?;
     }
     train::run(&job, session)
 }
@@ -126,7 +138,7 @@ impl FoldTraining for Job<'_> {
         // The first stride of residual plans is none.
         let strides = stage.pool_op_kernel_sizes.iter().skip_while(|pool| pool.iter().all(|by| *by == 1));
         BatchSettings {
-            batch_size: blueprint.batch_size.unwrap_or(stage.batch_size),
+            batch_size: blueprint.batch_size.unwrap_or(stage.batch_size) * self.settings.batches,
             sampler: sampler(blueprint, "v1"),
             channels: self.plans.num_modalities(),
             context: AugmentationContext {

@@ -125,6 +125,7 @@ fn settings(args: &Args, dataset: String, plans: &str, model: PathBuf, device: D
         validation_only: args.val,
         saves: !args.disable_checkpointing,
         validates: true,
+        batches: 1,
         deterministic: args.deterministic,
         single_precision: args.fp32,
         find_lr: false,

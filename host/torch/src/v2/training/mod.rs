@@ -16,12 +16,13 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail, ensure};
 use nnunet_cli::commands::train_v2::Args;
-use nnunet_cli::report;
 use nnunet_data::label_names::LabelNames;
+use nnunet_data::models::has_checkpoint;
 use nnunet_data::records::Split;
 use nnunet_data::v2::stored_cases;
 use nnunet_engine::provenance;
 use nnunet_engine::session::Session;
+use nnunet_plugin_api::tch::Device;
 use nnunet_plugin_api::vocabulary::Blueprint;
 use nnunet_plugin_api::{AugmentationContext, Kind, NetworkSpec};
 use nnunet_trainers::Resolved;
@@ -31,7 +32,7 @@ use self::cases::PreprocessedCases;
 use self::files::V2Files;
 use self::job::Job;
 use crate::fold_training::{BatchSettings, FoldFiles, FoldSettings, FoldTraining, sampler};
-use crate::{devices, train};
+use crate::{devices, ranks, train};
 
 /// Kinds of components that take part in training: the data has been preprocessed.
 const NEEDED: [Kind; 9] = [
@@ -48,10 +49,15 @@ const NEEDED: [Kind; 9] = [
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<ExitCode> {
-    if args.num_gpus > 1 {
-        report::line(&format!("-num_gpus {}: the training runs on one GPU", args.num_gpus));
+    ranks::run(args.device, args.val, |choice| train_fold(args, devices::resolve(choice)?, session))
+}
+
+fn train_fold(args: &Args, device: Device, session: &Session) -> Result<ExitCode> {
+    let mut job = Job::new(args, session, device)?;
+    let continued = Args { continue_training: true, ..args.clone() };
+    if ranks::is_restarted() && has_checkpoint(&job.settings.output) {
+        job = Job::new(&continued, session, device)?;
     }
-    let job = Job::new(args, session, devices::resolve(args.device)?)?;
     train::run(&job, session)
 }
 

@@ -1,0 +1,204 @@
+//! Trainings as several processes that share batches.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nnunet_formats::{pickle, torch_zip};
+use nnunet_tests::{World, contents};
+use serde_json::Value;
+
+/// Trainers of 20 steps, and a planner for slices.
+const SMALL: &str = r#"
+[planners.Small2D]
+extends = "ExperimentPlanner2D_v21"
+base_num_features = 4
+plans_identifier = "nnUNetPlansSmall"
+
+[trainers.Twenty]
+extends = "Short"
+max_num_epochs = 4
+num_batches_per_epoch = 5
+batch_size = 3
+initial_lr = 0.001
+save_every = 1
+mirror_axes = []
+"#;
+const REST: &str = "Twenty 900 0 -p nnUNetPlansSmall --disable_validation_inference --fp32 --deterministic";
+
+fn planned() -> World {
+    let world = World::with_phantoms();
+    world.configure(SMALL);
+    world.succeed("plan_and_preprocess -t 900 -pl3d None -pl2d Small2D -tl 2 -tf 2");
+    world
+}
+
+fn fold(world: &World, configuration: &str) -> PathBuf {
+    world.path(&format!("results/nnUNet/{configuration}/Task900_Phantom/Twenty__nnUNetPlansSmall/fold_0"))
+}
+
+/// Weights and momentum of a finished fold, and its losses and metrics.
+#[derive(Debug, PartialEq)]
+struct State {
+    weights: Vec<Vec<f32>>,
+    momentum: Vec<Vec<f32>>,
+    curves: Vec<f64>,
+}
+
+/// Takes the result of a training, and removes it.
+fn taken(fold: &Path) -> State {
+    let checkpoint = torch_zip::load(&fold.join("model_final_checkpoint.model")).unwrap();
+    let entries = checkpoint.root.get("state_dict").unwrap().entries().unwrap();
+    let is_weight = |index: usize| entries.iter().any(|(_, value)| *value == pickle::Value::Tensor(index));
+    let floats = checkpoint.tensors.iter().enumerate().filter(|(_, tensor)| tensor.storage == "Float");
+    let numbers = |data: &[u8]| -> Vec<f32> {
+        data.chunks(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect()
+    };
+    let (weights, momentum): (Vec<_>, Vec<_>) = floats.partition(|(index, _)| is_weight(*index));
+    let [weights, momentum] = [weights, momentum]
+        .map(|all| all.iter().map(|(_, tensor)| numbers(&tensor.data)).collect::<Vec<_>>());
+    assert!(!weights.is_empty() && !momentum.is_empty());
+    let curves = epochs(fold).into_values().flatten().collect();
+    let state = State { weights, momentum, curves };
+    std::fs::remove_dir_all(fold).unwrap();
+    state
+}
+
+/// Losses and metric of each epoch; of the last time where it was trained again.
+fn epochs(fold: &Path) -> BTreeMap<u64, [f64; 3]> {
+    let logs =
+        contents(fold).into_iter().filter(|(path, _)| path.extension().is_some_and(|end| end == "jsonl"));
+    let mut found = BTreeMap::new();
+    for line in
+        logs.flat_map(|(_, bytes)| bytes.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect::<Vec<_>>())
+    {
+        let Ok(event) = serde_json::from_slice::<Value>(&line) else { continue };
+        if event["event"] == "epoch" {
+            let values =
+                ["train_loss", "validation_loss", "metric"].map(|name| event[name].as_f64().unwrap());
+            found.insert(event["epoch"].as_u64().unwrap(), values);
+        }
+    }
+    found
+}
+
+fn assert_close(found: &State, expected: &State, what: &str) {
+    assert_eq!(found.curves.len(), 12, "{what}");
+    for (found, expected) in found.curves.iter().zip(&expected.curves) {
+        assert!((found - expected).abs() < 1e-4, "{what}: {found} instead of {expected}");
+    }
+    let pairs = found.weights.iter().flatten().zip(expected.weights.iter().flatten());
+    let largest = pairs.map(|(found, expected)| (found - expected).abs()).fold(0.0, f32::max);
+    assert!(largest < 1e-4, "{what}: weights differ by {largest}");
+}
+
+/// Two processes that share batches of three samples train as one process does, with the Dice of the whole batch and without.
+/// Sums are rounded in another order, and with a larger learning rate the last bits grow to more than the tolerance in 20 steps.
+#[test]
+fn two_processes_train_as_one_does() {
+    let world = planned();
+    for (configuration, batch_dice) in
+        [("2d", true), ("2d", false), ("3d_fullres", true), ("3d_fullres", false)]
+    {
+        let what = format!("{configuration}, batch_dice {batch_dice}");
+        let line = format!("train {configuration} {REST} --device cpu --set batch_dice={batch_dice}");
+        world.succeed(&line);
+        let one = taken(&fold(&world, configuration));
+        let said = world.succeed(&format!("launch --nproc 2 -- {line}"));
+        assert!(said.contains("[1] rank 1 of 2"), "{said}");
+        assert!(said.contains("[0] ") && !said.contains("[1] epoch"), "{said}");
+        assert_close(&taken(&fold(&world, configuration)), &one, &what);
+    }
+}
+
+/// The variables of SLURM do what those of torchrun do; different arguments are an error of all.
+#[test]
+fn slurm_starts_processes_too() {
+    let world = planned();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let start = |rank: &str, line: &str| {
+        let mut command = world.command(line);
+        command.env("SLURM_STEP_NUM_TASKS", "2").env("SLURM_PROCID", rank).env("SLURM_LOCALID", rank);
+        command.env("SLURM_JOB_ID", "1").env("SLURM_STEP_NODELIST", "localhost").env("MASTER_PORT", &port);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let line = format!("train 2d {REST} --device cpu");
+    for (other, code, text) in
+        [(line.clone(), 0, "they meet at localhost"), (format!("{line} --npz"), 1, "rank 1 was started with")]
+    {
+        let both = [start("0", &line), start("1", &other)];
+        for child in both {
+            let output = child.wait_with_output().unwrap();
+            let said = [output.stdout, output.stderr].concat();
+            let said = String::from_utf8_lossy(&said);
+            assert_eq!(output.status.code(), Some(code), "{said}");
+            assert!(said.contains(text), "{said}");
+        }
+        if code == 0 {
+            let _state = taken(&fold(&world, "2d"));
+        }
+    }
+}
+
+/// Starts a training, and kills one process when the second epoch has begun.
+fn kill_one(world: &World, line: &str, rank: usize) -> (Option<i32>, String, Duration) {
+    let mut command: Command = world.command(line);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let errors = child.stderr.take().unwrap();
+    let errors = std::thread::spawn(move || {
+        BufReader::new(errors).lines().map_while(Result::ok).map(|line| line + "\n").collect::<String>()
+    });
+    let (mut said, mut killed) = (String::new(), None);
+    for text in BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok) {
+        if text.contains("epoch:  1") && killed.is_none() {
+            let id = child.id();
+            let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
+            let victim = children.split_whitespace().nth(rank).unwrap().to_owned();
+            assert!(Command::new("kill").args(["-KILL", &victim]).status().unwrap().success());
+            killed = Some(Instant::now());
+        }
+        said += &(text + "\n");
+    }
+    let code = child.wait().unwrap().code();
+    (code, said + &errors.join().unwrap(), killed.expect("a second epoch").elapsed())
+}
+
+/// The others end soon and name the process; started again, they go on from the checkpoint to the same bits.
+#[test]
+fn a_process_that_is_killed_ends_all_or_is_started_again() {
+    let world = planned();
+    let train = format!("train 2d {REST} --device cpu");
+    world.succeed(&format!("launch --nproc 2 -- {train}"));
+    let whole = taken(&fold(&world, "2d"));
+    for rank in [1, 0] {
+        let (code, said, time) = kill_one(&world, &format!("launch --nproc 2 -- {train}"), rank);
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains(&format!("rank {rank} of 2 has ended with signal: 9")), "{said}");
+        assert!(said.contains(&format!("[{}] ", 1 - rank)), "{said}");
+        assert!(
+            said.contains(&format!("rank {rank} has ended")),
+            "the other process does not name it: {said}"
+        );
+        assert!(time < Duration::from_secs(30), "{time:?}");
+        std::fs::remove_dir_all(fold(&world, "2d")).unwrap();
+    }
+    let (code, said, _) = kill_one(&world, &format!("launch --nproc 2 --max-restarts 1 -- {train}"), 1);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("starting all again (1 of 1)"), "{said}");
+    assert!(taken(&fold(&world, "2d")) == whole, "it differs from an uninterrupted training");
+}
+
+/// v1's commands: the planned batch for each device, or with --dbs for all of them.
+#[test]
+fn v1s_parallel_commands_share_batches_or_multiply_them() {
+    let world = planned();
+    let line = format!("3d_fullres {REST} --device cpu --set max_num_epochs=1");
+    for (flags, batch) in [("-gpus 2", 6), ("-gpus 2 --dbs", 3)] {
+        let said = world.succeed(&format!("train_DP {line} {flags} --overwrite"));
+        assert!(said.contains(&format!("batch {batch},")), "{flags}: {said}");
+    }
+}
