@@ -178,3 +178,45 @@ fn parts_make_what_one_job_makes() {
         }
     }
 }
+
+/// As for v1: three jobs that share a data set of v2, one of which is killed and run again, leave the files of one job.
+#[test]
+fn parts_of_a_data_set_of_v2_make_what_one_job_makes() {
+    let world = World::new();
+    world.succeed("example-dataset -o old --train 7 --test 0");
+    let folders = ["nnUNet_raw", "nnUNet_preprocessed"].map(|name| (name, world.path(name)));
+    let folders = folders.each_ref().map(|(name, path)| (*name, path.to_str().unwrap()));
+    let run = |line: &str| {
+        let outcome = world.run_with(line, &folders);
+        assert_eq!(outcome.code, 0, "{}", outcome.text);
+        outcome.text
+    };
+    run("v2 convert_old_nnUNet_dataset old/Task900_Phantom Dataset900_Phantom");
+    let line = "v2 plan_and_preprocess -d 900 -c 2d 3d_fullres -np 1 -npfp 1";
+    let made = || contents(&world.path("nnUNet_preprocessed"));
+    run(line);
+    let whole = made();
+    std::fs::remove_dir_all(world.path("nnUNet_preprocessed")).unwrap();
+    let part = |index: usize| format!("{line} --num_parts 3 --part_id {index}");
+    assert!(run(&part(0)).contains("4 cases are left to read"));
+    let killed = |index: usize, made: &dyn Fn() -> bool| {
+        let mut child = world.command(&part(index)).envs(folders).spawn().unwrap();
+        while !made() {
+            assert!(child.try_wait().unwrap().is_none_or(|status| status.success()), "it has failed");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+    };
+    let preprocessed = world.path("nnUNet_preprocessed/Dataset900_Phantom");
+    killed(1, &|| preprocessed.join("fingerprint_parts/phantom_001.json").is_file());
+    run(&part(2));
+    run(&part(1));
+    killed(0, &|| preprocessed.join("nnUNetPlans_2d").is_dir());
+    (0..3).for_each(|index| drop(run(&part(index))));
+    let parts = made();
+    assert_eq!(parts.keys().collect::<Vec<_>>(), whole.keys().collect::<Vec<_>>());
+    for (path, bytes) in &whole {
+        assert!(parts[path] == *bytes, "{} differs", path.display());
+    }
+}

@@ -202,3 +202,44 @@ fn v1s_parallel_commands_share_batches_or_multiply_them() {
         assert!(said.contains(&format!("batch {batch},")), "{flags}: {said}");
     }
 }
+
+/// Stopped by a signal to the launcher, a training of two processes is continued by one.
+#[test]
+fn another_number_of_processes_continues() {
+    let world = planned();
+    let train = format!("train 2d {REST} --device cpu");
+    world.succeed(&train);
+    let whole = taken(&fold(&world, "2d"));
+    let mut launcher = world.command(&format!("launch --nproc 2 -- {train}"));
+    let mut launcher = launcher.stdout(Stdio::piped()).spawn().unwrap();
+    for line in BufReader::new(launcher.stdout.take().unwrap()).lines().map_while(Result::ok) {
+        if line.contains("epoch:  1") {
+            let id = launcher.id().to_string();
+            assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        }
+    }
+    assert_eq!(launcher.wait().unwrap().code(), Some(3), "the exit code of what was stopped");
+    let said = world.succeed(&format!("{train} -c"));
+    assert!(!said.contains("epoch:  0"), "it began again: {said}");
+    assert_close(&taken(&fold(&world, "2d")), &whole, "continued");
+}
+
+/// v2's flag for the number of devices starts a process for each; they share the planned batch.
+#[test]
+fn a_training_of_v2_has_a_process_for_each_device() {
+    let world = World::with_phantoms_of_v2();
+    world.configure("\n[trainers.Few]\nextends = \"Short\"\nnum_batches_per_epoch = 3\ninitial_lr = 0.001\n");
+    let fold = world.path("nnUNet_results/Dataset900_Phantom/Few__nnUNetPlansSmall__3d_fullres/fold_0");
+    let line = "v2 train 900 3d_fullres 0 -tr Few -p nnUNetPlansSmall -device cpu --fp32 --deterministic";
+    world.succeed(line);
+    let one = epochs(&fold);
+    std::fs::remove_dir_all(&fold).unwrap();
+    let said = world.succeed(&format!("{line} -num_gpus 2"));
+    assert!(said.contains("[1] rank 1 of 2"), "{said}");
+    assert!(fold.join("checkpoint_final.pth").is_file() && fold.join("validation/summary.json").is_file());
+    let two = epochs(&fold);
+    assert!(!two.is_empty() && two.keys().eq(one.keys()));
+    for (found, expected) in two.values().flatten().zip(one.values().flatten()) {
+        assert!((found - expected).abs() < 1e-4, "{two:?} instead of {one:?}");
+    }
+}

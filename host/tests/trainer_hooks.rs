@@ -286,7 +286,7 @@ fn schedules_in_tables_and_on_the_command_line() {
     let own = root.get("nnunet").unwrap().get("lr_schedules").and_then(Value::as_str).unwrap();
     assert!(own.contains("\"learning_rate\":0.005"), "{own}");
     for (set, message) in [
-        ("lr_schedule=polly", "did you mean `poly`?"),
+        ("lr_schedule=polly", "similar names: poly"),
         ("lr_schedule={name=\"poly\",exponnt=1.0}", "did you mean `exponent`?"),
         ("lr_schedule={name=\"poly\",exponent=\"high\"}", "exponent"),
     ] {
@@ -328,7 +328,7 @@ fn metrics_in_tables_choose_the_best_checkpoint() {
     assert_eq!(outcome.code, 0, "{}", outcome.text);
     assert_ne!(criterion(), first);
     for (set, message) in [
-        ("metrics=[\"Dize\"]", "did you mean `Dice`?"),
+        ("metrics=[\"Dize\"]", "similar names: Dice"),
         ("metrics=[{name=\"Dice\",clases=[1]}]", "did you mean `classes`?"),
         ("best_metric=Dize", "there is no metric `Dize`; measured are ["),
     ] {

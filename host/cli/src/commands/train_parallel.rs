@@ -24,7 +24,7 @@ pub struct DataParallel {
 #[derive(Debug, clap::Args)]
 pub struct Distributed {
     /// Set by old launchers; LOCAL_RANK of torchrun or nnunet launch is used instead.
-    #[arg(long = "local_rank", visible_alias = "local-rank")]
+    #[arg(long = "local_rank")]
     local_rank: Option<usize>,
     /// Distribute the planned batch over the processes, instead of using it in each.
     #[arg(long)]

@@ -9,24 +9,18 @@ use nnunet_planning::v2::Fingerprint;
 use nnunet_preprocessing::v2::{Sample, sample_foreground, statistics};
 use serde_json::Value;
 
+use super::case_summaries::{self, CaseSummary};
 use super::{CaseFiles, RawDataset, load};
-use crate::pipeline::Limits;
+use crate::pipeline::cache_key::KeyBuilder;
 use crate::pipeline::parallel::{CaseStep, for_each_case};
 use crate::pipeline::sizes::{f32_bytes, voxels};
+use crate::pipeline::{Limits, Part};
 use crate::{folders, images};
 
 /// Foreground voxels that are drawn of the whole data set.
 const DRAWS: u64 = 100_000_000;
 /// The file's name.
 pub(super) const FILE: &str = "dataset_fingerprint.json";
-
-/// What one case contributes.
-struct CaseSummary {
-    shape: [usize; 3],
-    spacing: [f64; 3],
-    relative_size: f64,
-    intensities: Vec<Sample>,
-}
 
 /// Reads all training cases and writes the fingerprint into `folder`. One that is there already is kept unless `again`.
 ///
@@ -42,12 +36,74 @@ pub fn extract_fingerprint(
     if path.is_file() && !again {
         return load(&path);
     }
-    let draws = (DRAWS / dataset.cases.len() as u64) as u32;
-    let cases = for_each_case(&Extraction { dataset, draws }, &dataset.names(), limits)?;
+    let cases = for_each_case(&Extraction::new(dataset), &dataset.names(), limits)?;
     let fingerprint = assemble(&cases)?;
     folders::create(folder)?;
     json::save_in_order(&path, &serde_json::to_value(&fingerprint)?.into())?;
     Ok(fingerprint)
+}
+
+/// Reads a part of the training cases. Once other processes have read theirs, writes the same fingerprint into `folder` as
+/// [`extract_fingerprint`]; returns the number of cases that are left to read until then. Cases that have been read are not
+/// read again.
+///
+/// # Errors
+/// As [`extract_fingerprint`].
+pub fn extract_part(dataset: &RawDataset, folder: &Path, limits: Limits, part: Part) -> Result<usize> {
+    let (path, kept) = (folder.join(FILE), case_summaries::folder(folder));
+    if path.is_file() {
+        return Ok(0);
+    }
+    part.sweep(&kept)?;
+    let step = Keep { extraction: Extraction::new(dataset), kept: &kept };
+    for_each_case(&step, &part.of(&dataset.names()), limits)?;
+    let mut cases = Vec::new();
+    for case in &dataset.cases {
+        cases.extend(case_summaries::load(&kept, &case.name, &step.key(case)?));
+    }
+    let left = dataset.cases.len() - cases.len();
+    if left == 0 {
+        json::save_in_order(&path, &serde_json::to_value(assemble(&cases)?)?.into())?;
+        case_summaries::remove(&kept)?;
+    }
+    Ok(left)
+}
+
+/// Reads cases and keeps what they contribute.
+struct Keep<'a> {
+    extraction: Extraction<'a>,
+    kept: &'a Path,
+}
+
+impl Keep<'_> {
+    /// What the summary of a case follows from.
+    fn key(&self, case: &CaseFiles) -> Result<String> {
+        let files = case.images.iter().chain([&case.label]);
+        let key = files.clone().try_fold(KeyBuilder::new(), |key, path| key.file(path))?;
+        let draws = self.extraction.draws.to_string();
+        let reader = self.extraction.dataset.reader.name();
+        Ok(format!("{:?}", key.text(&draws).text(reader).finish()))
+    }
+}
+
+impl CaseStep for Keep<'_> {
+    type Output = ();
+
+    fn name(&self) -> String {
+        self.extraction.name()
+    }
+
+    fn memory(&self, case: &str) -> u64 {
+        self.extraction.memory(case)
+    }
+
+    fn run(&self, case: &str) -> Result<()> {
+        let key = self.key(self.extraction.dataset.case(case)?)?;
+        if case_summaries::load(self.kept, case, &key).is_some() {
+            return Ok(());
+        }
+        case_summaries::save(self.kept, case, &key, &self.extraction.run(case)?)
+    }
 }
 
 /// Reads the cases of a data set.
@@ -55,6 +111,12 @@ struct Extraction<'a> {
     dataset: &'a RawDataset,
     /// Foreground voxels that are drawn of every case.
     draws: u32,
+}
+
+impl<'a> Extraction<'a> {
+    fn new(dataset: &'a RawDataset) -> Self {
+        Self { dataset, draws: (DRAWS / dataset.cases.len() as u64) as u32 }
+    }
 }
 
 impl CaseStep for Extraction<'_> {

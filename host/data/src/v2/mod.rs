@@ -2,6 +2,7 @@
 //! that plans name, and kept probabilities.
 
 mod blocks;
+mod case_summaries;
 pub mod convert;
 mod dataset;
 mod ensemble;
@@ -29,7 +30,7 @@ use serde_json::Value;
 pub use dataset::{Dataset, is_wide};
 pub use ensemble::Ensemble;
 pub use evaluation::{Evaluation, evaluate};
-pub use fingerprint::extract_fingerprint;
+pub use fingerprint::{extract_fingerprint, extract_part};
 pub use folders::{DatasetFolders, Folders};
 pub use nnunet_preprocessing::v2::Class;
 pub use planning::{move_plans, plan};

@@ -10,10 +10,10 @@ use super::properties::{add_class_locations, properties_to_pickle};
 use super::store::{Store, remove_other_cases};
 use super::{CaseFiles, DataConfiguration, PlansFile, RawDataset};
 use crate::folders::copy_file;
-use crate::pipeline::Limits;
-use crate::pipeline::cache_key::{CaseFiles as Files, Key, KeyBuilder, sweep};
+use crate::pipeline::cache_key::{CaseFiles as Files, Key, KeyBuilder};
 use crate::pipeline::parallel::{CaseStep, for_each_case};
 use crate::pipeline::sizes::{f32_bytes, voxels};
+use crate::pipeline::{Limits, Part};
 use crate::{folders, images, records};
 
 /// What preprocessing a configuration follows from.
@@ -35,18 +35,18 @@ pub struct Job<'a> {
     pub store: Store,
 }
 
-/// Preprocesses all training cases into `folder`. Cases that would come out the same are kept, and the files of others
+/// Preprocesses a part of the training cases into `folder`. Cases that would come out the same are kept, and the files of others
 /// stay until their new ones are complete. Cases that the data set does not have are removed.
 ///
 /// # Errors
 /// Returns an error that lists all cases that cannot be preprocessed.
-pub fn preprocess(job: &Job<'_>, folder: &Path, limits: Limits) -> Result<()> {
+pub fn preprocess(job: &Job<'_>, folder: &Path, limits: Limits, part: Part) -> Result<()> {
     job.store.check_names(&job.dataset.names())?;
-    sweep(folder)?;
+    part.sweep(folder)?;
     remove_other_cases(folder, &job.dataset.names())?;
     let recipe = job.recipe();
     let settings = job.settings_key(&recipe)?;
-    for_each_case(&Step { job, recipe, settings, folder }, &job.dataset.names(), limits)?;
+    for_each_case(&Step { job, recipe, settings, folder }, &part.of(&job.dataset.names()), limits)?;
     Ok(())
 }
 

@@ -18,7 +18,7 @@ pub struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     nproc: u16,
     /// How often all processes are started again after one has failed. They go on from the last checkpoint.
-    #[arg(long = "max-restarts", alias = "max_restarts", default_value_t = 0, value_name = "N")]
+    #[arg(long = "max_restarts", default_value_t = 0, value_name = "N")]
     max_restarts: usize,
     /// The training, after --: train, train_DDP or v2 train with their arguments.
     #[arg(last = true, required = true, value_name = "COMMAND")]

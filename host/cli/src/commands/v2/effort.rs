@@ -1,8 +1,10 @@
 //! Options and helpers of commands that work over many cases or data sets.
 
 use anyhow::{Context, Result};
-use nnunet_data::pipeline::Limits;
+use nnunet_data::pipeline::{Limits, Part};
 use nnunet_data::{failures, memory};
+
+use crate::arguments::{num_parts, part_id};
 
 /// Folds where none is named.
 pub(super) const FOLDS: [&str; 5] = ["0", "1", "2", "3", "4"];
@@ -16,6 +18,26 @@ pub(super) struct Effort {
     /// Memory to use, for example 8G; most of what is free by default.
     #[arg(long = "max_ram", value_name = "SIZE", value_parser = memory::parse_size)]
     max_ram: Option<u64>,
+}
+
+/// Options of commands that several jobs share.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct Parts {
+    /// Number of jobs that share the cases of a data set; with slurm the size of the array job. Each job reads its part of the
+    /// cases. Those that run when all cases are read plan, and preprocess their part: run all jobs twice.
+    #[arg(long = "num_parts", default_value = "1", value_name = "N", value_parser = num_parts)]
+    num_parts: usize,
+    /// Index of this job, from 0; with slurm its place in the array job.
+    #[arg(long = "part_id", default_value = "0", value_name = "INDEX", value_parser = part_id)]
+    part_id: usize,
+}
+
+impl Parts {
+    /// # Errors
+    /// Returns an error if there is no such part.
+    pub(super) fn part(&self) -> Result<Part> {
+        Part::new(self.part_id, self.num_parts)
+    }
 }
 
 impl Effort {

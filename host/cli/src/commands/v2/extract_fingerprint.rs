@@ -2,7 +2,8 @@
 
 use anyhow::{Result, ensure};
 use nnunet_data::integrity;
-use nnunet_data::v2::{Folders, RawDataset, extract_fingerprint};
+use nnunet_data::pipeline::Part;
+use nnunet_data::v2::{Folders, RawDataset, extract_fingerprint, extract_part};
 use nnunet_engine::session::Session;
 
 use super::effort::{Effort, default_processes, for_each};
@@ -72,6 +73,20 @@ pub(super) fn extract(
     let found = extract_fingerprint(&raw, &places.preprocessed, effort.limits(processes), again)?;
     tracing::debug!("median share left after cropping: {:.3}", found.relative_size);
     Ok(())
+}
+
+/// Reads the cases of a part; returns how many are left until there is a fingerprint.
+pub(super) fn extract_part_of(
+    dataset: &str,
+    folders: &Folders,
+    processes: usize,
+    effort: &Effort,
+    part: Part,
+) -> Result<usize> {
+    let places = folders.dataset(dataset)?;
+    let raw = RawDataset::load(&places.raw)?;
+    report::line(&format!("{}: {} training cases in parts", places.name, raw.cases.len()));
+    extract_part(&raw, &places.preprocessed, effort.limits(processes), part)
 }
 
 fn check(raw: &RawDataset) -> Result<()> {

@@ -2,13 +2,14 @@
 
 use anyhow::{Context, Result, ensure};
 use nnunet_data::components;
+use nnunet_data::pipeline::Part;
 use nnunet_data::splitting::{CaseTable, folds};
 use nnunet_data::v2::{
     Folders, Job, PlansFile, RawDataset, Store, copy_reference_labels, prepare_splits, preprocess,
 };
 use nnunet_engine::session::Session;
 
-use super::effort::{Effort, for_each};
+use super::effort::{Effort, Parts, for_each};
 use crate::report;
 
 /// Arguments of v2's command.
@@ -25,6 +26,8 @@ pub struct Args {
     chosen: Configurations,
     #[command(flatten)]
     effort: Effort,
+    #[command(flatten)]
+    parts: Parts,
 }
 
 /// Which configurations, and how many cases at a time.
@@ -68,8 +71,9 @@ impl Configurations {
 
 pub(super) fn run(args: &Args, session: &Session) -> Result<()> {
     let folders = Folders::from_environment();
+    let part = args.parts.part()?;
     for_each(&args.datasets, |dataset| {
-        preprocess_one(dataset, &folders, &args.plans_name, &args.chosen, &args.effort, session)
+        preprocess_one(dataset, &folders, &args.plans_name, &args.chosen, (&args.effort, part), session)
     })
 }
 
@@ -79,7 +83,7 @@ pub(super) fn preprocess_one(
     folders: &Folders,
     plans_name: &str,
     chosen: &Configurations,
-    effort: &Effort,
+    (effort, part): (&Effort, Part),
     session: &Session,
 ) -> Result<()> {
     let store = chosen.store;
@@ -117,7 +121,7 @@ pub(super) fn preprocess_one(
         };
         let folder = places.preprocessed.join(&configuration.data_identifier);
         report::line(&format!("preprocessing {} for {name} into {}", places.name, folder.display()));
-        preprocess(&job, &folder, effort.limits(processes))?;
+        preprocess(&job, &folder, effort.limits(processes), part)?;
     }
     let results = folders.results().ok().map(|results| results.join(&places.name));
     let splitter = session.choices.v2.splitter.as_ref();

@@ -6,7 +6,7 @@ use std::net::UdpSocket;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, bail};
 use nnunet_cli::commands::device::DeviceChoice;
 use nnunet_cli::report;
 use nnunet_torch_ops::ranks::{self, Meeting, Ranks};
@@ -104,17 +104,12 @@ fn device(choice: DeviceChoice, place: &Place) -> DeviceChoice {
 fn check_arguments(ranks: &Ranks) -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--local")).collect();
     let all = ranks.gather(words.join(" ").as_bytes())?;
-    if let Some(other) = all.iter().position(|words| *words != all[0]) {
-        let text = |rank: usize| String::from_utf8_lossy(&all[rank]).into_owned();
-        ensure!(
-            false,
-            "rank {other} was started with `{}`, and rank 0 with `{}`; trainings that do not belong together need \
-             WORLD_SIZE=1",
-            text(other),
-            text(0)
-        );
-    }
-    Ok(())
+    let Some(other) = all.iter().position(|words| *words != all[0]) else { return Ok(()) };
+    let [first, other_words] = [0, other].map(|rank| String::from_utf8_lossy(&all[rank]));
+    bail!(
+        "rank {other} was started with `{other_words}`, and rank 0 with `{first}`; trainings that do not belong together need \
+         WORLD_SIZE=1"
+    )
 }
 
 /// What libtorch says when another process is gone.
