@@ -5,13 +5,15 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use nnunet_formats::pickle::{self, Value as Pickle};
 use nnunet_formats::torch_zip::{self, Checkpoint};
-use nnunet_plugin_core::vocabulary::Plans;
+use nnunet_plugin_core::vocabulary::{Plans, Regions};
 use serde_json::Value;
 
-use super::network::{Network, Widened};
+use super::class_v1::Class;
+use super::network::Network;
 use super::plans_to_v1::plans_of;
+use super::widen::Widened;
 use super::{state_v1, state_v2, tensors};
-use crate::folders::create;
+use crate::folders::{CASCADE, create};
 use crate::records;
 use crate::v2::{Dataset, load};
 
@@ -30,20 +32,22 @@ pub struct ToV1 {
     pub checkpoint: String,
     /// Name of the plans.
     pub plans: String,
+    /// Regions of v1's class that has some, see [`REGIONS_IN_V1`](super::REGIONS_IN_V1).
+    pub regions: Option<Regions>,
 }
 
-/// v1's default trainer, and the one whose outputs have a bias.
-const TRAINERS: [&str; 2] = ["nnUNetTrainerV2", "nnUNetTrainerV2_lReLU_biasInSegOutput"];
-/// Where v1 has the class of the second.
-const MODULES: [&str; 2] = ["", "nnUNet_variants.architectural_variants."];
-
-/// The trainer that a model of v2 has in v1, by the biases of its first fold.
+/// The trainer that a model of v2 has in v1, by its data set, its configuration and the biases of its first fold.
 ///
 /// # Errors
-/// Returns an error if the checkpoint cannot be read or has another network.
-pub fn trainer_in_v1(checkpoint: &Path) -> Result<&'static str> {
+/// Returns an error if the checkpoint cannot be read, or has a network or regions that v1 does not have.
+pub fn trainer_in_v1(
+    model: &Path,
+    configuration: &str,
+    checkpoint: &Path,
+    regions: Option<&Regions>,
+) -> Result<&'static str> {
     let network = network(checkpoint).with_context(|| checkpoint.display().to_string())?.0;
-    Ok(TRAINERS[usize::from(network.has_output_bias())])
+    Ok(Class::of(&network, &Dataset::load(model)?, configuration, regions)?.name())
 }
 
 fn network(path: &Path) -> Result<(Network, Checkpoint)> {
@@ -58,24 +62,23 @@ fn network(path: &Path) -> Result<(Network, Checkpoint)> {
 /// Returns an error for networks or methods that v1 does not have, or an I/O error.
 pub fn model_to_v1(how: &ToV1) -> Result<usize> {
     let dataset = Dataset::load(&how.from)?;
-    ensure!(
-        !dataset.has_regions(),
-        "regions cannot be converted: in v1 they belong to a trainer's class and not to the data set"
-    );
     let labels: Vec<i64> = dataset.label_values(false).into_iter().filter(|label| *label != 0).collect();
     ensure!(
         (1..).zip(&labels).all(|(number, label)| number == *label),
         "v1's labels are the numbers from 1 on"
     );
     let plans: Value = load(&how.from.join("plans.json"))?;
-    let mut converted = plans_of(&plans, &how.configuration, labels.len(), &how.plans)
+    let cascade = ["3d_lowres", CASCADE];
+    let configuration = [how.configuration.as_str()];
+    let configurations = if how.configuration == CASCADE { &cascade[..] } else { &configuration };
+    let mut converted = plans_of(&plans, configurations, labels.len(), &how.plans)
         .with_context(|| how.from.join("plans.json").display().to_string())?;
     converted.modalities = dataset.channels();
     converted.dataset_properties.modalities.clone_from(&converted.modalities);
     let mut features = None;
     for fold in &how.folds {
         let path = how.from.join(fold).join(&how.checkpoint);
-        how.fold(&path, fold, &mut converted).with_context(|| path.display().to_string())?;
+        how.fold(&path, fold, &dataset, &mut converted).with_context(|| path.display().to_string())?;
         let first = *features.get_or_insert(converted.base_num_features);
         ensure!(
             converted.base_num_features == first,
@@ -89,18 +92,12 @@ pub fn model_to_v1(how: &ToV1) -> Result<usize> {
 }
 
 impl ToV1 {
-    fn fold(&self, path: &Path, fold: &str, plans: &mut Plans) -> Result<()> {
+    fn fold(&self, path: &Path, fold: &str, dataset: &Dataset, plans: &mut Plans) -> Result<()> {
         let (mut network, loaded) = network(path)?;
-        ensure!(
-            network.channels() == plans.modalities.len() && network.classes() == plans.num_classes + 1,
-            "its network has {} channels and {} outputs, and the data set {} and {}; cascades cannot be converted",
-            network.channels(),
-            network.classes(),
-            plans.modalities.len(),
-            plans.num_classes + 1
-        );
+        let class = Class::of(&network, dataset, &self.configuration, self.regions.as_ref())?;
+        check_channels(&network, class, dataset, plans)?;
         network.fit_kernels_to_v1();
-        let Widened { base, without } = network.widen_to_v1()?;
+        let Widened { base, without } = network.widen_to_v1(class.output_bias())?;
         if !without.is_empty() {
             tracing::warn!(
                 "{}: the bias of the transposed convolutions to the stages {without:?} is left out, since v1's have none and \
@@ -109,9 +106,8 @@ impl ToV1 {
             );
         }
         plans.base_num_features = base;
-        let stage = plans.plans_per_stage.first_mut().context("the plans have no stage")?;
+        let stage = plans.plans_per_stage.last_mut().context("the plans have no stage")?;
         stage.conv_kernel_sizes = network.kernels();
-        let bias = usize::from(network.has_output_bias());
         let (mut all, mut state) = (Vec::new(), Vec::new());
         for (name, values) in state_v1::write(&network) {
             state.push((Pickle::Str(name), Pickle::Tensor(all.len())));
@@ -132,34 +128,30 @@ impl ToV1 {
         let to = self.to.join(own);
         create(&to)?;
         let file = to.join("model_final_checkpoint.model");
-        pickle::save(
-            &file.with_extension("model.pkl"),
-            &self.info(plans, number, TRAINERS[bias], MODULES[bias]),
-        )?;
+        pickle::save(&file.with_extension("model.pkl"), &self.info(plans, number, class))?;
         Ok(torch_zip::save(&file, &Checkpoint { root, tensors: all })?)
     }
 
     /// What v1 keeps beside a checkpoint.
-    fn info(&self, plans: &Plans, fold: &str, trainer: &str, module: &str) -> Pickle {
-        let path = |path: &Path| Pickle::Str(path.display().to_string());
-        let batch_dice = !plans.is_3d();
-        let init = vec![
-            path(&self.to.join("plans.pkl")),
-            fold.parse().map_or_else(|_| Pickle::str(fold), Pickle::Int),
-            path(&self.to),
-            path(&self.to),
-            Pickle::Bool(batch_dice),
-            Pickle::Int(0),
-            Pickle::Bool(true),
-            Pickle::Bool(false),
-            Pickle::Bool(true),
-        ];
-        let class = format!("<class 'nnunet.training.network_training.{module}{trainer}.{trainer}'>");
+    fn info(&self, plans: &Plans, fold: &str, class: Class) -> Pickle {
         Pickle::OrderedDict(vec![
-            (Pickle::str("init"), Pickle::Tuple(init)),
-            (Pickle::str("name"), Pickle::str(trainer)),
-            (Pickle::str("class"), Pickle::Str(class)),
+            (Pickle::str("init"), class.arguments(&self.to, fold, !plans.is_3d())),
+            (Pickle::str("name"), Pickle::str(class.name())),
+            (Pickle::str("class"), Pickle::Str(class.in_python())),
             (Pickle::str("plans"), records::plans_to_pickle(plans)),
         ])
     }
+}
+
+fn check_channels(network: &Network, class: Class, dataset: &Dataset, plans: &Plans) -> Result<()> {
+    let previous = if class == Class::Cascade { plans.num_classes } else { 0 };
+    let channels = plans.modalities.len() + previous;
+    let outputs = if class == Class::Regions { dataset.foreground().len() } else { plans.num_classes + 1 };
+    ensure!(
+        network.channels() == channels && network.classes() == outputs,
+        "its network has {} channels and {} outputs, and the data set {channels} and {outputs}",
+        network.channels(),
+        network.classes()
+    );
+    Ok(())
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::plans_to_v2::{Task, description, made, plans_of_model};
 use super::{state_v1, state_v2, tensors};
-use crate::folders::create;
+use crate::folders::{CASCADE, create};
 use crate::records;
 
 /// What is converted, and how its trainer's network differs from the default.
@@ -23,7 +23,7 @@ pub struct ToV2 {
     pub to: PathBuf,
     /// Names in v2.
     pub task: Task,
-    /// `2d`, `3d_lowres` or `3d_fullres`.
+    /// `2d`, `3d_lowres`, `3d_fullres` or `3d_cascade_fullres`.
     pub configuration: String,
     /// Folders of folds.
     pub folds: Vec<String>,
@@ -66,12 +66,13 @@ impl ToV2 {
         let weights = loaded.root.get("state_dict").context("it has no state_dict")?;
         let mut network = state_v1::read(tensors::read(weights, &loaded)?)?;
         let outputs = self.regions.as_ref().map_or(plans.num_classes + 1, |regions| regions.regions.len());
+        let previous = if self.configuration == CASCADE { plans.num_classes } else { 0 };
+        let channels = plans.modalities.len() + previous;
         ensure!(
-            network.channels() == plans.modalities.len() && network.classes() == outputs,
-            "its network has {} channels and {} outputs, and the plans {} and {outputs}; cascades cannot be converted",
+            network.channels() == channels && network.classes() == outputs,
+            "its network has {} channels and {} outputs, and the plans {channels} and {outputs}",
             network.channels(),
-            network.classes(),
-            plans.modalities.len()
+            network.classes()
         );
         network.fit_kernels_to_v2();
         let stage = self.stage(&info, &plans);
@@ -122,8 +123,10 @@ impl ToV2 {
                 Pickle::Int(stage) => usize::try_from(*stage).ok(),
                 _ => None,
             });
-        let usual = if self.configuration == "3d_fullres" { plans.plans_per_stage.len() - 1 } else { 0 };
-        stored.filter(|stage| *stage < plans.plans_per_stage.len()).unwrap_or(usual)
+        let stages = plans.plans_per_stage.len();
+        let is_full = matches!(self.configuration.as_str(), "3d_fullres" | CASCADE);
+        let default = if is_full { stages.saturating_sub(1) } else { 0 };
+        stored.filter(|stage| *stage < stages).unwrap_or(default)
     }
 
     fn describe(&self, plans: &Value, dataset: &Value) -> Result<()> {

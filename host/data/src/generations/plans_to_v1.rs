@@ -105,10 +105,10 @@ pub fn plans_to_v1(plans: &Value, labels: usize, name: &str) -> Result<(Option<P
     Ok((of(&["2d"])?, of(&["3d_lowres", "3d_fullres"])?))
 }
 
-/// The plans of one configuration, with one stage.
-pub(super) fn plans_of(plans: &Value, configuration: &str, labels: usize, name: &str) -> Result<Plans> {
+/// The plans of configurations, with one stage each.
+pub(super) fn plans_of(plans: &Value, configurations: &[&str], labels: usize, name: &str) -> Result<Plans> {
     let file: File = serde_json::from_value(plans.clone()).context("these are not plans of v2")?;
-    file.plans(&[configuration], labels, name)
+    file.plans(configurations, labels, name)
 }
 
 impl File {
@@ -249,6 +249,7 @@ impl Configuration {
             "patch_size, spacing and median_image_size_in_voxels differ in their number of axes"
         );
         let class = &self.architecture.network_class_name;
+        ensure!(!class.ends_with(".ResidualEncoderUNet"), "{}", super::other_networks::RESIDUAL);
         ensure!(class.ends_with(".PlainConvUNet"), "v1 has no network like v2's {class}");
         self.architecture.arch_kwargs.check(axes)
     }

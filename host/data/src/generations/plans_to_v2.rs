@@ -7,6 +7,8 @@ use nnunet_plugin_core::vocabulary::{Plans, Regions, Stage};
 use serde_json::{Map, Value, json};
 
 use super::network::{Network, SLOPE};
+use super::other_networks::RESIDUAL;
+use crate::folders::CASCADE;
 
 /// The names in v2 of what is converted.
 #[derive(Debug, Clone)]
@@ -40,22 +42,30 @@ pub fn plans_to_v2(task: &Task, slices: Option<&Plans>, volumes: Option<&Plans>)
     if let Some(plans) = volumes {
         let stages = &plans.plans_per_stage;
         if let [low, _, ..] = stages.as_slice() {
-            let mut low = configuration(task, plans, low, LOW, planned(plans, low)?)?;
-            low["next_stage"] = "3d_cascade_fullres".into();
-            configurations.insert(LOW.to_owned(), low);
+            configurations.insert(LOW.to_owned(), first_stage(task, plans, low)?);
         }
         let stage = stages.last().context("the 3D plans have no stage")?;
         configurations
             .insert(FULL.to_owned(), configuration(task, plans, stage, FULL, planned(plans, stage)?)?);
         if stages.len() > 1 {
-            let cascade = json!({ "inherits_from": FULL, "previous_stage": LOW });
-            configurations.insert("3d_cascade_fullres".to_owned(), cascade);
+            configurations.insert(CASCADE.to_owned(), second_stage());
         }
     }
     document(task, first, configurations)
 }
 
-/// The plans of a model: its configuration, with the network that its weights make.
+/// The first stage of a cascade.
+fn first_stage(task: &Task, plans: &Plans, stage: &Stage) -> Result<Value> {
+    let mut low = configuration(task, plans, stage, LOW, planned(plans, stage)?)?;
+    low["next_stage"] = CASCADE.into();
+    Ok(low)
+}
+
+fn second_stage() -> Value {
+    json!({ "inherits_from": FULL, "previous_stage": LOW })
+}
+
+/// The plans of a model: its configuration, with the network that its weights make, and those that a cascade needs.
 pub(super) fn plans_of_model(
     task: &Task,
     plans: &Plans,
@@ -63,10 +73,15 @@ pub(super) fn plans_of_model(
     configuration: &str,
     network: Value,
 ) -> Result<Value> {
-    let stage =
-        plans.plans_per_stage.get(stage).with_context(|| format!("the plans have no stage {stage}"))?;
-    let own = self::configuration(task, plans, stage, configuration, network)?;
-    document(task, plans, Map::from_iter([(configuration.to_owned(), own)]))
+    let own = plans.plans_per_stage.get(stage).with_context(|| format!("the plans have no stage {stage}"))?;
+    let is_cascade = configuration == CASCADE;
+    let name = if is_cascade { FULL } else { configuration };
+    let mut all = Map::from_iter([(name.to_owned(), self::configuration(task, plans, own, name, network)?)]);
+    if is_cascade {
+        all.insert(LOW.to_owned(), first_stage(task, plans, &plans.plans_per_stage[0])?);
+        all.insert(CASCADE.to_owned(), second_stage());
+    }
+    document(task, plans, all)
 }
 
 fn document(task: &Task, plans: &Plans, configurations: Map<String, Value>) -> Result<Value> {
@@ -107,7 +122,7 @@ fn configuration(task: &Task, plans: &Plans, stage: &Stage, name: &str, network:
         "v2 has no preprocessor like v1's {}",
         plans.preprocessor_name
     );
-    ensure!(stage.num_blocks_encoder.is_none(), "v1's residual networks differ from v2's");
+    ensure!(stage.num_blocks_encoder.is_none(), "{RESIDUAL}");
     let normalizations = plans.normalization_schemes.iter().zip(&plans.use_mask_for_norm);
     let normalizations: Vec<&str> =
         normalizations.map(|(scheme, mask)| normalization(scheme, *mask)).collect::<Result<_>>()?;

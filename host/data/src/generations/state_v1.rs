@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 use ndarray::{ArrayD, IxDyn};
 
 use super::network::{Affine, Block, Network};
+use super::other_networks;
 
 /// Parameters by name.
 pub(super) type State = BTreeMap<String, ArrayD<f32>>;
@@ -19,7 +20,11 @@ const DECODER: &str = "conv_blocks_localization";
 /// Returns an error that names the first parameter that is missing or has no place in this network.
 pub(super) fn read(mut state: State) -> Result<Network> {
     let stages = (0..).take_while(|stage| has(&state, &format!("{ENCODER}.{stage}."))).count();
-    ensure!(stages >= 2, "the checkpoint has no parameters of v1's Generic_UNet");
+    ensure!(
+        stages >= 2,
+        "it has no parameters of v1's Generic_UNet: {}",
+        other_networks::reason(state.keys())
+    );
     let mut encoder = Vec::new();
     for stage in 0..stages - 1 {
         encoder.push(blocks(&mut state, &format!("{ENCODER}.{stage}"))?);
@@ -84,7 +89,8 @@ pub(super) fn affine(state: &mut State, name: &str, outputs: usize) -> Result<Af
 pub(super) fn nothing_left(state: &State) -> Result<()> {
     match state.keys().next() {
         Some(name) => anyhow::bail!(
-            "the network has the parameter {name}, which plain U-Nets have not; only those can be converted"
+            "the network has the parameter {name}, which plain U-Nets have not: {}",
+            other_networks::reason(state.keys())
         ),
         None => Ok(()),
     }
@@ -137,7 +143,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read_back() {
         let mut network = sample();
-        network.widen_to_v1().unwrap();
+        network.widen_to_v1(super::super::widen::OutputBias::Kept).unwrap();
         let state = write(&network);
         assert!(state.contains_key("conv_blocks_context.1.1.blocks.0.instnorm.bias"));
         assert_eq!(read(state.clone()).unwrap(), network);

@@ -3,6 +3,7 @@
 use anyhow::{Result, ensure};
 
 use super::network::{Affine, Block, Network};
+use super::other_networks;
 use super::state_v1::{State, affine, nothing_left, take};
 
 const ENCODER: &str = "encoder.stages";
@@ -19,7 +20,11 @@ pub(super) fn read(mut state: State) -> Result<Network> {
     state.retain(|name, _| !name.starts_with(IN_DECODER) && !name.contains(IN_BLOCK));
     let is_there = |state: &State, prefix: &str| state.keys().any(|name| name.starts_with(prefix));
     let stages = (0..).take_while(|stage| is_there(&state, &format!("{ENCODER}.{stage}.0.convs."))).count();
-    ensure!(stages >= 2, "the checkpoint has no parameters of v2's PlainConvUNet");
+    ensure!(
+        stages >= 2,
+        "it has no parameters of v2's PlainConvUNet: {}",
+        other_networks::reason(state.keys())
+    );
     let mut encoder = Vec::new();
     for stage in 0..stages {
         encoder.push(blocks(&mut state, &format!("{ENCODER}.{stage}.0"))?);
@@ -108,5 +113,24 @@ mod tests {
         assert!(all.contains_key("decoder.encoder.stages.1.0.convs.0.all_modules.1.bias"));
         assert_eq!(read(all).unwrap(), network);
         assert!(super::super::state_v1::read(state).is_err());
+    }
+
+    #[test]
+    fn other_networks_are_refused_with_the_reason() {
+        use super::super::other_networks::{OTHER, RESIDUAL, TRANSFORMER};
+        use super::super::state_v1;
+        let state =
+            |name: &str| State::from([(name.to_owned(), ndarray::ArrayD::zeros(ndarray::IxDyn(&[1])))]);
+        let names = [
+            ("encoder.stem.convs.0.conv.weight", RESIDUAL),
+            ("encoder.initial_conv.weight", RESIDUAL),
+            ("eva.blocks.0.attn.qkv.weight", TRANSFORMER),
+            ("layer.weight", OTHER),
+        ];
+        for (name, reason) in names {
+            for error in [state_v1::read(state(name)), read(state(name))].map(Result::unwrap_err) {
+                assert!(error.to_string().contains(reason), "{name}: {error}");
+            }
+        }
     }
 }

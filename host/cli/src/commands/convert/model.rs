@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use nnunet_data::generations::{Task, ToV1, ToV2, model_to_v1, model_to_v2, trainer_in_v1};
+use nnunet_data::folders::CASCADE;
+use nnunet_data::generations::{
+    REGIONS_IN_V1, RESIDUAL, Task, ToV1, ToV2, model_to_v1, model_to_v2, trainer_in_v1,
+};
 use nnunet_data::v2::Folders;
 use nnunet_formats::pickle;
 use nnunet_plugin_core::vocabulary::Blueprint;
@@ -41,6 +44,9 @@ pub(super) struct Args {
     dataset_json: Option<PathBuf>,
 }
 
+/// v1's configurations, which v2 has under the same names.
+const CONFIGURATIONS: [&str; 4] = ["2d", "3d_lowres", "3d_fullres", CASCADE];
+
 /// What the place of a model's folder says.
 struct Place {
     configuration: String,
@@ -54,7 +60,7 @@ pub(super) fn run(args: &Args, options: &GlobalOptions, tensors: &impl TensorCom
     ensure!(input.is_dir(), "there is no folder {}", input.display());
     let (to, made) = match args.to {
         Generation::V2 => to_v2(args, &input, options, tensors)?,
-        Generation::V1 => to_v1(args, &input, options)?,
+        Generation::V1 => to_v1(args, &input, options, tensors)?,
     };
     match made {
         Ok(folds) => {
@@ -119,11 +125,14 @@ fn to_v2(args: &Args, input: &Path, options: &GlobalOptions, tensors: &impl Tens
     Ok((to, made))
 }
 
-fn to_v1(args: &Args, input: &Path, options: &GlobalOptions) -> Result<Made> {
+fn to_v1(args: &Args, input: &Path, options: &GlobalOptions, tensors: &impl TensorCommands) -> Result<Made> {
     let place = Place::of_v2(input)?;
+    let session = options.session(tensors.component_set())?;
+    let regions = tensors.trainer_settings(REGIONS_IN_V1, &session)?.regions;
     let folds = args.folds(input, "pth")?;
     let checkpoint = args.checkpoint.clone().unwrap_or_else(|| "checkpoint_final.pth".to_owned());
-    let trainer = trainer_in_v1(&input.join(&folds[0]).join(&checkpoint))?;
+    let first = input.join(&folds[0]).join(&checkpoint);
+    let trainer = trainer_in_v1(input, &place.configuration, &first, regions.as_ref())?;
     let task = args.name.clone().unwrap_or_else(|| other_name(&place.dataset));
     let to = match &args.output {
         Some(output) => std::path::absolute(output)?,
@@ -137,6 +146,7 @@ fn to_v1(args: &Args, input: &Path, options: &GlobalOptions) -> Result<Made> {
         folds,
         checkpoint,
         plans: place.plans,
+        regions,
     };
     let made = model_to_v1(&how);
     Ok((to, made))
@@ -157,6 +167,7 @@ fn trainer_of(checkpoint: &Path) -> Result<Option<String>> {
 /// Slope of the leaky rectifiers of a trainer's network, which must be the U-Net with instance norm.
 fn slope(blueprint: &Blueprint) -> Result<f64> {
     let architecture = &blueprint.architecture;
+    ensure!(!matches!(architecture.name.as_str(), "FabiansUNet" | "ResidualUNet"), "{RESIDUAL}");
     ensure!(
         architecture.name == "Generic_UNet",
         "its network is {}, and only Generic_UNet is the same in v2",
@@ -185,13 +196,12 @@ impl Place {
             }
             _ => None,
         };
-        let known = found.filter(|(.., configuration)| {
-            matches!(configuration.as_str(), "2d" | "3d_lowres" | "3d_fullres")
-        });
+        let known = found.filter(|(.., configuration)| CONFIGURATIONS.contains(&configuration.as_str()));
         let (trainer, plans, task, configuration) = known.with_context(|| {
             format!(
-                "{}: a model of v1 is in a folder CONFIGURATION/TASK/TRAINER__PLANS, of 2d, 3d_lowres or 3d_fullres",
-                folder.display()
+                "{}: a model of v1 is in a folder CONFIGURATION/TASK/TRAINER__PLANS, of {}",
+                folder.display(),
+                CONFIGURATIONS.join(", ")
             )
         })?;
         Ok(Self {
@@ -213,8 +223,9 @@ impl Place {
             )
         };
         ensure!(
-            matches!(*configuration, "2d" | "3d_lowres" | "3d_fullres"),
-            "v1 has no configuration {configuration}; 2d, 3d_lowres and 3d_fullres can be converted"
+            CONFIGURATIONS.contains(configuration),
+            "v1 has no configuration {configuration}, but {}",
+            CONFIGURATIONS.join(", ")
         );
         Ok(Self {
             configuration: (*configuration).to_owned(),
