@@ -199,6 +199,7 @@ fn the_other_templates() {
         "splitter",
         "schedule",
         "metric",
+        "head",
         "sampler",
         "augmentation",
         "logger",

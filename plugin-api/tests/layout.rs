@@ -8,7 +8,7 @@ use std::path::Path;
 use nnunet_plugin_api::abi::abi_stable::StableAbi;
 use nnunet_plugin_api::abi::abi_stable::type_layout::{TLData, TLField, TypeLayout};
 use nnunet_plugin_api::abi::v1::adapter::{
-    BlockObject, MetricObject, OptimizerObject, ResamplerObject, SamplerObject, ScheduleObject,
+    BlockObject, HeadObject, MetricObject, OptimizerObject, ResamplerObject, SamplerObject, ScheduleObject,
     SplitterObject,
 };
 use nnunet_plugin_api::abi::v1::{HostServicesRef, PluginRootRef};
@@ -71,6 +71,7 @@ fn nothing_that_crosses_has_changed() {
     layouts.add(BlockObject::LAYOUT);
     layouts.add(ScheduleObject::LAYOUT);
     layouts.add(MetricObject::LAYOUT);
+    layouts.add(HeadObject::LAYOUT);
     let text: String = layouts.types.into_values().collect::<Vec<_>>().join("\n");
     compare("layout.txt", &text);
 }

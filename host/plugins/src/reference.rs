@@ -63,7 +63,12 @@ pub fn example(info: &Info) -> String {
         Kind::Schedule => {
             format!("[trainers.Mine]\nextends = \"nnUNetTrainerV2\"\nlr_schedule = {}", choice(info))
         }
-        Kind::Architecture | Kind::Loss | Kind::Optimizer | Kind::Sampler | Kind::Augmentation => {
+        Kind::Architecture
+        | Kind::Head
+        | Kind::Loss
+        | Kind::Optimizer
+        | Kind::Sampler
+        | Kind::Augmentation => {
             format!("[trainers.Mine]\nextends = \"nnUNetTrainerV2\"\n{kind} = {}", choice(info))
         }
         Kind::Block => {

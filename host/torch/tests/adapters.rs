@@ -24,7 +24,7 @@ fn opened<T: ?Sized + 'static>(factory: &TensorFactory) -> &Make<T> {
 }
 
 /// Built-in components of every kind: none may be left out.
-const COUNTS: [(Kind, usize); 15] = [
+const COUNTS: [(Kind, usize); 16] = [
     (Kind::Planner, 35),
     (Kind::Preprocessor, 11),
     (Kind::Normalization, 10),
@@ -34,6 +34,7 @@ const COUNTS: [(Kind, usize); 15] = [
     (Kind::Format, 5),
     (Kind::Augmentation, 13),
     (Kind::Architecture, 8),
+    (Kind::Head, 2),
     (Kind::Loss, 13),
     (Kind::Optimizer, 6),
     (Kind::Schedule, 10),
@@ -87,6 +88,7 @@ fn all_built_ins_pass_both_adapters_unchanged() {
             (Factory::Tensors(a), Factory::Tensors(b)) => match direct.info.kind {
                 Kind::Architecture => both!(opened(a), opened(b), see::architecture),
                 Kind::Loss => both!(opened(a), opened(b), see::loss),
+                Kind::Head => both!(opened(a), opened(b), see::head),
                 Kind::Metric => both!(opened(a), opened(b), see::metric),
                 Kind::Optimizer => both!(opened(a), opened(b), see::optimizer),
                 _ => both!(opened(a), opened(b), see::trainer),

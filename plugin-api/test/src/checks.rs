@@ -49,7 +49,7 @@ pub fn check(component: &Component, found: &mut dyn FnMut(Finding)) {
 
 #[cfg(feature = "torch")]
 fn check_tensors(factory: &Factory, report: &mut Report<'_>) {
-    use crate::{blocks, metrics, tensors};
+    use crate::{blocks, heads, metrics, tensors};
     use nnunet_plugin_torch::TensorFactories;
 
     if let Some(make) = factory.architecture() {
@@ -69,6 +69,9 @@ fn check_tensors(factory: &Factory, report: &mut Report<'_>) {
         && let Some(optimizer) = report.made("is created from its defaults", make(&Config::new()))
     {
         tensors::optimizer(optimizer, report);
+    }
+    if let Some(make) = factory.head() {
+        heads::head(make, report);
     }
     if let Some(make) = factory.metric() {
         metrics::metric(make, report);

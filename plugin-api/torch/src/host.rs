@@ -5,7 +5,7 @@ use nnunet_plugin_core::abi::v1::adapter::{another_kind, create_in_host, label_o
 use nnunet_plugin_core::{Config, Kind, Result};
 
 use crate::abi;
-use crate::{Architecture, Block, Loss, Metric, Optimizer, Trainer};
+use crate::{Architecture, Block, Head, Loss, Metric, Optimizer, Trainer};
 
 macro_rules! components {
     ($($(#[$doc:meta])* $fn:ident, $kind:ident;)*) => {
@@ -90,6 +90,8 @@ macro_rules! later_components {
 later_components! {
     /// A block of networks of the host: a part of an architecture of one's own.
     block, Block;
+    /// A head of the host.
+    head, Head;
     /// An optimizer of the host: one of one's own can call it, and change parameters before or after.
     ///
     /// ```no_run

@@ -21,6 +21,7 @@ mod metrics;
 mod networks;
 mod non_finite;
 mod observer;
+mod online_dice;
 mod optimizer;
 mod pool;
 mod sample_losses;

@@ -92,6 +92,7 @@ fn engine(name: &str, axes: usize) -> Result<Engine> {
         optimizer: optimizer(&trainer.blueprint, &store)?,
         schedules: Schedules::built_in(&trainer.blueprint)?,
         loss: loss(&trainer.blueprint.loss)?,
+        head: None,
         metrics: MeasuredMetrics::default(),
         kind: Element::Float,
         scaler: None,

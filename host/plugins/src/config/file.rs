@@ -48,6 +48,9 @@ pub struct File {
     /// Schedules of the learning rate.
     #[schemars(with = "BTreeMap<String, ParameterTable>")]
     pub schedules: Tables,
+    /// Heads.
+    #[schemars(with = "BTreeMap<String, ParameterTable>")]
+    pub heads: Tables,
     /// Metrics.
     #[schemars(with = "BTreeMap<String, ParameterTable>")]
     pub metrics: Tables,
@@ -259,6 +262,7 @@ impl File {
             Kind::Optimizer => &self.optimizers,
             Kind::Sampler => &self.samplers,
             Kind::Schedule => &self.schedules,
+            Kind::Head => &self.heads,
             Kind::Metric => &self.metrics,
             Kind::Augmentation => &self.augmentations,
             Kind::Trainer => &self.trainers,

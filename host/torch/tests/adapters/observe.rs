@@ -8,11 +8,11 @@ use nnunet_plugin_api::vocabulary::{
 };
 use nnunet_plugin_api::{
     Architecture, Augmentation, AugmentationContext, CaseArrays, EpochLog, EpochResults, Error,
-    ExperimentLogger, GridChange, ImageFormat, LabelVolume, Loss, LossContext, Metric, MetricInput,
-    NetworkSpec, Normalization, NormalizationContext, Optimized, Optimizer, Planner, PlannerSettings,
-    Postprocessor, PreprocessContext, Preprocessor, PreprocessorSettings, RandomStream, Resampler, Result,
-    RunEnd, RunInfo, Sample, SampleLoss, SampledCase, Sampler, SamplerContext, Schedule, SchedulePoint,
-    SplitCase, Splitter, StageTarget, Trainer, TrainerContext,
+    ExperimentLogger, GridChange, Head, HeadTask, ImageFormat, LabelVolume, Loss, LossContext, Metric,
+    MetricInput, NetworkSpec, Normalization, NormalizationContext, Optimized, Optimizer, Planner,
+    PlannerSettings, Postprocessor, PreprocessContext, Preprocessor, PreprocessorSettings, RandomStream,
+    Resampler, Result, RunEnd, RunInfo, Sample, SampleLoss, SampledCase, Sampler, SamplerContext, Schedule,
+    SchedulePoint, SplitCase, Splitter, StageTarget, Trainer, TrainerContext,
 };
 
 /// Numbers without a pattern, the same every time.
@@ -121,6 +121,19 @@ pub(crate) fn splitter(splitter: Box<dyn Splitter>) -> Result<String> {
         Ok(folds) => format!("{folds:?}"),
         Err(error) => error.to_string().rsplit(": ").next().unwrap_or_default().to_owned(),
     })
+}
+
+/// Targets, scores and labels of a task of two labels.
+pub(crate) fn head(head: Box<dyn Head>) -> Result<String> {
+    let task = HeadTask { labels: 2, regions: None };
+    let labels: Vec<i64> = (0..2 * 4 * 4 * 4).map(|i| (noise(i + 5).abs() * 3.0) as i64).collect();
+    let labels = Tensor::from_slice(&labels).f_reshape([2, 1, 4, 4, 4])?;
+    let outputs = head.outputs(&task)?;
+    let scores = head.scores(&tensor(&[2, outputs as i64, 4, 4, 4])?)?;
+    let written = head.written(&task, &scores.f_select(0, 1)?)?;
+    let all = [head.targets(&task, &labels)?, scores, written];
+    let numbers = all.map(|tensor| Vec::<f64>::try_from(tensor.to_kind(tch::Kind::Double).flatten(0, -1)));
+    Ok(format!("{outputs} {:?} {numbers:?}", head.facts()))
 }
 
 /// Sums and values of a batch of labels.

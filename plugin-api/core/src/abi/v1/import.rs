@@ -140,9 +140,13 @@ fn without_tensors(create: Create, info: Info, plugin: &str) -> Component {
         Kind::Logger => factory!(Logger, logger::import, create, label),
         Kind::Postprocessor => factory!(Postprocessor, postprocessor::import, create, label),
         Kind::Augmentation => factory!(Augmentation, augmentation::import, create, label),
-        Kind::Architecture | Kind::Block | Kind::Loss | Kind::Optimizer | Kind::Metric | Kind::Trainer => {
-            Factory::DescriptionOnly
-        }
+        Kind::Architecture
+        | Kind::Block
+        | Kind::Head
+        | Kind::Loss
+        | Kind::Optimizer
+        | Kind::Metric
+        | Kind::Trainer => Factory::DescriptionOnly,
     };
     Component { info, factory }
 }

@@ -14,6 +14,7 @@ mod created;
 mod epoch;
 pub(crate) mod format;
 mod guard;
+mod head;
 mod hook;
 mod host;
 mod host_components;
@@ -48,6 +49,7 @@ pub mod adapter {
     pub use super::create::create;
     pub use super::epoch::EpochReportAbi;
     pub use super::guard::{Guarded, contain, from_abi};
+    pub use super::head::{HeadAbi, HeadAbi_TO, HeadObject};
     pub use super::hook::{Lent, Message, TrainingAbi};
     pub use super::host_components::{create_in_host, offer_components};
     pub use super::import::{Create, another_kind, calling, created, creating, label, label_of_host};
