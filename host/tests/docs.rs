@@ -201,6 +201,7 @@ fn the_other_templates() {
         "metric",
         "head",
         "sampler",
+        "transform",
         "augmentation",
         "logger",
         "loss",

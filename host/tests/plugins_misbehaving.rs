@@ -202,9 +202,9 @@ fn faults_of_splits_and_validations_are_contained_and_named() {
     }
 }
 
-/// The same for learning rate schedules and samplers, which work with numbers alone.
+/// The same for schedules, samplers and transforms, which work without tensors.
 #[test]
-fn faults_of_schedules_and_samplers_are_contained_and_named() {
+fn faults_of_schedules_samplers_and_transforms_are_contained_and_named() {
     let world = World::with_phantoms();
     for (fault, what) in [
         ("schedule_create", "panicked: "),
@@ -224,14 +224,19 @@ fn faults_of_schedules_and_samplers_are_contained_and_named() {
         ("sampler_voxel", "voxel: voxel "),
         ("sampler_observe", "observe: panicked: "),
         ("sampler_save", "save_state: panicked: "),
+        ("transform_create", "panicked: "),
+        ("transform_first_patch", "generator_patch: panicked: "),
+        ("transform_first_small", "generator_patch: box: expected at least ["),
+        ("transform_first_crop", "crop: panicked: "),
+        ("transform_first_large", "crop: part: expected at most ["),
+        ("transform_panic", "apply: panicked: the transform panics as requested at "),
+        ("transform_nan", "apply: intensity NaN is not finite"),
+        ("transform_shape", "apply: data: expected ["),
+        ("transform_labels", "apply: seg: expected ["),
     ] {
         let outcome = train(&world, fault);
-        let (kind, who) = if fault.starts_with("sampler") {
-            ("sampler", "OddSampler")
-        } else {
-            ("schedule", "OddSchedule")
-        };
-        let name = format!("plugin misbehaving, {kind} {who}: ");
+        let kind = fault.split('_').next().unwrap();
+        let name = format!("plugin misbehaving, {kind} Odd{}{}: ", kind[..1].to_uppercase(), &kind[1..]);
         let is_named = outcome.text.lines().any(|line| line.contains(&name) && line.contains(what));
         assert!(outcome.code == 1 && is_named, "{fault}: {}", outcome.text);
     }
@@ -370,11 +375,11 @@ fn interrupted(world: &World, fault: &str, signals: usize) -> Option<i32> {
 #[test]
 fn an_endless_loop_ends_when_the_user_asks() {
     let world = World::with_phantoms();
-    for fault in ["endless", "hook_step_endless", "block_endless", "schedule_endless", "sampler_endless", "head_endless"] {
+    for fault in ["endless", "hook_step_endless", "block_endless", "schedule_endless", "sampler_endless", "head_endless", "transform_endless"] {
         let code = interrupted(&world, fault, 1);
         assert_eq!(code, Some(3), "{fault}: it looks whether the user wants to stop");
     }
-    for fault in ["deaf", "hook_step_deaf", "block_deaf", "schedule_deaf", "sampler_deaf", "head_deaf"] {
+    for fault in ["deaf", "hook_step_deaf", "block_deaf", "schedule_deaf", "sampler_deaf", "head_deaf", "transform_deaf"] {
         let code = interrupted(&world, fault, 2);
         assert_eq!(code, Some(130), "{fault}: it never looks; the second signal ends it");
     }

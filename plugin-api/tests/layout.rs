@@ -9,7 +9,7 @@ use nnunet_plugin_api::abi::abi_stable::StableAbi;
 use nnunet_plugin_api::abi::abi_stable::type_layout::{TLData, TLField, TypeLayout};
 use nnunet_plugin_api::abi::v1::adapter::{
     BlockObject, HeadObject, MetricObject, OptimizerObject, ResamplerObject, SamplerObject, ScheduleObject,
-    SplitterObject,
+    SplitterObject, TransformObject,
 };
 use nnunet_plugin_api::abi::v1::{HostServicesRef, PluginRootRef};
 
@@ -67,6 +67,7 @@ fn nothing_that_crosses_has_changed() {
     layouts.add(ResamplerObject::LAYOUT);
     layouts.add(SamplerObject::LAYOUT);
     layouts.add(SplitterObject::LAYOUT);
+    layouts.add(TransformObject::LAYOUT);
     layouts.add(OptimizerObject::LAYOUT);
     layouts.add(BlockObject::LAYOUT);
     layouts.add(ScheduleObject::LAYOUT);

@@ -170,6 +170,11 @@ fn template(kind: Kind) -> Result<Template> {
             include_str!("templates/sampler.rs"),
             "printf '[trainers.NAMETrainer]\\nextends = \"nnUNetTrainerV2\"\\nsampler = \"NAME\"\\n' >> nnunet.toml\nnnunet train 3d_fullres NAMETrainer TASK 0",
         ),
+        Kind::Transform => (
+            "MyTransform",
+            include_str!("templates/transform.rs"),
+            "printf '[use]\\naugmentation = { name = \"moreDA\", then = [{ transform = \"NAME\" }] }\\n' >> nnunet.toml\nnnunet train 3d_fullres nnUNetTrainerV2 TASK 0",
+        ),
         Kind::Augmentation => (
             "MyAugmentation",
             include_str!("templates/augmentation.rs"),

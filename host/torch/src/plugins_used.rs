@@ -9,9 +9,10 @@ use nnunet_trainers::Resolved;
 use crate::components;
 
 /// Kinds of components that take part in training: the data has been preprocessed.
-pub(crate) const TRAINING: [Kind; 10] = [
+pub(crate) const TRAINING: [Kind; 11] = [
     Kind::Sampler,
     Kind::Augmentation,
+    Kind::Transform,
     Kind::Architecture,
     Kind::Block,
     Kind::Head,

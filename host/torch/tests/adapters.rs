@@ -24,7 +24,7 @@ fn opened<T: ?Sized + 'static>(factory: &TensorFactory) -> &Make<T> {
 }
 
 /// Built-in components of every kind: none may be left out.
-const COUNTS: [(Kind, usize); 16] = [
+const COUNTS: [(Kind, usize); 17] = [
     (Kind::Planner, 35),
     (Kind::Preprocessor, 11),
     (Kind::Normalization, 10),
@@ -32,6 +32,7 @@ const COUNTS: [(Kind, usize); 16] = [
     (Kind::Splitter, 4),
     (Kind::Sampler, 4),
     (Kind::Format, 5),
+    (Kind::Transform, 23),
     (Kind::Augmentation, 13),
     (Kind::Architecture, 8),
     (Kind::Head, 2),
@@ -82,6 +83,7 @@ fn all_built_ins_pass_both_adapters_unchanged() {
             (Factory::Schedule(a), Factory::Schedule(b)) => both!(a, b, see::schedule),
             (Factory::Resampler(a), Factory::Resampler(b)) => both!(a, b, see::resampler),
             (Factory::Format(a), Factory::Format(b)) => both!(a, b, see::format),
+            (Factory::Transform(a), Factory::Transform(b)) => both!(a, b, see::transform),
             (Factory::Augmentation(a), Factory::Augmentation(b)) => both!(a, b, see::augmentation),
             (Factory::Postprocessor(a), Factory::Postprocessor(b)) => both!(a, b, see::postprocessor),
             (Factory::Logger(a), Factory::Logger(b)) => both!(a, b, see::logger),

@@ -10,7 +10,7 @@ use crate::abi::v1::adapter::{another_kind, create_in_host, label_of_host};
 use crate::abi::v1::{self, Created, contain, from_abi, parallel_rounds, services};
 use crate::{
     Augmentation, Config, Error, ExperimentLogger, ImageFormat, Kind, Normalization, Planner, Postprocessor,
-    Preprocessor, Resampler, Result, Sampler, Schedule, Splitter,
+    Preprocessor, Resampler, Result, Sampler, Schedule, Splitter, Transform,
 };
 
 /// Writes a line to the run's log. Without a host nothing happens.
@@ -180,6 +180,8 @@ later_components! {
     resampler, Resampler;
     /// A sampler of the host: a part of one's own.
     sampler, Sampler;
+    /// A transform of the host.
+    transform, Transform;
     /// A splitter of the host.
     splitter, Splitter;
     /// A schedule of the host.

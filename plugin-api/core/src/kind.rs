@@ -52,6 +52,8 @@ kinds! {
     Splitter = "splitter",
     /// Chooses the cases and patches of batches.
     Sampler = "sampler",
+    /// One step of an augmentation.
+    Transform = "transform",
     /// Changes training samples at random.
     Augmentation = "augmentation",
     /// Builds a network.

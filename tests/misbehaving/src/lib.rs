@@ -5,6 +5,7 @@ mod block;
 mod head;
 mod sampler;
 mod schedule;
+mod transform;
 mod whole_cases;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -130,6 +131,11 @@ impl Trainer for Misbehaving {
         }
         if fault().starts_with("head") {
             blueprint.head = Some(ComponentChoice::named("OddHead"));
+        }
+        if fault().starts_with("transform") {
+            let key = if fault().starts_with("transform_first") { "transforms" } else { "then" };
+            let list = json!([{ "transform": "OddTransform" }]);
+            blueprint.augmentation.parameters.insert(key.to_owned(), list);
         }
         if fault().starts_with("metric") {
             blueprint.metrics = vec![ComponentChoice::named("OddMetric")];

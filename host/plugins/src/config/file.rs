@@ -60,6 +60,9 @@ pub struct File {
     /// Samplers.
     #[schemars(with = "BTreeMap<String, ParameterTable>")]
     pub samplers: Tables,
+    /// Transforms.
+    #[schemars(with = "BTreeMap<String, ParameterTable>")]
+    pub transforms: Tables,
     /// Augmentations.
     #[schemars(with = "BTreeMap<String, ParameterTable>")]
     pub augmentations: Tables,
@@ -264,6 +267,7 @@ impl File {
             Kind::Schedule => &self.schedules,
             Kind::Head => &self.heads,
             Kind::Metric => &self.metrics,
+            Kind::Transform => &self.transforms,
             Kind::Augmentation => &self.augmentations,
             Kind::Trainer => &self.trainers,
             Kind::Postprocessor => &self.postprocessors,

@@ -12,7 +12,7 @@ use nnunet_plugin_api::{
     MetricInput, NetworkSpec, Normalization, NormalizationContext, Optimized, Optimizer, Planner,
     PlannerSettings, Postprocessor, PreprocessContext, Preprocessor, PreprocessorSettings, RandomStream,
     Resampler, Result, RunEnd, RunInfo, Sample, SampleLoss, SampledCase, Sampler, SamplerContext, Schedule,
-    SchedulePoint, SplitCase, Splitter, StageTarget, Trainer, TrainerContext,
+    SchedulePoint, SplitCase, Splitter, StageTarget, Trainer, TrainerContext, Transform,
 };
 
 /// Numbers without a pattern, the same every time.
@@ -256,6 +256,35 @@ pub(crate) fn augmentation(augmentation: Box<dyn Augmentation>) -> Result<String
         let (data, seg) = (fill(1), fill(1).mapv(|value| (value.abs() * 3.0).floor()));
         let made = augmentation.augment(Sample { data, seg }, &context, &mut random)?;
         // Not the arrays themselves: strides of axes of length one say nothing.
+        let values =
+            [made.data, made.seg].map(|array| (array.dim(), array.into_iter().collect::<Vec<f32>>()));
+        all += &format!("{size:?} {values:?} {}", random.bits());
+    }
+    Ok(all)
+}
+
+pub(crate) fn transform(transform: Box<dyn Transform>) -> Result<String> {
+    let context = AugmentationContext {
+        patch: vec![8, 9, 10],
+        use_mask: vec![false],
+        num_labels: 2,
+        ..AugmentationContext::default()
+    };
+    let whole = transform.generator_patch(&context)?;
+    let mut all = format!("{whole:?}");
+    let whole = whole.unwrap_or_else(|| context.patch.clone());
+    for sample in 0..12 {
+        let mut random = RandomStream::new(1, 2, 3, sample);
+        let size = transform.crop(&context, &random)?.unwrap_or_else(|| whole.clone());
+        let mut count = sample;
+        let mut fill = || {
+            Array4::from_shape_simple_fn((1, size[0], size[1], size[2]), || {
+                count += 1;
+                noise(count)
+            })
+        };
+        let (data, seg) = (fill(), fill().mapv(|value| (value.abs() * 3.0).floor()));
+        let made = transform.apply(Sample { data, seg }, &context, &mut random)?;
         let values =
             [made.data, made.seg].map(|array| (array.dim(), array.into_iter().collect::<Vec<f32>>()));
         all += &format!("{size:?} {values:?} {}", random.bits());

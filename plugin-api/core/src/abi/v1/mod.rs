@@ -37,6 +37,7 @@ pub(crate) mod schedule;
 pub(crate) mod splitter;
 mod tensor;
 mod trainer;
+pub(crate) mod transform;
 
 /// What the adapters of both crates (this one and nnunet-plugin-torch) are made of. Not for authors, and not stable.
 #[doc(hidden)]
@@ -64,6 +65,7 @@ pub mod adapter {
     pub use super::schedule::ScheduleObject;
     pub use super::splitter::SplitterObject;
     pub use super::tensor::TensorHandle;
+    pub use super::transform::TransformObject;
     pub use super::trainer::{TrainerAbi, TrainerAbi_TO, TrainerObject};
 }
 
