@@ -52,7 +52,7 @@ pub mod adapter {
     pub use super::guard::{Guarded, contain, from_abi};
     pub use super::head::{HeadAbi, HeadAbi_TO, HeadObject};
     pub use super::hook::{Lent, Message, TrainingAbi};
-    pub use super::host_components::{create_in_host, offer_components};
+    pub use super::host_components::{create_in_host, later_in_host, offer_components};
     pub use super::import::{Create, another_kind, calling, created, creating, label, label_of_host};
     pub use super::json::{apply_change, decode, decode_settings, encode, encode_change};
     pub use super::later::Opened;
