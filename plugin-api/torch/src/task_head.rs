@@ -80,7 +80,7 @@ impl TaskHead {
     /// Returns the head's error, or one if there are none.
     pub fn outputs(&self) -> Result<usize> {
         match self.head.outputs(&self.task)? {
-            0 => Err(Error::shape("outputs of the head", "at least one", 0)),
+            0 => Err(Error::shape("outputs", "at least one", 0)),
             outputs => Ok(outputs),
         }
     }

@@ -1,4 +1,4 @@
-//! What the outputs of a network mean: [`Softmax`](softmax) of classes, [`Sigmoid`](sigmoid) of regions.
+//! What the outputs of a network mean: `Softmax` for classes that exclude each other, `Sigmoid` for regions.
 
 mod sigmoid;
 mod softmax;

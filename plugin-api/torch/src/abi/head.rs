@@ -89,7 +89,10 @@ impl Head for Imported {
 
     fn outputs(&self, task: &HeadTask) -> Result<usize> {
         let text = encode(task)?;
-        Ok(self.object.call("outputs", |object| object.outputs(text.as_rstr()))? as usize)
+        match self.object.call("outputs", |object| object.outputs(text.as_rstr()))? {
+            0 => Err(self.object.named("outputs", Error::shape("outputs", "at least one", 0))),
+            outputs => Ok(outputs as usize),
+        }
     }
 
     fn targets(&self, task: &HeadTask, labels: &Tensor) -> Result<Tensor> {
