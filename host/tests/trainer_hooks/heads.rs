@@ -92,7 +92,7 @@ fn trains_resumes_and_predicts_in_v2(world: &World, file: &str) -> Vec<std::path
     assert!(weights_of_v2(&fold) == whole, "the end differs from that of an uninterrupted run");
     world.succeed(&format!(
         "--plugin {plugin} v2 predict -i nnUNet_raw/Dataset900_Phantom/imagesTs -o predicted -d 900 -c 3d_fullres -tr Mine \
-         -p nnUNetPlansSmall -f 0 -device cpu"
+         -p nnUNetPlansSmall -f 0 --device cpu"
     ));
     let files = world.path("predicted").read_dir().unwrap().flatten().map(|file| file.path());
     let mut images: Vec<_> = files.filter(|path| path.to_string_lossy().ends_with(".nii.gz")).collect();
