@@ -71,7 +71,7 @@ fn with_tensors(create: Create, info: Info, plugin: &str) -> Component {
     }
     match info.kind {
         Kind::Architecture => made!(Architecture, architecture),
-        Kind::Head => made_later!(head),
+        Kind::Head => later!(head),
         Kind::Loss => made!(Loss, loss),
         Kind::Block => later!(block),
         Kind::Optimizer => later!(optimizer),
