@@ -375,11 +375,27 @@ fn interrupted(world: &World, fault: &str, signals: usize) -> Option<i32> {
 #[test]
 fn an_endless_loop_ends_when_the_user_asks() {
     let world = World::with_phantoms();
-    for fault in ["endless", "hook_step_endless", "block_endless", "schedule_endless", "sampler_endless", "head_endless", "transform_endless"] {
+    for fault in [
+        "endless",
+        "hook_step_endless",
+        "block_endless",
+        "schedule_endless",
+        "sampler_endless",
+        "head_endless",
+        "transform_endless",
+    ] {
         let code = interrupted(&world, fault, 1);
         assert_eq!(code, Some(3), "{fault}: it looks whether the user wants to stop");
     }
-    for fault in ["deaf", "hook_step_deaf", "block_deaf", "schedule_deaf", "sampler_deaf", "head_deaf", "transform_deaf"] {
+    for fault in [
+        "deaf",
+        "hook_step_deaf",
+        "block_deaf",
+        "schedule_deaf",
+        "sampler_deaf",
+        "head_deaf",
+        "transform_deaf",
+    ] {
         let code = interrupted(&world, fault, 2);
         assert_eq!(code, Some(130), "{fault}: it never looks; the second signal ends it");
     }
@@ -389,7 +405,8 @@ fn an_endless_loop_ends_when_the_user_asks() {
 /// the exit code.
 fn interrupted_outside_of_epochs(world: &World, fault: &str, signals: usize) -> Option<i32> {
     let line = line().replace("--disable_validation_inference", "");
-    let mut child = world.command(&line).env("NNUNET_MISBEHAVE", fault).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child =
+        world.command(&line).env("NNUNET_MISBEHAVE", fault).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
     assert!(lines.any(|line| line.contains("the plugin waits as requested")), "{fault}: it did not wait");
     for _ in 0..signals {

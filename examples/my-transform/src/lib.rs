@@ -40,7 +40,12 @@ impl Default for Gaps {
 }
 
 impl Transform for Gaps {
-    fn apply(&self, mut sample: Sample, _: &AugmentationContext, random: &mut RandomStream) -> Result<Sample> {
+    fn apply(
+        &self,
+        mut sample: Sample,
+        _: &AugmentationContext,
+        random: &mut RandomStream,
+    ) -> Result<Sample> {
         if random.chance(self.p) {
             let rows = sample.data.dim().2;
             let start = random.below(rows);

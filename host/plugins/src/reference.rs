@@ -77,7 +77,7 @@ pub fn example(info: &Info) -> String {
         }
         Kind::Transform => format!(
             "[trainers.Mine]\nextends = \"nnUNetTrainerV2\"\naugmentation = {{ name = \"moreDA\", then = [{}] }}",
-            table("transform", info)
+            named_table("transform", info)
         ),
         Kind::Logger => format!("[loggers.{name}]{}", lines(info)),
         _ => format!("[{}.Mine]\nextends = \"{name}\"{}", section(kind), lines(info)),
@@ -89,11 +89,11 @@ fn choice(info: &Info) -> String {
     if info.defaults.values().all(serde_json::Value::is_null) {
         return format!("{:?}", info.name);
     }
-    table("name", info)
+    named_table("name", info)
 }
 
 /// A table of the name, under a key, and the default parameters.
-fn table(key: &str, info: &Info) -> String {
+fn named_table(key: &str, info: &Info) -> String {
     let values = info.defaults.iter().filter(|(_, value)| !value.is_null());
     let values = values.map(|(key, value)| format!(", {key} = {}", inline_toml(value)));
     format!("{{ {key} = {:?}{} }}", info.name, values.collect::<String>())

@@ -75,7 +75,8 @@ fn weights_of_v2(folder: &Path) -> Vec<TensorData> {
 /// As `trains_resumes_and_predicts`, for v2; returns the files that were predicted.
 fn trains_resumes_and_predicts_in_v2(world: &World, file: &str) -> Vec<std::path::PathBuf> {
     let plugin = plugin(file).display().to_string();
-    let line = format!("--plugin {plugin} v2 train 900 3d_fullres 0 -tr Mine -p nnUNetPlansSmall -device cpu");
+    let line =
+        format!("--plugin {plugin} v2 train 900 3d_fullres 0 -tr Mine -p nnUNetPlansSmall -device cpu");
     let fold = world.path(FOLD_V2);
     world.succeed(&line);
     let whole = weights_of_v2(&fold);

@@ -70,6 +70,10 @@ pub trait Transform: Send + Sync {
     ///
     /// # Errors
     /// Returns an error if the sample cannot be changed.
-    fn apply(&self, sample: Sample, context: &AugmentationContext, random: &mut RandomStream) -> Result<Sample>;
+    fn apply(
+        &self,
+        sample: Sample,
+        context: &AugmentationContext,
+        random: &mut RandomStream,
+    ) -> Result<Sample>;
 }
-

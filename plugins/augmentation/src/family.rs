@@ -59,7 +59,8 @@ impl Pipeline {
             Some(list) => read_list(list).map_err(|error| error.within(LIST))?,
             None => (family.transforms)(),
         };
-        let then = table.remove(THEN).map_or(Ok(Vec::new()), read_list).map_err(|error| error.within(THEN))?;
+        let then =
+            table.remove(THEN).map_or(Ok(Vec::new()), read_list).map_err(|error| error.within(THEN))?;
         change(&mut transforms, &table)?;
         transforms.extend(then);
         Ok(Self { transforms, clears_outside: family.clears_outside })

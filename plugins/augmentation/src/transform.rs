@@ -1,8 +1,8 @@
 //! A transform with its parameters, in lists and as a component.
 
 use nnunet_plugin_core::{
-    AugmentationContext, Component, Config, Info, Kind, RandomStream, Registration, Result, Sample, inventory,
-    parse_config, schema,
+    AugmentationContext, Component, Config, Info, Kind, RandomStream, Registration, Result, Sample,
+    inventory, parse_config, schema,
 };
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;

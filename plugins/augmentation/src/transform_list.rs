@@ -1,6 +1,8 @@
 //! Lists of transforms, as they are written.
 
-use nnunet_plugin_core::{Component, Config, Error, Info, Kind, Registration, Result, inventory, overlay, parse_config};
+use nnunet_plugin_core::{
+    Component, Config, Error, Info, Kind, Registration, Result, inventory, overlay, parse_config,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -33,7 +35,8 @@ inventory::submit!(Registration(|| {
 /// # Errors
 /// Returns an error for a transform or parameter that is unknown.
 pub(crate) fn read_list(list: Value) -> Result<Vec<Transform>> {
-    let tables: Vec<Config> = serde_json::from_value(list).map_err(|error| Error::message(error.to_string()))?;
+    let tables: Vec<Config> =
+        serde_json::from_value(list).map_err(|error| Error::message(error.to_string()))?;
     tables.into_iter().map(read).collect()
 }
 

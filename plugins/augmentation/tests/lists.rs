@@ -81,7 +81,10 @@ fn what_a_list_does_not_know_is_an_error() {
     let unknown = error(json!({ "then": [{ "transform": "noise", "p_nois": 1.0 }] }));
     assert_eq!(unknown, "then: transform `noise`: unknown key `p_nois`; did you mean `p_noise`?");
     let nobody = error(json!({ "transforms": [{ "transform": "smoke" }] }));
-    assert!(nobody.starts_with("transforms: ") && nobody.contains("there is no transform `smoke`"), "{nobody}");
+    assert!(
+        nobody.starts_with("transforms: ") && nobody.contains("there is no transform `smoke`"),
+        "{nobody}"
+    );
 }
 
 /// Every built-in augmentation, the same written as a list, and its transforms one after the other through both adapters

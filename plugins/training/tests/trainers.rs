@@ -153,6 +153,7 @@ fn augmented(engine: &Engine, axes: usize) -> Result<Batch> {
         },
         scales: vec![vec![1.0; axes], vec![0.5; axes]],
         regions: None,
+        head: None,
         seed: 5,
     };
     plan.make(&DummyCase::new(1, LABELS, &patch, 5), 0, 0)

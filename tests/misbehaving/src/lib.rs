@@ -18,8 +18,8 @@ use nnunet_plugin_api::vocabulary::{
 use nnunet_plugin_api::{
     Architecture, Batch, Component, Error, Fold, Info, Init, Kind, Loss, LossContext, LossInput, Metric,
     MetricInput, MetricValue, Metrics, Network, NetworkSpec, Optimized, Optimizer, Registration, Result,
-    SchedulePoint, Tally, Trainer, TrainerContext, TrainerState, Training, ValidationCase, VarFactory, built_in_step,
-    export_plugin, host, inventory, serde_json::json,
+    SchedulePoint, Tally, Trainer, TrainerContext, TrainerState, Training, ValidationCase, VarFactory,
+    built_in_step, export_plugin, host, inventory, serde_json::json,
 };
 
 export_plugin!();

@@ -2,7 +2,8 @@
 
 use nnunet_plugin_api::ndarray::Array4;
 use nnunet_plugin_api::{
-    AugmentationContext, Component, Info, Kind, RandomStream, Registration, Result, Sample, Transform, inventory,
+    AugmentationContext, Component, Info, Kind, RandomStream, Registration, Result, Sample, Transform,
+    inventory,
 };
 
 use crate::{fault, for_ever, until_cancelled};

@@ -26,7 +26,9 @@ pub(crate) fn validate(case: &mut dyn ValidationCase) -> Result<Option<Tensor>> 
         "case_shape" => Ok(Some(case.predict()?.f_narrow(1, 0, 1)?)),
         "case_classes" => Ok(Some(case.predict()?.f_narrow(0, 0, 1)?)),
         "case_dtype" => Ok(Some(case.predict()?.f_to_kind(Element::Int64)?)),
-        "case_patch" => case.forward(&Tensor::f_zeros([1, 1, 1], (Element::Float, case.image().device()))?).map(Some),
+        "case_patch" => {
+            case.forward(&Tensor::f_zeros([1, 1, 1], (Element::Float, case.image().device()))?).map(Some)
+        }
         "case_endless" => Err(until_cancelled()),
         "case_deaf" => for_ever(),
         _ => Ok(None),

@@ -10,8 +10,8 @@ use anyhow::{Result, ensure};
 use ndarray::{Array3, ArrayView3, Axis};
 use nnunet_data::records;
 use nnunet_inference::{
-    ExportResampler, SegmentationHeads, Slab, SlabResampler, Storage, TensorSlab, TensorSlabs, TensorVolume, from_tensor,
-    is_out_of_memory, labels_to_cropped_grid, to_tensor,
+    ExportResampler, SegmentationHeads, Slab, SlabResampler, Storage, TensorSlab, TensorSlabs, TensorVolume,
+    from_tensor, is_out_of_memory, labels_to_cropped_grid, to_tensor,
 };
 use nnunet_plugin_api::OnlineDice;
 use nnunet_plugin_api::tch::{Device, Kind, Tensor};

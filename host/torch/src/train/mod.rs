@@ -45,7 +45,9 @@ pub(crate) fn run(fold: &dyn FoldTraining, session: &Session) -> Result<ExitCode
 }
 
 fn is_cancelled(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| cause.downcast_ref::<ComponentError>().is_some_and(ComponentError::is_cancelled))
+    error
+        .chain()
+        .any(|cause| cause.downcast_ref::<ComponentError>().is_some_and(ComponentError::is_cancelled))
 }
 
 fn run_to_end(fold: &dyn FoldTraining, session: &Session) -> Result<ExitCode> {

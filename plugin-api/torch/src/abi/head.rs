@@ -76,7 +76,12 @@ impl Imported {
     }
 
     /// A result that is not what the method may return is an error of the method.
-    fn checked(&self, name: &'static str, made: Tensor, check: impl Fn(&Tensor) -> Result<()>) -> Result<Tensor> {
+    fn checked(
+        &self,
+        name: &'static str,
+        made: Tensor,
+        check: impl Fn(&Tensor) -> Result<()>,
+    ) -> Result<Tensor> {
         check(&made).map_err(|error| self.object.named(name, error))?;
         Ok(made)
     }

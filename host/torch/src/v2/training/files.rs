@@ -106,8 +106,7 @@ impl FoldFiles for V2Files<'_> {
 
     fn epoch_ends(&mut self, outcome: &EpochOutcome) {
         let report = &outcome.report;
-        let dice =
-            EpochRecord::dice_of_all(&outcome.classes, &outcome.dice, self.dice_classes);
+        let dice = EpochRecord::dice_of_all(&outcome.classes, &outcome.dice, self.dice_classes);
         let dice: Vec<f64> = dice.into_iter().map(|value| round(value, 4)).collect();
         self.log(&format!("train_loss {:?}", round(report.train_loss, 4)));
         self.log(&format!("val_loss {:?}", round(report.validation_loss, 4)));

@@ -105,7 +105,10 @@ mod tests {
         let unknown = message(host::transform("Other", &config).err());
         assert_eq!(unknown, "transform Other of the host: there is no `Other`");
         let kind = "the plugin made another kind of component";
-        assert_eq!(message(host::sampler("Inverted", &config).err()), format!("sampler Inverted of the host: {kind}"));
+        assert_eq!(
+            message(host::sampler("Inverted", &config).err()),
+            format!("sampler Inverted of the host: {kind}")
+        );
         let old = message(host::augmentation("Inverted", &config).err());
         assert_eq!(old, format!("augmentation Inverted of the host: {kind}"));
     }

@@ -65,8 +65,8 @@ pub mod adapter {
     pub use super::schedule::ScheduleObject;
     pub use super::splitter::SplitterObject;
     pub use super::tensor::TensorHandle;
-    pub use super::transform::TransformObject;
     pub use super::trainer::{TrainerAbi, TrainerAbi_TO, TrainerObject};
+    pub use super::transform::TransformObject;
 }
 
 pub use created::Created;

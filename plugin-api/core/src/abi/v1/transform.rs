@@ -85,7 +85,12 @@ impl Transform for Imported {
         Ok(Some(size.into_vec()))
     }
 
-    fn apply(&self, sample: Sample, context: &AugmentationContext, random: &mut RandomStream) -> Result<Sample> {
+    fn apply(
+        &self,
+        sample: Sample,
+        context: &AugmentationContext,
+        random: &mut RandomStream,
+    ) -> Result<Sample> {
         let text = encode(context)?;
         let (channels, z, y, x) = sample.data.dim();
         let (given, from) = (SampleBuffer::from(sample), RandomState::from(&*random));
