@@ -15,8 +15,7 @@ inventory::submit!(Registration(|| {
 }));
 
 inventory::submit!(Registration(|| {
-    let info =
-        Info::new(Kind::Loss, "WithPresence", "Dice and cross entropy, and cross entropy of presence.");
+    let info = Info::new(Kind::Loss, "WithPresence", "That of the labels, and that of the presence.");
     Component::loss(info, |config| Ok(Box::new(BothTasks(host::loss("DC_and_CE_loss", config)?))))
 }));
 
@@ -31,9 +30,8 @@ impl Head for WithPresence {
     }
     fn targets(&self, task: &HeadTask, labels: &Tensor) -> Result<Tensor> {
         let space: Vec<i64> = (1..labels.dim() as i64).collect();
-        let present =
-            labels.f_eq(task.labels as i64)?.f_to_kind(Element::Float)?.f_amax(space.as_slice(), true)?;
-        Ok(Tensor::f_cat(&[labels.f_to_kind(Element::Float)?, present.f_expand_as(labels)?], 1)?)
+        let last = labels.f_eq(task.labels as i64)?.f_to_kind(Element::Float)?.f_amax(&space[..], true)?;
+        Ok(Tensor::f_cat(&[labels.f_to_kind(Element::Float)?, last.f_expand_as(labels)?], 1)?)
     }
     fn scores(&self, outputs: &Tensor) -> Result<Tensor> {
         let (labels, presence) = (outputs.size()[1] - 1, outputs.f_narrow(1, -1, 1)?);
@@ -55,8 +53,8 @@ impl Loss for BothTasks {
         let classes = target.f_narrow(1, 0, 1)?.f_to_kind(Element::Int64)?;
         let first = self.0.forward(&outputs.f_narrow(1, 0, labels)?, &classes)?;
         let truth = target.f_select(1, 1)?.f_flatten(1, -1)?.f_select(1, 0)?;
-        let presence = presence.f_mean_dim([1].as_slice(), false, Element::Float)?;
-        Ok(first
-            + presence.f_binary_cross_entropy_with_logits::<Tensor>(&truth, None, None, Reduction::Mean)?)
+        let p = presence.f_mean_dim([1].as_slice(), false, Element::Float)?;
+        let second = p.f_binary_cross_entropy_with_logits::<Tensor>(&truth, None, None, Reduction::Mean)?;
+        Ok(first + second)
     }
 }

@@ -1,7 +1,7 @@
 //! A transform, and `moreDA` plus this transform: a slab of the image is set to 0.
 
 use nnunet_plugin_api::ndarray::s;
-use nnunet_plugin_api::schemars::{self, JsonSchema};
+use nnunet_plugin_api::schemars::JsonSchema;
 use nnunet_plugin_api::serde::{Deserialize, Serialize};
 use nnunet_plugin_api::{
     AugmentationContext, Component, Info, Kind, RandomStream, Registration, Result, Sample, Transform,
@@ -15,7 +15,7 @@ inventory::submit!(Registration(|| {
     Component::transform(info, |config| Ok(Box::new(parse_config::<Gaps>(config)?)))
 }));
 
-/// In `nnunet.toml` this is `augmentation = { name = "moreDA", then = [{ transform = "Gaps" }] }`.
+// In `nnunet.toml` this is `augmentation = { name = "moreDA", then = [{ transform = "Gaps" }] }`.
 inventory::submit!(Registration(|| {
     let info = Info::new(Kind::Augmentation, "moreDAAndGaps", "moreDA, then a gap of some slices.");
     Component::augmentation(info, |config| {

@@ -4,8 +4,8 @@ use nnunet_plugin_api::schemars::{self, JsonSchema};
 use nnunet_plugin_api::serde::{Deserialize, Serialize};
 use nnunet_plugin_api::tch::{Kind as Element, Tensor};
 use nnunet_plugin_api::{
-    Component, Head, HeadFacts, HeadTask, Info, Kind, Registration, Result, Written, export_plugin, inventory,
-    parse_config,
+    Component, Head, HeadFacts, HeadTask, Info, Kind, Registration, Result, Written, export_plugin,
+    inventory, parse_config,
 };
 
 export_plugin!();

@@ -3,8 +3,8 @@
 use nnunet_plugin_api::schemars::{self, JsonSchema};
 use nnunet_plugin_api::serde::{Deserialize, Serialize};
 use nnunet_plugin_api::{
-    AugmentationContext, Component, Info, Kind, RandomStream, Registration, Result, Sample, Transform, export_plugin,
-    inventory, parse_config,
+    AugmentationContext, Component, Info, Kind, RandomStream, Registration, Result, Sample, Transform,
+    export_plugin, inventory, parse_config,
 };
 
 export_plugin!();
@@ -34,7 +34,12 @@ inventory::submit!(Registration(|| {
 
 impl Transform for MyTransform {
     /// Image and labels, (channels, z, y, x). Draw from `random` only: the same seed then gives the same training.
-    fn apply(&self, mut sample: Sample, _: &AugmentationContext, random: &mut RandomStream) -> Result<Sample> {
+    fn apply(
+        &self,
+        mut sample: Sample,
+        _: &AugmentationContext,
+        random: &mut RandomStream,
+    ) -> Result<Sample> {
         if random.chance(self.p) {
             sample.data.mapv_inplace(|value| -value);
         }
