@@ -70,7 +70,11 @@ fn a_transform_of_a_plugin_stands_in_a_list() {
     };
     assert_ne!(losses("WithGaps"), losses("Without"));
     let wrong = train("Wrong");
-    assert!(wrong.code == 1 && wrong.text.contains("unknown key `q`; did you mean `p`?"), "{}", wrong.text);
+    assert!(
+        wrong.code == 1 && wrong.text.contains("transform Gaps: unknown field `q`, expected `p`"),
+        "{}",
+        wrong.text
+    );
     let shown = world.succeed("plugins inspect moreDA");
     assert!(shown.contains("`spatial`, `noise`") && shown.contains("then"), "{shown}");
 }

@@ -9,7 +9,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use nnunet_tests::{Outcome, World, author_shell, plugin};
@@ -357,6 +357,18 @@ fn memory_that_is_not_there_ends_the_process_with_a_name() {
     assert!(err.contains(&format!("error: {LOSS}ended the process (SIGABRT)")), "{err}");
 }
 
+/// Signals a training so many times, each time after it has said that it received the one before: two that are sent at once may be
+/// received as one.
+fn interrupt(child: &Child, lines: &mut impl Iterator<Item = String>, signals: usize) {
+    for number in 0..signals {
+        assert!(
+            number == 0 || lines.any(|line| line.contains("interrupt again")),
+            "the signal was not received"
+        );
+        Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    }
+}
+
 /// Starts a training that never comes back from the loss, and signals it once its epoch has begun, again after a while
 /// when it is still there. Returns the exit code.
 fn interrupted(world: &World, fault: &str, signals: usize) -> Option<i32> {
@@ -364,10 +376,8 @@ fn interrupted(world: &World, fault: &str, signals: usize) -> Option<i32> {
         world.command(&line()).env("NNUNET_MISBEHAVE", fault).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
     assert!(lines.any(|line| line.starts_with("epoch:  0")), "{fault}: no epoch began");
-    for _ in 0..signals {
-        std::thread::sleep(Duration::from_millis(300));
-        Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    }
+    std::thread::sleep(Duration::from_millis(300));
+    interrupt(&child, &mut lines, signals);
     lines.for_each(drop);
     child.wait().unwrap().code()
 }
@@ -409,11 +419,8 @@ fn interrupted_outside_of_epochs(world: &World, fault: &str, signals: usize) -> 
         world.command(&line).env("NNUNET_MISBEHAVE", fault).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
     assert!(lines.any(|line| line.contains("the plugin waits as requested")), "{fault}: it did not wait");
-    for _ in 0..signals {
-        Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-        std::thread::sleep(Duration::from_millis(300));
-    }
-    lines.for_each(drop);
+    interrupt(&child, &mut results, signals);
+    results.for_each(drop);
     child.wait().unwrap().code()
 }
 
