@@ -26,6 +26,7 @@ use nnunet_plugin_api::vocabulary::CaseProperties;
 use nnunet_plugin_api::{Error as ComponentError, Network};
 
 use super::prediction_records::{Records, Seconds};
+use super::unlike::Comparison;
 use crate::case::{Case, PreparedCase};
 use crate::export::{Export, Places};
 use crate::family::CaseProcessing;
@@ -61,6 +62,7 @@ impl Threads {
 /// A run over cases.
 pub(crate) struct Pipeline<'a> {
     pub(crate) processing: &'a dyn CaseProcessing,
+    pub(super) comparison: Comparison<'a>,
     pub(crate) window: &'a SlidingWindow,
     pub(crate) records: &'a Records,
     pub(crate) plan: Plan,
@@ -148,6 +150,7 @@ impl Pipeline<'_> {
         while let Some(case) = following(waiting) {
             let share = budget.take(self.plan.case);
             let start = Instant::now();
+            self.records.note(&case.name, self.comparison.warn(case));
             match catching(|| self.preprocess(case)) {
                 Ok(prepared) => {
                     let seconds = Seconds { preprocess: since(start), ..Seconds::default() };
