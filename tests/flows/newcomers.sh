@@ -14,7 +14,21 @@ page=${1:-$repository/docs/newcomers.md}
 people=${PEOPLE:-researcher author contributor}
 libtorch=$(realpath "${LIBTORCH:-$repository/.libtorch}")
 outside=$(mktemp -d)
-trap 'rm -rf "$outside"' EXIT
+mounted=()
+
+leave() {
+    for folder in "${mounted[@]}"; do umount "$folder"; done
+    rm -rf "$outside"
+}
+trap leave EXIT
+
+# show FOLDER NAME: makes a folder of this system visible in the other one, where it cannot be changed.
+show() {
+    mkdir -p "$CHROOT$2"
+    mountpoint -q "$CHROOT$2" && return
+    mount -o bind,ro "$1" "$CHROOT$2"
+    mounted+=("$CHROOT$2")
+}
 
 # An empty home, and how to run something there.
 enter() {
@@ -32,8 +46,8 @@ enter() {
 }
 
 in_there() {
-    local command=(env -i HOME="$inside" PATH="$path" LANG=C.UTF-8 TERM=dumb "${more[@]}" "$@")
-    if [ -n "${CHROOT:-}" ]; then chroot "$CHROOT" "${command[@]}"; else (cd "$home" && "${command[@]}"); fi
+    local command=(env -C "$inside" -i HOME="$inside" PATH="$path" LANG=C.UTF-8 TERM=dumb "${more[@]}" "$@")
+    if [ -n "${CHROOT:-}" ]; then chroot "$CHROOT" "${command[@]}"; else "${command[@]}"; fi
 }
 
 # Runs lines one after the other in one shell, and prints them with their output. A line that begins with "? " must fail.
@@ -67,7 +81,7 @@ PLAYER
 play() {
     local code=0
     in_there bash -c "$player" 3< <(cat) >"$outside/recording.txt" || code=$?
-    sed -i -e "s|$libtorch|LIBTORCH|g" -e "s|/opt/libtorch|LIBTORCH|g" -e "s|$home|~|g" -e "s|$inside|~|g" -e "s|$repository|REPOSITORY|g" "$outside/recording.txt"
+    sed -i -e "s|$libtorch|LIBTORCH|g" -e "s|/opt/libtorch/$(basename "$libtorch")|LIBTORCH|g" -e "s|$home|~|g" -e "s|$inside|~|g" -e "s|$repository|REPOSITORY|g" "$outside/recording.txt"
     [ $code -eq 0 ] || { tail -40 "$outside/recording.txt" >&2; echo "FAILED" >&2; exit 1; }
     sed -i '1{/^$/d}' "$outside/recording.txt"
 }
@@ -94,9 +108,10 @@ give_programs() {
     cp "$programs/nnunet" "$programs/nnunet-torch" "$home/bin"
     path=$inside/bin:$path
     if [ -n "${CHROOT:-}" ]; then
-        mkdir -p "$CHROOT/opt/libtorch"
-        mountpoint -q "$CHROOT/opt/libtorch" || mount --bind "$libtorch" "$CHROOT/opt/libtorch"
-        more+=(NNUNET_LIBTORCH=/opt/libtorch)
+        show /proc /proc
+        # Beside torch lie the packages that its libraries need.
+        show "$(dirname "$libtorch")" /opt/libtorch
+        more+=(NNUNET_LIBTORCH="/opt/libtorch/$(basename "$libtorch")")
     else
         more+=(NNUNET_LIBTORCH="$libtorch")
     fi
@@ -115,7 +130,7 @@ plans_identifier = "nnUNetPlansSmall"
 
 [trainers.Quick]
 extends = "nnUNetTrainerV2"
-max_num_epochs = 20
+max_num_epochs = 40
 num_batches_per_epoch = 20
 num_val_batches_per_epoch = 2
 initial_lr = 0.02'
@@ -173,10 +188,8 @@ LINES
 give_rust() {
     local rust=${CARGO_HOME:-$HOME/.cargo} toolchains=${RUSTUP_HOME:-$HOME/.rustup}
     if [ -n "${CHROOT:-}" ]; then
-        for folder in "$rust" "$toolchains"; do
-            mkdir -p "$CHROOT/opt/${folder##*/.}"
-            mountpoint -q "$CHROOT/opt/${folder##*/.}" || mount --bind "$folder" "$CHROOT/opt/${folder##*/.}"
-        done
+        show "$rust" /opt/cargo
+        show "$toolchains" /opt/rustup
         rust=/opt/cargo toolchains=/opt/rustup
     fi
     path=$rust/bin:$path
