@@ -1,17 +1,16 @@
 #!/usr/bin/env bash
-# Records what three people see who begin with nothing: a researcher with data that have five faults, the author of a plugin,
-# and a contributor. Every line is run, in a system of its own: a Debian 12 that debootstrap made (CHROOT=FOLDER, as root), or
-# else with an empty home and a clean environment. The researcher has no Rust.
+# Records what a researcher sees who begins with nothing but data that have five faults. Every line is run, in a system of its
+# own without Rust: a Debian 12 that debootstrap made (CHROOT=FOLDER, as root, with the packages libstdc++6 and libgomp1), or
+# else with an empty home and a clean environment. The programs are those that were built.
 #
-#     [CHROOT=FOLDER] [WHEEL=FILE] [PEOPLE="researcher author contributor"] tests/flows/newcomers.sh [PAGE]
+#     [CHROOT=FOLDER] tests/flows/newcomers.sh [PAGE]
 #
-# PAGE is docs/newcomers.md by default; only the recordings of PEOPLE are made anew. With WHEEL the researcher installs it with
-# pip, else the programs that were built are used.
+# PAGE, docs/newcomers.md by default, has a line `<!-- researcher -->` and one `<!-- end of researcher -->`; the recording is
+# put between them.
 set -euo pipefail
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 programs=${NNUNET_PROGRAMS:-${CARGO_TARGET_DIR:-$repository/target}/release}
 page=${1:-$repository/docs/newcomers.md}
-people=${PEOPLE:-researcher author contributor}
 libtorch=$(realpath "${LIBTORCH:-$repository/.libtorch}")
 outside=$(mktemp -d)
 mounted=()
@@ -151,7 +150,7 @@ researcher() {
         mv masks/patient_06.nii.gz masks/patient_6.nii.gz
     )
     play <<LINES
-# No Rust, no PyTorch: the programs and a libtorch that \`nnunet setup\` has installed.
+# No Rust, no PyTorch: the programs, and a libtorch beside them.
 ? rustc --version
 nnunet --version
 nnunet doctor | head -6
@@ -185,69 +184,4 @@ LINES
     keep researcher
 }
 
-give_rust() {
-    local rust=${CARGO_HOME:-$HOME/.cargo} toolchains=${RUSTUP_HOME:-$HOME/.rustup}
-    if [ -n "${CHROOT:-}" ]; then
-        show "$rust" /opt/cargo
-        show "$toolchains" /opt/rustup
-        rust=/opt/cargo toolchains=/opt/rustup
-    fi
-    path=$rust/bin:$path
-    more+=(CARGO_HOME="$rust" RUSTUP_HOME="$toolchains" CARGO_TERM_QUIET=true)
-}
-
-author() {
-    enter author
-    give_programs
-    give_rust
-    play <<LINES
-# Rust and the programs.
-cargo --version
-nnunet --version
-nnunet plugins new trainer my-trainer
-ls my-trainer my-trainer/src
-# The template compiles and is tested as it is.
-(cd my-trainer && cargo test --release 2>&1 | grep -v '^\$' | tail -6)
-# Its loss stays as it is; the training becomes short.
-sed -i 's/blueprint.initial_lr = .*/blueprint.max_num_epochs = 3;/' my-trainer/src/lib.rs
-grep -n 'blueprint' my-trainer/src/lib.rs
-nnunet plugins check my-trainer
-nnunet plugins install my-trainer
-nnunet trainers list | grep -i mytrainer
-cat > nnunet.toml <<'END'
-$short_training
-END
-nnunet example_dataset -o raw/nnUNet_raw_data --task Task900_Phantom --train 6 --test 2
-nnunet plan_and_preprocess -t 900 -pl3d Small -pl2d None
-nnunet train 3d_fullres MyTrainer 900 0 -p nnUNetPlansSmall --set num_batches_per_epoch=4 --set num_val_batches_per_epoch=1 | tail -12
-nnunet predict -i raw/nnUNet_raw_data/Task900_Phantom/imagesTs -o predictions -t 900 -m 3d_fullres -tr MyTrainer -p nnUNetPlansSmall
-nnunet evaluate_folder -ref raw/nnUNet_raw_data/Task900_Phantom/labelsTs -pred predictions -l 1 2
-LINES
-    keep author
-}
-
-contributor() {
-    enter contributor
-    give_rust
-    # A copy of what is committed, as from a server.
-    git clone --quiet --no-hardlinks "$repository" "$home/server.git"
-    play <<'LINES'
-git clone --quiet server.git nnunet
-cd nnunet
-head -20 CONTRIBUTING.md
-# A crate and its tests, without libtorch.
-cargo test --release -p nnunet-schedules 2>&1 | grep -E '^test result|running' | head -4
-# A change, and the test that notices it.
-grep -rn 'fn .*poly' plugins/schedules/src | head -3
-sed -i 's/Self { exponent: 0.9/Self { exponent: 0.8/' plugins/schedules/src/poly.rs
-? cargo test --release -p nnunet-schedules >../failed.txt 2>&1
-grep -E '^test .*FAILED' ../failed.txt
-git checkout --quiet plugins/schedules
-cargo fmt --all --check && git status --short
-LINES
-    keep contributor
-}
-
-for person in $people; do
-    "$person"
-done
+researcher
