@@ -415,8 +415,10 @@ fn an_endless_loop_ends_when_the_user_asks() {
 /// the exit code.
 fn interrupted_outside_of_epochs(world: &World, fault: &str, signals: usize) -> Option<i32> {
     let line = line().replace("--disable_validation_inference", "");
-    let mut child =
-        world.command(&line).env("NNUNET_MISBEHAVE", fault).stderr(Stdio::piped()).spawn().unwrap();
+    let mut command = world.command(&line);
+    let command = command.env("NNUNET_MISBEHAVE", fault).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut results = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
     assert!(lines.any(|line| line.contains("the plugin waits as requested")), "{fault}: it did not wait");
     interrupt(&child, &mut results, signals);
