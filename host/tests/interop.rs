@@ -296,6 +296,41 @@ fn links_have_the_flags_of_the_originals() {
     }
 }
 
+/// PyTorch's launcher starts our processes, which meet at its store; they train as one process does.
+#[test]
+fn torchrun_starts_our_processes() {
+    let test = "torchrun_starts_our_processes";
+    let Some(python) = python("NNUNET_V2", "nnunetv2==2.8.1", test) else { return };
+    let world = World::with_phantoms();
+    world.configure(
+        "\n[trainers.Shared]\nextends = \"Short\"\nnum_batches_per_epoch = 10\nbatch_size = 3\ninitial_lr = 0.001\n",
+    );
+    let line = "train 3d_fullres Shared 900 0 -p nnUNetPlansSmall --disable_validation_inference --fp32 --deterministic \
+                --device cpu";
+    let fold = world.path("results/nnUNet/3d_fullres/Task900_Phantom/Shared__nnUNetPlansSmall/fold_0");
+    let taken = || -> Vec<f32> {
+        let checkpoint = torch_zip::load(&fold.join("model_final_checkpoint.model")).unwrap();
+        std::fs::remove_dir_all(&fold).unwrap();
+        let floats = checkpoint.tensors.iter().filter(|tensor| tensor.storage == "Float");
+        let numbers = floats.flat_map(|tensor| tensor.data.chunks(4));
+        numbers.map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect()
+    };
+    world.succeed(line);
+    let one = taken();
+    // Alone, and as a node of several.
+    for how in ["--standalone", "--nnodes 1 --rdzv_backend static --master_addr 127.0.0.1 --master_port 0"] {
+        let mut command = Command::new(python.join("torchrun"));
+        command.args(how.split_whitespace()).args(["--no_python", "--nproc_per_node", "2"]);
+        command.arg(nnunet_tests::programs().join("nnunet")).args(line.split_whitespace());
+        let said = run_v1(&world, &mut command);
+        assert!(said.contains("rank 0 of 2") && said.contains("rank 1 of 2"), "{how}: {said}");
+        let two = taken();
+        assert!(!one.is_empty() && one.len() == two.len(), "{how}");
+        let largest = one.iter().zip(&two).map(|(one, two)| (one - two).abs()).fold(0.0, f32::max);
+        assert!(largest < 1e-4, "{how}: weights or momentum differ by {largest}");
+    }
+}
+
 /// Data sets of `datasets_v2.py` with a configuration of each.
 const DATASETS: [(&str, &str); 4] = [
     ("Dataset901_Labels", "3d_fullres"),

@@ -137,6 +137,42 @@ fn a_cascade_on_a_gpu_gives_what_the_cpu_gives() {
     }
 }
 
+/// Numbers of a finished fold of the second stage in single precision, which it removes.
+fn taken(world: &World) -> Vec<f32> {
+    let fold = world.path(&format!("{HIGH}/fold_0"));
+    let checkpoint = torch_zip::load(&fold.join("model_final_checkpoint.model")).unwrap();
+    std::fs::remove_dir_all(fold).unwrap();
+    let floats = checkpoint.tensors.iter().filter(|tensor| tensor.storage == "Float");
+    floats
+        .flat_map(|tensor| tensor.data.chunks(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())))
+        .collect()
+}
+
+/// Labels of the first stage are part of what processes share.
+#[test]
+fn two_processes_train_the_second_stage_as_one_does() {
+    let world = planned();
+    if world.succeed("doctor --device cpu").contains("several processes: not in this build") {
+        return;
+    }
+    for fold in 0..5 {
+        world.succeed(&format!(
+            "train 3d_lowres Low 900 {fold} -p nnUNetPlansTiny --disable_validation_inference"
+        ));
+    }
+    let line = format!(
+        "{TRAIN_HIGH} --device cpu --fp32 --deterministic --disable_validation_inference --set batch_size=3 \
+         --set num_batches_per_epoch=20 --set initial_lr=0.001"
+    );
+    world.succeed(&line);
+    let one = taken(&world);
+    world.succeed(&format!("launch --nproc 2 -- {line}"));
+    let two = taken(&world);
+    assert!(!one.is_empty() && one.len() == two.len());
+    let largest = one.iter().zip(&two).map(|(one, two)| (one - two).abs()).fold(0.0, f32::max);
+    assert!(largest < 1e-4, "weights or momentum differ by {largest}");
+}
+
 /// Shape of the first convolution's weight.
 fn first_layer(checkpoint: &torch_zip::Checkpoint) -> Vec<usize> {
     let state = checkpoint.root.get("state_dict").unwrap();
