@@ -318,7 +318,8 @@ fn torchrun_starts_our_processes() {
     world.succeed(line);
     let one = taken();
     // Alone, and as a node of several.
-    for how in ["--standalone", "--nnodes 1 --rdzv_backend static --master_addr 127.0.0.1 --master_port 0"] {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    for how in ["--standalone".to_owned(), format!("--nnodes 1 --master_addr 127.0.0.1 --master_port {port}")] {
         let mut command = Command::new(python.join("torchrun"));
         command.args(how.split_whitespace()).args(["--no_python", "--nproc_per_node", "2"]);
         command.arg(nnunet_tests::programs().join("nnunet")).args(line.split_whitespace());

@@ -122,6 +122,34 @@ fn more_cases_at_a_time_change_nothing() {
     assert!(refused.code == 2 && refused.text.contains("--num_threads_preprocessing"), "{}", refused.text);
 }
 
+/// Devices that share the cases write the files of one, for either version's command; a device that cannot be used is an
+/// error before the first case.
+#[test]
+fn devices_share_the_cases() {
+    let world = trained();
+    for (to, flags) in [("on_one", "--device cpu"), ("on_two", "--devices cpu,cpu")] {
+        let said = world.succeed(&format!("predict -i {RAW}/imagesTr -o {to} --model-folder {MODEL} -z {flags}"));
+        assert!(said.contains(if to == "on_one" { "device: cpu" } else { "devices: cpu, cpu" }), "{said}");
+    }
+    same_labels(&world, ["on_one", "on_two"]);
+    let cases = |folder: &str| {
+        let record = json::load(&world.path(folder).join("predictions.json")).unwrap();
+        let cases = record.get("cases").unwrap().entries().unwrap().to_vec();
+        assert!(cases.iter().all(|(_, case)| case.get("device").and_then(json::Json::as_str) == Some("cpu")));
+        cases.into_iter().map(|(name, _)| name).collect::<Vec<_>>()
+    };
+    assert_eq!(cases("on_one"), cases("on_two"));
+    assert_eq!(cases("on_two").len(), 6);
+    let cut = "phantom_000.npz";
+    let [one, two] = ["on_one", "on_two"].map(|folder| npz::load(&world.path(folder).join(cut), "softmax").unwrap());
+    assert!(one.data == two.data, "{cut} differs");
+    let both = world.run(&format!("predict -i {RAW}/imagesTs -o both --model-folder {MODEL} --device cpu --devices cpu"));
+    assert!(both.code == 2 && both.text.contains("cannot be used with"), "{}", both.text);
+    let none = world.run(&format!("predict -i {RAW}/imagesTs -o none --model-folder {MODEL} --devices cpu,cuda:7"));
+    assert!(none.code == 1 && none.text.contains("--device cuda:7"), "{}", none.text);
+    assert!(!world.path("none").exists());
+}
+
 fn same_labels(world: &World, folders: [&str; 2]) {
     for case in ["phantom_006", "phantom_007"] {
         let [a, b] =

@@ -15,7 +15,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nnunet_formats::{pickle, torch_zip};
-use nnunet_tests::{World, contents, plugin};
+use nnunet_tests::{World, contents, plugin, rehearsal};
 use serde_json::Value;
 
 /// Trainers of 20 steps.
@@ -247,6 +247,36 @@ fn processes_on_gpus_train_as_on_the_cpu() {
     }
 }
 
+/// The same through NCCL's functions, of a library that stands in for it: gradients are added up on a stream of their own,
+/// while the backward pass runs, and all ranks call the same functions in the same order.
+#[test]
+fn gradients_go_through_nccl_where_it_is_there() {
+    let Some(world) = planned() else { return };
+    let line = |device: &str| format!("launch --nproc 2 -- train 3d_fullres {REST} --device {device}");
+    world.succeed(&line("cpu"));
+    let expected = taken(&fold(&world, "3d_fullres"));
+    let (library, calls) = (rehearsal::nccl().display().to_string(), world.path("calls").display().to_string());
+    let variables =
+        [("REHEARSAL_GPUS", "2"), ("LD_LIBRARY_PATH", library.as_str()), ("NNUNET_NCCL_CALLS", calls.as_str())];
+    let outcome = world.run_beside_gpu(&line("cuda"), &variables);
+    assert_eq!(outcome.code, 0, "{}", outcome.text);
+    assert!(outcome.text.contains("exchanged by NCCL 2.28.9"), "{}", outcome.text);
+    assert_close(&taken(&fold(&world, "3d_fullres")), &expected, "NCCL");
+    let [first, second] = [0, 1].map(|rank| std::fs::read_to_string(format!("{calls}{rank}")).unwrap());
+    let (first, second) = (first.split_once('\n').unwrap(), second.split_once('\n').unwrap());
+    assert_eq!((first.0, second.0), ("init 0 of 2", "init 1 of 2"));
+    assert!(first.1 == second.1, "the ranks call other functions");
+    for call in ["broadcast ", "sum "] {
+        assert!(first.1.lines().filter(|line| line.starts_with(call)).count() >= 20, "{call}: {}", first.1);
+    }
+    assert!(first.1.lines().all(|line| line.ends_with("on stream 1")), "{}", first.1);
+    // Two processes on one GPU cannot use it.
+    let same = line("cuda:1").replace("cuda:1", "cuda:1 --set max_num_epochs=1");
+    let outcome = world.run_beside_gpu(&same, &variables);
+    assert_eq!(outcome.code, 0, "{}", outcome.text);
+    assert!(outcome.text.contains("since the ranks 0 and 1 have the same GPU"), "{}", outcome.text);
+}
+
 /// v1's commands: the planned batch for each device, or with --dbs for all of them.
 #[test]
 fn v1s_parallel_commands_share_batches_or_multiply_them() {
@@ -277,6 +307,17 @@ fn another_number_of_processes_continues() {
     let said = world.succeed(&format!("{train} -c"));
     assert!(!said.contains("epoch:  0"), "it began again: {said}");
     assert_close(&taken(&fold(&world, "2d")), &whole, "continued");
+}
+
+/// Two network namespaces are two hosts for the processes in them.
+#[test]
+fn two_hosts_train_as_one_does() {
+    let world = World::new();
+    if !has_ranks(&world) {
+        return;
+    }
+    let said = world.flow("ranks_on_two_hosts.sh", &[]);
+    eprintln!("{}", said.lines().last().unwrap_or_default());
 }
 
 /// v2's flag for the number of devices starts a process for each; they share the planned batch.

@@ -1,6 +1,7 @@
 //! A training as one of several processes: how they find each other, and what is said when one of them ends.
 
 mod environment;
+mod gpus;
 
 use std::net::UdpSocket;
 use std::process::ExitCode;
@@ -37,8 +38,13 @@ pub(crate) fn run(
         return if place.rank == 0 { work(choice) } else { Ok(ExitCode::SUCCESS) };
     }
     let ranks = join(&place)?;
-    let outcome = check_arguments(ranks).and_then(|()| work(device(choice, &place)));
-    outcome.map_err(|error| explained(ranks, error))
+    let trained = || {
+        check_arguments(ranks)?;
+        let choice = device(choice, &place);
+        gpus::connect(ranks, choice)?;
+        work(choice)
+    };
+    trained().map_err(|error| explained(ranks, error))
 }
 
 /// The processes that train together with this one.
@@ -91,11 +97,15 @@ fn own_address(host: &str, port: u16) -> Result<String> {
     found.with_context(|| format!("the host {host} (MASTER_ADDR) has no address that can be reached"))
 }
 
-/// A GPU for each process of a machine, unless one was named.
+/// A GPU for each process of a machine, unless one was named. Where SLURM shows each process a GPU of its own, it is the
+/// only one.
 fn device(choice: DeviceChoice, place: &Place) -> DeviceChoice {
     match choice {
-        DeviceChoice::Auto if devices::have_gpu() => DeviceChoice::Cuda(place.local_rank),
-        DeviceChoice::Cuda(0) => DeviceChoice::Cuda(place.local_rank),
+        DeviceChoice::Auto | DeviceChoice::Cuda(0) => match devices::gpu_count() {
+            0 => choice,
+            1 => DeviceChoice::Cuda(0),
+            _ => DeviceChoice::Cuda(place.local_rank),
+        },
         other => other,
     }
 }
