@@ -7,6 +7,7 @@
     reason = "tests fail by panicking"
 )]
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use nnunet_formats::pickle::{self, Value};
@@ -150,11 +151,33 @@ fn devices_share_the_cases() {
     assert!(!world.path("none").exists());
 }
 
+/// The same for v2's commands.
+#[test]
+fn devices_share_the_cases_of_v2() {
+    let world = World::with_phantoms_of_v2();
+    world.configure("\n[trainers.One]\nextends = \"Short\"\nmax_num_epochs = 1\nnum_batches_per_epoch = 2\n");
+    world.succeed("v2 train 900 3d_fullres 0 -tr One -p nnUNetPlansSmall -device cpu");
+    let images = "nnUNet_raw/Dataset900_Phantom/imagesTs";
+    let model = "nnUNet_results/Dataset900_Phantom/One__nnUNetPlansSmall__3d_fullres";
+    for (to, flags) in [("on_one", "-device cpu"), ("on_two", "-devices cpu,cpu")] {
+        let named = "-d 900 -tr One -p nnUNetPlansSmall -c 3d_fullres";
+        world.succeed(&format!("v2 predict -i {images} -o {to} {named} -f 0 {flags}"));
+        world.succeed(&format!("v2 predict_from_modelfolder -i {images} -o {to}_folder -m {model} -f 0 {flags}"));
+    }
+    same_labels(&world, ["on_one", "on_two"]);
+    same_labels(&world, ["on_one", "on_two_folder"]);
+}
+
 fn same_labels(world: &World, folders: [&str; 2]) {
-    for case in ["phantom_006", "phantom_007"] {
-        let [a, b] =
-            folders.map(|folder| nifti::read(&world.path(&format!("{folder}/{case}.nii.gz"))).unwrap().data);
-        assert_eq!(a, b, "{case}");
+    let names = |folder: &str| {
+        let files = std::fs::read_dir(world.path(folder)).unwrap().flatten().map(|entry| entry.file_name());
+        let names = files.map(|name| name.to_string_lossy().into_owned());
+        names.filter(|name| name.ends_with(".nii.gz")).collect::<BTreeSet<_>>()
+    };
+    assert!(!names(folders[0]).is_empty() && names(folders[0]) == names(folders[1]), "{folders:?}");
+    for name in names(folders[0]) {
+        let [a, b] = folders.map(|folder| nifti::read(&world.path(folder).join(&name)).unwrap().data);
+        assert_eq!(a, b, "{name}");
     }
 }
 

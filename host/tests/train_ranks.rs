@@ -270,6 +270,8 @@ fn gradients_go_through_nccl_where_it_is_there() {
         assert!(first.1.lines().filter(|line| line.starts_with(call)).count() >= 20, "{call}: {}", first.1);
     }
     assert!(first.1.lines().all(|line| line.ends_with("on stream 1")), "{}", first.1);
+    let said = world.run_beside_gpu("doctor --device cuda:1", &variables).text;
+    assert!(said.contains("training with several processes: gloo; between GPUs NCCL 2.28.9"), "{said}");
     // Two processes on one GPU cannot use it.
     let same = line("cuda:1").replace("cuda:1", "cuda:1 --set max_num_epochs=1");
     let outcome = world.run_beside_gpu(&same, &variables);
