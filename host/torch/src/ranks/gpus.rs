@@ -11,6 +11,16 @@ use crate::devices;
 /// Changes with every start of a machine; containers on it have the same.
 const MACHINE: &str = "/proc/sys/kernel/random/boot_id";
 
+/// A GPU for each process of a machine, unless one was named. Where SLURM shows each process a GPU of its own, it is the
+/// only one.
+pub(super) fn of_rank(choice: DeviceChoice, gpus: usize, local_rank: usize) -> DeviceChoice {
+    match (choice, gpus) {
+        (DeviceChoice::Cpu | DeviceChoice::Cuda(1..), _) | (_, 0) => choice,
+        (_, 1) => DeviceChoice::Cuda(0),
+        _ => DeviceChoice::Cuda(local_rank),
+    }
+}
+
 /// Connects the GPUs of all processes, and says how.
 ///
 /// # Errors
@@ -114,6 +124,22 @@ mod tests {
 
     fn here(gpu: &str, nccl: &str) -> Here {
         Here { gpu: gpu.to_owned(), nccl: nccl.to_owned(), error: "it is missing".to_owned() }
+    }
+
+    #[test]
+    fn every_process_has_its_own_gpu() {
+        use DeviceChoice::{Auto, Cpu, Cuda};
+        for (choice, gpus, expected) in [
+            (Auto, 0, Auto),
+            (Auto, 1, Cuda(0)),
+            (Auto, 4, Cuda(3)),
+            (Cuda(0), 4, Cuda(3)),
+            (Cuda(0), 1, Cuda(0)),
+            (Cuda(2), 4, Cuda(2)),
+            (Cpu, 4, Cpu),
+        ] {
+            assert_eq!(of_rank(choice, gpus, 3), expected, "{choice} of {gpus}");
+        }
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub(crate) fn run(
     let ranks = join(&place)?;
     let trained = || {
         check_arguments(ranks)?;
-        let choice = device(choice, &place);
+        let choice = gpus::of_rank(choice, devices::gpu_count(), place.local_rank);
         gpus::connect(ranks, choice)?;
         work(choice)
     };
@@ -95,19 +95,6 @@ fn own_address(host: &str, port: u16) -> Result<String> {
         Some(socket.local_addr().ok()?.ip().to_string())
     });
     found.with_context(|| format!("the host {host} (MASTER_ADDR) has no address that can be reached"))
-}
-
-/// A GPU for each process of a machine, unless one was named. Where SLURM shows each process a GPU of its own, it is the
-/// only one.
-fn device(choice: DeviceChoice, place: &Place) -> DeviceChoice {
-    match choice {
-        DeviceChoice::Auto | DeviceChoice::Cuda(0) => match devices::gpu_count() {
-            0 => choice,
-            1 => DeviceChoice::Cuda(0),
-            _ => DeviceChoice::Cuda(place.local_rank),
-        },
-        other => other,
-    }
 }
 
 /// Processes with different arguments would wait for each other for ever.
