@@ -13,10 +13,13 @@ const MACHINE: &str = "/proc/sys/kernel/random/boot_id";
 
 /// A GPU for each process of a machine, unless one was named. Where SLURM shows each process a GPU of its own, it is the
 /// only one.
-pub(super) fn of_rank(choice: DeviceChoice, gpus: usize, local_rank: usize) -> DeviceChoice {
-    match (choice, gpus) {
-        (DeviceChoice::Cpu | DeviceChoice::Cuda(1..), _) | (_, 0) => choice,
-        (_, 1) => DeviceChoice::Cuda(0),
+pub(super) fn of_rank(choice: DeviceChoice, gpus: impl FnOnce() -> usize, local_rank: usize) -> DeviceChoice {
+    if matches!(choice, DeviceChoice::Cpu | DeviceChoice::Cuda(1..)) {
+        return choice;
+    }
+    match gpus() {
+        0 => choice,
+        1 => DeviceChoice::Cuda(0),
         _ => DeviceChoice::Cuda(local_rank),
     }
 }
@@ -138,7 +141,7 @@ mod tests {
             (Cuda(2), 4, Cuda(2)),
             (Cpu, 4, Cpu),
         ] {
-            assert_eq!(of_rank(choice, gpus, 3), expected, "{choice} of {gpus}");
+            assert_eq!(of_rank(choice, || gpus, 3), expected, "{choice} of {gpus}");
         }
     }
 

@@ -40,7 +40,7 @@ pub(crate) fn run(
     let ranks = join(&place)?;
     let trained = || {
         check_arguments(ranks)?;
-        let choice = gpus::of_rank(choice, devices::gpu_count(), place.local_rank);
+        let choice = gpus::of_rank(choice, devices::gpu_count, place.local_rank);
         gpus::connect(ranks, choice)?;
         work(choice)
     };
