@@ -319,7 +319,8 @@ fn torchrun_starts_our_processes() {
     let one = taken();
     // Alone, and as a node of several.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    for how in ["--standalone".to_owned(), format!("--nnodes 1 --master_addr 127.0.0.1 --master_port {port}")] {
+    for how in ["--standalone".to_owned(), format!("--nnodes 1 --master_addr 127.0.0.1 --master_port {port}")]
+    {
         let mut command = Command::new(python.join("torchrun"));
         command.args(how.split_whitespace()).args(["--no_python", "--nproc_per_node", "2"]);
         command.arg(nnunet_tests::programs().join("nnunet")).args(line.split_whitespace());

@@ -395,12 +395,17 @@ fn memory_that_is_short_costs_time_and_not_results() {
 #[test]
 fn two_gpus_share_the_cases() {
     let world = World::with_phantoms();
-    world.succeed("train 3d_fullres Short 900 0 -p nnUNetPlansSmall --fp32 --device cpu --disable_validation_inference");
+    world.succeed(
+        "train 3d_fullres Short 900 0 -p nnUNetPlansSmall --fp32 --device cpu --disable_validation_inference",
+    );
     let predict = format!("{} --precision fp32", PREDICT.replace("imagesTs", "imagesTr"));
     world.succeed(&format!("{predict} -o cpu --device cpu"));
     let two = ("REHEARSAL_GPUS", "2");
     let (text, counts) = world.succeed_on_gpu(&format!("{predict} -o gpus --devices cuda:0,cuda:1"), &[two]);
-    assert!(text.contains("devices: cuda:0, cuda:1") && text.contains("cuda:1: planned GPU memory"), "{text}");
+    assert!(
+        text.contains("devices: cuda:0, cuda:1") && text.contains("cuda:1: planned GPU memory"),
+        "{text}"
+    );
     assert!(counts.peak_bytes.iter().all(|bytes| *bytes > 0), "{counts:?}");
     assert_same_labels(&world, "cpu", "gpus");
     // More than there is: what does not fit is done in smaller parts, on each device.

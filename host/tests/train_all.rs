@@ -113,7 +113,9 @@ fn a_cross_validation_that_is_killed_ends_as_one_that_is_not() {
 fn a_failure_is_that_of_its_job() {
     let world = planned();
     let line = |folds: &str| {
-        format!("train_all 900 -m 2d -f {folds} --tr Tiny -p nnUNetPlansSmall --devices cpu -- --set batch_size=0")
+        format!(
+            "train_all 900 -m 2d -f {folds} --tr Tiny -p nnUNetPlansSmall --devices cpu -- --set batch_size=0"
+        )
     };
     let outcome = world.run(&line("0 1 2 3 4"));
     assert_eq!(outcome.code, 1, "{}", outcome.text);
@@ -132,7 +134,8 @@ fn folds_that_are_missing_are_no_failure() {
     let world = planned();
     let line = "train_all 900 -m 2d -f 0 3 --tr Tiny -p nnUNetPlansSmall --devices cpu --jobs 2";
     let text = world.succeed(line);
-    let said = "configurations are not compared: that takes all 5 folds, and 1, 2, 4 of them are not among --folds";
+    let said =
+        "configurations are not compared: that takes all 5 folds, and 1, 2, 4 of them are not among --folds";
     assert!(text.contains(said) && text.contains("all 2 jobs are done"), "{text}");
     assert!(!world.path("results/nnUNet/ensembles").exists());
     // Where the task has two folds, these are all.

@@ -236,7 +236,8 @@ fn a_process_that_is_killed_ends_all_or_is_started_again() {
 fn processes_on_gpus_train_as_on_the_cpu() {
     let Some(world) = planned() else { return };
     for configuration in ["2d", "3d_fullres"] {
-        let line = |device: &str| format!("launch --nproc 2 -- train {configuration} {REST} --device {device}");
+        let line =
+            |device: &str| format!("launch --nproc 2 -- train {configuration} {REST} --device {device}");
         world.succeed(&line("cpu"));
         let expected = taken(&fold(&world, configuration));
         let outcome = world.run_beside_gpu(&line("cuda"), &[("REHEARSAL_GPUS", "2")]);
@@ -255,9 +256,13 @@ fn gradients_go_through_nccl_where_it_is_there() {
     let line = |device: &str| format!("launch --nproc 2 -- train 3d_fullres {REST} --device {device}");
     world.succeed(&line("cpu"));
     let expected = taken(&fold(&world, "3d_fullres"));
-    let (library, calls) = (rehearsal::nccl().display().to_string(), world.path("calls").display().to_string());
-    let variables =
-        [("REHEARSAL_GPUS", "2"), ("LD_LIBRARY_PATH", library.as_str()), ("NNUNET_NCCL_CALLS", calls.as_str())];
+    let (library, calls) =
+        (rehearsal::nccl().display().to_string(), world.path("calls").display().to_string());
+    let variables = [
+        ("REHEARSAL_GPUS", "2"),
+        ("LD_LIBRARY_PATH", library.as_str()),
+        ("NNUNET_NCCL_CALLS", calls.as_str()),
+    ];
     let outcome = world.run_beside_gpu(&line("cuda"), &variables);
     assert_eq!(outcome.code, 0, "{}", outcome.text);
     assert!(outcome.text.contains("exchanged by NCCL 2.28.9"), "{}", outcome.text);

@@ -34,8 +34,7 @@ pub(crate) fn resolve_all(choices: &[DeviceChoice]) -> Result<Vec<Device>> {
     if let [choice] = choices {
         return Ok(vec![resolve(*choice)?]);
     }
-    let devices: Vec<Device> =
-        choices.iter().map(|choice| Ok(select(*choice)?.0)).collect::<Result<_>>()?;
+    let devices: Vec<Device> = choices.iter().map(|choice| Ok(select(*choice)?.0)).collect::<Result<_>>()?;
     let described: Vec<String> = devices.iter().map(|device| about(*device)).collect();
     SAID.call_once(|| report::line(&format!("devices: {}", described.join(", "))));
     Ok(devices)

@@ -44,7 +44,8 @@ fn backends() -> String {
 /// Returns an error if there is no library.
 pub(crate) fn nccl_version() -> Result<String, String> {
     // Beside torch in the folder of Python's packages.
-    let packages = cuda::libtorch_folder().and_then(|torch| Some(torch.parent()?.to_owned())).unwrap_or_default();
+    let packages =
+        cuda::libtorch_folder().and_then(|torch| Some(torch.parent()?.to_owned())).unwrap_or_default();
     ranks::nccl_version(&packages.join("nvidia/nccl/lib/libnccl.so.2")).map_err(|error| match error {
         // Where it was thrown in C++ is of no interest here.
         TchError::Torch(text) => text.lines().next().unwrap_or_default().to_owned(),

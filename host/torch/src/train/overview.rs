@@ -78,7 +78,10 @@ impl Overview {
 /// What each of several processes that share batches sends and receives: twice the share of all others.
 fn exchanged(processes: usize, gradients: u64) -> String {
     let bytes = gradients * 2 * (processes as u64 - 1) / processes as u64;
-    format!("processes: {processes}; each sends {} of gradients in a step, and receives as much", readable(bytes))
+    format!(
+        "processes: {processes}; each sends {} of gradients in a step, and receives as much",
+        readable(bytes)
+    )
 }
 
 impl Disk {

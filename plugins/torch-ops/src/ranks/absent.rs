@@ -76,7 +76,9 @@ mod tests {
             timeout: Duration::from_secs(1),
         };
         let said = Group::join(&meeting).unwrap_err().to_string();
-        assert!(said.ends_with("this build was made without libtorch's c10d, which training with several processes needs"));
+        assert!(said.ends_with(
+            "this build was made without libtorch's c10d, which training with several processes needs"
+        ));
         assert_eq!(nccl_version("").unwrap_err().to_string(), said);
     }
 }

@@ -202,7 +202,8 @@ fn lacking_folds(request: &Request, folders: &Folders) -> Result<Option<String>>
     let preprocessed = folders.preprocessed()?.join(&request.task);
     let count = if has_splits(&preprocessed) { listed_splits(&preprocessed)?.len() } else { FOLDS };
     let is_chosen = |fold: &String| request.folds.contains(fold);
-    let lacking: Vec<String> = (0..count).map(|fold| fold.to_string()).filter(|fold| !is_chosen(fold)).collect();
+    let lacking: Vec<String> =
+        (0..count).map(|fold| fold.to_string()).filter(|fold| !is_chosen(fold)).collect();
     Ok((!lacking.is_empty()).then(|| {
         format!(
             "configurations are not compared: that takes all {count} folds, and {} of them are not among --folds",
