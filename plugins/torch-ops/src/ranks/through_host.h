@@ -22,12 +22,14 @@ class ThroughHost final : public c10d::Backend {
 
   c10::intrusive_ptr<c10d::Work> allreduce(TensorList& tensors, const c10d::AllreduceOptions& options) override {
     auto copies = on_host(tensors);
-    return back(host_->allreduce(copies, options), std::move(copies), tensors);
+    auto work = host_->allreduce(copies, options);
+    return back(work, std::move(copies), tensors);
   }
 
   c10::intrusive_ptr<c10d::Work> broadcast(TensorList& tensors, const c10d::BroadcastOptions& options) override {
     auto copies = on_host(tensors);
-    return back(host_->broadcast(copies, options), std::move(copies), tensors);
+    auto work = host_->broadcast(copies, options);
+    return back(work, std::move(copies), tensors);
   }
 
  private:
