@@ -8,6 +8,8 @@
     reason = "tests fail by panicking"
 )]
 
+mod weights;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -308,15 +310,8 @@ fn torchrun_starts_our_processes() {
     let line = "train 3d_fullres Shared 900 0 -p nnUNetPlansSmall --disable_validation_inference --fp32 --deterministic \
                 --device cpu";
     let fold = world.path("results/nnUNet/3d_fullres/Task900_Phantom/Shared__nnUNetPlansSmall/fold_0");
-    let taken = || -> Vec<f32> {
-        let checkpoint = torch_zip::load(&fold.join("model_final_checkpoint.model")).unwrap();
-        std::fs::remove_dir_all(&fold).unwrap();
-        let floats = checkpoint.tensors.iter().filter(|tensor| tensor.storage == "Float");
-        let numbers = floats.flat_map(|tensor| tensor.data.chunks(4));
-        numbers.map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect()
-    };
     world.succeed(line);
-    let one = taken();
+    let one = weights::taken(&fold);
     // Alone, and as a node of several.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     for how in ["--standalone".to_owned(), format!("--nnodes 1 --master_addr 127.0.0.1 --master_port {port}")]
@@ -326,10 +321,7 @@ fn torchrun_starts_our_processes() {
         command.arg(nnunet_tests::programs().join("nnunet")).args(line.split_whitespace());
         let said = run_v1(&world, &mut command);
         assert!(said.contains("rank 0 of 2") && said.contains("rank 1 of 2"), "{how}: {said}");
-        let two = taken();
-        assert!(!one.is_empty() && one.len() == two.len(), "{how}");
-        let largest = one.iter().zip(&two).map(|(one, two)| (one - two).abs()).fold(0.0, f32::max);
-        assert!(largest < 1e-4, "{how}: weights or momentum differ by {largest}");
+        weights::assert_close(&weights::taken(&fold), &one, &how);
     }
 }
 

@@ -1,6 +1,8 @@
 //! Both stages of a cascade on phantoms: training, what the first leaves for the second, and prediction.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
+mod weights;
+
 use nnunet_formats::pickle::{self, DType, Value};
 use nnunet_formats::{npz, torch_zip};
 use nnunet_tests::World;
@@ -137,17 +139,6 @@ fn a_cascade_on_a_gpu_gives_what_the_cpu_gives() {
     }
 }
 
-/// Numbers of a finished fold of the second stage in single precision, which it removes.
-fn taken(world: &World) -> Vec<f32> {
-    let fold = world.path(&format!("{HIGH}/fold_0"));
-    let checkpoint = torch_zip::load(&fold.join("model_final_checkpoint.model")).unwrap();
-    std::fs::remove_dir_all(fold).unwrap();
-    let floats = checkpoint.tensors.iter().filter(|tensor| tensor.storage == "Float");
-    floats
-        .flat_map(|tensor| tensor.data.chunks(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())))
-        .collect()
-}
-
 /// Labels of the first stage are part of what processes share.
 #[test]
 fn two_processes_train_the_second_stage_as_one_does() {
@@ -164,13 +155,11 @@ fn two_processes_train_the_second_stage_as_one_does() {
         "{TRAIN_HIGH} --device cpu --fp32 --deterministic --disable_validation_inference --set batch_size=3 \
          --set num_batches_per_epoch=20 --set initial_lr=0.001"
     );
+    let fold = world.path(&format!("{HIGH}/fold_0"));
     world.succeed(&line);
-    let one = taken(&world);
+    let one = weights::taken(&fold);
     world.succeed(&format!("launch --nproc 2 -- {line}"));
-    let two = taken(&world);
-    assert!(!one.is_empty() && one.len() == two.len());
-    let largest = one.iter().zip(&two).map(|(one, two)| (one - two).abs()).fold(0.0, f32::max);
-    assert!(largest < 1e-4, "weights or momentum differ by {largest}");
+    weights::assert_close(&weights::taken(&fold), &one, "the second stage");
 }
 
 /// Shape of the first convolution's weight.
