@@ -64,6 +64,8 @@ fn every_line_of_every_command_is_an_event_of_the_schema() {
         outcome.text
     };
     run("verify 900", 0);
+    run("example_dataset --as pictures -o pictures --task cells --train 5 --test 0", 0);
+    run("ingest --images pictures/cells/images --masks pictures/cells/masks --task Task903_Cells", 0);
     run("plan_and_preprocess -t 900 -pl3d Small -pl2d None", 0);
     run("plans show 900 -p nnUNetPlansSmall", 0);
     run("train 3d_fullres Short 900 0 -p nnUNetPlansSmall", 0);
@@ -89,6 +91,7 @@ fn every_line_of_every_command_is_an_event_of_the_schema() {
     let wanted = [
         "message",
         "error",
+        "ingested",
         "verification",
         "plans",
         "training",

@@ -49,8 +49,26 @@ fn a_training_writes_the_files_of_v1() {
         assert!(world.path(&format!("{MODEL}/fold_0/{file}")).is_file(), "{file} is missing");
     }
     assert!(world.path(&format!("{MODEL}/plans.pkl")).is_file());
+    let debug = std::fs::read_to_string(world.path(&format!("{MODEL}/fold_0/debug.json"))).unwrap();
+    let debug: serde_json::Value = serde_json::from_str(&debug).unwrap();
+    let missing: Vec<&str> = V1_DEBUG.split_whitespace().filter(|key| debug.get(*key).is_none()).collect();
+    assert!(missing.is_empty(), "debug.json has no {missing:?}");
+    assert_eq!((&debug["threeD"], &debug["experiment_name"]), (&"True".into(), &"Short".into()));
     check_formats(&world, MODEL);
 }
+
+/// Keys of v1's `debug.json`, without those of Python's own objects: generators and loaders of batches.
+const V1_DEBUG: &str = "all_tr_losses all_val_eval_metrics all_val_losses all_val_losses_tr_mode also_val_in_tr_mode \
+    amp_grad_scaler base_num_features batch_dice batch_size best_MA_tr_loss_for_patience best_epoch_based_on_MA_tr_loss \
+    best_val_eval_criterion_MA classes conv_per_stage data_aug_params dataset_directory deep_supervision_scales deterministic \
+    do_dummy_2D_aug ds_loss_weights epoch experiment_name fold folder_with_preprocessed_data fp16 gt_niftis_folder initial_lr \
+    log_file loss lr_scheduler max_num_epochs min_region_size_per_class min_size_per_class net_conv_kernel_sizes \
+    net_num_pool_op_kernel_sizes net_pool_per_axis network normalization_schemes num_batches_per_epoch num_classes \
+    num_input_channels num_val_batches_per_epoch online_eval_fn online_eval_foreground_dc online_eval_fp online_eval_tp \
+    only_keep_largest_connected_component optimizer output_folder output_folder_base oversample_foreground_percent patch_size \
+    patience plans_file regions_class_order save_best_checkpoint save_every save_final_checkpoint \
+    save_intermediate_checkpoints save_latest_only stage threeD train_loss_MA train_loss_MA_alpha transpose_backward \
+    transpose_forward unpack_data use_mask_for_norm val_eval_criterion_MA val_eval_criterion_alpha was_initialized weight_decay";
 
 #[test]
 fn a_finished_training_is_not_trained_again() {
@@ -82,6 +100,15 @@ fn a_folder_is_predicted_evaluated_and_drawn() {
     assert!(world.path("cases.png").is_file());
     predict(&world, "by_folder", "");
     same_labels(&world, ["by_name", "by_folder"]);
+}
+
+#[test]
+fn tables_of_labels_lie_beside_the_label_maps_if_asked_for() {
+    let world = trained();
+    predict(&world, "tables", "--disable_tta --label_tables");
+    let table = std::fs::read_to_string(world.path("tables/labels_itksnap.txt")).unwrap();
+    assert!(table.contains("\"body\"") && table.contains("\"head\""), "{table}");
+    assert!(world.path("tables/labels_slicer.ctbl").is_file());
 }
 
 #[test]

@@ -36,4 +36,7 @@ for file in "$fold/model_final_checkpoint.model" "$fold/progress.png" prediction
 done
 files 2 'predictions/*.nii.gz'
 files 2 'from_archive/*.nii.gz'
+files 1 'from_dicom/*.nii.gz'
+files 5 'raw/nnUNet_raw_data/Task901_Scans/labelsTr/*.nii.gz'
+files 5 'raw/nnUNet_raw_data/Task902_Cells/labelsTr/*.nii.gz'
 echo "OK"

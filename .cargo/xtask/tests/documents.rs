@@ -64,23 +64,88 @@ fn the_walks_through_the_code_name_what_exists() {
     assert!(names > 30, "only {names} functions were found in the text");
 }
 
+/// Text outside of blocks of code.
+fn prose(text: &str) -> impl Iterator<Item = &str> {
+    let mut in_code = false;
+    text.lines().filter(move |line| {
+        let is_fence = line.trim_start().starts_with("```");
+        in_code ^= is_fence;
+        !in_code && !is_fence
+    })
+}
+
+/// The names that links give to the headings of a page, as GitHub and mdBook form them.
+fn anchors(text: &str) -> Vec<String> {
+    let titles =
+        prose(text).filter_map(|line| line.strip_prefix('#')).map(|line| line.trim_start_matches('#').trim());
+    let letter = |c: char| match c {
+        ' ' => Some('-'),
+        '-' | '_' => Some(c),
+        c if c.is_alphanumeric() => Some(c.to_ascii_lowercase()),
+        _ => None,
+    };
+    titles.map(|title| title.chars().filter_map(letter).collect()).collect()
+}
+
+/// The targets of the links of a page.
+fn links(text: &str) -> Vec<String> {
+    let prose = prose(text).collect::<Vec<_>>().join("\n");
+    prose.split("](").skip(1).filter_map(|rest| rest.split(')').next()).map(str::to_owned).collect()
+}
+
+/// What is wrong with a link of a document.
+fn fault(document: &Path, text: &str, link: &str) -> Option<String> {
+    if link.contains("://") || link.starts_with("mailto:") {
+        return None;
+    }
+    let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+    let target = document.parent().unwrap().join(file);
+    let wrong = |what: &str| Some(format!("{}: {link}: {what}", document.display()));
+    if !file.is_empty() && !target.exists() {
+        return wrong("no such file");
+    }
+    let there =
+        if file.is_empty() { text.to_owned() } else { fs::read_to_string(&target).unwrap_or_default() };
+    if !anchor.is_empty() && !anchors(&there).iter().any(|name| name == anchor) {
+        return wrong("no such heading");
+    }
+    None
+}
+
 #[test]
-fn links_lead_to_files() {
+fn links_lead_to_files_and_headings() {
     let root = root();
     let mut wrong = Vec::new();
     for folder in ["", "docs", "docs/guide"] {
         for document in documents(&root.join(folder)) {
             let text = fs::read_to_string(&document).unwrap();
-            for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
-                let file = link.split('#').next().unwrap_or_default();
-                if !file.is_empty()
-                    && !file.contains("://")
-                    && !document.parent().unwrap().join(file).exists()
-                {
-                    wrong.push(format!("{}: {link}", document.display()));
-                }
-            }
+            wrong.extend(links(&text).iter().filter_map(|link| fault(&document, &text, link)));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn broken_links_are_found() {
+    let text = "# A title: with `code`\n```sh\n# no heading [x](nowhere.md)\n```\n[a](#a-title-with-code)";
+    assert_eq!(anchors(text), ["a-title-with-code"]);
+    assert_eq!(links(text), ["#a-title-with-code"]);
+    let page = root().join("docs/README.md");
+    assert_eq!(fault(&page, text, "#a-title-with-code"), None);
+    assert!(fault(&page, text, "#no-heading").is_some());
+    assert!(fault(&page, text, "nowhere.md").is_some());
+    assert!(fault(&page, text, "status.md#nothing-of-this-name").is_some());
+}
+
+/// The book has every page once, and nothing else.
+#[test]
+fn the_summary_lists_all_pages() {
+    let docs = root().join("docs");
+    let mut listed = links(&fs::read_to_string(docs.join("SUMMARY.md")).unwrap());
+    listed.sort();
+    let pages = [docs.clone(), docs.join("guide")].map(|folder| documents(&folder)).concat();
+    let name = |page: &PathBuf| page.strip_prefix(&docs).unwrap().display().to_string();
+    let mut pages: Vec<String> = pages.iter().map(name).filter(|name| name != "SUMMARY.md").collect();
+    pages.sort();
+    assert_eq!(listed, pages);
 }

@@ -6,7 +6,7 @@ use clap::Command;
 
 /// A heading, an example, and the commands below it.
 pub(crate) const TASKS: [(&str, &str, &[&str]); 7] = [
-    ("Data", "nnunet verify 4", &["convert_decathlon_task", "example_dataset", "verify"]),
+    ("Data", "nnunet verify 4", &["ingest", "convert_decathlon_task", "example_dataset", "verify"]),
     ("Planning", "nnunet plan_and_preprocess -t 4", &["plan_and_preprocess", "plans", "split"]),
     (
         "Training",

@@ -63,6 +63,7 @@ fn dispatch(cli: &Cli, tensors: &impl TensorCommands) -> Result<ExitCode> {
         Command::ConvertDecathlonTask(args) => {
             commands::convert_decathlon_task::run(args, &options.folders())
         }
+        Command::Ingest(args) => commands::ingest::run(args, &options.folders()),
         Command::Convert(args) => commands::convert::run(args, options, tensors),
         Command::PlotTaskPngs(args) => commands::plot_task_pngs::run(args, &options.folders()),
         Command::ExportModelToZip(args) => {

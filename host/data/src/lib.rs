@@ -12,12 +12,14 @@ pub mod integrity;
 pub mod label_names;
 pub mod memory;
 pub mod models;
+pub mod orientation;
 pub mod phantom;
 pub mod pipeline;
 pub mod records;
 pub mod selection;
 pub mod splitting;
 pub mod summary;
+pub mod training_images;
 pub mod v2;
 
 // The components of a crate that nothing else refers to are not linked in.

@@ -8,18 +8,16 @@ use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
 use crate::error::{Error, Result};
 
-/// A server has to accept a connection, and to answer, within this time.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// A client that follows redirections, but not from an encrypted to an unencrypted address.
-pub(crate) fn agent() -> Result<Agent> {
+/// A client that follows redirections, but not from an encrypted to an unencrypted address. A server has to accept a
+/// connection, and to answer, within the time.
+pub(crate) fn agent(patience: Duration) -> Result<Agent> {
     let mut tls = TlsConfig::builder();
     if let Some(file) = std::env::var_os("SSL_CERT_FILE").filter(|file| !file.is_empty()) {
         tls = tls.root_certs(RootCerts::from(certificates(Path::new(&file))?));
     }
     let config = Agent::config_builder()
-        .timeout_connect(Some(PATIENCE))
-        .timeout_recv_response(Some(PATIENCE))
+        .timeout_connect(Some(patience))
+        .timeout_recv_response(Some(patience))
         .http_status_as_error(false)
         .user_agent(concat!("nnunet/", env!("CARGO_PKG_VERSION")))
         .tls_config(tls.build())

@@ -38,6 +38,16 @@ pub enum Error {
         /// Bytes that arrived.
         sent: u64,
     },
+    /// The server sends nothing more, but keeps the connection.
+    #[error("{url}: the server has sent nothing for {seconds} s, after {sent} bytes")]
+    Stalled {
+        /// The address.
+        url: String,
+        /// Seconds of waiting.
+        seconds: u64,
+        /// Bytes that arrived.
+        sent: u64,
+    },
     /// An answer to a request for the rest of a file that does not fit to what is there.
     #[error("{url}: the server sent another part of the file than was asked for")]
     WrongPart {
@@ -102,7 +112,10 @@ impl Error {
     /// Whether the same request may succeed a little later.
     pub(crate) fn is_worth_another_try(&self) -> bool {
         match self {
-            Self::Connection { .. } | Self::Incomplete { .. } | Self::WrongPart { .. } => true,
+            Self::Connection { .. }
+            | Self::Incomplete { .. }
+            | Self::Stalled { .. }
+            | Self::WrongPart { .. } => true,
             Self::Status { status, .. } => *status == 429 || *status >= 500,
             _ => false,
         }

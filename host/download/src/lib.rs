@@ -7,6 +7,7 @@
 
 mod agent;
 mod checksum;
+mod chunks;
 mod error;
 mod part;
 mod transfer;
@@ -25,17 +26,31 @@ const ATTEMPTS: u32 = 5;
 /// The wait before the second attempt; it doubles with each further one.
 const WAIT: Duration = Duration::from_millis(200);
 
-/// Downloads a file to `to` from the first of several addresses that has it. `wanted` is the file's checksum, if it is
-/// known; that which a server sends along is checked too.
+/// How a file is downloaded.
+#[derive(Debug, Clone, Copy)]
+pub struct Options<'a> {
+    /// The file's checksum, if it is known. One that a server sends along is checked too.
+    pub checksum: Option<&'a Checksum>,
+    /// A server has to accept a connection, to answer, and to go on sending within this time.
+    pub patience: Duration,
+}
+
+impl Default for Options<'_> {
+    fn default() -> Self {
+        Self { checksum: None, patience: Duration::from_secs(60) }
+    }
+}
+
+/// Downloads a file to `to` from the first of several addresses that has it.
 ///
 /// # Errors
-/// Returns the error of the last address: no connection, an answer that is no file, a file that is not complete or has
+/// Returns the error of the last address: no connection, an answer that is not a file, a file that is not complete or has
 /// another checksum, or a disk without room.
-pub fn fetch(urls: &[String], to: &Path, wanted: Option<&Checksum>, progress: Progress<'_>) -> Result<()> {
-    let agent = agent::agent()?;
+pub fn fetch(urls: &[String], to: &Path, options: Options<'_>, progress: Progress<'_>) -> Result<()> {
+    let agent = agent::agent(options.patience)?;
     let mut last = Error::NoAddress;
     for url in urls {
-        match fetch_from(&agent, url, to, wanted, progress) {
+        match fetch_from(&agent, url, to, options, progress) {
             Ok(()) => return Ok(()),
             Err(error) if error.is_local() => return Err(error),
             Err(error) => {
@@ -53,7 +68,7 @@ fn fetch_from(
     agent: &ureq::Agent,
     url: &str,
     to: &Path,
-    wanted: Option<&Checksum>,
+    options: Options<'_>,
     progress: Progress<'_>,
 ) -> Result<()> {
     // Only what goes beyond the best attempt is progress: a server may send the same beginning forever.
@@ -61,10 +76,11 @@ fn fetch_from(
     loop {
         let mut part = Part::open(to, url)?;
         best = part.len().max(best);
-        let mut transfer = Transfer { agent, url, part: &mut part, progress: &mut *progress };
+        let mut transfer =
+            Transfer { agent, url, part: &mut part, patience: options.patience, progress: &mut *progress };
         match transfer.run() {
             Ok(sent) => {
-                let checksums = wanted.into_iter().chain(sent.as_ref());
+                let checksums = options.checksum.into_iter().chain(sent.as_ref());
                 return part.finish(to, checksums);
             }
             Err(error) if !error.is_worth_another_try() => return Err(error),

@@ -1,19 +1,19 @@
 //! One request, and what arrives.
 
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
+use std::time::Duration;
 
 use ureq::http::{HeaderMap, Response, StatusCode, header};
 use ureq::{Agent, Body, ResponseExt};
 
 use crate::checksum::Checksum;
+use crate::chunks::Chunks;
 use crate::error::{Error, Result};
 use crate::part::{Part, Source};
 
 /// Is called with the bytes that are there, and with the size of the file where the server says it.
 pub type Progress<'a> = &'a mut dyn FnMut(u64, Option<u64>);
 
-/// Bytes that are read at a time.
-const BUFFER: usize = 1 << 17;
 /// Bytes that are written at most for a file whose size the server does not say.
 const MOST: u64 = 1 << 40;
 
@@ -22,6 +22,8 @@ pub(crate) struct Transfer<'a> {
     pub(crate) agent: &'a Agent,
     pub(crate) url: &'a str,
     pub(crate) part: &'a mut Part,
+    /// The server has to send something within this time.
+    pub(crate) patience: Duration,
     pub(crate) progress: Progress<'a>,
 }
 
@@ -109,14 +111,14 @@ impl Transfer<'_> {
 
     fn receive(&mut self, body: Body) -> Result<()> {
         let size = self.part.source.size;
-        let mut reader = body.into_with_config().limit(MOST).reader();
-        let mut buffer = vec![0; BUFFER];
+        let reader = body.into_with_config().limit(MOST).reader();
+        let chunks = Chunks::of(reader, self.patience).map_err(|error| self.broken(&error))?;
         loop {
             (self.progress)(self.part.len(), size);
-            match reader.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(count) => self.part.append(&buffer[..count])?,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            match chunks.next() {
+                Ok(None) => break,
+                Ok(Some(chunk)) => self.part.append(&chunk)?,
+                Err(error) if error.kind() == ErrorKind::TimedOut => return Err(self.stalled()),
                 Err(error) => return Err(self.ended(size, &error)),
             }
         }
@@ -129,6 +131,10 @@ impl Transfer<'_> {
     /// A connection that ended: where the size is known, the numbers say more than the client.
     fn ended(&self, size: Option<u64>, error: &std::io::Error) -> Error {
         size.map_or_else(|| self.broken(error), |size| self.incomplete(size))
+    }
+
+    fn stalled(&self) -> Error {
+        Error::Stalled { url: self.url.to_owned(), seconds: self.patience.as_secs(), sent: self.part.len() }
     }
 
     fn incomplete(&self, announced: u64) -> Error {

@@ -3,8 +3,9 @@
 
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use nnunet_download::{Checksum, fetch};
+use nnunet_download::{Checksum, Options, fetch};
 use nnunet_test_support::http::{Request, Server, send};
 
 const SIZE: usize = 300_000;
@@ -41,7 +42,8 @@ fn file(folder: &Path) -> PathBuf {
 fn download(url: &str, folder: &Path, wanted: Option<&Checksum>) -> Result<Vec<(u64, Option<u64>)>, String> {
     let mut seen = Vec::new();
     let progress = &mut |done, size| seen.push((done, size));
-    let done = fetch(&[url.to_owned()], &file(folder), wanted, progress);
+    let options = Options { checksum: wanted, ..Options::default() };
+    let done = fetch(&[url.to_owned()], &file(folder), options, progress);
     done.map(|()| seen).map_err(|error| error.to_string())
 }
 
@@ -59,6 +61,23 @@ fn dropped_connections_are_taken_up_where_they_ended() {
     assert_eq!(server.requests(), 3);
     assert!(seen.windows(2).all(|pair| pair[0].0 <= pair[1].0), "it started over");
     assert_eq!(seen.last(), Some(&(SIZE as u64, Some(SIZE as u64))));
+}
+
+/// The connection stays open, but nothing comes any more.
+#[test]
+fn a_server_that_stalls_is_asked_for_the_rest() {
+    let server = Server::new(|request, number, stream| {
+        let sent = if number == 0 { 100_000 } else { SIZE };
+        honest(request, stream, "\"a\"", sent);
+        if number == 0 {
+            std::mem::forget(stream.try_clone().unwrap());
+        }
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options { patience: Duration::from_secs(1), ..Options::default() };
+    fetch(&[server.url("x")], &file(folder.path()), options, &mut |_, _| {}).unwrap();
+    check(folder.path());
+    assert_eq!(server.requests(), 2);
 }
 
 /// The next process continues, too.
@@ -192,6 +211,6 @@ fn the_next_address_is_asked_where_one_has_no_file() {
     let error = download(&server.url("missing"), folder.path(), None).unwrap_err();
     assert!(error.ends_with("the server answers 404"), "{error}");
     let urls = [server.url("missing"), server.url("x")];
-    fetch(&urls, &file(folder.path()), None, &mut |_, _| {}).unwrap();
+    fetch(&urls, &file(folder.path()), Options::default(), &mut |_, _| {}).unwrap();
     assert_eq!(std::fs::read(file(folder.path())).unwrap().len(), SIZE);
 }

@@ -45,6 +45,28 @@ pub fn read_channels(path: &Path) -> Result<Array4<f32>> {
     Ok(array.as_standard_layout().into_owned().insert_axis(Axis(1)))
 }
 
+/// The places in its palette that a PNG picture stores, (1, y, x); none for pictures without a palette and other files.
+/// Programs that draw masks number their labels so.
+///
+/// # Errors
+/// Returns an error if the file is damaged.
+pub fn read_indices(path: &Path) -> Result<Option<Array3<u16>>> {
+    let file = crate::input::open(path)?;
+    let most = most_bytes(path, &file)?;
+    let mut file = BufReader::new(file);
+    // Signature, length and type of the first block, width, height and depth stand before the type of the colors.
+    let start = file.fill_buf().map_err(|source| Error::io(path, source))?;
+    if !start.starts_with(b"\x89PNG") || start.get(PNG_COLORS) != Some(&(ColorType::Indexed as u8)) {
+        return Ok(None);
+    }
+    let PngSamples { width, height, values, .. } = png_samples(path, file, most)?;
+    let indices = Array3::from_shape_vec((1, height, width), values);
+    indices.map(Some).map_err(|error| Error::invalid(path, error))
+}
+
+/// Where a PNG picture says what its colors are.
+const PNG_COLORS: usize = 25;
+
 /// Writes labels of (1, y, x) as gray values.
 ///
 /// # Errors
@@ -90,7 +112,17 @@ fn decode(path: &Path) -> Result<Picture> {
     }
 }
 
-fn png(path: &Path, file: impl BufRead + Seek, most: usize) -> Result<Picture> {
+/// What a PNG picture stores: colors, shades, or places in a palette, row by row.
+struct PngSamples {
+    width: usize,
+    height: usize,
+    colors: ColorType,
+    depth: u8,
+    values: Vec<u16>,
+    palette: Vec<u8>,
+}
+
+fn png_samples(path: &Path, file: impl BufRead + Seek, most: usize) -> Result<PngSamples> {
     let wrong = |why: &dyn std::fmt::Display| unreadable(path, "PNG picture", why);
     let mut reader = png::Decoder::new(file).read_info().map_err(|error| wrong(&error))?;
     let len = reader.output_buffer_size().filter(|len| *len <= most);
@@ -98,10 +130,17 @@ fn png(path: &Path, file: impl BufRead + Seek, most: usize) -> Result<Picture> {
     let frame = reader.next_frame(&mut bytes).map_err(|error| wrong(&error))?;
     let (width, height) = (frame.width as usize, frame.height as usize);
     let (colors, depth) = (frame.color_type, frame.bit_depth as u8);
-    let channels = colors.samples();
     let rows = bytes.chunks_exact(frame.line_size);
-    let samples = rows.flat_map(|row| samples(row, depth).into_iter().take(width * channels));
-    let palette = reader.info().palette.as_deref().unwrap_or_default();
+    let values =
+        rows.flat_map(|row| samples(row, depth).into_iter().take(width * colors.samples())).collect();
+    let palette = reader.info().palette.as_deref().unwrap_or_default().to_vec();
+    Ok(PngSamples { width, height, colors, depth, values, palette })
+}
+
+fn png(path: &Path, file: impl BufRead + Seek, most: usize) -> Result<Picture> {
+    let PngSamples { width, height, colors, depth, values, palette } = png_samples(path, file, most)?;
+    let channels = colors.samples();
+    let samples = values.into_iter();
     let color = |index: u16| palette.as_chunks::<3>().0.get(usize::from(index)).copied();
     let values: Option<Vec<f32>> = match colors {
         ColorType::Indexed => {
@@ -121,7 +160,8 @@ fn png(path: &Path, file: impl BufRead + Seek, most: usize) -> Result<Picture> {
             Some(samples.map(|value| f32::from(if depth == 16 { value >> 8 } else { value })).collect())
         }
     };
-    let values = values.ok_or_else(|| wrong(&"a color that is not in its palette"))?;
+    let values =
+        values.ok_or_else(|| unreadable(path, "PNG picture", "a color that is not in its palette"))?;
     Ok(Picture { width, height, channels: if colors == ColorType::Indexed { 3 } else { channels }, values })
 }
 

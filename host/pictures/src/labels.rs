@@ -19,6 +19,15 @@ pub(crate) const COLORS: [[u8; 3]; 8] = [
     [240, 120, 180],
 ];
 
+/// The color of a label; that of 0 is black.
+#[must_use]
+pub fn label_color(label: u16) -> [u8; 3] {
+    match usize::from(label) {
+        0 => [0; 3],
+        label => COLORS[(label - 1) % COLORS.len()],
+    }
+}
+
 /// How intensities become gray levels: the lowest black, the highest white.
 #[derive(Debug, Clone, Copy)]
 pub struct Gray {
@@ -45,8 +54,7 @@ pub(crate) fn blended(level: f32, label: u8) -> Rgb<u8> {
     if label == 0 {
         return Rgb([level as u8; 3]);
     }
-    let color = COLORS[(usize::from(label) - 1) % COLORS.len()];
-    Rgb(color.map(|part| (OPACITY * f32::from(part) + (1.0 - OPACITY) * level) as u8))
+    Rgb(label_color(label.into()).map(|part| (OPACITY * f32::from(part) + (1.0 - OPACITY) * level) as u8))
 }
 
 /// A slice (y, x) with its labels in color, one pixel a voxel, as the bytes of a PNG.

@@ -11,7 +11,7 @@ mod progress;
 mod text;
 
 pub use architecture::{Diagram, LayerRow, Level, NetworkShape, architecture};
-pub use labels::{Gray, labels_over};
+pub use labels::{Gray, label_color, labels_over};
 pub use learning_rates::learning_rates;
 pub use montage::{MontageRow, montage};
 pub use overlay::{OVERLAY_INTENSITY, overlay};

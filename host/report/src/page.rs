@@ -34,6 +34,8 @@ struct Part {
     overlays: Vec<Overlay>,
     /// Why there are no overlays, or fewer than asked for.
     missing: Vec<String>,
+    /// Cases that are unlike the training images, and how.
+    unlike_training: Vec<(String, String)>,
     settings: Vec<(String, String)>,
     timings: Vec<(String, Vec<Option<f64>>)>,
 }
@@ -78,6 +80,7 @@ fn part(sources: &Sources, section: &Section) -> Result<Part> {
         table,
         overlays,
         missing,
+        unlike_training: settings::unlike_training(&section.folder),
         settings: settings::of(&section.folder),
         timings: settings::timings(&section.folder),
     })

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Files with settings: `predictions.json` of a prediction, `debug.json` of a training, and v2's record of a prediction.
 const FILES: [&str; 3] = ["predictions.json", "debug.json", "predict_from_raw_data_args.json"];
@@ -30,16 +30,33 @@ fn shown(value: &Value) -> String {
     }
 }
 
+/// The cases of `predictions.json`.
+fn cases(folder: &Path) -> Map<String, Value> {
+    let text = std::fs::read_to_string(folder.join("predictions.json")).unwrap_or_default();
+    let mut document: Value = serde_json::from_str(&text).unwrap_or_default();
+    match document.get_mut("cases").map(Value::take) {
+        Some(Value::Object(cases)) => cases,
+        _ => Map::new(),
+    }
+}
+
+/// Differences of cases from the training images, from `predictions.json`.
+pub(crate) fn unlike_training(folder: &Path) -> Vec<(String, String)> {
+    let differences = |(name, case): (String, Value)| {
+        let all = case.get("unlike_training")?.as_array()?;
+        let texts: Vec<&str> = all.iter().filter_map(Value::as_str).collect();
+        Some((name, texts.join("; ")))
+    };
+    cases(folder).into_iter().filter_map(differences).collect()
+}
+
 /// Seconds of a case by stage, from `predictions.json`.
 pub(crate) fn timings(folder: &Path) -> Vec<(String, Vec<Option<f64>>)> {
-    let text = std::fs::read_to_string(folder.join("predictions.json")).unwrap_or_default();
-    let document: Value = serde_json::from_str(&text).unwrap_or_default();
-    let Some(cases) = document.get("cases").and_then(Value::as_object) else { return Vec::new() };
     let seconds = |case: &Value| -> Vec<Option<f64>> {
         let stage = |name: &str| case.get("seconds")?.get(name)?.as_f64();
         STAGES.iter().map(|name| stage(name)).collect()
     };
-    cases.iter().map(|(name, case)| (name.clone(), seconds(case))).collect()
+    cases(folder).into_iter().map(|(name, case)| (name, seconds(&case))).collect()
 }
 
 /// The stages of a prediction.
@@ -53,11 +70,13 @@ mod tests {
     fn settings_and_seconds_are_read() {
         let folder = tempfile::tempdir().unwrap();
         assert!(of(folder.path()).is_empty() && timings(folder.path()).is_empty());
-        let text = r#"{"device": "cpu", "checkpoints": [1], "cases": {"a": {"seconds": {"network": 1.5}}}}"#;
+        let text = r#"{"device": "cpu", "checkpoints": [1],
+            "cases": {"a": {"seconds": {"network": 1.5}, "unlike_training": ["x", "y"]}}}"#;
         std::fs::write(folder.path().join("predictions.json"), text).unwrap();
         let settings = of(folder.path());
         assert_eq!(settings[0], ("device".to_owned(), "cpu".to_owned()));
         assert_eq!(settings.len(), 2);
+        assert_eq!(unlike_training(folder.path()), [("a".to_owned(), "x; y".to_owned())]);
         assert_eq!(timings(folder.path()), [("a".to_owned(), vec![None, Some(1.5), None])]);
     }
 }

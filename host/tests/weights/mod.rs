@@ -6,7 +6,7 @@ use nnunet_formats::pickle::Value;
 use nnunet_formats::torch_zip;
 
 /// Takes the weights of a finished fold, and removes it.
-pub fn taken(fold: &Path) -> Vec<f32> {
+pub(crate) fn taken(fold: &Path) -> Vec<f32> {
     let checkpoint = torch_zip::load(&fold.join("model_final_checkpoint.model")).unwrap();
     std::fs::remove_dir_all(fold).unwrap();
     let entries = checkpoint.root.get("state_dict").unwrap().entries().unwrap();
@@ -21,7 +21,7 @@ pub fn taken(fold: &Path) -> Vec<f32> {
 
 /// Sums are rounded in another order where processes share a batch.
 #[track_caller]
-pub fn assert_close(found: &[f32], expected: &[f32], what: &str) {
+pub(crate) fn assert_close(found: &[f32], expected: &[f32], what: &str) {
     assert_eq!(found.len(), expected.len(), "{what}");
     let differences = found.iter().zip(expected).map(|(found, expected)| (found - expected).abs());
     let largest = differences.fold(0.0, f32::max);

@@ -30,6 +30,7 @@ pub(crate) fn first_stage(args: &Args, first: &str) -> Result<Args> {
         output: folder(args, first),
         save_npz: false,
         overlay: false,
+        label_tables: false,
         postprocessing: PostprocessingChoice::models_own(),
         checkpoint: None,
         ..args.clone()

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::Result;
 use ndarray::{Array3, Array4, ArrayView3};
 use nnunet_cli::commands::predict::Args;
+use nnunet_data::training_images::TrainingImages;
 use nnunet_engine::session::Session;
 use nnunet_formats::Geometry;
 use nnunet_formats::pickle::Value;
@@ -62,12 +63,19 @@ pub(crate) struct LoadedModel {
     /// Features of the network's first resolution.
     pub(crate) features: usize,
     pub(crate) processing: Box<dyn CaseProcessing>,
+    /// What is known of the images it was trained on.
+    pub(crate) training_images: TrainingImages,
 }
 
 /// A model's processing before and after its networks. Networks stay on one thread; these methods run on several.
 pub(crate) trait CaseProcessing: CaseExport {
     /// How the images in a folder, or one image, are named.
     fn file_naming(&self, input: &Path) -> FileNaming;
+
+    /// Where an image lies that is read from a file with this header.
+    fn as_read(&self, file: &Geometry) -> Geometry {
+        *file
+    }
 
     /// Size of the network's grid, in transposed order, for an image with this header.
     fn network_size(&self, image: &Geometry) -> [usize; 3];

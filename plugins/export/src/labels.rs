@@ -52,6 +52,17 @@ impl SegmentationHeads {
         }
     }
 
+    /// The labels that label maps may have, background included.
+    #[must_use]
+    pub fn values(&self) -> Vec<u16> {
+        match self {
+            SegmentationHeads::Labels(count) => (0..=u16::MAX).take(*count).collect(),
+            SegmentationHeads::Regions(order) => {
+                std::iter::once(0).chain(order.iter().copied().map(u16::from)).collect()
+            }
+        }
+    }
+
     /// Labels of scores: probabilities, or logits where labels exclude each other.
     #[must_use]
     pub fn labels<L: Label>(&self, scores: ArrayView4<'_, f32>) -> Array3<L> {

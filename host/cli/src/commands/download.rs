@@ -2,7 +2,9 @@
 
 mod license;
 
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use nnunet_data::exchange::published_named;
@@ -47,6 +49,9 @@ struct Options {
     /// Checksum of the archive, which is checked after the download.
     #[arg(long, value_name = "sha256:HEX|md5:HEX")]
     checksum: Option<Checksum>,
+    /// Seconds after which a server that sends nothing is asked again for the rest.
+    #[arg(long, value_name = "SECONDS", default_value = "60")]
+    timeout: NonZeroU64,
     /// Replace files of a model that is installed already.
     #[arg(long)]
     overwrite: bool,
@@ -96,7 +101,9 @@ impl Options {
             let size = (size.unwrap_or(0) / STEP) as usize;
             bar.get_or_insert_with(|| report::bar(size, &format!("{name}, MB"))).set_position(done / STEP);
         };
-        let fetched = fetch(&urls, archive, self.checksum.as_ref(), &mut progress);
+        let patience = Duration::from_secs(self.timeout.get());
+        let options = nnunet_download::Options { checksum: self.checksum.as_ref(), patience };
+        let fetched = fetch(&urls, archive, options, &mut progress);
         if let Some(bar) = bar {
             bar.finish_and_clear();
         }
@@ -132,7 +139,7 @@ fn install_and_remove(archive: &Path, folders: &Folders, overwrite: bool) -> Res
 /// A failed download with what to do where there is no connection.
 fn offline(error: Error, url: &str, hint: &str) -> anyhow::Error {
     match error {
-        Error::Connection { .. } | Error::Incomplete { .. } => {
+        Error::Connection { .. } | Error::Incomplete { .. } | Error::Stalled { .. } => {
             anyhow!(
                 "{error}. The next attempt continues. Without a connection, fetch {url} on another machine and {hint}"
             )

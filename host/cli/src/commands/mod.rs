@@ -18,6 +18,7 @@ pub(crate) mod evaluate_folder;
 pub(crate) mod example_dataset;
 pub(crate) mod export_model_to_zip;
 pub(crate) mod find_best_configuration;
+pub(crate) mod ingest;
 pub(crate) mod install_pretrained_model_from_zip;
 pub(crate) mod launch;
 pub(crate) mod man_pages;
@@ -88,6 +89,8 @@ pub enum Command {
     EvaluateFolder(evaluate_folder::Args),
     /// Convert a task of the Medical Segmentation Decathlon to a raw task.
     ConvertDecathlonTask(convert_decathlon_task::Args),
+    /// Make a raw task of images and masks in other formats, or of DICOM series.
+    Ingest(ingest::Args),
     /// Convert models, plans and data sets between nnU-Net v1 and v2.
     Convert(convert::Args),
     /// Draw the slice with most foreground of every case of a task.

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use nnunet_data::dataset::Dataset;
 use nnunet_data::folders::Folders;
 use nnunet_data::pipeline::{self, Limits, Part, Recipe, TaskFolders};
-use nnunet_data::{components, failures, integrity, memory};
+use nnunet_data::{components, failures, integrity, memory, training_images};
 use nnunet_engine::provenance::{self, PluginUse};
 use nnunet_engine::registry::Registry;
 use nnunet_engine::session::Session;
@@ -144,6 +144,7 @@ fn run_task(args: &Args, task: &TaskFolders, planners: &[Resolved], session: &Se
         return Ok(());
     }
     let fingerprint = pipeline::analyze(&dataset, task, limits, part)?;
+    training_images::keep(&dataset, &task.preprocessed, limits);
     for planner in planners {
         let mut plans = pipeline::plan(planner, &fingerprint, task)?;
         let mut identifier = planner.settings.plans_identifier.clone();

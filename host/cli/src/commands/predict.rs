@@ -103,6 +103,13 @@ pub struct Args {
     /// Postprocessing of the label maps instead of the model's postprocessing.json; -pp None for none.
     #[command(flatten)]
     pub postprocessing: PostprocessingChoice,
+    /// Write the names and colors of the labels beside the label maps, for ITK-SNAP (labels_itksnap.txt) and 3D Slicer
+    /// (labels_slicer.ctbl).
+    #[arg(long = "label_tables")]
+    pub label_tables: bool,
+    /// Turn images that lie unlike those of the training, and turn their label maps back. Not for cascades, and not with -z.
+    #[arg(long)]
+    pub reorient: bool,
     /// Draw the slice of every case that has most foreground, with its labels, as CASE.png (CASE_overlay.png beside
     /// label maps that are pictures).
     #[arg(long)]

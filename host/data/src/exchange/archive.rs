@@ -10,6 +10,7 @@ use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
 use super::plugins::CarriedPlugins;
+use crate::training_images;
 
 /// Files of a fold without which it cannot predict.
 const NEEDED: [&str; 2] = ["model_final_checkpoint.model", "model_final_checkpoint.model.pkl"];
@@ -84,6 +85,8 @@ impl Export {
         let plans = model.join("plans.pkl");
         ensure!(self.exists(&plans), "{} is missing", self.results.join(&plans).display());
         files.push(plans);
+        let about_images = ["dataset.json", training_images::FILE].map(|name| model.join(name));
+        files.extend(about_images.into_iter().filter(|file| self.exists(file)));
         let postprocessing = model.join("postprocessing.json");
         match self.exists(&postprocessing) {
             true => files.push(postprocessing),

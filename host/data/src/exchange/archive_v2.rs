@@ -6,6 +6,7 @@ use anyhow::{Result, ensure};
 
 use super::archive::write;
 use crate::folders::{file_names, subfolders};
+use crate::training_images;
 
 /// Files of a model without which it cannot predict.
 const NEEDED: [&str; 2] = ["plans.json", "dataset.json"];
@@ -116,7 +117,7 @@ impl ExportV2 {
             ensure!(path.is_file(), "{} is missing", path.display());
             files.push(model.join(name));
         }
-        files.extend(self.there(model, &["dataset_fingerprint.json"]));
+        files.extend(self.there(model, &["dataset_fingerprint.json", training_images::FILE]));
         Ok(())
     }
 

@@ -8,10 +8,11 @@ use ndarray::Axis;
 use nnunet_formats::nifti::{Geometry, Image};
 use nnunet_numerics::stats;
 
-use super::geometry::{compare, orientation};
+use super::geometry::compare;
 use super::issue::{Issue, IssueKind};
 use crate::dataset::{Dataset, Part};
 use crate::images;
+use crate::orientation::Orientation;
 
 /// What is known of one case.
 #[derive(Debug, Default)]
@@ -55,7 +56,11 @@ pub(super) fn check(dataset: &Dataset, case: &str, tolerance: f64) -> CaseFindin
         if let Some((other, name)) = &reference {
             found.issues.extend(compare(&file, &image.geometry, other, name, tolerance));
         }
-        found.read.push(ReadImage { orientation: orientation(&image.geometry), voxels: hash(&image), file });
+        found.read.push(ReadImage {
+            orientation: Orientation::of(&image.geometry).letters(),
+            voxels: hash(&image),
+            file,
+        });
         reference.get_or_insert((image.geometry, "the first channel"));
     }
     if let (true, Some(first)) = (is_zero, found.read.first()) {

@@ -82,19 +82,6 @@ fn world(geometry: &Geometry, index: [f64; 3]) -> [f64; 3] {
     })
 }
 
-/// The anatomical direction of every axis, as in `RAS` (LPS world: x to the left, y to the back, z up).
-pub(super) fn orientation(geometry: &Geometry) -> String {
-    let letters = [['R', 'L'], ['A', 'P'], ['I', 'S']];
-    (0..3)
-        .map(|axis| {
-            let column: [f64; 3] = std::array::from_fn(|row| geometry.direction[3 * row + axis]);
-            let main =
-                (0..3).fold(0, |best, row| if column[row].abs() > column[best].abs() { row } else { best });
-            letters[main][usize::from(column[main] > 0.0)]
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,12 +116,5 @@ mod tests {
         let issues = compare(Path::new("x"), &moved, &UNIT, "the label", 1e-5);
         assert!(issues[0].detail.ends_with("up to 7.0e-5 mm (7.0e-5 voxels) apart"), "{}", issues[0].detail);
         assert!(compare(Path::new("x"), &moved, &UNIT, "the label", 1e-4).is_empty());
-    }
-
-    #[test]
-    fn orientations_are_named() {
-        assert_eq!(orientation(&UNIT), "LPS");
-        let flipped = Geometry { direction: [-1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0], ..UNIT };
-        assert_eq!(orientation(&flipped), "RSP");
     }
 }

@@ -9,7 +9,6 @@ mod ensemble;
 mod evaluation;
 mod fingerprint;
 mod folders;
-mod orientation;
 mod planning;
 mod plans;
 mod postprocessing;

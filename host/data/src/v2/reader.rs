@@ -9,10 +9,10 @@ use nnunet_formats::pickle::{DType, NdArray, Value};
 use nnunet_plugin_core::vocabulary::CaseProperties;
 use serde::Deserialize;
 
-use super::orientation::Orientation;
 use crate::export;
 use crate::folders::file_names;
 use crate::images::{self, Label};
+use crate::orientation::Orientation;
 use crate::pipeline::RawCase;
 
 /// Readers by v2's names.

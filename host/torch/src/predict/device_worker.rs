@@ -12,6 +12,7 @@ use nnunet_plugin_api::tch::Device;
 
 use super::pipeline::{Pipeline, Threads, Waiting};
 use super::prediction_records::Records;
+use super::unlike::Comparison;
 use crate::case::Case;
 use crate::devices;
 use crate::family::LoadedModel;
@@ -78,6 +79,11 @@ impl<'a> Worker<'a> {
         let model = &self.model;
         let pipeline = Pipeline {
             processing: &*model.processing,
+            comparison: Comparison {
+                training: &model.training_images,
+                processing: &*model.processing,
+                reorients: self.run.args.reorient,
+            },
             window: &model.window,
             records,
             device: devices::name(model.window.device),

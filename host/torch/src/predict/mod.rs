@@ -4,11 +4,14 @@
 //! preprocessing, networks, export.
 
 mod device_worker;
+mod dicom_input;
 mod inputs;
 mod model_source;
 mod overview;
 mod pipeline;
 mod prediction_records;
+mod reorient;
+mod unlike;
 
 use std::path::Path;
 use std::thread;
@@ -16,7 +19,9 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use nnunet_cli::commands::predict::{Args, Mode, Precision as Format};
-use nnunet_cli::{pictures, report};
+use nnunet_cli::{label_tables, pictures, report};
+use nnunet_data::folders::Folders;
+use nnunet_data::label_names::LabelNames;
 use nnunet_data::{failures, folders};
 use nnunet_engine::session::Session;
 use nnunet_formats::atomic;
@@ -29,6 +34,7 @@ use device_worker::{Run, Worker};
 use model_source::ModelSource;
 use pipeline::{Waiting, joined};
 use prediction_records::{Common, Records};
+use reorient::Reoriented;
 
 use crate::case::Case;
 use crate::family::{LoadRequest, LoadedModel, ModelFamily};
@@ -37,13 +43,24 @@ use crate::{devices, families};
 /// Runs the command. A case that fails is reported, the others go on; the command then fails.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<()> {
     check(args)?;
+    match dicom_input::converted(args)? {
+        Some((_folder, args)) => predict(&args, session),
+        None => predict(args, session),
+    }
+}
+
+fn predict(args: &Args, session: &Session) -> Result<()> {
     let devices = devices::resolve_all(&args.all_devices())?;
     devices::set_numerics(false, precision(args))?;
     let source = ModelSource::of(args, session)?;
     let folder = source.folder();
     let family = families::of(folder)?;
     if let Some(first) = family.first_stage(args, folder)? {
-        run(&first, session).context("predicting with the first stage of the cascade")?;
+        ensure!(
+            !args.reorient,
+            "--reorient does not turn the label maps of a cascade's first stage; turn the images first"
+        );
+        predict(&first, session).context("predicting with the first stage of the cascade")?;
     }
     let start = Instant::now();
     folders::create(&args.output)?;
@@ -55,6 +72,10 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<()> {
     let naming = model.processing.file_naming(&args.input);
     let cases = inputs::cases(&args.input, &naming, &args.output)?;
     model.processing.write_model_files(&args.output)?;
+    if args.label_tables {
+        let labels = model.processing.output_head().values();
+        label_tables::write(&args.output, &labels, &label_names(folder, session))?;
+    }
     predict_cases(&models, model, &devices, &cases, start)
 }
 
@@ -69,8 +90,22 @@ struct Models<'a> {
 impl Models<'_> {
     fn load(&self, device: Device) -> Result<LoadedModel> {
         let Self { family, folder, args, session } = *self;
-        family.load(&LoadRequest { folder, args, session, device, precision: precision(args) })
+        let mut model =
+            family.load(&LoadRequest { folder, args, session, device, precision: precision(args) })?;
+        if args.reorient {
+            model.processing =
+                Box::new(Reoriented::new(model.processing, &model.training_images, &args.output)?);
+        }
+        Ok(model)
     }
+}
+
+/// The names of the labels, from the model's folder, or else from that of its task.
+fn label_names(folder: &Path, session: &Session) -> LabelNames {
+    let folders = Folders::new(&session.files);
+    let task = folder.parent().and_then(Path::file_name).unwrap_or_default();
+    let of_task = [folders.preprocessed(), folders.raw()].map(|root| root.unwrap_or_default().join(task));
+    LabelNames::near(&[folder, &of_task[0], &of_task[1]])
 }
 
 fn check(args: &Args) -> Result<()> {
@@ -78,6 +113,10 @@ fn check(args: &Args) -> Result<()> {
     ensure!(
         args.mode == Mode::Normal || !args.save_npz,
         "probabilities (-z) are only written in --mode normal"
+    );
+    ensure!(
+        !args.reorient || args.lowres.is_none(),
+        "--reorient does not turn the label maps of -l; turn the images first"
     );
     ensure!(args.step_size > 0.0 && args.step_size <= 1.0, "--step_size must be larger than 0 and at most 1");
     Ok(())

@@ -26,6 +26,7 @@ use nnunet_plugin_api::vocabulary::CaseProperties;
 use nnunet_plugin_api::{Error as ComponentError, Network};
 
 use super::prediction_records::{Records, Seconds};
+use super::unlike::Comparison;
 use crate::case::{Case, PreparedCase};
 use crate::export::{Export, Places};
 use crate::family::CaseProcessing;
@@ -84,6 +85,7 @@ impl Drop for Waiting<'_> {
 /// The way of cases over a device.
 pub(crate) struct Pipeline<'a> {
     pub(crate) processing: &'a dyn CaseProcessing,
+    pub(super) comparison: Comparison<'a>,
     pub(crate) window: &'a SlidingWindow,
     pub(crate) records: &'a Records,
     /// The device's name.
@@ -171,6 +173,7 @@ impl Pipeline<'_> {
             let share = budget.take(self.plan.case);
             let Some(case) = waiting.next() else { return Ok(()) };
             let start = Instant::now();
+            self.records.note(&case.name, self.comparison.warn(case));
             match catching(|| self.preprocess(case)) {
                 Ok(prepared) => {
                     let seconds = Seconds { preprocess: since(start), ..Seconds::default() };

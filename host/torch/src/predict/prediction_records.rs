@@ -25,6 +25,9 @@ pub(crate) struct Seconds {
 struct Done {
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+    /// Differences from the training images.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unlike_training: Vec<String>,
     seconds: Seconds,
     /// Tiles, each seen by every network in every mirror image.
     tiles: usize,
@@ -62,6 +65,8 @@ pub(crate) struct Records {
     content: Mutex<Content>,
     /// Cases of this run that failed, with the error.
     failed: Mutex<BTreeMap<String, String>>,
+    /// Differences of cases from the training images.
+    unlike: Mutex<BTreeMap<String, Vec<String>>>,
 }
 
 /// What all cases have in common.
@@ -89,7 +94,12 @@ impl Records {
         };
         let cases = earlier_cases(&path, &serde_json::to_value(&content.checkpoints)?);
         let content = Content { cases, ..content };
-        Ok(Self { path, content: Mutex::new(content), failed: Mutex::default() })
+        Ok(Self { path, content: Mutex::new(content), failed: Mutex::default(), unlike: Mutex::default() })
+    }
+
+    /// Differences of a case that is not done yet from the training images.
+    pub(crate) fn note(&self, case: &str, unlike_training: Vec<String>) {
+        lock(&self.unlike).insert(case.to_owned(), unlike_training);
     }
 
     /// A case that is done, or failed, on a device.
@@ -107,7 +117,8 @@ impl Records {
             let mut failed = lock(&self.failed);
             failed.insert(case.to_owned(), error.clone());
         }
-        let done = Done { error, seconds, tiles, device, peak_memory_bytes };
+        let unlike_training = lock(&self.unlike).remove(case).unwrap_or_default();
+        let done = Done { error, unlike_training, seconds, tiles, device, peak_memory_bytes };
         let done = serde_json::to_value(done)?;
         let mut fields = done.clone();
         fields["case"] = case.into();

@@ -2,7 +2,6 @@
 
 mod case_processing;
 pub(crate) mod checkpoint;
-mod debug_json;
 pub(crate) mod hook_state;
 mod low_resolution;
 mod model;
@@ -20,6 +19,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use nnunet_cli::commands::predict::{Args, Mode};
+use nnunet_data::training_images::TrainingImages;
 
 use self::case_processing::V1Processing;
 use self::model::Model;
@@ -49,6 +49,8 @@ impl ModelFamily for V1 {
         let processing = V1Processing::new(&model, request)?;
         let own = folder.join("postprocessing.json");
         Ok(LoadedModel {
+            training_images: TrainingImages::load(folder)
+                .unwrap_or_else(|| TrainingImages::of_plans(&model.info.plans)),
             trainer: model.info.trainer,
             postprocessing: args.postprocessing.describe(Some(&own), session),
             networks: model.networks,

@@ -61,9 +61,13 @@ impl CaseProcessing for V2Processing {
         }
     }
 
+    fn as_read(&self, file: &Geometry) -> Geometry {
+        self.plans.reader.geometry(file)
+    }
+
     fn network_size(&self, image: &Geometry) -> [usize; 3] {
         let order = self.plans.transpose_forward;
-        let case = self.plans.reader.geometry(image);
+        let case = self.as_read(image);
         let (size, spacing) = (case.size_zyx(), case.spacing_zyx());
         let spacing = order.map(|axis| spacing[axis]);
         let target = self.configuration.target(spacing);

@@ -17,6 +17,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use nnunet_cli::commands::predict::{Args, Mode};
 use nnunet_data::components;
+use nnunet_data::training_images::TrainingImages;
 use nnunet_data::v2::is_v2;
 use nnunet_inference::{Scores, SlidingWindow};
 
@@ -57,6 +58,8 @@ impl ModelFamily for V2 {
         let first_stage = stage.map(|stage| FirstStageLabels::new(args, stage, labels)).transpose()?;
         args.postprocessing.note(&args.output)?;
         Ok(LoadedModel {
+            training_images: TrainingImages::load(request.folder)
+                .unwrap_or_else(|| TrainingImages::of_fingerprint(request.folder)),
             trainer: model.trainer.clone(),
             postprocessing: args.postprocessing.describe(None, request.session),
             window: window(&model, request),

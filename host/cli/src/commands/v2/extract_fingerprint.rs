@@ -1,9 +1,9 @@
 //! `nnUNetv2_extract_fingerprint`.
 
 use anyhow::{Result, ensure};
-use nnunet_data::integrity;
 use nnunet_data::pipeline::Part;
 use nnunet_data::v2::{Folders, RawDataset, extract_fingerprint, extract_part};
+use nnunet_data::{integrity, training_images};
 use nnunet_engine::session::Session;
 
 use super::effort::{Effort, default_processes, for_each};
@@ -70,7 +70,9 @@ pub(super) fn extract(
     if verified {
         check(&raw)?;
     }
-    let found = extract_fingerprint(&raw, &places.preprocessed, effort.limits(processes), again)?;
+    let limits = effort.limits(processes);
+    let found = extract_fingerprint(&raw, &places.preprocessed, limits, again)?;
+    training_images::keep(&raw, &places.preprocessed, limits);
     tracing::debug!("median share left after cropping: {:.3}", found.relative_size);
     Ok(())
 }
@@ -86,7 +88,12 @@ pub(super) fn extract_part_of(
     let places = folders.dataset(dataset)?;
     let raw = RawDataset::load(&places.raw)?;
     report::line(&format!("{}: {} training cases in parts", places.name, raw.cases.len()));
-    extract_part(&raw, &places.preprocessed, effort.limits(processes), part)
+    let limits = effort.limits(processes);
+    let left = extract_part(&raw, &places.preprocessed, limits, part)?;
+    if left == 0 {
+        training_images::keep(&raw, &places.preprocessed, limits);
+    }
+    Ok(left)
 }
 
 fn check(raw: &RawDataset) -> Result<()> {

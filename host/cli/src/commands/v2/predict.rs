@@ -108,6 +108,14 @@ struct Shared {
     /// Memory of the GPU to use, for example 10G; by default all of it.
     #[arg(long = "max_vram", value_name = "SIZE", value_parser = memory::parse_size)]
     max_vram: Option<u64>,
+    /// Write the names and colors of the labels beside the label maps, for ITK-SNAP (labels_itksnap.txt) and 3D Slicer
+    /// (labels_slicer.ctbl).
+    #[arg(long)]
+    label_tables: bool,
+    /// Turn images that lie unlike those of the training, and turn their label maps back. Not for cascades, and not with
+    /// --save_probabilities.
+    #[arg(long)]
+    reorient: bool,
     /// Number format of the network: bfloat16 on a GPU and single precision on the CPU by default.
     #[arg(long, value_enum, default_value_t)]
     precision: Precision,
@@ -184,6 +192,8 @@ impl Shared {
             cascade_trainer: String::new(),
             lowres: self.prev_stage_predictions.clone(),
             postprocessing: PostprocessingChoice::default(),
+            label_tables: self.label_tables,
+            reorient: self.reorient,
             overlay: false,
             continue_prediction: self.continue_prediction,
             not_on_device: self.not_on_device,

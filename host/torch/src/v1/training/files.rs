@@ -5,16 +5,21 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use nnunet_data::folders::copy_file;
 use nnunet_data::records::{self, Split};
+use nnunet_data::training_images;
 use nnunet_engine::session::Session;
 use nnunet_training::{Engine, EpochOutcome};
 
-use super::info;
 use super::job::Job;
+use super::{debug_json, info};
 use crate::fold_training::{CheckpointKind, FoldFiles, FoldSettings};
 use crate::training_log::{TrainingLog, round};
+use crate::v1::checkpoint;
 use crate::v1::model_info::{ModelInfo, beside};
-use crate::v1::{checkpoint, debug_json};
+
+/// Files of the preprocessed task that a model's folder has copies of: names of labels, and what the images look like.
+const COPIES: [&str; 2] = ["dataset.json", training_images::FILE];
 
 /// The files of a run.
 pub(super) struct V1Files<'a> {
@@ -24,7 +29,7 @@ pub(super) struct V1Files<'a> {
 }
 
 impl<'a> V1Files<'a> {
-    /// Starts the log, and writes `debug.json` and `plans.pkl`.
+    /// Starts the log, and writes `debug.json`, `plans.pkl` and copies of files of the task.
     pub(super) fn begin(job: &'a Job<'_>, engine: &Engine, split: &Split, session: &Session) -> Result<Self> {
         let settings = &job.settings;
         let info = info::info(job, engine, session);
@@ -32,8 +37,15 @@ impl<'a> V1Files<'a> {
         let debug = settings.output.join("debug.json");
         let mut files = Self { settings, info, log };
         files.log_split(split);
-        debug_json::write(&debug, &engine.trainer, job.stage(), &files.info.plugins, session)?;
+        let log = files.log.path().to_owned();
+        debug_json::write(&debug, job, &engine.trainer, &files.info.plugins, session, &log)?;
         records::save(&settings.model.join("plans.pkl"), &records::plans_to_pickle(&job.plans))?;
+        for name in COPIES {
+            let from = job.preprocessed.join(name);
+            if from.is_file() {
+                copy_file(&from, &settings.model.join(name))?;
+            }
+        }
         files.log_learning_rate(engine.learning_rate()?);
         Ok(files)
     }

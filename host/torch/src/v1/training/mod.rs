@@ -1,6 +1,8 @@
 //! The training of a v1 fold.
 
+mod attributes_of_v1;
 mod cascade;
+mod debug_json;
 mod files;
 mod final_validation;
 mod info;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use nnunet_data::folders::{self, copy_file};
 use nnunet_data::records::Split;
+use nnunet_data::training_images;
 use nnunet_engine::session::Session;
 use nnunet_formats::json::{self, Json};
 use nnunet_training::{Engine, EpochOutcome, EpochRecord};
@@ -22,7 +23,7 @@ const CITATION: &str = "\n######################################################
     203-211.\n#######################################################################\n \n";
 
 /// Files of the data set that a model's folder has copies of; the plans have another name there.
-const COPIES: [&str; 2] = ["dataset.json", "dataset_fingerprint.json"];
+const COPIES: [&str; 3] = ["dataset.json", "dataset_fingerprint.json", training_images::FILE];
 
 /// The files of a run.
 pub(super) struct V2Files<'a> {

@@ -6,18 +6,21 @@ use anyhow::Result;
 use nnunet_engine::provenance::PluginUse;
 use nnunet_engine::session::Session;
 use nnunet_formats::json::{self, Json};
-use nnunet_plugin_api::vocabulary::Stage;
-use serde_json::json;
-
 use nnunet_trainers::Resolved;
+use serde_json::{Value, json};
 
-/// Writes the blueprint, the stage, and the plugins: those in use, and those the model is made with.
-pub(crate) fn write(
+use super::attributes_of_v1;
+use super::job::Job;
+
+/// Writes the blueprint, the stage, and the plugins: those in use, and those the model is made with. What v1's file has in
+/// addition is there under v1's names, as text.
+pub(super) fn write(
     path: &Path,
+    job: &Job<'_>,
     trainer: &Resolved,
-    stage: &Stage,
     plugins_used: &[PluginUse],
     session: &Session,
+    log: &Path,
 ) -> Result<()> {
     let plugins: Vec<_> = session
         .plugins
@@ -35,10 +38,16 @@ pub(crate) fn write(
         all.insert("trainer".to_owned(), json!(trainer.names.last()));
         all.insert("parents".to_owned(), json!(trainer.names));
         all.insert("set".to_owned(), json!(trainer.set));
-        all.insert("stage".to_owned(), serde_json::to_value(stage)?);
+        all.insert("stage".to_owned(), serde_json::to_value(job.stage())?);
         all.insert("plugins".to_owned(), json!(plugins));
         all.insert("made_with".to_owned(), json!(plugins_used));
         all.insert("nnunet_version".to_owned(), json!(env!("CARGO_PKG_VERSION")));
+        for (name, value) in attributes_of_v1::of(job, trainer, log) {
+            let own = all.entry(name).or_insert(Value::Null);
+            if own.is_null() {
+                *own = Value::String(attributes_of_v1::text(&value));
+            }
+        }
     }
     Ok(json::save(path, &Json::from(all))?)
 }

@@ -1,26 +1,26 @@
-//! Images turned so that their axes run to the right, to the front and up: v2's `NibabelIOWithReorient` and
-//! `SimpleITKIOWithReorient`.
+//! How the axes of images lie in the body, and images turned to lie as others do.
 
 use std::cmp::Ordering;
 
 use ndarray::{Array, ArrayView, Axis, Dimension};
-use nnunet_formats::nifti::Geometry;
+use nnunet_formats::Geometry;
 
 use crate::pipeline::RawCase;
 
 /// To the right, front and up, or the other way.
 const LETTERS: [[char; 2]; 3] = [['R', 'L'], ['A', 'P'], ['S', 'I']];
 
-/// How an image's axes lie.
+/// How an image's axes lie, as the way to turn it so that they run to the right, to the front and up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Orientation {
+pub struct Orientation {
     /// For right, front and up: the image's axis, (x, y, z) order, that runs along it, and whether the other way.
     axes: [(usize, bool); 3],
 }
 
 impl Orientation {
     /// From direction cosines as ITK has them. Axes that fit best choose first (nibabel's `io_orientation`).
-    pub(super) fn of(geometry: &Geometry) -> Self {
+    #[must_use]
+    pub fn of(geometry: &Geometry) -> Self {
         // ITK's world runs to the left and to the back.
         let along = |world: usize, axis: usize| {
             let cosine = geometry.direction[3 * world + axis];
@@ -45,7 +45,8 @@ impl Orientation {
     }
 
     /// Turns a case and its geometry.
-    pub(super) fn turn(&self, case: RawCase) -> RawCase {
+    #[must_use]
+    pub fn turn(&self, case: RawCase) -> RawCase {
         let RawCase { data, seg, geometry, files, seg_file } = case;
         RawCase {
             data: self.turned(data.view()),
@@ -57,7 +58,8 @@ impl Orientation {
     }
 
     /// Where a turned image lies.
-    pub(super) fn geometry(&self, from: &Geometry) -> Geometry {
+    #[must_use]
+    pub fn geometry(&self, from: &Geometry) -> Geometry {
         let mut to = *from;
         for (i, (axis, reversed)) in self.axes.into_iter().enumerate() {
             let sign = if reversed { -1.0 } else { 1.0 };
@@ -75,7 +77,8 @@ impl Orientation {
     }
 
     /// From the abbreviation that [`Orientation::letters`] gives.
-    pub(super) fn from_letters(letters: &str) -> Option<Self> {
+    #[must_use]
+    pub fn from_letters(letters: &str) -> Option<Self> {
         let mut axes = [None; 3];
         for (axis, letter) in letters.chars().enumerate() {
             let world = LETTERS.iter().position(|pair| pair.contains(&letter))?;
@@ -88,7 +91,8 @@ impl Orientation {
     }
 
     /// Where the image's axes run to, as DICOM abbreviates it.
-    pub(super) fn letters(&self) -> String {
+    #[must_use]
+    pub fn letters(&self) -> String {
         let mut letters = [' '; 3];
         for ((axis, reversed), pair) in self.axes.into_iter().zip(LETTERS) {
             letters[axis] = pair[usize::from(reversed)];
@@ -97,7 +101,8 @@ impl Orientation {
     }
 
     /// Turns an array whose last axes are z, y, x.
-    pub(super) fn turned<T: Copy, D: Dimension>(&self, array: ArrayView<'_, T, D>) -> Array<T, D> {
+    #[must_use]
+    pub fn turned<T: Copy, D: Dimension>(&self, array: ArrayView<'_, T, D>) -> Array<T, D> {
         let place = |axis: usize| array.ndim() - 1 - axis;
         let mut order = array.raw_dim();
         (0..array.ndim()).for_each(|axis| order[axis] = axis);
@@ -108,8 +113,25 @@ impl Orientation {
         turned.as_standard_layout().into_owned()
     }
 
+    /// First this turn, then another one.
+    #[must_use]
+    pub fn then(&self, next: &Self) -> Self {
+        let axis = |(between, reversed): (usize, bool)| {
+            let (axis, before) = self.axes[between];
+            (axis, before != reversed)
+        };
+        Self { axes: next.axes.map(axis) }
+    }
+
+    /// Turns an image that lies like this one so that it lies like `other`.
+    #[must_use]
+    pub fn towards(&self, other: &Self) -> Self {
+        self.then(&other.inverse())
+    }
+
     /// The way back.
-    pub(super) fn inverse(&self) -> Self {
+    #[must_use]
+    pub fn inverse(&self) -> Self {
         let mut axes = [(0, false); 3];
         for (i, (axis, reversed)) in self.axes.into_iter().enumerate() {
             axes[axis] = (i, reversed);
@@ -166,6 +188,16 @@ mod tests {
         assert_eq!(Orientation::from_letters("SLP"), Some(orientation));
         assert_eq!(Orientation::from_letters("SLR"), None);
         assert_eq!(Orientation::from_letters("SLPA"), None);
+    }
+
+    #[test]
+    fn images_are_turned_to_lie_as_another() {
+        let from = Orientation::of(&sagittal());
+        let wanted = Orientation::from_letters("LPS").unwrap();
+        let turn = from.towards(&wanted);
+        assert_eq!(Orientation::of(&turn.geometry(&sagittal())), wanted);
+        assert_eq!(turn.inverse().geometry(&turn.geometry(&sagittal())), sagittal());
+        assert_eq!(from.towards(&from).geometry(&sagittal()), sagittal());
     }
 
     #[test]

@@ -1,0 +1,178 @@
+//! Masks: their values, and their labels on the grid of an image.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use anyhow::{Result, bail, ensure};
+use ndarray::{Array3, Array4};
+use nnunet_data::images;
+use nnunet_data::orientation::Orientation;
+use nnunet_formats::{Geometry, nifti, picture};
+
+use crate::labels::{Labels, Value};
+
+/// Different values beyond which a file is not a mask.
+const MOST_VALUES: usize = 256;
+/// Parts of a voxel by which the grids of mask and image may differ, from rounding in their files.
+const SAME_VOXEL: f64 = 0.01;
+
+/// A mask as it was read.
+struct Mask {
+    values: Array3<Value>,
+    /// None for pictures, which have no place.
+    geometry: Option<Geometry>,
+}
+
+/// The values of a mask.
+///
+/// # Errors
+/// Returns an error if the file cannot be read, or if its values are not those of a mask.
+pub(crate) fn values(path: &Path) -> Result<BTreeSet<Value>> {
+    let mut found = BTreeSet::new();
+    for value in &read(path)?.values {
+        found.insert(*value);
+        ensure!(
+            found.len() <= MOST_VALUES,
+            "{} has more than {MOST_VALUES} values and is not a mask; was it saved as JPEG, or resized smoothly?",
+            path.display()
+        );
+    }
+    Ok(found)
+}
+
+/// Writes a mask as labels on the grid of its image.
+///
+/// # Errors
+/// Returns an error if the sizes differ, or an I/O error.
+pub(crate) fn write(mask: &Path, labels: &Labels, image: &Geometry, to: &Path) -> Result<()> {
+    let Mask { values, geometry } = read(mask)?;
+    let numbers = values.mapv(|value| labels.of(value));
+    let turn = geometry.map(|own| Orientation::of(&own).towards(&Orientation::of(image)));
+    let numbers = match turn {
+        Some(turn) => turn.turned(numbers.view()),
+        None => numbers,
+    };
+    let (z, y, x) = numbers.dim();
+    ensure!(
+        [x, y, z] == image.size,
+        "{} has {:?} voxels (x, y, z) but its image has {:?}",
+        mask.display(),
+        [x, y, z],
+        image.size
+    );
+    let own = geometry.zip(turn).map(|(own, turn)| turn.geometry(&own));
+    // A mask that lies elsewhere keeps its place: the check of the data set names it.
+    let place = own.filter(|own| !is_same(own, image)).unwrap_or(*image);
+    Ok(nifti::write_labels(to, numbers.view(), &place)?)
+}
+
+/// Whether two grids of one size agree but for rounding.
+fn is_same(a: &Geometry, b: &Geometry) -> bool {
+    let voxel = b.spacing.into_iter().fold(f64::INFINITY, f64::min);
+    let near =
+        |a: &[f64], b: &[f64], unit: f64| a.iter().zip(b).all(|(a, b)| (a - b).abs() <= SAME_VOXEL * unit);
+    let longest = b.size.into_iter().max().unwrap_or(1) as f64;
+    near(&a.origin, &b.origin, voxel)
+        && near(&a.spacing, &b.spacing, voxel / longest)
+        && near(&a.direction, &b.direction, 1.0 / longest)
+}
+
+fn read(path: &Path) -> Result<Mask> {
+    if let Some(indices) = picture::read_indices(path)? {
+        return Ok(Mask { values: indices.mapv(|index| Value::Number(i64::from(index))), geometry: None });
+    }
+    let geometry = images::read_geometry(path)?;
+    if geometry.size[2] == 1 {
+        let (values, geometry) = (of_channels(path, &images::read_channels(path)?)?, placed(geometry));
+        return Ok(Mask { values, geometry });
+    }
+    let image = images::read(path)?;
+    let mut wrong = None;
+    let values = image.data.mapv(|value| {
+        whole(value).unwrap_or_else(|| {
+            wrong.get_or_insert(value);
+            Value::Number(0)
+        })
+    });
+    match wrong {
+        Some(value) => bail!("{} is not a mask: it contains {value}", path.display()),
+        None => Ok(Mask { values, geometry: Some(image.geometry) }),
+    }
+}
+
+/// The geometry of an image that is not a picture.
+fn placed(geometry: Geometry) -> Option<Geometry> {
+    let is_picture = geometry.spacing == [1.0, 1.0, 999.0] && geometry.origin == [0.0; 3];
+    (!is_picture).then_some(geometry)
+}
+
+fn whole(value: f32) -> Option<Value> {
+    (value.is_finite() && value.fract() == 0.0).then_some(Value::Number(value as i64))
+}
+
+/// Gray values, or colors; colors that are all gray are gray values.
+fn of_channels(path: &Path, channels: &Array4<f32>) -> Result<Array3<Value>> {
+    let (count, z, y, x) = channels.dim();
+    let is_gray = count == 1 || is_gray(channels);
+    let mut wrong = None;
+    let values = Array3::from_shape_fn((z, y, x), |(z, y, x)| {
+        let channel = |number: usize| channels[[number, z, y, x]];
+        if is_gray {
+            return whole(channel(0)).unwrap_or_else(|| {
+                wrong.get_or_insert(channel(0));
+                Value::Number(0)
+            });
+        }
+        Value::Color([0, 1, 2].map(|number| channel(number) as u8))
+    });
+    match wrong {
+        Some(value) => bail!("{} is not a mask: it contains {value}", path.display()),
+        None => Ok(values),
+    }
+}
+
+/// Whether the three colors of all voxels are equal.
+pub(crate) fn is_gray(channels: &Array4<f32>) -> bool {
+    let first = channels.outer_iter().next();
+    channels.dim().0 >= 3 && channels.outer_iter().take(3).all(|channel| Some(channel) == first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const IMAGE: Geometry = Geometry {
+        size: [4, 3, 2],
+        spacing: [1.0, 1.0, 2.0],
+        origin: [5.0, 6.0, 7.0],
+        direction: [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
+    };
+
+    #[test]
+    fn a_mask_that_lies_otherwise_is_turned_onto_the_image() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("a.nii.gz"), folder.path().join("b.nii.gz"));
+        let mask =
+            Array3::from_shape_fn((2, 3, 4), |(z, y, x)| u8::from(x == 0) + 2 * u8::from(y == 2 && z == 1));
+        let turn = Orientation::of(&IMAGE).towards(&Orientation::from_letters("SAR").unwrap());
+        nifti::write_labels(&from, turn.turned(mask.view()).view(), &turn.geometry(&IMAGE)).unwrap();
+        let found = values(&from).unwrap().into_iter().map(|value| (value, 1)).collect();
+        let labels = Labels::new(&found, &[]).unwrap();
+        write(&from, &labels, &IMAGE, &to).unwrap();
+        let written = nifti::read(&to).unwrap();
+        assert_eq!(written.data, mask.mapv(f32::from));
+        assert_eq!(written.geometry, IMAGE);
+        let smaller = Geometry { size: [4, 3, 1], ..IMAGE };
+        assert!(
+            write(&from, &labels, &smaller, &to).unwrap_err().to_string().contains("its image has [4, 3, 1]")
+        );
+    }
+
+    #[test]
+    fn a_mask_that_lies_elsewhere_keeps_its_place() {
+        let moved = Geometry { origin: [9.0, 6.0, 7.0], ..IMAGE };
+        let rounded = Geometry { origin: [5.000_01, 6.0, 7.0], spacing: [1.000_1, 1.0, 2.0], ..IMAGE };
+        assert!(!is_same(&moved, &IMAGE));
+        assert!(is_same(&rounded, &IMAGE));
+    }
+}
