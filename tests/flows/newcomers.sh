@@ -1,20 +1,33 @@
 #!/usr/bin/env bash
-# Records what three people see who begin with nothing: a researcher with data that have five faults, the author of a plugin,
-# and a contributor. Every line is run, in a system of its own: a Debian 12 that debootstrap made (CHROOT=FOLDER, as root), or
-# else with an empty home and a clean environment. The researcher has no Rust.
+# Records what a researcher sees who begins with nothing but data that have five faults. Every line is run, in a system of its
+# own without Rust: a Debian 12 that debootstrap made (CHROOT=FOLDER, as root, with the packages libstdc++6 and libgomp1), or
+# else with an empty home and a clean environment. The programs are those that were built.
 #
-#     [CHROOT=FOLDER] [WHEEL=FILE] [PEOPLE="researcher author contributor"] tests/flows/newcomers.sh [PAGE]
+#     [CHROOT=FOLDER] tests/flows/newcomers.sh [PAGE]
 #
-# PAGE is docs/newcomers.md by default; only the recordings of PEOPLE are made anew. With WHEEL the researcher installs it with
-# pip, else the programs that were built are used.
+# PAGE, docs/newcomers.md by default, has a line `<!-- researcher -->` and one `<!-- end of researcher -->`; the recording is
+# put between them.
 set -euo pipefail
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 programs=${NNUNET_PROGRAMS:-${CARGO_TARGET_DIR:-$repository/target}/release}
 page=${1:-$repository/docs/newcomers.md}
-people=${PEOPLE:-researcher author contributor}
 libtorch=$(realpath "${LIBTORCH:-$repository/.libtorch}")
 outside=$(mktemp -d)
-trap 'rm -rf "$outside"' EXIT
+mounted=()
+
+leave() {
+    for folder in "${mounted[@]}"; do umount "$folder"; done
+    rm -rf "$outside"
+}
+trap leave EXIT
+
+# show FOLDER NAME: makes a folder of this system visible in the other one, where it cannot be changed.
+show() {
+    mkdir -p "$CHROOT$2"
+    mountpoint -q "$CHROOT$2" && return
+    mount -o bind,ro "$1" "$CHROOT$2"
+    mounted+=("$CHROOT$2")
+}
 
 # An empty home, and how to run something there.
 enter() {
@@ -32,8 +45,8 @@ enter() {
 }
 
 in_there() {
-    local command=(env -i HOME="$inside" PATH="$path" LANG=C.UTF-8 TERM=dumb "${more[@]}" "$@")
-    if [ -n "${CHROOT:-}" ]; then chroot "$CHROOT" "${command[@]}"; else (cd "$home" && "${command[@]}"); fi
+    local command=(env -C "$inside" -i HOME="$inside" PATH="$path" LANG=C.UTF-8 TERM=dumb "${more[@]}" "$@")
+    if [ -n "${CHROOT:-}" ]; then chroot "$CHROOT" "${command[@]}"; else "${command[@]}"; fi
 }
 
 # Runs lines one after the other in one shell, and prints them with their output. A line that begins with "? " must fail.
@@ -67,7 +80,7 @@ PLAYER
 play() {
     local code=0
     in_there bash -c "$player" 3< <(cat) >"$outside/recording.txt" || code=$?
-    sed -i -e "s|$libtorch|LIBTORCH|g" -e "s|/opt/libtorch|LIBTORCH|g" -e "s|$home|~|g" -e "s|$inside|~|g" -e "s|$repository|REPOSITORY|g" "$outside/recording.txt"
+    sed -i -e "s|$libtorch|LIBTORCH|g" -e "s|/opt/libtorch/$(basename "$libtorch")|LIBTORCH|g" -e "s|$home|~|g" -e "s|$inside|~|g" -e "s|$repository|REPOSITORY|g" "$outside/recording.txt"
     [ $code -eq 0 ] || { tail -40 "$outside/recording.txt" >&2; echo "FAILED" >&2; exit 1; }
     sed -i '1{/^$/d}' "$outside/recording.txt"
 }
@@ -94,9 +107,10 @@ give_programs() {
     cp "$programs/nnunet" "$programs/nnunet-torch" "$home/bin"
     path=$inside/bin:$path
     if [ -n "${CHROOT:-}" ]; then
-        mkdir -p "$CHROOT/opt/libtorch"
-        mountpoint -q "$CHROOT/opt/libtorch" || mount --bind "$libtorch" "$CHROOT/opt/libtorch"
-        more+=(NNUNET_LIBTORCH=/opt/libtorch)
+        show /proc /proc
+        # Beside torch lie the packages that its libraries need.
+        show "$(dirname "$libtorch")" /opt/libtorch
+        more+=(NNUNET_LIBTORCH="/opt/libtorch/$(basename "$libtorch")")
     else
         more+=(NNUNET_LIBTORCH="$libtorch")
     fi
@@ -115,7 +129,7 @@ plans_identifier = "nnUNetPlansSmall"
 
 [trainers.Quick]
 extends = "nnUNetTrainerV2"
-max_num_epochs = 20
+max_num_epochs = 40
 num_batches_per_epoch = 20
 num_val_batches_per_epoch = 2
 initial_lr = 0.02'
@@ -136,7 +150,7 @@ researcher() {
         mv masks/patient_06.nii.gz masks/patient_6.nii.gz
     )
     play <<LINES
-# No Rust, no PyTorch: the programs and a libtorch that \`nnunet setup\` has installed.
+# No Rust, no PyTorch: the programs, and a libtorch beside them.
 ? rustc --version
 nnunet --version
 nnunet doctor | head -6
@@ -170,71 +184,4 @@ LINES
     keep researcher
 }
 
-give_rust() {
-    local rust=${CARGO_HOME:-$HOME/.cargo} toolchains=${RUSTUP_HOME:-$HOME/.rustup}
-    if [ -n "${CHROOT:-}" ]; then
-        for folder in "$rust" "$toolchains"; do
-            mkdir -p "$CHROOT/opt/${folder##*/.}"
-            mountpoint -q "$CHROOT/opt/${folder##*/.}" || mount --bind "$folder" "$CHROOT/opt/${folder##*/.}"
-        done
-        rust=/opt/cargo toolchains=/opt/rustup
-    fi
-    path=$rust/bin:$path
-    more+=(CARGO_HOME="$rust" RUSTUP_HOME="$toolchains" CARGO_TERM_QUIET=true)
-}
-
-author() {
-    enter author
-    give_programs
-    give_rust
-    play <<LINES
-# Rust and the programs.
-cargo --version
-nnunet --version
-nnunet plugins new trainer my-trainer
-ls my-trainer my-trainer/src
-# The template compiles and is tested as it is.
-(cd my-trainer && cargo test --release 2>&1 | grep -v '^\$' | tail -6)
-# Its loss stays as it is; the training becomes short.
-sed -i 's/blueprint.initial_lr = .*/blueprint.max_num_epochs = 3;/' my-trainer/src/lib.rs
-grep -n 'blueprint' my-trainer/src/lib.rs
-nnunet plugins check my-trainer
-nnunet plugins install my-trainer
-nnunet trainers list | grep -i mytrainer
-cat > nnunet.toml <<'END'
-$short_training
-END
-nnunet example_dataset -o raw/nnUNet_raw_data --task Task900_Phantom --train 6 --test 2
-nnunet plan_and_preprocess -t 900 -pl3d Small -pl2d None
-nnunet train 3d_fullres MyTrainer 900 0 -p nnUNetPlansSmall --set num_batches_per_epoch=4 --set num_val_batches_per_epoch=1 | tail -12
-nnunet predict -i raw/nnUNet_raw_data/Task900_Phantom/imagesTs -o predictions -t 900 -m 3d_fullres -tr MyTrainer -p nnUNetPlansSmall
-nnunet evaluate_folder -ref raw/nnUNet_raw_data/Task900_Phantom/labelsTs -pred predictions -l 1 2
-LINES
-    keep author
-}
-
-contributor() {
-    enter contributor
-    give_rust
-    # A copy of what is committed, as from a server.
-    git clone --quiet --no-hardlinks "$repository" "$home/server.git"
-    play <<'LINES'
-git clone --quiet server.git nnunet
-cd nnunet
-head -20 CONTRIBUTING.md
-# A crate and its tests, without libtorch.
-cargo test --release -p nnunet-schedules 2>&1 | grep -E '^test result|running' | head -4
-# A change, and the test that notices it.
-grep -rn 'fn .*poly' plugins/schedules/src | head -3
-sed -i 's/Self { exponent: 0.9/Self { exponent: 0.8/' plugins/schedules/src/poly.rs
-? cargo test --release -p nnunet-schedules >../failed.txt 2>&1
-grep -E '^test .*FAILED' ../failed.txt
-git checkout --quiet plugins/schedules
-cargo fmt --all --check && git status --short
-LINES
-    keep contributor
-}
-
-for person in $people; do
-    "$person"
-done
+researcher
