@@ -48,6 +48,37 @@ fn components_of_the_host_are_parts_of_plugins() {
     assert_eq!(nnunet_test_support::files(&world.path("out"), ".nii.gz").len(), 2);
 }
 
+/// A plugin's transform in the list of a built-in augmentation: a line of a table.
+#[test]
+fn a_transform_of_a_plugin_stands_in_a_list() {
+    let world = World::with_phantoms();
+    world.configure(
+        "\n[trainers.WithGaps]\nextends = \"Short\"\naugmentation = { name = \"moreDA\", then = [{ transform = \"Gaps\", p = 1.0 }] }\n\
+         [trainers.Without]\nextends = \"Short\"\naugmentation = { name = \"moreDA\", then = [{ transform = \"Gaps\", p = 0.0 }] }\n\
+         [trainers.Wrong]\nextends = \"Short\"\naugmentation = { name = \"moreDA\", then = [{ transform = \"Gaps\", q = 1.0 }] }\n",
+    );
+    let train = |trainer: &str| {
+        world.run(&format!(
+            "--plugin {} train 3d_fullres {trainer} 900 0 -p nnUNetPlansSmall --disable_validation_inference",
+            plugin("my_transform").display()
+        ))
+    };
+    let losses = |trainer: &str| -> Vec<String> {
+        let outcome = train(trainer);
+        assert_eq!(outcome.code, 0, "{}", outcome.text);
+        outcome.text.lines().filter(|line| line.starts_with("train loss")).map(str::to_owned).collect()
+    };
+    assert_ne!(losses("WithGaps"), losses("Without"));
+    let wrong = train("Wrong");
+    assert!(
+        wrong.code == 1 && wrong.text.contains("transform Gaps: unknown field `q`, expected `p`"),
+        "{}",
+        wrong.text
+    );
+    let shown = world.succeed("plugins inspect moreDA");
+    assert!(shown.contains("`spatial`, `noise`") && shown.contains("then"), "{shown}");
+}
+
 /// What a component of the host says of wrong parameters reaches the user, with both names.
 #[test]
 fn errors_of_the_hosts_components_name_both() {

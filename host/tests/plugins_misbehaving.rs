@@ -9,7 +9,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use nnunet_tests::{Outcome, World, author_shell, plugin};
@@ -138,9 +138,73 @@ fn faults_of_blocks_and_of_losses_of_batches_are_contained_and_named() {
     }
 }
 
-/// The same for learning rate schedules and samplers, which work with numbers alone.
+/// The same for heads, in training and in the validation of whole cases.
 #[test]
-fn faults_of_schedules_and_samplers_are_contained_and_named() {
+fn faults_of_heads_are_contained_and_named() {
+    let world = World::with_phantoms();
+    let named = |fault: &str, what: &str, outcome: &Outcome| {
+        let message = format!("plugin misbehaving, head OddHead: {what}");
+        assert!(outcome.code == 1 && outcome.text.contains(&message), "{fault}: {}", outcome.text);
+    };
+    for (fault, what) in [
+        ("head_create", "panicked: "),
+        ("head_facts", "facts: panicked: "),
+        ("head_outputs", "outputs: panicked: "),
+        ("head_none", "outputs: outputs: expected at least one, got 0"),
+        ("head_targets", "targets: panicked: targets panics as requested at "),
+        ("head_targets_shape", "targets: targets: expected ["),
+        ("head_targets_dtype", "targets: targets: expected Int64 or floating point, got Bool"),
+        ("head_targets_nan", "targets: a target is not finite"),
+    ] {
+        named(fault, what, &train(&world, fault));
+    }
+    let validated = line().replace("--disable_validation_inference", "");
+    for (fault, what) in [
+        ("head_scores", "scores: panicked: scores panics as requested at "),
+        ("head_scores_shape", "scores: scores: expected ["),
+        ("head_scores_nan", "scores: a score is not finite"),
+        ("head_written", "written: panicked: written panics as requested at "),
+        ("head_written_shape", "written: what is written: expected ["),
+        ("head_written_kind", "written: what is written: expected Int64, got Float"),
+    ] {
+        named(fault, what, &world.run_with(&validated, &[("NNUNET_MISBEHAVE", fault)]));
+    }
+    let label = world.run_with(&validated, &[("NNUNET_MISBEHAVE", "head_written_label")]);
+    let message = "the head wrote a label that is not between 0 and 65535";
+    assert!(label.code == 1 && label.text.contains(message), "{}", label.text);
+}
+
+/// The same for a trainer's own split, and its own inference at the final validation.
+#[test]
+fn faults_of_splits_and_validations_are_contained_and_named() {
+    let world = World::with_phantoms();
+    let validated = line().replace("--disable_validation_inference", "");
+    for (fault, what) in [
+        ("split_panic", "split: panicked: split panics as requested at "),
+        ("case_panic", "validate_case: panicked: validate_case panics as requested at "),
+        ("case_nan", "validate_case: a score is not finite"),
+        ("case_shape", "validate_case: scores: expected ["),
+        ("case_dtype", "validate_case: scores: expected floating-point numbers, got Int64"),
+        ("case_patch", "validate_case: "),
+    ] {
+        let outcome = world.run_with(&validated, &[("NNUNET_MISBEHAVE", fault)]);
+        let message = format!("plugin misbehaving, trainer Misbehaving: {what}");
+        assert!(outcome.code == 1 && outcome.text.contains(&message), "{fault}: {message}: {}", outcome.text);
+    }
+    for (fault, what) in [
+        ("split_empty", "trainer Misbehaving: split: no validation cases"),
+        ("split_twice", "trainer Misbehaving: split: case phantom_000 is there twice"),
+        ("split_unknown", "trainer Misbehaving: split: there is no case nobody"),
+        ("case_classes", "scores of validate_case: expected ["),
+    ] {
+        let outcome = world.run_with(&validated, &[("NNUNET_MISBEHAVE", fault)]);
+        assert!(outcome.code == 1 && outcome.text.contains(what), "{fault}: {}", outcome.text);
+    }
+}
+
+/// The same for schedules, samplers and transforms, which work without tensors.
+#[test]
+fn faults_of_schedules_samplers_and_transforms_are_contained_and_named() {
     let world = World::with_phantoms();
     for (fault, what) in [
         ("schedule_create", "panicked: "),
@@ -160,14 +224,19 @@ fn faults_of_schedules_and_samplers_are_contained_and_named() {
         ("sampler_voxel", "voxel: voxel "),
         ("sampler_observe", "observe: panicked: "),
         ("sampler_save", "save_state: panicked: "),
+        ("transform_create", "panicked: "),
+        ("transform_first_patch", "generator_patch: panicked: "),
+        ("transform_first_small", "generator_patch: box: expected at least ["),
+        ("transform_first_crop", "crop: panicked: "),
+        ("transform_first_large", "crop: part: expected at most ["),
+        ("transform_panic", "apply: panicked: the transform panics as requested at "),
+        ("transform_nan", "apply: intensity NaN is not finite"),
+        ("transform_shape", "apply: data: expected ["),
+        ("transform_labels", "apply: seg: expected ["),
     ] {
         let outcome = train(&world, fault);
-        let (kind, who) = if fault.starts_with("sampler") {
-            ("sampler", "OddSampler")
-        } else {
-            ("schedule", "OddSchedule")
-        };
-        let name = format!("plugin misbehaving, {kind} {who}: ");
+        let kind = fault.split('_').next().unwrap();
+        let name = format!("plugin misbehaving, {kind} Odd{}{}: ", kind[..1].to_uppercase(), &kind[1..]);
         let is_named = outcome.text.lines().any(|line| line.contains(&name) && line.contains(what));
         assert!(outcome.code == 1 && is_named, "{fault}: {}", outcome.text);
     }
@@ -233,6 +302,10 @@ fn a_plugin_that_mixes_devices_is_named() {
             "block OddBlock: forward: output: expected a tensor on Cuda(1), got a tensor on Cuda(0)",
         ),
         (
+            "head_targets_device",
+            "head OddHead: targets: targets: expected a tensor on Cpu, got a tensor on Cuda(0)",
+        ),
+        (
             "optimizer_device",
             "optimizer OddOptimizer: initial_state: odd: expected a tensor on Cuda(1), got a tensor on Cuda(0)",
         ),
@@ -284,6 +357,18 @@ fn memory_that_is_not_there_ends_the_process_with_a_name() {
     assert!(err.contains(&format!("error: {LOSS}ended the process (SIGABRT)")), "{err}");
 }
 
+/// Signals a training so many times, each time after it has said that it received the one before: two that are sent at once may be
+/// received as one.
+fn interrupt(child: &Child, lines: &mut impl Iterator<Item = String>, signals: usize) {
+    for number in 0..signals {
+        assert!(
+            number == 0 || lines.any(|line| line.contains("interrupt again")),
+            "the signal was not received"
+        );
+        Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    }
+}
+
 /// Starts a training that never comes back from the loss, and signals it once its epoch has begun, again after a while
 /// when it is still there. Returns the exit code.
 fn interrupted(world: &World, fault: &str, signals: usize) -> Option<i32> {
@@ -291,10 +376,8 @@ fn interrupted(world: &World, fault: &str, signals: usize) -> Option<i32> {
         world.command(&line()).env("NNUNET_MISBEHAVE", fault).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
     assert!(lines.any(|line| line.starts_with("epoch:  0")), "{fault}: no epoch began");
-    for _ in 0..signals {
-        std::thread::sleep(Duration::from_millis(300));
-        Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    }
+    std::thread::sleep(Duration::from_millis(300));
+    interrupt(&child, &mut lines, signals);
     lines.for_each(drop);
     child.wait().unwrap().code()
 }
@@ -302,13 +385,55 @@ fn interrupted(world: &World, fault: &str, signals: usize) -> Option<i32> {
 #[test]
 fn an_endless_loop_ends_when_the_user_asks() {
     let world = World::with_phantoms();
-    for fault in ["endless", "hook_step_endless", "block_endless", "schedule_endless", "sampler_endless"] {
+    for fault in [
+        "endless",
+        "hook_step_endless",
+        "block_endless",
+        "schedule_endless",
+        "sampler_endless",
+        "head_endless",
+        "transform_endless",
+    ] {
         let code = interrupted(&world, fault, 1);
         assert_eq!(code, Some(3), "{fault}: it looks whether the user wants to stop");
     }
-    for fault in ["deaf", "hook_step_deaf", "block_deaf", "schedule_deaf", "sampler_deaf"] {
+    for fault in [
+        "deaf",
+        "hook_step_deaf",
+        "block_deaf",
+        "schedule_deaf",
+        "sampler_deaf",
+        "head_deaf",
+        "transform_deaf",
+    ] {
         let code = interrupted(&world, fault, 2);
         assert_eq!(code, Some(130), "{fault}: it never looks; the second signal ends it");
+    }
+}
+
+/// Starts a training with its validation that never comes back from a hook, and signals it once it waits there. Returns
+/// the exit code.
+fn interrupted_outside_of_epochs(world: &World, fault: &str, signals: usize) -> Option<i32> {
+    let line = line().replace("--disable_validation_inference", "");
+    let mut command = world.command(&line);
+    let command = command.env("NNUNET_MISBEHAVE", fault).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut results = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    assert!(lines.any(|line| line.contains("the plugin waits as requested")), "{fault}: it did not wait");
+    interrupt(&child, &mut results, signals);
+    results.for_each(drop);
+    child.wait().unwrap().code()
+}
+
+#[test]
+fn a_split_or_validation_that_never_returns_ends_when_the_user_asks() {
+    let world = World::with_phantoms();
+    for fault in ["split_endless", "case_endless"] {
+        assert_eq!(interrupted_outside_of_epochs(&world, fault, 1), Some(3), "{fault}");
+    }
+    for fault in ["split_deaf", "case_deaf"] {
+        assert_eq!(interrupted_outside_of_epochs(&world, fault, 2), Some(130), "{fault}");
     }
 }
 

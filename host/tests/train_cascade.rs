@@ -60,6 +60,8 @@ fn a_cascade_from_planning_to_prediction() {
     assert!(all.text.contains("has no fold `all`"), "{}", all.text);
     let other = world.run("train 3d_cascade_fullres Low 900 0 -p nnUNetPlansTiny");
     assert!(other.text.contains("extends nnUNetTrainerV2CascadeFullRes"), "{}", other.text);
+    let head = world.run("train 3d_lowres Low 900 0 -p nnUNetPlansTiny --set head=Softmax");
+    assert!(head.text.contains("the setting `head` is not supported in cascades"), "{}", head.text);
 
     for fold in 0..5 {
         // One fold leaves nothing: the second stage makes it up.

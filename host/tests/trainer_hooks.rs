@@ -7,6 +7,9 @@
     reason = "tests fail by panicking"
 )]
 
+#[path = "trainer_hooks/heads.rs"]
+mod heads;
+
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -103,7 +106,9 @@ fn examples_are_short() {
         "mixup",
         "own-criterion",
         "own-validation",
+        "multi-task",
         "partial-labels",
+        "regression-head",
         "sharpness-aware",
         "weight-average",
     ] {

@@ -36,8 +36,9 @@ pub mod abi {
 
 #[cfg(feature = "torch")]
 pub use nnunet_plugin_torch::{
-    Architecture, Batch, Block, BlockSpec, Flow, Init, Layer, Loss, LossContext, LossInput, MAIN_NETWORK,
-    Metric, MetricInput, MetricValue, Metrics, NamedParameter, Network, NetworkSpec, Optimized, Optimizer,
-    Prefixed, Progress, Tally, TensorFactories, Trainer, TrainerContext, TrainerState, Training,
-    ValidationCase, VarFactory, built_in_step, export_plugin, tch,
+    Architecture, Batch, Block, BlockSpec, Flow, Head, HeadFacts, HeadTask, Init, Layer, Loss, LossContext,
+    LossInput, MAIN_NETWORK, Metric, MetricInput, MetricValue, Metrics, NamedParameter, Network, NetworkSpec,
+    OnlineDice, Optimized, Optimizer, Prefixed, Progress, Tally, TaskHead, TensorFactories, Trainer,
+    TrainerContext, TrainerState, Training, ValidationCase, VarFactory, Written, built_in_step,
+    export_plugin, tch,
 };

@@ -8,7 +8,7 @@ use nnunet_plugin_api::{
     Augmentation, AugmentationContext, CaseArrays, Choice, Component, Config, EpochLog, Error,
     ExperimentLogger, Factory, GridChange, ImageFormat, ImageVolume, Info, Interpolation, Kind, LabelVolume,
     Normalization, NormalizationContext, Planner, Postprocessor, PreprocessContext, Preprocessor,
-    RandomStream, Resampler, Result, Sample, SampledCase, Sampler, SamplerContext, StageTarget,
+    RandomStream, Resampler, Result, Sample, SampledCase, Sampler, SamplerContext, StageTarget, Transform,
     normalize_channel,
 };
 
@@ -99,6 +99,17 @@ impl Resampler for Odd {
 
     fn interpolation(&self, _: &GridChange) -> Option<Interpolation> {
         (self.0 == "order 9").then(|| Interpolation::of_order(9))
+    }
+}
+
+impl Transform for Odd {
+    fn apply(&self, mut sample: Sample, _: &AugmentationContext, _: &mut RandomStream) -> Result<Sample> {
+        match self.0 {
+            "panic" => panic!("the transform panics"),
+            "shape" => sample.data = Array4::zeros((1, 1, 1, 1)),
+            _ => sample.data.fill(f32::NAN),
+        }
+        Ok(sample)
     }
 }
 
@@ -290,4 +301,23 @@ fn what_a_sampler_chooses_is_checked() {
     let odd = crossed!(Sampler, sampler, "voxel");
     let voxel = odd.voxel(&context, &[[0; 3]; 4], &mut RandomStream::from_seed(1));
     assert_eq!(voxel.unwrap_err().to_string(), "plugin p, sampler Odd: voxel: voxel 9 of 4");
+}
+
+#[test]
+fn what_a_transform_returns_is_checked() {
+    let context = AugmentationContext { patch: vec![2, 2], ..AugmentationContext::default() };
+    let sample = || Sample { data: Array4::zeros((1, 1, 3, 3)), seg: Array4::zeros((1, 1, 3, 3)) };
+    let changed = |word| {
+        let odd = crossed!(Transform, transform, word);
+        let twice = [(); 2].map(|()| odd.apply(sample(), &context, &mut RandomStream::from_seed(1)));
+        twice.map(|made| made.unwrap_err().to_string())
+    };
+    let method = "plugin p, transform Odd: apply:";
+    assert_eq!(changed("shape")[0], format!("{method} data: expected [1, 1, 2, 2], got [1, 1, 1, 1]"));
+    assert_eq!(changed("nan")[0], format!("{method} intensity NaN is not finite"));
+    let panics = [
+        format!("{method} panicked: the transform panics"),
+        format!("{method} not used again after it panicked"),
+    ];
+    assert_eq!(changed("panic"), panics);
 }

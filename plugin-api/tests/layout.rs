@@ -8,8 +8,8 @@ use std::path::Path;
 use nnunet_plugin_api::abi::abi_stable::StableAbi;
 use nnunet_plugin_api::abi::abi_stable::type_layout::{TLData, TLField, TypeLayout};
 use nnunet_plugin_api::abi::v1::adapter::{
-    BlockObject, MetricObject, OptimizerObject, ResamplerObject, SamplerObject, ScheduleObject,
-    SplitterObject,
+    BlockObject, HeadObject, MetricObject, OptimizerObject, ResamplerObject, SamplerObject, ScheduleObject,
+    SplitterObject, TransformObject,
 };
 use nnunet_plugin_api::abi::v1::{HostServicesRef, PluginRootRef};
 
@@ -67,10 +67,12 @@ fn nothing_that_crosses_has_changed() {
     layouts.add(ResamplerObject::LAYOUT);
     layouts.add(SamplerObject::LAYOUT);
     layouts.add(SplitterObject::LAYOUT);
+    layouts.add(TransformObject::LAYOUT);
     layouts.add(OptimizerObject::LAYOUT);
     layouts.add(BlockObject::LAYOUT);
     layouts.add(ScheduleObject::LAYOUT);
     layouts.add(MetricObject::LAYOUT);
+    layouts.add(HeadObject::LAYOUT);
     let text: String = layouts.types.into_values().collect::<Vec<_>>().join("\n");
     compare("layout.txt", &text);
 }

@@ -9,13 +9,13 @@ use nnunet_formats::nifti::Geometry;
 use nnunet_plugin_core::vocabulary::CaseProperties;
 use nnunet_plugin_core::{LabelVolume, Postprocessor};
 
-use crate::images;
+use crate::images::{self, Label};
 
-/// Writes labels of the cropped case, (z, y, x), on the case's raw grid.
+/// Writes labels of the cropped case, (z, y, x), on the case's raw grid, or numbers of a head; outside of the crop they are 0.
 ///
 /// # Errors
 /// Returns an I/O error.
-pub fn write_labels(path: &Path, labels: ArrayView3<'_, u8>, case: &CaseProperties) -> Result<()> {
+pub fn write_labels<L: Label>(path: &Path, labels: ArrayView3<'_, L>, case: &CaseProperties) -> Result<()> {
     let raw = paste(labels, case);
     images::write_labels(path, raw.view(), &raw_geometry(case))
 }

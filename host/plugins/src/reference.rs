@@ -63,13 +63,22 @@ pub fn example(info: &Info) -> String {
         Kind::Schedule => {
             format!("[trainers.Mine]\nextends = \"nnUNetTrainerV2\"\nlr_schedule = {}", choice(info))
         }
-        Kind::Architecture | Kind::Loss | Kind::Optimizer | Kind::Sampler | Kind::Augmentation => {
+        Kind::Architecture
+        | Kind::Head
+        | Kind::Loss
+        | Kind::Optimizer
+        | Kind::Sampler
+        | Kind::Augmentation => {
             format!("[trainers.Mine]\nextends = \"nnUNetTrainerV2\"\n{kind} = {}", choice(info))
         }
         Kind::Block => {
             let block = choice(info);
             format!("[architectures.Mine]\nextends = \"Generic_UNet\"\nreplace = {{ block = {block} }}")
         }
+        Kind::Transform => format!(
+            "[trainers.Mine]\nextends = \"nnUNetTrainerV2\"\naugmentation = {{ name = \"moreDA\", then = [{}] }}",
+            named_table("transform", info)
+        ),
         Kind::Logger => format!("[loggers.{name}]{}", lines(info)),
         _ => format!("[{}.Mine]\nextends = \"{name}\"{}", section(kind), lines(info)),
     }
@@ -77,12 +86,17 @@ pub fn example(info: &Info) -> String {
 
 /// A name, or a table of the name and the default parameters.
 fn choice(info: &Info) -> String {
-    let values = info.defaults.iter().filter(|(_, value)| !value.is_null());
-    let values: Vec<String> = values.map(|(key, value)| format!("{key} = {}", inline_toml(value))).collect();
-    if values.is_empty() {
+    if info.defaults.values().all(serde_json::Value::is_null) {
         return format!("{:?}", info.name);
     }
-    format!("{{ name = {:?}, {} }}", info.name, values.join(", "))
+    named_table("name", info)
+}
+
+/// A table of the name, under a key, and the default parameters.
+fn named_table(key: &str, info: &Info) -> String {
+    let values = info.defaults.iter().filter(|(_, value)| !value.is_null());
+    let values = values.map(|(key, value)| format!(", {key} = {}", inline_toml(value)));
+    format!("{{ {key} = {:?}{} }}", info.name, values.collect::<String>())
 }
 
 fn lines(info: &Info) -> String {

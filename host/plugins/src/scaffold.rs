@@ -122,6 +122,11 @@ fn template(kind: Kind) -> Result<Template> {
             include_str!("templates/optimizer.rs"),
             "printf '[trainers.NAMETrainer]\\nextends = \"nnUNetTrainerV2\"\\noptimizer = { name = \"NAME\" }\\n' >> nnunet.toml\nnnunet train 3d_fullres NAMETrainer TASK 0",
         ),
+        Kind::Head => (
+            "MyHead",
+            include_str!("templates/head.rs"),
+            "nnunet train 3d_fullres nnUNetTrainerV2 TASK 0 --set head=NAME --set loss=LOSS",
+        ),
         Kind::Metric => (
             "MyMetric",
             include_str!("templates/metric.rs"),
@@ -164,6 +169,11 @@ fn template(kind: Kind) -> Result<Template> {
             "MySampler",
             include_str!("templates/sampler.rs"),
             "printf '[trainers.NAMETrainer]\\nextends = \"nnUNetTrainerV2\"\\nsampler = \"NAME\"\\n' >> nnunet.toml\nnnunet train 3d_fullres NAMETrainer TASK 0",
+        ),
+        Kind::Transform => (
+            "MyTransform",
+            include_str!("templates/transform.rs"),
+            "printf '[use]\\naugmentation = { name = \"moreDA\", then = [{ transform = \"NAME\" }] }\\n' >> nnunet.toml\nnnunet train 3d_fullres nnUNetTrainerV2 TASK 0",
         ),
         Kind::Augmentation => (
             "MyAugmentation",

@@ -11,8 +11,9 @@ use nnunet_losses::{WEIGHTED_SUM, WeightedSum};
 use nnunet_plugin_api::abi::v1::import_with_tensors;
 use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice, Optimizer as BlueprintOptimizer};
 use nnunet_plugin_api::{
-    Architecture, Augmentation, Component, Config, Error as ComponentError, Factory, Info, Kind, Loss, Make,
-    Metric, Optimizer, Sampler, TensorFactories, Trainer, TrainerContext, overlay, parse_config,
+    Architecture, Augmentation, Component, Config, Error as ComponentError, Factory, Head, HeadTask, Info,
+    Kind, Loss, Make, Metric, Optimizer, Sampler, TaskHead, TensorFactories, Trainer, TrainerContext,
+    overlay, parse_config,
 };
 
 use crate::trainer_parameters::TrainerParameters;
@@ -110,6 +111,17 @@ pub(crate) fn loss(registry: &Registry, choice: &ComponentChoice) -> Result<Box<
 }
 
 factory!(
+    /// Makes a head.
+    untasked_head, Head, TensorFactories::head
+);
+
+/// The head of a task.
+pub(crate) fn head(registry: &Registry, choice: &ComponentChoice, task: HeadTask) -> Result<TaskHead> {
+    registry.check_parameters(Kind::Head, &choice.name, &choice.parameters)?;
+    Ok(TaskHead::new(untasked_head(registry, choice)?, task))
+}
+
+factory!(
     /// Makes a metric.
     metric, Metric, TensorFactories::metric
 );
@@ -132,6 +144,7 @@ pub(crate) fn named_by(blueprint: &Blueprint) -> Vec<(Kind, String)> {
     if let BlueprintOptimizer::Other(choice) = &blueprint.optimizer {
         all.push((Kind::Optimizer, choice.name.clone()));
     }
+    all.extend(blueprint.head.iter().map(|choice| (Kind::Head, choice.name.clone())));
     all.extend(blueprint.metrics.iter().map(|choice| (Kind::Metric, choice.name.clone())));
     all.extend(blueprint.sampler.iter().map(|choice| (Kind::Sampler, choice.name.clone())));
     let of_groups = blueprint.parameter_groups.iter().filter_map(|group| group.lr_schedule.as_ref());

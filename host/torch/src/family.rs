@@ -8,14 +8,15 @@ use std::time::Duration;
 use anyhow::Result;
 use ndarray::{Array3, Array4, ArrayView3};
 use nnunet_cli::commands::predict::Args;
+use nnunet_data::export;
 use nnunet_data::training_images::TrainingImages;
 use nnunet_engine::session::Session;
 use nnunet_formats::Geometry;
 use nnunet_formats::pickle::Value;
 use nnunet_inference::{ExportResampler, SegmentationHeads, SlidingWindow};
-use nnunet_plugin_api::Network;
 use nnunet_plugin_api::tch::{Device, Tensor};
 use nnunet_plugin_api::vocabulary::{CaseProperties, Precision};
+use nnunet_plugin_api::{Network, TaskHead};
 
 use crate::case::{Case, FileNaming, PreparedCase, ProbabilityFormat, ResampledData};
 
@@ -109,6 +110,11 @@ pub(crate) trait CaseExport: Sync {
     /// The meaning of the network's outputs: labels or regions.
     fn output_head(&self) -> &SegmentationHeads;
 
+    /// What the outputs mean, if the model has a head of its own.
+    fn head(&self) -> Option<&TaskHead> {
+        None
+    }
+
     /// What is resampled to the grid of the cropped case.
     fn resampled_data(&self) -> ResampledData {
         ResampledData::Scores
@@ -137,7 +143,12 @@ pub(crate) trait CaseExport: Sync {
 
     /// Changes scores, (classes, z, y, x), on the grid of the cropped case before they become labels; `resampled` is
     /// false where that grid is the network's.
-    fn finish_scores(&self, _scores: &mut Array4<f32>, _resampled: bool) {}
+    ///
+    /// # Errors
+    /// Returns the error of the head.
+    fn finish_scores(&self, _scores: &mut Array4<f32>, _resampled: bool) -> Result<()> {
+        Ok(())
+    }
 
     /// As [`CaseExport::finish_scores`], for scores on a GPU of which only labels are taken.
     ///
@@ -158,4 +169,12 @@ pub(crate) trait CaseExport: Sync {
     /// # Errors
     /// Returns an error if postprocessing fails or the file cannot be written.
     fn write_labels(&self, labels: Array3<u16>, case: &CaseProperties, output: &Path) -> Result<()>;
+
+    /// Writes numbers of the cropped case, of a head that gives no labels, as an image of the whole case.
+    ///
+    /// # Errors
+    /// Returns an error if the file cannot be written.
+    fn write_values(&self, values: Array3<f32>, case: &CaseProperties, output: &Path) -> Result<()> {
+        export::write_labels(output, values.view(), case)
+    }
 }

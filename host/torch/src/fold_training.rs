@@ -142,6 +142,14 @@ pub(crate) trait FoldTraining {
 
     fn batch_settings(&self, blueprint: &Blueprint) -> BatchSettings;
 
+    /// Refuses heads of trainers where they are not supported.
+    ///
+    /// # Errors
+    /// Returns an error that says what to do.
+    fn check_head(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Preprocessed cases.
     ///
     /// # Errors

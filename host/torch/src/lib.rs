@@ -45,6 +45,7 @@ use nnunet_plugin_api::vocabulary::Blueprint;
 
 // A statically linked crate that nobody names contributes nothing to the registry.
 use nnunet_architectures as _;
+use nnunet_heads as _;
 use nnunet_losses as _;
 use nnunet_metrics as _;
 use nnunet_trainers as _;

@@ -9,11 +9,13 @@ use nnunet_trainers::Resolved;
 use crate::components;
 
 /// Kinds of components that take part in training: the data has been preprocessed.
-pub(crate) const TRAINING: [Kind; 9] = [
+pub(crate) const TRAINING: [Kind; 11] = [
     Kind::Sampler,
     Kind::Augmentation,
+    Kind::Transform,
     Kind::Architecture,
     Kind::Block,
+    Kind::Head,
     Kind::Loss,
     Kind::Optimizer,
     Kind::Schedule,
@@ -21,8 +23,8 @@ pub(crate) const TRAINING: [Kind; 9] = [
     Kind::Trainer,
 ];
 /// Kinds of components that take part in prediction.
-pub(crate) const PREDICTION: [Kind; 4] =
-    [Kind::Preprocessor, Kind::Normalization, Kind::Architecture, Kind::Block];
+pub(crate) const PREDICTION: [Kind; 5] =
+    [Kind::Preprocessor, Kind::Normalization, Kind::Architecture, Kind::Block, Kind::Head];
 
 /// The plugins behind a trainer, all that its settings name and what these are made of, and behind `others`, which the
 /// plans name.

@@ -24,7 +24,7 @@ fn opened<T: ?Sized + 'static>(factory: &TensorFactory) -> &Make<T> {
 }
 
 /// Built-in components of every kind: none may be left out.
-const COUNTS: [(Kind, usize); 15] = [
+const COUNTS: [(Kind, usize); 17] = [
     (Kind::Planner, 35),
     (Kind::Preprocessor, 11),
     (Kind::Normalization, 10),
@@ -32,8 +32,10 @@ const COUNTS: [(Kind, usize); 15] = [
     (Kind::Splitter, 4),
     (Kind::Sampler, 4),
     (Kind::Format, 5),
+    (Kind::Transform, 23),
     (Kind::Augmentation, 13),
     (Kind::Architecture, 8),
+    (Kind::Head, 2),
     (Kind::Loss, 13),
     (Kind::Optimizer, 6),
     (Kind::Schedule, 10),
@@ -81,12 +83,14 @@ fn all_built_ins_pass_both_adapters_unchanged() {
             (Factory::Schedule(a), Factory::Schedule(b)) => both!(a, b, see::schedule),
             (Factory::Resampler(a), Factory::Resampler(b)) => both!(a, b, see::resampler),
             (Factory::Format(a), Factory::Format(b)) => both!(a, b, see::format),
+            (Factory::Transform(a), Factory::Transform(b)) => both!(a, b, see::transform),
             (Factory::Augmentation(a), Factory::Augmentation(b)) => both!(a, b, see::augmentation),
             (Factory::Postprocessor(a), Factory::Postprocessor(b)) => both!(a, b, see::postprocessor),
             (Factory::Logger(a), Factory::Logger(b)) => both!(a, b, see::logger),
             (Factory::Tensors(a), Factory::Tensors(b)) => match direct.info.kind {
                 Kind::Architecture => both!(opened(a), opened(b), see::architecture),
                 Kind::Loss => both!(opened(a), opened(b), see::loss),
+                Kind::Head => both!(opened(a), opened(b), see::head),
                 Kind::Metric => both!(opened(a), opened(b), see::metric),
                 Kind::Optimizer => both!(opened(a), opened(b), see::optimizer),
                 _ => both!(opened(a), opened(b), see::trainer),

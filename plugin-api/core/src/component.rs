@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::{
     Augmentation, Config, ExperimentLogger, ImageFormat, Info, Kind, Make, Normalization, Planner,
-    Postprocessor, Preprocessor, Resampler, Result, Sampler, Schedule, Splitter, TensorFactory,
+    Postprocessor, Preprocessor, Resampler, Result, Sampler, Schedule, Splitter, TensorFactory, Transform,
 };
 
 /// Creates a component of one kind from its parameters.
@@ -30,6 +30,8 @@ pub enum Factory {
     Logger(Make<dyn ExperimentLogger>),
     /// Creates a postprocessor.
     Postprocessor(Make<dyn Postprocessor>),
+    /// Creates a transform.
+    Transform(Make<dyn Transform>),
     /// Creates an augmentation.
     Augmentation(Make<dyn Augmentation>),
     /// Creates an architecture, a loss or a trainer; nnunet-plugin-torch knows the types.
@@ -106,6 +108,8 @@ constructors! {
     logger, Logger, ExperimentLogger;
     /// A postprocessor. `make` creates it from its parameters.
     postprocessor, Postprocessor, Postprocessor;
+    /// A transform. `make` creates it from its parameters.
+    transform, Transform, Transform;
     /// An augmentation. `make` creates it from its parameters.
     augmentation, Augmentation, Augmentation;
 }

@@ -6,11 +6,11 @@ use std::sync::Mutex;
 
 use abi_stable::std_types::RStr;
 
-use crate::abi::v1::adapter::{another_kind, create_in_host, label_of_host};
+use crate::abi::v1::adapter::{another_kind, create_in_host, label_of_host, later_in_host};
 use crate::abi::v1::{self, Created, contain, from_abi, parallel_rounds, services};
 use crate::{
     Augmentation, Config, Error, ExperimentLogger, ImageFormat, Kind, Normalization, Planner, Postprocessor,
-    Preprocessor, Resampler, Result, Sampler, Schedule, Splitter,
+    Preprocessor, Resampler, Result, Sampler, Schedule, Splitter, Transform,
 };
 
 /// Writes a line to the run's log. Without a host nothing happens.
@@ -163,13 +163,8 @@ macro_rules! later_components {
             /// # Errors
             /// Returns an error if there is no component of this name, if the parameters do not fit, or without a host.
             pub fn $fn(name: &str, config: &Config) -> Result<Box<dyn $kind>> {
-                let label = label_of_host(Kind::$kind, name);
-                let created = create_in_host(Kind::$kind, name, config).map_err(|error| error.within(&label))?;
-                let object = match created {
-                    Created::Later(object) => object.open(),
-                    _ => None,
-                };
-                v1::$fn::import(object.ok_or_else(|| another_kind(&label))?, label)
+                let (object, label) = later_in_host(Kind::$kind, name, config)?;
+                v1::$fn::import(object, label)
             }
         )*
     };
@@ -180,6 +175,8 @@ later_components! {
     resampler, Resampler;
     /// A sampler of the host: a part of one's own.
     sampler, Sampler;
+    /// A transform of the host.
+    transform, Transform;
     /// A splitter of the host.
     splitter, Splitter;
     /// A schedule of the host.

@@ -52,12 +52,16 @@ kinds! {
     Splitter = "splitter",
     /// Chooses the cases and patches of batches.
     Sampler = "sampler",
+    /// One step of an augmentation.
+    Transform = "transform",
     /// Changes training samples at random.
     Augmentation = "augmentation",
     /// Builds a network.
     Architecture = "architecture",
     /// Builds a part of a network: a block of a stage, a normalization or a nonlinearity.
     Block = "block",
+    /// Says what the outputs of a network mean: targets, scores and what is written.
+    Head = "head",
     /// Computes the loss of one network output and its target.
     Loss = "loss",
     /// Changes parameters against their gradients.
@@ -88,14 +92,20 @@ impl Kind {
     ///
     /// let with_tensors = Kind::ALL.into_iter().filter(|kind| kind.needs_tensors());
     /// assert_eq!(with_tensors.collect::<Vec<_>>(), [
-    ///     Kind::Architecture, Kind::Block, Kind::Loss, Kind::Optimizer, Kind::Metric, Kind::Trainer,
+    ///     Kind::Architecture, Kind::Block, Kind::Head, Kind::Loss, Kind::Optimizer, Kind::Metric, Kind::Trainer,
     /// ]);
     /// ```
     #[must_use]
     pub const fn needs_tensors(self) -> bool {
         matches!(
             self,
-            Kind::Architecture | Kind::Block | Kind::Loss | Kind::Optimizer | Kind::Metric | Kind::Trainer
+            Kind::Architecture
+                | Kind::Block
+                | Kind::Head
+                | Kind::Loss
+                | Kind::Optimizer
+                | Kind::Metric
+                | Kind::Trainer
         )
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! * [`vocabulary`]: the data that the steps exchange (fingerprint, plans, case properties, blueprint).
 //! * The traits that authors implement: [`ImageFormat`], [`Planner`], [`Preprocessor`], [`Normalization`], [`Resampler`],
-//!   [`Splitter`], [`Sampler`], [`Schedule`], [`Augmentation`], [`ExperimentLogger`] and [`Postprocessor`].
+//!   [`Splitter`], [`Sampler`], [`Transform`], [`Schedule`], [`Augmentation`], [`ExperimentLogger`] and [`Postprocessor`].
 //! * [`Component`] and [`Registration`]: how a component enters the registry, built-in or not.
 //! * [`host`]: services of the program that runs the component (log, progress, random seed, threads).
 //! * [`abi`]: the stable binary interface, which [`export_plugin!`] takes care of.
@@ -34,6 +34,7 @@ mod splitter;
 pub mod suggestion;
 mod tensor_factory;
 pub mod tensors;
+mod transform;
 mod variant;
 pub mod vocabulary;
 
@@ -59,6 +60,7 @@ pub use sampler::{Choice, SampleLoss, SampledCase, Sampler, SamplerContext};
 pub use schedule::{EpochResults, Schedule, SchedulePoint};
 pub use splitter::{Fold, SplitCase, Splitter, split_cases};
 pub use tensor_factory::{Make, TensorFactory};
+pub use transform::Transform;
 pub use variant::Variant;
 pub use vocabulary::EpochReport;
 

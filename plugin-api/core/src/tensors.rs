@@ -6,10 +6,10 @@ use std::marker::PhantomData;
 use crate::{Component, Config, Factory, Info, Kind, Make, Result, TensorFactory};
 
 /// Turns constructors of a type into a factory. `Crate` is a type of nnunet-plugin-torch, which implements this trait for
-/// [`ArchitectureOf`], [`BlockOf`], [`LossOf`], [`OptimizerOf`], [`MetricOf`] and [`TrainerOf`] every type that has the trait in question.
+/// [`ArchitectureOf`], [`BlockOf`], [`HeadOf`], [`LossOf`], [`OptimizerOf`], [`MetricOf`] and [`TrainerOf`] every type that has the trait in question.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` needs a type that implements the author trait of its kind",
-    note = "implement `Architecture`, `Block`, `Loss`, `Optimizer`, `Metric` or `Trainer`, and enable the feature `torch` of nnunet-plugin-api"
+    note = "implement `Architecture`, `Block`, `Head`, `Loss`, `Optimizer`, `Metric` or `Trainer`, and enable the feature `torch` of nnunet-plugin-api"
 )]
 pub trait IntoFactory<Crate> {
     /// What a constructor returns.
@@ -50,6 +50,8 @@ tensor_kinds! {
     /// A block of networks and how to make it: `make` returns a boxed type that implements `Block`, or a closure that
     /// builds a layer.
     block, Block, BlockOf, "Stands for blocks of a type.";
+    /// A head and how to make it: `make` returns a boxed type that implements `Head`.
+    head, Head, HeadOf, "Stands for heads of a type.";
     /// A loss and how to make it: `make` returns a boxed type that implements `Loss`.
     loss, Loss, LossOf, "Stands for losses of a type.";
     /// An optimizer and how to make it: `make` returns a boxed type that implements `Optimizer`.

@@ -37,6 +37,7 @@ pub fn check(component: &Component, found: &mut dyn FnMut(Finding)) {
         Factory::Normalization(make) => arrays::normalization(make, report),
         Factory::Resampler(make) => resamplers::resampler(make, report),
         Factory::Sampler(make) => samplers::sampler(make, report),
+        Factory::Transform(make) => samples::transform(make, report),
         Factory::Splitter(make) => samples::splitter(make, report),
         Factory::Schedule(make) => schedules::schedule(make, report),
         Factory::Postprocessor(make) => arrays::postprocessor(make, report),
@@ -49,7 +50,7 @@ pub fn check(component: &Component, found: &mut dyn FnMut(Finding)) {
 
 #[cfg(feature = "torch")]
 fn check_tensors(factory: &Factory, report: &mut Report<'_>) {
-    use crate::{blocks, metrics, tensors};
+    use crate::{blocks, heads, metrics, tensors};
     use nnunet_plugin_torch::TensorFactories;
 
     if let Some(make) = factory.architecture() {
@@ -69,6 +70,9 @@ fn check_tensors(factory: &Factory, report: &mut Report<'_>) {
         && let Some(optimizer) = report.made("is created from its defaults", make(&Config::new()))
     {
         tensors::optimizer(optimizer, report);
+    }
+    if let Some(make) = factory.head() {
+        heads::head(make, report);
     }
     if let Some(make) = factory.metric() {
         metrics::metric(make, report);
@@ -103,6 +107,7 @@ fn unknown_parameter(component: &Component) -> Checked {
         _ if component.info.parameters().is_empty() => false,
         Factory::Postprocessor(make) => make(&config).is_ok(),
         Factory::Sampler(make) => make(&config).is_ok(),
+        Factory::Transform(make) => make(&config).is_ok(),
         Factory::Splitter(make) => make(&config).is_ok(),
         Factory::Schedule(make) => make(&config).is_ok(),
         Factory::Resampler(make) => make(&config).is_ok(),

@@ -33,6 +33,8 @@ mod blocks;
 mod checks;
 mod findings;
 #[cfg(feature = "torch")]
+mod heads;
+#[cfg(feature = "torch")]
 mod metrics;
 pub mod phantoms;
 mod resamplers;

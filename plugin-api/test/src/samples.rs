@@ -6,7 +6,7 @@ use nnunet_plugin_core::ndarray::{Array3, Array4};
 use nnunet_plugin_core::vocabulary::{EpochReport, ItkGeometry};
 use nnunet_plugin_core::{
     Augmentation, AugmentationContext, Config, EpochLog, ExperimentLogger, ImageFormat, Info, Make,
-    RandomStream, Result, RunEnd, RunInfo, Sample, SplitCase, Splitter, split_cases,
+    RandomStream, Result, RunEnd, RunInfo, Sample, SplitCase, Splitter, Transform, split_cases,
 };
 
 use crate::findings::{Report, same, text};
@@ -15,6 +15,10 @@ pub(crate) fn augmentation(make: &Make<dyn Augmentation>, report: &mut Report<'_
     let Some(augmentation) = report.made("is created from its defaults", make(&Config::new())) else {
         return;
     };
+    augmentation_of(&*augmentation, report);
+}
+
+fn augmentation_of(augmentation: &dyn Augmentation, report: &mut Report<'_>) {
     for patch in [vec![8, 10, 12], vec![10, 12]] {
         let axes = patch.len();
         let context = AugmentationContext {
@@ -23,7 +27,7 @@ pub(crate) fn augmentation(make: &Make<dyn Augmentation>, report: &mut Report<'_
             num_labels: 2,
             ..AugmentationContext::default()
         };
-        let run = |seed| augment(&*augmentation, &context, seed);
+        let run = |seed| augment(augmentation, &context, seed);
         // That the patch and finite intensities come back is checked at every call.
         let samples = (0..8).map(run).collect::<Result<Vec<_>>>();
         let Some(samples) = report.made(&format!("accepts samples of {axes} axes"), samples) else {
@@ -45,6 +49,34 @@ fn augment(augmentation: &dyn Augmentation, context: &AugmentationContext, seed:
         Array4::from_shape_fn((2, z, y, x), |(c, z, y, x)| ((c + z * 7 + y * 3 + x) % 13) as f32 - 6.0);
     let seg = Array4::from_shape_fn((1, z, y, x), |(_, _, y, x)| ((y + x) % 3) as f32);
     augmentation.augment(Sample { data, seg }, context, &mut random)
+}
+
+/// As the first transform of a list, which may ask for more than the patch.
+pub(crate) fn transform(make: &Make<dyn Transform>, report: &mut Report<'_>) {
+    let Some(transform) = report.made("is created from its defaults", make(&Config::new())) else { return };
+    augmentation_of(&First(transform), report);
+}
+
+/// A list of one transform.
+struct First(Box<dyn Transform>);
+
+impl Augmentation for First {
+    fn generator_patch(&self, context: &AugmentationContext) -> Result<Vec<usize>> {
+        Ok(self.0.generator_patch(context)?.unwrap_or_else(|| context.patch.clone()))
+    }
+
+    fn crop(&self, context: &AugmentationContext, random: &RandomStream) -> Result<Vec<usize>> {
+        self.0.crop(context, random)?.map_or_else(|| self.generator_patch(context), Ok)
+    }
+
+    fn augment(
+        &self,
+        sample: Sample,
+        context: &AugmentationContext,
+        random: &mut RandomStream,
+    ) -> Result<Sample> {
+        self.0.apply(sample, context, random)
+    }
 }
 
 /// A format that reads what it writes gives back what was written.

@@ -4,12 +4,12 @@ use std::any::Any;
 
 use nnunet_plugin_core::abi::v1::{Created, LaterObject};
 use nnunet_plugin_core::tensors::{
-    ArchitectureOf, BlockOf, IntoFactory, LossOf, MetricOf, OptimizerOf, TrainerOf,
+    ArchitectureOf, BlockOf, HeadOf, IntoFactory, LossOf, MetricOf, OptimizerOf, TrainerOf,
 };
 use nnunet_plugin_core::{Config, Error, Factory, Make, Result, TensorFactory};
 
-use crate::abi::{architecture, block, loss, metric, optimizer, trainer};
-use crate::{Architecture, Block, Loss, Metric, Optimizer, Trainer};
+use crate::abi::{architecture, block, head, loss, metric, optimizer, trainer};
+use crate::{Architecture, Block, Head, Loss, Metric, Optimizer, Trainer};
 
 /// Marks this crate's implementations of [`IntoFactory`].
 #[derive(Debug)]
@@ -29,6 +29,8 @@ pub trait TensorFactories {
     fn architecture(&self) -> Option<&Make<dyn Architecture>>;
     /// How a block of networks is made; `None` for other kinds.
     fn block(&self) -> Option<&Make<dyn Block>>;
+    /// How a head is made; `None` for other kinds.
+    fn head(&self) -> Option<&Make<dyn Head>>;
     /// How a loss is made; `None` for other kinds.
     fn loss(&self) -> Option<&Make<dyn Loss>>;
     /// How an optimizer is made; `None` for other kinds.
@@ -81,6 +83,7 @@ macro_rules! kinds {
 kinds! {
     Architecture, architecture, ArchitectureOf, Created::Architecture;
     Block, block, BlockOf, |object| Created::Later(LaterObject::new(object));
+    Head, head, HeadOf, |object| Created::Later(LaterObject::new(object));
     Loss, loss, LossOf, Created::Loss;
     Optimizer, optimizer, OptimizerOf, |object| Created::Later(LaterObject::new(object));
     Metric, metric, MetricOf, |object| Created::Later(LaterObject::new(object));

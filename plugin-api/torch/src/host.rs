@@ -1,11 +1,11 @@
 //! Components with tensors of the program that runs a plugin, by name: parts of a plugin's own.
 
 use nnunet_plugin_core::abi::v1::Created;
-use nnunet_plugin_core::abi::v1::adapter::{another_kind, create_in_host, label_of_host};
+use nnunet_plugin_core::abi::v1::adapter::{another_kind, create_in_host, label_of_host, later_in_host};
 use nnunet_plugin_core::{Config, Kind, Result};
 
 use crate::abi;
-use crate::{Architecture, Block, Loss, Metric, Optimizer, Trainer};
+use crate::{Architecture, Block, Head, Loss, Metric, Optimizer, Trainer};
 
 macro_rules! components {
     ($($(#[$doc:meta])* $fn:ident, $kind:ident;)*) => {
@@ -75,13 +75,8 @@ macro_rules! later_components {
             /// # Errors
             /// Returns an error if there is no component of this name, if the parameters do not fit, or without a host.
             pub fn $fn(name: &str, config: &Config) -> Result<Box<dyn $kind>> {
-                let label = label_of_host(Kind::$kind, name);
-                let created = create_in_host(Kind::$kind, name, config).map_err(|error| error.within(&label))?;
-                let object = match created {
-                    Created::Later(object) => object.open(),
-                    _ => None,
-                };
-                abi::$fn::import(object.ok_or_else(|| another_kind(&label))?, label)
+                let (object, label) = later_in_host(Kind::$kind, name, config)?;
+                abi::$fn::import(object, label)
             }
         )*
     };
@@ -90,6 +85,8 @@ macro_rules! later_components {
 later_components! {
     /// A block of networks of the host: a part of an architecture of one's own.
     block, Block;
+    /// A head of the host.
+    head, Head;
     /// An optimizer of the host: one of one's own can call it, and change parameters before or after.
     ///
     /// ```no_run

@@ -25,7 +25,8 @@ macro_rules! families {
 }
 
 impl Pipeline {
-    /// A built-in list with changed parameters: `table` has parameters by name, or a complete list under `transforms`.
+    /// A built-in list with changed parameters: `table` has parameters by name, a complete list under `transforms`, or further
+    /// transforms under `then`.
     ///
     /// # Errors
     /// Returns an error for an unknown list or parameter, or a value of the wrong type.

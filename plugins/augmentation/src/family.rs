@@ -2,17 +2,22 @@
 
 use ndarray::Axis;
 use nnunet_plugin_core::{
-    Augmentation, AugmentationContext, Component, Config, Error, Info, Kind, RandomStream, Result, Sample,
+    Augmentation, AugmentationContext, Component, Config, Info, Kind, RandomStream, Result, Sample,
 };
+use serde_json::json;
 
-use crate::transform::{Transform, change, parameters, schema_of};
+use crate::transform::{Transform, schema_of};
+use crate::transform_list::{change, parameters, read_list};
 
 /// Key of a complete list of transforms.
 const LIST: &str = "transforms";
+/// Key of transforms after those of the list.
+const THEN: &str = "then";
 
 /// Parameters of all families.
 const DESCRIPTION: &str = "A list of transforms with probabilities and ranges. A value changes in every transform that \
-    has a parameter of its name. `transforms = [{ transform = \"spatial\", p_rot = 0.5 }, ...]` replaces the whole list.";
+    has a parameter of its name. `transforms = [{ transform = \"spatial\", p_rot = 0.5 }, ...]` replaces the whole list, and \
+    `then = [{ transform = \"median\" }]` adds to it; the transforms of plugins may stand in both.";
 
 /// A list of transforms by name.
 pub(crate) struct Family {
@@ -51,12 +56,13 @@ impl Pipeline {
     pub(crate) fn new(family: &Family, table: &Config) -> Result<Self> {
         let mut table = table.clone();
         let mut transforms = match table.remove(LIST) {
-            Some(list) => {
-                serde_json::from_value(list).map_err(|error| Error::parameter(LIST, error.to_string()))?
-            }
+            Some(list) => read_list(list).map_err(|error| error.within(LIST))?,
             None => (family.transforms)(),
         };
+        let then =
+            table.remove(THEN).map_or(Ok(Vec::new()), read_list).map_err(|error| error.within(THEN))?;
         change(&mut transforms, &table)?;
+        transforms.extend(then);
         Ok(Self { transforms, clears_outside: family.clears_outside })
     }
 
@@ -69,19 +75,13 @@ impl Pipeline {
 
 impl Augmentation for Pipeline {
     fn generator_patch(&self, context: &AugmentationContext) -> Result<Vec<usize>> {
-        Ok(match self.transforms.first() {
-            Some(Transform::Spatial(spatial)) => spatial.generator_patch(context),
-            Some(Transform::LinearSpatial(spatial)) => spatial.generator_patch(context),
-            _ => context.patch.clone(),
-        })
+        let first = self.transforms.first().map_or(Ok(None), |first| first.generator_patch(context))?;
+        Ok(first.unwrap_or_else(|| context.patch.clone()))
     }
 
     fn crop(&self, context: &AugmentationContext, random: &RandomStream) -> Result<Vec<usize>> {
-        Ok(match self.transforms.first() {
-            Some(Transform::Spatial(spatial)) => spatial.crop(context, random),
-            Some(Transform::LinearSpatial(spatial)) => spatial.crop(context, random),
-            _ => context.patch.clone(),
-        })
+        let first = self.transforms.first().map_or(Ok(None), |first| first.crop(context, random))?;
+        first.map_or_else(|| self.generator_patch(context), Ok)
     }
 
     fn augment(
@@ -91,7 +91,7 @@ impl Augmentation for Pipeline {
         random: &mut RandomStream,
     ) -> Result<Sample> {
         for transform in &self.transforms {
-            transform.apply(&mut sample, context, random);
+            transform.apply(&mut sample, context, random)?;
         }
         if self.clears_outside {
             clear_outside(&mut sample, &context.use_mask);
@@ -119,17 +119,34 @@ pub(crate) fn component(family: Family) -> Component {
     let example =
         format!("[trainers.Mine]\nextends = \"nnUNetTrainerV2\"\naugmentation = \"{}\"", family.name);
     let mut info = Info::new(Kind::Augmentation, family.name, family.summary)
-        .describe(DESCRIPTION)
+        .describe(format!("{DESCRIPTION}\n\nThe list: {}.", listed(&transforms)))
         .with_defaults(&parameters(&transforms))
         .with_example(example);
     info.schema = schema_of(&transforms);
+    for (key, text) in [
+        (LIST, "The transforms, instead of those of this augmentation."),
+        (THEN, "Transforms after those of the list."),
+    ] {
+        let items = json!({ "type": "object" });
+        info.schema["properties"][key] = json!({ "description": text, "type": "array", "items": items });
+    }
     Component::augmentation(info, move |table| Ok(Box::new(Pipeline::new(&family, table)?)))
+}
+
+/// Names of transforms, in order.
+fn listed(transforms: &[Transform]) -> String {
+    let name = |transform: &Transform| match transform {
+        Transform::OneOf { choices } => format!("one of {}", listed(choices)),
+        leaf => format!("`{}`", leaf.name()),
+    };
+    if transforms.is_empty() {
+        return "nothing".to_owned();
+    }
+    transforms.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn table(value: serde_json::Value) -> Config {

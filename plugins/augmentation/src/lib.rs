@@ -19,8 +19,10 @@ mod local;
 mod lowres;
 mod noise;
 mod patch;
+mod registered;
 mod spatial;
 mod transform;
+mod transform_list;
 pub mod v2;
 
 pub use axes::{Mirror, Rot90, Transpose, mirror, quarter_turns, transpose};
@@ -39,5 +41,6 @@ pub use local::{
 pub use lowres::{LowResolution, simulate_low_resolution};
 pub use noise::{Blur, Median, Noise, blur, gaussian_noise};
 pub use patch::{Overlap, Placement, enlarged_patch, overlap, place};
+pub use registered::Registered;
 pub use spatial::{Spatial, Warp, warp};
 pub use transform::Transform;

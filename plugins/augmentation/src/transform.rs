@@ -1,6 +1,11 @@
-//! A transform with its parameters, and lists of them.
+//! A transform with its parameters, in lists and as a component.
 
-use nnunet_plugin_core::{AugmentationContext, Config, RandomStream, Result, Sample, overlay, schema};
+use nnunet_plugin_core::{
+    AugmentationContext, Component, Config, Info, Kind, RandomStream, Registration, Result, Sample,
+    inventory, parse_config, schema,
+};
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -10,24 +15,28 @@ use crate::cascade::Cascade;
 use crate::local::{BrightnessGradient, LocalGamma, Rectangles, Sharpening};
 use crate::lowres::LowResolution;
 use crate::noise::{Blur, Median, Noise};
+use crate::registered::Registered;
 use crate::spatial::Spatial;
 use crate::v2::{AxisBlur, LinearLowResolution, LinearSpatial, PreviousStage};
 
-/// Key with the name of a transform in a list.
-const TAG: &str = "transform";
+/// Key with the name of a transform in a list; `name` is the same.
+pub(crate) const TAG: &str = "transform";
 
 macro_rules! transforms {
-    ($($(#[$doc:meta])* $kind:ident;)*) => {
+    ($($(#[doc = $doc:literal])* $kind:ident;)*) => {
         /// One step of an augmentation. Parameters of different transforms that share a name have the same meaning.
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
         #[serde(tag = "transform", rename_all = "snake_case")]
         pub enum Transform {
-            $($(#[$doc])* $kind($kind),)*
+            $($(#[doc = $doc])* $kind($kind),)*
             /// One of several transforms, with equal probability.
             OneOf {
                 /// The transforms to choose from.
                 choices: Vec<Transform>,
             },
+            /// A registered transform of another crate, such as a plugin's.
+            #[serde(skip)]
+            Other(Registered),
         }
 
         impl Transform {
@@ -37,15 +46,17 @@ macro_rules! transforms {
                 sample: &mut Sample,
                 context: &AugmentationContext,
                 random: &mut RandomStream,
-            ) {
+            ) -> Result<()> {
                 match self {
                     $(Transform::$kind(it) => it.apply(sample, context, random),)*
                     Transform::OneOf { choices } => {
                         if let Some(choice) = choices.get(random.below(choices.len())) {
-                            choice.apply(sample, context, random);
+                            choice.apply(sample, context, random)?;
                         }
                     }
+                    Transform::Other(other) => other.apply(sample, context, random)?,
                 }
+                Ok(())
             }
 
             /// JSON Schema of its parameters; for `OneOf`, of all its transforms.
@@ -53,9 +64,18 @@ macro_rules! transforms {
                 match self {
                     $(Transform::$kind(_) => schema::of::<$kind>(),)*
                     Transform::OneOf { choices } => schema_of(choices),
+                    Transform::Other(_) => Value::Null,
                 }
             }
+
+            /// The built-in transform of a name with its default parameters, for all names but `one_of`.
+            pub(crate) fn built_in(name: &str) -> Option<Transform> {
+                let all = [$(Transform::$kind($kind::default())),*];
+                all.into_iter().find(|transform| transform.name() == name)
+            }
         }
+
+        $(inventory::submit!(Registration(|| component(concat!($($doc),*), Transform::$kind)));)*
     };
 }
 
@@ -106,15 +126,82 @@ transforms! {
     PreviousStage;
 }
 
+/// The entry of the registry for a built-in transform.
+fn component<K>(summary: &'static str, wrap: fn(K) -> Transform) -> Component
+where
+    K: Default + Serialize + DeserializeOwned + JsonSchema + 'static,
+{
+    let info = Info::new(Kind::Transform, wrap(K::default()).name(), summary.trim()).with_config::<K>();
+    Component::transform(info, move |config| Ok(Box::new(AsComponent(wrap(parse_config::<K>(config)?)))))
+}
+
+/// A built-in transform as others are.
+pub(crate) struct AsComponent(pub(crate) Transform);
+
+impl nnunet_plugin_core::Transform for AsComponent {
+    fn generator_patch(&self, context: &AugmentationContext) -> Result<Option<Vec<usize>>> {
+        self.0.generator_patch(context)
+    }
+
+    fn crop(&self, context: &AugmentationContext, random: &RandomStream) -> Result<Option<Vec<usize>>> {
+        self.0.crop(context, random)
+    }
+
+    fn apply(
+        &self,
+        mut sample: Sample,
+        context: &AugmentationContext,
+        random: &mut RandomStream,
+    ) -> Result<Sample> {
+        self.0.apply(&mut sample, context, random)?;
+        Ok(sample)
+    }
+}
+
 impl Transform {
-    /// Its parameters by name; empty for `OneOf`.
-    fn parameters(&self) -> Config {
+    /// Its name in lists.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Transform::Other(other) => other.name().to_owned(),
+            other => match serde_json::to_value(other) {
+                Ok(value) => value[TAG].as_str().unwrap_or_default().to_owned(),
+                Err(_) => String::new(),
+            },
+        }
+    }
+
+    /// Its parameters by name; empty for `OneOf` and transforms of other crates.
+    pub(crate) fn parameters(&self) -> Config {
         match serde_json::to_value(self) {
             Ok(Value::Object(mut map)) if !matches!(self, Transform::OneOf { .. }) => {
                 map.remove(TAG);
                 map
             }
             _ => Config::new(),
+        }
+    }
+
+    /// See [`nnunet_plugin_core::Transform::generator_patch`].
+    pub(crate) fn generator_patch(&self, context: &AugmentationContext) -> Result<Option<Vec<usize>>> {
+        match self {
+            Transform::Spatial(spatial) => Ok(Some(spatial.generator_patch(context))),
+            Transform::LinearSpatial(spatial) => Ok(Some(spatial.generator_patch(context))),
+            Transform::Other(other) => other.transform().generator_patch(context),
+            _ => Ok(None),
+        }
+    }
+
+    /// See [`nnunet_plugin_core::Transform::crop`].
+    pub(crate) fn crop(
+        &self,
+        context: &AugmentationContext,
+        random: &RandomStream,
+    ) -> Result<Option<Vec<usize>>> {
+        match self {
+            Transform::Spatial(spatial) => Ok(Some(spatial.crop(context, random))),
+            Transform::LinearSpatial(spatial) => Ok(Some(spatial.crop(context, random))),
+            Transform::Other(other) => other.transform().crop(context, random),
+            _ => Ok(None),
         }
     }
 }
@@ -128,44 +215,4 @@ pub(crate) fn schema_of(transforms: &[Transform]) -> Value {
         }
     }
     json!({ "type": "object", "properties": properties })
-}
-
-/// All parameters of a list by name. If a transform occurs more than once, the last one counts.
-pub(crate) fn parameters(transforms: &[Transform]) -> Config {
-    let mut all = Config::new();
-    for transform in transforms {
-        match transform {
-            Transform::OneOf { choices } => all.extend(parameters(choices)),
-            leaf => all.extend(leaf.parameters()),
-        }
-    }
-    all
-}
-
-/// Sets parameters, in every transform of the list that has a parameter of that name.
-///
-/// # Errors
-/// Returns an error with the nearest name if no transform has such a parameter, or if the value has the wrong type.
-pub(crate) fn change(transforms: &mut [Transform], table: &Config) -> Result<()> {
-    // A name is unknown only if no transform of the list has it.
-    overlay(&mut parameters(transforms), table)?;
-    change_known(transforms, table)
-}
-
-fn change_known(transforms: &mut [Transform], table: &Config) -> Result<()> {
-    for transform in transforms {
-        if let Transform::OneOf { choices } = transform {
-            change_known(choices, table)?;
-            continue;
-        }
-        let own = transform.parameters();
-        let mine: Config = table
-            .iter()
-            .filter(|(name, _)| own.contains_key(*name))
-            .map(|(n, v)| (n.clone(), v.clone()))
-            .collect();
-        let names = mine.keys().cloned().collect::<Vec<_>>().join(", ");
-        overlay(transform, &mine).map_err(|error| error.within(names))?;
-    }
-    Ok(())
 }

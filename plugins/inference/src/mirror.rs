@@ -62,7 +62,7 @@ fn sum(network: &dyn Network, tile: &Tensor, how: &SlidingWindow, batch: usize) 
         let copies = group.iter().map(|axes| Ok(tile.f_flip(axes)?)).collect::<Result<Vec<_>>>()?;
         let logits = no_grad(|| network.forward(&Tensor::f_cat(&copies, 0)?, false))?;
         let logits = logits.first().ok_or_else(|| Error::message("the network gave no output"))?;
-        let scores = score(logits, how.scores)?;
+        let scores = score(logits, how)?;
         for (i, axes) in group.iter().enumerate() {
             let scores = scores.f_narrow(0, i as i64, 1)?.f_flip(axes)?;
             sum = Some(match sum {
@@ -74,8 +74,11 @@ fn sum(network: &dyn Network, tile: &Tensor, how: &SlidingWindow, batch: usize) 
     sum.ok_or_else(|| Error::message("no tile was predicted"))
 }
 
-fn score(logits: &Tensor, scores: Scores) -> Result<Tensor> {
-    Ok(match scores {
+fn score(logits: &Tensor, how: &SlidingWindow) -> Result<Tensor> {
+    if let Some(head) = &how.head {
+        return head.scores(logits);
+    }
+    Ok(match how.scores {
         // libtorch's CPU kernels cannot widen float16 in a softmax.
         Scores::Softmax => logits.f_to_kind(Kind::Float)?.f_softmax(1, Kind::Float)?,
         Scores::Sigmoid => logits.f_to_kind(Kind::Float)?.f_sigmoid()?,

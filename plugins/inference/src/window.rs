@@ -1,7 +1,7 @@
 //! The settings of the sliding window.
 
-use nnunet_plugin_api::Result;
 use nnunet_plugin_api::tch::{Device, Kind, Tensor};
+use nnunet_plugin_api::{Result, TaskHead};
 
 use crate::storage::Storage;
 
@@ -43,6 +43,8 @@ pub struct SlidingWindow {
     pub device: Device,
     /// What is averaged.
     pub scores: Scores,
+    /// Makes the scores, if the model has a head of its own.
+    pub head: Option<TaskHead>,
     /// Voxels count by their distance from the tile's center.
     pub gaussian: bool,
     /// Where the sums over tiles are kept.
@@ -72,6 +74,7 @@ impl SlidingWindow {
             kind: Kind::Float,
             device: Device::Cpu,
             scores: Scores::Softmax,
+            head: None,
             gaussian: true,
             sums: Storage::Device(Device::Cpu),
             folds: Storage::Device(Device::Cpu),

@@ -157,6 +157,7 @@ fn measure(version: &Version, folder: &Path, patch: [usize; 3], batches: usize) 
         },
         scales: [1.0, 0.5, 0.25].map(|scale| vec![scale; 3]).to_vec(),
         regions: None,
+        head: None,
         seed: 1,
     };
     let _ = plan.make(&source, 0, 0).unwrap();

@@ -120,6 +120,7 @@ fn engine(kind: Kind) -> Engine {
         optimizer: optimizer(&trainer.blueprint, &store).unwrap(),
         schedules: Schedules::built_in(&trainer.blueprint).unwrap(),
         loss: Box::new(DiceCe::new(DiceCeConfig::default())),
+        head: None,
         metrics: MeasuredMetrics::default(),
         kind,
         scaler: None,

@@ -9,7 +9,7 @@ use nnunet_losses::region_masks;
 use nnunet_plugin_api::tch::Tensor;
 use nnunet_plugin_api::tch::kind::Element;
 use nnunet_plugin_api::{
-    Augmentation, AugmentationContext, Batch, Error, RandomStream, Result, Sample, SamplerContext,
+    Augmentation, AugmentationContext, Batch, Error, RandomStream, Result, Sample, SamplerContext, TaskHead,
 };
 use nnunet_torch_ops::ranks;
 
@@ -33,6 +33,8 @@ pub struct BatchPlan {
     pub scales: Vec<Vec<f64>>,
     /// Labels of every region, when the targets are overlapping regions.
     pub regions: Option<Vec<Vec<u8>>>,
+    /// Makes the targets, if the trainer names a head.
+    pub head: Option<TaskHead>,
     /// Random seed.
     pub seed: u64,
 }
@@ -167,6 +169,9 @@ impl BatchPlan {
 
     fn target(&self, level: &Stack<i64>) -> Result<Tensor> {
         let labels = level.tensor(self.context.patch.len())?;
+        if let Some(head) = &self.head {
+            return head.targets(&labels);
+        }
         match &self.regions {
             Some(regions) => region_masks(&labels, regions),
             None => Ok(labels),

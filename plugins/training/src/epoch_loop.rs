@@ -4,7 +4,7 @@
 use std::ops::Range;
 use std::time::{Instant, SystemTime};
 
-use nnunet_plugin_api::{Batch, EpochReport, Error, Flow, Metrics, Result, tch};
+use nnunet_plugin_api::{Batch, EpochReport, Error, Flow, Metrics, OnlineDice, Result, tch};
 
 use crate::batch_on_device::{BatchUpload, OnDevice};
 use crate::cases::Cases;
@@ -127,13 +127,16 @@ impl Engine {
         let Validated { loss: validation_loss, dice, mut metrics } =
             self.validation_steps(pools, learning_rate)?;
         let (classes, dice): (Vec<usize>, Vec<f64>) = dice.into_iter().unzip();
-        let metric = dice.iter().sum::<f64>() / dice.len() as f64;
+        let metric = match self.online_dice() {
+            // The smallest validation loss is the best.
+            OnlineDice::None => -validation_loss,
+            _ => dice.iter().sum::<f64>() / dice.len() as f64,
+        };
         let blueprint = &self.trainer.blueprint;
         let alphas = (blueprint.train_loss_ma_alpha, blueprint.val_eval_criterion_alpha);
         let best = self.history.push(train_loss, validation_loss, metric, alphas.0, alphas.1);
         let ended = seconds_since_1970();
-        let background = usize::from(self.trainer.blueprint.regions.is_none());
-        let all = EpochRecord::dice_of_all(&classes, &dice, self.num_classes.saturating_sub(background));
+        let all = EpochRecord::dice_of_all(&classes, &dice, self.dice_classes());
         self.history.epochs.push(EpochRecord { learning_rate, started, ended, dice: all });
         self.restart_if_nothing_learned(metric)?;
         let seconds = start.elapsed().as_secs_f64();

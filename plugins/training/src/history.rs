@@ -1,8 +1,7 @@
 //! The history of a training, with v1's moving averages.
 
+use nnunet_metrics::Criterion;
 use nnunet_plugin_api::vocabulary::Patience;
-
-use crate::criterion::Criterion;
 
 /// What else is known of an epoch. Two records are equal if the results are, whenever they were computed.
 #[derive(Debug, Clone)]

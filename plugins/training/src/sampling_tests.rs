@@ -103,6 +103,7 @@ fn plan(augmentation: &str, batch_size: usize, patch: usize) -> BatchPlan {
         context: AugmentationContext { patch: vec![patch; 3], num_labels: 1, ..Default::default() },
         scales: vec![vec![1.0; 3], vec![0.5; 3]],
         regions: None,
+        head: None,
         seed: 7,
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use nnunet_architectures::ParameterStore;
 use nnunet_losses::{deep_supervision_loss, deep_supervision_weights};
 use nnunet_plugin_api::tch::{Kind, Tensor};
-use nnunet_plugin_api::{Batch, Config, Error, Loss, LossInput, Network, Result};
+use nnunet_plugin_api::{Batch, Config, Error, Loss, LossInput, Network, Result, TaskHead};
 use nnunet_trainers::Resolved;
 
 use crate::batch::BatchPlan;
@@ -39,6 +39,8 @@ pub struct Engine {
     pub optimizer: Box<dyn Optimize>,
     /// Schedules of the learning rate.
     pub schedules: Schedules,
+    /// What the outputs mean, if the trainer names a head.
+    pub head: Option<TaskHead>,
     /// Metrics beside the foreground Dice.
     pub metrics: MeasuredMetrics,
     /// Number format of the network's input.

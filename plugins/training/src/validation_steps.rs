@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 
 use nnunet_plugin_api::tch::{Kind, Tensor, no_grad};
-use nnunet_plugin_api::{Batch, MetricInput, Metrics, Result, Tally};
+use nnunet_plugin_api::{Batch, MetricInput, Metrics, OnlineDice, Result, Tally};
 
 use crate::batch_on_device::OnDevice;
-use crate::evaluation::OnlineEvaluation;
 use crate::hosted::Place;
 use crate::metrics::Sums;
 use crate::pool::Pools;
@@ -26,16 +25,14 @@ impl Engine {
     /// Mean loss, Dice, and what the trainers measure. Losses and counts are read at the end, all together.
     pub(crate) fn validation_steps(&mut self, pools: &mut Pools, learning_rate: f64) -> Result<Validated> {
         let checks = self.trainer.blueprint.num_val_batches_per_epoch;
-        let mut evaluation =
-            OnlineEvaluation::new(self.num_classes, self.trainer.blueprint.regions.is_some())
-                .ignoring(self.ignore_label);
+        let mut evaluation = self.online_evaluation();
         let (mut losses, mut tallies) = (Vec::new(), Vec::new());
         let mut sums = self.metrics.begin();
         for step in 0..checks {
             let batch = pools.validation.next()?.on(self.store.device())?;
             let outputs = no_grad(|| self.predict(&batch))?;
             losses.push(no_grad(|| self.loss_of(&outputs, &batch))?.f_to_kind(Kind::Double)?);
-            evaluation.add(&outputs[0], &batch.targets[0])?;
+            self.evaluate(&mut evaluation, &outputs[0], &batch.targets[0])?;
             no_grad(|| self.measure(&mut sums, &outputs[0], &batch))?;
             let place = Place { step, learning_rate, scaler: None };
             tallies.extend(no_grad(|| {
@@ -63,7 +60,7 @@ impl Engine {
             target: &batch.targets[0],
             data: &batch.data,
             cases: &batch.cases,
-            regions: self.trainer.blueprint.regions.is_some(),
+            regions: self.online_dice() == OnlineDice::Regions,
             ignore_label: self.ignore_label,
         };
         self.metrics.add(sums, &input)

@@ -95,6 +95,7 @@ fn engine(run: &Json, init: &Path, kind: Kind) -> Engine {
         optimizer: optimizer(&trainer.blueprint, &store).unwrap(),
         schedules: Schedules::built_in(&trainer.blueprint).unwrap(),
         loss: Box::new(DiceCe::new(DiceCeConfig { batch_dice, ..Default::default() })),
+        head: None,
         metrics: MeasuredMetrics::default(),
         kind,
         scaler: None,

@@ -91,6 +91,7 @@ fn engine(facts: &Value, all: &[(String, Tensor)]) -> Engine {
         optimizer: optimizer(&trainer.blueprint, &store).unwrap(),
         schedules: Schedules::built_in(&trainer.blueprint).unwrap(),
         loss: loss(facts),
+        head: None,
         metrics: MeasuredMetrics::default(),
         kind: Kind::Double,
         scaler: None,

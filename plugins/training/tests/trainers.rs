@@ -92,6 +92,7 @@ fn engine(name: &str, axes: usize) -> Result<Engine> {
         optimizer: optimizer(&trainer.blueprint, &store)?,
         schedules: Schedules::built_in(&trainer.blueprint)?,
         loss: loss(&trainer.blueprint.loss)?,
+        head: None,
         metrics: MeasuredMetrics::default(),
         kind: Element::Float,
         scaler: None,
@@ -152,6 +153,7 @@ fn augmented(engine: &Engine, axes: usize) -> Result<Batch> {
         },
         scales: vec![vec![1.0; axes], vec![0.5; axes]],
         regions: None,
+        head: None,
         seed: 5,
     };
     plan.make(&DummyCase::new(1, LABELS, &patch, 5), 0, 0)

@@ -2,8 +2,11 @@
 //! it behaves.
 
 mod block;
+mod head;
 mod sampler;
 mod schedule;
+mod transform;
+mod whole_cases;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -13,10 +16,10 @@ use nnunet_plugin_api::vocabulary::{
     Blueprint, ComponentChoice, EpochReport, LearningRateSchedule, Optimizer as OptimizerChoice,
 };
 use nnunet_plugin_api::{
-    Architecture, Batch, Component, Error, Info, Init, Kind, Loss, LossContext, LossInput, Metric,
+    Architecture, Batch, Component, Error, Fold, Info, Init, Kind, Loss, LossContext, LossInput, Metric,
     MetricInput, MetricValue, Metrics, Network, NetworkSpec, Optimized, Optimizer, Registration, Result,
-    SchedulePoint, Tally, Trainer, TrainerContext, TrainerState, Training, VarFactory, built_in_step,
-    export_plugin, host, inventory, serde_json::json,
+    SchedulePoint, Tally, Trainer, TrainerContext, TrainerState, Training, ValidationCase, VarFactory,
+    built_in_step, export_plugin, host, inventory, serde_json::json,
 };
 
 export_plugin!();
@@ -30,14 +33,19 @@ fn fault() -> String {
 
 /// Waits until the user wants to stop.
 fn until_cancelled() -> Error {
+    eprintln!("{WAITING}");
     while !host::cancelled() {
         std::thread::sleep(Duration::from_millis(20));
     }
     Error::Cancelled
 }
 
+/// The tests wait for this before they interrupt.
+const WAITING: &str = "the plugin waits as requested";
+
 /// Never looks whether the user wants to stop.
 fn for_ever() -> ! {
+    eprintln!("{WAITING}");
     loop {
         std::thread::sleep(Duration::from_millis(20));
     }
@@ -120,6 +128,14 @@ impl Trainer for Misbehaving {
         if fault().starts_with("block") {
             let replace = json!({ "block": "OddBlock" });
             blueprint.architecture.parameters.insert("replace".to_owned(), replace);
+        }
+        if fault().starts_with("head") {
+            blueprint.head = Some(ComponentChoice::named("OddHead"));
+        }
+        if fault().starts_with("transform") {
+            let key = if fault().starts_with("transform_first") { "transforms" } else { "then" };
+            let list = json!([{ "transform": "OddTransform" }]);
+            blueprint.augmentation.parameters.insert(key.to_owned(), list);
         }
         if fault().starts_with("metric") {
             blueprint.metrics = vec![ComponentChoice::named("OddMetric")];
@@ -219,6 +235,14 @@ impl Trainer for Misbehaving {
     fn predicts_with(&self) -> Result<Option<String>> {
         assert_ne!(fault(), "hook_predicts_with", "as requested");
         Ok((fault() == "hook_nobody").then(|| "nobody".to_owned()))
+    }
+
+    fn split(&self, cases: &[String], _fold: &str) -> Result<Option<Fold>> {
+        whole_cases::split(cases)
+    }
+
+    fn validate_case(&mut self, case: &mut dyn ValidationCase) -> Result<Option<Tensor>> {
+        whole_cases::validate(case)
     }
 
     fn save_state(&self) -> Result<TrainerState> {

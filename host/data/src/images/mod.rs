@@ -182,9 +182,9 @@ pub fn read_geometry(path: &Path) -> Result<Geometry> {
     Ok(from_itk((z, y, x), &geometry))
 }
 
-/// A number in label maps: of 8 bits, or of 16 for models of v2 with more labels.
+/// A number in label maps: of 8 bits, or of 16 for models of v2 with more labels; or one that a head regresses.
 pub trait Label: Copy + Default {
-    /// Writes a label map of such numbers.
+    /// Writes a label map, or an image, of such numbers.
     ///
     /// # Errors
     /// Returns the format's error.
@@ -215,6 +215,17 @@ impl Label for u16 {
         at: &Geometry,
     ) -> Result<()> {
         Ok(format.write_wide_labels(path, labels, &to_itk(at))?)
+    }
+}
+
+impl Label for f32 {
+    fn write(
+        format: &dyn ImageFormat,
+        path: &Path,
+        values: ArrayView3<'_, Self>,
+        at: &Geometry,
+    ) -> Result<()> {
+        Ok(format.write(path, values, &to_itk(at))?)
     }
 }
 

@@ -48,6 +48,9 @@ pub struct File {
     /// Schedules of the learning rate.
     #[schemars(with = "BTreeMap<String, ParameterTable>")]
     pub schedules: Tables,
+    /// Heads.
+    #[schemars(with = "BTreeMap<String, ParameterTable>")]
+    pub heads: Tables,
     /// Metrics.
     #[schemars(with = "BTreeMap<String, ParameterTable>")]
     pub metrics: Tables,
@@ -57,6 +60,9 @@ pub struct File {
     /// Samplers.
     #[schemars(with = "BTreeMap<String, ParameterTable>")]
     pub samplers: Tables,
+    /// Transforms.
+    #[schemars(with = "BTreeMap<String, ParameterTable>")]
+    pub transforms: Tables,
     /// Augmentations.
     #[schemars(with = "BTreeMap<String, ParameterTable>")]
     pub augmentations: Tables,
@@ -259,7 +265,9 @@ impl File {
             Kind::Optimizer => &self.optimizers,
             Kind::Sampler => &self.samplers,
             Kind::Schedule => &self.schedules,
+            Kind::Head => &self.heads,
             Kind::Metric => &self.metrics,
+            Kind::Transform => &self.transforms,
             Kind::Augmentation => &self.augmentations,
             Kind::Trainer => &self.trainers,
             Kind::Postprocessor => &self.postprocessors,

@@ -1,6 +1,7 @@
 //! Rows of scores, as they come from the network, to a label map on disk.
 
 mod device_labels;
+mod own_head;
 mod probabilities;
 
 use std::path::Path;
@@ -9,9 +10,10 @@ use anyhow::{Result, ensure};
 use ndarray::{Array3, ArrayView3, Axis};
 use nnunet_data::records;
 use nnunet_inference::{
-    ExportResampler, Slab, SlabResampler, Storage, TensorSlab, TensorSlabs, TensorVolume, from_tensor,
-    is_out_of_memory, labels_to_cropped_grid, to_tensor,
+    ExportResampler, SegmentationHeads, Slab, SlabResampler, Storage, TensorSlab, TensorSlabs, TensorVolume,
+    from_tensor, is_out_of_memory, labels_to_cropped_grid, to_tensor,
 };
+use nnunet_plugin_api::OnlineDice;
 use nnunet_plugin_api::tch::{Device, Kind, Tensor};
 use nnunet_plugin_api::vocabulary::CaseProperties;
 
@@ -29,6 +31,8 @@ pub(crate) struct Export<'a> {
     route: Option<Route>,
     /// Labels of the cropped case.
     labels: Array3<u16>,
+    /// Values of the cropped case, of a head that writes no labels.
+    values: Option<Array3<f32>>,
     probabilities: Option<Probabilities>,
 }
 
@@ -65,17 +69,18 @@ impl Route {
         places: Places<'_>,
         rows: &Tensor,
     ) -> Result<Self> {
-        let head = processing.output_head();
-        if let ResampledData::Labels { nearest } = processing.resampled_data() {
+        let (outputs, own) = (rows.size()[0] as usize, processing.head().is_some());
+        if let (ResampledData::Labels { nearest }, false) = (processing.resampled_data(), own) {
             return Ok(Route::Labels { labels: Array3::zeros(resampler.network), nearest });
         }
         let by_component = processing.resamples_by_component();
-        if !by_component && rows.device() != Device::Cpu && processing.probability_format().is_none() {
+        if !own && !by_component && rows.device() != Device::Cpu && processing.probability_format().is_none()
+        {
             if let Some(slabs) = TensorSlabs::new(resampler) {
                 return Ok(Route::DeviceSlabs(Box::new(slabs)));
             }
             if places.volumes_on_device {
-                match TensorVolume::new(resampler, head.count(), rows.device()) {
+                match TensorVolume::new(resampler, outputs, rows.device()) {
                     Ok(volume) => return Ok(Route::DeviceVolume(Box::new(volume))),
                     Err(error) if is_out_of_memory(&error) => {}
                     Err(error) => return Err(error.into()),
@@ -90,7 +95,7 @@ impl Route {
             Storage::Device(_) => Storage::Device(Device::Cpu),
             file => file.clone(),
         };
-        let sums = storage.zeros(&shape(head.count(), resampler.network), Kind::Float)?;
+        let sums = storage.zeros(&shape(outputs, resampler.network), Kind::Float)?;
         Ok(Route::Classes { sums, storage })
     }
 }
@@ -121,13 +126,18 @@ impl<'a> Export<'a> {
         properties: &CaseProperties,
         places: Places<'a>,
     ) -> Result<Self> {
-        let head = processing.output_head();
+        let (outputs, has_background) = match (processing.head(), processing.output_head()) {
+            (Some(head), _) => (head.outputs()?, head.facts().dice == OnlineDice::Classes),
+            (None, heads) => (heads.count(), matches!(heads, SegmentationHeads::Labels(_))),
+        };
         let probabilities = processing
             .probability_format()
-            .map(|format| Probabilities::new(places.folder, format, head, properties));
+            .map(|format| Probabilities::new(places.folder, format, (outputs, has_background), properties));
         let labels = Array3::zeros(resampler.cropped);
         let probabilities = probabilities.transpose()?;
-        Ok(Self { processing, resampler, places, route: None, labels, probabilities })
+        let are_values = processing.head().is_some_and(|head| !head.writes_labels());
+        let values = are_values.then(|| Array3::zeros(resampler.cropped));
+        Ok(Self { processing, resampler, places, route: None, labels, values, probabilities })
     }
 
     /// The next rows, (classes, n, y, x) in the network's order; `first` is the first one's index.
@@ -162,10 +172,21 @@ impl<'a> Export<'a> {
     }
 
     fn reduce(&mut self, mut slab: Slab) -> Result<()> {
-        self.processing.finish_scores(&mut slab.scores, self.resampler.resamples());
-        let labels: Array3<u16> = self.processing.output_head().labels(slab.scores.view());
-        let rows = slab.first..slab.first + labels.shape()[slab.axis];
-        self.labels.slice_axis_mut(Axis(slab.axis), rows.into()).assign(&labels);
+        self.processing.finish_scores(&mut slab.scores, self.resampler.resamples())?;
+        let rows = slab.first..slab.first + slab.scores.shape()[slab.axis + 1];
+        let (axis, rows) = (Axis(slab.axis), rows.into());
+        match (self.processing.head(), &mut self.values) {
+            (Some(head), Some(values)) => {
+                values.slice_axis_mut(axis, rows).assign(&own_head::values(head, &slab.scores)?);
+            }
+            (Some(head), None) => {
+                self.labels.slice_axis_mut(axis, rows).assign(&own_head::labels(head, &slab.scores)?);
+            }
+            (None, _) => {
+                let labels: Array3<u16> = self.processing.output_head().labels(slab.scores.view());
+                self.labels.slice_axis_mut(axis, rows).assign(&labels);
+            }
+        }
         self.probabilities.as_mut().map_or(Ok(()), |kept| kept.put(&slab))
     }
 
@@ -176,7 +197,10 @@ impl<'a> Export<'a> {
             kept.save(&case.beside(".npz"))?;
             records::save(&case.beside(".pkl"), &self.processing.probability_properties(properties)?)?;
         }
-        self.processing.write_labels(self.labels, properties, &case.output)
+        match self.values {
+            Some(values) => self.processing.write_values(values, properties, &case.output),
+            None => self.processing.write_labels(self.labels, properties, &case.output),
+        }
     }
 
     /// Resampling that needs all rows.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use nnunet_formats::temp_array::{TempArray, TempArrayType};
-use nnunet_inference::{SegmentationHeads, Slab};
+use nnunet_inference::Slab;
 use nnunet_plugin_api::vocabulary::CaseProperties;
 
 use crate::case::ProbabilityFormat;
@@ -17,10 +17,11 @@ pub(crate) struct Probabilities {
 }
 
 impl Probabilities {
+    /// For so many outputs; whether the first one is background, which is certain outside of the crop.
     pub(crate) fn new(
         folder: &Path,
         format: ProbabilityFormat,
-        head: &SegmentationHeads,
+        (outputs, has_background): (usize, bool),
         case: &CaseProperties,
     ) -> Result<Self> {
         let (kind, size, offset) = match format {
@@ -29,8 +30,8 @@ impl Probabilities {
                 (TempArrayType::Single, case.original_size_of_raw_data, case.crop_bbox.map(|[low, _]| low))
             }
         };
-        let mut array = TempArray::new(folder, kind, [head.count(), size[0], size[1], size[2]])?;
-        if size != case.size_after_cropping && matches!(head, SegmentationHeads::Labels(_)) {
+        let mut array = TempArray::new(folder, kind, [outputs, size[0], size[1], size[2]])?;
+        if size != case.size_after_cropping && has_background {
             array.fill(0, 1.0)?;
         }
         Ok(Self { array, format, offset })

@@ -13,11 +13,15 @@ use nnunet_formats::Geometry;
 use nnunet_formats::atomic::{self, TemporaryFolder};
 use nnunet_formats::pickle::Value;
 use nnunet_inference::{ExportResampler, SegmentationHeads};
+use nnunet_plugin_api::TaskHead;
 use nnunet_plugin_api::tch::Tensor;
 use nnunet_plugin_api::vocabulary::CaseProperties;
 
 use crate::case::{Case, FileNaming, PreparedCase, ProbabilityFormat, ResampledData};
 use crate::family::{CaseExport, CaseProcessing};
+
+/// Writes a file turned back onto the grid of its image.
+type WriteBack = fn(from: &Path, to: &Path, turn: &Orientation, image: &Geometry) -> Result<()>;
 
 /// A model's processing, for images that lie as those of the training.
 pub(super) struct Reoriented {
@@ -69,6 +73,31 @@ impl Reoriented {
         let _ = std::fs::remove_dir_all(&folder);
         done
     }
+
+    /// Writes a file of a case by `inner`, and turns it `back` if the image was turned.
+    fn write(
+        &self,
+        case: &CaseProperties,
+        output: &Path,
+        back: WriteBack,
+        inner: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<()> {
+        let first = Path::new(case.list_of_data_files.first().context("a case without images")?);
+        let image = images::read_geometry(first)?;
+        let Some(turn) = self.turn(&image) else { return inner(output) };
+        let name = name(output);
+        self.in_folder(&format!("labels-{}", name.display()), |folder| {
+            let turned = folder.join(name);
+            inner(&turned)?;
+            back(&turned, output, &turn, &image)
+        })
+    }
+}
+
+/// Writes numbers turned back onto the grid of their image.
+fn write_values_back(from: &Path, to: &Path, turn: &Orientation, image: &Geometry) -> Result<()> {
+    let values = turn.inverse().turned(images::read(from)?.data.view());
+    images::write_image(to, values.view(), image)
 }
 
 /// Writes an image turned; what is not a finite number stays so.
@@ -141,6 +170,10 @@ impl CaseExport for Reoriented {
         self.inner.output_head()
     }
 
+    fn head(&self) -> Option<&TaskHead> {
+        self.inner.head()
+    }
+
     fn resampled_data(&self) -> ResampledData {
         self.inner.resampled_data()
     }
@@ -162,8 +195,8 @@ impl CaseExport for Reoriented {
         self.inner.probability_format()
     }
 
-    fn finish_scores(&self, scores: &mut Array4<f32>, resampled: bool) {
-        self.inner.finish_scores(scores, resampled);
+    fn finish_scores(&self, scores: &mut Array4<f32>, resampled: bool) -> Result<()> {
+        self.inner.finish_scores(scores, resampled)
     }
 
     fn finish_score_tensor(&self, scores: Tensor, resampled: bool) -> nnunet_plugin_api::Result<Tensor> {
@@ -175,14 +208,10 @@ impl CaseExport for Reoriented {
     }
 
     fn write_labels(&self, labels: Array3<u16>, case: &CaseProperties, output: &Path) -> Result<()> {
-        let first = Path::new(case.list_of_data_files.first().context("a case without images")?);
-        let image = images::read_geometry(first)?;
-        let Some(turn) = self.turn(&image) else { return self.inner.write_labels(labels, case, output) };
-        let name = name(output);
-        self.in_folder(&format!("labels-{}", name.display()), |folder| {
-            let turned = folder.join(name);
-            self.inner.write_labels(labels, case, &turned)?;
-            write_back(&turned, output, &turn, &image)
-        })
+        self.write(case, output, write_back, |to| self.inner.write_labels(labels, case, to))
+    }
+
+    fn write_values(&self, values: Array3<f32>, case: &CaseProperties, output: &Path) -> Result<()> {
+        self.write(case, output, write_values_back, |to| self.inner.write_values(values, case, to))
     }
 }

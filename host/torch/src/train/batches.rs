@@ -40,6 +40,7 @@ pub(super) fn batches(
         scales: scales(settings.context.patch.len(), &settings.strides, blueprint.deep_supervision),
         context: settings.context.clone(),
         regions,
+        head: engine.head.clone(),
         seed: blueprint.seed,
     };
     // Another one, which knows other cases and is told no losses.

@@ -7,7 +7,7 @@ use nnunet_data::memory;
 use nnunet_engine::session::Session;
 use nnunet_plugin_api::tch::{self, Device, Kind as Element};
 use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice, Optimizer, Precision};
-use nnunet_plugin_api::{Error as ComponentError, Kind, Loss, LossContext, Schedule};
+use nnunet_plugin_api::{Error as ComponentError, HeadTask, Kind, Loss, LossContext, Schedule, TaskHead};
 use nnunet_torch_ops::ranks::share;
 use nnunet_trainers::Resolved;
 use nnunet_training::{
@@ -39,6 +39,7 @@ fn choose(blueprint: &mut Blueprint, fold: &dyn FoldTraining, session: &Session)
     blueprint.architecture = expand(Kind::Architecture, &blueprint.architecture)?;
     expand_blocks(&mut blueprint.architecture, session)?;
     blueprint.loss = expand(Kind::Loss, &blueprint.loss)?;
+    blueprint.head = blueprint.head.as_ref().map(|choice| expand(Kind::Head, choice)).transpose()?;
     blueprint.sampler = blueprint.sampler.as_ref().map(|choice| expand(Kind::Sampler, choice)).transpose()?;
     blueprint.augmentation = expand(Kind::Augmentation, &blueprint.augmentation)?;
     Ok(())
@@ -59,8 +60,12 @@ fn expand_blocks(architecture: &mut ComponentChoice, session: &Session) -> Resul
 }
 
 /// Network, loss and optimizer of a trainer.
-pub(super) fn build(fold: &dyn FoldTraining, trainer: Resolved, session: &Session) -> Result<Engine> {
-    let spec = fold.network_spec(&trainer.blueprint)?;
+pub(super) fn build(fold: &dyn FoldTraining, mut trainer: Resolved, session: &Session) -> Result<Engine> {
+    let head = head(fold, &mut trainer.blueprint, session)?;
+    let mut spec = fold.network_spec(&trainer.blueprint)?;
+    if let Some(head) = &head {
+        spec.num_classes = head.outputs()?;
+    }
     let device = fold.settings().device;
     let batches = fold.batch_settings(&trainer.blueprint);
     network::check_memory(&spec, share(batches.batch_size).len(), device)?;
@@ -83,6 +88,7 @@ pub(super) fn build(fold: &dyn FoldTraining, trainer: Resolved, session: &Sessio
         networks,
         optimizer: optimizer(&trainer.blueprint, &store, session)?,
         schedules: schedules(&trainer.blueprint, session)?,
+        head,
         metrics: metrics(&trainer.blueprint, session)?,
         kind,
         scaler: (kind == Element::Half).then(LossScaler::default),
@@ -120,6 +126,22 @@ fn schedules(blueprint: &Blueprint, session: &Session) -> Result<Schedules> {
         made.map_err(|error| ComponentError::message(format!("lr_schedule: {error:#}")))
     };
     Ok(Schedules::new(blueprint, &make)?)
+}
+
+/// The head of a blueprint, which gets the metric of the head.
+fn head(fold: &dyn FoldTraining, blueprint: &mut Blueprint, session: &Session) -> Result<Option<TaskHead>> {
+    let Some(choice) = &blueprint.head else { return Ok(None) };
+    fold.check_head()?;
+    let labels = fold.batch_settings(blueprint).context.num_labels;
+    let task = HeadTask { labels, regions: blueprint.regions.clone() };
+    let head = components::head(&session.registry, choice, task)?;
+    if let Some(metric) = head.facts().metric.clone() {
+        blueprint.best_metric.get_or_insert_with(|| metric.name.clone());
+        if !blueprint.metrics.iter().any(|known| known.name == metric.name) {
+            blueprint.metrics.push(metric);
+        }
+    }
+    Ok(Some(head))
 }
 
 /// The metrics of a blueprint.

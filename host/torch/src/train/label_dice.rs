@@ -22,8 +22,7 @@ impl LabelDice {
     /// Of a training. The values of one that continues are read from the logs in its folder.
     pub(super) fn new(engine: &Engine, known: &LabelNames, output: &Path) -> Self {
         let regions = engine.trainer.blueprint.regions.as_ref();
-        let classes = regions.map_or(engine.num_classes.saturating_sub(1), |all| all.regions.len());
-        Self::of(classes, regions, known, output, engine.epoch)
+        Self::of(engine.dice_classes(), regions, known, output, engine.epoch)
     }
 
     fn of(

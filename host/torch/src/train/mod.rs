@@ -21,7 +21,7 @@ use nnunet_data::records::Split;
 use nnunet_engine::components;
 use nnunet_engine::session::Session;
 use nnunet_formats::atomic;
-use nnunet_plugin_api::Fold;
+use nnunet_plugin_api::{Error as ComponentError, Fold, NetworkSpec};
 use nnunet_trainers::Resolved;
 use nnunet_training::{Engine, Stopped};
 
@@ -34,6 +34,23 @@ use crate::{devices, ranks};
 
 /// Trains and validates a fold.
 pub(crate) fn run(fold: &dyn FoldTraining, session: &Session) -> Result<ExitCode> {
+    match run_to_end(fold, session) {
+        // A component that was asked to stop outside of the epochs.
+        Err(error) if signals::asked_to_stop() && is_cancelled(&error) => {
+            report::line("stopped");
+            Ok(ExitCode::from(signals::STOPPED))
+        }
+        ended => ended,
+    }
+}
+
+fn is_cancelled(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .any(|cause| cause.downcast_ref::<ComponentError>().is_some_and(ComponentError::is_cancelled))
+}
+
+fn run_to_end(fold: &dyn FoldTraining, session: &Session) -> Result<ExitCode> {
     let settings = fold.settings();
     fold.check_plugins(session)?;
     components::forget_parts();
@@ -85,7 +102,8 @@ fn train(fold: &dyn FoldTraining, engine: &mut Engine, split: &Split, session: &
     let settings = fold.settings();
     let files = fold.begin(engine, split, session)?;
     let run = ranks::first("batches", || batches::batches(fold, engine, split, session))?;
-    let spec = fold.network_spec(&engine.trainer.blueprint)?;
+    let spec =
+        NetworkSpec { num_classes: engine.num_classes, ..fold.network_spec(&engine.trainer.blueprint)? };
     diagram::write(&settings.output.join("network_architecture.pdf"), engine, &spec)?;
     let labels = LabelDice::new(engine, &fold.label_names(), &settings.output);
     let mut recorder = RunRecorder::new(settings, files, Loggers::of(session)?, labels, engine)?;

@@ -12,8 +12,8 @@ use nnunet_formats::pickle::Value;
 use nnunet_formats::{Geometry, atomic};
 use nnunet_inference::{ExportResampler, SegmentationHeads};
 use nnunet_numerics::resampled_shape;
-use nnunet_plugin_api::Postprocessor;
 use nnunet_plugin_api::vocabulary::{CaseProperties, Plans, Regions};
+use nnunet_plugin_api::{Postprocessor, TaskHead};
 use nnunet_preprocessing::{Resolved, Target, preprocess};
 
 use super::low_resolution::LowResolution;
@@ -27,6 +27,7 @@ pub(super) struct V1Processing {
     stage: usize,
     preprocessor: Resolved,
     output_head: SegmentationHeads,
+    head: Option<TaskHead>,
     regions: Option<Regions>,
     postprocessor: Option<Box<dyn Postprocessor>>,
     mode: Mode,
@@ -44,6 +45,7 @@ impl V1Processing {
             stage: model.stage,
             preprocessor: components::preprocessor(&session.registry, &model.info.plans)?,
             output_head: SegmentationHeads::of(model.spec.num_classes, model.info.regions.as_ref()),
+            head: model.head.clone(),
             regions: model.info.regions.clone(),
             postprocessor: args.postprocessing.or_models(&models_own, session, &args.output)?,
             mode: args.mode,
@@ -106,6 +108,10 @@ impl CaseProcessing for V1Processing {
 impl CaseExport for V1Processing {
     fn output_head(&self) -> &SegmentationHeads {
         &self.output_head
+    }
+
+    fn head(&self) -> Option<&TaskHead> {
+        self.head.as_ref()
     }
 
     fn resampled_data(&self) -> ResampledData {

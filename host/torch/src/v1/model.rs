@@ -10,13 +10,12 @@ use nnunet_formats::pickle::Value;
 use nnunet_inference::{Scores, SlidingWindow};
 use nnunet_plugin_api::tch::Device;
 use nnunet_plugin_api::vocabulary::Precision;
-use nnunet_plugin_api::{Network, NetworkSpec};
+use nnunet_plugin_api::{HeadTask, Network, NetworkSpec, TaskHead};
 
 use super::checkpoint::load_weights;
 use super::model_info::ModelInfo;
 use super::{network as v1_network, second_stage};
-use crate::checkpoints;
-use crate::{network, plugins_used};
+use crate::{checkpoints, components, network, plugins_used};
 
 /// Networks of all folds, and what they share.
 pub(crate) struct Model {
@@ -24,6 +23,8 @@ pub(crate) struct Model {
     pub(crate) stage: usize,
     pub(crate) networks: Vec<Box<dyn Network>>,
     pub(crate) spec: NetworkSpec,
+    /// What the outputs mean, if the trainer named a head.
+    pub(crate) head: Option<TaskHead>,
     pub(crate) device: Device,
     /// The checkpoints.
     pub(crate) files: Vec<PathBuf>,
@@ -50,7 +51,13 @@ impl Model {
             bail!("{} has no stage {stage}", folder.display())
         };
         let second_stage = second_stage::is_second_stage(&info.v1_trainer);
-        let spec = v1_network::spec(&info.plans, plan, info.regions.as_ref(), second_stage);
+        let mut spec = v1_network::spec(&info.plans, plan, info.regions.as_ref(), second_stage);
+        let task = HeadTask { labels: info.plans.num_classes, regions: info.regions.clone() };
+        let head =
+            info.head.as_ref().map(|choice| components::head(&session.registry, choice, task)).transpose()?;
+        if let Some(head) = &head {
+            spec.num_classes = head.outputs()?;
+        }
         let mut networks = Vec::new();
         for file in &files {
             let (mut store, network) =
@@ -59,7 +66,7 @@ impl Model {
             store.freeze()?;
             networks.push(network);
         }
-        Ok(Self { info, stage, networks, spec, device, files })
+        Ok(Self { info, stage, networks, spec, head, device, files })
     }
 
     /// Whether it needs the label maps of 3d_lowres.
@@ -80,6 +87,7 @@ impl Model {
         if self.info.regions.is_some() {
             window.scores = Scores::Sigmoid;
         }
+        window.head.clone_from(&self.head);
         window.kind = network::kind(precision, &*self.networks[0], self.device);
         window.device = self.device;
         window

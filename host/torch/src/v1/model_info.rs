@@ -30,6 +30,8 @@ pub(crate) struct ModelInfo {
     pub(crate) architecture: ComponentChoice,
     /// Mirrored axes in prediction; none: all.
     pub(crate) mirror_axes: Option<Vec<usize>>,
+    /// What the outputs mean; none: labels, or regions.
+    pub(crate) head: Option<ComponentChoice>,
     /// Overlapping regions instead of labels.
     pub(crate) regions: Option<Regions>,
     /// Settings and parameters of the command line.
@@ -45,6 +47,7 @@ impl ModelInfo {
             ("trainer", Value::str(&self.trainer)),
             ("architecture", Value::Str(serde_json::to_string(&self.architecture)?)),
             ("mirror_axes", axes),
+            ("head", Value::Str(serde_json::to_string(&self.head)?)),
             ("regions", Value::Str(serde_json::to_string(&self.regions)?)),
             ("set", Value::Str(serde_json::to_string(&self.set)?)),
             ("plugins", Value::Str(serde_json::to_string(&self.plugins)?)),
@@ -72,15 +75,16 @@ impl ModelInfo {
         records::check_plans(&plans).context("its plans")?;
         let own = |key: &str| value.get(OWN).and_then(|own| own.get(key));
         let text = |key: &str| own(key).and_then(Value::as_str);
-        let (architecture, mirror_axes, regions) = match text("architecture") {
+        let (architecture, mirror_axes, head, regions) = match text("architecture") {
             Some(architecture) => (
                 serde_json::from_str(architecture)?,
                 own("mirror_axes").and_then(Value::to_usize_vec),
+                serde_json::from_str(text("head").unwrap_or("null"))?,
                 serde_json::from_str(text("regions").unwrap_or("null"))?,
             ),
             None => {
                 let blueprint = v1_blueprint(&name, &plans, registry)?;
-                (blueprint.architecture, blueprint.mirror_axes, blueprint.regions)
+                (blueprint.architecture, blueprint.mirror_axes, blueprint.head, blueprint.regions)
             }
         };
         Ok(Self {
@@ -90,6 +94,7 @@ impl ModelInfo {
             plans,
             architecture,
             mirror_axes,
+            head,
             regions,
             set: serde_json::from_str(text("set").unwrap_or("{}"))?,
             plugins: serde_json::from_str(text("plugins").unwrap_or("[]"))?,

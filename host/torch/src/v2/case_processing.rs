@@ -12,7 +12,7 @@ use nnunet_formats::pickle::Value;
 use nnunet_inference::{ExportResampler, SegmentationHeads, paste};
 use nnunet_plugin_api::tch::Tensor;
 use nnunet_plugin_api::vocabulary::CaseProperties;
-use nnunet_plugin_api::{Postprocessor, target_shape};
+use nnunet_plugin_api::{Postprocessor, TaskHead, target_shape};
 use nnunet_preprocessing::Normalizations;
 
 use super::first_stage::FirstStageLabels;
@@ -31,6 +31,7 @@ pub(super) struct V2Processing {
     pub(super) dataset: Dataset,
     pub(super) configuration: Configuration,
     pub(super) output_head: SegmentationHeads,
+    pub(super) head: Option<TaskHead>,
     pub(super) normalizations: Normalizations,
     pub(super) resampling: Resampling,
     /// Label maps of a cascade's first stage.
@@ -46,6 +47,7 @@ impl V2Processing {
             configuration: &self.configuration,
             resampling: &self.resampling,
             heads: &self.output_head,
+            head: self.head.as_ref(),
             probabilities: self.save_probabilities,
         }
     }
@@ -107,6 +109,10 @@ impl CaseExport for V2Processing {
         &self.output_head
     }
 
+    fn head(&self) -> Option<&TaskHead> {
+        self.head.as_ref()
+    }
+
     fn probability_format(&self) -> Option<ProbabilityFormat> {
         self.save_probabilities.then_some(ProbabilityFormat::WholeImage)
     }
@@ -124,8 +130,8 @@ impl CaseExport for V2Processing {
         self.rules().resample_class(class, grids, case)
     }
 
-    fn finish_scores(&self, scores: &mut Array4<f32>, resampled: bool) {
-        self.rules().finish(scores, resampled);
+    fn finish_scores(&self, scores: &mut Array4<f32>, resampled: bool) -> Result<()> {
+        self.rules().finish(scores, resampled)
     }
 
     fn finish_score_tensor(&self, scores: Tensor, resampled: bool) -> nnunet_plugin_api::Result<Tensor> {
@@ -147,5 +153,9 @@ impl CaseExport for V2Processing {
         }
         let labels = export::postprocessed(export::narrow(labels)?, case, self.postprocessor.as_deref())?;
         self.plans.reader.write(output, paste(labels.view(), case).view(), case)
+    }
+
+    fn write_values(&self, values: Array3<f32>, case: &CaseProperties, output: &Path) -> Result<()> {
+        self.plans.reader.write(output, paste(values.view(), case).view(), case)
     }
 }

@@ -5,13 +5,28 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use nnunet_architectures::ParameterStore;
+use nnunet_engine::provenance::PluginUse;
 use nnunet_formats::pickle::Value;
 use nnunet_formats::torch_zip;
+use nnunet_plugin_api::HeadTask;
+use nnunet_plugin_api::vocabulary::ComponentChoice;
+use serde::{Deserialize, Serialize};
 
 use crate::checkpoints;
+use crate::v1::model_info::OWN;
 
 /// Name of the last checkpoint.
 const FINAL: &str = "checkpoint_final.pth";
+
+/// Key of the head among what only this program writes.
+pub(super) const HEAD: &str = "head";
+
+/// The head that a model was trained with.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct OwnHead {
+    pub(super) choice: ComponentChoice,
+    pub(super) task: HeadTask,
+}
 
 /// A checkpoint that has been read.
 pub(super) struct Checkpoint {
@@ -41,6 +56,27 @@ impl Checkpoint {
     /// The class of the trainer, where it is named.
     pub(super) fn trainer(&self) -> Option<&str> {
         self.content.root.get("trainer_name")?.as_str()
+    }
+
+    /// The head of a component, if the model has one.
+    ///
+    /// # Errors
+    /// Returns an error if it cannot be read.
+    pub(super) fn head(&self) -> Result<Option<OwnHead>> {
+        Ok(self.own(HEAD).map(serde_json::from_str).transpose()?)
+    }
+
+    /// The plugins that it was made with.
+    ///
+    /// # Errors
+    /// Returns an error if they cannot be read.
+    pub(super) fn plugins(&self) -> Result<Vec<PluginUse>> {
+        Ok(serde_json::from_str(self.own("plugins").unwrap_or("[]"))?)
+    }
+
+    /// What only this program writes.
+    fn own(&self, key: &str) -> Option<&str> {
+        self.content.root.get(OWN)?.get(key)?.as_str()
     }
 
     /// Axes that are mirrored in prediction, all below `axes`.

@@ -75,6 +75,7 @@ impl ModelFamily for V2 {
                 normalizations,
                 resampling,
                 output_head: model.output_head,
+                head: model.head,
                 first_stage,
                 save_probabilities: args.save_npz,
                 postprocessor: args.postprocessing.postprocessor(request.session)?,
@@ -83,10 +84,10 @@ impl ModelFamily for V2 {
     }
 }
 
-/// v2 adds logits, not probabilities.
+/// v2 adds logits, not probabilities; a head makes its scores of their sums.
 fn window(model: &Model, request: &LoadRequest<'_>) -> SlidingWindow {
     let LoadRequest { args, device, precision, .. } = request;
-    let mut window = SlidingWindow::new(model.configuration.patch_size.clone(), model.output_head.count());
+    let mut window = SlidingWindow::new(model.configuration.patch_size.clone(), model.outputs);
     window.scores = Scores::Logits;
     window.step = args.step_size;
     window.mirror_axes = if args.disable_tta { Vec::new() } else { model.mirror_axes.clone() };

@@ -4,15 +4,16 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use nnunet_data::v2::Dataset;
+use nnunet_engine::provenance;
 use nnunet_engine::session::Session;
 use nnunet_inference::SegmentationHeads;
-use nnunet_plugin_api::{Kind, Network};
+use nnunet_plugin_api::{Kind, Network, TaskHead};
 
-use super::checkpoint::{self, Checkpoint};
+use super::checkpoint::{self, Checkpoint, OwnHead};
 use super::plans::{Configuration, Plans};
 use super::plans_check;
 use crate::family::LoadRequest;
-use crate::{network, unknown_trainer};
+use crate::{components, network, unknown_trainer};
 
 /// Features of a network's first resolution in most plans, for the memory of networks that do not say.
 const DEFAULT_FEATURES: usize = 32;
@@ -23,6 +24,10 @@ pub(super) struct Model {
     pub(super) dataset: Dataset,
     pub(super) configuration: Configuration,
     pub(super) output_head: SegmentationHeads,
+    /// Number of outputs of the networks.
+    pub(super) outputs: usize,
+    /// What the outputs mean, if the trainer named a head.
+    pub(super) head: Option<TaskHead>,
     pub(super) networks: Vec<Box<dyn Network>>,
     pub(super) mirror_axes: Vec<usize>,
     /// Name of the trainer, if the checkpoint has it.
@@ -44,6 +49,7 @@ impl Model {
         let mirror_axes = first.mirror_axes(configuration.patch_size.len())?;
         check_trainer(&first, session)?;
         let output_head = dataset.heads()?;
+        let head = head(&first, session)?;
         let trainer = first.trainer().unwrap_or("unknown").to_owned();
         let axes = configuration.patch_size.len();
         let mut planned = configuration.network.network(axes)?;
@@ -53,7 +59,8 @@ impl Model {
         }
         let choice = planned.choice(&session.registry)?;
         let input_channels = configuration.input_channels(&dataset);
-        let spec = planned.spec(input_channels, output_head.count(), &configuration.patch_size);
+        let outputs = head.as_ref().map_or(Ok(output_head.count()), TaskHead::outputs)?;
+        let spec = planned.spec(input_channels, outputs, &configuration.patch_size);
         let features = planned.features().unwrap_or(DEFAULT_FEATURES);
         let mut networks = Vec::new();
         let mut next = Some(first);
@@ -72,6 +79,8 @@ impl Model {
             dataset,
             configuration,
             output_head,
+            outputs,
+            head,
             networks,
             mirror_axes,
             trainer,
@@ -79,6 +88,13 @@ impl Model {
             files,
         })
     }
+}
+
+/// The head that the trainer named.
+fn head(checkpoint: &Checkpoint, session: &Session) -> Result<Option<TaskHead>> {
+    let Some(OwnHead { choice, task }) = checkpoint.head()? else { return Ok(None) };
+    provenance::require("the model was", &checkpoint.plugins()?, session, &[Kind::Head])?;
+    components::head(&session.registry, &choice, task).map(Some)
 }
 
 /// Warns the user of a trainer that is not known here.

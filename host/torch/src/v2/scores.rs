@@ -2,7 +2,8 @@
 
 use anyhow::Result;
 use ndarray::{Array3, Array4, ArrayView3};
-use nnunet_inference::{ExportResampler, SegmentationHeads, sigmoid, softmax};
+use nnunet_inference::{ExportResampler, SegmentationHeads, from_tensor, sigmoid, softmax, to_tensor};
+use nnunet_plugin_api::TaskHead;
 use nnunet_plugin_api::tch::{Kind, Tensor};
 use nnunet_plugin_api::vocabulary::CaseProperties;
 
@@ -16,6 +17,8 @@ pub(super) struct ScoreRules<'a> {
     pub(super) configuration: &'a Configuration,
     pub(super) resampling: &'a Resampling,
     pub(super) heads: &'a SegmentationHeads,
+    /// A head of a component, which makes the scores instead.
+    pub(super) head: Option<&'a TaskHead>,
     /// Probabilities are written too.
     pub(super) probabilities: bool,
 }
@@ -40,15 +43,24 @@ impl ScoreRules<'_> {
 
     /// Splines return logits in half precision, as in v2. Where labels exclude each other the largest logit is the
     /// largest probability, so that softmax is only needed for probabilities that are written.
-    pub(super) fn finish(&self, scores: &mut Array4<f32>, resampled: bool) {
+    ///
+    /// # Errors
+    /// Returns the error of the head.
+    pub(super) fn finish(&self, scores: &mut Array4<f32>, resampled: bool) -> Result<()> {
         if resampled && self.resampling.rounds() {
             scores.mapv_inplace(|value| half::f16::from_f32(value).to_f32());
+        }
+        if let Some(head) = self.head {
+            let outputs = to_tensor(scores.view())?.f_unsqueeze(0)?;
+            *scores = from_tensor(&head.scores(&outputs)?.f_squeeze_dim(0)?)?;
+            return Ok(());
         }
         match self.heads {
             SegmentationHeads::Regions(_) => sigmoid(scores),
             SegmentationHeads::Labels(_) if self.probabilities => softmax(scores),
             SegmentationHeads::Labels(_) => {}
         }
+        Ok(())
     }
 
     /// As [`ScoreRules::finish`], for scores on a GPU of which only labels are taken.

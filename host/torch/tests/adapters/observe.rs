@@ -8,11 +8,11 @@ use nnunet_plugin_api::vocabulary::{
 };
 use nnunet_plugin_api::{
     Architecture, Augmentation, AugmentationContext, CaseArrays, EpochLog, EpochResults, Error,
-    ExperimentLogger, GridChange, ImageFormat, LabelVolume, Loss, LossContext, Metric, MetricInput,
-    NetworkSpec, Normalization, NormalizationContext, Optimized, Optimizer, Planner, PlannerSettings,
-    Postprocessor, PreprocessContext, Preprocessor, PreprocessorSettings, RandomStream, Resampler, Result,
-    RunEnd, RunInfo, Sample, SampleLoss, SampledCase, Sampler, SamplerContext, Schedule, SchedulePoint,
-    SplitCase, Splitter, StageTarget, Trainer, TrainerContext,
+    ExperimentLogger, GridChange, Head, HeadTask, ImageFormat, LabelVolume, Loss, LossContext, Metric,
+    MetricInput, NetworkSpec, Normalization, NormalizationContext, Optimized, Optimizer, Planner,
+    PlannerSettings, Postprocessor, PreprocessContext, Preprocessor, PreprocessorSettings, RandomStream,
+    Resampler, Result, RunEnd, RunInfo, Sample, SampleLoss, SampledCase, Sampler, SamplerContext, Schedule,
+    SchedulePoint, SplitCase, Splitter, StageTarget, Trainer, TrainerContext, Transform,
 };
 
 /// Numbers without a pattern, the same every time.
@@ -121,6 +121,19 @@ pub(crate) fn splitter(splitter: Box<dyn Splitter>) -> Result<String> {
         Ok(folds) => format!("{folds:?}"),
         Err(error) => error.to_string().rsplit(": ").next().unwrap_or_default().to_owned(),
     })
+}
+
+/// Targets, scores and labels of a task of two labels.
+pub(crate) fn head(head: Box<dyn Head>) -> Result<String> {
+    let task = HeadTask { labels: 2, regions: None };
+    let labels: Vec<i64> = (0..2 * 4 * 4 * 4).map(|i| (noise(i + 5).abs() * 3.0) as i64).collect();
+    let labels = Tensor::from_slice(&labels).f_reshape([2, 1, 4, 4, 4])?;
+    let outputs = head.outputs(&task)?;
+    let scores = head.scores(&tensor(&[2, outputs as i64, 4, 4, 4])?)?;
+    let written = head.written(&task, &scores.f_select(0, 1)?)?;
+    let all = [head.targets(&task, &labels)?, scores, written];
+    let numbers = all.map(|tensor| Vec::<f64>::try_from(tensor.to_kind(tch::Kind::Double).flatten(0, -1)));
+    Ok(format!("{outputs} {:?} {numbers:?}", head.facts()))
 }
 
 /// Sums and values of a batch of labels.
@@ -243,6 +256,35 @@ pub(crate) fn augmentation(augmentation: Box<dyn Augmentation>) -> Result<String
         let (data, seg) = (fill(1), fill(1).mapv(|value| (value.abs() * 3.0).floor()));
         let made = augmentation.augment(Sample { data, seg }, &context, &mut random)?;
         // Not the arrays themselves: strides of axes of length one say nothing.
+        let values =
+            [made.data, made.seg].map(|array| (array.dim(), array.into_iter().collect::<Vec<f32>>()));
+        all += &format!("{size:?} {values:?} {}", random.bits());
+    }
+    Ok(all)
+}
+
+pub(crate) fn transform(transform: Box<dyn Transform>) -> Result<String> {
+    let context = AugmentationContext {
+        patch: vec![8, 9, 10],
+        use_mask: vec![false],
+        num_labels: 2,
+        ..AugmentationContext::default()
+    };
+    let whole = transform.generator_patch(&context)?;
+    let mut all = format!("{whole:?}");
+    let whole = whole.unwrap_or_else(|| context.patch.clone());
+    for sample in 0..12 {
+        let mut random = RandomStream::new(1, 2, 3, sample);
+        let size = transform.crop(&context, &random)?.unwrap_or_else(|| whole.clone());
+        let mut count = sample;
+        let mut fill = || {
+            Array4::from_shape_simple_fn((1, size[0], size[1], size[2]), || {
+                count += 1;
+                noise(count)
+            })
+        };
+        let (data, seg) = (fill(), fill().mapv(|value| (value.abs() * 3.0).floor()));
+        let made = transform.apply(Sample { data, seg }, &context, &mut random)?;
         let values =
             [made.data, made.seg].map(|array| (array.dim(), array.into_iter().collect::<Vec<f32>>()));
         all += &format!("{size:?} {values:?} {}", random.bits());

@@ -58,6 +58,8 @@ pub struct Blueprint {
     pub deep_supervision_weights: Option<Vec<f64>>,
     /// Name and parameters of the network.
     pub architecture: ComponentChoice,
+    /// What the outputs of the network mean; none: classes with a softmax, or `regions` with a sigmoid.
+    pub head: Option<ComponentChoice>,
     /// Overlapping regions to segment instead of labels.
     pub regions: Option<Regions>,
     /// In a cascade: the trainer of the first stage, whose predictions are an input of the second stage.
@@ -134,6 +136,7 @@ impl Default for Blueprint {
             supervise_lowest: false,
             deep_supervision_weights: None,
             architecture: ComponentChoice::named("Generic_UNet"),
+            head: None,
             regions: None,
             previous_trainer: "nnUNetTrainerV2".to_owned(),
             augmentation: ComponentChoice::named("moreDA"),

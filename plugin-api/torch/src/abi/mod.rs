@@ -12,6 +12,7 @@ pub(crate) mod architecture;
 pub(crate) mod block;
 mod check;
 mod handles;
+pub(crate) mod head;
 mod hooks;
 pub(crate) mod loss;
 mod message;
@@ -70,6 +71,7 @@ fn with_tensors(create: Create, info: Info, plugin: &str) -> Component {
     }
     match info.kind {
         Kind::Architecture => made!(Architecture, architecture),
+        Kind::Head => later!(head),
         Kind::Loss => made!(Loss, loss),
         Kind::Block => later!(block),
         Kind::Optimizer => later!(optimizer),

@@ -170,7 +170,7 @@ fn changed(
 ) -> Option<Array4<f32>> {
     let seg = Array4::zeros(image.raw_dim());
     let mut sample = Sample { data: image.clone(), seg };
-    transform.apply(&mut sample, context, random);
+    transform.apply(&mut sample, context, random).unwrap();
     (sample.data != image).then_some(sample.data)
 }
 

@@ -33,7 +33,7 @@ pub(crate) const WAYS: [Way; 8] = [
     },
     Way {
         name: "kind augmentation",
-        what: "an augmentation by name",
+        what: "an augmentation by name, or a transform in its list",
         examples: &["my-augmentation", "my-transform"],
         settings: &["augmentation"],
     },

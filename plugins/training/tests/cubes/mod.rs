@@ -141,6 +141,7 @@ pub fn engine_of(name: &str, architecture: &dyn Architecture, lookup: Lookup<'_>
         sampler: SharedSampler::named("v1").unwrap(),
         schedules: Schedules::built_in(&trainer.blueprint).unwrap(),
         loss: Box::new(DiceCe::new(DiceCeConfig::default())),
+        head: None,
         metrics: MeasuredMetrics::default(),
         kind: Kind::Float,
         scaler: None,
@@ -177,6 +178,7 @@ pub fn cases(names: &[&'static str]) -> Run {
         context,
         scales: vec![vec![1.0; 3], vec![0.5; 3]],
         regions: None,
+        head: None,
         seed: 7,
     };
     Run {

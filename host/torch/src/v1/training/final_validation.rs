@@ -7,6 +7,7 @@ use nnunet_cli::report;
 use nnunet_data::pipeline;
 use nnunet_data::records::Split;
 use nnunet_data::selection::{Determination, determine};
+use nnunet_plugin_api::TaskHead;
 use nnunet_trainers::Chain;
 use nnunet_training::Engine;
 use serde_json::json;
@@ -36,6 +37,7 @@ fn validate(job: &Job<'_>, engine: &Engine, trainers: &RefCell<Chain>, split: &S
         window: &window,
         on_device,
         plans: &job.plans,
+        head: engine.head.as_ref(),
         regions: engine.trainer.blueprint.regions.as_ref(),
         data: &job.data(),
         previous: previous.as_deref(),
@@ -59,7 +61,9 @@ fn validate(job: &Job<'_>, engine: &Engine, trainers: &RefCell<Chain>, split: &S
         let fields = json!({ "label": label, "name": names.get(&key), "mean_dice": dice });
         report::event("validation_label", &fields);
     }
-    postprocess_fold(job, &mut log)?;
+    if engine.head.as_ref().is_none_or(TaskHead::writes_labels) {
+        postprocess_fold(job, &mut log)?;
+    }
     Ok(true)
 }
 

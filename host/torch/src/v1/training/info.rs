@@ -48,6 +48,7 @@ pub(super) fn info(job: &Job<'_>, engine: &Engine, session: &Session) -> ModelIn
         plans: job.plans.clone(),
         architecture: blueprint.architecture.clone(),
         mirror_axes: blueprint.mirror_axes.clone(),
+        head: blueprint.head.clone(),
         regions: blueprint.regions.clone(),
         set: engine.trainer.set.clone(),
         plugins: all_plugins(job, engine, session),

@@ -146,6 +146,12 @@ impl FoldTraining for Job<'_> {
         }
     }
 
+    fn check_head(&self) -> Result<()> {
+        let cascade = self.is_second_stage() || self.args.configuration == "3d_lowres";
+        ensure!(!cascade, "the setting `head` is not supported in cascades; choose 2d or 3d_fullres");
+        Ok(())
+    }
+
     fn cases(&self, names: &[String], blueprint: &Blueprint) -> Result<Arc<dyn CaseSource>> {
         let previous = cascade::previous(self, blueprint)?;
         let (channels, compressed) = (self.plans.num_modalities(), self.args.use_compressed_data);

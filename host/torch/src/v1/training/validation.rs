@@ -10,8 +10,8 @@ use nnunet_data::{export, folders, records};
 use nnunet_formats::json::{self, Json};
 use nnunet_formats::pickle::Value;
 use nnunet_inference::{ExportResampler, SegmentationHeads, SlidingWindow, to_tensor};
-use nnunet_plugin_api::Error as ComponentError;
 use nnunet_plugin_api::vocabulary::{CaseProperties, Plans, Regions};
+use nnunet_plugin_api::{Error as ComponentError, TaskHead};
 use serde_json::json;
 
 use crate::cascade::network_input;
@@ -30,6 +30,8 @@ pub(crate) struct Validation<'a> {
     /// What lies on the GPU; none on the CPU.
     pub(crate) on_device: Option<OnDevice>,
     pub(crate) plans: &'a Plans,
+    /// What the outputs mean, if the trainer names a head.
+    pub(crate) head: Option<&'a TaskHead>,
     /// Overlapping regions instead of labels.
     pub(crate) regions: Option<&'a Regions>,
     /// Preprocessed cases.
@@ -77,6 +79,10 @@ pub(crate) fn run(validation: &Validation<'_>) -> Result<Option<summary::MeanDic
         "validation_folder_name": validation.output.file_name().map(|name| name.to_string_lossy()),
     });
     json::save(&validation.output.join("validation_args.json"), &Json::from(arguments))?;
+    if validation.head.is_some_and(|head| !head.writes_labels()) {
+        // Their metric is that of the epochs.
+        return Ok(Some(summary::MeanDice::new()));
+    }
     if let Some(regions) = validation.regions {
         summary::write_regions(&validation.output.join("summary.csv"), &pairs, regions)?;
     }
@@ -95,6 +101,7 @@ fn predict_case(validation: &Validation<'_>, name: &str) -> Result<()> {
         data: validation.data,
         previous: validation.previous,
         output_head: SegmentationHeads::of(validation.window.num_classes, validation.regions),
+        head: validation.head,
         regions: validation.regions,
         save_probabilities: validation.save_npz,
     };
@@ -118,6 +125,7 @@ struct Stored<'a> {
     data: &'a Path,
     previous: Option<&'a Path>,
     output_head: SegmentationHeads,
+    head: Option<&'a TaskHead>,
     regions: Option<&'a Regions>,
     save_probabilities: bool,
 }
@@ -141,6 +149,10 @@ impl Stored<'_> {
 impl CaseExport for Stored<'_> {
     fn output_head(&self) -> &SegmentationHeads {
         &self.output_head
+    }
+
+    fn head(&self) -> Option<&TaskHead> {
+        self.head
     }
 
     fn probability_format(&self) -> Option<ProbabilityFormat> {

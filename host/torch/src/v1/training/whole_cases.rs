@@ -25,6 +25,7 @@ pub(super) fn window(
     if engine.trainer.blueprint.regions.is_some() {
         window.scores = Scores::Sigmoid;
     }
+    window.head.clone_from(&engine.head);
     window.kind = engine.kind;
     window.device = engine.store.device();
     if window.device == Device::Cpu {

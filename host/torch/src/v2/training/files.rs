@@ -29,6 +29,8 @@ const COPIES: [&str; 3] = ["dataset.json", "dataset_fingerprint.json", training_
 pub(super) struct V2Files<'a> {
     job: &'a Job<'a>,
     facts: ModelFacts,
+    /// Labels or regions that have a foreground Dice.
+    dice_classes: usize,
     log: TrainingLog,
 }
 
@@ -37,7 +39,7 @@ impl<'a> V2Files<'a> {
     pub(super) fn begin(job: &'a Job<'_>, engine: &Engine, split: &Split, session: &Session) -> Result<Self> {
         let log = TrainingLog::create(&job.settings.output, CITATION)?;
         let facts = ModelFacts::new(job, engine, session);
-        let mut files = Self { job, facts, log };
+        let mut files = Self { job, facts, dice_classes: engine.dice_classes(), log };
         files.log_split(split);
         let patch = serde_json::to_string(&job.configuration.patch_size)?;
         let dummy_2d = job.is_dummy_2d();
@@ -105,8 +107,7 @@ impl FoldFiles for V2Files<'_> {
 
     fn epoch_ends(&mut self, outcome: &EpochOutcome) {
         let report = &outcome.report;
-        let dice =
-            EpochRecord::dice_of_all(&outcome.classes, &outcome.dice, self.job.dataset.foreground().len());
+        let dice = EpochRecord::dice_of_all(&outcome.classes, &outcome.dice, self.dice_classes);
         let dice: Vec<f64> = dice.into_iter().map(|value| round(value, 4)).collect();
         self.log(&format!("train_loss {:?}", round(report.train_loss, 4)));
         self.log(&format!("val_loss {:?}", round(report.validation_loss, 4)));

@@ -130,6 +130,17 @@ impl FoldTraining for Job<'_> {
         }
     }
 
+    fn check_head(&self) -> Result<()> {
+        let cascade = self.previous.is_some() || !self.configuration.next_stages().is_empty();
+        ensure!(
+            !cascade,
+            "the setting `head` is not supported in cascades; choose a configuration without stages"
+        );
+        let ignores = self.dataset.ignore_label().is_some();
+        ensure!(!ignores, "the setting `head` is not supported for data sets with an ignore label");
+        Ok(())
+    }
+
     fn cases(&self, names: &[String], _blueprint: &Blueprint) -> Result<Arc<dyn CaseSource>> {
         Ok(Arc::new(PreprocessedCases::open(self, names)?))
     }

@@ -19,7 +19,7 @@ use crate::fold_training::CheckpointKind;
 use crate::torch_state::{self, scaler_from, scaler_state, tensor_data};
 use crate::v1::hook_state;
 use crate::v1::model_info::OWN;
-use crate::v2::checkpoint::{Checkpoint, is_segmentation_layer, names_in_python};
+use crate::v2::checkpoint::{Checkpoint, HEAD, OwnHead, is_segmentation_layer, names_in_python};
 use crate::{checkpoints, optimizer_state, plugins_used};
 
 /// The file of a checkpoint.
@@ -40,6 +40,8 @@ pub(super) struct ModelFacts {
     /// The trainer's own name.
     trainer: String,
     mirror_axes: Option<Vec<usize>>,
+    /// The head and its task, if the trainer names one.
+    head: Option<OwnHead>,
     pub(super) plugins: Vec<PluginUse>,
     /// Whether the weights are written as safetensors too.
     safetensors: bool,
@@ -62,10 +64,16 @@ impl ModelFacts {
             trainer_name: trainer::python_class(&engine.trainer.names, session),
             trainer: settings.trainer.clone(),
             mirror_axes: (!axes.is_empty()).then_some(axes),
+            head: own_head(engine),
             plugins: all_plugins(job, engine, session),
             safetensors: job.args.safetensors,
         }
     }
+}
+
+fn own_head(engine: &Engine) -> Option<OwnHead> {
+    let choice = engine.trainer.blueprint.head.clone()?;
+    Some(OwnHead { choice, task: engine.head.as_ref()?.task().clone() })
 }
 
 /// The plugins behind the plans and their data, as they were then, and behind this training.
@@ -96,6 +104,9 @@ pub(super) fn save(path: &Path, engine: &Engine, facts: &ModelFacts) -> Result<(
         ("trainer", Value::str(&facts.trainer)),
         ("plugins", Value::Str(serde_json::to_string(&facts.plugins)?)),
     ];
+    if let Some(head) = &facts.head {
+        own.push((HEAD, Value::Str(serde_json::to_string(head)?)));
+    }
     own.extend(hook_state::to_pickle(engine, &mut keep)?);
     let axes = facts.mirror_axes.as_ref();
     if facts.safetensors {
@@ -136,9 +147,7 @@ fn save_safetensors(path: &Path, weights: &[(Value, Value)], tensors: &[TensorDa
 
 /// The plugins that a checkpoint was made with.
 pub(super) fn plugins_of(path: &Path) -> Result<Vec<PluginUse>> {
-    let checkpoint = Checkpoint::read(path)?;
-    let plugins = checkpoint.content.root.get(OWN).and_then(|own| own.get("plugins")?.as_str());
-    Ok(serde_json::from_str(plugins.unwrap_or("[]"))?)
+    Checkpoint::read(path)?.plugins()
 }
 
 /// The checkpoint that a training is continued from; none if there is none.

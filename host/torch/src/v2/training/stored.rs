@@ -8,6 +8,7 @@ use nnunet_data::export;
 use nnunet_data::v2::{is_wide, load_case};
 use nnunet_formats::pickle::{self, Value};
 use nnunet_inference::{ExportResampler, SegmentationHeads, paste};
+use nnunet_plugin_api::TaskHead;
 use nnunet_plugin_api::tch::Tensor;
 use nnunet_plugin_api::vocabulary::CaseProperties;
 
@@ -21,6 +22,7 @@ use crate::v2::scores::ScoreRules;
 /// A preprocessed case.
 pub(super) struct Stored<'a> {
     job: &'a Job<'a>,
+    head: Option<&'a TaskHead>,
     /// What v2 keeps of the case.
     kept: Value,
     save_probabilities: bool,
@@ -30,6 +32,7 @@ impl<'a> Stored<'a> {
     /// Reads a case; in a cascade the previous stage's labels become channels.
     pub(super) fn load(
         job: &'a Job<'_>,
+        head: Option<&'a TaskHead>,
         name: &str,
         save_probabilities: bool,
     ) -> Result<(Self, PreparedCase)> {
@@ -51,7 +54,7 @@ impl<'a> Stored<'a> {
             target: job.configuration.target(spacing),
         };
         let resampler = grids.resampler(&job.plans, &job.resampling);
-        Ok((Self { job, kept, save_probabilities }, PreparedCase { image, properties, resampler }))
+        Ok((Self { job, head, kept, save_probabilities }, PreparedCase { image, properties, resampler }))
     }
 
     fn rules(&self) -> ScoreRules<'_> {
@@ -60,6 +63,7 @@ impl<'a> Stored<'a> {
             resampling: &self.job.resampling,
             configuration: &self.job.configuration,
             heads: &self.job.heads,
+            head: self.head,
             probabilities: self.save_probabilities,
         }
     }
@@ -95,6 +99,10 @@ impl CaseExport for Stored<'_> {
         &self.job.heads
     }
 
+    fn head(&self) -> Option<&TaskHead> {
+        self.head
+    }
+
     fn probability_format(&self) -> Option<ProbabilityFormat> {
         self.save_probabilities.then_some(ProbabilityFormat::WholeImage)
     }
@@ -112,8 +120,8 @@ impl CaseExport for Stored<'_> {
         self.rules().resample_class(class, grids, case)
     }
 
-    fn finish_scores(&self, scores: &mut Array4<f32>, resampled: bool) {
-        self.rules().finish(scores, resampled);
+    fn finish_scores(&self, scores: &mut Array4<f32>, resampled: bool) -> Result<()> {
+        self.rules().finish(scores, resampled)
     }
 
     fn finish_score_tensor(&self, scores: Tensor, resampled: bool) -> nnunet_plugin_api::Result<Tensor> {
@@ -131,5 +139,9 @@ impl CaseExport for Stored<'_> {
         }
         let labels = export::narrow(labels)?;
         reader.write_kept(output, paste(labels.view(), case).view(), &self.kept)
+    }
+
+    fn write_values(&self, values: Array3<f32>, case: &CaseProperties, output: &Path) -> Result<()> {
+        self.job.plans.reader.write_kept(output, paste(values.view(), case).view(), &self.kept)
     }
 }

@@ -50,6 +50,11 @@ fn validate(job: &Job<'_>, engine: &Engine, trainers: &RefCell<Chain>, split: &S
         bar.inc(1);
     }
     bar.finish_and_clear();
+    if engine.head.as_ref().is_some_and(|head| !head.writes_labels()) {
+        // Numbers have no Dice; their metric is that of the epochs.
+        report::line("Validation complete");
+        return Ok(true);
+    }
     let mean = evaluate(&evaluation(job), &output.join("summary.json"))?;
     report::line("Validation complete");
     report::line(&format!("Mean Validation Dice:  {mean}"));
@@ -67,9 +72,9 @@ fn evaluation(job: &Job<'_>) -> Evaluation {
     }
 }
 
-/// v2 adds logits, not probabilities.
+/// v2 adds logits, not probabilities; a head makes its scores of their sums.
 fn window(job: &Job<'_>, engine: &Engine) -> SlidingWindow {
-    let mut window = SlidingWindow::new(job.configuration.patch_size.clone(), job.heads.count());
+    let mut window = SlidingWindow::new(job.configuration.patch_size.clone(), engine.num_classes);
     window.scores = Scores::Logits;
     if let Some(axes) = &engine.trainer.blueprint.mirror_axes {
         window.mirror_axes.clone_from(axes);
@@ -88,7 +93,7 @@ fn predict(job: &Job<'_>, inference: &CaseInference<'_>, next: &NextStages<'_>, 
     let output = &job.settings.validation;
     let file = output.join(format!("{name}{}", job.dataset.file_ending));
     let case = Case { name: name.to_owned(), images: Vec::new(), output: file };
-    let (stored, prepared) = Stored::load(job, name, job.args.npz)?;
+    let (stored, prepared) = Stored::load(job, inference.engine.head.as_ref(), name, job.args.npz)?;
     let PreparedCase { image, properties, resampler } = prepared;
     let image = to_tensor(image.view())?;
     let places = Places { storage: &inference.window.folds, volumes_on_device: false, folder: output };

@@ -75,7 +75,7 @@ impl AugmentationAbi for Exported {
             let mut random = RandomStream::from(random);
             let context: AugmentationContext = decode(context.as_str())?;
             let sample = augmentation.augment(sample.into_sample()?, &context, &mut random)?;
-            Ok(Augmented { sample: sample.into(), random: (&random).into() })
+            Ok(Augmented::new(sample, &random))
         })
     }
 }
@@ -114,7 +114,7 @@ impl Augmentation for Imported {
         *random = made.random.into();
         let named = |error| self.0.named("augment", error);
         let sample = made.sample.into_sample().map_err(named)?;
-        check(&sample, channels, context).map_err(named)?;
+        check(&sample, channels, context.volume()).map_err(named)?;
         Ok(sample)
     }
 }
@@ -123,9 +123,8 @@ pub(crate) fn import(object: AugmentationObject, label: String) -> Result<Box<dy
     Ok(Box::new(Imported(Received::new(object, label))))
 }
 
-/// The sample has the context's patch, its channels, and intensities that are numbers.
-fn check(sample: &Sample, channels: usize, context: &AugmentationContext) -> Result<()> {
-    let [z, y, x] = context.volume();
+/// The sample has this size, its channels, and intensities that are numbers.
+pub(super) fn check(sample: &Sample, channels: usize, [z, y, x]: [usize; 3]) -> Result<()> {
     for (what, array) in [("data", &sample.data), ("seg", &sample.seg)] {
         let count = if what == "data" { channels } else { array.dim().0 };
         if array.dim() != (count, z, y, x) {
@@ -136,6 +135,16 @@ fn check(sample: &Sample, channels: usize, context: &AugmentationContext) -> Res
     match sample.data.iter().find(|value| !value.is_finite()) {
         Some(value) => Err(Error::NotFinite(format!("intensity {value}"))),
         None => Ok(()),
+    }
+}
+
+impl Augmented {
+    pub(super) fn new(sample: Sample, random: &RandomStream) -> Self {
+        Self { sample: sample.into(), random: random.into() }
+    }
+
+    pub(super) fn opened(self) -> Result<(Sample, RandomStream)> {
+        Ok((self.sample.into_sample()?, self.random.into()))
     }
 }
 
@@ -153,7 +162,7 @@ impl From<Sample> for SampleBuffer {
 }
 
 impl SampleBuffer {
-    fn into_sample(self) -> Result<Sample> {
+    pub(super) fn into_sample(self) -> Result<Sample> {
         let array = |values: RVec<f32>, shape: [usize; 4]| {
             Array4::from_shape_vec(shape, values.into_vec())
                 .map_err(|error| Error::shape("sample", format!("{shape:?}"), error))

@@ -11,7 +11,7 @@ use super::root::PluginRootRef;
 use super::{AbiResult, contain, json, to_abi};
 use super::{
     augmentation, format, logger, normalization, planner, postprocessor, preprocessor, resampler, sampler,
-    schedule, splitter,
+    schedule, splitter, transform,
 };
 use crate::{Component, Config, Error, Factory, Info, Kind, Result};
 
@@ -134,15 +134,20 @@ fn without_tensors(create: Create, info: Info, plugin: &str) -> Component {
         Kind::Normalization => factory!(Normalization, normalization::import, create, label),
         Kind::Resampler => later_factory!(Resampler, resampler::import, create, label),
         Kind::Sampler => later_factory!(Sampler, sampler::import, create, label),
+        Kind::Transform => later_factory!(Transform, transform::import, create, label),
         Kind::Splitter => later_factory!(Splitter, splitter::import, create, label),
         Kind::Schedule => later_factory!(Schedule, schedule::import, create, label),
         Kind::Format => factory!(Format, format::import, create, label),
         Kind::Logger => factory!(Logger, logger::import, create, label),
         Kind::Postprocessor => factory!(Postprocessor, postprocessor::import, create, label),
         Kind::Augmentation => factory!(Augmentation, augmentation::import, create, label),
-        Kind::Architecture | Kind::Block | Kind::Loss | Kind::Optimizer | Kind::Metric | Kind::Trainer => {
-            Factory::DescriptionOnly
-        }
+        Kind::Architecture
+        | Kind::Block
+        | Kind::Head
+        | Kind::Loss
+        | Kind::Optimizer
+        | Kind::Metric
+        | Kind::Trainer => Factory::DescriptionOnly,
     };
     Component { info, factory }
 }

@@ -14,6 +14,7 @@ mod created;
 mod epoch;
 pub(crate) mod format;
 mod guard;
+mod head;
 mod hook;
 mod host;
 mod host_components;
@@ -36,6 +37,7 @@ pub(crate) mod schedule;
 pub(crate) mod splitter;
 mod tensor;
 mod trainer;
+pub(crate) mod transform;
 
 /// What the adapters of both crates (this one and nnunet-plugin-torch) are made of. Not for authors, and not stable.
 #[doc(hidden)]
@@ -48,8 +50,9 @@ pub mod adapter {
     pub use super::create::create;
     pub use super::epoch::EpochReportAbi;
     pub use super::guard::{Guarded, contain, from_abi};
+    pub use super::head::{HeadAbi, HeadAbi_TO, HeadObject};
     pub use super::hook::{Lent, Message, TrainingAbi};
-    pub use super::host_components::{create_in_host, offer_components};
+    pub use super::host_components::{create_in_host, later_in_host, offer_components};
     pub use super::import::{Create, another_kind, calling, created, creating, label, label_of_host};
     pub use super::json::{apply_change, decode, decode_settings, encode, encode_change};
     pub use super::later::Opened;
@@ -63,6 +66,7 @@ pub mod adapter {
     pub use super::splitter::SplitterObject;
     pub use super::tensor::TensorHandle;
     pub use super::trainer::{TrainerAbi, TrainerAbi_TO, TrainerObject};
+    pub use super::transform::TransformObject;
 }
 
 pub use created::Created;

@@ -18,7 +18,7 @@ impl Criterion {
 
     /// Takes the metric of an epoch; returns whether its moving average is the best so far. Unlike v1's criterion the first
     /// one is. An epoch whose metric is not a number is never the best and leaves the average as it is.
-    pub(crate) fn push(&mut self, value: f64, alpha: f64, larger_is_better: bool) -> bool {
+    pub fn push(&mut self, value: f64, alpha: f64, larger_is_better: bool) -> bool {
         if !value.is_finite() {
             return false;
         }
