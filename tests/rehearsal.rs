@@ -99,6 +99,37 @@ pub fn library() -> &'static Path {
     LIBRARY.get_or_init(build)
 }
 
+/// The folder of a library that stands in for NCCL between such devices (`nccl.c`), for `LD_LIBRARY_PATH`.
+///
+/// # Panics
+/// If it cannot be built.
+#[must_use]
+pub fn nccl() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(build_nccl)
+}
+
+fn build_nccl() -> PathBuf {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("rehearsal/nccl.c");
+    let mut hasher = DefaultHasher::new();
+    std::fs::read(&source).expect("a source").hash(&mut hasher);
+    let folder = programs().join(format!("rehearsal/nccl-{:016x}", hasher.finish()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let library = folder.join("libnccl.so.2");
+    if !library.is_file() {
+        let fresh = folder.join(format!("new-{}.so", std::process::id()));
+        let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
+        let done = Command::new(&compiler)
+            .args(["-std=gnu11", "-O1", "-fPIC", "-shared", "-Wl,-soname,libnccl.so.2", "-o"])
+            .args([&fresh, &source])
+            .output()
+            .unwrap_or_else(|error| panic!("{compiler}: {error}"));
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        std::fs::rename(&fresh, &library).expect("a renamed file");
+    }
+    folder
+}
+
 /// One file for each state of the sources and libtorch, so that tests that run at the same time do no harm.
 fn build() -> PathBuf {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the repository");

@@ -8,6 +8,8 @@
     reason = "tests fail by panicking"
 )]
 
+mod weights;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -293,6 +295,33 @@ fn links_have_the_flags_of_the_originals() {
     }
     if let Some(python) = python("NNUNET_V2", "nnunetv2==2.8.1", test) {
         agrees(&python, "compare_help.py", &[&program, &repository().join("docs/v2.md")]);
+    }
+}
+
+/// PyTorch's launcher starts our processes, which meet at its store; they train as one process does.
+#[test]
+fn torchrun_starts_our_processes() {
+    let test = "torchrun_starts_our_processes";
+    let Some(python) = python("NNUNET_V2", "nnunetv2==2.8.1", test) else { return };
+    let world = World::with_phantoms();
+    world.configure(
+        "\n[trainers.Shared]\nextends = \"Short\"\nnum_batches_per_epoch = 10\nbatch_size = 3\ninitial_lr = 0.001\n",
+    );
+    let line = "train 3d_fullres Shared 900 0 -p nnUNetPlansSmall --disable_validation_inference --fp32 --deterministic \
+                --device cpu";
+    let fold = world.path("results/nnUNet/3d_fullres/Task900_Phantom/Shared__nnUNetPlansSmall/fold_0");
+    world.succeed(line);
+    let one = weights::taken(&fold);
+    // Alone, and as a node of several.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    for how in ["--standalone".to_owned(), format!("--nnodes 1 --master_addr 127.0.0.1 --master_port {port}")]
+    {
+        let mut command = Command::new(python.join("torchrun"));
+        command.args(how.split_whitespace()).args(["--no_python", "--nproc_per_node", "2"]);
+        command.arg(nnunet_tests::programs().join("nnunet")).args(line.split_whitespace());
+        let said = run_v1(&world, &mut command);
+        assert!(said.contains("rank 0 of 2") && said.contains("rank 1 of 2"), "{how}: {said}");
+        weights::assert_close(&weights::taken(&fold), &one, &how);
     }
 }
 

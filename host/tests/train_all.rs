@@ -112,12 +112,41 @@ fn a_cross_validation_that_is_killed_ends_as_one_that_is_not() {
 #[test]
 fn a_failure_is_that_of_its_job() {
     let world = planned();
-    // A case of the second fold cannot be read.
-    let outcome = world
-        .run("train_all 900 -m 2d -f 0 7 --tr Tiny -p nnUNetPlansSmall --devices cpu -- --set batch_size=0");
+    let line = |folds: &str| {
+        format!(
+            "train_all 900 -m 2d -f {folds} --tr Tiny -p nnUNetPlansSmall --devices cpu -- --set batch_size=0"
+        )
+    };
+    let outcome = world.run(&line("0 1 2 3 4"));
     assert_eq!(outcome.code, 1, "{}", outcome.text);
-    assert!(outcome.text.contains("2 of 3 jobs failed"), "{}", outcome.text);
+    assert!(outcome.text.contains("5 of 6 jobs failed"), "{}", outcome.text);
     assert!(outcome.text.contains("1 jobs depend on them and were not run"), "{}", outcome.text);
+    // Without all folds there is no comparison that could depend on them.
+    let outcome = world.run(&line("0 7"));
+    assert_eq!(outcome.code, 1, "{}", outcome.text);
+    assert!(outcome.text.contains("2 of 2 jobs failed"), "{}", outcome.text);
+    assert!(!outcome.text.contains("depend on them"), "{}", outcome.text);
+}
+
+/// Fewer folds than there are cannot be compared: that is said, and is no failure.
+#[test]
+fn folds_that_are_missing_are_no_failure() {
+    let world = planned();
+    let line = "train_all 900 -m 2d -f 0 3 --tr Tiny -p nnUNetPlansSmall --devices cpu --jobs 2";
+    let text = world.succeed(line);
+    let said =
+        "configurations are not compared: that takes all 5 folds, and 1, 2, 4 of them are not among --folds";
+    assert!(text.contains(said) && text.contains("all 2 jobs are done"), "{text}");
+    assert!(!world.path("results/nnUNet/ensembles").exists());
+    // Where the task has two folds, these are all.
+    let splits = r#"[{"train": ["phantom_000", "phantom_001", "phantom_002"], "val": ["phantom_003", "phantom_004", "phantom_005"]},
+        {"train": ["phantom_003", "phantom_004", "phantom_005"], "val": ["phantom_000", "phantom_001", "phantom_002"]}]"#;
+    std::fs::remove_file(world.path("preprocessed/Task900_Phantom/splits_final.pkl")).unwrap();
+    world.write("preprocessed/Task900_Phantom/splits_final.json", splits);
+    std::fs::remove_dir_all(world.path("results")).unwrap();
+    std::fs::create_dir(world.path("results")).unwrap();
+    let text = world.succeed(&line.replace("-f 0 3", "-f 0 1"));
+    assert!(text.contains("all 3 jobs are done"), "{text}");
 }
 
 /// The scripts name every fold, and are scripts.
@@ -127,12 +156,19 @@ fn scripts_do_the_same() {
     let line = "train_all 900 --tr Tiny -p nnUNetPlansSmall -f 0 3 --devices cpu --emit";
     let slurm = world.succeed(&format!("{line} slurm"));
     assert!(slurm.contains("job_2d=$(sbatch --parsable --job-name=2d --array=0,3"), "{slurm}");
-    assert!(slurm.contains("--dependency=afterok:$job_2d:$job_3d_fullres"), "{slurm}");
     let sh = world.succeed(&format!("{line} sh"));
     assert_eq!(sh.matches(" train_all Task900_Phantom -m ").count(), 4, "{sh}");
     assert!(sh.contains("-m 2d -f 3 --tr Tiny"), "{sh}");
-    assert!(sh.contains(" find_best_configuration -t Task900_Phantom -m 2d 3d_fullres -f 0 3"), "{sh}");
-    for script in [slurm, sh] {
+    for script in [&slurm, &sh] {
+        assert!(script.contains("# configurations are not compared: that takes all 5 folds"), "{script}");
+        assert!(!script.contains("find_best_configuration"), "{script}");
+    }
+    let all = line.replace(" -f 0 3", "");
+    let (all_slurm, all_sh) = (world.succeed(&format!("{all} slurm")), world.succeed(&format!("{all} sh")));
+    assert!(all_slurm.contains("--dependency=afterok:$job_2d:$job_3d_fullres"), "{all_slurm}");
+    let compared = " find_best_configuration -t Task900_Phantom -m 2d 3d_fullres -f 0 1 2 3 4";
+    assert!(all_sh.contains(compared), "{all_sh}");
+    for script in [slurm, sh, all_slurm, all_sh] {
         world.write("script.sh", &script);
         let checked = Command::new("sh").arg("-n").arg(world.path("script.sh")).output().unwrap();
         assert!(checked.status.success(), "{script}{}", String::from_utf8_lossy(&checked.stderr));

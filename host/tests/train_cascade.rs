@@ -1,6 +1,8 @@
 //! Both stages of a cascade on phantoms: training, what the first leaves for the second, and prediction.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
+mod weights;
+
 use nnunet_formats::pickle::{self, DType, Value};
 use nnunet_formats::{npz, torch_zip};
 use nnunet_tests::World;
@@ -137,6 +139,29 @@ fn a_cascade_on_a_gpu_gives_what_the_cpu_gives() {
         let [cpu, gpu] = ["cpu", "cuda"].map(|device| std::fs::read(world.path(device).join(file)).unwrap());
         assert!(cpu == gpu, "{file} differs");
     }
+}
+
+/// Labels of the first stage are part of what processes share.
+#[test]
+fn two_processes_train_the_second_stage_as_one_does() {
+    let world = planned();
+    if world.succeed("doctor --device cpu").contains("several processes: not in this build") {
+        return;
+    }
+    for fold in 0..5 {
+        world.succeed(&format!(
+            "train 3d_lowres Low 900 {fold} -p nnUNetPlansTiny --disable_validation_inference"
+        ));
+    }
+    let line = format!(
+        "{TRAIN_HIGH} --device cpu --fp32 --deterministic --disable_validation_inference --set batch_size=3 \
+         --set num_batches_per_epoch=20 --set initial_lr=0.001"
+    );
+    let fold = world.path(&format!("{HIGH}/fold_0"));
+    world.succeed(&line);
+    let one = weights::taken(&fold);
+    world.succeed(&format!("launch --nproc 2 -- {line}"));
+    weights::assert_close(&weights::taken(&fold), &one, "the second stage");
 }
 
 /// Shape of the first convolution's weight.

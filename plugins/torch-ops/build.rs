@@ -27,6 +27,9 @@ fn main() {
         println!("cargo::rerun-if-changed=src/{file}");
     }
     println!("cargo::rerun-if-changed=src/ranks.cpp");
+    for name in ["work.h", "through_host.h", "nccl.h", "nccl.cpp"] {
+        println!("cargo::rerun-if-changed=src/ranks/{name}");
+    }
     println!("cargo::rerun-if-changed=gloo");
     println!("cargo::rerun-if-env-changed=NNUNET_WITHOUT_C10D");
     println!("cargo::rustc-check-cfg=cfg(has_c10d)");
@@ -40,6 +43,7 @@ fn main() {
             .include("gloo")
             .define("USE_C10D_GLOO", None)
             .file("src/ranks.cpp")
+            .file("src/ranks/nccl.cpp")
             .compile("nnunet_ranks");
         println!("cargo::rustc-cfg=has_c10d");
     }

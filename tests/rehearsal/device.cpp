@@ -34,6 +34,7 @@ struct Guard final : c10::impl::DeviceGuardImplInterface {
     return c10::Stream(c10::Stream::UNSAFE, device, 1);
   }
   c10::Stream getNewStream(c10::Device device, int) const override { return c10::Stream(c10::Stream::UNSAFE, device, 1); }
+  void* getStreamNativeHandle(const c10::Stream of) const override { return reinterpret_cast<void*>(of.id()); }
   c10::Stream exchangeStream(c10::Stream next) const override {
     auto before = getStream(next.device());
     stream = next.id();

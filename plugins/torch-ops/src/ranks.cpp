@@ -14,10 +14,13 @@
 #include <vector>
 
 #include "guarded.h"
+#include "ranks/nccl.h"
+#include "ranks/through_host.h"
 
 namespace {
 
 using Milliseconds = std::chrono::milliseconds;
+using Processes = c10d::ProcessGroup;
 
 struct Tensors {
   at::Tensor* const* first;
@@ -27,6 +30,8 @@ struct Tensors {
 struct Group {
   c10::intrusive_ptr<c10d::Store> store;
   c10::intrusive_ptr<c10d::ProcessGroup> processes;
+  // Connects GPUs, where it could be made.
+  c10::intrusive_ptr<c10d::Backend> nccl;
 };
 
 std::vector<at::Tensor> list(Tensors tensors) {
@@ -64,13 +69,34 @@ char* nnunet_ranks_join(const Meeting* meeting, Group** group) {
     auto how = c10d::ProcessGroupGloo::Options::create(timeout);
     how->devices = {c10d::ProcessGroupGloo::createDeviceForHostname(meeting->address)};
     auto gloo = c10::make_intrusive<c10d::ProcessGroupGloo>(made->store, meeting->rank, meeting->size, how);
-    using Group = c10d::ProcessGroup;
-    made->processes = c10::make_intrusive<Group>(made->store, meeting->rank, meeting->size);
-    for (auto device : {c10::DeviceType::CPU, c10::DeviceType::CUDA}) {
-      made->processes->setBackend(device, Group::BackendType::GLOO, gloo);
-    }
-    made->processes->setDefaultBackend(Group::BackendType::GLOO);
+    made->processes = c10::make_intrusive<Processes>(made->store, meeting->rank, meeting->size);
+    made->processes->setBackend(c10::DeviceType::CPU, Processes::BackendType::GLOO, gloo);
+    auto through_host = c10::make_intrusive<nnunet::ThroughHost>(gloo);
+    made->processes->setBackend(c10::DeviceType::CUDA, Processes::BackendType::CUSTOM, through_host);
+    made->processes->setDefaultBackend(Processes::BackendType::GLOO);
     *group = made.release();
+  });
+}
+
+// The version of NCCL, for nnunet_free_message. Its library is that of this process, or else the file `fallback`.
+char* nnunet_ranks_nccl_version(const char* fallback, char** version) {
+  return guarded([&] { *version = strdup(nnunet::nccl_version(fallback).c_str()); });
+}
+
+// Connects GPU `index` with those of the other ranks, after nnunet_ranks_nccl_version.
+char* nnunet_ranks_connect_nccl(Group* group, int index) {
+  return guarded([&] {
+    c10::Device device(c10::DeviceType::CUDA, static_cast<c10::DeviceIndex>(index));
+    auto& processes = *group->processes;
+    group->nccl = nnunet::nccl(group->store, processes.getRank(), processes.getSize(), device);
+  });
+}
+
+// Uses the connection from now on.
+char* nnunet_ranks_use_nccl(Group* group) {
+  return guarded([&] {
+    TORCH_CHECK(group->nccl, "NCCL is not connected");
+    group->processes->setBackend(c10::DeviceType::CUDA, Processes::BackendType::NCCL, group->nccl);
   });
 }
 

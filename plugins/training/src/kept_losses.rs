@@ -65,9 +65,12 @@ impl Engine {
             return Ok(());
         }
         let losses = self.sampler.losses().take()?;
-        // All processes learn the same. There is no other way to gather names and numbers than as tallies.
-        let tallies = losses.into_iter().map(|SampleLoss { case, loss }| Tally::new(case, loss, 1.0));
-        let all = with_ranks::all_tallies(tallies.collect())?;
+        // All processes learn the same as one process would, in the order of its batches. Names and numbers are gathered as
+        // tallies, whose count is the number of the step here.
+        let tallies =
+            losses.into_iter().map(|(step, sample)| Tally::new(sample.case, sample.loss, step as f64));
+        let mut all = with_ranks::all_tallies(tallies.collect())?;
+        all.sort_by(|one, other| one.count.total_cmp(&other.count));
         let losses = all.into_iter().map(|Tally { name, sum, .. }| SampleLoss { case: name, loss: sum });
         self.sampler.observe(&losses.collect::<Vec<_>>())
     }

@@ -28,15 +28,16 @@ impl SampleLosses {
         std::mem::take(&mut self.is_waiting)
     }
 
-    /// Takes out all that was kept. Losses that are no numbers are left out.
-    pub(crate) fn take(&mut self) -> Result<Vec<SampleLoss>> {
+    /// Takes out all that was kept, with the number of the step. Losses that are no numbers are left out.
+    pub(crate) fn take(&mut self) -> Result<Vec<(usize, SampleLoss)>> {
         let mut all = Vec::new();
-        for (cases, losses) in std::mem::take(&mut self.steps) {
+        for (step, (cases, losses)) in std::mem::take(&mut self.steps).into_iter().enumerate() {
             let losses = Vec::<f64>::try_from(losses.f_to_kind(Kind::Double)?.f_reshape([-1])?)?;
             let of = |(index, case): (usize, String)| {
                 Some(SampleLoss { case, loss: *losses.get(index).or_else(|| losses.first())? })
             };
-            all.extend(cases.into_iter().enumerate().filter_map(of).filter(|sample| sample.loss.is_finite()));
+            let samples = cases.into_iter().enumerate().filter_map(of);
+            all.extend(samples.filter(|sample| sample.loss.is_finite()).map(|sample| (step, sample)));
         }
         Ok(all)
     }

@@ -1,12 +1,16 @@
 //! Folds of a cross-validation, and `splits_final.pkl`.
 
+use std::path::Path;
+
 use anyhow::{Context, Result};
-use nnunet_formats::json::Json;
+use nnunet_formats::json::{self, Json};
 use nnunet_formats::pickle::Value;
 use nnunet_numerics::{kfold, random_split};
 
 /// Folds of both versions.
 pub const FOLDS: usize = 5;
+/// v1's file of folds; the same in JSON lies beside it.
+pub const SPLITS: &str = "splits_final.pkl";
 
 /// Training and validation cases of a fold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +84,26 @@ pub fn splits_from_pickle(value: &Value) -> Result<Vec<Split>> {
     };
     let folds = value.items().context("not a list of folds")?;
     folds.iter().map(|v| fold(v).context("a fold without lists `train` and `val`")).collect()
+}
+
+/// The folds in `splits_final.pkl` of a folder, or else in its `splits_final.json`.
+///
+/// # Errors
+/// Returns an error if neither can be read.
+pub fn listed_splits(preprocessed: &Path) -> Result<Vec<Split>> {
+    let path = preprocessed.join(SPLITS);
+    if path.is_file() {
+        return super::load_with_twin(&path, splits_from_pickle);
+    }
+    let twin = path.with_extension("json");
+    splits_from_json(&json::load(&twin)?).with_context(|| twin.display().to_string())
+}
+
+/// Whether a folder of v1 has folds already.
+#[must_use]
+pub fn has_splits(preprocessed: &Path) -> bool {
+    let path = preprocessed.join(SPLITS);
+    path.is_file() || path.with_extension("json").is_file()
 }
 
 #[cfg(test)]

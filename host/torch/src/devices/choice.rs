@@ -12,6 +12,9 @@ use nnunet_plugin_api::vocabulary::Precision;
 
 use super::cuda;
 
+/// Whether devices have been printed.
+static SAID: Once = Once::new();
+
 /// The device of a job. The first call prints it.
 ///
 /// # Errors
@@ -19,7 +22,6 @@ use super::cuda;
 pub(crate) fn resolve(choice: DeviceChoice) -> Result<Device> {
     let (device, why) = select(choice)?;
     let why = why.map(|why| format!("; no GPU is used: {why}")).unwrap_or_default();
-    static SAID: Once = Once::new();
     SAID.call_once(|| report::line(&format!("device: {}{why}", describe(device))));
     Ok(device)
 }
@@ -36,9 +38,9 @@ pub(super) fn select(choice: DeviceChoice) -> Result<(Device, Option<String>)> {
     }
 }
 
-/// Whether there is a GPU that works.
-pub(crate) fn have_gpu() -> bool {
-    cuda::start().is_ok()
+/// Number of GPUs that work.
+pub(crate) fn gpu_count() -> usize {
+    cuda::start().unwrap_or(0)
 }
 
 fn gpu(index: usize) -> Result<Device> {
@@ -72,19 +74,23 @@ pub(crate) fn name(device: Device) -> String {
 }
 
 fn describe(device: Device) -> String {
-    let Device::Cuda(index) = device else { return name(device) };
     let others = match tch::Cuda::device_count() {
-        0 | 1 => String::new(),
-        count => format!("; one of {count} GPUs, since a run uses one"),
+        count if count > 1 && device.is_cuda() => format!("; one of {count} GPUs"),
+        _ => String::new(),
     };
+    about(device) + &others
+}
+
+/// A device with what the driver knows about it.
+fn about(device: Device) -> String {
+    let Device::Cuda(index) = device else { return name(device) };
     let found = driver::find().ok();
     let version = found.as_ref().and_then(|driver| driver.version.clone());
     let version = version.map(|version| format!(", driver {version}")).unwrap_or_default();
     match found.and_then(|driver| driver.gpus.into_iter().nth(index)) {
         Some(gpu) => {
-            let about = format!("{}, {}{version}", gpu.name, memory::readable(gpu.memory));
-            format!("{} ({about}){others}", name(device))
+            format!("{} ({}, {}{version})", name(device), gpu.name, memory::readable(gpu.memory))
         }
-        None => name(device) + &others,
+        None => name(device),
     }
 }

@@ -2,7 +2,8 @@
 
 use nnunet_cli::commands::device::DeviceChoice;
 use nnunet_cli::doctor::{Cuda, Libtorch};
-use nnunet_plugin_api::tch;
+use nnunet_plugin_api::tch::{self, TchError};
+use nnunet_torch_ops::ranks;
 
 use super::choice::{name, select};
 use super::cuda;
@@ -12,20 +13,44 @@ pub(crate) fn facts(device: DeviceChoice) -> Libtorch {
     // The device comes first: once libtorch has been asked for devices, a backend loaded later is not seen.
     let chosen = select(device);
     let folder = cuda::libtorch_folder();
+    let cuda = cuda_facts(folder.as_deref());
     let (device, error) = match chosen {
         Ok((device, why)) => (Some(name(device)), why),
         Err(error) => (None, Some(format!("{error:#}"))),
     };
     Libtorch {
         version: folder.as_deref().and_then(nnunet_libtorch::torch_version),
-        cuda: cuda_facts(folder.as_deref()),
+        cuda,
         folder,
         threads: usize::try_from(tch::get_num_threads()).unwrap_or(0),
         onednn: tch::utils::has_mkldnn(),
-        distributed: nnunet_torch_ops::ranks::are_available().then(|| "gloo".to_owned()),
+        distributed: ranks::are_available().then(backends),
         device,
         error,
     }
+}
+
+/// What processes that train together exchange gradients with.
+fn backends() -> String {
+    match nccl_version() {
+        Ok(version) => format!("gloo; between GPUs NCCL {version}"),
+        Err(error) => format!("gloo; between GPUs through main memory, without NCCL ({error})"),
+    }
+}
+
+/// The version of NCCL, whose library is loaded for it. libtorch_cuda comes first, since it brings its own.
+///
+/// # Errors
+/// Returns an error if there is no library.
+pub(crate) fn nccl_version() -> Result<String, String> {
+    // Beside torch in the folder of Python's packages.
+    let packages =
+        cuda::libtorch_folder().and_then(|torch| Some(torch.parent()?.to_owned())).unwrap_or_default();
+    ranks::nccl_version(&packages.join("nvidia/nccl/lib/libnccl.so.2")).map_err(|error| match error {
+        // Where it was thrown in C++ is of no interest here.
+        TchError::Torch(text) => text.lines().next().unwrap_or_default().to_owned(),
+        other => other.to_string(),
+    })
 }
 
 fn cuda_facts(folder: Option<&std::path::Path>) -> Cuda {

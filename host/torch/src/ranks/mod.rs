@@ -1,6 +1,7 @@
 //! A training as one of several processes: how they find each other, and what is said when one of them ends.
 
 mod environment;
+mod gpus;
 
 use std::net::UdpSocket;
 use std::process::ExitCode;
@@ -37,8 +38,13 @@ pub(crate) fn run(
         return if place.rank == 0 { work(choice) } else { Ok(ExitCode::SUCCESS) };
     }
     let ranks = join(&place)?;
-    let outcome = check_arguments(ranks).and_then(|()| work(device(choice, &place)));
-    outcome.map_err(|error| explained(ranks, error))
+    let trained = || {
+        check_arguments(ranks)?;
+        let choice = gpus::of_rank(choice, devices::gpu_count, place.local_rank);
+        gpus::connect(ranks, choice)?;
+        work(choice)
+    };
+    trained().map_err(|error| explained(ranks, error))
 }
 
 /// The processes that train together with this one.
@@ -89,15 +95,6 @@ fn own_address(host: &str, port: u16) -> Result<String> {
         Some(socket.local_addr().ok()?.ip().to_string())
     });
     found.with_context(|| format!("the host {host} (MASTER_ADDR) has no address that can be reached"))
-}
-
-/// A GPU for each process of a machine, unless one was named.
-fn device(choice: DeviceChoice, place: &Place) -> DeviceChoice {
-    match choice {
-        DeviceChoice::Auto if devices::have_gpu() => DeviceChoice::Cuda(place.local_rank),
-        DeviceChoice::Cuda(0) => DeviceChoice::Cuda(place.local_rank),
-        other => other,
-    }
 }
 
 /// Processes with different arguments would wait for each other for ever.

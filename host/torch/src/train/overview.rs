@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::devices;
 use crate::fold_training::FoldTraining;
+use crate::ranks;
 
 /// Single-precision arrays of a parameter in a checkpoint, at most: its value, and two of Adam's.
 const ARRAYS: u64 = 3;
@@ -41,7 +42,7 @@ impl Overview {
         let disk = Disk { checkpoints: CHECKPOINTS * ARRAYS * 4 * parameters as u64, unpacked };
         let free = free_space(&settings.output);
         let sizes = patch.iter().map(ToString::to_string).collect::<Vec<_>>().join(" x ");
-        let lines = vec![
+        let mut lines = vec![
             format!(
                 "{}, {}, fold {}, trainer {}, plans {}",
                 settings.dataset, settings.configuration, settings.fold, settings.trainer, settings.plans
@@ -59,6 +60,7 @@ impl Overview {
             ),
             disk.describe(free),
         ];
+        lines.extend(ranks::current().map(|ranks| exchanged(ranks.size(), 4 * parameters as u64)));
         let values = json!({
             "task": settings.dataset, "configuration": settings.configuration, "fold": settings.fold,
             "trainer": settings.trainer, "plans": settings.plans,
@@ -71,6 +73,15 @@ impl Overview {
         });
         Self { lines, values }
     }
+}
+
+/// What each of several processes that share batches sends and receives: twice the share of all others.
+fn exchanged(processes: usize, gradients: u64) -> String {
+    let bytes = gradients * 2 * (processes as u64 - 1) / processes as u64;
+    format!(
+        "processes: {processes}; each sends {} of gradients in a step, and receives as much",
+        readable(bytes)
+    )
 }
 
 impl Disk {
@@ -96,6 +107,13 @@ impl Disk {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn more_processes_send_less_than_twice_the_gradients() {
+        let [two, many] = [2, 32].map(|processes| exchanged(processes, 128 << 20));
+        assert_eq!(two, "processes: 2; each sends 128 MB of gradients in a step, and receives as much");
+        assert!(many.contains("each sends 248 MB"), "{many}");
+    }
 
     #[test]
     fn a_disk_that_may_be_too_small_is_said_to_be() {

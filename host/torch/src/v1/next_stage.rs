@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use ndarray::{Axis, concatenate, s};
 use nnunet_cli::report;
 use nnunet_data::folders;
+use nnunet_data::records::listed_splits;
 use nnunet_engine::session::Session;
 use nnunet_formats::npz;
 use nnunet_inference::{SlidingWindow, Storage, from_tensor, labels_of, predict_rows, to_tensor};
@@ -90,7 +91,7 @@ impl Missing<'_> {
         let mut untrained = Vec::new();
         let mut work = Vec::new();
         let names = preprocessed_cases::names(&self.data[0])?;
-        for fold in 0..splits::listed(self.preprocessed)?.len() {
+        for fold in 0..listed_splits(self.preprocessed)?.len() {
             let left_out = splits::split(self.preprocessed, &names, &fold.to_string())?.val;
             let mine: Vec<String> = left_out.into_iter().filter(|case| missing.contains(&case)).collect();
             let checkpoint = self.model.join(format!("fold_{fold}/{FINAL_CHECKPOINT}.model"));

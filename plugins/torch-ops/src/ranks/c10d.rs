@@ -40,6 +40,9 @@ struct RawReducer {
 
 unsafe extern "C" {
     fn nnunet_ranks_join(meeting: *const RawMeeting, group: *mut *mut RawGroup) -> *mut c_char;
+    fn nnunet_ranks_nccl_version(fallback: *const c_char, version: *mut *mut c_char) -> *mut c_char;
+    fn nnunet_ranks_connect_nccl(group: *mut RawGroup, index: i32) -> *mut c_char;
+    fn nnunet_ranks_use_nccl(group: *mut RawGroup) -> *mut c_char;
     fn nnunet_ranks_free(group: *mut RawGroup);
     fn nnunet_ranks_sum(group: *mut RawGroup, tensor: *const C_tensor) -> *mut c_char;
     fn nnunet_ranks_broadcast(group: *mut RawGroup, tensors: List, from: i32) -> *mut c_char;
@@ -71,6 +74,15 @@ unsafe impl Send for Group {}
 // SAFETY: as above.
 unsafe impl Sync for Group {}
 
+pub(super) fn nccl_version(fallback: &str) -> Result<String> {
+    let (fallback, mut version) = (c(fallback)?, ptr::null_mut());
+    // SAFETY: the string lives until the call returns; on success `version` is a C string that is ours.
+    unsafe {
+        done(nnunet_ranks_nccl_version(fallback.as_ptr(), &raw mut version))?;
+        Ok(text(version))
+    }
+}
+
 impl Group {
     pub(super) fn join(meeting: &Meeting) -> Result<Self> {
         let [host, prefix, address] = [&meeting.host, &meeting.prefix, &meeting.address].map(|text| c(text));
@@ -89,6 +101,16 @@ impl Group {
         // SAFETY: the strings live until the call returns; on success `group` is a new object that is ours.
         done(unsafe { nnunet_ranks_join(&raw const raw, &raw mut group) })?;
         Ok(Self { group, reducer: Mutex::new(Reducer(ptr::null_mut())) })
+    }
+
+    pub(super) fn connect_nccl(&self, gpu: usize) -> Result<()> {
+        // SAFETY: the group lives as long as `self`.
+        done(unsafe { nnunet_ranks_connect_nccl(self.group, number(gpu)?) })
+    }
+
+    pub(super) fn use_nccl(&self) -> Result<()> {
+        // SAFETY: as above.
+        done(unsafe { nnunet_ranks_use_nccl(self.group) })
     }
 
     pub(super) fn sum(&self, tensor: &Tensor) -> Result<()> {

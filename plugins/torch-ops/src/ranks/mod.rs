@@ -1,12 +1,21 @@
 //! Processes that train together, which libtorch's documentation calls ranks. A process belongs to one group at most, from
 //! [`join`] to its end; all functions here do nothing special where it belongs to none.
 
-#[cfg_attr(has_c10d, path = "c10d.rs")]
-#[cfg_attr(not(has_c10d), path = "absent.rs")]
-mod group;
+// Also compiled for tests of a build that has c10d.
+#[cfg(any(test, not(has_c10d)))]
+#[cfg_attr(all(test, has_c10d), allow(dead_code, reason = "only its sentence is tested"))]
+mod absent;
+#[cfg(has_c10d)]
+mod c10d;
 mod share;
 
+#[cfg(not(has_c10d))]
+use self::absent as group;
+#[cfg(has_c10d)]
+use self::c10d as group;
+
 use std::ops::Range;
+use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -75,6 +84,14 @@ pub fn join(meeting: &Meeting) -> Result<&'static Ranks> {
     current().ok_or_else(|| TchError::Torch("the group is gone".to_owned()))
 }
 
+/// The version of NCCL, whose library is loaded for it: that of this process, or else the file `fallback`.
+///
+/// # Errors
+/// Returns an error if there is no library, or if this build has no c10d.
+pub fn nccl_version(fallback: &Path) -> Result<String> {
+    group::nccl_version(&fallback.display().to_string())
+}
+
 /// Which samples of a batch are those of this process: all where it belongs to no group.
 #[must_use]
 pub fn share(batch: usize) -> Range<usize> {
@@ -114,6 +131,22 @@ impl Ranks {
     #[must_use]
     pub const fn is_first(&self) -> bool {
         self.rank == 0
+    }
+
+    /// Connects a GPU with those of the other processes by NCCL, after [`nccl_version`]. All processes must call it.
+    ///
+    /// # Errors
+    /// Returns an error of NCCL, for example if another process uses the same GPU.
+    pub fn connect_nccl(&self, gpu: usize) -> Result<()> {
+        self.group.connect_nccl(gpu)
+    }
+
+    /// Uses the connection for all tensors on GPUs from now on, which gloo sends through main memory otherwise.
+    ///
+    /// # Errors
+    /// Returns an error if there is no connection.
+    pub fn use_nccl(&self) -> Result<()> {
+        self.group.use_nccl()
     }
 
     /// Says how many samples a whole batch has from now on.

@@ -76,7 +76,8 @@ impl Writer<'_> {
     }
 
     fn head(&self, how: &str) -> String {
-        format!("#!/bin/sh\n# Trains {}: {how}.\nset -eu\n", self.request.task)
+        let note = self.request.no_comparison.as_ref().map(|why| format!("# {why}.\n"));
+        format!("#!/bin/sh\n# Trains {}: {how}.\n{}set -eu\n", self.request.task, note.unwrap_or_default())
     }
 
     /// Trains a fold, which may be a variable of the shell.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
 use nnunet_data::folders::{CASCADE, CONFIGURATIONS, Folders};
-use nnunet_data::records;
+use nnunet_data::records::{self, FOLDS, has_splits, listed_splits};
 use nnunet_data::v2::selection::ModelName;
 use nnunet_data::v2::{self, PlansFile};
 use nnunet_plugin_core::suggestion::did_you_mean;
@@ -52,6 +52,8 @@ pub(super) struct Request {
     pub(super) training: Vec<String>,
     /// Whether the best configuration is looked for at the end.
     pub(super) best: bool,
+    /// Why it is not, where it would be with other folds.
+    pub(super) no_comparison: Option<String>,
     /// Where logs are written, and which jobs are done.
     pub(super) records: PathBuf,
 }
@@ -81,6 +83,7 @@ impl Request {
             folds: args.folds.clone(),
             training: args.training.clone(),
             best: !args.no_best && compares(args),
+            no_comparison: None,
             records: results.join("train_all").join(&task).join(format!("{trainer}__{plans}")),
             task,
             trainer,
@@ -92,12 +95,14 @@ impl Request {
             Version::V2 => planned_v2(&request, &v2_folders)?,
         };
         request.configurations = request.chosen(&args.configurations, planned, folders, &v2_folders)?;
-        if request.best
-            && request.configurations.len() > 1
-            && !request.training.iter().any(|arg| arg == "--npz")
-        {
-            // Ensembles are made of probabilities.
+        let has_probabilities = request.training.iter().any(|arg| arg == "--npz");
+        if request.best && request.configurations.len() > 1 && !has_probabilities {
+            // Ensembles are made of probabilities, later perhaps, when the other folds are trained too.
             request.training.push("--npz".to_owned());
+        }
+        if version == Version::V1 && request.best {
+            request.no_comparison = lacking_folds(&request, folders)?;
+            request.best = request.no_comparison.is_none();
         }
         Ok(request)
     }
@@ -190,6 +195,21 @@ impl Request {
 fn compares(args: &Args) -> bool {
     let validates = !args.training.iter().any(|arg| NO_VALIDATION.contains(&arg.as_str()));
     validates && args.folds.iter().all(|fold| fold != "all")
+}
+
+/// The sentence for folds of v1 that do not validate all cases together, which its comparison needs.
+fn lacking_folds(request: &Request, folders: &Folders) -> Result<Option<String>> {
+    let preprocessed = folders.preprocessed()?.join(&request.task);
+    let count = if has_splits(&preprocessed) { listed_splits(&preprocessed)?.len() } else { FOLDS };
+    let is_chosen = |fold: &String| request.folds.contains(fold);
+    let lacking: Vec<String> =
+        (0..count).map(|fold| fold.to_string()).filter(|fold| !is_chosen(fold)).collect();
+    Ok((!lacking.is_empty()).then(|| {
+        format!(
+            "configurations are not compared: that takes all {count} folds, and {} of them are not among --folds",
+            lacking.join(", ")
+        )
+    }))
 }
 
 /// A task of v1, or a data set of v2 by its name or where only it has the number.

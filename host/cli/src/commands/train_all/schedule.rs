@@ -60,6 +60,9 @@ struct Running {
 /// Returns an error that names the jobs that failed.
 pub(super) fn run(request: &Request, devices: &[DeviceChoice], options: &GlobalOptions) -> Result<ExitCode> {
     folders::create(&request.records)?;
+    if let Some(why) = &request.no_comparison {
+        report::line(why);
+    }
     let (messages, arriving) = channel();
     listen(messages.clone())?;
     let mut schedule = Schedule {
