@@ -7,8 +7,10 @@
     reason = "tests fail by panicking"
 )]
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use nnunet_formats::json::Json;
 use nnunet_formats::pickle::{self, Value};
 use nnunet_formats::torch_zip;
 use nnunet_formats::{json, nifti, npz};
@@ -149,11 +151,67 @@ fn more_cases_at_a_time_change_nothing() {
     assert!(refused.code == 2 && refused.text.contains("--num_threads_preprocessing"), "{}", refused.text);
 }
 
+/// Devices that share the cases write the files of one, for either version's command; a device that cannot be used is an
+/// error before the first case.
+#[test]
+fn devices_share_the_cases() {
+    let world = trained();
+    for (to, flags) in [("on_one", "--device cpu"), ("on_two", "--devices cpu,cpu")] {
+        let said =
+            world.succeed(&format!("predict -i {RAW}/imagesTr -o {to} --model-folder {MODEL} -z {flags}"));
+        assert!(said.contains(if to == "on_one" { "device: cpu" } else { "devices: cpu, cpu" }), "{said}");
+    }
+    same_labels(&world, ["on_one", "on_two"]);
+    let cases = |folder: &str| {
+        let record = json::load(&world.path(folder).join("predictions.json")).unwrap();
+        let Some(Json::Object(cases)) = record.get("cases").cloned() else { panic!("no cases in {folder}") };
+        assert!(cases.iter().all(|(_, case)| case.get("device").and_then(Json::as_str) == Some("cpu")));
+        cases.into_iter().map(|(name, _)| name).collect::<Vec<_>>()
+    };
+    assert_eq!(cases("on_one"), cases("on_two"));
+    assert_eq!(cases("on_two").len(), 6);
+    let cut = "phantom_000.npz";
+    let [one, two] =
+        ["on_one", "on_two"].map(|folder| npz::load(&world.path(folder).join(cut), "softmax").unwrap());
+    assert!(one.data == two.data, "{cut} differs");
+    let both = world
+        .run(&format!("predict -i {RAW}/imagesTs -o both --model-folder {MODEL} --device cpu --devices cpu"));
+    assert!(both.code == 2 && both.text.contains("cannot be used with"), "{}", both.text);
+    let none =
+        world.run(&format!("predict -i {RAW}/imagesTs -o none --model-folder {MODEL} --devices cpu,cuda:7"));
+    assert!(none.code == 1 && none.text.contains("--device cuda:7"), "{}", none.text);
+    assert!(!world.path("none").exists());
+}
+
+/// The same for v2's commands.
+#[test]
+fn devices_share_the_cases_of_v2() {
+    let world = World::with_phantoms_of_v2();
+    world.configure("\n[trainers.One]\nextends = \"Short\"\nmax_num_epochs = 1\nnum_batches_per_epoch = 2\n");
+    world.succeed("v2 train 900 3d_fullres 0 -tr One -p nnUNetPlansSmall -device cpu");
+    let images = "nnUNet_raw/Dataset900_Phantom/imagesTs";
+    let model = "nnUNet_results/Dataset900_Phantom/One__nnUNetPlansSmall__3d_fullres";
+    for (to, flags) in [("on_one", "-device cpu"), ("on_two", "-devices cpu,cpu")] {
+        let named = "-d 900 -tr One -p nnUNetPlansSmall -c 3d_fullres";
+        world.succeed(&format!("v2 predict -i {images} -o {to} {named} -f 0 {flags}"));
+        world.succeed(&format!(
+            "v2 predict_from_modelfolder -i {images} -o {to}_folder -m {model} -f 0 {flags}"
+        ));
+    }
+    same_labels(&world, ["on_one", "on_two"]);
+    same_labels(&world, ["on_one", "on_two_folder"]);
+}
+
 fn same_labels(world: &World, folders: [&str; 2]) {
-    for case in ["phantom_006", "phantom_007"] {
-        let [a, b] =
-            folders.map(|folder| nifti::read(&world.path(&format!("{folder}/{case}.nii.gz"))).unwrap().data);
-        assert_eq!(a, b, "{case}");
+    let names = |folder: &str| {
+        let files = std::fs::read_dir(world.path(folder)).unwrap().flatten().map(|entry| entry.file_name());
+        let names = files.map(|name| name.to_string_lossy().into_owned());
+        names.filter(|name| name.ends_with(".nii.gz")).collect::<BTreeSet<_>>()
+    };
+    assert!(!names(folders[0]).is_empty() && names(folders[0]) == names(folders[1]), "{folders:?}");
+    for name in names(folders[0]) {
+        let [a, b] = folders.map(|folder| nifti::read(&world.path(folder).join(&name)).unwrap().data);
+        assert_eq!(a, b, "{name}");
     }
 }
 

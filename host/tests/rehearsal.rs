@@ -391,6 +391,36 @@ fn memory_that_is_short_costs_time_and_not_results() {
     assert!(none.code != 0 && none.text.contains("as --max-vram"), "{}", none.text);
 }
 
+/// Two GPUs with networks of their own share the cases, also where memory is short.
+#[test]
+fn two_gpus_share_the_cases() {
+    let world = World::with_phantoms();
+    world.succeed(
+        "train 3d_fullres Short 900 0 -p nnUNetPlansSmall --fp32 --device cpu --disable_validation_inference",
+    );
+    let predict = format!("{} --precision fp32", PREDICT.replace("imagesTs", "imagesTr"));
+    world.succeed(&format!("{predict} -o cpu --device cpu"));
+    let two = ("REHEARSAL_GPUS", "2");
+    let (text, counts) = world.succeed_on_gpu(&format!("{predict} -o gpus --devices cuda:0,cuda:1"), &[two]);
+    assert!(
+        text.contains("devices: cuda:0, cuda:1") && text.contains("cuda:1: planned GPU memory"),
+        "{text}"
+    );
+    assert!(counts.peak_bytes.iter().all(|bytes| *bytes > 0), "{counts:?}");
+    assert_same_labels(&world, "cpu", "gpus");
+    // More than there is: what does not fit is done in smaller parts, on each device.
+    let third = (counts.peak_bytes[0] / 3).to_string();
+    let short = [two, ("REHEARSAL_BYTES", third.as_str())];
+    world.succeed_on_gpu(&format!("{predict} -o surprised --devices cuda:0,cuda:1 --max-vram 100G"), &short);
+    assert_same_labels(&world, "cpu", "surprised");
+    let short = [two, ("REHEARSAL_BYTES", "3000000")];
+    let (none, _) = world.run_on_gpu(&format!("{predict} -o none --devices cuda:0,cuda:1"), &short);
+    assert!(none.code != 0 && none.text.contains("as --max-vram"), "{}", none.text);
+    // A mixture.
+    world.succeed_on_gpu(&format!("{predict} -o mixed --devices cuda:0,cpu"), &[two]);
+    assert_same_labels(&world, "cpu", "mixed");
+}
+
 /// "12.5 MB" as the program writes it.
 fn bytes_of(text: &str) -> f64 {
     let (number, unit) = text.trim().split_once(' ').unwrap();

@@ -110,7 +110,7 @@ fn a_cascade_from_planning_to_prediction() {
 /// Both stages on the CUDA device of the tests, which computes on the CPU.
 #[test]
 fn a_cascade_on_a_gpu_gives_what_the_cpu_gives() {
-    let world = planned();
+    let world = planned().with_libtorch_operators();
     let mut previous = Vec::new();
     let succeed = |line: &str| {
         let outcome = world.run_beside_gpu(line, &[]);

@@ -234,7 +234,7 @@ fn a_process_that_is_killed_ends_all_or_is_started_again() {
 /// Two processes on two GPUs train as two on the CPU do. The GPUs are those of the tests, which compute on the CPU.
 #[test]
 fn processes_on_gpus_train_as_on_the_cpu() {
-    let Some(world) = planned() else { return };
+    let Some(world) = planned().map(World::with_libtorch_operators) else { return };
     for configuration in ["2d", "3d_fullres"] {
         let line =
             |device: &str| format!("launch --nproc 2 -- train {configuration} {REST} --device {device}");
@@ -252,7 +252,7 @@ fn processes_on_gpus_train_as_on_the_cpu() {
 /// while the backward pass runs, and all ranks call the same functions in the same order.
 #[test]
 fn gradients_go_through_nccl_where_it_is_there() {
-    let Some(world) = planned() else { return };
+    let Some(world) = planned().map(World::with_libtorch_operators) else { return };
     let line = |device: &str| format!("launch --nproc 2 -- train 3d_fullres {REST} --device {device}");
     world.succeed(&line("cpu"));
     let expected = taken(&fold(&world, "3d_fullres"));

@@ -92,26 +92,29 @@ impl Plan {
         fits
     }
 
-    /// The most memory that so many cases take: those under way at a time, and the program.
-    pub(crate) fn peak(&self, cases: usize) -> u64 {
-        let under_way = (self.budget / self.case.max(1)).min(self.at_once).min(cases as u64).max(1);
-        self.base + self.case * under_way
+    /// The most memory that so many cases take on devices which share them and have this plan each: cases under way at a
+    /// time, and the program.
+    pub(crate) fn peak(&self, cases: usize, devices: usize) -> u64 {
+        let of_device = cases.div_ceil(devices) as u64;
+        let under_way = (self.budget / self.case.max(1)).min(self.at_once).min(of_device).max(1);
+        self.base + self.case * under_way * devices as u64
     }
 
     /// What the budget has left beside the cases under way: so much freed memory may stay with the process.
     pub(crate) fn unused(&self) -> u64 {
-        (self.base + self.budget).saturating_sub(self.peak(usize::MAX))
+        (self.base + self.budget).saturating_sub(self.peak(usize::MAX, 1))
     }
 
-    /// One line for the user, for a number of cases.
-    pub(crate) fn describe(&self, cases: usize) -> String {
-        let peak = self.peak(cases);
+    /// One line for the user, for a number of cases on devices that share them.
+    pub(crate) fn describe(&self, cases: usize, devices: usize) -> String {
+        let peak = self.peak(cases, devices);
+        let limit = self.base + self.budget * devices as u64;
         let mut text = format!("planned peak memory: {}", memory::readable(peak));
         if self.spilled > 0 {
             text += &format!(", and {} in temporary files", memory::readable(self.spilled));
         }
-        if peak > self.base + self.budget {
-            text += &format!("; more than the {} there are", memory::readable(self.base + self.budget));
+        if peak > limit {
+            text += &format!("; more than the {} there are", memory::readable(limit));
         }
         text
     }
@@ -294,9 +297,11 @@ mod tests {
         let (two, window) = plan(1, 2);
         assert_eq!(window.sums, Storage::File(folder.to_owned()));
         let (many, _) = plan(1, 200);
-        assert_eq!(many.peak(1), many.base + many.case);
-        assert_eq!(many.peak(10), many.base + 3 * many.case);
+        assert_eq!(many.peak(1, 1), many.base + many.case);
+        assert_eq!(many.peak(10, 1), many.base + 3 * many.case);
+        assert_eq!(many.peak(10, 2), many.base + 6 * many.case);
+        assert_eq!(many.peak(2, 2), many.base + 2 * many.case);
         assert_eq!((many.unused(), two.unused()), (many.budget - 3 * many.case, 0));
-        assert!(two.describe(1).contains("more than the 2.0 GB there are"), "{}", two.describe(1));
+        assert!(two.describe(1, 1).contains("more than the 2.0 GB there are"), "{}", two.describe(1, 1));
     }
 }

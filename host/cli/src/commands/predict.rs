@@ -126,6 +126,10 @@ pub struct Args {
     /// Where the network runs: auto (the first GPU that works, else the CPU), cpu, cuda or cuda:N.
     #[arg(long, default_value_t, value_name = "DEVICE")]
     pub device: DeviceChoice,
+    /// Several devices that share the cases, separated by commas: cuda:0,cuda:1. Each has networks of its own, and takes the
+    /// next case as soon as it is free.
+    #[arg(long, value_delimiter = ',', value_name = "DEVICES", conflicts_with = "device")]
+    pub devices: Vec<DeviceChoice>,
     /// Floating-point format of the network: bfloat16 on a GPU and single precision on the CPU by default.
     #[arg(long, value_enum, default_value_t)]
     pub precision: Precision,
@@ -139,6 +143,12 @@ impl Args {
     pub(super) fn complete(&mut self) {
         self.folds.retain(|fold| fold != NONE);
         self.lowres = self.lowres.take().filter(|folder| folder.as_os_str() != NONE);
+    }
+
+    /// The devices that share the cases, one at least.
+    #[must_use]
+    pub fn all_devices(&self) -> Vec<DeviceChoice> {
+        if self.devices.is_empty() { vec![self.device] } else { self.devices.clone() }
     }
 
     /// Where scores are accumulated, by v1's flag or v2's.

@@ -26,6 +26,20 @@ pub(crate) fn resolve(choice: DeviceChoice) -> Result<Device> {
     Ok(device)
 }
 
+/// The devices of a job that several share. The first call prints them.
+///
+/// # Errors
+/// As [`resolve`].
+pub(crate) fn resolve_all(choices: &[DeviceChoice]) -> Result<Vec<Device>> {
+    if let [choice] = choices {
+        return Ok(vec![resolve(*choice)?]);
+    }
+    let devices: Vec<Device> = choices.iter().map(|choice| Ok(select(*choice)?.0)).collect::<Result<_>>()?;
+    let described: Vec<String> = devices.iter().map(|device| about(*device)).collect();
+    SAID.call_once(|| report::line(&format!("devices: {}", described.join(", "))));
+    Ok(devices)
+}
+
 /// The device of a choice, and for `auto` the reason why it is not a GPU.
 pub(super) fn select(choice: DeviceChoice) -> Result<(Device, Option<String>)> {
     match choice {

@@ -7,6 +7,6 @@ mod facts;
 mod needs;
 mod packages;
 
-pub(crate) use choice::{gpu_count, name, resolve, set_numerics};
+pub(crate) use choice::{gpu_count, name, resolve, resolve_all, set_numerics};
 pub(crate) use facts::{facts, nccl_version};
 pub(crate) use needs::{Needs, needs};

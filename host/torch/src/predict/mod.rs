@@ -3,6 +3,7 @@
 //! The model's family loads it (see [`crate::family`]); its cases then go through the [`Pipeline`](pipeline::Pipeline):
 //! preprocessing, networks, export.
 
+mod device_worker;
 mod dicom_input;
 mod inputs;
 mod model_source;
@@ -13,34 +14,30 @@ mod reorient;
 mod unlike;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
-use nnunet_cli::commands::predict::{AllInGpu, Args, Mode, Precision as Format};
+use nnunet_cli::commands::predict::{Args, Mode, Precision as Format};
 use nnunet_cli::{label_tables, pictures, report};
 use nnunet_data::folders::Folders;
 use nnunet_data::label_names::LabelNames;
-use nnunet_data::{failures, folders, memory};
+use nnunet_data::{failures, folders};
 use nnunet_engine::session::Session;
 use nnunet_formats::atomic;
-use nnunet_inference::SlidingWindow;
-use nnunet_plugin_api::Network;
 use nnunet_plugin_api::tch::Device;
 use nnunet_plugin_api::vocabulary::Precision;
 use rayon::prelude::*;
 use serde_json::json;
 
+use device_worker::{Run, Worker};
 use model_source::ModelSource;
-use pipeline::{Pipeline, Threads};
+use pipeline::{Waiting, joined};
 use prediction_records::{Common, Records};
 use reorient::Reoriented;
-use unlike::Comparison;
 
 use crate::case::Case;
-use crate::family::{LoadRequest, LoadedModel};
-use crate::memory_plan::{Plan, Sizes};
-use crate::on_device::OnDevice;
+use crate::family::{LoadRequest, LoadedModel, ModelFamily};
 use crate::{devices, families};
 
 /// Runs the command. A case that fails is reported, the others go on; the command then fails.
@@ -53,7 +50,7 @@ pub(crate) fn run(args: &Args, session: &Session) -> Result<()> {
 }
 
 fn predict(args: &Args, session: &Session) -> Result<()> {
-    let device = devices::resolve(args.device)?;
+    let devices = devices::resolve_all(&args.all_devices())?;
     devices::set_numerics(false, precision(args))?;
     let source = ModelSource::of(args, session)?;
     let folder = source.folder();
@@ -68,12 +65,10 @@ fn predict(args: &Args, session: &Session) -> Result<()> {
     let start = Instant::now();
     folders::create(&args.output)?;
     atomic::remove_abandoned(&args.output);
-    let mut model =
-        family.load(&LoadRequest { folder, args, session, device, precision: precision(args) })?;
-    if args.reorient {
-        model.processing = Box::new(Reoriented::new(model.processing, &model.training_images, &args.output)?);
-    }
+    let models = Models { family, folder, args, session };
+    let model = models.load(devices[0])?;
     overview::print(folder, &model);
+    check_steps(args, &model)?;
     let naming = model.processing.file_naming(&args.input);
     let cases = inputs::cases(&args.input, &naming, &args.output)?;
     model.processing.write_model_files(&args.output)?;
@@ -81,8 +76,28 @@ fn predict(args: &Args, session: &Session) -> Result<()> {
         let labels = model.processing.output_head().values();
         label_tables::write(&args.output, &labels, &label_names(folder, session))?;
     }
-    predict_cases(args, session, folder, &mut model, &cases)?;
-    model.processing.finish(&args.output, start.elapsed())
+    predict_cases(&models, model, &devices, &cases, start)
+}
+
+/// The model of a run, to be loaded for each device.
+struct Models<'a> {
+    family: &'static dyn ModelFamily,
+    folder: &'a Path,
+    args: &'a Args,
+    session: &'a Session,
+}
+
+impl Models<'_> {
+    fn load(&self, device: Device) -> Result<LoadedModel> {
+        let Self { family, folder, args, session } = *self;
+        let mut model =
+            family.load(&LoadRequest { folder, args, session, device, precision: precision(args) })?;
+        if args.reorient {
+            model.processing =
+                Box::new(Reoriented::new(model.processing, &model.training_images, &args.output)?);
+        }
+        Ok(model)
+    }
 }
 
 /// The names of the labels, from the model's folder, or else from that of its task.
@@ -129,99 +144,88 @@ fn precision(args: &Args) -> Precision {
     }
 }
 
-/// Predicts this part's cases that are not there yet.
+/// Predicts this part's cases that are not there yet; `first` is the model on the first device.
 fn predict_cases(
-    args: &Args,
-    session: &Session,
-    folder: &Path,
-    model: &mut LoadedModel,
+    models: &Models<'_>,
+    first: LoadedModel,
+    devices: &[Device],
     cases: &[Case],
+    start: Instant,
 ) -> Result<()> {
-    check_steps(args, model)?;
-    let max_ram = args.max_ram.unwrap_or_else(memory::default_budget);
-    let available = max_ram.min(memory::default_budget());
-    let sizes = Sizes::of(model, cases, available);
-    let on_device = place_on_device(args, model, &sizes)?;
+    let args = models.args;
     let mine: Vec<&Case> = cases.iter().skip(args.part_id).step_by(args.num_parts).collect();
     let open: Vec<&Case> = mine.iter().filter(|case| is_open(case, args)).copied().collect();
-    let left = mine.len() - open.len();
-    if open.is_empty() {
-        report::line(&overview::nothing_to_do(mine.len(), &args.output));
-    } else if left > 0 {
-        report::line(&format!(
-            "{left} of {} label maps are in {} already and are left as they are; --overwrite_existing predicts them again",
-            mine.len(),
-            args.output.display()
-        ));
-    }
-    let threads = Threads::of(args, open.len());
-    let base = memory::resident().0;
-    let plan = Plan::new(&sizes, &mut model.window, base, max_ram, &args.output, threads.at_once());
+    overview::print_cases(mine.len(), open.len(), &args.output);
+    // A device without a case needs no model.
+    let devices = &devices[..devices.len().min(open.len().max(1))];
+    let run = Run { args, cases, open: &open, devices: devices.len() };
+    let first = Worker::new(&run, first)?;
     if !open.is_empty() {
-        report::line(&plan.describe(open.len()));
+        report::line(&first.plan.describe(open.len(), devices.len()));
     }
-    let common = Common {
-        model: folder,
-        checkpoints: &model.checkpoints,
-        device: devices::name(model.window.device),
-        precision: format!("{:?}", model.window.kind),
-        planned_peak_bytes: plan.peak(open.len()),
-        planned_device_bytes: on_device.map(|plan| plan.bytes),
-    };
-    let records = Records::new(args.output.join(record_name(args)), &common, session)?;
-    let pipeline = Pipeline {
-        processing: &*model.processing,
-        comparison: Comparison {
-            training: &model.training_images,
-            processing: &*model.processing,
-            reorients: args.reorient,
-        },
-        window: &model.window,
-        records: &records,
-        plan,
-        threads,
-        folder: &args.output,
-        available,
-        channels: model.input_channels,
-        on_device,
-        one_at_a_time: Arc::default(),
-    };
-    let networks: Vec<&dyn Network> = model.networks.iter().map(|network| &**network).collect();
-    pipeline.run(&open, &networks)?;
+    let records = records(models, &first, devices, open.len())?;
+    predict_open(models, &run, &first, devices, &records)?;
     if args.overlay {
         draw(&mine)?;
     }
     let failed = records.failures();
     let predicted = open.len() - failed.len();
+    let left = mine.len() - open.len();
     report::event(
         "prediction",
         &json!({ "cases": mine.len(), "predicted": predicted, "left": left, "failed": failed.len() }),
     );
-    failures::none("cases failed", mine.len(), &failed)
+    failures::none("cases failed", mine.len(), &failed)?;
+    first.model().processing.finish(&args.output, start.elapsed())
+}
+
+fn records(models: &Models<'_>, first: &Worker<'_>, devices: &[Device], open: usize) -> Result<Records> {
+    let model = first.model();
+    let names: Vec<String> = devices.iter().map(|device| devices::name(*device)).collect();
+    let common = Common {
+        model: models.folder,
+        checkpoints: &model.checkpoints,
+        device: names.join(","),
+        precision: format!("{:?}", model.window.kind),
+        planned_peak_bytes: first.plan.peak(open, devices.len()),
+        planned_device_bytes: first.on_device.map(|plan| plan.bytes),
+    };
+    Records::new(models.args.output.join(record_name(models.args)), &common, models.session)
+}
+
+/// Predicts on all devices at a time. A device whose model cannot be loaded leaves its cases to the others, and is an error
+/// after them.
+fn predict_open(
+    models: &Models<'_>,
+    run: &Run<'_>,
+    first: &Worker<'_>,
+    devices: &[Device],
+    records: &Records,
+) -> Result<()> {
+    let waiting = Waiting::new(run.open);
+    thread::scope(|scope| {
+        let work_on = |device: Device| {
+            let waiting = &waiting;
+            let work = move || {
+                let worker = Worker::new(run, models.load(device)?)?;
+                worker.work(waiting, records)
+            };
+            move || work().with_context(|| devices::name(device))
+        };
+        let others = devices[1..].iter().map(|device| {
+            let named = thread::Builder::new().name(devices::name(*device));
+            named.spawn_scoped(scope, work_on(*device))
+        });
+        let others: Vec<_> = others.collect::<std::io::Result<_>>()?;
+        let done = first.work(&waiting, records);
+        others.into_iter().map(joined).fold(done, Result::and)
+    })
 }
 
 /// Whether a case has to be predicted: its files are not there yet, or are to be overwritten.
 fn is_open(case: &Case, args: &Args) -> bool {
     let done = case.output.is_file() && (!args.save_npz || case.beside(".npz").is_file());
     !done || args.overwrite_existing
-}
-
-/// Chooses what lies on the GPU; gives the bytes that are planned there, if there is one.
-fn place_on_device(args: &Args, model: &mut LoadedModel, sizes: &Sizes) -> Result<Option<OnDevice>> {
-    if model.window.device == Device::Cpu {
-        if args.max_vram.is_some() || args.all_in_gpu() != AllInGpu::None {
-            report::line("no GPU is used: --max-vram and --all_in_gpu have no effect");
-        }
-        return Ok(None);
-    }
-    let estimate = sizes.activations(&SlidingWindow { batch: 1, ..model.window.clone() });
-    let network = model.networks.first().context("the model has no network")?;
-    let (needs, available) = devices::needs(&**network, model.input_channels, &model.window, estimate)?;
-    let max = args.max_vram.unwrap_or(available);
-    let plan = OnDevice::new(sizes, &model.window, needs, max, args.all_in_gpu());
-    report::line(&plan.describe(args.max_vram));
-    plan.apply(&mut model.window);
-    Ok(Some(plan))
 }
 
 /// Draws every case that has a label map.

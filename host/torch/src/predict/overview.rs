@@ -36,8 +36,21 @@ fn folds(checkpoints: &[PathBuf]) -> Vec<String> {
     names.map(|name| name.strip_prefix("fold_").unwrap_or(&name).to_owned()).collect()
 }
 
+/// Prints which cases of a part are left to predict.
+pub(super) fn print_cases(cases: usize, open: usize, output: &Path) {
+    if open == 0 {
+        report::line(&nothing_to_do(cases, output));
+    } else if open < cases {
+        report::line(&format!(
+            "{} of {cases} label maps are in {} already and are left as they are; --overwrite_existing predicts them again",
+            cases - open,
+            output.display()
+        ));
+    }
+}
+
 /// What is said where no case of a part is left to predict.
-pub(super) fn nothing_to_do(cases: usize, output: &Path) -> String {
+fn nothing_to_do(cases: usize, output: &Path) -> String {
     match cases {
         0 => "nothing to do: there are more parts (--num_parts) than cases".to_owned(),
         cases => format!(

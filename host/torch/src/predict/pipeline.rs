@@ -1,4 +1,4 @@
-//! Cases one after the other through three stages that work at the same time: preprocessing, network, export. Bounded
+//! A device's cases one after the other through three stages that work at the same time: preprocessing, network, export. Bounded
 //! queues between them, and a share of the memory for each case from its beginning to its end, hold a stage back that
 //! is ahead of the next one.
 
@@ -59,12 +59,37 @@ impl Threads {
     }
 }
 
-/// A run over cases.
+/// The cases of a run, from which each device takes the next one when it is free.
+pub(crate) struct Waiting<'a> {
+    cases: Mutex<Iter<'a, &'a Case>>,
+    bar: ProgressBar,
+}
+
+impl<'a> Waiting<'a> {
+    pub(crate) fn new(cases: &'a [&'a Case]) -> Self {
+        Self { cases: Mutex::new(cases.iter()), bar: report::bar(cases.len(), "predicting") }
+    }
+
+    /// The next case, for one of several threads.
+    fn next(&self) -> Option<&'a Case> {
+        lock(&self.cases).next().copied()
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// The way of cases over a device.
 pub(crate) struct Pipeline<'a> {
     pub(crate) processing: &'a dyn CaseProcessing,
     pub(super) comparison: Comparison<'a>,
     pub(crate) window: &'a SlidingWindow,
     pub(crate) records: &'a Records,
+    /// The device's name.
+    pub(crate) device: String,
     pub(crate) plan: Plan,
     pub(crate) threads: Threads,
     /// Where temporary files go.
@@ -109,15 +134,13 @@ enum Message {
 }
 
 impl Pipeline<'_> {
-    /// Predicts the cases; the records hold the outcome of each.
-    pub(crate) fn run(&self, cases: &[&Case], networks: &[&dyn Network]) -> Result<()> {
+    /// Predicts waiting cases until there are none; the records hold the outcome of each.
+    pub(crate) fn run(&self, waiting: &Waiting<'_>, networks: &[&dyn Network]) -> Result<()> {
         let budget = Budget::new(self.plan.budget);
-        let bar = report::bar(cases.len(), "predicting");
-        let waiting = Mutex::new(cases.iter());
-        let result = std::thread::scope(|scope| {
+        std::thread::scope(|scope| {
             let (to_network, ready) = sync_channel(WAITING);
             let (to_export, leaving) = sync_channel(WAITING);
-            let (waiting, budget, bar) = (&waiting, &budget, &bar);
+            let budget = &budget;
             // The queue is gone with the last thread that takes from it, so that nobody waits for a dead one.
             let leaving = Arc::new(Mutex::new(leaving));
             let mut others = Vec::new();
@@ -129,26 +152,26 @@ impl Pipeline<'_> {
             drop(to_network);
             for _ in 0..self.threads.export {
                 let leaving = Arc::clone(&leaving);
-                let work = move || self.export_all(&leaving, bar);
+                let work = move || self.export_all(&leaving, &waiting.bar);
                 others.push(std::thread::Builder::new().spawn_scoped(scope, work)?);
             }
             drop(leaving);
             let done = self.run_networks(ready, to_export, networks);
             others.into_iter().map(joined).fold(done, Result::and)
-        });
-        bar.finish_and_clear();
-        result
+        })
     }
 
     /// Takes one waiting case after the other.
-    fn prepare_all<'a>(
+    fn prepare_all<'a: 'b, 'b>(
         &self,
-        waiting: &Mutex<Iter<'_, &'a Case>>,
-        budget: &'a Budget,
-        next: SyncSender<Ready<'a>>,
+        waiting: &Waiting<'a>,
+        budget: &'b Budget,
+        next: SyncSender<Ready<'b>>,
     ) -> Result<()> {
-        while let Some(case) = following(waiting) {
+        loop {
+            // Memory comes first: a case that was taken could otherwise wait here while another device is free.
             let share = budget.take(self.plan.case);
+            let Some(case) = waiting.next() else { return Ok(()) };
             let start = Instant::now();
             self.records.note(&case.name, self.comparison.warn(case));
             match catching(|| self.preprocess(case)) {
@@ -161,7 +184,6 @@ impl Pipeline<'_> {
                 Err(error) => self.failed(case, &format!("{error:#}"), Seconds::default(), 0)?,
             }
         }
-        Ok(())
     }
 
     /// Preprocesses a case, unless its grid cannot fit into memory.
@@ -304,7 +326,7 @@ impl Pipeline<'_> {
         match result {
             Ok(()) => {
                 report::line(&format!("predicted {}", case.output.display()));
-                self.records.add(&case.name, None, seconds, tiles)
+                self.records.add(&case.name, None, seconds, tiles, &self.device)
             }
             Err(error) => self.failed(case, &format!("{error:#}"), seconds, tiles),
         }
@@ -312,13 +334,8 @@ impl Pipeline<'_> {
 
     fn failed(&self, case: &Case, error: &str, seconds: Seconds, tiles: usize) -> Result<()> {
         report::line(&format!("{} failed: {error}", case.name));
-        self.records.add(&case.name, Some(error.to_owned()), seconds, tiles)
+        self.records.add(&case.name, Some(error.to_owned()), seconds, tiles, &self.device)
     }
-}
-
-/// The next case, for one of several threads.
-fn following<'a>(waiting: &Mutex<Iter<'_, &'a Case>>) -> Option<&'a Case> {
-    lock(waiting).next().copied()
 }
 
 /// The next message, for one of several threads.
@@ -326,7 +343,7 @@ fn received<T>(from: &Mutex<Receiver<T>>) -> Option<T> {
     lock(from).recv().ok()
 }
 
-fn joined(thread: ScopedJoinHandle<'_, Result<()>>) -> Result<()> {
+pub(super) fn joined(thread: ScopedJoinHandle<'_, Result<()>>) -> Result<()> {
     thread.join().unwrap_or_else(|_| Err(anyhow!("a stage of the prediction panicked")))
 }
 

@@ -102,16 +102,17 @@ impl Records {
         lock(&self.unlike).insert(case.to_owned(), unlike_training);
     }
 
-    /// A case that is done, or failed.
+    /// A case that is done, or failed, on a device.
     pub(crate) fn add(
         &self,
         case: &str,
         error: Option<String>,
         seconds: Seconds,
         tiles: usize,
+        device: &str,
     ) -> Result<()> {
         let mut content = lock(&self.content);
-        let (device, peak_memory_bytes) = (content.device.clone(), memory::resident().1);
+        let (device, peak_memory_bytes) = (device.to_owned(), memory::resident().1);
         if let Some(error) = &error {
             let mut failed = lock(&self.failed);
             failed.insert(case.to_owned(), error.clone());

@@ -93,6 +93,9 @@ struct Shared {
     /// Where the network runs: auto (the first GPU that works, else the CPU), cpu, cuda or cuda:N.
     #[arg(long, default_value_t, value_name = "DEVICE")]
     device: DeviceChoice,
+    /// Several devices that share the cases, separated by commas: cuda:0,cuda:1.
+    #[arg(long, value_delimiter = ',', value_name = "DEVICES", conflicts_with = "device")]
+    devices: Vec<DeviceChoice>,
     /// Do not show a progress bar. There is none if the output is not a terminal.
     #[arg(long)]
     disable_progress_bar: bool,
@@ -196,6 +199,7 @@ impl Shared {
             not_on_device: self.not_on_device,
             disable_progress_bar: self.disable_progress_bar,
             device: self.device,
+            devices: self.devices.clone(),
             precision: self.precision,
             disable_mixed_precision: false,
         }
