@@ -19,7 +19,7 @@ const MOST_NAMES: usize = 10;
 #[derive(Debug, Clone)]
 pub(crate) enum Source {
     File(PathBuf),
-    Series(Series),
+    Series(Box<Series>),
 }
 
 /// The sources of the channels of cases, by name.
@@ -154,13 +154,13 @@ fn chosen(folder: &Path, words: &[String]) -> Result<Vec<Source>> {
         let [only] = &all[..] else {
             bail!("it has {} series; choose with --series WORD for each channel: {}", all.len(), names())
         };
-        return Ok(vec![Source::Series(only.clone())]);
+        return Ok(vec![Source::Series(Box::new(only.clone()))]);
     }
     let one = |word: &String| {
         let fits = |series: &&Series| series.name.to_lowercase().contains(&word.to_lowercase());
         let found: Vec<&Series> = all.iter().filter(fits).collect();
         match found[..] {
-            [series] => Ok(Source::Series(series.clone())),
+            [series] => Ok(Source::Series(Box::new(series.clone()))),
             [] => bail!("no series has \"{word}\" in its name; there are {}", names()),
             _ => bail!("{} series have \"{word}\" in their names; there are {}", found.len(), names()),
         }
