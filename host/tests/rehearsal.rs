@@ -394,7 +394,7 @@ fn memory_that_is_short_costs_time_and_not_results() {
 /// Two GPUs with networks of their own share the cases, also where memory is short.
 #[test]
 fn two_gpus_share_the_cases() {
-    let world = World::with_phantoms();
+    let world = World::with_phantoms().with_libtorch_operators();
     world.succeed(
         "train 3d_fullres Short 900 0 -p nnUNetPlansSmall --fp32 --device cpu --disable_validation_inference",
     );
