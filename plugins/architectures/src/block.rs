@@ -84,7 +84,8 @@ impl Block {
         let Block { convolution, norm, style } = self;
         if style.norm_last {
             let x = dropped(convolution.forward_with(parts, true)?, style.dropout, training)?;
-            return norm.activated(style.activation.apply(x)?.into(), training, 1.0);
+            // The gradient of the activation is computed from its output, which must stay.
+            return norm.activated(NormInput::shared(&style.activation.apply(x)?), training, 1.0);
         }
         let input = NormInput::convolved(convolution, norm, parts)?;
         let input = NormInput { x: dropped(input.x, style.dropout, training)?, ..input };

@@ -224,7 +224,9 @@ fn learning_rates_of_groups_and_steps_are_those_of_the_hook() {
     };
     let (names, before, after) = ended(false);
     for ((name, before), after) in names.iter().zip(&before).zip(&after) {
-        assert_eq!(before == after, name.starts_with("seg_outputs"), "{name}");
+        // The normalization cancels the bias of the convolution before it, which starts as zero and has no gradient.
+        let stays = name.starts_with("seg_outputs") || name.ends_with(".conv.bias");
+        assert_eq!(before == after, stays, "{name}");
     }
     assert!(ended(true).2 == after, "through both adapters");
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tch::{TchError, Tensor};
 
-use super::Meeting;
+use super::meeting::Meeting;
 
 type Result<T> = std::result::Result<T, TchError>;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tch::{TchError, Tensor};
 use torch_sys::C_tensor;
 
-use super::Meeting;
+use super::meeting::Meeting;
 use crate::call::{List, Pointers, done, text};
 
 type Result<T> = std::result::Result<T, TchError>;

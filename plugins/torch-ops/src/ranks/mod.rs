@@ -7,6 +7,7 @@
 mod absent;
 #[cfg(has_c10d)]
 mod c10d;
+mod meeting;
 mod share;
 
 #[cfg(not(has_c10d))]
@@ -20,33 +21,14 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+pub use self::meeting::Meeting;
+
 use tch::{TchError, Tensor};
 
 use self::group::Group;
 use self::share::share_of;
 
 type Result<T> = std::result::Result<T, TchError>;
-
-/// Where the processes of a group meet.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Meeting {
-    /// Number of this process, from 0.
-    pub rank: usize,
-    /// Number of processes.
-    pub size: usize,
-    /// Host of the store.
-    pub host: String,
-    /// Port of the store.
-    pub port: u16,
-    /// Whether this process runs the store.
-    pub serves: bool,
-    /// The store's keys begin with it, so that a group does not see those of an earlier one.
-    pub prefix: String,
-    /// Address of this process for the others.
-    pub address: String,
-    /// Longest time that an operation may wait for the others.
-    pub timeout: Duration,
-}
 
 /// The group of this process.
 #[derive(Debug)]
