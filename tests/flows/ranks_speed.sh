@@ -5,6 +5,8 @@
 #
 #   tests/flows/ranks_speed.sh [FOLDER]        (default target/ranks_speed; it is made anew)
 #
+# Each process has two samples of a batch, because libtorch has a slow convolution for a single small one.
+#
 # FEATURES is the width of the network, STEPS the batches of an epoch, ROUNDS how often everything is measured.
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
@@ -22,12 +24,12 @@ extends = "nnUNetTrainerV2"
 max_num_epochs = 2
 num_batches_per_epoch = ${STEPS:-10}
 num_val_batches_per_epoch = 1
-batch_size = 2
+batch_size = 4
 augmentation = { name = "noDA" }
 
 [trainers.Half]
 extends = "Whole"
-batch_size = 1
+batch_size = 2
 TOML
 step "$nnunet" example-dataset -o raw/nnUNet_raw_data --task Task900_Phantom --train 6 --test 1 --seed 3
 step "$nnunet" plan_and_preprocess -t 900 -pl3d Small -pl2d None -tl 2 -tf 2
