@@ -14,6 +14,8 @@ EPOCHS, TRAINING, VALIDATION = 1, 8, 1
 def main(plans):
     ready = Path(os.environ["nnUNet_preprocessed"]) / "Dataset004_Hippocampus"
     plans, dataset = (json.loads((ready / name).read_text()) for name in (f"{plans}.json", "dataset.json"))
+    # As v2's command does.
+    plans["continue_training"] = False
     trainer = nnUNetTrainer(plans, "3d_fullres", 0, dataset, device=torch.device("cpu"))
     trainer.num_epochs, trainer.num_iterations_per_epoch, trainer.num_val_iterations_per_epoch = EPOCHS, TRAINING, VALIDATION
     trainer.run_training()
