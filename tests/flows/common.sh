@@ -3,6 +3,14 @@
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 programs=${NNUNET_PROGRAMS:-${CARGO_TARGET_DIR:-$repository/target}/release}
 
+# Sets `data` to the hippocampus subset, in NNUNET_REFERENCE or in shared/reference beside the repository; ends the script
+# where there is none.
+find_hippocampus() {
+    data=${NNUNET_REFERENCE:-$repository/../shared/reference}/hippocampus/Task004_Hippocampus
+    [ -d "$data" ] || { echo "skipped: there are no data at $data"; exit 0; }
+    data=$(cd "$data" && pwd)
+}
+
 # Makes the folders anew; `nnUNet_train` and so on are links to the program that was built.
 start() {
     work=$1

@@ -8,9 +8,7 @@
 # LEAST_DICE is what the test cases must reach, times 10000.
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
-data=${NNUNET_REFERENCE:-$repository/../shared/reference}/hippocampus/Task004_Hippocampus
-[ -d "$data" ] || { echo "skipped: there are no data at $data"; exit 0; }
-data=$(cd "$data" && pwd)
+find_hippocampus
 start "${1:-$repository/target/hippocampus}"
 task=Task004_Hippocampus
 

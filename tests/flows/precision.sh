@@ -7,9 +7,7 @@
 # The data are looked for in NNUNET_REFERENCE, or in shared/reference beside the repository. SEEDS names the seeds.
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
-data=${NNUNET_REFERENCE:-$repository/../shared/reference}/hippocampus/Task004_Hippocampus
-[ -d "$data" ] || { echo "skipped: there are no data at $data"; exit 0; }
-data=$(cd "$data" && pwd)
+find_hippocampus
 start "${1:-$repository/target/precision}"
 cp -r "$data" raw/nnUNet_raw_data/
 

@@ -8,9 +8,7 @@
 # an epoch, JOBS the number of trainings at a time.
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
-data=${NNUNET_REFERENCE:-$repository/../shared/reference}/hippocampus/Task004_Hippocampus
-[ -d "$data" ] || { echo "skipped: there are no data at $data"; exit 0; }
-data=$(cd "$data" && pwd)
+find_hippocampus
 start "${1:-$repository/target/train_all}"
 task=Task004_Hippocampus
 cp -r "$data" "raw/nnUNet_raw_data/$task"

@@ -5,6 +5,7 @@
 
 pub mod atomic;
 pub mod b2nd;
+mod channel_names;
 mod compressed;
 mod elements;
 mod error;
@@ -27,6 +28,7 @@ pub mod tiff;
 pub mod torch_zip;
 mod voxels;
 
+pub use channel_names::case_and_channel;
 pub use compressed::CompressedVolume;
 pub use error::{Error, Result};
 pub use geometry::{Geometry, Image};

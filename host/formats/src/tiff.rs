@@ -15,7 +15,7 @@ use tiff::{ColorType, TiffError, TiffResult};
 use crate::json::{self, Json};
 use crate::pixels::{Picture, most_bytes};
 use crate::voxels::unreadable;
-use crate::{Error, Geometry, Image, Result, atomic};
+use crate::{Error, Geometry, Image, Result, atomic, case_and_channel};
 
 /// The key of the spacing, (z, y, x), in the file beside a stack.
 const SPACING: &str = "spacing";
@@ -211,8 +211,7 @@ fn place(path: &Path, size: [usize; 3]) -> Result<Geometry> {
 /// The file with the spacing of a stack: named as a label map is, without an image's channel.
 fn beside(path: &Path) -> Option<PathBuf> {
     let stem = path.file_stem()?.to_str()?;
-    let is_channel = |end: &str| end.len() == 4 && end.bytes().all(|byte| byte.is_ascii_digit());
-    let case = stem.rsplit_once('_').filter(|(_, end)| is_channel(end)).map(|(case, _)| case);
+    let case = case_and_channel(stem).map(|(case, _)| case);
     let files =
         [Some(stem), case].into_iter().flatten().map(|name| path.with_file_name(format!("{name}.json")));
     files.into_iter().find(|file| file.is_file())

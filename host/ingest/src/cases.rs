@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use nnunet_data::images;
 use nnunet_dicom::{Series, is_dicom};
+use nnunet_formats::case_and_channel;
 
 /// What masks are often called behind the name of their image.
 const MASKS: [&str; 9] =
@@ -75,7 +76,8 @@ fn of_folder(folder: &Path, series: &[String]) -> Result<Images> {
                 found.insert(name, chosen(&path, series).with_context(|| path.display().to_string())?);
             }
         } else if images::ending(&name).is_some() && !name.ends_with(".img") {
-            let (case, channel) = case_and_channel(images::stem(&name));
+            let stem = images::stem(&name);
+            let (case, channel) = case_and_channel(stem).unwrap_or((stem, 0));
             if let Some(other) = channels.entry(case.to_owned()).or_default().insert(channel, path.clone()) {
                 bail!("{} and {} are the same image of case {case}", other.display(), path.display());
             }
@@ -130,16 +132,6 @@ fn case_name(path: &Path) -> Result<String> {
     let path = std::path::absolute(path)?;
     let name = path.file_name().with_context(|| format!("{} has no name", path.display()))?;
     Ok(name.to_string_lossy().split_whitespace().collect::<Vec<_>>().join("_"))
-}
-
-/// The case and the channel of a name that may end in a channel number.
-fn case_and_channel(stem: &str) -> (&str, usize) {
-    let numbered = || {
-        let (case, channel) = stem.rsplit_once('_')?;
-        let is_number = channel.len() == 4 && channel.bytes().all(|byte| byte.is_ascii_digit());
-        Some((case, channel.parse().ok().filter(|_| is_number)?))
-    };
-    numbered().unwrap_or((stem, 0))
 }
 
 /// The series of a folder: the only one, or for each word the only one whose name contains it.
@@ -215,7 +207,7 @@ pub(crate) fn masks(folder: &Path, cases: &Images) -> Result<BTreeMap<String, Pa
 fn case_of_mask<'a>(stem: &str, cases: &'a Images) -> Option<&'a str> {
     let known = |name: &str| cases.get_key_value(name).map(|(name, _)| name.as_str());
     let without = |word: &&str| stem.strip_suffix(*word).and_then(known);
-    known(stem).or_else(|| MASKS.iter().find_map(without)).or_else(|| known(case_and_channel(stem).0))
+    known(stem).or_else(|| MASKS.iter().find_map(without)).or_else(|| known(case_and_channel(stem)?.0))
 }
 
 #[cfg(test)]

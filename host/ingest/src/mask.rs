@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Result, bail, ensure};
 use ndarray::{Array3, Array4};
 use nnunet_data::images;
+use nnunet_data::integrity::shift_in_voxels;
 use nnunet_data::orientation::Orientation;
 use nnunet_formats::{Geometry, nifti, picture};
 
@@ -13,7 +14,7 @@ use crate::labels::{Labels, Value};
 
 /// Different values beyond which a file is not a mask.
 const MOST_VALUES: usize = 256;
-/// Parts of a voxel by which the grids of mask and image may differ, from rounding in their files.
+/// Parts of a voxel by which the places of a mask and its image may differ, from rounding in their files.
 const SAME_VOXEL: f64 = 0.01;
 
 /// A mask as it was read.
@@ -62,19 +63,8 @@ pub(crate) fn write(mask: &Path, labels: &Labels, image: &Geometry, to: &Path) -
     );
     let own = geometry.zip(turn).map(|(own, turn)| turn.geometry(&own));
     // A mask that lies elsewhere keeps its place: the check of the data set names it.
-    let place = own.filter(|own| !is_same(own, image)).unwrap_or(*image);
+    let place = own.filter(|own| shift_in_voxels(own, image) > SAME_VOXEL).unwrap_or(*image);
     Ok(nifti::write_labels(to, numbers.view(), &place)?)
-}
-
-/// Whether two grids of one size agree but for rounding.
-fn is_same(a: &Geometry, b: &Geometry) -> bool {
-    let voxel = b.spacing.into_iter().fold(f64::INFINITY, f64::min);
-    let near =
-        |a: &[f64], b: &[f64], unit: f64| a.iter().zip(b).all(|(a, b)| (a - b).abs() <= SAME_VOXEL * unit);
-    let longest = b.size.into_iter().max().unwrap_or(1) as f64;
-    near(&a.origin, &b.origin, voxel)
-        && near(&a.spacing, &b.spacing, voxel / longest)
-        && near(&a.direction, &b.direction, 1.0 / longest)
 }
 
 fn read(path: &Path) -> Result<Mask> {
@@ -117,18 +107,27 @@ fn of_channels(path: &Path, channels: &Array4<f32>) -> Result<Array3<Value>> {
     let mut wrong = None;
     let values = Array3::from_shape_fn((z, y, x), |(z, y, x)| {
         let channel = |number: usize| channels[[number, z, y, x]];
-        if is_gray {
-            return whole(channel(0)).unwrap_or_else(|| {
-                wrong.get_or_insert(channel(0));
-                Value::Number(0)
-            });
-        }
-        Value::Color([0, 1, 2].map(|number| channel(number) as u8))
+        let value = if is_gray { whole(channel(0)) } else { color([0, 1, 2].map(channel)) };
+        value.unwrap_or_else(|| {
+            let named = [0, 1, 2].map(|number| channel(number.min(count - 1)));
+            wrong.get_or_insert(named);
+            Value::Number(0)
+        })
     });
     match wrong {
-        Some(value) => bail!("{} is not a mask: it contains {value}", path.display()),
+        Some([gray, ..]) if is_gray => bail!("{} is not a mask: it contains {gray}", path.display()),
+        Some(color) => bail!(
+            "{} is not a mask: it contains the color {color:?}, which is not of whole numbers up to 255",
+            path.display()
+        ),
         None => Ok(values),
     }
+}
+
+/// A color of 8 bits.
+fn color(channels: [f32; 3]) -> Option<Value> {
+    let is_whole = |value: f32| value.fract() == 0.0 && (0.0..=255.0).contains(&value);
+    channels.into_iter().all(is_whole).then(|| Value::Color(channels.map(|value| value as u8)))
 }
 
 /// Whether the three colors of all voxels are equal.
@@ -170,9 +169,28 @@ mod tests {
 
     #[test]
     fn a_mask_that_lies_elsewhere_keeps_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("a.nii.gz"), folder.path().join("b.nii.gz"));
         let moved = Geometry { origin: [9.0, 6.0, 7.0], ..IMAGE };
         let rounded = Geometry { origin: [5.000_01, 6.0, 7.0], spacing: [1.000_1, 1.0, 2.0], ..IMAGE };
-        assert!(!is_same(&moved, &IMAGE));
-        assert!(is_same(&rounded, &IMAGE));
+        for (geometry, place) in [(moved, moved), (rounded, IMAGE)] {
+            nifti::write_labels(&from, Array3::<u8>::ones((2, 3, 4)).view(), &geometry).unwrap();
+            let labels = Labels::new(&[(Value::Number(1), 1)].into(), &[]).unwrap();
+            write(&from, &labels, &IMAGE, &to).unwrap();
+            assert_eq!(nifti::read(&to).unwrap().geometry, place);
+        }
+    }
+
+    #[test]
+    fn colors_are_whole_numbers_of_eight_bits() {
+        let colors = |red: f32| {
+            Array4::from_shape_fn((3, 1, 1, 2), |(channel, ..)| if channel == 0 { red } else { 7.0 })
+        };
+        let found = of_channels(Path::new("mask.tif"), &colors(255.0)).unwrap();
+        assert_eq!(found[[0, 0, 0]], Value::Color([255, 7, 7]));
+        for wrong in [256.0, 0.5, f32::NAN] {
+            let text = of_channels(Path::new("mask.tif"), &colors(wrong)).unwrap_err().to_string();
+            assert!(text.contains("mask.tif is not a mask: it contains"), "{text}");
+        }
     }
 }

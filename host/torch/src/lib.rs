@@ -32,7 +32,7 @@ mod v2;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use nnunet_cli::commands::device::DeviceChoice;
 use nnunet_cli::commands::{
     predict as predict_args, train as train_args, train_v2 as train_v2_args, trainers as trainers_args,
@@ -59,8 +59,13 @@ pub fn main() -> ExitCode {
     if let Err(error) = nnunet_torch_ops::keep_tensor_memory() {
         report::line(&format!("the memory of tensors is not kept: {error}"));
     }
-    if std::env::var(CPU_OPERATORS).is_ok_and(|value| value == "libtorch") {
-        nnunet_torch_ops::use_libtorch_operators();
+    match std::env::var(CPU_OPERATORS).as_deref() {
+        Err(_) | Ok("") => {}
+        Ok("libtorch") => nnunet_torch_ops::use_libtorch_operators(),
+        Ok(other) => {
+            report::error(&anyhow!("{CPU_OPERATORS} is `{other}`; it may be `libtorch`, or not be set"));
+            return ExitCode::from(2);
+        }
     }
     nnunet_cli::main(&WithTensors)
 }

@@ -33,7 +33,7 @@ const CLASSES: i64 = 3;
 const FORMAT: &str = "NNUNET_BENCH_FORMAT";
 /// Tells it whose operators.
 const OPERATORS: &str = "NNUNET_BENCH_OPERATORS";
-const LIBTORCH: &str = ", libtorch's operators";
+const LIBTORCH: &str = "libtorch";
 
 /// What is trained.
 struct Work {
@@ -70,10 +70,12 @@ fn main() {
             command.arg(script).args([version, &work.steps.to_string(), work.name]),
         );
     }
-    for (format, operators) in [("fp32", LIBTORCH), ("fp32", ""), ("bf16", "")] {
+    for (title, format, operators) in
+        [("fp32, libtorch's operators", "fp32", LIBTORCH), ("fp32", "fp32", "own"), ("bf16", "bf16", "own")]
+    {
         let mut command = Command::new(std::env::current_exe().unwrap());
         row(
-            &format!("this program, {format}{operators}"),
+            &format!("this program, {title}"),
             command
                 .arg(work.name)
                 .env(FORMAT, format)

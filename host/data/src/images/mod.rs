@@ -237,6 +237,18 @@ pub fn write_labels<L: Label>(path: &Path, labels: ArrayView3<'_, L>, geometry: 
     L::write(&*of(path, false)?.format, path, labels, geometry)
 }
 
+/// Writes a label map that was read, whose numbers are labels: with 8 bits, or with 16 where v2 writes these.
+///
+/// # Errors
+/// As [`write_labels`].
+pub fn write_label_numbers(path: &Path, labels: &Array3<f32>, geometry: &Geometry) -> Result<()> {
+    if labels.iter().all(|label| *label < f32::from(u8::MAX)) {
+        write_labels(path, labels.mapv(|label| label as u8).view(), geometry)
+    } else {
+        write_labels(path, labels.mapv(|label| label as u16).view(), geometry)
+    }
+}
+
 /// Writes an image.
 ///
 /// # Errors

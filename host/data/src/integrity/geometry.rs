@@ -39,6 +39,12 @@ pub(super) fn compare(
         .collect()
 }
 
+/// The largest distance between the positions of the same voxel in two grids, in voxels of `b`.
+#[must_use]
+pub fn shift_in_voxels(a: &Geometry, b: &Geometry) -> f64 {
+    Shift::between(a, b).voxels
+}
+
 /// Largest distance between the positions of the same voxel in two grids: that of one of the corners.
 struct Shift {
     mm: f64,

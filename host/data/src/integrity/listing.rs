@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use nnunet_formats::case_and_channel;
+
 use super::issue::{Issue, IssueKind};
 use crate::dataset::{Dataset, LARGEST_LABEL, Part};
 use crate::folders;
@@ -30,15 +32,11 @@ pub(super) fn corrected(dataset: &Dataset) -> (Dataset, Vec<Issue>) {
 
 /// The case whose channel a listed name is.
 pub(super) fn without_channel(dataset: &Dataset, part: Part, listed: &str) -> Option<String> {
-    let (case, channel) = listed.rsplit_once('_')?;
-    let is_channel = channel.len() == 4 && channel.bytes().all(|byte| byte.is_ascii_digit());
+    let (case, _) = case_and_channel(listed)?;
     let has_files = |name: &str| dataset.images_of(part, name).iter().any(|path| path.is_file());
     let has_label = |name: &str| part == Part::Test || dataset.label(name).is_file();
-    let is_meant = is_channel
-        && !has_files(listed)
-        && has_files(case)
-        && has_label(case)
-        && !has_own_label(dataset, part, listed);
+    let is_meant =
+        !has_files(listed) && has_files(case) && has_label(case) && !has_own_label(dataset, part, listed);
     is_meant.then(|| case.to_owned())
 }
 

@@ -16,6 +16,7 @@ use rayon::prelude::*;
 
 use crate::dataset::Dataset;
 
+pub use geometry::shift_in_voxels;
 pub use issue::{Findings, Issue, IssueKind};
 pub use repair::{Repair, Repairs};
 

@@ -189,11 +189,7 @@ pub(super) fn write(path: &Path, labels: &Array3<f32>, geometry: &Geometry) -> R
     if let Some(wrong) = wrong {
         bail!("not a label map: it contains {wrong}");
     }
-    if labels.iter().all(|label| *label < f32::from(u8::MAX)) {
-        images::write_labels(path, labels.mapv(|label| label as u8).view(), geometry)
-    } else {
-        images::write_labels(path, labels.mapv(|label| label as u16).view(), geometry)
-    }
+    images::write_label_numbers(path, labels, geometry)
 }
 
 impl Postprocessor for Postprocessing {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use nnunet_data::folders::{file_names, keep_inputs, without_ending};
 use nnunet_data::images;
+use nnunet_formats::case_and_channel;
 
 use crate::case::{Case, FileNaming};
 
@@ -50,7 +51,7 @@ fn by_case(input: &Path, channels: usize, ending: &str) -> Result<BTreeMap<Strin
     let path = |name: &String| input.join(names.get(name).unwrap_or(name));
     for name in names.keys() {
         let stem = name.strip_suffix(ending).unwrap_or(name);
-        let Some((case, channel)) = case_of(stem) else {
+        let Some((case, channel)) = case_and_channel(stem) else {
             // Beside the case's image with a channel number it is a label map that was predicted there.
             if channels == 1 && !names.contains_key(&format!("{stem}_0000{ending}")) {
                 cases.insert(stem.to_owned(), vec![path(name)]);
@@ -79,18 +80,11 @@ fn by_case(input: &Path, channels: usize, ending: &str) -> Result<BTreeMap<Strin
     Ok(cases)
 }
 
-/// The case and the channel of a name that ends in a channel number.
-fn case_of(stem: &str) -> Option<(&str, usize)> {
-    let (case, channel) = stem.rsplit_once('_')?;
-    let is_number = channel.len() == 4 && channel.bytes().all(|byte| byte.is_ascii_digit());
-    Some((case, channel.parse().ok().filter(|_| is_number)?))
-}
-
 fn one_image(input: &Path, channels: usize, ending: &str) -> Result<BTreeMap<String, Vec<PathBuf>>> {
     let name = input.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let stem = without_ending(&name, ending)
         .with_context(|| format!("{} does not end in {ending}", input.display()))?;
-    let case = case_of(stem).map_or(stem, |(case, _)| case);
+    let case = case_and_channel(stem).map_or(stem, |(case, _)| case);
     if channels == 1 {
         return Ok(BTreeMap::from([(case.to_owned(), vec![input.to_owned()])]));
     }

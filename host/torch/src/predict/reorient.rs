@@ -110,10 +110,7 @@ fn write_turned(from: &Path, to: &Path, turn: &Orientation) -> Result<()> {
 /// Writes a label map turned back onto the grid of its image.
 fn write_back(from: &Path, to: &Path, turn: &Orientation, image: &Geometry) -> Result<()> {
     let labels = turn.inverse().turned(images::read(from)?.data.view());
-    if labels.iter().any(|label| *label > f32::from(u8::MAX)) {
-        return images::write_labels(to, labels.mapv(|label| label as u16).view(), image);
-    }
-    images::write_labels(to, labels.mapv(|label| label as u8).view(), image)
+    images::write_label_numbers(to, &labels, image)
 }
 
 fn name(path: &Path) -> &Path {
