@@ -540,6 +540,33 @@ fn a_training_step_has_few_kernels_and_no_waits() {
     }
 }
 
+/// Largest difference of a value between the two ways to compute a gradient, after three steps, as a share of the largest value.
+const RECOMPUTED: f32 = 1e-4;
+
+#[test]
+fn low_memory_takes_less_and_gives_the_same_weights() {
+    let world = World::with_phantoms().with_libtorch_operators();
+    world.configure(
+        "\n[trainers.Three]\nextends = \"Short\"\nmax_num_epochs = 1\nnum_batches_per_epoch = 3\n",
+    );
+    let train = |memory: &str| {
+        let three = "train 3d_fullres Three 900 0 -p nnUNetPlansSmall --fp32 --disable_validation_inference";
+        let (_, counts) =
+            world.succeed_on_gpu(&format!("{three} --device cuda --overwrite --memory {memory}"), &[]);
+        let values =
+            all_values(&world.path(&FOLD.replace("Short__", "Three__")).join("model_final_checkpoint.model"));
+        (counts, values)
+    };
+    let ((normal, wanted), (low, found)) = (train("normal"), train("low"));
+    let bytes = [normal.peak_bytes[0], low.peak_bytes[0]];
+    eprintln!("peak: {bytes:?} bytes; operators of three steps: {} and {}", normal.kernels, low.kernels);
+    assert!(bytes[1] as f64 <= 0.8 * bytes[0] as f64, "low memory takes {} of {} bytes", bytes[1], bytes[0]);
+    let largest = found.iter().zip(&wanted).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    let size = wanted.iter().fold(0.0_f32, |size, value| size.max(value.abs()));
+    eprintln!("largest difference: {largest} of {size}");
+    assert!(found.len() == wanted.len() && largest <= RECOMPUTED * size, "values differ by {largest}");
+}
+
 /// Ranger computes the size of a step on the device.
 const RANGER: u64 = 60;
 

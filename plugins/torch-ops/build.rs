@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-const SOURCES: [&str; 9] = [
+const SOURCES: [&str; 10] = [
     "shim.cpp",
     "convolution.cpp",
     "graph.cpp",
     "tensor_memory.cpp",
     "norm_act/channels_last.cpp",
     "norm_act/kernels.cpp",
+    "norm_act/low_memory.cpp",
     "norm_act/norm_act.cpp",
     "norm_act/statistics.cpp",
     "norm_act/training.cpp",

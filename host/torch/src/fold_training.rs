@@ -49,6 +49,8 @@ pub(crate) struct FoldSettings {
     pub(crate) find_lr: bool,
     /// Record training steps as CUDA graphs.
     pub(crate) cuda_graphs: bool,
+    /// Less memory on a GPU, and more kernels.
+    pub(crate) low_memory: bool,
 }
 
 /// What batches follow from.

@@ -18,6 +18,7 @@ mod on_device;
 mod optimizer_state;
 mod plugins_used;
 mod predict;
+mod process_end;
 mod ranks;
 pub mod signals;
 mod torch_state;
@@ -28,6 +29,7 @@ mod training_log;
 mod unknown_trainer;
 mod v1;
 mod v2;
+mod weights;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -56,6 +58,7 @@ const CPU_OPERATORS: &str = "NNUNET_CPU_OPERATORS";
 /// The program with tensors.
 #[must_use]
 pub fn main() -> ExitCode {
+    process_end::skip_destructors();
     if let Err(error) = nnunet_torch_ops::keep_tensor_memory() {
         report::line(&format!("the memory of tensors is not kept: {error}"));
     }

@@ -123,7 +123,7 @@ fn state_value(value: &Value, checkpoint: &Checkpoint, store: &ParameterStore) -
     let Value::Tensor(index) = value else { return Ok(value.as_i64().map(StateValue::Count)) };
     let data = &checkpoint.tensors[*index];
     let shape: Vec<i64> = data.shape.iter().map(|len| *len as i64).collect();
-    let values = data.to_f32().context("a tensor of the optimizer's state is not floating point")?;
+    let values = data.as_f32().context("a tensor of the optimizer's state is not floating point")?;
     let tensor = Tensor::f_from_slice(&values)?.f_reshape(&shape)?.f_to_device(store.device())?;
     Ok(Some(StateValue::Tensor(tensor)))
 }

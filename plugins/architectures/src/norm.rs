@@ -2,7 +2,9 @@
 
 use nnunet_plugin_api::tch::{Device, Kind, Tensor, no_grad};
 use nnunet_plugin_api::{Error, Init, Result, VarFactory};
-use nnunet_torch_ops::{NormAct, instance_norm_act, scale_act, takes_norm_act};
+use nnunet_torch_ops::{
+    GivesBack, NormAct, instance_norm_act, low_memory_norm_act, scale_act, takes_norm_act,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -76,6 +78,7 @@ pub(crate) struct Normalization {
     running: Option<[Tensor; 3]>,
     /// Threshold of filter response normalization.
     tau: Option<Tensor>,
+    gives_back: GivesBack,
 }
 
 impl Normalization {
@@ -108,7 +111,7 @@ impl Normalization {
         };
         let tau = (norm == Norm::FilterResponse).then(|| parameter("tau", 0.0)).transpose()?;
         let running = (norm == Norm::Batch).then(|| running(vars, name, features)).transpose()?;
-        Ok(Self { norm, affine, running, tau })
+        Ok(Self { norm, affine, running, tau, gives_back: GivesBack::default() })
     }
 
     /// Saves the parameters of `of` under another name too.
@@ -162,6 +165,11 @@ impl Normalization {
         match (self.norm, &self.affine, &self.running) {
             (Norm::Instance, Some((weight, bias)), _) if takes_norm_act(&x) => {
                 Ok(instance_norm_act(&channels_last(&x)?, (weight, bias), canceled, how)?)
+            }
+            (Norm::Instance, Some((weight, bias)), _)
+                if self.gives_back.is_used(&x, (weight, bias), how)? =>
+            {
+                Ok(low_memory_norm_act(&x, (weight, bias), how)?)
             }
             (Norm::Batch, Some((weight, bias)), Some([mean, variance, _]))
                 if !training && takes_norm_act(&x) && !x.requires_grad() && !weight.requires_grad() =>

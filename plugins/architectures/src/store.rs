@@ -1,5 +1,7 @@
 //! The parameters of a network, owned outside of it.
 
+use std::collections::HashSet;
+
 use nnunet_plugin_api::tch::{Device, Kind, Tensor, no_grad};
 use nnunet_plugin_api::{Error, Init, Result, VarFactory};
 
@@ -28,6 +30,8 @@ pub struct ParameterStore {
     room: u64,
     /// Whether parameters begin with random values where they ask for them.
     is_random: bool,
+    /// Parameters that have no values yet.
+    without_values: HashSet<String>,
 }
 
 impl ParameterStore {
@@ -40,11 +44,18 @@ impl ParameterStore {
     /// An empty store on a device; its parameters may take so many bytes together.
     #[must_use]
     pub fn with_limit(device: Device, bytes: u64) -> Self {
-        Self { device, parameters: Vec::new(), of_network: None, room: bytes, is_random: true }
+        Self {
+            device,
+            parameters: Vec::new(),
+            of_network: None,
+            room: bytes,
+            is_random: true,
+            without_values: HashSet::new(),
+        }
     }
 
     /// An empty store for a network whose parameters come from a checkpoint. None is drawn at random first, which takes longer
-    /// than reading it: those are zeros until [`ParameterStore::set`].
+    /// than reading it: those have no values until [`ParameterStore::set`].
     #[must_use]
     pub fn for_checkpoint(device: Device, bytes: u64) -> Self {
         Self { is_random: false, ..Self::with_limit(device, bytes) }
@@ -96,9 +107,9 @@ impl ParameterStore {
         if own.size() != shape {
             return Err(Error::shape(name, format!("{:?}", own.size()), format!("{shape:?}")));
         }
-        let mut own = own.shallow_clone();
-        let new = Tensor::f_from_slice(values)?.f_reshape(&shape)?;
-        no_grad(|| own.f_copy_(&new))?;
+        let own = own.shallow_clone();
+        no_grad(|| nnunet_torch_ops::copy_from_slice(&own, values))?;
+        self.without_values.remove(name);
         Ok(())
     }
 
@@ -110,8 +121,11 @@ impl ParameterStore {
     /// Nothing is trained any more: the network runs without what gradients need, and faster for it.
     ///
     /// # Errors
-    /// Returns an error of libtorch.
+    /// Returns an error if the store was made for a checkpoint, and a parameter was not set; or an error of libtorch.
     pub fn freeze(&mut self) -> Result<()> {
+        if let Some(name) = self.without_values.iter().next() {
+            return Err(Error::message(format!("the parameter `{name}` has no values")));
+        }
         for parameter in self.trainable() {
             let _ = parameter.tensor.f_set_requires_grad(false)?;
         }
@@ -147,8 +161,13 @@ impl ParameterStore {
             Init::Same { of } => self.second_name(name, shape, of)?,
             init => {
                 self.take_room(name, shape)?;
-                let init = if self.is_random { init } else { without_draws(init) };
-                let tensor = initial(shape, init, self.device)?.f_set_requires_grad(trainable)?;
+                let tensor = if !self.is_random && is_drawn(&init) {
+                    self.without_values.insert(name.to_owned());
+                    Tensor::f_empty(shape, (Kind::Float, self.device))?
+                } else {
+                    initial(shape, init, self.device)?
+                };
+                let tensor = tensor.f_set_requires_grad(trainable)?;
                 Parameter { name: name.to_owned(), tensor, trainable, same_as: None }
             }
         };
@@ -195,20 +214,14 @@ impl VarFactory for ParameterStore {
     }
 }
 
-/// Zeros instead of random values.
-fn without_draws(init: Init) -> Init {
-    match init {
-        Init::Normal { .. } | Init::KaimingNormal { .. } | Init::Uniform { .. } => {
-            Init::Constant { value: 0.0 }
-        }
-        init => init,
-    }
+/// Whether it draws random values.
+fn is_drawn(init: &Init) -> bool {
+    matches!(init, Init::Normal { .. } | Init::KaimingNormal { .. } | Init::Uniform { .. })
 }
 
 fn initial(shape: &[i64], init: Init, device: Device) -> Result<Tensor> {
     let options = (Kind::Float, device);
     Ok(match init {
-        // Memory of zeros need not be written.
         Init::Constant { value: 0.0 } => Tensor::f_zeros(shape, options)?,
         Init::Constant { value } => Tensor::f_full(shape, value, options)?,
         Init::Normal { std } => Tensor::f_randn(shape, options)? * std,
@@ -231,10 +244,16 @@ mod tests {
     #[test]
     fn nothing_is_drawn_for_a_checkpoint() {
         let mut store = ParameterStore::for_checkpoint(Device::Cpu, 1 << 20);
-        let sum = |tensor: Tensor| f64::try_from(tensor.abs().sum(Kind::Double)).unwrap();
+        let sum = |tensor: &Tensor| f64::try_from(tensor.abs().sum(Kind::Double)).unwrap();
         let he = Init::KaimingNormal { negative_slope: 0.01 };
-        assert_eq!(sum(store.parameter("weight", &[8, 8], he).unwrap()), 0.0);
-        assert_eq!(sum(store.parameter("norm", &[8], Init::Constant { value: 1.0 }).unwrap()), 8.0);
+        let weight = store.parameter("weight", &[2, 2], he).unwrap();
+        let norm = store.parameter("norm", &[8], Init::Constant { value: 1.0 }).unwrap();
+        assert_eq!(sum(&norm), 8.0);
+        let error = store.freeze().unwrap_err();
+        assert!(error.to_string().contains("`weight` has no values"), "{error}");
+        store.set("weight", &[2, 2], &[1.0, 2.0, 3.0, 4.0]).unwrap();
+        store.freeze().unwrap();
+        assert_eq!(Vec::<f32>::try_from(weight.reshape([-1])).unwrap(), [1.0, 2.0, 3.0, 4.0]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
-//! Convolutions whose results are added to what is there.
+//! Convolutions of oneDNN, by name.
 
 use std::ffi::c_char;
+use std::ptr;
 
 use tch::{TchError, Tensor};
 use torch_sys::C_tensor;
@@ -29,6 +30,13 @@ unsafe extern "C" {
         padding: Axes,
         stride: Axes,
     ) -> *mut c_char;
+    fn nnunet_transposed_convolution(
+        x: *const C_tensor,
+        weight: *const C_tensor,
+        bias: *const C_tensor,
+        stride: Axes,
+        y: *mut *mut C_tensor,
+    ) -> *mut c_char;
 }
 
 /// `y += convolution(x, weight)`, with the channels of both innermost in memory, in single precision on the CPU. Records no
@@ -46,4 +54,24 @@ pub fn add_convolution(
     done(unsafe {
         nnunet_add_convolution(y.as_ptr(), x.as_ptr(), weight.as_ptr(), padding.into(), stride.into())
     })
+}
+
+/// The transposed convolution of `x`, without padding, in single precision on the CPU, with the channels of `x` and of the result
+/// innermost in memory. Records no gradients.
+///
+/// # Errors
+/// Returns an error if the shapes do not fit, or if this libtorch has no oneDNN.
+pub fn transposed_convolution(
+    x: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    stride: &[i64],
+) -> Result<Tensor, TchError> {
+    let bias = bias.map_or(ptr::null(), |bias| bias.as_ptr());
+    let mut y = ptr::null_mut();
+    // SAFETY: the pointers are of tensors and lists that live until the call returns; on success `y` is a new tensor and ours.
+    unsafe {
+        done(nnunet_transposed_convolution(x.as_ptr(), weight.as_ptr(), bias, stride.into(), &raw mut y))?;
+        Ok(Tensor::from_ptr(y))
+    }
 }

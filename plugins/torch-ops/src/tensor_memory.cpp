@@ -20,7 +20,6 @@ namespace {
 constexpr size_t LARGE = 128 << 10;
 // Sizes are multiples of it, and it is what a block may be larger than asked for.
 constexpr size_t UNIT = 4096;
-constexpr size_t HUGE_PAGE = 2 << 20;
 // What the system is asked for at a time.
 constexpr size_t GRANT = 64 << 20;
 
@@ -32,15 +31,12 @@ class Arena {
   Arena() {
     auto bytes = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
     // Addresses, not memory. There may be a limit for them.
-    for (bytes = rounded_up(bytes, HUGE_PAGE); bytes >= (1ul << 30); bytes = rounded_up(bytes / 2, HUGE_PAGE)) {
-      void* place =
-          mmap(nullptr, bytes + HUGE_PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    for (bytes = rounded_up(bytes, GRANT); bytes >= (1ul << 30); bytes = rounded_up(bytes / 2, GRANT)) {
+      void* place = mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
       if (place == MAP_FAILED) continue;
-      begin = reinterpret_cast<char*>(rounded_up(reinterpret_cast<size_t>(place), HUGE_PAGE));
+      begin = static_cast<char*>(place);
       top = dirty = usable = begin;
       end = begin + bytes;
-      // Where the system has huge pages for those that ask, there is one fault for 2 MB.
-      madvise(begin, bytes, MADV_HUGEPAGE);
       return;
     }
   }

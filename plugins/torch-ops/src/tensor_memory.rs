@@ -11,8 +11,7 @@ unsafe extern "C" {
     fn nnunet_trim_tensor_memory(keep: usize);
 }
 
-/// From here on the memory of CPU tensors of 128 KB and more is kept for the tensors that come next, on all threads, in huge
-/// pages where the system has them. The process never takes more of it than its tensors need at a time, but for gaps
+/// From here on the memory of CPU tensors of 128 KB and more is kept for the tensors that come next, on all threads. The process never takes more of it than its tensors need at a time, but for gaps
 /// between them. To be called before there are tensors.
 ///
 /// # Errors

@@ -21,6 +21,15 @@ pub enum CudaGraph {
     Off,
 }
 
+/// What a training on a GPU does with its memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Memory {
+    /// Computes some values twice that normal keeps.
+    Low,
+    /// As fast as it can.
+    Normal,
+}
+
 /// Arguments of v1's command.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
@@ -52,6 +61,10 @@ pub struct Args {
     /// recorded) or off. It has not been tried on a GPU yet.
     #[arg(long = "cuda_graph", default_value = "off", value_enum)]
     pub cuda_graph: CudaGraph,
+    /// Memory of a training on a GPU: low takes less, and computes some values twice for it. It has not been tried on a GPU
+    /// yet.
+    #[arg(long, default_value = "normal", value_enum)]
+    pub memory: Memory,
     /// A setting of the training or a parameter of the trainer, such as max_num_epochs=5 or optimizer.momentum=0.9; may be
     /// given several times. Kept in the checkpoint, so that -c needs it no more.
     #[arg(long = "set", value_name = "KEY=VALUE")]

@@ -6,6 +6,7 @@ use anyhow::{Result, ensure};
 
 use crate::arguments::fold;
 use crate::commands::device::DeviceChoice;
+use crate::commands::train::Memory;
 
 /// Arguments of `nnUNetv2_train`.
 #[derive(Debug, Clone, clap::Args)]
@@ -52,6 +53,10 @@ pub struct Args {
     /// Where the network is trained: auto (the first GPU that works, else the CPU), cpu, cuda or cuda:N.
     #[arg(long, default_value_t, value_name = "DEVICE")]
     pub device: DeviceChoice,
+    /// Memory of a training on a GPU: low takes less, and computes some values twice for it. It has not been tried on a GPU
+    /// yet.
+    #[arg(long, default_value = "normal", value_enum)]
+    pub memory: Memory,
     /// Train in single precision.
     #[arg(long)]
     pub fp32: bool,

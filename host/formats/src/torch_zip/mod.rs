@@ -4,7 +4,9 @@ mod read;
 mod views;
 mod write;
 
-pub use read::load;
+use std::borrow::Cow;
+
+pub use read::{Tensors, load, open};
 pub use write::save;
 
 /// A tensor of a checkpoint: contiguous, C order, little endian.
@@ -48,8 +50,20 @@ impl TensorData {
     /// Elements as f32; `None` for types that networks do not use.
     #[must_use]
     pub fn to_f32(&self) -> Option<Vec<f32>> {
+        self.as_f32().map(Cow::into_owned)
+    }
+
+    /// As [`TensorData::to_f32`], without a copy where the elements are f32 already.
+    #[must_use]
+    pub fn as_f32(&self) -> Option<Cow<'_, [f32]>> {
         let data = &self.data;
-        Some(match self.storage.as_str() {
+        if self.storage == "Float"
+            && cfg!(target_endian = "little")
+            && let Ok(values) = bytemuck::try_cast_slice(data)
+        {
+            return Some(Cow::Borrowed(values));
+        }
+        Some(Cow::Owned(match self.storage.as_str() {
             "Float" => data.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
             "Double" => data.as_chunks::<8>().0.iter().map(|b| f64::from_le_bytes(*b) as f32).collect(),
             "Long" => data.as_chunks::<8>().0.iter().map(|b| i64::from_le_bytes(*b) as f32).collect(),
@@ -58,7 +72,7 @@ impl TensorData {
                 data.as_chunks::<2>().0.iter().map(|b| half::bf16::from_le_bytes(*b).to_f32()).collect()
             }
             _ => return None,
-        })
+        }))
     }
 }
 

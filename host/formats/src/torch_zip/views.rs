@@ -1,5 +1,6 @@
 //! Tensors as a checkpoint's pickle describes them: views of storages, which come elsewhere in the file.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use super::{TensorData, element_size};
@@ -50,7 +51,8 @@ pub(super) struct Views {
     parts: BTreeMap<String, Part>,
     views: Vec<View>,
     known: HashMap<View, usize>,
-    filled: Vec<Option<TensorData>>,
+    /// How many views have no elements yet.
+    unfilled: usize,
     /// Bytes that tensors may still take.
     room: u64,
 }
@@ -86,7 +88,7 @@ impl Views {
             parts: BTreeMap::new(),
             views: Vec::new(),
             known: HashMap::new(),
-            filled: Vec::new(),
+            unfilled: 0,
             room: allowance(file),
         }
     }
@@ -128,7 +130,7 @@ impl Views {
         }
         self.known.insert(view.clone(), index);
         self.views.push(view);
-        self.filled.push(None);
+        self.unfilled += 1;
         index
     }
 
@@ -142,25 +144,47 @@ impl Views {
         element_size(&self.parts.get(key)?.kind)
     }
 
-    /// Fills the tensors that look into a storage.
-    pub(super) fn fill(&mut self, key: &str, storage: &[u8]) -> Result<(), String> {
-        for index in self.parts.get(key).map_or(&[][..], |part| &part.views) {
-            let view = &self.views[*index];
-            let described = &self.storages[view.storage];
-            self.filled[*index] = Some(gather(view, described, storage, &mut self.room)?);
+    /// The tensors that look into a storage, with their indices. Where it is one tensor, as a network's weight is, that gets
+    /// the storage.
+    pub(super) fn fill(
+        &mut self,
+        key: &str,
+        storage: Cow<'_, [u8]>,
+    ) -> Result<Vec<(usize, TensorData)>, String> {
+        let indices = self.parts.remove(key).map_or_else(Vec::new, |part| part.views);
+        let Some((last, others)) = indices.split_last() else { return Ok(Vec::new()) };
+        let mut filled = Vec::new();
+        for index in others {
+            filled.push((*index, self.gather(*index, Cow::Borrowed(&storage[..]))?));
         }
-        Ok(())
+        filled.push((*last, self.gather(*last, storage)?));
+        self.unfilled -= filled.len();
+        Ok(filled)
     }
 
-    /// All tensors, in the order of their indices.
-    pub(super) fn finish(self) -> Result<Vec<TensorData>, String> {
-        let all: Option<Vec<TensorData>> = self.filled.into_iter().collect();
-        all.ok_or_else(|| "a tensor without data".to_owned())
+    fn gather(&mut self, index: usize, storage: Cow<'_, [u8]>) -> Result<TensorData, String> {
+        let view = &self.views[index];
+        gather(view, &self.storages[view.storage], storage, &mut self.room)
+    }
+
+    /// How many tensors there are.
+    pub(super) fn len(&self) -> usize {
+        self.views.len()
+    }
+
+    /// Returns an error if a tensor has no elements.
+    pub(super) fn finish(&self) -> Result<(), String> {
+        if self.unfilled == 0 { Ok(()) } else { Err("a tensor without data".to_owned()) }
     }
 }
 
-/// Copies a view out of its storage.
-fn gather(view: &View, described: &Storage, storage: &[u8], room: &mut u64) -> Result<TensorData, String> {
+/// A view's elements: the storage itself if it has no others, or else a copy.
+fn gather(
+    view: &View,
+    described: &Storage,
+    storage: Cow<'_, [u8]>,
+    room: &mut u64,
+) -> Result<TensorData, String> {
     let Storage { kind, key, elements } = described;
     let size = element_size(kind).ok_or_else(|| format!("tensors of type {kind} are not read"))?;
     if storage.len() < elements.checked_mul(size).ok_or("a tensor of impossible size")? {
@@ -174,8 +198,9 @@ fn gather(view: &View, described: &Storage, storage: &[u8], room: &mut u64) -> R
     *room = bytes.ok_or("tensors that repeat their data far more often than a network's")?;
     let data = match count {
         0 => Vec::new(),
-        _ if view.is_contiguous() => storage[view.offset * size..(view.offset + count) * size].to_vec(),
-        _ => strided(view, storage, count, size),
+        _ if !view.is_contiguous() => strided(view, &storage, count, size),
+        _ if count * size == storage.len() => storage.into_owned(),
+        _ => storage[view.offset * size..(view.offset + count) * size].to_vec(),
     };
     Ok(TensorData { storage: kind.clone(), shape: view.shape.clone(), data })
 }

@@ -59,6 +59,7 @@ fn run_to_end(fold: &dyn FoldTraining, session: &Session) -> Result<ExitCode> {
     // Last, since what is wrong with the data must be mended in any case.
     fold.check_finished()?;
     devices::set_numerics(settings.deterministic, trainer.blueprint.precision)?;
+    nnunet_torch_ops::use_low_memory(settings.low_memory);
     ranks::first("preparation", || fold.prepare(&trainer, &split, session))?;
     let mut engine = engine::build(fold, trainer, session)?;
     if ranks::is_first() {

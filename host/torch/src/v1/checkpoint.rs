@@ -10,7 +10,7 @@ use nnunet_plugin_api::tch::Tensor;
 use nnunet_training::{Criterion, Engine, History};
 
 use super::model_info::{ModelInfo, OWN, beside};
-use super::state_dict::put_entries;
+use super::state_dict::{put_entries, read_entries};
 use super::{hook_state, plateau_state};
 use crate::optimizer_state;
 use crate::torch_state::{scaler_from, scaler_state, tensor_data};
@@ -87,22 +87,27 @@ fn own_state(history: &History) -> Vec<(&'static str, Value)> {
 
 /// Puts the weights of a checkpoint into a store. A leading `module.` (data parallel training) is ignored.
 pub(crate) fn load_weights(path: &Path, store: &mut ParameterStore) -> Result<()> {
-    put_weights(path, &torch_zip::load(path)?, store)
+    let (root, tensors) = torch_zip::open(path)?;
+    read_entries(path, state_dict(path, &root)?, tensors, store)
+}
+
+fn state_dict<'a>(path: &Path, root: &'a Value) -> Result<&'a [(Value, Value)]> {
+    let state = root.get("state_dict").and_then(Value::entries);
+    state.with_context(|| format!("{}: no state_dict", path.display()))
 }
 
 /// Starts from the weights of another training by v1's rules: everything called `conv_blocks` must be there and fit;
 /// beyond that, what has the same name and shape is taken. Returns how many parameters were.
 pub(crate) fn load_pretrained(path: &Path, store: &mut ParameterStore) -> Result<usize> {
     let checkpoint = torch_zip::load(path)?;
-    let state = checkpoint.root.get("state_dict").and_then(Value::entries);
-    let state = state.with_context(|| format!("{}: no state_dict", path.display()))?;
+    let state = state_dict(path, &checkpoint.root)?;
     let mut taken = Vec::new();
     for (name, value) in state {
         let (Some(name), Value::Tensor(index)) = (name.as_str(), value) else { continue };
         let (name, tensor) = (name.strip_prefix("module.").unwrap_or(name), &checkpoint.tensors[*index]);
         let shape: Vec<i64> = tensor.shape.iter().map(|len| *len as i64).collect();
         let fits = store.get(name).is_some_and(|own| own.size() == shape);
-        if let Some(values) = tensor.to_f32().filter(|_| fits) {
+        if let Some(values) = tensor.as_f32().filter(|_| fits) {
             store.set(name, &tensor.shape, &values)?;
             taken.push(name.to_owned());
         }
@@ -118,16 +123,10 @@ pub(crate) fn load_pretrained(path: &Path, store: &mut ParameterStore) -> Result
     Ok(taken.len())
 }
 
-fn put_weights(path: &Path, checkpoint: &Checkpoint, store: &mut ParameterStore) -> Result<()> {
-    let state = checkpoint.root.get("state_dict").and_then(Value::entries);
-    let state = state.with_context(|| format!("{}: no state_dict", path.display()))?;
-    put_entries(path, state, checkpoint, store)
-}
-
 /// Takes over a checkpoint whole: weights, momentum, epoch, history.
 pub(crate) fn resume(path: &Path, engine: &mut Engine) -> Result<()> {
     let checkpoint = torch_zip::load(path)?;
-    put_weights(path, &checkpoint, &mut engine.store)?;
+    put_entries(path, state_dict(path, &checkpoint.root)?, &checkpoint, &mut engine.store)?;
     let root = &checkpoint.root;
     let epoch =
         root.get("epoch").and_then(Value::as_i64).with_context(|| format!("{}: no epoch", path.display()))?;

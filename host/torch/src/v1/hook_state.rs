@@ -146,7 +146,7 @@ fn state(entry: &Value, checkpoint: &Checkpoint, device: Device) -> Result<Train
         let (Some(name), Value::Tensor(index)) = (name.as_str(), value) else { continue };
         let data = &checkpoint.tensors[*index];
         let shape: Vec<i64> = data.shape.iter().map(|len| *len as i64).collect();
-        let values = data.to_f32().with_context(|| format!("`{name}` is not floating point"))?;
+        let values = data.as_f32().with_context(|| format!("`{name}` is not floating point"))?;
         let tensor = Tensor::f_from_slice(&values)?.f_reshape(&shape)?.f_to_device(device)?;
         tensors.insert(name.to_owned(), tensor);
     }

@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use nnunet_architectures::ParameterStore;
+use nnunet_architectures::{Parameter, ParameterStore};
 use nnunet_engine::provenance::PluginUse;
 use nnunet_formats::pickle::Value;
-use nnunet_formats::torch_zip;
+use nnunet_formats::torch_zip::{self, Tensors};
 use nnunet_plugin_api::HeadTask;
 use nnunet_plugin_api::vocabulary::ComponentChoice;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoints;
 use crate::v1::model_info::OWN;
+use crate::weights::Weights;
 
 /// Name of the last checkpoint.
 const FINAL: &str = "checkpoint_final.pth";
@@ -28,19 +29,29 @@ pub(super) struct OwnHead {
     pub(super) task: HeadTask,
 }
 
-/// A checkpoint that has been read.
+/// A checkpoint whose tensors have not been read.
 pub(super) struct Checkpoint {
     path: PathBuf,
-    pub(super) content: torch_zip::Checkpoint,
+    root: Value,
+    tensors: Tensors,
 }
 
 impl Checkpoint {
-    /// Reads a checkpoint.
+    /// Opens a checkpoint.
     ///
     /// # Errors
     /// Returns an error if the file cannot be read or is damaged.
-    pub(super) fn read(path: &Path) -> Result<Self> {
-        Ok(Self { path: path.to_owned(), content: torch_zip::load(path)? })
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        let (root, tensors) = torch_zip::open(path)?;
+        Ok(Self { path: path.to_owned(), root, tensors })
+    }
+
+    /// Reads all of it.
+    ///
+    /// # Errors
+    /// Returns an error if the file is damaged.
+    pub(super) fn read(self) -> Result<torch_zip::Checkpoint> {
+        Ok(torch_zip::Checkpoint { root: self.root, tensors: self.tensors.read_all()? })
     }
 
     /// The configuration that it was trained with.
@@ -48,14 +59,14 @@ impl Checkpoint {
     /// # Errors
     /// Returns an error if it names none.
     pub(super) fn configuration(&self) -> Result<&str> {
-        let arguments = self.content.root.get("init_args");
+        let arguments = self.root.get("init_args");
         let name = arguments.and_then(|arguments| arguments.get("configuration")?.as_str());
         name.with_context(|| format!("{}: it names no configuration", self.path.display()))
     }
 
     /// The class of the trainer, where it is named.
     pub(super) fn trainer(&self) -> Option<&str> {
-        self.content.root.get("trainer_name")?.as_str()
+        self.root.get("trainer_name")?.as_str()
     }
 
     /// The head of a component, if the model has one.
@@ -76,7 +87,7 @@ impl Checkpoint {
 
     /// What only this program writes.
     fn own(&self, key: &str) -> Option<&str> {
-        self.content.root.get(OWN)?.get(key)?.as_str()
+        self.root.get(OWN)?.get(key)?.as_str()
     }
 
     /// Axes that are mirrored in prediction, all below `axes`.
@@ -84,7 +95,7 @@ impl Checkpoint {
     /// # Errors
     /// Returns an error if it mirrors other axes.
     pub(super) fn mirror_axes(&self, axes: usize) -> Result<Vec<usize>> {
-        let all = self.content.root.get("inference_allowed_mirroring_axes").and_then(Value::to_usize_vec);
+        let all = self.root.get("inference_allowed_mirroring_axes").and_then(Value::to_usize_vec);
         let all = all.unwrap_or_default();
         ensure!(
             all.iter().all(|axis| *axis < axes),
@@ -102,36 +113,47 @@ impl Checkpoint {
         Ok(self.weights()?.keys().any(|name| name.ends_with(".running_mean")))
     }
 
-    /// Copies the weights into a network's parameters: all that the network has, and all that the checkpoint has.
+    /// Reads the weights into a network's parameters: all that the network has, and all that the checkpoint has.
     ///
     /// # Errors
     /// Returns an error that names the first parameter that either of them lacks, or that has another shape.
-    pub(super) fn copy_weights(&self, store: &mut ParameterStore) -> Result<()> {
-        self.put(store).with_context(|| self.path.display().to_string())
+    pub(super) fn read_weights(self, store: &mut ParameterStore) -> Result<()> {
+        let weights = self.weights_for(store)?;
+        self.read_some(&weights, store)
     }
 
-    fn put(&self, store: &mut ParameterStore) -> Result<()> {
+    /// The tensors of all parameters of a network.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::read_weights`], but for shapes.
+    pub(super) fn weights_for(&self, store: &ParameterStore) -> Result<Weights> {
         const HINT: &str = "the checkpoint belongs to another network than plans.json";
-        let mut weights = self.weights()?;
-        let names: Vec<String> = store.parameters().iter().map(|parameter| parameter.name.clone()).collect();
-        for name in names {
+        let (path, mut weights) = (self.path.display(), self.weights()?);
+        let mut found = Weights::default();
+        for Parameter { name, .. } in store.parameters() {
             let Some(Value::Tensor(index)) = weights.remove(name.as_str()) else {
-                bail!("the parameter {name} is missing; {HINT}")
+                bail!("{path}: the parameter {name} is missing; {HINT}")
             };
-            let tensor = &self.content.tensors[*index];
-            let values = tensor.to_f32().with_context(|| format!("`{name}` is not floating point"))?;
-            store.set(&name, &tensor.shape, &values)?;
+            found.0.push((name.clone(), *index));
         }
         match weights.keys().next() {
-            Some(name) => bail!("the network has no parameter {name}; {HINT}"),
-            None => Ok(()),
+            Some(name) => bail!("{path}: the network has no parameter {name}; {HINT}"),
+            None => Ok(found),
         }
+    }
+
+    /// Reads some of its tensors into a network's parameters.
+    ///
+    /// # Errors
+    /// Returns an error if a parameter has another shape, or the file is damaged.
+    pub(super) fn read_some(self, weights: &Weights, store: &mut ParameterStore) -> Result<()> {
+        weights.read(self.tensors, store).with_context(|| self.path.display().to_string())
     }
 
     /// Weights by their names in the network. v2 saves many tensors under two names; those of `all_modules` and
     /// `decoder.encoder` are left out.
     pub(super) fn weights(&self) -> Result<BTreeMap<&str, &Value>> {
-        let state = self.content.root.get("network_weights").and_then(Value::entries);
+        let state = self.root.get("network_weights").and_then(Value::entries);
         let state = state.with_context(|| format!("{}: no network_weights", self.path.display()))?;
         let named = state.iter().filter_map(|(name, value)| Some((own_name(name.as_str()?), value)));
         let is_own = |name: &str| !name.starts_with("decoder.encoder.") && !name.contains(".all_modules.");

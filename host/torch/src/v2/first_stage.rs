@@ -24,7 +24,7 @@ pub(super) fn first_stage(args: &Args, folder: &Path) -> Result<Option<Args>> {
         return Ok(None);
     }
     let files = checkpoint::files(folder, &args.folds, args.checkpoint.as_deref())?;
-    let configuration = plans_check::configuration(&plans, Checkpoint::read(&files[0])?.configuration()?)?;
+    let configuration = plans_check::configuration(&plans, Checkpoint::open(&files[0])?.configuration()?)?;
     let Some(stage) = &configuration.previous_stage else { return Ok(None) };
     Ok(Some(Args {
         model_folder: Some(beside(folder, stage)?),

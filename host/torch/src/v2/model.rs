@@ -44,7 +44,7 @@ impl Model {
         let LoadRequest { folder, args, session, device, .. } = request;
         let (plans, dataset) = (plans_check::load(folder)?, Dataset::load(folder)?);
         let files = checkpoint::files(folder, &args.folds, args.checkpoint.as_deref())?;
-        let first = Checkpoint::read(&files[0])?;
+        let first = Checkpoint::open(&files[0])?;
         let configuration = plans_check::configuration(&plans, first.configuration()?)?;
         let mirror_axes = first.mirror_axes(configuration.patch_size.len())?;
         check_trainer(&first, session)?;
@@ -67,10 +67,10 @@ impl Model {
         for file in &files {
             let checkpoint = match next.take() {
                 Some(first) => first,
-                None => Checkpoint::read(file)?,
+                None => Checkpoint::open(file)?,
             };
             let (mut store, network) = network::build_for(file, &session.registry, &choice, &spec, *device)?;
-            checkpoint.copy_weights(&mut store)?;
+            checkpoint.read_weights(&mut store)?;
             store.freeze()?;
             networks.push(network);
         }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use nnunet_cli::commands::train::{Args, CudaGraph};
+use nnunet_cli::commands::train::{Args, CudaGraph, Memory};
 use nnunet_data::folders::{CONFIGURATIONS, Folders, file_names};
 use nnunet_data::records;
 use nnunet_engine::config::assignments;
@@ -133,6 +133,7 @@ fn settings(args: &Args, dataset: String, model: PathBuf, device: Device) -> Fol
         single_precision: args.fp32,
         find_lr: args.find_lr,
         cuda_graphs: args.cuda_graph == CudaGraph::Auto,
+        low_memory: args.memory == Memory::Low,
     }
 }
 

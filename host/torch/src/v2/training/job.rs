@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
+use nnunet_cli::commands::train::Memory;
 use nnunet_cli::commands::train_v2::Args;
 use nnunet_data::v2::{self, Dataset, Folders};
 use nnunet_engine::provenance::{self, PluginUse};
@@ -130,5 +131,6 @@ fn settings(args: &Args, dataset: String, plans: &str, model: PathBuf, device: D
         single_precision: args.fp32,
         find_lr: false,
         cuda_graphs: false,
+        low_memory: args.memory == Memory::Low,
     }
 }

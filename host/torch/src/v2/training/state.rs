@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
+use nnunet_architectures::Parameter;
 use nnunet_cli::report;
 use nnunet_engine::provenance::{self, PluginUse};
 use nnunet_engine::session::Session;
@@ -20,6 +21,7 @@ use crate::torch_state::{self, scaler_from, scaler_state, tensor_data};
 use crate::v1::hook_state;
 use crate::v1::model_info::OWN;
 use crate::v2::checkpoint::{Checkpoint, HEAD, OwnHead, is_segmentation_layer, names_in_python};
+use crate::weights::Weights;
 use crate::{checkpoints, optimizer_state, plugins_used};
 
 /// The file of a checkpoint.
@@ -147,7 +149,7 @@ fn save_safetensors(path: &Path, weights: &[(Value, Value)], tensors: &[TensorDa
 
 /// The plugins that a checkpoint was made with.
 pub(super) fn plugins_of(path: &Path) -> Result<Vec<PluginUse>> {
-    Checkpoint::read(path)?.plugins()
+    Checkpoint::open(path)?.plugins()
 }
 
 /// The checkpoint that a training is continued from; none if there is none.
@@ -163,7 +165,7 @@ pub(super) fn load(job: &Job<'_>, engine: &mut Engine) -> Result<()> {
     if args.val {
         let path = output.join(file_name(CheckpointKind::Final));
         ensure!(path.is_file(), "there is no {}; finish the training first (--c)", path.display());
-        return Checkpoint::read(&path)?.copy_weights(&mut engine.store);
+        return Checkpoint::open(&path)?.read_weights(&mut engine.store);
     }
     if args.continue_training {
         return match newest(output) {
@@ -185,9 +187,10 @@ pub(super) fn load(job: &Job<'_>, engine: &mut Engine) -> Result<()> {
 
 /// Takes over a checkpoint whole: weights, momentum, epoch, history.
 fn resume(path: &Path, engine: &mut Engine) -> Result<()> {
-    let checkpoint = Checkpoint::read(path)?;
-    checkpoint.copy_weights(&mut engine.store)?;
-    let content = &checkpoint.content;
+    let checkpoint = Checkpoint::open(path)?;
+    let weights = checkpoint.weights_for(&engine.store)?;
+    let content = &checkpoint.read()?;
+    weights.put(&content.tensors, &mut engine.store).with_context(|| path.display().to_string())?;
     let root = &content.root;
     let epoch = root.get("current_epoch").and_then(Value::as_i64);
     engine.epoch = usize::try_from(epoch.with_context(|| format!("{}: no current_epoch", path.display()))?)?;
@@ -204,23 +207,17 @@ fn resume(path: &Path, engine: &mut Engine) -> Result<()> {
 
 /// Starts from the weights of another training by v2's rules: all but the segmentation layers must be there and fit.
 fn load_pretrained(path: &Path, engine: &mut Engine) -> Result<()> {
-    let checkpoint = Checkpoint::read(path)?;
-    let weights = checkpoint.weights()?;
-    let names: Vec<String> =
-        engine.store.parameters().iter().map(|parameter| parameter.name.clone()).collect();
-    let mut taken = 0;
-    for name in names.iter().filter(|name| !is_segmentation_layer(name)) {
-        let Some(Value::Tensor(index)) = weights.get(name.as_str()) else {
+    let checkpoint = Checkpoint::open(path)?;
+    let mut weights = checkpoint.weights()?;
+    let mut taken = Weights::default();
+    let parameters = engine.store.parameters().iter();
+    for Parameter { name, .. } in parameters.filter(|parameter| !is_segmentation_layer(&parameter.name)) {
+        let Some(Value::Tensor(index)) = weights.remove(name.as_str()) else {
             bail!("{}: the parameter {name} is missing; take weights of the same plans", path.display())
         };
-        let tensor = &checkpoint.content.tensors[*index];
-        let values = tensor.to_f32().with_context(|| format!("`{name}` is not floating point"))?;
-        engine
-            .store
-            .set(name, &tensor.shape, &values)
-            .with_context(|| format!("{}: take weights of the same plans", path.display()))?;
-        taken += 1;
+        taken.0.push((name.clone(), *index));
     }
-    report::line(&format!("{taken} parameters start from {}", path.display()));
+    checkpoint.read_some(&taken, &mut engine.store).context("take weights of the same plans")?;
+    report::line(&format!("{} parameters start from {}", taken.0.len(), path.display()));
     Ok(())
 }

@@ -30,7 +30,7 @@ pub(super) fn run(job: &Job<'_>, engine: &mut Engine, split: &Split) -> Result<b
     if job.args.val_best {
         let best = job.settings.output.join(state::file_name(CheckpointKind::Best));
         ensure!(best.is_file(), "there is no {} to validate", best.display());
-        Checkpoint::read(&best)?.copy_weights(&mut engine.store)?;
+        Checkpoint::open(&best)?.read_weights(&mut engine.store)?;
     }
     with_trainers(engine, |engine, trainers| validate(job, engine, trainers, split))
 }
