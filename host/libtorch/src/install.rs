@@ -113,7 +113,7 @@ fn pip(target: &Path, python: &Path, parts: Parts) -> Result<()> {
     let has_gpu = Path::new("/dev/nvidia0").exists() || Path::new("/proc/driver/nvidia").exists();
     pip.args(["install", "--quiet", "--disable-pip-version-check", "--target"]).arg(target);
     // Only its libraries are used, so the version of the Python that runs pip need not be one that this torch supports.
-    pip.args(["--only-binary=:all:", "--python-version", PYTHON]);
+    pip.args(["--only-binary=:all:", "--ignore-requires-python", "--python-version", PYTHON]);
     if !has_gpu && parts == Parts::Seen {
         pip.arg("--no-deps").args(CPU_NEEDS);
     }
