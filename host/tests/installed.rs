@@ -99,7 +99,7 @@ fn every_command_has_a_man_page() {
     // nnunet\-predict(1)
     let named = first.lines().filter_map(|line| line.strip_suffix("(1)")).map(|name| name.replace('\\', ""));
     let named: Vec<String> = named.collect();
-    assert!(named.len() > 40 && named.contains(&"nnunet-predict".to_owned()), "{named:?}");
+    assert!(named.len() >= 30 && named.contains(&"nnunet-predict".to_owned()), "{named:?}");
     for page in named {
         let text = read(&page).unwrap_or_else(|error| panic!("{page}: {error}"));
         assert!(text.contains(".SH NAME") && text.contains(".SH SYNOPSIS"), "{page}");
