@@ -4,6 +4,7 @@
 use nnunet_tests::World;
 
 const IMAGES: &str = "raw/nnUNet_raw_data/Task900_Phantom/imagesTs";
+const FOLD_OF_V2: &str = "nnUNet_results/Dataset900_Phantom/Once__nnUNetPlansSmall__3d_fullres/fold_0";
 
 #[test]
 fn mistyped_names_get_the_nearest_ones() {
@@ -14,7 +15,7 @@ fn mistyped_names_get_the_nearest_ones() {
         ("train 3d_fulres Short 900 0 -p nnUNetPlansSmall".to_owned(), "did you mean `3d_fullres`?"),
         ("train 3d_fullres Short 900 0 -p nnUNetPlansSmal".to_owned(), "there are nnUNetPlansSmall"),
         ("train 3d_fullres Short Task900_Phantm 0".to_owned(), "did you mean `Task900_Phantom`?"),
-        ("train 3d_fullres Short 901 0".to_owned(), "There are Task900_Phantom"),
+        ("train 3d_fullres Short 901 0".to_owned(), "; there are Task900_Phantom"),
         (
             format!("{predict} -t 900 -m 3d_fulres"),
             "Task900_Phantom 3d_fullres Short nnUNetPlansSmall (folds 0)",
@@ -30,6 +31,33 @@ fn mistyped_names_get_the_nearest_ones() {
     // Python's forms of flags.
     let text = world.succeed(&format!("{predict} -t900 -fNone -m3d_fullres"));
     assert!(text.contains("folds: 0;"), "{text}");
+}
+
+#[test]
+fn mistyped_names_of_v2_get_the_nearest_ones() {
+    let world = World::with_phantoms_of_v2();
+    world.configure("\n[trainers.Once]\nextends = \"Short\"\nmax_num_epochs = 1\n");
+    let train = "v2 train 900 3d_fullres 0 -tr Once -p nnUNetPlansSmall -device cpu";
+    world.succeed(train);
+    let predict = format!("v2 predict -i {IMAGES} -o out -p nnUNetPlansSmall -tr Once");
+    for (line, said) in [
+        (train.replace("3d_fullres", "3d_fulres"), "there are 2d, 3d_fullres; did you mean `3d_fullres`?"),
+        (train.replace("PlansSmall", "PlansSmal"), "there are nnUNetPlansSmall"),
+        (train.replace("Once", "Onse"), "Once"),
+        (train.replace("900", "Dataset900_Phantm"), "did you mean `Dataset900_Phantom`?"),
+        (train.replace("900", "901"), "; there are Dataset900_Phantom"),
+        (format!("{predict} -d 900 -c 3d_fulres"), "Dataset900_Phantom 3d_fullres Once nnUNetPlansSmall (folds 0)"),
+        (train.to_owned(), "--overwrite trains it anew, --c only repeats its validation"),
+    ] {
+        let outcome = world.run(&line);
+        assert!(outcome.code == 1 && outcome.text.contains(said), "{line}: {}", outcome.text);
+    }
+    let again = world.succeed(&format!("{train} --c"));
+    assert!(!again.contains("Epoch 0") && again.contains("Mean Validation Dice"), "{again}");
+    assert!(world.succeed(&format!("{train} --overwrite")).contains("Epoch 0"));
+    let logs = nnunet_test_support::files(&world.path(FOLD_OF_V2), ".txt");
+    let log = logs.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect::<String>();
+    assert!(log.contains("validation, label 1 (body): mean Dice") && log.contains("Mean Validation Dice"), "{log}");
 }
 
 #[test]

@@ -43,6 +43,9 @@ pub struct Args {
     /// Continue the training from the final, else the latest, else the best checkpoint.
     #[arg(long = "c")]
     pub continue_training: bool,
+    /// Train a fold anew whose training is complete; its files are replaced.
+    #[arg(long, conflicts_with_all = ["continue_training", "val"])]
+    pub overwrite: bool,
     /// Only the final validation of a finished training.
     #[arg(help_heading = VALIDATION)]
     #[arg(long)]
