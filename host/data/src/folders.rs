@@ -208,6 +208,19 @@ pub fn file_names(folder: &Path, ending: &str) -> Result<Vec<String>> {
     Ok(names)
 }
 
+/// As [`file_names`]; files that are there, but end otherwise, are an error.
+///
+/// # Errors
+/// As [`file_names`]; an error if no file has the ending, and says how those that are there end.
+pub fn files_that_end(folder: &Path, ending: &str) -> Result<Vec<String>> {
+    let names = file_names(folder, ending)?;
+    let other = file_names(folder, "")?.into_iter().next();
+    match other.filter(|_| names.is_empty()) {
+        Some(other) => bail!("{} has no files that end in {ending}, but {other}; convert them first", folder.display()),
+        None => Ok(names),
+    }
+}
+
 /// Whether a name has an ending, in capitals or not.
 #[must_use]
 pub fn has_ending(name: &str, ending: &str) -> bool {
@@ -298,6 +311,17 @@ mod tests {
         assert_eq!(without_ending("a.nii", ".nii.gz"), None);
         assert_eq!(without_ending("gz", ".nii.gz"), None);
         assert!(!has_ending("\u{fc}\u{fc}", "\u{fc}x."));
+    }
+
+    #[test]
+    fn files_with_another_ending_are_not_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let found = || files_that_end(folder.path(), ".nii.gz").map_err(|error| error.to_string());
+        assert!(found().unwrap().is_empty());
+        std::fs::write(folder.path().join("a.nii"), "").unwrap();
+        assert!(found().unwrap_err().contains("no files that end in .nii.gz, but a.nii"));
+        std::fs::write(folder.path().join("a.nii.gz"), "").unwrap();
+        assert_eq!(found().unwrap(), ["a.nii.gz"]);
     }
 
     #[test]

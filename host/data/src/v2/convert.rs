@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Folders, RawDataset, load};
 use crate::failures;
-use crate::folders::{copy_file, create, file_names};
+use crate::folders::{copy_file, create, file_names, files_that_end, without_ending};
 use crate::images::DEFAULT_ENDING;
 
 /// Parts of a task of v1; the first two must be there.
@@ -44,7 +44,8 @@ pub fn from_task(task: &Path, name: &str, folders: &Folders) -> Result<PathBuf> 
 /// lists all of them.
 pub fn from_decathlon(task: &Path, id: Option<u32>, folders: &Folders, threads: usize) -> Result<PathBuf> {
     let wrong = || format!("{}: a decathlon task is a folder called TaskXX_NAME", task.display());
-    let name = task.file_name().with_context(wrong)?.to_string_lossy().into_owned();
+    let whole = std::path::absolute(task)?;
+    let name = whole.file_name().with_context(wrong)?.to_string_lossy().into_owned();
     let (number, title) =
         name.strip_prefix("Task").and_then(|rest| rest.split_once('_')).with_context(wrong)?;
     let id = id.map_or_else(|| number.parse().with_context(wrong), Ok)?;
@@ -130,10 +131,12 @@ fn split(task: &Path, folder: &Path) -> Result<()> {
     let mut images = Vec::new();
     for part in ["imagesTr", "imagesTs"] {
         create(&folder.join(part))?;
-        images.extend(file_names(&task.join(part), DEFAULT_ENDING)?.into_iter().map(|name| (part, name)));
+        let names = files_that_end(&task.join(part), DEFAULT_ENDING)?;
+        ensure!(!names.is_empty() || part == "imagesTs", "{} is empty", task.join(part).display());
+        images.extend(names.into_iter().map(|name| (part, name)));
     }
     let one = |(part, name): &(&str, String)| {
-        let case = name.trim_end_matches(DEFAULT_ENDING);
+        let case = without_ending(name, DEFAULT_ENDING).unwrap_or(name);
         let channel = |channel: usize| folder.join(part).join(format!("{case}_{channel:04}{DEFAULT_ENDING}"));
         let done = nifti::split(&task.join(part).join(name), channel);
         done.err().map(|error| format!("  {error:#}"))

@@ -108,6 +108,7 @@ mod tests {
         let mut time = RemainingTime::default();
         let found: Vec<_> = (0..20).filter_map(|step| time.step(step, 20, 5)).collect();
         assert_eq!(found.len(), 1);
+        assert_eq!(time.of(2), Some(seconds(2.0 * found[0])), "before the first epoch is done");
         let mut short = RemainingTime::default();
         assert_eq!((0..4).filter_map(|step| short.step(step, 4, 1)).count(), 1);
         assert_eq!((0..1).filter_map(|step| RemainingTime::default().step(step, 1, 1)).count(), 0);
