@@ -43,7 +43,11 @@ fn help_groups_options_and_ends_with_an_example() {
         outcome.text
     };
     for (help, headings, example) in [
-        (world.succeed("train --help"), "Validation Precision", "nnunet train 3d_fullres nnUNetTrainerV2 4 0 -c"),
+        (
+            world.succeed("train --help"),
+            "Validation Precision",
+            "nnunet train 3d_fullres nnUNetTrainerV2 4 0 -c",
+        ),
         (link("nnUNet_train"), "Validation Precision", "nnUNet_train 3d_fullres nnUNetTrainerV2 4 0 -c"),
         (world.succeed("predict --help"), "Model Prediction Output Device", "nnunet predict -i IMAGES"),
         (link("nnUNetv2_predict"), "Model Prediction Output Device", "nnUNetv2_predict -i IMAGES"),

@@ -71,7 +71,8 @@ fn decathlon_tasks_are_converted_and_drawn() {
     let refused = world.run("convert_decathlon_task -i Task07_Ball -output_task_id 507");
     assert_eq!(refused.code, 1);
     assert!(refused.text.contains("was not made of this task"), "{}", refused.text);
-    let inside = world.command("convert_decathlon_task -i .").current_dir(world.path("Task07_Ball")).output().unwrap();
+    let inside =
+        world.command("convert_decathlon_task -i .").current_dir(world.path("Task07_Ball")).output().unwrap();
     assert!(inside.status.success(), "{}", String::from_utf8_lossy(&inside.stderr));
     world.succeed("plot_task_pngs -t 7 -o raw_pictures --use_raw -num_processes 2");
     assert_eq!(files(&world.path("raw_pictures"), ".png").len(), 5);

@@ -131,7 +131,8 @@ fn commands_of_v2_print_events_too() {
         assert!(text.contains("\"event\":\"validation_label\"") && text.contains("\"body\""), "{text}");
     }
     all.run("models list", 0);
-    let predict = format!("v2 predict -i {images} -o predictions -d 900 -c 3d_fullres {NAMES_V2} -device cpu");
+    let predict =
+        format!("v2 predict -i {images} -o predictions -d 900 -c 3d_fullres {NAMES_V2} -device cpu");
     all.run(&format!("{predict} --save_probabilities"), 0);
     all.run("v2 ensemble -i predictions predictions -o merged", 0);
     let text = all.run(&format!("v2 evaluate_simple {labels} predictions -l 1 2"), 0);
@@ -140,7 +141,10 @@ fn commands_of_v2_print_events_too() {
     all.run(&format!("v2 evaluate_folder {labels} predictions -djfile {dataset}"), 0);
     all.run(&format!("v2 accumulate_crossval_results 900 -c 3d_fullres -f 0 1 {NAMES_V2} -o crossval"), 0);
     all.run(&format!("v2 find_best_configuration 900 -c 3d_fullres -f 0 1 {NAMES_V2}"), 0);
-    all.run(&format!("v2 determine_postprocessing -i crossval -ref nnUNet_raw/Dataset900_Phantom/labelsTr"), 0);
+    all.run(
+        &format!("v2 determine_postprocessing -i crossval -ref nnUNet_raw/Dataset900_Phantom/labelsTr"),
+        0,
+    );
     let rule = "crossval/postprocessing.pkl";
     all.run(&format!("v2 apply_postprocessing -i predictions -o cleaned -pp_pkl_file {rule}"), 0);
     all.run("v2 plot_overlay_pngs -d 900 -o drawn --use_raw", 0);
@@ -151,7 +155,8 @@ fn commands_of_v2_print_events_too() {
     all.run("convert dataset --to v1 -i 900 -d Task901_Phantom", 0);
     all.run("convert plans --to v1 -i 900 -p nnUNetPlansSmall -d Task901_Phantom", 0);
     all.run(&format!("convert model --to v1 -i {model} -d Task901_Phantom -f 0"), 0);
-    let wanted = ["training", "epoch", "checkpoint", "validation_label", "predicted_case", "evaluation_label"];
+    let wanted =
+        ["training", "epoch", "checkpoint", "validation_label", "predicted_case", "evaluation_label"];
     all.assert_seen(&wanted);
     all.assert_seen(&["evaluation", "candidate", "best_configuration", "installed", "model", "fold"]);
 }
@@ -188,7 +193,9 @@ fn a_stopped_training_prints_events_to_the_end() {
         let event = schema.check(&line);
         if event == "epoch" && !asked {
             asked = true;
-            assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+            assert!(
+                Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success()
+            );
         }
         last = line;
     }

@@ -216,7 +216,9 @@ pub fn files_that_end(folder: &Path, ending: &str) -> Result<Vec<String>> {
     let names = file_names(folder, ending)?;
     let other = file_names(folder, "")?.into_iter().next();
     match other.filter(|_| names.is_empty()) {
-        Some(other) => bail!("{} has no files that end in {ending}, but {other}; convert them first", folder.display()),
+        Some(other) => {
+            bail!("{} has no files that end in {ending}, but {other}; convert them first", folder.display())
+        }
         None => Ok(names),
     }
 }

@@ -176,6 +176,9 @@ pub struct Args {
     #[arg(help_heading = DEVICE)]
     #[arg(long = "disable_mixed_precision")]
     pub disable_mixed_precision: bool,
+    /// The command is v2's, which keeps predictions only with --continue_prediction.
+    #[arg(skip)]
+    pub of_v2: bool,
 }
 
 impl Args {

@@ -22,10 +22,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         ],
     ),
     ("plans show", &["nnunet plans show 4"]),
-    (
-        "plans edit",
-        &["nnunet plans edit 4 --set plans_per_stage.0.batch_size=4"],
-    ),
+    ("plans edit", &["nnunet plans edit 4 --set plans_per_stage.0.batch_size=4"]),
     ("plans diff", &["nnunet plans diff 4 5", "nnunet plans diff old/plans.pkl new/plans.pkl"]),
     (
         "split",
@@ -57,19 +54,13 @@ const EXAMPLES: &[(&str, &[&str])] = &[
             "nnunet predict -i IMAGES -o PREDICTIONS --model_folder model.zip",
         ],
     ),
-    (
-        "ensemble",
-        &["nnunet ensemble -f PREDICTIONS_2D PREDICTIONS_3D -o MERGED -pp postprocessing.json"],
-    ),
+    ("ensemble", &["nnunet ensemble -f PREDICTIONS_2D PREDICTIONS_3D -o MERGED -pp postprocessing.json"]),
     (
         "apply_postprocessing",
         &["nnunet apply_postprocessing -i PREDICTIONS -o CLEANED -pp postprocessing.json"],
     ),
     ("models list", &["nnunet models list", "nnunet models list 4"]),
-    (
-        "evaluate_folder",
-        &["nnunet evaluate_folder -ref LABELS -pred PREDICTIONS -l 1 2 --csv metrics.csv"],
-    ),
+    ("evaluate_folder", &["nnunet evaluate_folder -ref LABELS -pred PREDICTIONS -l 1 2 --csv metrics.csv"]),
     (
         "find_best_configuration",
         &["nnunet find_best_configuration -t 4", "nnunet find_best_configuration -m 2d 3d_fullres -t 4"],
@@ -105,7 +96,10 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ),
     ("audit", &["nnunet audit model.zip"]),
     ("plugins list", &["nnunet plugins list --kind trainer"]),
-    ("plugins inspect", &["nnunet plugins inspect nnUNetTrainerV2", "nnunet plugins inspect loss:DC_and_CE_loss"]),
+    (
+        "plugins inspect",
+        &["nnunet plugins inspect nnUNetTrainerV2", "nnunet plugins inspect loss:DC_and_CE_loss"],
+    ),
     ("plugins docs", &["nnunet plugins docs"]),
     ("plugins check", &["nnunet plugins check target/release/libmy_trainer.so"]),
     ("plugins new", &["nnunet plugins new trainer my-trainer"]),
@@ -150,20 +144,15 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("v2 convert_to_task", &["nnunet v2 convert_to_task -d 4"]),
     (
         "v2 train",
-        &["nnunet v2 train 4 3d_fullres 0", "nnunet v2 train 4 3d_fullres 0 --c", "nnunet v2 train 4 2d all -tr nnUNetTrainer_250epochs"],
+        &[
+            "nnunet v2 train 4 3d_fullres 0",
+            "nnunet v2 train 4 3d_fullres 0 --c",
+            "nnunet v2 train 4 2d all -tr nnUNetTrainer_250epochs",
+        ],
     ),
-    (
-        "v2 find_best_configuration",
-        &["nnunet v2 find_best_configuration 4 -c 2d 3d_fullres"],
-    ),
-    (
-        "v2 determine_postprocessing",
-        &["nnunet v2 determine_postprocessing -i PREDICTIONS -ref LABELS"],
-    ),
-    (
-        "v2 accumulate_crossval_results",
-        &["nnunet v2 accumulate_crossval_results 4 -c 3d_fullres"],
-    ),
+    ("v2 find_best_configuration", &["nnunet v2 find_best_configuration 4 -c 2d 3d_fullres"]),
+    ("v2 determine_postprocessing", &["nnunet v2 determine_postprocessing -i PREDICTIONS -ref LABELS"]),
+    ("v2 accumulate_crossval_results", &["nnunet v2 accumulate_crossval_results 4 -c 3d_fullres"]),
     (
         "v2 apply_postprocessing",
         &["nnunet v2 apply_postprocessing -i PREDICTIONS -o CLEANED -pp_pkl_file postprocessing.pkl"],
@@ -190,7 +179,9 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ),
     (
         "v2 predict_from_modelfolder",
-        &["nnunet v2 predict_from_modelfolder -i IMAGES -o PREDICTIONS -m nnUNetTrainer__nnUNetPlans__3d_fullres"],
+        &[
+            "nnunet v2 predict_from_modelfolder -i IMAGES -o PREDICTIONS -m nnUNetTrainer__nnUNetPlans__3d_fullres",
+        ],
     ),
 ];
 
@@ -240,7 +231,8 @@ mod tests {
         leaves(&Cli::command(), "", &mut commands);
         let without: Vec<&String> = commands.iter().filter(|words| of(words).is_empty()).collect();
         assert!(without.is_empty(), "without an example: {without:?}");
-        let unknown: Vec<_> = EXAMPLES.iter().filter(|(words, _)| !commands.iter().any(|c| c == words)).collect();
+        let unknown: Vec<_> =
+            EXAMPLES.iter().filter(|(words, _)| !commands.iter().any(|c| c == words)).collect();
         assert!(unknown.is_empty(), "no command: {unknown:?}");
     }
 

@@ -168,10 +168,17 @@ mod tests {
         }
         assert!(folders.dataset_name("6").unwrap_err().to_string().contains("ambiguous"));
         let missing = folders.dataset_name("7").unwrap_err().to_string();
-        assert!(missing.contains("no data set with id 7") && missing.contains("; there are Dataset0051_B"), "{missing}");
+        assert!(
+            missing.contains("no data set with id 7") && missing.contains("; there are Dataset0051_B"),
+            "{missing}"
+        );
         let mistyped = folders.dataset_name("Dataset005_B").unwrap_err().to_string();
         assert!(mistyped.contains("did you mean `Dataset005_A`?"), "{mistyped}");
-        assert_eq!(Folders::default().dataset_name("Dataset005_B").unwrap(), "Dataset005_B", "nothing is known");
+        assert_eq!(
+            Folders::default().dataset_name("Dataset005_B").unwrap(),
+            "Dataset005_B",
+            "nothing is known"
+        );
         assert!(folders.dataset("5").unwrap_err().to_string().contains("nnUNet_preprocessed"));
     }
 }

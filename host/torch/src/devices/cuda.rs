@@ -64,7 +64,7 @@ impl NoCuda {
                 format!("pip install {package}, beside torch")
             }
             NoCuda::NoLibrary(_) | NoCuda::NoPackage { .. } | NoCuda::Loader(_) => {
-                "run `cargo setup --cuda`".to_owned()
+                "run `nnunet setup --cuda`".to_owned()
             }
         }
     }
@@ -79,7 +79,7 @@ pub(crate) fn cudnn_version() -> Option<usize> {
     }
 }
 
-/// Whether `cargo setup` has installed it.
+/// Whether `nnunet setup` or `cargo setup` has installed it.
 fn is_own(libtorch: &Path) -> bool {
     let libtorch = libtorch.canonicalize().unwrap_or_else(|_| libtorch.to_owned());
     libtorch.parent().is_some_and(|folder| folder.join("nnunet-complete").is_file())

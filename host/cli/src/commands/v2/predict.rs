@@ -13,7 +13,9 @@ use crate::arguments::{fold, num_parts, part_id};
 use crate::commands::TensorCommands;
 use crate::commands::device::DeviceChoice;
 use crate::commands::postprocessing_choice::PostprocessingChoice;
-use crate::commands::predict::{self as common, AllInGpu, DEVICE, HOW, MODEL, Mode, OUTPUT, PARTS, Precision};
+use crate::commands::predict::{
+    self as common, AllInGpu, DEVICE, HOW, MODEL, Mode, OUTPUT, PARTS, Precision,
+};
 use crate::global_options::GlobalOptions;
 
 /// Arguments of `nnUNetv2_predict`.
@@ -227,6 +229,7 @@ impl Shared {
             devices: self.devices.clone(),
             precision: self.precision,
             disable_mixed_precision: false,
+            of_v2: true,
         }
     }
 

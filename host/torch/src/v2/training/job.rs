@@ -115,7 +115,8 @@ impl<'a> Job<'a> {
 fn other_plans(preprocessed: &Path) -> String {
     let files = file_names(preprocessed, ".json").unwrap_or_default();
     let is_plans = |file: &&String| v2::PlansFile::load(&preprocessed.join(file)).is_ok();
-    let names: Vec<&str> = files.iter().filter(is_plans).filter_map(|file| file.strip_suffix(".json")).collect();
+    let names: Vec<&str> =
+        files.iter().filter(is_plans).filter_map(|file| file.strip_suffix(".json")).collect();
     if names.is_empty() { String::new() } else { format!(": there are {}", names.join(", ")) }
 }
 
