@@ -62,14 +62,14 @@ pub struct Args {
     #[arg(help_heading = MODEL)]
     #[arg(short = 'f', long = "folds", num_args = 1.., value_parser = fold_or_none)]
     pub folds: Vec<String>,
-    /// Also write the predicted probabilities (npz and pkl).
-    #[arg(help_heading = OUTPUT)]
-    #[arg(short = 'z', long = "save_npz", visible_alias = "save_probabilities")]
-    pub save_npz: bool,
     /// No test-time augmentation (mirroring).
     #[arg(help_heading = HOW)]
     #[arg(long = "disable_tta")]
     pub disable_tta: bool,
+    /// Also write the predicted probabilities (npz and pkl).
+    #[arg(help_heading = OUTPUT)]
+    #[arg(short = 'z', long = "save_npz", visible_alias = "save_probabilities")]
+    pub save_npz: bool,
     /// Predict cases again that have a prediction.
     #[arg(help_heading = OUTPUT)]
     #[arg(long = "overwrite_existing")]

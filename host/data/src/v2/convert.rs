@@ -21,7 +21,7 @@ const PARTS: [&str; 6] = ["imagesTr", "labelsTr", "imagesTs", "labelsTs", "image
 /// # Errors
 /// Returns an error if the name is not `DatasetXXX_NAME` or is taken, or if the folder is not a task.
 pub fn from_task(task: &Path, name: &str, folders: &Folders) -> Result<PathBuf> {
-    check_name(name)?;
+    check_name(name, "Dataset")?;
     let to = free(folders.raw()?, name)?;
     let description: Map<String, Value> = load(&task.join("dataset.json"))?;
     build(&to, |folder| {
@@ -65,16 +65,20 @@ pub fn from_decathlon(task: &Path, id: Option<u32>, folders: &Folders, threads: 
     Ok(to)
 }
 
-/// Writes a data set as a task of v1 into `folder`; returns the task's folder, `TaskXXX_NAME` of the same number and
-/// name. Labels of several values become one label each, since v1's files name values only.
+/// Writes a data set as a task of v1 into `folder`; returns the task's folder, which is called `task`, or `TaskXXX_NAME` of
+/// the same number and name. Labels of several values become one label each, since v1's files name values only.
 ///
 /// # Errors
-/// Returns an error if the task exists already, or if a file cannot be copied.
-pub fn to_task(dataset: &RawDataset, folder: &Path) -> Result<PathBuf> {
+/// Returns an error if the task exists already, if its name is not `TaskXXX_NAME`, or if a file cannot be copied.
+pub fn to_task(dataset: &RawDataset, task: Option<&str>, folder: &Path) -> Result<PathBuf> {
     let name = dataset.folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let rest =
-        name.strip_prefix("Dataset").with_context(|| format!("{name} is not called DatasetXXX_NAME"))?;
-    let to = free(folder, &format!("Task{rest}"))?;
+    let same = || {
+        let rest = name.strip_prefix("Dataset").map(|rest| format!("Task{rest}"));
+        rest.with_context(|| format!("{name} is not called DatasetXXX_NAME"))
+    };
+    let task = task.map_or_else(same, |task| Ok(task.to_owned()))?;
+    check_name(&task, "Task")?;
+    let to = free(folder, &task)?;
     let ending = &dataset.description.file_ending;
     build(&to, |folder| {
         let (images, labels) = (folder.join("imagesTr"), folder.join("labelsTr"));
@@ -95,12 +99,16 @@ pub fn to_task(dataset: &RawDataset, folder: &Path) -> Result<PathBuf> {
     Ok(to)
 }
 
-fn check_name(name: &str) -> Result<()> {
-    let rest = name.strip_prefix("Dataset").and_then(|rest| rest.split_once('_'));
+/// Checks that a name is `DatasetXXX_NAME` or `TaskXXX_NAME`, as `kind` says.
+fn check_name(name: &str, kind: &str) -> Result<()> {
+    let rest = name.strip_prefix(kind).and_then(|rest| rest.split_once('_'));
     let fits = rest.is_some_and(|(number, title)| {
         number.len() == 3 && number.bytes().all(|b| b.is_ascii_digit()) && !title.is_empty()
     });
-    ensure!(fits && !name.contains('/'), "`{name}` must be the name of a data set, DatasetXXX_NAME");
+    ensure!(
+        fits && !name.contains('/'),
+        "`{name}` must have the form {kind}XXX_NAME, XXX being three digits"
+    );
     Ok(())
 }
 
@@ -241,9 +249,9 @@ mod tests {
 
     #[test]
     fn names_have_three_digits() {
-        assert!(check_name("Dataset004_X").is_ok());
+        assert!(check_name("Dataset004_X", "Dataset").is_ok() && check_name("Task004_X", "Task").is_ok());
         for name in ["Task004_X", "Dataset4_X", "Dataset004", "Dataset004_", "Dataset004_a/b"] {
-            assert!(check_name(name).is_err(), "{name}");
+            assert!(check_name(name, "Dataset").is_err(), "{name}");
         }
     }
 }

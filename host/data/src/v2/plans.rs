@@ -200,10 +200,10 @@ impl PlansFile {
     pub fn configuration_as<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
         ensure!(
             self.configurations.contains_key(name),
-            "{}: there is no configuration {name}{}; there are {}",
+            "{}: there is no configuration {name}; there are {}{}",
             self.path.display(),
-            did_you_mean(name, self.configurations.keys().map(String::as_str)),
-            self.configurations.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
+            self.configurations.keys().map(String::as_str).collect::<Vec<_>>().join(", "),
+            did_you_mean(name, self.configurations.keys().map(String::as_str))
         );
         let own = |name: &str| self.configurations.get(name)?.as_object();
         let merged = inherited(name, own).with_context(|| self.place(name))?;
