@@ -67,10 +67,10 @@ fn every_line_of_every_command_is_an_event_of_the_schema() {
     all.run("train_all 900 -m 3d_fullres -f 0 1 --tr Short -p nnUNetPlansSmall --no_best --devices cpu", 0);
     all.run("models list", 0);
     all.run(&format!("find_best_configuration -m 3d_fullres -t 900 {NAMES} -f 0 1"), 0);
-    all.run(&format!("determine_postprocessing -m 3d_fullres -t 900 {NAMES}"), 0);
     all.run(&format!("predict -i {RAW}/imagesTs -o predictions --model_folder {MODEL} -z"), 0);
     all.run(&format!("predict -i {RAW}/imagesTs -o predictions --model_folder {MODEL} -z"), 0);
     all.run("ensemble -f predictions predictions -o merged", 0);
+    all.run(&format!("determine_postprocessing --raw predictions --gt {RAW}/labelsTs -o determined"), 0);
     all.run(&format!("apply_postprocessing -i predictions -o cleaned -pp {MODEL}/postprocessing.json"), 0);
     all.run(&format!("evaluate_folder -ref {RAW}/labelsTs -pred predictions -l 1 2 --csv metrics.csv"), 0);
     all.run("report predictions -o report.html", 0);
@@ -95,7 +95,7 @@ fn every_line_of_every_command_is_an_event_of_the_schema() {
     all.run("plugins docs", 0);
     all.run("plugins new loss my-loss", 0);
     let my_trainer = plugin("my_trainer").display().to_string();
-    all.run(&format!("--plugin {my_trainer} plugins inspect my_trainer"), 0);
+    all.run(&format!("--plugin {my_trainer} plugins inspect my-trainer"), 0);
     all.run(&format!("plugins check {my_trainer}"), 0);
     all.run("config show", 0);
     all.run("config schema", 0);
