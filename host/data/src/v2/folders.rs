@@ -172,8 +172,8 @@ mod tests {
             missing.contains("no data set with id 7") && missing.contains("; there are Dataset0051_B"),
             "{missing}"
         );
-        let mistyped = folders.dataset_name("Dataset005_B").unwrap_err().to_string();
-        assert!(mistyped.contains("did you mean `Dataset005_A`?"), "{mistyped}");
+        let mistyped = folders.dataset_name("Dataset0051_BB").unwrap_err().to_string();
+        assert!(mistyped.contains("did you mean `Dataset0051_B`?"), "{mistyped}");
         assert_eq!(
             Folders::default().dataset_name("Dataset005_B").unwrap(),
             "Dataset005_B",

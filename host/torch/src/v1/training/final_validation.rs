@@ -84,6 +84,7 @@ fn postprocess_fold(job: &Job<'_>, log: &mut TrainingLog) -> Result<()> {
         advanced: false,
         threshold: 0.0,
     })?;
-    log.log(&format!("postprocessing of this fold: {:?}", found.config.for_which_classes));
+    let kept = found.describe(&job.label_names());
+    log.log(&format!("postprocessing of this fold: keep the largest component of {kept}"));
     Ok(())
 }
