@@ -2,6 +2,7 @@
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "this crate exists for tests")]
 
 pub mod cost;
+pub mod events;
 pub mod rehearsal;
 
 use std::collections::BTreeMap;

@@ -31,6 +31,42 @@ fn both_programs_list_the_same_components() {
     }
 }
 
+/// A command's own options stand before those of all commands, and its help ends with an example, in the words of the link
+/// by which it was called.
+#[test]
+fn help_groups_options_and_ends_with_an_example() {
+    let world = World::new();
+    world.succeed("aliases --dir links");
+    let link = |name: &str| {
+        let outcome = world.run_program(&world.path("links").join(name), "--help", &[]);
+        assert_eq!(outcome.code, 0, "{}", outcome.text);
+        outcome.text
+    };
+    for (help, headings, example) in [
+        (
+            world.succeed("train --help"),
+            "Validation Precision",
+            "nnunet train 3d_fullres nnUNetTrainerV2 4 0 -c",
+        ),
+        (link("nnUNet_train"), "Validation Precision", "nnUNet_train 3d_fullres nnUNetTrainerV2 4 0 -c"),
+        (world.succeed("predict --help"), "Model Prediction Output Device", "nnunet predict -i IMAGES"),
+        (link("nnUNetv2_predict"), "Model Prediction Output Device", "nnUNetv2_predict -i IMAGES"),
+    ] {
+        let mut rest = help.as_str();
+        for part in headings.split(' ').chain(["Global options:"]) {
+            let at = rest.find(&format!("\n{part}")).unwrap_or_else(|| panic!("{part} is not there: {help}"));
+            rest = &rest[at + 1..];
+        }
+        assert!(rest.contains("--no_fsync") && rest.contains(&format!("\n  {example}")), "{help}");
+        assert!(!help.split("Global options:").next().unwrap_or_default().contains("--json"), "{help}");
+    }
+    // v1's spellings.
+    assert!(world.succeed("predict -h").contains(" -chk <"));
+    assert!(world.succeed("plan_and_preprocess -h").contains(" -tl <"));
+    let outcome = world.run("predict -i a -o b -t 4 --chkk x");
+    assert!(outcome.text.contains("-chk"), "{}", outcome.text);
+}
+
 #[test]
 fn kebab_case_and_aliases_work() {
     let world = World::new();

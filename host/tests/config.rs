@@ -111,7 +111,7 @@ fn reference_and_schema_are_current() {
     let same = |text: &str, file: &str| {
         assert!(text == kept(file), "{file} is not what the components say; run cargo reference");
     };
-    same(&now("nnunet-torch", "plugins docs --tensors --json"), "host/plugins/src/with_tensors.json");
+    same(&now("nnunet-torch", "plugins docs --tensors --array"), "host/plugins/src/with_tensors.json");
     same(&now("nnunet", "plugins docs"), "docs/components.md");
     let infos: Vec<Info> = serde_json::from_str(&kept("host/plugins/src/with_tensors.json")).unwrap();
     for info in infos.iter().filter(|info| matches!(info.kind, Kind::Architecture | Kind::Loss)) {

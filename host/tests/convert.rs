@@ -76,6 +76,15 @@ fn plans_and_data_sets_go_both_ways() {
     assert!(world.path(&format!("raw2/{DATASET}/imagesTr")).is_dir());
     succeed(&world, "convert dataset --to v1 -i 900 -o again");
     assert!(world.path("again/Task900_Phantom/dataset.json").is_file());
+    succeed(&world, "convert dataset --to v1 -i 900 -d Task905_Other -o again");
+    assert!(world.path("again/Task905_Other/dataset.json").is_file());
+    for (line, said) in [
+        ("convert dataset --to v1 -i 900 -d Other -o again", "must have the form TaskXXX_NAME"),
+        ("convert dataset --to v2 -i 900 -d Dataset905_Other -o again", "-o is for tasks of v1"),
+    ] {
+        let (code, text) = run(&world, line);
+        assert!(code == 1 && text.contains(said), "{line}: {text}");
+    }
     succeed(&world, "convert plans --to v2 -i 900 -p nnUNetPlansSmall");
     let made = world.path(&format!("preprocessed/{DATASET}/nnUNetPlansSmall.json"));
     let plans = json::load(&made).unwrap();

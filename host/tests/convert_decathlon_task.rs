@@ -18,6 +18,37 @@ fn decathlon(world: &World) {
     world.write("Task07_Ball/imagesTr/._phantom_000.nii.gz", "junk");
 }
 
+/// What is wrong with the folder is said before anything is written.
+#[test]
+fn folders_that_are_no_decathlon_task_are_refused() {
+    let world = World::new();
+    decathlon(&world);
+    let refused = |said: &str| {
+        let outcome = world.run("convert_decathlon_task -i Task07_Ball");
+        assert!(outcome.code == 1 && outcome.text.contains(said), "{said}: {}", outcome.text);
+        assert!(!world.path("raw/nnUNet_raw_data/Task007_Ball").exists(), "{said}");
+    };
+    let rename = |from: &str, to: &str| {
+        std::fs::rename(world.path("Task07_Ball").join(from), world.path("Task07_Ball").join(to)).unwrap();
+    };
+    rename("labelsTr", "labels");
+    refused("has no folder labelsTr");
+    rename("labels", "labelsTr");
+    rename("dataset.json", "data.json");
+    refused("has no dataset.json");
+    rename("data.json", "dataset.json");
+    for image in files(&world.path("Task07_Ball/imagesTr"), ".nii.gz") {
+        std::fs::rename(&image, image.to_string_lossy().replace(".nii.gz", ".nii")).unwrap();
+    }
+    refused("has no files that end in .nii.gz, but phantom_000.nii");
+    for image in files(&world.path("Task07_Ball/imagesTr"), ".nii") {
+        std::fs::rename(&image, image.to_string_lossy().replace(".nii", ".v1.NII.GZ")).unwrap();
+    }
+    world.succeed("convert_decathlon_task -i Task07_Ball");
+    let images = files(&world.path("raw/nnUNet_raw_data/Task007_Ball/imagesTr"), ".v1_0000.nii.gz");
+    assert_eq!(images.len(), 5);
+}
+
 #[test]
 fn decathlon_tasks_are_converted_and_drawn() {
     let world = World::new();
@@ -40,6 +71,9 @@ fn decathlon_tasks_are_converted_and_drawn() {
     let refused = world.run("convert_decathlon_task -i Task07_Ball -output_task_id 507");
     assert_eq!(refused.code, 1);
     assert!(refused.text.contains("was not made of this task"), "{}", refused.text);
+    let inside =
+        world.command("convert_decathlon_task -i .").current_dir(world.path("Task07_Ball")).output().unwrap();
+    assert!(inside.status.success(), "{}", String::from_utf8_lossy(&inside.stderr));
     world.succeed("plot_task_pngs -t 7 -o raw_pictures --use_raw -num_processes 2");
     assert_eq!(files(&world.path("raw_pictures"), ".png").len(), 5);
     let early = world.run("plot_task_pngs -t 7 -o pictures");

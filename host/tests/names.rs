@@ -4,6 +4,7 @@
 use nnunet_tests::World;
 
 const IMAGES: &str = "raw/nnUNet_raw_data/Task900_Phantom/imagesTs";
+const FOLD_OF_V2: &str = "nnUNet_results/Dataset900_Phantom/Once__nnUNetPlansSmall__3d_fullres/fold_0";
 
 #[test]
 fn mistyped_names_get_the_nearest_ones() {
@@ -14,7 +15,7 @@ fn mistyped_names_get_the_nearest_ones() {
         ("train 3d_fulres Short 900 0 -p nnUNetPlansSmall".to_owned(), "did you mean `3d_fullres`?"),
         ("train 3d_fullres Short 900 0 -p nnUNetPlansSmal".to_owned(), "there are nnUNetPlansSmall"),
         ("train 3d_fullres Short Task900_Phantm 0".to_owned(), "did you mean `Task900_Phantom`?"),
-        ("train 3d_fullres Short 901 0".to_owned(), "There are Task900_Phantom"),
+        ("train 3d_fullres Short 901 0".to_owned(), "; there are Task900_Phantom"),
         (
             format!("{predict} -t 900 -m 3d_fulres"),
             "Task900_Phantom 3d_fullres Short nnUNetPlansSmall (folds 0)",
@@ -26,10 +27,61 @@ fn mistyped_names_get_the_nearest_ones() {
     }
     let list = world.succeed("models list 900");
     assert!(list.contains("Short") && list.contains("folds 0"), "{list}");
-    assert!(!world.succeed("models list 901").contains("Short"));
+    let none = world.succeed("models list 901");
+    assert!(none.starts_with("there are no trained models of 901 in "), "{none}");
+    // Folds that were edited in the JSON alone.
+    let folds = world.path("preprocessed/Task900_Phantom/splits_final.json");
+    let text = std::fs::read_to_string(&folds).unwrap();
+    assert!(text.contains("phantom_003"), "{text}");
+    let edited = r#"[{"train": ["phantom_000", "phantom_001"], "val": ["phantom_002"]}]"#;
+    std::fs::write(&folds, edited).unwrap();
+    let train = "train 3d_fullres Short 900 0 -p nnUNetPlansSmall --overwrite --disable_validation_inference";
+    let refused = world.run(train);
+    assert!(refused.code == 1 && refused.text.contains("remove the .pkl"), "{}", refused.text);
+    std::fs::remove_file(folds.with_extension("pkl")).unwrap();
+    let used = world.succeed(train);
+    assert!(used.contains("This split has 2 training and 1 validation cases."), "{used}");
     // Python's forms of flags.
     let text = world.succeed(&format!("{predict} -t900 -fNone -m3d_fullres"));
     assert!(text.contains("folds: 0;"), "{text}");
+}
+
+#[test]
+fn mistyped_names_of_v2_get_the_nearest_ones() {
+    let world = World::with_phantoms_of_v2();
+    world.configure("\n[trainers.Once]\nextends = \"Short\"\nmax_num_epochs = 1\n");
+    let train = "v2 train 900 3d_fullres 0 -tr Once -p nnUNetPlansSmall -device cpu";
+    world.succeed(train);
+    let predict = format!("v2 predict -i {IMAGES} -o out -p nnUNetPlansSmall -tr Once");
+    for (line, said) in [
+        (train.replace("3d_fullres", "3d_fulres"), "there are 2d, 3d_fullres; did you mean `3d_fullres`?"),
+        (train.replace("PlansSmall", "PlansSmal"), "there are nnUNetPlansSmall"),
+        (train.replace("Once", "Onse"), "Once"),
+        (train.replace("900", "Dataset900_Phantm"), "did you mean `Dataset900_Phantom`?"),
+        (train.replace("900", "901"), "; there are Dataset900_Phantom"),
+        (
+            format!("{predict} -d 900 -c 3d_fulres"),
+            "Dataset900_Phantom 3d_fullres Once nnUNetPlansSmall (folds 0)",
+        ),
+        (train.to_owned(), "--overwrite trains it anew, --c only repeats its validation"),
+    ] {
+        let outcome = world.run(&line);
+        assert!(outcome.code == 1 && outcome.text.contains(said), "{line}: {}", outcome.text);
+    }
+    let again = world.succeed(&format!("{train} --c"));
+    assert!(!again.contains("Epoch 0") && again.contains("Mean Validation Dice"), "{again}");
+    assert!(world.succeed(&format!("{train} --overwrite")).contains("Epoch 0"));
+    let predict = format!("{predict} -d 900 -c 3d_fullres -device cpu");
+    let said = world.succeed(&predict);
+    assert!(said.contains("trainer: Once; folds: 0;"), "{said}");
+    let again = world.succeed(&format!("{predict} --continue_prediction"));
+    assert!(again.contains("nothing to do") && again.contains("without --continue_prediction"), "{again}");
+    let logs = nnunet_test_support::files(&world.path(FOLD_OF_V2), ".txt");
+    let log = logs.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect::<String>();
+    assert!(
+        log.contains("validation, label 1 (body): mean Dice") && log.contains("Mean Validation Dice"),
+        "{log}"
+    );
 }
 
 #[test]

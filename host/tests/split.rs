@@ -23,6 +23,11 @@ fn folds_of_a_task_are_made_by_a_splitter() {
     assert_eq!(made().len(), 5);
     assert!(file("pkl").is_file());
     world.succeed("split -t 900");
+    // Python v1 writes the pickle alone.
+    let json = std::fs::read_to_string(file("json")).unwrap();
+    std::fs::remove_file(file("json")).unwrap();
+    assert!(world.succeed("split -t 900").contains("has these folds already"));
+    std::fs::write(file("json"), json).unwrap();
 
     let other = ["split", "-t", "900", "-s", "GroupKFold", "--parameters"];
     let parameters = "folds = 3, pattern = \"phantom_00[0-9]\"";

@@ -150,6 +150,7 @@ fn parameters_of_a_trainer_are_set_checked_and_kept() {
     assert_eq!(more, one[1..], "-c remembers batches = 1");
     for (set, message) in [
         ("--set batch=1", "have no setting or parameter `batch`; did you mean `batches`?"),
+        ("--set max_num_epoch=1", "did you mean `max_num_epochs`?"),
         ("--set batches=many", "batches"),
         ("--set max_num_epochs=0", "--set: parameter `max_num_epochs`: must be at least 1"),
         ("--set batches", "--set batches: write --set key=value"),

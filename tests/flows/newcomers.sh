@@ -1,17 +1,18 @@
 #!/usr/bin/env bash
-# Records what a researcher sees who begins with nothing but data that have five faults. Every line is run, in a system of its
-# own without Rust: a Debian 12 that debootstrap made (CHROOT=FOLDER, as root, with the packages libstdc++6 and libgomp1), or
-# else with an empty home and a clean environment. The programs are those that were built.
+# Records what three people see who begin with nothing: a researcher with data that have five faults, the author of a plugin,
+# and a contributor. Every line is run, in a Debian 12 of its own, as root:
 #
-#     [CHROOT=FOLDER] tests/flows/newcomers.sh [PAGE]
+#     debootstrap --variant=minbase --include=python3-venv,ca-certificates,g++,git bookworm FOLDER
+#     CHROOT=FOLDER WHEEL=FILE [PEOPLE="researcher author contributor"] tests/flows/newcomers.sh [PAGE]
 #
-# PAGE, docs/newcomers.md by default, has a line `<!-- researcher -->` and one `<!-- end of researcher -->`; the recording is
-# put between them.
+# WHEEL is what `.ci/wheel` has built. PAGE is docs/newcomers.md by default; only the recordings of PEOPLE are made anew, each
+# between its lines `<!-- PERSON -->` and `<!-- end of PERSON -->`. The author and the contributor find Rust in the other
+# system, the researcher does not. Without CHROOT the lines are run in this system, with an empty home.
 set -euo pipefail
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-programs=${NNUNET_PROGRAMS:-${CARGO_TARGET_DIR:-$repository/target}/release}
+wheel=$(realpath "${WHEEL:?the wheel that .ci/wheel has built}")
 page=${1:-$repository/docs/newcomers.md}
-libtorch=$(realpath "${LIBTORCH:-$repository/.libtorch}")
+people=${PEOPLE:-researcher author contributor}
 outside=$(mktemp -d)
 mounted=()
 
@@ -35,6 +36,11 @@ enter() {
         inside=/home/newcomer
         home=$CHROOT$inside
         rm -rf "$home"
+        show /proc /proc
+        # The network of this system.
+        for file in /etc/resolv.conf /etc/pip.conf /etc/ssl/certs/ca-certificates.crt; do
+            if [ -f "$file" ]; then cp "$file" "$CHROOT$file"; fi
+        done
     else
         home=$outside/$1
         inside=$home
@@ -80,7 +86,7 @@ PLAYER
 play() {
     local code=0
     in_there bash -c "$player" 3< <(cat) >"$outside/recording.txt" || code=$?
-    sed -i -e "s|$libtorch|LIBTORCH|g" -e "s|/opt/libtorch/$(basename "$libtorch")|LIBTORCH|g" -e "s|$home|~|g" -e "s|$inside|~|g" -e "s|$repository|REPOSITORY|g" "$outside/recording.txt"
+    sed -i -e "s|$home|~|g" -e "s|$inside|~|g" "$outside/recording.txt"
     [ $code -eq 0 ] || { tail -40 "$outside/recording.txt" >&2; echo "FAILED" >&2; exit 1; }
     sed -i '1{/^$/d}' "$outside/recording.txt"
 }
@@ -101,19 +107,29 @@ keep() {
     echo "recorded: $1"
 }
 
-# The programs, where users have them.
+# carry FILE: copies it into the home, and prints its name.
+carry() {
+    cp "$1" "$home"
+    basename "$1"
+}
+
+# The next person needs no second download of libtorch.
+keep_libtorch() {
+    mv "$home/.cache/nnunet/libtorch"-* "$outside"
+}
+
+restore_libtorch() {
+    mkdir -p "$home/.cache/nnunet"
+    mv "$outside/libtorch"-* "$home/.cache/nnunet" 2>/dev/null || true
+}
+
+# The programs and libtorch, as the researcher has installed them.
 give_programs() {
-    mkdir -p "$home/bin" "$home/.cache/nnunet"
-    cp "$programs/nnunet" "$programs/nnunet-torch" "$home/bin"
-    path=$inside/bin:$path
-    if [ -n "${CHROOT:-}" ]; then
-        show /proc /proc
-        # Beside torch lie the packages that its libraries need.
-        show "$(dirname "$libtorch")" /opt/libtorch
-        more+=(NNUNET_LIBTORCH="/opt/libtorch/$(basename "$libtorch")")
-    else
-        more+=(NNUNET_LIBTORCH="$libtorch")
-    fi
+    in_there python3 -m venv nnunet
+    in_there nnunet/bin/pip install --quiet --disable-pip-version-check "$(carry "$wheel")"
+    restore_libtorch
+    in_there nnunet/bin/nnunet --quiet setup
+    path=$inside/nnunet/bin:$path
 }
 
 short_training='
@@ -136,9 +152,12 @@ initial_lr = 0.02'
 
 researcher() {
     enter researcher
-    give_programs
+    carry "$wheel" >/dev/null
     # Five faults as they occur.
-    in_there nnunet --quiet example_dataset --as dicom -o hospital --task scans --train 6 --test 2
+    in_there python3 -m venv maker
+    in_there maker/bin/pip install --quiet --disable-pip-version-check "$(basename "$wheel")"
+    in_there maker/bin/nnunet --quiet example_dataset --as dicom -o hospital --task scans --train 6 --test 2
+    rm -r "$home/maker"
     (
         cd "$home/hospital/scans"
         mkdir ../archive
@@ -150,8 +169,14 @@ researcher() {
         mv masks/patient_06.nii.gz masks/patient_6.nii.gz
     )
     play <<LINES
-# No Rust, no PyTorch: the programs, and a libtorch beside them.
+# No Rust and no PyTorch, but Python 3 with venv (apt-get install python3-venv), and the wheel.
 ? rustc --version
+ls
+python3 -m venv nnunet
+nnunet/bin/pip install --quiet --disable-pip-version-check $(basename "$wheel")
+nnunet/bin/nnunet setup
+# These three commands have installed everything.
+export PATH=\$HOME/nnunet/bin:\$PATH
 nnunet --version
 nnunet doctor | head -6
 # Scans of six patients as they came from the hospital, with masks, and two more to segment.
@@ -182,6 +207,76 @@ nnunet report results/nnUNet/3d_fullres/Task001_Scans/Quick__nnUNetPlansSmall -o
 ls predictions report.html
 LINES
     keep researcher
+    keep_libtorch
 }
 
-researcher
+# The Rust that builds this repository, as rustup installs it.
+give_rust() {
+    local rust
+    rust=$(dirname "$(dirname "$(cd "$repository" && rustup which cargo)")")
+    if [ -n "${CHROOT:-}" ]; then
+        show "$rust" /opt/rust
+        rust=/opt/rust
+    fi
+    path=$rust/bin:$path
+    more+=(CARGO_TERM_QUIET=true)
+}
+
+author() {
+    enter author
+    give_programs
+    give_rust
+    play <<LINES
+# Rust, a C++ compiler, and nnunet, installed as above.
+cargo --version
+nnunet --version
+nnunet plugins new trainer my-trainer
+ls my-trainer my-trainer/src
+# The template compiles and is tested as it is.
+(cd my-trainer && cargo test --release 2>&1 | grep -v '^\$' | tail -6)
+# Its loss stays as it is; the training becomes short.
+sed -i 's/blueprint.initial_lr = .*/blueprint.max_num_epochs = 3;/' my-trainer/src/lib.rs
+grep -n 'blueprint' my-trainer/src/lib.rs
+nnunet plugins install my-trainer
+nnunet plugins check .local/share/nnunet/plugins/libmy_trainer.so
+nnunet trainers list | grep -i mytrainer
+cat > nnunet.toml <<'END'
+$short_training
+END
+nnunet example_dataset -o raw/nnUNet_raw_data --task Task900_Phantom --train 6 --test 2
+nnunet plan_and_preprocess -t 900 -pl3d Small -pl2d None
+nnunet train 3d_fullres MyTrainer 900 0 -p nnUNetPlansSmall --set num_batches_per_epoch=4 --set num_val_batches_per_epoch=1 | tail -12
+nnunet predict -i raw/nnUNet_raw_data/Task900_Phantom/imagesTs -o predictions -t 900 -m 3d_fullres -tr MyTrainer -p nnUNetPlansSmall
+nnunet evaluate_folder -ref raw/nnUNet_raw_data/Task900_Phantom/labelsTs -pred predictions -l 1 2
+LINES
+    keep author
+    keep_libtorch
+}
+
+contributor() {
+    enter contributor
+    give_rust
+    restore_libtorch
+    # A copy of what is committed, as from a server.
+    git clone --quiet --bare --no-hardlinks "$repository" "$home/server.git"
+    play <<'LINES'
+git clone --quiet server.git nnunet
+cd nnunet
+cargo setup
+# `cargo demo` would build all, which takes 10 to 15 minutes on two cores. One crate and its tests:
+cargo test --release -p nnunet-schedules --lib 2>&1 | tail -12
+# A change, and the test that notices it.
+grep -n 'exponent: 0.9' plugins/schedules/src/poly.rs
+sed -i 's/exponent: 0.9/exponent: 0.8/' plugins/schedules/src/poly.rs
+git diff --stat
+? cargo test --release -p nnunet-schedules --lib >../tests.txt 2>&1
+grep -E 'FAILED|panicked' ../tests.txt
+git checkout --quiet plugins/schedules
+cargo fmt --all --check && git status --short
+LINES
+    keep contributor
+}
+
+for person in $people; do
+    "$person"
+done

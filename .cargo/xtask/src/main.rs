@@ -92,7 +92,7 @@ fn reference() -> Result<()> {
         }
         std::fs::write(root().join(file), output.stdout).map_err(|error| format!("{file}: {error}"))
     };
-    write(&["plugins", "docs", "--tensors", "--json"], "host/plugins/src/with_tensors.json")?;
+    write(&["plugins", "docs", "--tensors", "--array"], "host/plugins/src/with_tensors.json")?;
     write(&["plugins", "docs"], "docs/components.md")?;
     write(&["config", "schema"], "docs/nnunet.schema.json")?;
     build()

@@ -5,6 +5,8 @@ use std::ffi::OsString;
 use anyhow::Result;
 use clap::{CommandFactory, FromArgMatches, Parser};
 use nnunet_engine::config::{choices, files};
+use nnunet_engine::stdout::print_line;
+use serde_json::json;
 
 use crate::arguments::normalize;
 use crate::commands::Command;
@@ -38,27 +40,40 @@ impl Cli {
     /// Returns an error if a configuration file is invalid.
     pub(crate) fn from_process() -> Result<Self> {
         let words = process_arguments();
-        if words.iter().take_while(|word| *word != "--").any(|word| word == "--json") {
+        if wants_json(&words) {
             report::set_style(Style::Json);
         }
         let files = files(defaults::named_file(&words).as_deref())?;
         let choices = choices(&files);
         let command = help::by_task(defaults::with_choices(Self::command(), &choices));
-        links::check(&command, &words);
-        let parsed = command.try_get_matches_from(words).and_then(|found| Self::from_arg_matches(&found));
-        let mut cli = parsed.unwrap_or_else(|error| exit(&error));
+        let parsed = links::check(&command, &words)
+            .and_then(|()| command.try_get_matches_from(&words))
+            .and_then(|found| Self::from_arg_matches(&found));
+        let mut cli = parsed.unwrap_or_else(|error| exit(&error, &words));
         cli.command.complete(&choices)?;
         cli.options.files = files;
         Ok(cli)
     }
 }
 
+/// Whether `--json` or the beginning of it is there, before anything else is parsed: mistakes in the arguments are events
+/// too.
+fn wants_json(words: &[OsString]) -> bool {
+    let mut own = words.iter().take_while(|word| *word != "--").filter_map(|word| word.to_str());
+    own.any(|word| word.len() > 2 && "--json".starts_with(word))
+}
+
 /// Ends the process with help, or with a message about arguments.
-fn exit(error: &clap::Error) -> ! {
-    if !error.use_stderr() || !report::is_json() {
-        error.exit();
+fn exit(error: &clap::Error, words: &[OsString]) -> ! {
+    let text = links::text(error, words);
+    if error.use_stderr() {
+        report::usage_error(&text, error.exit_code());
+    } else if report::is_json() {
+        report::event("message", &json!({ "text": text.trim_end() }));
+    } else {
+        // Nobody may be there to read it, as behind `head`.
+        let _ = print_line(text.trim_end());
     }
-    report::usage_error(&error.render().to_string(), error.exit_code());
     std::process::exit(error.exit_code())
 }
 
@@ -69,6 +84,25 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn json_is_known_before_arguments_are_parsed() {
+        let wants = |line: &str| wants_json(&line.split(' ').map(OsString::from).collect::<Vec<_>>());
+        assert!(wants("nnunet plans --json") && wants("nnunet --js plans") && wants("nnunet --j"));
+        assert!(!wants("nnunet launch -- --json") && !wants("nnunet --quiet plans") && !wants("nnunet --"));
+    }
+
+    #[test]
+    fn global_options_stand_together_behind_a_commands_own() {
+        let mut command = help::by_task(Cli::command());
+        command.build();
+        let help = command.find_subcommand_mut("train").unwrap().render_help().to_string();
+        let (own, global) = help.split_once(&format!("{}:\n", help::GLOBAL_OPTIONS)).unwrap();
+        for option in ["--quiet", "--json", "--verbose", "--log_file", "--config", "--plugin", "--no_fsync"] {
+            assert!(!own.contains(option) && global.contains(option), "{option}: {help}");
+        }
+        assert!(own.contains("Validation:\n") && global.contains("\n  nnunet train "), "{help}");
     }
 
     #[test]

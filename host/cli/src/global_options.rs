@@ -9,6 +9,7 @@ use nnunet_engine::component_set::ComponentSet;
 use nnunet_engine::config::File;
 use nnunet_engine::session::Session;
 
+use crate::help::GLOBAL_OPTIONS;
 use crate::report::{self, Style};
 
 /// Options of all commands.
@@ -16,25 +17,25 @@ use crate::report::{self, Style};
 #[command(rename_all = "snake_case")]
 pub struct GlobalOptions {
     /// Print results and errors only.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = GLOBAL_OPTIONS)]
     pub quiet: bool,
     /// Print one JSON object per line.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = GLOBAL_OPTIONS)]
     pub json: bool,
     /// Print more messages; -vv prints all of them.
-    #[arg(short = 'v', long, global = true, action = clap::ArgAction::Count)]
+    #[arg(short = 'v', long, global = true, help_heading = GLOBAL_OPTIONS, action = clap::ArgAction::Count)]
     pub verbose: u8,
     /// Also write all messages to a file, with times.
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, help_heading = GLOBAL_OPTIONS, value_name = "FILE")]
     pub log_file: Option<PathBuf>,
     /// Configuration file to use instead of nnunet.toml in this folder or one above it.
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, help_heading = GLOBAL_OPTIONS, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Plugin to load; may be given several times.
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, help_heading = GLOBAL_OPTIONS, value_name = "FILE")]
     pub plugin: Vec<PathBuf>,
     /// Do not flush files to the disk; a power failure may then leave empty files.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = GLOBAL_OPTIONS)]
     pub no_fsync: bool,
     /// The configuration files.
     #[arg(skip)]

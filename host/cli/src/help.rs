@@ -1,17 +1,24 @@
-//! `nnunet --help`: the commands by task, each task with an example.
+//! `nnunet --help`: the commands by task, each task with an example; and the examples of every command's own help.
+
+mod examples;
 
 use std::fmt::Write;
 
 use clap::Command;
 
+pub(crate) use examples::with_examples;
+
+/// The heading of the options that all commands have.
+pub(crate) const GLOBAL_OPTIONS: &str = "Global options";
+
 /// A heading, an example, and the commands below it.
 pub(crate) const TASKS: [(&str, &str, &[&str]); 7] = [
-    ("Data", "nnunet verify 4", &["ingest", "convert_decathlon_task", "example_dataset", "verify"]),
+    ("Data", "nnunet verify 4", &["verify", "ingest", "convert_decathlon_task", "example_dataset"]),
     ("Planning", "nnunet plan_and_preprocess -t 4", &["plan_and_preprocess", "plans", "split"]),
     (
         "Training",
         "nnunet train 3d_fullres nnUNetTrainerV2 4 0",
-        &["train", "train_all", "train_DP", "train_DDP", "launch", "trainers"],
+        &["train", "train_all", "launch", "train_DP", "train_DDP", "trainers"],
     ),
     (
         "Prediction",
@@ -25,9 +32,9 @@ pub(crate) const TASKS: [(&str, &str, &[&str]); 7] = [
             "evaluate_folder",
             "find_best_configuration",
             "determine_postprocessing",
+            "report",
             "picture",
             "plot_task_pngs",
-            "report",
         ],
     ),
     (
@@ -36,11 +43,12 @@ pub(crate) const TASKS: [(&str, &str, &[&str]); 7] = [
         &[
             "export_model_to_zip",
             "install_pretrained_model_from_zip",
-            "change_trainer_class",
             "print_available_pretrained_models",
             "print_pretrained_model_info",
             "download_pretrained_model",
             "download_pretrained_model_by_url",
+            "convert",
+            "change_trainer_class",
             "audit",
         ],
     ),
@@ -51,10 +59,10 @@ pub(crate) const TASKS: [(&str, &str, &[&str]); 7] = [
     ),
 ];
 
-/// The command line with its commands listed by task instead of in one list.
+/// The command line with its commands listed by task instead of in one list, and with examples.
 pub(crate) fn by_task(command: Command) -> Command {
     let list = listed(&command);
-    command
+    with_examples(command)
         .help_template(format!("{{about}}\n\n{{usage-heading}} {{usage}}\n\n{list}Options:\n{{options}}\n"))
 }
 
@@ -66,20 +74,13 @@ fn listed(command: &Command) -> String {
         .collect();
     let width = visible.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let mut text = String::new();
-    let mut list = |heading: &str, belongs: &dyn Fn(&str) -> bool| {
-        let mut commands = visible.iter().filter(|(name, _)| belongs(name)).peekable();
-        if commands.peek().is_none() {
-            return;
-        }
-        let _ = writeln!(text, "{heading}");
-        commands.for_each(|(name, about)| {
+    for (task, example, names) in TASKS {
+        let _ = writeln!(text, "{task}, for example `{example}`:");
+        let found = names.iter().filter_map(|name| visible.iter().find(|(visible, _)| visible == name));
+        found.for_each(|(name, about)| {
             let _ = writeln!(text, "  {name:width$}  {about}");
         });
         text.push('\n');
-    };
-    for (task, example, names) in TASKS {
-        list(&format!("{task}, for example `{example}`:"), &|name| names.contains(&name));
     }
-    list("More commands:", &|name| TASKS.iter().all(|(_, _, names)| !names.contains(&name)));
     text
 }

@@ -11,6 +11,7 @@ pub mod differences;
 pub mod doctor;
 mod global_options;
 mod help;
+pub mod label_dice;
 pub mod label_tables;
 mod links;
 pub mod pictures;

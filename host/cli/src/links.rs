@@ -1,9 +1,10 @@
 //! Links with the names of the originals' commands: `nnUNet_train` is `nnunet train`, and `nnUNetv2_train` is
-//! `nnunet v2 train`. Help and errors show the command and its flags as its users type them.
+//! `nnunet v2 train`. Help and errors show commands and flags as the users of the originals type them.
 
 mod as_typed;
 
 use std::ffi::OsString;
+use std::io::IsTerminal;
 use std::path::Path;
 
 use clap::{Arg, Args as _, Command};
@@ -151,21 +152,22 @@ pub(crate) fn words_of(name: &str) -> Vec<OsString> {
     words.into_iter().flatten().map(OsString::from).collect()
 }
 
-/// Checks the words of a program that was called through a link, already rewritten to `NAME …` or `v2 NAME …`: help is
-/// printed, and wrong arguments end the process with code 2, under the link's name. Other calls are left alone.
-pub(crate) fn check(all: &Command, words: &[OsString]) {
-    let Some(program) = words.first() else { return };
+/// Checks the words of a program that was called through a link, already rewritten to `NAME …` or `v2 NAME …`. Other calls
+/// are left alone.
+///
+/// # Errors
+/// Returns help, or what is wrong with the arguments, under the link's name.
+pub(crate) fn check(all: &Command, words: &[OsString]) -> Result<(), clap::Error> {
+    let Some(program) = words.first() else { return Ok(()) };
     let name = Path::new(program).file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let Some((generation, command, before)) = command(all, &name) else { return };
+    let Some((command, before)) = command(all, &name) else { return Ok(()) };
     let own = words.get(before..).unwrap_or_default();
     let line = std::iter::once(OsString::from(&name)).chain(own.iter().cloned());
-    if let Err(error) = command.try_get_matches_from(line) {
-        finish(&error, generation);
-    }
+    command.try_get_matches_from(line).map(drop)
 }
 
 /// The command that a link stands for, with the options that all commands share; and how many words come before its own.
-fn command(all: &Command, link: &str) -> Option<(&'static Generation, Command, usize)> {
+fn command(all: &Command, link: &str) -> Option<(Command, usize)> {
     let (generation, name) = GENERATIONS
         .iter()
         .find_map(|generation| Some((generation, link.strip_prefix(generation.prefix)?)))?;
@@ -174,23 +176,30 @@ fn command(all: &Command, link: &str) -> Option<(&'static Generation, Command, u
         None => all,
     };
     let found = parent.find_subcommand(name)?.clone().name(link.to_owned()).bin_name(link.to_owned());
+    let words: Vec<&str> = std::iter::once("nnunet").chain(generation.parent).chain([name]).collect();
+    let examples = found.get_after_help().map(|text| text.to_string().replace(&words.join(" "), link));
+    let found = found.after_help(examples.unwrap_or_default());
     let shared: Vec<Arg> = GlobalOptions::augment_args(Command::new("nnunet"))
         .get_arguments()
         .filter(|arg| arg.is_global_set())
-        .map(|arg| arg.clone().help_heading("Options of all commands"))
+        .cloned()
         .collect();
-    Some((generation, found.infer_long_args(true).args(shared), 1 + words_of(link).len()))
+    Some((found.infer_long_args(true).args(shared), 1 + words_of(link).len()))
 }
 
-#[allow(clippy::print_stdout, reason = "clap's own way of printing cannot change the text")]
-fn finish(error: &clap::Error, generation: &Generation) -> ! {
-    let text = as_typed::as_typed(&error.render().to_string(), generation.one_dash);
-    if error.use_stderr() {
-        report::usage_error(&text, error.exit_code());
+/// Help, or a message about arguments, with the flags of v1, or of v2 in its commands, as their users type them.
+pub(crate) fn text(error: &clap::Error, words: &[OsString]) -> String {
+    let is_v2 = words.iter().skip(1).any(|word| GENERATIONS[1].parent.is_some_and(|parent| word == parent));
+    let is_terminal =
+        if error.use_stderr() { std::io::stderr().is_terminal() } else { std::io::stdout().is_terminal() };
+    let colorless = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let rendered = error.render();
+    let text = if is_terminal && !colorless && !report::is_json() {
+        rendered.ansi().to_string()
     } else {
-        print!("{text}");
-    }
-    std::process::exit(error.exit_code())
+        rendered.to_string()
+    };
+    as_typed::as_typed(&text, GENERATIONS[usize::from(is_v2)].one_dash)
 }
 
 #[cfg(test)]
@@ -199,12 +208,13 @@ mod tests {
 
     use super::*;
     use crate::cli::Cli;
+    use crate::help::{GLOBAL_OPTIONS, with_examples};
 
     #[test]
     fn links_stand_for_commands_that_exist() {
         let all = Cli::command();
         for link in names() {
-            let (_, command, _) = command(&all, &link).unwrap_or_else(|| panic!("{link}"));
+            let (command, _) = command(&all, &link).unwrap_or_else(|| panic!("{link}"));
             command.debug_assert();
         }
         assert_eq!(words_of("nnUNetv2_train"), ["v2", "train"]);
@@ -214,12 +224,18 @@ mod tests {
 
     #[test]
     fn help_shows_the_name_of_the_link() {
-        let all = Cli::command();
+        let all = with_examples(Cli::command());
         for link in names() {
-            let (_, mut command, _) = command(&all, &link).unwrap();
+            let (mut command, _) = command(&all, &link).unwrap();
             let help = command.render_help().to_string();
             assert!(help.contains(&format!("Usage: {link}")), "{help}");
-            assert!(help.contains("Options of all commands:"), "{help}");
+            let end = help.split(&format!("{GLOBAL_OPTIONS}:")).nth(1).unwrap_or_else(|| panic!("{help}"));
+            let examples = end.split("Example").nth(1).unwrap_or_else(|| panic!("no example: {help}"));
+            // Processes of a training are started by `nnunet launch`.
+            let others = examples.lines().filter(|line| line.starts_with("  nnunet ")).collect::<Vec<_>>();
+            assert!(others.iter().all(|line| line.contains("nnunet launch")), "{help}");
+            let own = |line: &str| line.split_whitespace().next() == Some(link.as_str());
+            assert!(!others.is_empty() || examples.lines().any(own), "{help}");
         }
     }
 }

@@ -8,6 +8,7 @@ use nnunet_formats::atomic;
 
 use crate::cli::Cli;
 use crate::commands::{self, Command, TensorCommands};
+use crate::help::with_examples;
 use crate::report;
 
 /// Runs the command line of this process and prints its error, if there is one.
@@ -83,7 +84,7 @@ fn dispatch(cli: &Cli, tensors: &impl TensorCommands) -> Result<ExitCode> {
         Command::Plugins(args) => return commands::plugins::run(args, options, tensors),
         Command::Doctor(args) => return commands::doctor::run(args, options, tensors),
         Command::Completions(args) => commands::completions::run(args, Cli::command()),
-        Command::ManPages(args) => commands::man_pages::run(args, Cli::command()),
+        Command::ManPages(args) => commands::man_pages::run(args, with_examples(Cli::command())),
         Command::Aliases(args) => commands::aliases::run(args),
         Command::V2(command) => return command.run(options, tensors),
     };

@@ -13,8 +13,8 @@ use nnunet_plugin_core::suggestion::did_you_mean;
 /// The configurations of v1.
 pub const CONFIGURATIONS: [&str; 4] = ["2d", "3d_lowres", "3d_fullres", "3d_cascade_fullres"];
 
-/// Tasks that a message names.
-const MOST_TASKS: usize = 10;
+/// Names of tasks or data sets in a message.
+const MOST_NAMES: usize = 10;
 
 /// The configuration that has a trainer of its own.
 pub const CASCADE: &str = "3d_cascade_fullres";
@@ -121,22 +121,15 @@ impl Folders {
             known.is_empty() || known.contains(task),
             "there is no task `{task}` in {}{}{}",
             self.searched(),
-            did_you_mean(task, known.iter().map(String::as_str)),
-            self.existing()
+            self.existing(),
+            did_you_mean(task, known.iter().map(String::as_str))
         );
         Ok(())
     }
 
     /// The tasks there are, for messages.
     fn existing(&self) -> String {
-        let known = self.tasks_with("Task");
-        let names: Vec<&str> = known.iter().map(String::as_str).take(MOST_TASKS).collect();
-        let more = known.len() - names.len();
-        match names.as_slice() {
-            [] => String::new(),
-            names if more > 0 => format!(". There are {} and {more} more", names.join(", ")),
-            names => format!(". There are {}", names.join(", ")),
-        }
+        there_are(&self.tasks_with("Task"))
     }
 
     fn roots(&self) -> Vec<PathBuf> {
@@ -172,6 +165,17 @@ impl Folders {
     }
 }
 
+/// The end of a message about a name that is not known: the names there are.
+pub(crate) fn there_are(known: &BTreeSet<String>) -> String {
+    let names: Vec<&str> = known.iter().map(String::as_str).take(MOST_NAMES).collect();
+    let more = known.len() - names.len();
+    match names.as_slice() {
+        [] => String::new(),
+        names if more > 0 => format!("; there are {} and {more} more", names.join(", ")),
+        names => format!("; there are {}", names.join(", ")),
+    }
+}
+
 fn wanted<'a>(folder: &'a Option<PathBuf>, variable: &str, what: &str) -> Result<&'a Path> {
     folder
         .as_deref()
@@ -202,6 +206,21 @@ pub fn file_names(folder: &Path, ending: &str) -> Result<Vec<String>> {
     }
     names.sort();
     Ok(names)
+}
+
+/// As [`file_names`]; files that are there, but end otherwise, are an error.
+///
+/// # Errors
+/// As [`file_names`]; an error if no file has the ending, and says how those that are there end.
+pub fn files_that_end(folder: &Path, ending: &str) -> Result<Vec<String>> {
+    let names = file_names(folder, ending)?;
+    let other = file_names(folder, "")?.into_iter().next();
+    match other.filter(|_| names.is_empty()) {
+        Some(other) => {
+            bail!("{} has no files that end in {ending}, but {other}; convert them first", folder.display())
+        }
+        None => Ok(names),
+    }
 }
 
 /// Whether a name has an ending, in capitals or not.
@@ -283,8 +302,8 @@ mod tests {
         assert_eq!(folders.task_name("Task004_Liver").unwrap(), "Task004_Liver", "nothing is known");
         std::fs::create_dir(root.path().join("Task003_Liver")).unwrap();
         let error = folders.task_name("Task003_Livr").unwrap_err().to_string();
-        assert!(error.ends_with("did you mean `Task003_Liver`?. There are Task003_Liver"), "{error}");
-        assert!(folders.task_name("4").unwrap_err().to_string().ends_with(". There are Task003_Liver"));
+        assert!(error.ends_with("; there are Task003_Liver; did you mean `Task003_Liver`?"), "{error}");
+        assert!(folders.task_name("4").unwrap_err().to_string().ends_with("; there are Task003_Liver"));
         assert_eq!(folders.task_name("3").unwrap(), "Task003_Liver");
     }
 
@@ -294,6 +313,17 @@ mod tests {
         assert_eq!(without_ending("a.nii", ".nii.gz"), None);
         assert_eq!(without_ending("gz", ".nii.gz"), None);
         assert!(!has_ending("\u{fc}\u{fc}", "\u{fc}x."));
+    }
+
+    #[test]
+    fn files_with_another_ending_are_not_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let found = || files_that_end(folder.path(), ".nii.gz").map_err(|error| error.to_string());
+        assert!(found().unwrap().is_empty());
+        std::fs::write(folder.path().join("a.nii"), "").unwrap();
+        assert!(found().unwrap_err().contains("no files that end in .nii.gz, but a.nii"));
+        std::fs::write(folder.path().join("a.nii.gz"), "").unwrap();
+        assert_eq!(found().unwrap(), ["a.nii.gz"]);
     }
 
     #[test]

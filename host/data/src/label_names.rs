@@ -15,7 +15,13 @@ impl LabelNames {
     pub fn near(folders: &[&Path]) -> Self {
         let all = folders.iter().flat_map(|folder| folder.ancestors().take(3));
         let file = all.map(|folder| folder.join("dataset.json")).find(|path| path.is_file());
-        file.and_then(|path| json::load(&path).ok()).map(|document| Self::of(&document)).unwrap_or_default()
+        file.map(|path| Self::load(&path)).unwrap_or_default()
+    }
+
+    /// The names in a `dataset.json`; empty if it cannot be read.
+    #[must_use]
+    pub fn load(file: &Path) -> Self {
+        json::load(file).map(|document| Self::of(&document)).unwrap_or_default()
     }
 
     /// The names of a `dataset.json` of v1 (names by label) or v2 (labels by name).

@@ -8,6 +8,8 @@ use crate::VERSION;
 
 /// What libtorch's CPU part is linked with besides itself: with these alone it runs on a machine without a GPU.
 const CPU_NEEDS: [&str; 2] = ["nvidia-cuda-cupti==13.0.*", "nvidia-cuda-runtime==13.0.*"];
+/// The Python whose torch is installed.
+const PYTHON: &str = "3.12";
 /// Written when an installation is complete.
 const COMPLETE: &str = "nnunet-complete";
 
@@ -110,6 +112,8 @@ fn pip(target: &Path, python: &Path, parts: Parts) -> Result<()> {
     };
     let has_gpu = Path::new("/dev/nvidia0").exists() || Path::new("/proc/driver/nvidia").exists();
     pip.args(["install", "--quiet", "--disable-pip-version-check", "--target"]).arg(target);
+    // Only its libraries are used, so the version of the Python that runs pip need not be one that this torch supports.
+    pip.args(["--only-binary=:all:", "--ignore-requires-python", "--python-version", PYTHON]);
     if !has_gpu && parts == Parts::Seen {
         pip.arg("--no-deps").args(CPU_NEEDS);
     }

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 use nnunet_formats::atomic;
+use nnunet_libtorch::Search;
 use serde::Deserialize;
 use toml::Table;
 
@@ -17,12 +18,12 @@ use crate::user_folders::{cache_folder, user_folder};
 
 pub use crate::api_sources::api_sources;
 
-/// The user's libtorch, or that of this program's checkout, or the one it was built with, if that is still there. Always the
-/// same path for the same folder: cargo builds the bindings again when it changes.
+/// The user's libtorch, or that of this program's checkout, or the one that programs with tensors are started with. Always
+/// the same path for the same folder: cargo builds the bindings again when it changes.
 fn libtorch() -> Option<PathBuf> {
     let of_checkout = || checkout()?.join(".libtorch").canonicalize().ok();
-    let built_with = || Path::new(option_env!("LIBTORCH")?).canonicalize().ok();
-    std::env::var_os("LIBTORCH").map(PathBuf::from).or_else(of_checkout).or_else(built_with)
+    let found = || Search::of_program(&std::env::current_exe().ok()?).run().ok()?.folder.canonicalize().ok();
+    std::env::var_os("LIBTORCH").map(PathBuf::from).or_else(of_checkout).or_else(found)
 }
 
 /// Where cargo keeps what several plugin crates share: dependencies are compiled once.

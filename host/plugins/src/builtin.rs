@@ -7,7 +7,7 @@ use nnunet_plugin_core::{Component, Factory, Info, Kind, Registration, inventory
 use crate::registry::{Origin, Registry};
 
 /// What the part of the program that has tensors knows, as it describes itself (`nnunet-torch plugins docs --tensors
-/// --json`); `cargo reference` writes it.
+/// --array`); `cargo reference` writes it.
 const WITH_TENSORS: &str = include_str!("with_tensors.json");
 
 /// A registry with all built-ins. Where tensors are not linked in, components that need them are known by description.

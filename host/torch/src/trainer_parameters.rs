@@ -5,6 +5,7 @@ use nnunet_engine::config::is_setting;
 use nnunet_engine::registry::Entry;
 use nnunet_plugin_api::Config;
 use nnunet_plugin_api::suggestion::did_you_mean;
+use nnunet_plugin_api::vocabulary::Blueprint;
 
 /// Parameters on their way from a trainer to its parents.
 pub(crate) struct TrainerParameters {
@@ -49,7 +50,9 @@ impl TrainerParameters {
     /// Returns an error if there is a parameter that no trainer has.
     pub(crate) fn finish(&self, trainer: &str) -> Result<()> {
         let Some(key) = self.waiting.keys().next() else { return Ok(()) };
-        let hint = did_you_mean(key, self.known.iter().map(String::as_str));
+        let settings = serde_json::to_value(Blueprint::default())?;
+        let settings = settings.as_object().into_iter().flat_map(|settings| settings.keys());
+        let hint = did_you_mean(key, self.known.iter().chain(settings).map(String::as_str));
         bail!("trainer {trainer} and its parents have no setting or parameter `{key}`{hint}")
     }
 }

@@ -36,7 +36,9 @@ pub(crate) fn run(args: &Args, options: &GlobalOptions) -> Result<()> {
     match args.command {
         Command::Show { origin } => show(options, origin),
         Command::Schema => {
-            report::result(&serde_json::to_string_pretty(&config::schema())?);
+            let document = config::schema();
+            let text = serde_json::to_string_pretty(&document)?;
+            report::record("config_schema", &json!({ "document": document }), &text);
             Ok(())
         }
     }

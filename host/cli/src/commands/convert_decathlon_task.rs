@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use nnunet_data::failures;
-use nnunet_data::folders::{self, Folders, file_names};
+use nnunet_data::folders::{self, Folders, files_that_end, without_ending};
 use nnunet_data::images::DEFAULT_ENDING;
 use nnunet_formats::{atomic, nifti};
 
@@ -60,7 +60,8 @@ pub(crate) fn run(args: &Args, folders: &Folders) -> Result<()> {
 /// `Task004_NAME` for `Task04_NAME`.
 fn task_name(input: &Path, id: Option<u32>) -> Result<String> {
     let wrong = || format!("{}: a decathlon task is a folder called TaskXX_NAME", input.display());
-    let name = input.file_name().with_context(wrong)?.to_string_lossy().into_owned();
+    let whole = std::path::absolute(input)?;
+    let name = whole.file_name().with_context(wrong)?.to_string_lossy().into_owned();
     let (number, name) =
         name.strip_prefix("Task").and_then(|rest| rest.split_once('_')).with_context(wrong)?;
     ensure!(number.len() == 2 && !name.is_empty(), "{}, XX being two digits", wrong());
@@ -83,16 +84,18 @@ fn convert(from: &Path, to: &Path, processes: usize) -> Result<usize> {
     let mut images = Vec::new();
     for part in PARTS {
         folders::create(&to.join(part))?;
-        let names = file_names(&from.join(part), DEFAULT_ENDING)?;
+        let names = files_that_end(&from.join(part), DEFAULT_ENDING)?;
+        ensure!(!names.is_empty() || part == "imagesTs", "{} is empty", from.join(part).display());
         images.extend(names.into_iter().map(|name| (part, name)));
     }
     let pool = failures::threads(processes)?;
     let bar = report::bar(images.len(), "splitting");
     let one = |(part, name): &(&str, String)| {
         let (image, folder) = (from.join(part).join(name), to.join(part));
+        let case = without_ending(name, DEFAULT_ENDING).unwrap_or(name);
         let done = match *part {
-            "labelsTr" => folders::copy_file(&image, &folder.join(name)),
-            _ => split(&image, &folder, name.trim_end_matches(DEFAULT_ENDING)),
+            "labelsTr" => folders::copy_file(&image, &folder.join(format!("{case}{DEFAULT_ENDING}"))),
+            _ => split(&image, &folder, case),
         };
         bar.inc(1);
         done

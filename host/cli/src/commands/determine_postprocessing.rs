@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use nnunet_data::folders::{CASCADE, Folders};
-use nnunet_data::selection::{Determination, VALIDATION, consolidate, determine};
+use nnunet_data::label_names::LabelNames;
+use nnunet_data::selection::{Determination, Postprocessing, VALIDATION, consolidate, determine};
 
 use crate::report;
 
@@ -62,7 +63,8 @@ fn of_folder(args: &Args, raw: &Path, references: &Path) -> Result<()> {
         threshold: 0.0,
         output,
     })?;
-    report::line(&format!("keep the largest component of {:?}", found.config.for_which_classes));
+    let names = LabelNames::near(&[references, raw]);
+    report::line(&format!("keep the largest component of {}", found.describe(&names)));
     Ok(())
 }
 
@@ -74,6 +76,8 @@ fn of_model(args: &Args, folders: &Folders) -> Result<()> {
     let trainer = args.trainer.as_deref().unwrap_or(default);
     let model = folders.model(configuration, &task, trainer, &args.plans)?;
     consolidate(&model, &[0, 1, 2, 3, 4], &args.validation)?;
-    report::line(&format!("wrote {}", model.join("postprocessing.json").display()));
+    let file = model.join("postprocessing.json");
+    let kept = Postprocessing::load(&file)?.describe(&LabelNames::near(&[&model]));
+    report::line(&format!("keep the largest component of {kept}; wrote {}", file.display()));
     Ok(())
 }

@@ -8,8 +8,10 @@ use anyhow::{Result, ensure};
 use nnunet_data::images;
 use nnunet_data::label_names::LabelNames;
 use nnunet_data::summary::{self, EXTENDED_FILE, Head, Pair};
+use nnunet_data::v2::Class;
 use serde_json::json;
 
+use crate::label_dice::LabelDice;
 use crate::report;
 
 /// Arguments of v1's command.
@@ -44,13 +46,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     summary::write_extended(&args.predictions.join(EXTENDED_FILE), &pairs, &args.labels, args.tolerance)?;
     let names = LabelNames::near(&[&args.reference, &args.predictions]);
     for (label, dice) in &mean {
-        let key = label.to_string();
-        let object = json!({ "label": label, "name": names.get(&key), "mean_dice": dice });
-        report::record(
-            "evaluation_label",
-            &object,
-            &format!("label {}: mean Dice {dice:.4}", names.shown(&key)),
-        );
+        let found = LabelDice::new(&Class::Label(*label), *dice, &names);
+        report::record("evaluation_label", &found.fields(), &found.text());
     }
     if let Some(file) = &args.csv {
         table::write(file, &args.predictions, &names)?;

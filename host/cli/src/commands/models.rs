@@ -39,7 +39,8 @@ pub(crate) fn run(args: &Args, folders: &Folders) -> Result<()> {
         return Ok(());
     }
     if listed.is_empty() {
-        report::line("there are no trained models in RESULTS_FOLDER and nnUNet_results");
+        let of_task = task.as_ref().map(|task| format!(" of {task}")).unwrap_or_default();
+        report::line(&format!("there are no trained models{of_task} in RESULTS_FOLDER and nnUNet_results"));
         return Ok(());
     }
     report::result(&report::table(listed.iter().map(|model| {

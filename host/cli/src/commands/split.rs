@@ -99,8 +99,7 @@ impl Place {
         let pickle = json.with_extension("pkl");
         let there = [&json, &pickle].into_iter().find(|path| path.is_file());
         if let Some(there) = there.filter(|_| !overwrite) {
-            let is_same = records::splits_from_json(&nnunet_formats::json::load(&json)?)
-                .is_ok_and(|found| found == made);
+            let is_same = self.found(&json).is_ok_and(|found| found == made);
             ensure!(
                 is_same,
                 "{} has other folds, and models may have been trained with them; --overwrite replaces them",
@@ -113,6 +112,14 @@ impl Place {
         self.save(made, &pickle)?;
         report::line(&format!("wrote {}", json.display()));
         Ok(())
+    }
+
+    /// The folds that are there. Python v1 writes no JSON.
+    fn found(&self, json: &Path) -> Result<Vec<Split>> {
+        if self.is_v2 {
+            return records::splits_from_json(&nnunet_formats::json::load(json)?);
+        }
+        records::listed_splits(&self.preprocessed)
     }
 
     /// v1 reads the pickle, v2 the JSON.

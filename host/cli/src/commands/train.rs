@@ -9,6 +9,10 @@ use nnunet_engine::config::Choices;
 use super::device::DeviceChoice;
 use crate::arguments::fold;
 
+/// Headings of the help.
+const VALIDATION: &str = "Validation";
+const SPEED: &str = "Precision, speed and reproducibility";
+
 /// Exit code of a training that was asked to stop and left everything ready to continue.
 pub const STOPPED: u8 = 3;
 
@@ -42,7 +46,8 @@ pub struct Args {
     /// Number of the fold, or all; numbers beyond splits_final.pkl give a random 80:20 split.
     #[arg(default_value = "", hide_default_value = true)]
     pub fold: String,
-    /// Only validate the finished model (also -val).
+    /// Only validate the finished model.
+    #[arg(help_heading = VALIDATION)]
     #[arg(long = "val", visible_alias = "validation_only")]
     pub validation_only: bool,
     /// Continue an interrupted training from the final, else the latest, else the best checkpoint.
@@ -59,6 +64,7 @@ pub struct Args {
     pub device: DeviceChoice,
     /// Record training steps on a GPU as CUDA graphs, whose kernels are started together: auto (where a step can be
     /// recorded) or off. It has not been tried on a GPU yet.
+    #[arg(help_heading = SPEED)]
     #[arg(long = "cuda_graph", default_value = "off", value_enum)]
     pub cuda_graph: CudaGraph,
     /// Memory of a training on a GPU: low takes less, and computes some values twice for it. It has not been tried on a GPU
@@ -70,24 +76,31 @@ pub struct Args {
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
     /// Train in single precision.
+    #[arg(help_heading = SPEED)]
     #[arg(long)]
     pub fp32: bool,
     /// Read compressed cases instead of unpacking them.
+    #[arg(help_heading = SPEED)]
     #[arg(long = "use_compressed_data")]
     pub use_compressed_data: bool,
     /// Write the predicted probabilities of the validation cases.
+    #[arg(help_heading = VALIDATION)]
     #[arg(long)]
     pub npz: bool,
     /// With --val: use the best checkpoint; where there is none, the final or latest one.
+    #[arg(help_heading = VALIDATION)]
     #[arg(long)]
     pub valbest: bool,
     /// Name of the validation folder.
+    #[arg(help_heading = VALIDATION)]
     #[arg(long = "val_folder", default_value = "validation_raw")]
     pub val_folder: String,
     /// Skip validation at the end.
+    #[arg(help_heading = VALIDATION)]
     #[arg(long = "disable_validation_inference")]
     pub disable_validation_inference: bool,
     /// Do not determine the postprocessing after validation.
+    #[arg(help_heading = VALIDATION)]
     #[arg(long = "disable_postprocessing_on_folds")]
     pub disable_postprocessing_on_folds: bool,
     /// Do not write the final and best checkpoints; model_latest is removed at the end, as always.
@@ -103,12 +116,15 @@ pub struct Args {
     pub pretrained_weights: Option<PathBuf>,
     /// Give the same result for any number of cores (libtorch uses one thread). Otherwise it depends on the number of
     /// cores.
+    #[arg(help_heading = SPEED)]
     #[arg(long)]
     pub deterministic: bool,
     /// Keep existing validation predictions.
+    #[arg(help_heading = VALIDATION)]
     #[arg(long = "val_disable_overwrite")]
     pub val_disable_overwrite: bool,
     /// 3d_lowres: do not predict the cases for the second stage of the cascade.
+    #[arg(help_heading = VALIDATION)]
     #[arg(long = "disable_next_stage_pred")]
     pub disable_next_stage_pred: bool,
     /// The planned batch is that of each process that trains, not of all together.

@@ -8,6 +8,10 @@ use crate::arguments::fold;
 use crate::commands::device::DeviceChoice;
 use crate::commands::train::Memory;
 
+/// Headings of the help.
+const VALIDATION: &str = "Validation";
+const SPEED: &str = "Precision, speed and reproducibility";
+
 /// Arguments of `nnUNetv2_train`.
 #[derive(Debug, Clone, clap::Args)]
 #[command(rename_all = "snake_case")]
@@ -30,18 +34,25 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     pub pretrained_weights: Option<PathBuf>,
     /// Number of GPUs. There is a process for each, and they share the batches.
+    #[arg(help_heading = SPEED)]
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub num_gpus: usize,
     /// Write the probabilities of the final validation too.
+    #[arg(help_heading = VALIDATION)]
     #[arg(long)]
     pub npz: bool,
     /// Continue the training from the final, else the latest, else the best checkpoint.
     #[arg(long = "c")]
     pub continue_training: bool,
+    /// Train a fold anew whose training is complete; its files are replaced.
+    #[arg(long, conflicts_with_all = ["continue_training", "val"])]
+    pub overwrite: bool,
     /// Only the final validation of a finished training.
+    #[arg(help_heading = VALIDATION)]
     #[arg(long)]
     pub val: bool,
     /// The final validation of the best checkpoint instead of the last one.
+    #[arg(help_heading = VALIDATION)]
     #[arg(long)]
     pub val_best: bool,
     /// Write no checkpoints.
@@ -58,10 +69,12 @@ pub struct Args {
     #[arg(long, default_value = "normal", value_enum)]
     pub memory: Memory,
     /// Train in single precision.
+    #[arg(help_heading = SPEED)]
     #[arg(long)]
     pub fp32: bool,
     /// Give the same result for any number of cores (libtorch uses one thread). Otherwise it depends on the number of
     /// cores.
+    #[arg(help_heading = SPEED)]
     #[arg(long)]
     pub deterministic: bool,
 }

@@ -3,12 +3,20 @@
 /// How far left a flag moves that clap puts behind the place of a short one.
 const MOVED: &str = "     ";
 
+/// Where clap puts flags that have no short form.
+const INDENT: &str = "      ";
+
+/// clap's style of flags on a terminal.
+const BOLD: &str = "\u{1b}[1m";
+
 /// The text with one dash before the flags in `one_dash`.
 pub(super) fn as_typed(text: &str, one_dash: &[&str]) -> String {
     let line = |line: &str| {
         let line = with_one_dash(line, one_dash);
-        match line.strip_prefix("      -") {
-            Some(rest) if !rest.starts_with('-') => aligned(rest),
+        let Some(flag) = line.strip_prefix(INDENT) else { return line };
+        let (bold, flag) = flag.strip_prefix(BOLD).map_or(("", flag), |flag| (BOLD, flag));
+        match flag.strip_prefix('-') {
+            Some(rest) if !rest.starts_with('-') => aligned(bold, flag),
             _ => line,
         }
     };
@@ -16,10 +24,10 @@ pub(super) fn as_typed(text: &str, one_dash: &[&str]) -> String {
 }
 
 /// A flag in the column of short flags, and its description where it was.
-fn aligned(rest: &str) -> String {
-    match rest.split_once("  ") {
-        Some((flag, description)) => format!("  -{flag}{MOVED}  {description}"),
-        None => format!("  -{rest}"),
+fn aligned(bold: &str, flag: &str) -> String {
+    match flag.split_once("  ") {
+        Some((flag, description)) => format!("  {bold}{flag}{MOVED}  {description}"),
+        None => format!("  {bold}{flag}"),
     }
 }
 
@@ -54,5 +62,7 @@ mod tests {
         let text = "  -i <FOLDER>        Images\n      --np <N>       Cases\n      --chill        All\n      --tr <NAME>\n";
         let typed = "  -i <FOLDER>        Images\n  -np <N>            Cases\n      --chill        All\n  -tr <NAME>\n";
         assert_eq!(as_typed(text, &["np", "tr"]), typed);
+        let text = "      \u{1b}[1m--np\u{1b}[0m <N>       Cases\n";
+        assert_eq!(as_typed(text, &["np"]), "  \u{1b}[1m-np\u{1b}[0m <N>            Cases\n");
     }
 }

@@ -15,7 +15,7 @@ use std::sync::Mutex;
 use anyhow::{Context, Result};
 use nnunet_engine::lock::lock;
 use nnunet_engine::stdout::print_line;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 pub use bars::bar;
 use bars::bars;
@@ -70,6 +70,17 @@ pub fn event(event: &str, fields: &Value) {
     if is_json() {
         result(&events::line(event, fields));
     }
+}
+
+/// Prints a line of `--json` of another process of this program as an event of this one, with one more field; false for
+/// other lines, and in other styles.
+pub(crate) fn pass_on(line: &str, field: &str, value: usize) -> bool {
+    let parsed = serde_json::from_str::<Map<String, Value>>(line).ok().filter(|_| is_json());
+    let Some(mut fields) = parsed else { return false };
+    let Some(Value::String(name)) = fields.remove("event") else { return false };
+    fields.insert(field.to_owned(), value.into());
+    event(&name, &Value::Object(fields));
+    true
 }
 
 /// Arguments that cannot be used: clap's message, or the same as an event.

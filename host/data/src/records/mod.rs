@@ -58,9 +58,14 @@ pub fn load_with_twin<T>(path: &Path, convert: impl FnOnce(&Value) -> Result<T>)
         let (ours, theirs) = (Json::from(&value).to_python(), json::load(&twin)?.to_python());
         ensure!(
             ours == theirs,
-            "{} and {} differ; the pickle is what counts: remove the .json, or bring both to the same state",
+            "{} and {} differ; {}",
             path.display(),
-            twin.display()
+            twin.display(),
+            if path.ends_with(SPLITS) {
+                "to train with the folds of the .json, remove the .pkl; to train with those of the .pkl, remove the .json"
+            } else {
+                "the .pkl is what counts: remove the .json, and change plans with nnunet plans edit, which writes both"
+            }
         );
     }
     convert(&value).with_context(|| path.display().to_string())

@@ -8,6 +8,7 @@ use nnunet_formats::json::{self, Json};
 use nnunet_plugin_core::{LabelVolume, Postprocessor};
 use nnunet_postprocessing::{Classes, LargestComponent, LargestComponentConfig};
 
+use crate::label_names::LabelNames;
 use crate::{failures, folders, images};
 
 /// What v1 keeps in `postprocessing.json`.
@@ -34,6 +35,20 @@ impl Postprocessing {
         let min_valid_object_sizes = sizes_from(text, &for_which_classes)
             .with_context(|| format!("{}: `min_valid_object_sizes`", path.display()))?;
         Ok(Self { config: LargestComponentConfig { for_which_classes, min_valid_object_sizes } })
+    }
+
+    /// What it treats, for people: `1 (liver) and 2 (tumor) together, 2 (tumor)`.
+    #[must_use]
+    pub fn describe(&self, names: &LabelNames) -> String {
+        let shown = |label: &u8| names.shown(&label.to_string());
+        let entry = |classes: &Classes| match classes {
+            Classes::One(label) => shown(label),
+            Classes::Joint(labels) => {
+                format!("{} together", labels.iter().map(shown).collect::<Vec<_>>().join(" and "))
+            }
+        };
+        let all: Vec<String> = self.config.for_which_classes.iter().map(entry).collect();
+        if all.is_empty() { "nothing".to_owned() } else { all.join(", ") }
     }
 
     /// `for_which_classes` as v1 writes it.
@@ -135,6 +150,18 @@ pub(super) fn read_volume(path: &Path) -> Result<LabelVolume> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn labels_are_described_by_their_names() {
+        let names = json::parse(r#"{"labels": {"1": "liver"}}"#).unwrap();
+        let describe = |classes: &[Classes]| {
+            let config = LargestComponentConfig { for_which_classes: classes.to_vec(), ..Default::default() };
+            Postprocessing { config }.describe(&LabelNames::of(&names))
+        };
+        assert_eq!(describe(&[]), "nothing");
+        let both = [Classes::Joint(vec![1, 2]), Classes::One(2)];
+        assert_eq!(describe(&both), "1 (liver) and 2 together, 2");
+    }
 
     #[test]
     fn sizes_survive_the_python_literal() {

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Folders, RawDataset, load};
 use crate::failures;
-use crate::folders::{copy_file, create, file_names};
+use crate::folders::{copy_file, create, file_names, files_that_end, without_ending};
 use crate::images::DEFAULT_ENDING;
 
 /// Parts of a task of v1; the first two must be there.
@@ -21,7 +21,7 @@ const PARTS: [&str; 6] = ["imagesTr", "labelsTr", "imagesTs", "labelsTs", "image
 /// # Errors
 /// Returns an error if the name is not `DatasetXXX_NAME` or is taken, or if the folder is not a task.
 pub fn from_task(task: &Path, name: &str, folders: &Folders) -> Result<PathBuf> {
-    check_name(name)?;
+    check_name(name, "Dataset")?;
     let to = free(folders.raw()?, name)?;
     let description: Map<String, Value> = load(&task.join("dataset.json"))?;
     build(&to, |folder| {
@@ -44,7 +44,8 @@ pub fn from_task(task: &Path, name: &str, folders: &Folders) -> Result<PathBuf> 
 /// lists all of them.
 pub fn from_decathlon(task: &Path, id: Option<u32>, folders: &Folders, threads: usize) -> Result<PathBuf> {
     let wrong = || format!("{}: a decathlon task is a folder called TaskXX_NAME", task.display());
-    let name = task.file_name().with_context(wrong)?.to_string_lossy().into_owned();
+    let whole = std::path::absolute(task)?;
+    let name = whole.file_name().with_context(wrong)?.to_string_lossy().into_owned();
     let (number, title) =
         name.strip_prefix("Task").and_then(|rest| rest.split_once('_')).with_context(wrong)?;
     let id = id.map_or_else(|| number.parse().with_context(wrong), Ok)?;
@@ -64,16 +65,20 @@ pub fn from_decathlon(task: &Path, id: Option<u32>, folders: &Folders, threads: 
     Ok(to)
 }
 
-/// Writes a data set as a task of v1 into `folder`; returns the task's folder, `TaskXXX_NAME` of the same number and
-/// name. Labels of several values become one label each, since v1's files name values only.
+/// Writes a data set as a task of v1 into `folder`; returns the task's folder, which is called `task`, or `TaskXXX_NAME` of
+/// the same number and name. Labels of several values become one label each, since v1's files name values only.
 ///
 /// # Errors
-/// Returns an error if the task exists already, or if a file cannot be copied.
-pub fn to_task(dataset: &RawDataset, folder: &Path) -> Result<PathBuf> {
+/// Returns an error if the task exists already, if its name is not `TaskXXX_NAME`, or if a file cannot be copied.
+pub fn to_task(dataset: &RawDataset, task: Option<&str>, folder: &Path) -> Result<PathBuf> {
     let name = dataset.folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let rest =
-        name.strip_prefix("Dataset").with_context(|| format!("{name} is not called DatasetXXX_NAME"))?;
-    let to = free(folder, &format!("Task{rest}"))?;
+    let same = || {
+        let rest = name.strip_prefix("Dataset").map(|rest| format!("Task{rest}"));
+        rest.with_context(|| format!("{name} is not called DatasetXXX_NAME"))
+    };
+    let task = task.map_or_else(same, |task| Ok(task.to_owned()))?;
+    check_name(&task, "Task")?;
+    let to = free(folder, &task)?;
     let ending = &dataset.description.file_ending;
     build(&to, |folder| {
         let (images, labels) = (folder.join("imagesTr"), folder.join("labelsTr"));
@@ -94,12 +99,16 @@ pub fn to_task(dataset: &RawDataset, folder: &Path) -> Result<PathBuf> {
     Ok(to)
 }
 
-fn check_name(name: &str) -> Result<()> {
-    let rest = name.strip_prefix("Dataset").and_then(|rest| rest.split_once('_'));
+/// Checks that a name is `DatasetXXX_NAME` or `TaskXXX_NAME`, as `kind` says.
+fn check_name(name: &str, kind: &str) -> Result<()> {
+    let rest = name.strip_prefix(kind).and_then(|rest| rest.split_once('_'));
     let fits = rest.is_some_and(|(number, title)| {
         number.len() == 3 && number.bytes().all(|b| b.is_ascii_digit()) && !title.is_empty()
     });
-    ensure!(fits && !name.contains('/'), "`{name}` must be the name of a data set, DatasetXXX_NAME");
+    ensure!(
+        fits && !name.contains('/'),
+        "`{name}` must have the form {kind}XXX_NAME, XXX being three digits"
+    );
     Ok(())
 }
 
@@ -130,10 +139,12 @@ fn split(task: &Path, folder: &Path) -> Result<()> {
     let mut images = Vec::new();
     for part in ["imagesTr", "imagesTs"] {
         create(&folder.join(part))?;
-        images.extend(file_names(&task.join(part), DEFAULT_ENDING)?.into_iter().map(|name| (part, name)));
+        let names = files_that_end(&task.join(part), DEFAULT_ENDING)?;
+        ensure!(!names.is_empty() || part == "imagesTs", "{} is empty", task.join(part).display());
+        images.extend(names.into_iter().map(|name| (part, name)));
     }
     let one = |(part, name): &(&str, String)| {
-        let case = name.trim_end_matches(DEFAULT_ENDING);
+        let case = without_ending(name, DEFAULT_ENDING).unwrap_or(name);
         let channel = |channel: usize| folder.join(part).join(format!("{case}_{channel:04}{DEFAULT_ENDING}"));
         let done = nifti::split(&task.join(part).join(name), channel);
         done.err().map(|error| format!("  {error:#}"))
@@ -238,9 +249,9 @@ mod tests {
 
     #[test]
     fn names_have_three_digits() {
-        assert!(check_name("Dataset004_X").is_ok());
+        assert!(check_name("Dataset004_X", "Dataset").is_ok() && check_name("Task004_X", "Task").is_ok());
         for name in ["Task004_X", "Dataset4_X", "Dataset004", "Dataset004_", "Dataset004_a/b"] {
-            assert!(check_name(name).is_err(), "{name}");
+            assert!(check_name(name, "Dataset").is_err(), "{name}");
         }
     }
 }

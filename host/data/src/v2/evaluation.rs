@@ -29,6 +29,17 @@ pub struct Evaluation {
     pub chill: bool,
 }
 
+/// The mean Dice of an evaluation.
+#[derive(Debug, Clone)]
+pub struct MeanDice {
+    /// Of every label or region, in the order of the classes.
+    pub classes: Vec<(Class, f64)>,
+    /// Of the foreground.
+    pub foreground: f64,
+    /// Cases that were compared.
+    pub cases: usize,
+}
+
 /// Counts of one class in one case.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Counts {
@@ -72,11 +83,11 @@ fn is_ratio(name: &str) -> bool {
     matches!(name, "Dice" | "IoU")
 }
 
-/// Writes the summary; returns the mean Dice of the foreground.
+/// Writes the summary; returns the mean Dice.
 ///
 /// # Errors
 /// Returns an error for folders whose files do not match, or one error that lists all cases that cannot be compared.
-pub fn evaluate(evaluation: &Evaluation, output: &Path) -> Result<f64> {
+pub fn evaluate(evaluation: &Evaluation, output: &Path) -> Result<MeanDice> {
     let names = names(evaluation)?;
     let bar = progress::start(names.len(), "evaluating");
     let compare = |name: &String| {
@@ -105,7 +116,8 @@ pub fn evaluate(evaluation: &Evaluation, output: &Path) -> Result<f64> {
         ("foreground_mean", object(metrics.map(|name| (name, Json::Float(foreground_mean(name)))))),
     ]);
     json::save(output, &summary)?;
-    Ok(foreground_mean("Dice"))
+    let classes = evaluation.classes.iter().cloned().zip(means.iter().map(|mean| mean["Dice"]));
+    Ok(MeanDice { classes: classes.collect(), foreground: foreground_mean("Dice"), cases: names.len() })
 }
 
 /// The predictions to compare.
@@ -173,7 +185,8 @@ pub(super) fn contains(class: &Class, label: i64) -> bool {
 }
 
 /// A class as a key of the summary: Python's text of it.
-pub(super) fn key(class: &Class) -> String {
+#[must_use]
+pub fn key(class: &Class) -> String {
     match class {
         Class::Label(label) => label.to_string(),
         Class::Region(labels) if labels.len() == 1 => format!("({},)", labels[0]),

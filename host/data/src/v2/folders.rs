@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
+use nnunet_plugin_core::suggestion::did_you_mean;
 
-use crate::folders::subfolders;
+use crate::folders::{subfolders, there_are};
 
 /// The three roots, from v2's environment variables; each is asked for only when a command needs it.
 #[derive(Debug, Clone, Default)]
@@ -78,9 +79,11 @@ impl Folders {
     /// The name of a data set given as name (`Dataset004_X`) or number (`4`, `004`).
     ///
     /// # Errors
-    /// Returns an error if there is no data set with this number, or more than one.
+    /// Returns an error if there is no data set with this number, or more than one; for a name that no data set has, where
+    /// there are data sets: the nearest name, and those there are.
     pub fn dataset_name(&self, dataset: &str) -> Result<String> {
         if dataset.starts_with("Dataset") {
+            self.check_known(dataset)?;
             return Ok(dataset.to_owned());
         }
         let id: u32 = dataset.parse().with_context(|| {
@@ -89,7 +92,7 @@ impl Folders {
         let found = self.with_id(id);
         match found.iter().collect::<Vec<_>>().as_slice() {
             [one] => Ok((*one).clone()),
-            [] => bail!("no data set with id {id} in {}", self.searched()),
+            [] => bail!("no data set with id {id} in {}{}", self.searched(), there_are(&self.all())),
             several => {
                 bail!("data set id {id} is ambiguous: {several:?} in {}; rename all but one", self.searched())
             }
@@ -107,6 +110,24 @@ impl Folders {
         };
         let roots = [&self.preprocessed, &self.raw, &self.results].into_iter().flatten();
         roots.flat_map(|root| subfolders(root)).filter(is_it).collect()
+    }
+
+    fn check_known(&self, dataset: &str) -> Result<()> {
+        let known = self.all();
+        ensure!(
+            known.is_empty() || known.contains(dataset),
+            "there is no data set `{dataset}` in {}{}{}",
+            self.searched(),
+            there_are(&known),
+            did_you_mean(dataset, known.iter().map(String::as_str))
+        );
+        Ok(())
+    }
+
+    /// Names of all data sets.
+    fn all(&self) -> BTreeSet<String> {
+        let roots = [&self.preprocessed, &self.raw, &self.results].into_iter().flatten();
+        roots.flat_map(|root| subfolders(root)).filter(|name| name.starts_with("Dataset")).collect()
     }
 
     fn searched(&self) -> String {
@@ -146,7 +167,18 @@ mod tests {
             assert_eq!(folders.dataset_name(word).unwrap(), "Dataset005_A");
         }
         assert!(folders.dataset_name("6").unwrap_err().to_string().contains("ambiguous"));
-        assert!(folders.dataset_name("7").unwrap_err().to_string().contains("no data set with id 7"));
+        let missing = folders.dataset_name("7").unwrap_err().to_string();
+        assert!(
+            missing.contains("no data set with id 7") && missing.contains("; there are Dataset0051_B"),
+            "{missing}"
+        );
+        let mistyped = folders.dataset_name("Dataset0051_BB").unwrap_err().to_string();
+        assert!(mistyped.contains("did you mean `Dataset0051_B`?"), "{mistyped}");
+        assert_eq!(
+            Folders::default().dataset_name("Dataset005_B").unwrap(),
+            "Dataset005_B",
+            "nothing is known"
+        );
         assert!(folders.dataset("5").unwrap_err().to_string().contains("nnUNet_preprocessed"));
     }
 }

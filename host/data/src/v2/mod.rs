@@ -28,7 +28,7 @@ use serde_json::Value;
 
 pub use dataset::{Dataset, is_wide};
 pub use ensemble::Ensemble;
-pub use evaluation::{Evaluation, evaluate};
+pub use evaluation::{Evaluation, MeanDice, evaluate, key as class_key};
 pub use fingerprint::{extract_fingerprint, extract_part};
 pub use folders::{DatasetFolders, Folders};
 pub use nnunet_preprocessing::v2::Class;

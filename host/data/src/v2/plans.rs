@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use nnunet_plugin_core::Config;
+use nnunet_plugin_core::suggestion::did_you_mean;
 use nnunet_plugin_core::vocabulary::{ComponentChoice, IntensityStatistics};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -197,6 +198,13 @@ impl PlansFile {
     /// # Errors
     /// Returns an error if there is no such configuration, if it inherits from itself, or if it lacks something.
     pub fn configuration_as<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
+        ensure!(
+            self.configurations.contains_key(name),
+            "{}: there is no configuration {name}; there are {}{}",
+            self.path.display(),
+            self.configurations.keys().map(String::as_str).collect::<Vec<_>>().join(", "),
+            did_you_mean(name, self.configurations.keys().map(String::as_str))
+        );
         let own = |name: &str| self.configurations.get(name)?.as_object();
         let merged = inherited(name, own).with_context(|| self.place(name))?;
         serde_json::from_value(Value::Object(merged)).with_context(|| self.place(name))

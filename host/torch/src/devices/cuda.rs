@@ -63,8 +63,14 @@ impl NoCuda {
             NoCuda::NoPackage { package: Some(package), libtorch, .. } if !is_own(libtorch) => {
                 format!("pip install {package}, beside torch")
             }
+            // `nnunet setup` installs into a folder of its own, which is used after the torch of an environment.
+            NoCuda::NoLibrary(libtorch) if !is_own(libtorch) => format!(
+                "install a torch {} with CUDA there, or run `nnunet setup --cuda` and set {} to the folder that it names",
+                nnunet_libtorch::VERSION,
+                nnunet_libtorch::VARIABLE
+            ),
             NoCuda::NoLibrary(_) | NoCuda::NoPackage { .. } | NoCuda::Loader(_) => {
-                "run `cargo setup --cuda`".to_owned()
+                "run `nnunet setup --cuda`".to_owned()
             }
         }
     }
@@ -79,7 +85,7 @@ pub(crate) fn cudnn_version() -> Option<usize> {
     }
 }
 
-/// Whether `cargo setup` has installed it.
+/// Whether `nnunet setup` or `cargo setup` has installed it: both install into the same folder.
 fn is_own(libtorch: &Path) -> bool {
     let libtorch = libtorch.canonicalize().unwrap_or_else(|_| libtorch.to_owned());
     libtorch.parent().is_some_and(|folder| folder.join("nnunet-complete").is_file())
@@ -166,6 +172,20 @@ mod tests {
         let error = loader_error(message, Path::new("/nowhere/torch"));
         assert!(error.to_string().contains("libcudnn.so.9 of the package nvidia-cudnn-cu13"), "{error}");
         assert!(error.remedy().starts_with("pip install nvidia-cudnn-cu13"), "{}", error.remedy());
+    }
+
+    #[test]
+    fn a_libtorch_of_ours_is_completed_by_setup_and_another_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let libtorch = folder.path().join("torch");
+        std::fs::create_dir(&libtorch).unwrap();
+        let no_library = NoCuda::NoLibrary(libtorch.clone());
+        let no_package = loader_error("libcudnn.so.9: cannot open shared object file", &libtorch);
+        assert!(no_library.remedy().contains("set NNUNET_LIBTORCH"), "{}", no_library.remedy());
+        std::fs::write(folder.path().join("nnunet-complete"), "2.11.0").unwrap();
+        for error in [no_library, no_package] {
+            assert_eq!(error.remedy(), "run `nnunet setup --cuda`", "{error}");
+        }
     }
 
     #[test]

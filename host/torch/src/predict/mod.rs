@@ -155,7 +155,7 @@ fn predict_cases(
     let args = models.args;
     let mine: Vec<&Case> = cases.iter().skip(args.part_id).step_by(args.num_parts).collect();
     let open: Vec<&Case> = mine.iter().filter(|case| is_open(case, args)).copied().collect();
-    overview::print_cases(mine.len(), open.len(), &args.output);
+    overview::print_cases(mine.len(), open.len(), args);
     // A device without a case needs no model.
     let devices = &devices[..devices.len().min(open.len().max(1))];
     let run = Run { args, cases, open: &open, devices: devices.len() };

@@ -25,7 +25,9 @@ impl ModelSource {
         }
         if let (Some(dataset), Some(configuration)) = (&args.dataset, &args.configuration) {
             let model = format!("{}__{}__{configuration}", args.trainer, args.plans);
-            return Ok(ModelSource::Folder(of_dataset(&v2_results()?, dataset)?.join(model)));
+            let folder = of_dataset(&v2_results()?, dataset)?.join(model);
+            let wanted = [dataset, configuration, &args.trainer, &args.plans].map(String::as_str);
+            return there(folder, &wanted, session);
         }
         let folders = Folders::new(&session.files);
         let task = folders.task_name(args.task.as_deref().context("-t, -d or --model-folder is needed")?)?;
@@ -34,12 +36,7 @@ impl ModelSource {
             _ => &args.trainer,
         };
         let folder = folders.model(&args.model, &task, trainer, &args.plans)?;
-        if !folder.is_dir() {
-            let all = models::trained(&folders, &v2::Folders::from_environment());
-            let near = models::nearest(&[&task, &args.model, trainer, &args.plans], &all);
-            bail!("there is no model at {}; {near}", folder.display());
-        }
-        Ok(ModelSource::Folder(folder))
+        there(folder, &[&task, &args.model, trainer, &args.plans], session)
     }
 
     pub(super) fn folder(&self) -> &Path {
@@ -47,6 +44,15 @@ impl ModelSource {
             ModelSource::Folder(folder) | ModelSource::Unpacked { folder, .. } => folder,
         }
     }
+}
+
+/// A model's folder, if it is there; otherwise an error with the models whose names are nearest to `wanted`.
+fn there(folder: PathBuf, wanted: &[&str], session: &Session) -> Result<ModelSource> {
+    if !folder.is_dir() {
+        let all = models::trained(&Folders::new(&session.files), &v2::Folders::from_environment());
+        bail!("there is no model at {}; {}", folder.display(), models::nearest(wanted, &all));
+    }
+    Ok(ModelSource::Folder(folder))
 }
 
 fn v2_results() -> Result<PathBuf> {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use nnunet_cli::commands::predict::Args;
 use nnunet_cli::report;
 use serde_json::json;
 
@@ -37,26 +38,25 @@ fn folds(checkpoints: &[PathBuf]) -> Vec<String> {
 }
 
 /// Prints which cases of a part are left to predict.
-pub(super) fn print_cases(cases: usize, open: usize, output: &Path) {
-    if open == 0 {
-        report::line(&nothing_to_do(cases, output));
-    } else if open < cases {
-        report::line(&format!(
-            "{} of {cases} label maps are in {} already and are left as they are; --overwrite_existing predicts them again",
-            cases - open,
-            output.display()
-        ));
-    }
-}
-
-/// What is said where no case of a part is left to predict.
-fn nothing_to_do(cases: usize, output: &Path) -> String {
-    match cases {
-        0 => "nothing to do: there are more parts (--num_parts) than cases".to_owned(),
-        cases => format!(
-            "nothing to do: all {cases} label maps are in {} already; --overwrite_existing predicts them again",
-            output.display()
-        ),
+pub(super) fn print_cases(cases: usize, open: usize, args: &Args) {
+    let output = args.output.display();
+    let again = if args.of_v2 {
+        "without --continue_prediction they are predicted again"
+    } else {
+        "--overwrite_existing predicts them again"
+    };
+    match (cases, open) {
+        (0, _) => report::line("nothing to do: there are more parts (--num_parts) than cases"),
+        (_, 0) => {
+            report::line(&format!("nothing to do: all {cases} label maps are in {output} already; {again}"));
+        }
+        _ if open < cases => {
+            let left = cases - open;
+            report::line(&format!(
+                "{left} of {cases} label maps are in {output} already and are left as they are; {again}"
+            ));
+        }
+        _ => {}
     }
 }
 

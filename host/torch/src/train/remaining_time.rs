@@ -16,6 +16,8 @@ const RECENT: usize = 5;
 pub(super) struct RemainingTime {
     first_step: Option<Instant>,
     has_estimated: bool,
+    /// Seconds of an epoch by the steps of the first one.
+    estimate: Option<f64>,
     epochs: Vec<f64>,
 }
 
@@ -35,7 +37,8 @@ impl RemainingTime {
         }
         self.has_estimated = true;
         let each = first.elapsed().as_secs_f64() / step as f64;
-        Some(each * (steps as f64 + VALIDATION_SHARE * validation_steps as f64))
+        self.estimate = Some(each * (steps as f64 + VALIDATION_SHARE * validation_steps as f64));
+        self.estimate
     }
 
     /// Notes the time of an epoch.
@@ -44,11 +47,13 @@ impl RemainingTime {
         self.epochs.push(seconds);
     }
 
-    /// The time that so many epochs will take, by the mean of the last ones; none before the first one is done.
+    /// The time that so many epochs will take, by the mean of the last ones, or by the estimate made in the first one;
+    /// none before that.
     pub(super) fn of(&self, epochs: usize) -> Option<Duration> {
         let recent = &self.epochs[self.epochs.len().saturating_sub(RECENT)..];
         let mean = recent.iter().sum::<f64>() / recent.len() as f64;
-        (!recent.is_empty()).then(|| seconds(mean * epochs as f64))
+        let epoch = if recent.is_empty() { self.estimate? } else { mean };
+        Some(seconds(epoch * epochs as f64))
     }
 }
 
@@ -103,6 +108,7 @@ mod tests {
         let mut time = RemainingTime::default();
         let found: Vec<_> = (0..20).filter_map(|step| time.step(step, 20, 5)).collect();
         assert_eq!(found.len(), 1);
+        assert_eq!(time.of(2), Some(seconds(2.0 * found[0])), "before the first epoch is done");
         let mut short = RemainingTime::default();
         assert_eq!((0..4).filter_map(|step| short.step(step, 4, 1)).count(), 1);
         assert_eq!((0..1).filter_map(|step| RemainingTime::default().step(step, 1, 1)).count(), 0);

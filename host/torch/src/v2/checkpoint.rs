@@ -85,6 +85,11 @@ impl Checkpoint {
         Ok(serde_json::from_str(self.own("plugins").unwrap_or("[]"))?)
     }
 
+    /// The trainer by its own name, which may be none of v2's.
+    pub(super) fn own_trainer(&self) -> Option<&str> {
+        self.own("trainer").or_else(|| self.trainer())
+    }
+
     /// What only this program writes.
     fn own(&self, key: &str) -> Option<&str> {
         self.root.get(OWN)?.get(key)?.as_str()

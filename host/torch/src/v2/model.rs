@@ -50,7 +50,7 @@ impl Model {
         check_trainer(&first, session)?;
         let output_head = dataset.heads()?;
         let head = head(&first, session)?;
-        let trainer = first.trainer().unwrap_or("unknown").to_owned();
+        let trainer = first.own_trainer().unwrap_or("unknown").to_owned();
         let axes = configuration.patch_size.len();
         let mut planned = configuration.network.network(axes)?;
         // A trainer may have exchanged the norm that the plans name.

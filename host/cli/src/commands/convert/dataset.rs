@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use nnunet_data::v2::convert::{from_task, to_task};
 use nnunet_data::v2::{Folders, RawDataset};
 
@@ -32,6 +32,7 @@ pub(super) fn run(args: &Args, options: &GlobalOptions) -> Result<()> {
     let (v1, v2) = (options.folders(), Folders::from_environment());
     let made = match args.to {
         Generation::V2 => {
+            ensure!(args.output.is_none(), "-o is for tasks of v1; data sets of v2 are put into nnUNet_raw");
             let given = PathBuf::from(&args.input);
             let task = match given.is_dir() {
                 true => given,
@@ -43,7 +44,7 @@ pub(super) fn run(args: &Args, options: &GlobalOptions) -> Result<()> {
         }
         Generation::V1 => {
             let raw = RawDataset::load(&v2.raw()?.join(v2.dataset_name(&args.input)?))?;
-            to_task(&raw, &args.output.clone().map_or_else(|| v1.raw(), Ok)?)?
+            to_task(&raw, args.name.as_deref(), &args.output.clone().map_or_else(|| v1.raw(), Ok)?)?
         }
     };
     report::line(&format!("wrote {}", made.display()));

@@ -30,7 +30,8 @@ pub struct Args {
 /// # Errors
 /// Returns an error that names the process that failed first.
 pub(crate) fn run(args: &Args, options: &GlobalOptions) -> Result<ExitCode> {
-    let words = options.to_words().into_iter().map(OsString::from);
+    let json = options.json.then(|| "--json".to_owned());
+    let words = options.to_words().into_iter().chain(json).map(OsString::from);
     let words = words.chain(args.command.iter().cloned()).collect();
     Launch { words, size: usize::from(args.nproc), restarts: args.max_restarts }.run()
 }

@@ -88,6 +88,8 @@ impl RankProcess {
 
 fn show(rank: usize, output: impl Read) {
     for line in BufReader::new(output).lines().map_while(std::result::Result::ok) {
-        report::line(&format!("[{rank}] {line}"));
+        if !report::pass_on(&line, "rank", rank) {
+            report::line(&format!("[{rank}] {line}"));
+        }
     }
 }

@@ -2,11 +2,13 @@
 
 use anyhow::Result;
 use nnunet_engine::build;
+use serde_json::json;
 
 use crate::report;
 
 /// Runs the command.
 pub(super) fn run() -> Result<()> {
-    report::result(build::cargo_config(true, None)?.trim_end());
+    let text = build::cargo_config(true, None)?;
+    report::record("cargo_config", &json!({ "text": text }), text.trim_end());
     Ok(())
 }

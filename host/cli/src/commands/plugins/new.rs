@@ -11,9 +11,8 @@ use crate::report;
 /// Arguments.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// format, planner, preprocessor, normalization, augmentation, architecture, loss, trainer, logger or
-    /// postprocessor.
-    #[arg(value_parser = super::kind::kind)]
+    /// What the plugin adds.
+    #[arg(value_parser = super::kind::kind, help = super::kind::help())]
     kind: Kind,
     /// Name of the crate, such as my-trainer; the component is then called MyTrainer.
     name: String,

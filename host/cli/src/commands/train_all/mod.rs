@@ -10,6 +10,7 @@ use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use serde_json::json;
 
 pub(crate) use self::args::Args;
 use self::request::Request;
@@ -24,7 +25,8 @@ use crate::report;
 pub(crate) fn run(args: &Args, options: &GlobalOptions) -> Result<ExitCode> {
     let request = Request::new(args, &options.folders())?;
     if let Some(format) = args.emit {
-        report::result(emit::script(&request, format, options).trim_end());
+        let script = emit::script(&request, format, options);
+        report::record("script", &json!({ "script": script }), script.trim_end());
         return Ok(ExitCode::SUCCESS);
     }
     let places = args.jobs.map_or(args.devices.len(), NonZeroUsize::get);

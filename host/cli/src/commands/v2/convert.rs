@@ -67,7 +67,7 @@ pub(super) fn run_to_task(args: &ToTask, session: &Session) -> Result<()> {
     let folders = v2::Folders::from_environment();
     let raw = RawDataset::load(&folders.raw()?.join(folders.dataset_name(&args.dataset)?))?;
     let root = args.output.clone().map_or_else(|| v1::Folders::new(&session.files).raw(), Ok)?;
-    let made = to_task(&raw, &root)?;
+    let made = to_task(&raw, None, &root)?;
     report::line(&format!("wrote {}", made.display()));
     Ok(())
 }

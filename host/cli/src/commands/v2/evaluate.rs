@@ -3,10 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use nnunet_data::v2::{Class, Dataset, Evaluation, evaluate, load};
+use nnunet_data::label_names::LabelNames;
+use nnunet_data::v2::{Class, Dataset, Evaluation, MeanDice, evaluate, load};
 use nnunet_data::{failures, images};
+use serde_json::json;
 
 use super::effort::default_processes;
+use crate::label_dice::LabelDice;
 use crate::report;
 
 /// What both commands have.
@@ -60,12 +63,15 @@ pub struct Simple {
 
 pub(super) fn run_folder(args: &Folder) -> Result<()> {
     let dataset: Dataset = load(&args.dataset)?;
-    args.shared.evaluate(dataset.file_ending.clone(), dataset.foreground(), dataset.ignore_label())
+    let names = LabelNames::load(&args.dataset);
+    args.shared.evaluate(dataset.file_ending.clone(), dataset.foreground(), dataset.ignore_label(), &names)
 }
 
 pub(super) fn run_simple(args: &Simple) -> Result<()> {
     let ending = ending(&args.shared.references)?;
-    args.shared.evaluate(ending, args.labels.iter().copied().map(Class::Label).collect(), args.ignore)
+    let names = LabelNames::near(&[&args.shared.references, &args.shared.predictions]);
+    let classes = args.labels.iter().copied().map(Class::Label).collect();
+    args.shared.evaluate(ending, classes, args.ignore, &names)
 }
 
 /// The ending of the first image of a folder.
@@ -76,7 +82,13 @@ fn ending(folder: &Path) -> Result<String> {
 }
 
 impl Shared {
-    fn evaluate(&self, file_ending: String, classes: Vec<Class>, ignore: Option<i64>) -> Result<()> {
+    fn evaluate(
+        &self,
+        file_ending: String,
+        classes: Vec<Class>,
+        ignore: Option<i64>,
+        names: &LabelNames,
+    ) -> Result<()> {
         let evaluation = Evaluation {
             references: self.references.clone(),
             predictions: self.predictions.clone(),
@@ -88,8 +100,16 @@ impl Shared {
         let output = self.output.clone().unwrap_or_else(|| self.predictions.join("summary.json"));
         let threads = self.processes.unwrap_or_else(default_processes);
         let pool = failures::threads(threads)?;
-        let dice = pool.install(|| evaluate(&evaluation, &output))?;
-        report::line(&format!("foreground: mean Dice {dice:.4}; {}", output.display()));
+        let MeanDice { classes, foreground, cases } = pool.install(|| evaluate(&evaluation, &output))?;
+        for (class, dice) in &classes {
+            let found = LabelDice::new(class, *dice, names);
+            report::record("evaluation_label", &found.fields(), &found.text());
+        }
+        report::record(
+            "evaluation",
+            &json!({ "foreground_mean_dice": foreground, "cases": cases }),
+            &format!("foreground: mean Dice {foreground:.4} over {cases} cases; {}", output.display()),
+        );
         Ok(())
     }
 }

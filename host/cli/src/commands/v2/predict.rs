@@ -13,7 +13,9 @@ use crate::arguments::{fold, num_parts, part_id};
 use crate::commands::TensorCommands;
 use crate::commands::device::DeviceChoice;
 use crate::commands::postprocessing_choice::PostprocessingChoice;
-use crate::commands::predict::{self as common, AllInGpu, Mode, Precision};
+use crate::commands::predict::{
+    self as common, AllInGpu, DEVICE, HOW, MODEL, Mode, OUTPUT, PARTS, Precision,
+};
 use crate::global_options::GlobalOptions;
 
 /// Arguments of `nnUNetv2_predict`.
@@ -23,21 +25,27 @@ pub struct Args {
     #[command(flatten)]
     shared: Shared,
     /// Data set, by number or name, in nnUNet_results.
+    #[arg(help_heading = MODEL)]
     #[arg(short = 'd', required = true, value_name = "DATASET")]
     dataset: String,
     /// Name of the plans.
+    #[arg(help_heading = MODEL)]
     #[arg(short = 'p', default_value = "nnUNetPlans", value_name = "NAME")]
     plans: String,
     /// Name of the trainer.
+    #[arg(help_heading = MODEL)]
     #[arg(long = "tr", default_value = "nnUNetTrainer", value_name = "NAME")]
     trainer: String,
     /// Configuration of the plans.
+    #[arg(help_heading = MODEL)]
     #[arg(short = 'c', required = true, value_name = "NAME")]
     configuration: String,
     /// Number of jobs that share the cases.
+    #[arg(help_heading = PARTS)]
     #[arg(long = "num_parts", default_value = "1", value_name = "N", value_parser = num_parts)]
     num_parts: usize,
     /// Number of this job, from 0.
+    #[arg(help_heading = PARTS)]
     #[arg(long = "part_id", default_value = "0", value_name = "N", value_parser = part_id)]
     part_id: usize,
 }
@@ -49,6 +57,7 @@ pub struct FromModelFolder {
     #[command(flatten)]
     shared: Shared,
     /// Folder of the model, with its fold_X folders, or the zip archive it was exported to.
+    #[arg(help_heading = MODEL)]
     #[arg(short = 'm', required = true, value_name = "FOLDER")]
     model: PathBuf,
 }
@@ -64,59 +73,77 @@ struct Shared {
     #[arg(short = 'o', required = true, value_name = "FOLDER")]
     output: PathBuf,
     /// Folds to average, or all; by default every fold there is.
+    #[arg(help_heading = MODEL)]
     #[arg(short = 'f', num_args = 1.., value_name = "FOLD", value_parser = fold)]
     folds: Vec<String>,
     /// Step of the tiles, as a share of the patch.
+    #[arg(help_heading = HOW)]
     #[arg(long = "step_size", default_value_t = 0.5, value_name = "SHARE")]
     step_size: f64,
     /// No mirroring.
+    #[arg(help_heading = HOW)]
     #[arg(long)]
     disable_tta: bool,
     /// Write probabilities too, to merge them with those of other models.
+    #[arg(help_heading = OUTPUT)]
     #[arg(long)]
     save_probabilities: bool,
     /// Keep predictions that are there already; without it they are made again.
+    #[arg(help_heading = OUTPUT)]
     #[arg(long, visible_alias = "c")]
     continue_prediction: bool,
     /// Name of the checkpoint.
+    #[arg(help_heading = MODEL)]
     #[arg(long = "chk", default_value = "checkpoint_final.pth", value_name = "NAME")]
     checkpoint: String,
     /// Cases that are preprocessed at a time, where memory allows it; 3 by default, or nnUNet_npp.
+    #[arg(help_heading = DEVICE)]
     #[arg(long = "npp", default_value_t = from_environment("nnUNet_npp", 3), hide_default_value = true, value_name = "N")]
     preprocessing: usize,
     /// Cases that are resampled and written at a time; 3 by default, or nnUNet_nps.
+    #[arg(help_heading = DEVICE)]
     #[arg(long = "nps", default_value_t = from_environment("nnUNet_nps", 3), hide_default_value = true, value_name = "N")]
     export: usize,
     /// Label maps of a cascade's previous stage; predicted first when not given.
+    #[arg(help_heading = HOW)]
     #[arg(long, value_name = "FOLDER")]
     prev_stage_predictions: Option<PathBuf>,
     /// Where the network runs: auto (the first GPU that works, else the CPU), cpu, cuda or cuda:N.
+    #[arg(help_heading = DEVICE)]
     #[arg(long, default_value_t, value_name = "DEVICE")]
     device: DeviceChoice,
     /// Several devices that share the cases, separated by commas: cuda:0,cuda:1.
+    #[arg(help_heading = DEVICE)]
     #[arg(long, value_delimiter = ',', value_name = "DEVICES", conflicts_with = "device")]
     devices: Vec<DeviceChoice>,
     /// Do not show a progress bar. There is none if the output is not a terminal.
+    #[arg(help_heading = OUTPUT)]
     #[arg(long)]
     disable_progress_bar: bool,
     /// Add probabilities up in the machine's memory and not on the GPU.
+    #[arg(help_heading = DEVICE)]
     #[arg(long)]
     not_on_device: bool,
     /// Memory to use, for example 8G; most of what is free by default.
+    #[arg(help_heading = DEVICE)]
     #[arg(long = "max_ram", value_name = "SIZE", value_parser = memory::parse_size)]
     max_ram: Option<u64>,
     /// Memory of the GPU to use, for example 10G; by default all of it.
+    #[arg(help_heading = DEVICE)]
     #[arg(long = "max_vram", value_name = "SIZE", value_parser = memory::parse_size)]
     max_vram: Option<u64>,
     /// Write the names and colors of the labels beside the label maps, for ITK-SNAP (labels_itksnap.txt) and 3D Slicer
     /// (labels_slicer.ctbl).
+    #[arg(help_heading = OUTPUT)]
     #[arg(long)]
     label_tables: bool,
     /// Turn images that lie unlike those of the training, and turn their label maps back. Not for cascades, and not with
     /// --save_probabilities.
+    #[arg(help_heading = HOW)]
     #[arg(long)]
     reorient: bool,
     /// Number format of the network: bfloat16 on a GPU and single precision on the CPU by default.
+    #[arg(help_heading = DEVICE)]
     #[arg(long, value_enum, default_value_t)]
     precision: Precision,
 }
@@ -202,6 +229,7 @@ impl Shared {
             devices: self.devices.clone(),
             precision: self.precision,
             disable_mixed_precision: false,
+            of_v2: true,
         }
     }
 

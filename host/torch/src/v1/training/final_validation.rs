@@ -3,14 +3,15 @@
 use std::cell::RefCell;
 
 use anyhow::Result;
+use nnunet_cli::label_dice::LabelDice;
 use nnunet_cli::report;
 use nnunet_data::pipeline;
 use nnunet_data::records::Split;
 use nnunet_data::selection::{Determination, determine};
+use nnunet_data::v2::Class;
 use nnunet_plugin_api::TaskHead;
 use nnunet_trainers::Chain;
 use nnunet_training::Engine;
-use serde_json::json;
 
 use super::cascade;
 use super::job::Job;
@@ -56,10 +57,9 @@ fn validate(job: &Job<'_>, engine: &Engine, trainers: &RefCell<Chain>, split: &S
     let mut log = TrainingLog::newest(&job.settings.output)?;
     let names = job.label_names();
     for (label, dice) in mean.iter().filter(|(label, _)| *label != 0) {
-        let key = label.to_string();
-        log.log(&format!("validation, label {}: mean Dice {dice:.4}", names.shown(&key)));
-        let fields = json!({ "label": label, "name": names.get(&key), "mean_dice": dice });
-        report::event("validation_label", &fields);
+        let found = LabelDice::new(&Class::Label(*label), *dice, &names);
+        log.log(&format!("validation, {}", found.text()));
+        report::event("validation_label", &found.fields());
     }
     if engine.head.as_ref().is_none_or(TaskHead::writes_labels) {
         postprocess_fold(job, &mut log)?;
@@ -84,6 +84,7 @@ fn postprocess_fold(job: &Job<'_>, log: &mut TrainingLog) -> Result<()> {
         advanced: false,
         threshold: 0.0,
     })?;
-    log.log(&format!("postprocessing of this fold: {:?}", found.config.for_which_classes));
+    let kept = found.describe(&job.label_names());
+    log.log(&format!("postprocessing of this fold: keep the largest component of {kept}"));
     Ok(())
 }

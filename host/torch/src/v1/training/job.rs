@@ -41,9 +41,9 @@ impl<'a> Job<'a> {
         let configuration = args.configuration.as_str();
         ensure!(
             CONFIGURATIONS.contains(&configuration),
-            "there is no configuration `{configuration}`{}; there are {}",
-            did_you_mean(configuration, CONFIGURATIONS),
-            CONFIGURATIONS.join(", ")
+            "there is no configuration `{configuration}`; there are {}{}",
+            CONFIGURATIONS.join(", "),
+            did_you_mean(configuration, CONFIGURATIONS)
         );
         let is_second_stage = configuration == second_stage::CONFIGURATION;
         ensure!(

@@ -1,10 +1,11 @@
 //! Folders, plans and data set of a run, from the command's arguments.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use nnunet_cli::commands::train::Memory;
 use nnunet_cli::commands::train_v2::Args;
+use nnunet_data::folders::file_names;
 use nnunet_data::v2::{self, Dataset, Folders};
 use nnunet_engine::provenance::{self, PluginUse};
 use nnunet_engine::session::Session;
@@ -57,8 +58,9 @@ impl<'a> Job<'a> {
         let plans_file = preprocessed.join(format!("{}.json", args.plans));
         ensure!(
             plans_file.is_file(),
-            "there are no plans at {}; run nnUNetv2_plan_and_preprocess, or name others with -p",
-            plans_file.display()
+            "there are no plans at {}; run nnUNetv2_plan_and_preprocess, or name others with -p{}",
+            plans_file.display(),
+            other_plans(&preprocessed)
         );
         let plans = plans_check::load_file(&plans_file)?;
         let plans_json: Value = v2::load(&plans_file)?;
@@ -108,6 +110,15 @@ impl<'a> Job<'a> {
         let longest = patch.iter().max().copied().unwrap_or(0);
         patch.len() == 3 && longest > ANISOTROPY * patch[0]
     }
+}
+
+/// The end of a message about missing plans: the names that -p takes.
+fn other_plans(preprocessed: &Path) -> String {
+    let files = file_names(preprocessed, ".json").unwrap_or_default();
+    let is_plans = |file: &&String| v2::PlansFile::load(&preprocessed.join(file)).is_ok();
+    let names: Vec<&str> =
+        files.iter().filter(is_plans).filter_map(|file| file.strip_suffix(".json")).collect();
+    if names.is_empty() { String::new() } else { format!(": there are {}", names.join(", ")) }
 }
 
 fn settings(args: &Args, dataset: String, plans: &str, model: PathBuf, device: Device) -> FoldSettings {

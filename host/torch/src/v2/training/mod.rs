@@ -31,7 +31,7 @@ use nnunet_training::{CaseSource, Engine};
 use self::cases::PreprocessedCases;
 use self::files::V2Files;
 use self::job::Job;
-use crate::fold_training::{BatchSettings, FoldFiles, FoldSettings, FoldTraining, sampler};
+use crate::fold_training::{BatchSettings, CheckpointKind, FoldFiles, FoldSettings, FoldTraining, sampler};
 use crate::{devices, plugins_used, ranks, train};
 
 /// Runs the command.
@@ -51,6 +51,17 @@ fn train_fold(args: &Args, device: Device, session: &Session) -> Result<ExitCode
 impl FoldTraining for Job<'_> {
     fn settings(&self) -> &FoldSettings {
         &self.settings
+    }
+
+    fn check_finished(&self) -> Result<()> {
+        let (args, output) = (self.args, &self.settings.output);
+        let is_chosen = args.continue_training || args.val || args.overwrite;
+        ensure!(
+            is_chosen || !output.join(state::file_name(CheckpointKind::Final)).is_file(),
+            "{} has a training that is complete; --overwrite trains it anew, --c only repeats its validation",
+            output.display()
+        );
+        Ok(())
     }
 
     fn check_plugins(&self, session: &Session) -> Result<()> {

@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 
 use anyhow::{Context, Result, ensure};
+use nnunet_cli::label_dice::LabelDice;
 use nnunet_cli::report;
 use nnunet_data::folders;
 use nnunet_data::records::Split;
@@ -21,8 +22,9 @@ use super::stored::Stored;
 use crate::case::{Case, PreparedCase};
 use crate::case_inference::{CaseInference, with_trainers};
 use crate::export::{Export, Places};
-use crate::fold_training::CheckpointKind;
+use crate::fold_training::{CheckpointKind, FoldTraining};
 use crate::train::signals;
+use crate::training_log::TrainingLog;
 use crate::v2::checkpoint::Checkpoint;
 
 /// Predicts the validation cases and writes `summary.json`; false when the user stopped it.
@@ -50,14 +52,21 @@ fn validate(job: &Job<'_>, engine: &Engine, trainers: &RefCell<Chain>, split: &S
         bar.inc(1);
     }
     bar.finish_and_clear();
+    let mut log = TrainingLog::newest(&job.settings.output)?;
     if engine.head.as_ref().is_some_and(|head| !head.writes_labels()) {
         // Numbers have no Dice; their metric is that of the epochs.
-        report::line("Validation complete");
+        log.log("Validation complete");
         return Ok(true);
     }
     let mean = evaluate(&evaluation(job), &output.join("summary.json"))?;
-    report::line("Validation complete");
-    report::line(&format!("Mean Validation Dice:  {mean}"));
+    let names = job.label_names();
+    for (class, dice) in &mean.classes {
+        let found = LabelDice::new(class, *dice, &names);
+        log.log(&format!("validation, {}", found.text()));
+        report::event("validation_label", &found.fields());
+    }
+    log.log("Validation complete");
+    log.log(&format!("Mean Validation Dice:  {}", mean.foreground));
     Ok(true)
 }
 
