@@ -129,7 +129,6 @@ pub(crate) fn is_summed(x: &Tensor) -> bool {
 /// bf16 libtorch asks oneDNN itself wherever the processor can.
 fn is_for_onednn(x: &Tensor, weight: &Tensor) -> bool {
     cfg!(target_arch = "x86_64")
-        && nnunet_torch_ops::has_own_operators()
         && x.device() == Device::Cpu
         && x.kind() == Kind::Float
         && !x.requires_grad()
@@ -170,7 +169,7 @@ impl Upsampling {
         let bias = self.bias.as_ref().map(|bias| bias.f_to_kind(x.kind())).transpose()?;
         let bias = bias.as_ref();
         Ok(match self.stride.len() {
-            _ if is_for_onednn(x, &weight) => {
+            _ if nnunet_torch_ops::has_own_operators() && is_for_onednn(x, &weight) => {
                 nnunet_torch_ops::transposed_convolution(&channels_last(x)?, &weight, bias, &self.stride)?
             }
             2 => x.f_conv_transpose2d(&weight, bias, &self.stride, &zeros, &zeros, 1, &ones)?,
@@ -190,11 +189,8 @@ pub(crate) fn leaky_relu(x: &mut Tensor, slope: f64) -> Result<Tensor> {
 }
 
 /// The same tensor with the channels innermost in memory, where libtorch's CPU convolutions are fastest. Free when it
-/// is so already. On other devices, and where the CPU computes as they do, tensors stay as they are.
+/// is so already.
 pub(crate) fn channels_last(x: &Tensor) -> Result<Tensor> {
-    if x.device() != Device::Cpu || !nnunet_torch_ops::has_own_operators() {
-        return Ok(x.shallow_clone());
-    }
     let axes = x.dim() as i64;
     let inward: Vec<i64> = std::iter::once(0).chain(2..axes).chain([1]).collect();
     let outward: Vec<i64> = [0, axes - 1].into_iter().chain(1..axes - 1).collect();

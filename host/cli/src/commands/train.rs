@@ -69,6 +69,7 @@ pub struct Args {
     pub cuda_graph: CudaGraph,
     /// Memory of a training on a GPU: low takes less, and computes some values twice for it. It has not been tried on a GPU
     /// yet.
+    #[arg(help_heading = SPEED)]
     #[arg(long, default_value = "normal", value_enum)]
     pub memory: Memory,
     /// A setting of the training or a parameter of the trainer, such as max_num_epochs=5 or optimizer.momentum=0.9; may be

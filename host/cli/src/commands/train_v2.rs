@@ -66,6 +66,7 @@ pub struct Args {
     pub device: DeviceChoice,
     /// Memory of a training on a GPU: low takes less, and computes some values twice for it. It has not been tried on a GPU
     /// yet.
+    #[arg(help_heading = SPEED)]
     #[arg(long, default_value = "normal", value_enum)]
     pub memory: Memory,
     /// Train in single precision.

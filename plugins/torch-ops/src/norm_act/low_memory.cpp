@@ -14,6 +14,11 @@ using Context = torch::autograd::AutogradContext;
 // One channel for each channel of each sample, as libtorch's own instance norm has it.
 at::Tensor flat(const at::Tensor& x) { return x.contiguous().view({1, x.size(0) * x.size(1), -1}); }
 
+// In the layout of `like`, in which the next convolution wants it: what it saves is then the same tensor.
+at::Tensor in_layout_of(const at::Tensor& like, const at::Tensor& x) {
+  return like.is_contiguous() ? x : x.movedim(1, -1).contiguous().movedim(-1, 1);
+}
+
 at::Tensor repeated(const at::Tensor& channels, int64_t samples) { return channels.detach().repeat(samples); }
 
 struct LowMemory : torch::autograd::Function<LowMemory> {
@@ -21,7 +26,7 @@ struct LowMemory : torch::autograd::Function<LowMemory> {
                             double eps, double slope) {
     auto samples = x.size(0);
     auto found = at::native_batch_norm(flat(x), repeated(weight, samples), repeated(bias, samples), {}, {}, true, 0.0, eps);
-    auto y = std::get<0>(found).view(x.sizes());
+    auto y = in_layout_of(x, std::get<0>(found).view(x.sizes()));
     at::leaky_relu_(y, slope);
     context->save_for_backward({y, weight, bias, std::get<2>(found)});
     context->saved_data["eps"] = eps;
