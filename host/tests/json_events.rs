@@ -141,10 +141,7 @@ fn commands_of_v2_print_events_too() {
     all.run(&format!("v2 evaluate_folder {labels} predictions -djfile {dataset}"), 0);
     all.run(&format!("v2 accumulate_crossval_results 900 -c 3d_fullres -f 0 1 {NAMES_V2} -o crossval"), 0);
     all.run(&format!("v2 find_best_configuration 900 -c 3d_fullres -f 0 1 {NAMES_V2}"), 0);
-    all.run(
-        &format!("v2 determine_postprocessing -i crossval -ref nnUNet_raw/Dataset900_Phantom/labelsTr"),
-        0,
-    );
+    all.run("v2 determine_postprocessing -i crossval -ref nnUNet_raw/Dataset900_Phantom/labelsTr", 0);
     let rule = "crossval/postprocessing.pkl";
     all.run(&format!("v2 apply_postprocessing -i predictions -o cleaned -pp_pkl_file {rule}"), 0);
     all.run("v2 plot_overlay_pngs -d 900 -o drawn --use_raw", 0);

@@ -37,7 +37,7 @@ enum Skip {
     /// Average pooling of this stride, 1x1 convolution, norm.
     Projection {
         pool: Option<Vec<i64>>,
-        convolution: Convolution,
+        convolution: Box<Convolution>,
         norm: Option<Normalization>,
     },
 }
@@ -260,5 +260,5 @@ fn skip(
     let norm_name = format!("{name}.downsample_skip.{}", at + 1);
     let norm =
         is_normed.then(|| normalization(vars, &norm_name, config, shape.output, one.len())).transpose()?;
-    Ok(Skip::Projection { pool, convolution, norm })
+    Ok(Skip::Projection { pool, convolution: Box::new(convolution), norm })
 }
