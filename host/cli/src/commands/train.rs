@@ -10,8 +10,8 @@ use super::device::DeviceChoice;
 use crate::arguments::fold;
 
 /// Headings of the help.
-const VALIDATION: &str = "Validation";
-const SPEED: &str = "Precision, speed and reproducibility";
+pub(super) const VALIDATION: &str = "Validation";
+pub(super) const SPEED: &str = "Precision, speed and reproducibility";
 
 /// Exit code of a training that was asked to stop and left everything ready to continue.
 pub const STOPPED: u8 = 3;

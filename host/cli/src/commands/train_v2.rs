@@ -6,11 +6,7 @@ use anyhow::{Result, ensure};
 
 use crate::arguments::fold;
 use crate::commands::device::DeviceChoice;
-use crate::commands::train::Memory;
-
-/// Headings of the help.
-const VALIDATION: &str = "Validation";
-const SPEED: &str = "Precision, speed and reproducibility";
+use crate::commands::train::{Memory, SPEED, VALIDATION};
 
 /// Arguments of `nnUNetv2_train`.
 #[derive(Debug, Clone, clap::Args)]

@@ -51,8 +51,6 @@ pub(super) struct Views {
     parts: BTreeMap<String, Part>,
     views: Vec<View>,
     known: HashMap<View, usize>,
-    /// How many views have no elements yet.
-    unfilled: usize,
     /// Bytes that tensors may still take.
     room: u64,
 }
@@ -88,7 +86,6 @@ impl Views {
             parts: BTreeMap::new(),
             views: Vec::new(),
             known: HashMap::new(),
-            unfilled: 0,
             room: allowance(file),
         }
     }
@@ -130,7 +127,6 @@ impl Views {
         }
         self.known.insert(view.clone(), index);
         self.views.push(view);
-        self.unfilled += 1;
         index
     }
 
@@ -158,7 +154,6 @@ impl Views {
             filled.push((*index, self.gather(*index, Cow::Borrowed(&storage[..]))?));
         }
         filled.push((*last, self.gather(*last, storage)?));
-        self.unfilled -= filled.len();
         Ok(filled)
     }
 
@@ -174,7 +169,9 @@ impl Views {
 
     /// Returns an error if a tensor has no elements.
     pub(super) fn finish(&self) -> Result<(), String> {
-        if self.unfilled == 0 { Ok(()) } else { Err("a tensor without data".to_owned()) }
+        // Those that were filled are gone.
+        let is_filled = self.parts.values().all(|part| part.views.is_empty());
+        if is_filled { Ok(()) } else { Err("a tensor without data".to_owned()) }
     }
 }
 
