@@ -156,7 +156,10 @@ fn a_panic_becomes_an_error_and_the_object_is_not_used_again() {
     let first = normalize(&*odd);
     assert_eq!(first, "plugin p, normalization Odd: normalize: panicked: the normalization panics");
     let second = normalize(&*odd);
-    assert_eq!(second, "plugin p, normalization Odd: normalize: not used again after it panicked");
+    assert_eq!(
+        second,
+        "plugin p, normalization Odd: normalize: not used again after it panicked: the normalization panics"
+    );
 }
 
 #[test]
@@ -269,7 +272,7 @@ fn what_a_resampler_returns_is_checked() {
     assert_eq!(image("nan")[0], format!("{method} value NaN is not finite"));
     let panics = [
         format!("{method} panicked: the resampler panics"),
-        format!("{method} not used again after it panicked"),
+        format!("{method} not used again after it panicked: the resampler panics"),
     ];
     assert_eq!(image("panic"), panics);
     let odd = crossed!(Resampler, resampler, "order 9");
@@ -295,7 +298,7 @@ fn what_a_sampler_chooses_is_checked() {
     assert_eq!(chosen("class")[0], format!("{method} case first has no voxels of class 1"));
     let panics = [
         format!("{method} panicked: the sampler panics"),
-        format!("{method} not used again after it panicked"),
+        format!("{method} not used again after it panicked: the sampler panics"),
     ];
     assert_eq!(chosen("panic"), panics);
     let odd = crossed!(Sampler, sampler, "voxel");
@@ -317,7 +320,7 @@ fn what_a_transform_returns_is_checked() {
     assert_eq!(changed("nan")[0], format!("{method} intensity NaN is not finite"));
     let panics = [
         format!("{method} panicked: the transform panics"),
-        format!("{method} not used again after it panicked"),
+        format!("{method} not used again after it panicked: the transform panics"),
     ];
     assert_eq!(changed("panic"), panics);
 }

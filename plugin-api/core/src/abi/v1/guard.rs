@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Once, OnceLock};
 
 use abi_stable::StableAbi;
 use abi_stable::std_types::{RErr, ROk, RString};
@@ -78,30 +78,30 @@ pub fn contain<T>(body: impl FnOnce() -> Result<T>) -> AbiResult<T> {
     })
 }
 
-/// An author's object with its poison mark.
+/// An author's object, and how it panicked if it has.
 pub struct Guarded<T> {
     object: ManuallyDrop<T>,
-    poisoned: AtomicBool,
+    panicked: OnceLock<RString>,
 }
 
 impl<T> Guarded<T> {
     /// Wraps an object.
     pub fn new(object: T) -> Self {
-        Self { object: ManuallyDrop::new(object), poisoned: AtomicBool::new(false) }
+        Self { object: ManuallyDrop::new(object), panicked: OnceLock::new() }
     }
 
     /// Runs `body` on the object unless an earlier call panicked.
     pub fn call<R>(&self, body: impl FnOnce(&T) -> Result<R>) -> AbiResult<R> {
-        if self.poisoned.load(Ordering::Acquire) {
-            return poisoned();
+        if let Some(how) = self.panicked.get() {
+            return not_used_again(how);
         }
         self.marking(contain(|| body(&self.object)))
     }
 
     /// As [`Guarded::call`], with exclusive access.
     pub fn call_mut<R>(&mut self, body: impl FnOnce(&mut T) -> Result<R>) -> AbiResult<R> {
-        if self.poisoned.load(Ordering::Acquire) {
-            return poisoned();
+        if let Some(how) = self.panicked.get() {
+            return not_used_again(how);
         }
         let object = &mut self.object;
         let result = contain(|| body(object));
@@ -109,8 +109,8 @@ impl<T> Guarded<T> {
     }
 
     fn marking<R>(&self, result: AbiResult<R>) -> AbiResult<R> {
-        if let RErr(AbiError { code: ErrorCode::PANIC, .. }) = &result {
-            self.poisoned.store(true, Ordering::Release);
+        if let RErr(AbiError { code: ErrorCode::PANIC, message }) = &result {
+            self.panicked.get_or_init(|| message.clone());
         }
         result
     }
@@ -127,8 +127,8 @@ impl<T> Drop for Guarded<T> {
     }
 }
 
-fn poisoned<R>() -> AbiResult<R> {
-    RErr(Error::message("not used again after it panicked").into())
+fn not_used_again<R>(how: &str) -> AbiResult<R> {
+    RErr(Error::message(format!("not used again after it panicked: {how}")).into())
 }
 
 thread_local! {
