@@ -1,9 +1,10 @@
 //! Blocks of networks.
 
-use nnunet_plugin_torch::tch::{Device, Kind as Element, Tensor, manual_seed};
+use nnunet_plugin_torch::tch::{Device, Kind as Element, Tensor};
 use nnunet_plugin_torch::{Block, BlockSpec};
 
 use crate::findings::{Report, same, text};
+use crate::random::seeded;
 use crate::tensors::{finite, watched};
 use crate::variables::Variables;
 
@@ -29,9 +30,9 @@ pub(crate) fn block(block: &dyn Block, report: &mut Report<'_>) {
 
 /// Builds and uses a layer; false where the block refuses the specification.
 fn layer(block: &dyn Block, spec: &BlockSpec, report: &mut Report<'_>) -> bool {
+    let _turn = seeded();
     let mut store = Variables::default();
     let Ok(layer) = block.build(&mut store, spec) else { return false };
-    manual_seed(1);
     let space: Vec<i64> = [6, 8, 10].into_iter().take(spec.kernel.len()).collect();
     let shape = [vec![2, spec.input as i64], space.clone()].concat();
     let input = Tensor::randn(shape, (Element::Float, Device::Cpu)).set_requires_grad(true);

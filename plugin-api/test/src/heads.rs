@@ -1,10 +1,11 @@
 //! Checks of heads.
 
 use nnunet_plugin_core::{Config, Make, Result};
-use nnunet_plugin_torch::tch::{Device, Kind as Element, Tensor, manual_seed, no_grad};
+use nnunet_plugin_torch::tch::{Device, Kind as Element, Tensor, no_grad};
 use nnunet_plugin_torch::{Head, HeadTask, TaskHead};
 
 use crate::findings::{Report, text};
+use crate::random::seeded;
 
 const LABELS: i64 = 2;
 
@@ -12,7 +13,7 @@ pub(crate) fn head(make: &Make<dyn Head>, report: &mut Report<'_>) {
     let Some(head) = report.made("is created from its defaults", make(&Config::new())) else { return };
     let head = TaskHead::new(head, HeadTask { labels: LABELS as usize, regions: None });
     let Some(outputs) = report.made("has outputs", head.outputs()) else { return };
-    manual_seed(1);
+    let _turn = seeded();
     for space in [&[4, 6, 8][..], &[6, 8]] {
         let axes = space.len();
         let (targets, scores) = (targets(&head, space), no_grad(|| scores(&head, outputs as i64, space)));

@@ -37,6 +37,8 @@ mod heads;
 #[cfg(feature = "torch")]
 mod metrics;
 pub mod phantoms;
+#[cfg(feature = "torch")]
+mod random;
 mod resamplers;
 mod samplers;
 mod samples;

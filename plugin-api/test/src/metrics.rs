@@ -1,16 +1,17 @@
 //! Checks of metrics.
 
 use nnunet_plugin_core::{Config, Make};
-use nnunet_plugin_torch::tch::{Device, Kind as Element, Tensor, manual_seed, no_grad};
+use nnunet_plugin_torch::tch::{Device, Kind as Element, Tensor, no_grad};
 use nnunet_plugin_torch::{Metric, MetricInput, Tally};
 
 use crate::findings::{Report, text};
+use crate::random::seeded;
 
 const CLASSES: i64 = 3;
 
 pub(crate) fn metric(make: &Make<dyn Metric>, report: &mut Report<'_>) {
     let Some(metric) = report.made("is created from its defaults", make(&Config::new())) else { return };
-    manual_seed(1);
+    let _turn = seeded();
     for space in [&[6, 8, 8][..], &[8, 8]] {
         let what = format!("measures a batch of {} axes", space.len());
         let Some(first) = report.made(&what, no_grad(|| tally(&*metric, space))) else { continue };

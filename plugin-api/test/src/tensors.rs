@@ -4,12 +4,13 @@ use nnunet_plugin_core::serde_json::{from_value, json};
 use nnunet_plugin_core::vocabulary::{Blueprint, Plans};
 use nnunet_plugin_core::{Config, Error, Make};
 use nnunet_plugin_torch::abi::leaked_modes;
-use nnunet_plugin_torch::tch::{Device, Kind as Element, Tensor, manual_seed, no_grad};
+use nnunet_plugin_torch::tch::{Device, Kind as Element, Tensor, no_grad};
 use nnunet_plugin_torch::{
     Architecture, Loss, LossContext, Network, NetworkSpec, Optimized, Optimizer, Trainer, TrainerContext,
 };
 
 use crate::findings::{Checked, Report, same, text};
+use crate::random::seeded;
 use crate::variables::Variables;
 
 const CLASSES: i64 = 3;
@@ -31,7 +32,7 @@ pub(crate) fn loss(loss: &dyn Loss, report: &mut Report<'_>) {
 }
 
 fn loss_calls(loss: &dyn Loss, report: &mut Report<'_>) {
-    manual_seed(1);
+    let _turn = seeded();
     for space in [vec![4, 6, 8], vec![6, 8]] {
         let shape = |channels: i64| [vec![2, channels], space.clone()].concat();
         let axes = space.len();
@@ -71,7 +72,7 @@ pub(crate) fn optimizer(mut optimizer: Box<dyn Optimizer>, report: &mut Report<'
     watched(report, |report| {
         for shape in [vec![3, 2, 3, 3, 3], vec![3]] {
             let axes = shape.len();
-            manual_seed(1);
+            let _turn = seeded();
             let [tensor, gradient] = [0, 1].map(|_| Tensor::randn(&shape, (Element::Float, Device::Cpu)));
             let made = optimizer.initial_state(&tensor);
             let what = format!("makes the state of a parameter of {axes} axes");
@@ -121,6 +122,7 @@ fn spec(patch: &[usize]) -> Result<NetworkSpec, Error> {
 
 /// A network for one patch, used; or why there is none.
 fn build(architecture: &dyn Architecture, patch: &[usize], report: &mut Report<'_>) -> Result<(), String> {
+    let _turn = seeded();
     let mut store = Variables::default();
     let network = spec(patch).and_then(|spec| architecture.build(&mut store, &spec)).map_err(text)?;
     report.note(&format!("builds a network of {} axes", patch.len()), Ok(()));
@@ -130,7 +132,6 @@ fn build(architecture: &dyn Architecture, patch: &[usize], report: &mut Report<'
 
 fn forward(network: &dyn Network, patch: &[usize], store: &Variables, report: &mut Report<'_>) {
     let space: Vec<i64> = patch.iter().map(|len| *len as i64).collect();
-    manual_seed(1);
     let input = Tensor::randn([vec![1, 2], space.clone()].concat(), (Element::Float, Device::Cpu));
     let Some(outputs) = report.made("maps an image to logits", network.forward(&input, true)) else { return };
     let Some(first) = outputs.first() else {

@@ -2,13 +2,13 @@
 
 use nnunet_plugin_core::vocabulary::Blueprint;
 use nnunet_plugin_core::{Error, Result, serde_json};
-use nnunet_plugin_torch::tch::{Device, Kind, Reduction, Tensor, manual_seed};
+use nnunet_plugin_torch::tch::{Device, Kind, Reduction, Tensor};
 use nnunet_plugin_torch::{
     Architecture, Init, Loss, LossContext, Network, NetworkSpec, Trainer, TrainerContext, VarFactory,
 };
 
-use crate::phantoms;
 use crate::variables::Variables;
+use crate::{phantoms, random};
 
 const CHANNELS: usize = 2;
 const CLASSES: usize = 3;
@@ -64,12 +64,13 @@ impl<'a> Training<'a> {
         Self { trainer: Some(trainer), ..self }
     }
 
-    /// Runs the steps and returns the loss of each. The same training returns the same losses.
+    /// Runs the steps and returns the loss of each. The same training returns the same losses, also where tests run in
+    /// parallel, as long as no other code draws from libtorch's generator meanwhile.
     ///
     /// # Errors
     /// Returns an error of a component, or if a loss is not a finite number.
     pub fn run(&self, steps: usize) -> Result<Vec<f64>> {
-        manual_seed(1);
+        let _turn = random::seeded();
         let mut variables = Variables::default();
         let architecture = self.architecture.unwrap_or(&Convolution);
         let mut network = architecture.build(&mut variables, &spec()?)?;
