@@ -11,6 +11,7 @@ mod timing;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::thread;
 
 /// One sentence for the user.
 type Result<T> = std::result::Result<T, String>;
@@ -22,7 +23,7 @@ fn main() -> ExitCode {
     let done = match command {
         "setup" => libtorch::set_up_from(rest),
         "demo" => build().and_then(|()| demo::run(rest)),
-        "verify" => build().and_then(|()| test(rest)),
+        "verify" => test(rest),
         "interop" => build().and_then(|()| python::test(&libtorch::set_up()?)),
         "reference" => build().and_then(|()| reference()),
         "lint" => libtorch::set_up().and_then(|libtorch| lint(&libtorch)),
@@ -55,12 +56,18 @@ fn build() -> Result<()> {
 fn test(arguments: &[String]) -> Result<()> {
     numeric::show_processor();
     let libtorch = libtorch::set_up()?;
+    // Pip loads gigabytes while the compiler works.
+    let python = is_ci().then(|| thread::spawn(python::set_up));
+    build()?;
     // What the memory checker runs. With other features than those of the workspace its dependencies would be built anew.
     cargo(&libtorch, &["build", "--release", "--workspace", "--example", "plugin_calls"])?;
+    let tests = ["test", "--release", "--workspace", "--tests"];
     let mut all = cargo_command(&libtorch);
-    all.args(["test", "--release", "--workspace", "--tests"]).args(arguments);
-    if is_ci() {
-        all.envs(python::set_up()?);
+    // With all failures in one run.
+    all.args(tests).arg("--no-fail-fast").args(arguments);
+    if let Some(python) = python {
+        cargo(&libtorch, &[&tests[..], &["--no-run"]].concat())?;
+        all.envs(python.join().map_err(|_| "the set-up of Python panicked")??);
     }
     timing::run_and_list_slowest(&mut all)?;
     if arguments.is_empty() {
