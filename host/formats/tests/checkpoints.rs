@@ -125,6 +125,31 @@ fn a_written_checkpoint_is_read_back() {
     assert_eq!(back.root, checkpoint.root);
 }
 
+/// A storage with no wanted tensor is not even looked at: here one byte of it is wrong, which its checksum shows.
+#[test]
+fn tensors_that_are_not_wanted_are_not_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.model");
+    let values = [[1.0, 2.0, 3.0], [4.5, 5.5, 6.5]];
+    let tensors = values.map(|values| TensorData::from_f32(vec![3], &values));
+    let root = Value::dict(vec![("weight", Value::Tensor(0)), ("momentum", Value::Tensor(1))]);
+    torch_zip::save(&path, &Checkpoint { root, tensors: tensors.to_vec() }).unwrap();
+    let mut bytes = std::fs::read(&path).unwrap();
+    let at = bytes.windows(12).position(|window| window == tensors[1].data).unwrap();
+    bytes[at] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    assert!(torch_zip::load(&path).is_err());
+    let (root, found) = torch_zip::open(&path).unwrap();
+    let Some(Value::Tensor(wanted)) = root.get("weight") else { panic!("no tensor") };
+    let mut read = Vec::new();
+    let take = |index, tensor| -> Result<(), nnunet_formats::Error> {
+        read.push((index, tensor));
+        Ok(())
+    };
+    found.retain(|index| index == *wanted).read_each(take).unwrap();
+    assert_eq!(read, [(*wanted, tensors[0].clone())]);
+}
+
 /// What is said of a hostile file. Files not named here are harmless, and read.
 const SAID: [(&str, &str); 12] = [
     ("billion_laughs", "repeats shared objects"),

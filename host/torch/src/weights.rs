@@ -28,6 +28,8 @@ impl Weights {
         for (name, index) in &self.0 {
             names.entry(*index).or_default().push(name);
         }
+        // A checkpoint has the optimizer's tensors too, which are as large.
+        let tensors = tensors.retain(|index| names.contains_key(&index));
         tensors.read_each(|index, tensor| {
             names.remove(&index).into_iter().flatten().try_for_each(|name| put(name, &tensor, store))
         })

@@ -61,7 +61,14 @@ pub struct Tensors {
 }
 
 impl Tensors {
-    /// Reads all of them, in the order of their indices.
+    /// Leaves out the others, by their indices. A storage of the file in which no tensor is wanted is not read.
+    #[must_use]
+    pub fn retain(mut self, is_wanted: impl Fn(usize) -> bool) -> Self {
+        self.views.retain(is_wanted);
+        self
+    }
+
+    /// Reads them, in the order of their indices.
     ///
     /// # Errors
     /// Returns an error if the file is damaged.

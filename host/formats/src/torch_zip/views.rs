@@ -130,6 +130,14 @@ impl Views {
         index
     }
 
+    /// Forgets the other tensors, and the storages in which there are no more.
+    pub(super) fn retain(&mut self, is_wanted: impl Fn(usize) -> bool) {
+        self.parts.retain(|_, part| {
+            part.views.retain(|index| is_wanted(*index));
+            !part.views.is_empty()
+        });
+    }
+
     /// Names of the storages.
     pub(super) fn keys(&self) -> Vec<String> {
         self.parts.keys().cloned().collect()

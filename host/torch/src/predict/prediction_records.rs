@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::thread;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use nnunet_cli::report;
 use nnunet_data::memory;
 use nnunet_engine::lock::lock;
@@ -43,12 +44,18 @@ struct Hashed {
     blake3: String,
 }
 
+/// What a run predicts with. Hashing takes a while, since checkpoints have hundreds of megabytes.
 #[derive(Debug, Serialize)]
-struct Content {
-    program: &'static str,
-    model: String,
+struct Files {
     checkpoints: Vec<Hashed>,
     plugins: Vec<Hashed>,
+}
+
+/// What all cases of a run have in common.
+#[derive(Debug, Serialize)]
+struct Settings {
+    program: &'static str,
+    model: String,
     device: String,
     precision: String,
     /// The most memory that was planned before the start.
@@ -56,13 +63,24 @@ struct Content {
     /// The same for the GPU, if one is used.
     #[serde(skip_serializing_if = "Option::is_none")]
     planned_device_bytes: Option<u64>,
-    cases: BTreeMap<String, Value>,
+}
+
+#[derive(Debug, Serialize)]
+struct Content<'a> {
+    #[serde(flatten)]
+    settings: &'a Settings,
+    #[serde(flatten)]
+    files: &'a Files,
+    cases: &'a BTreeMap<String, Value>,
 }
 
 /// The record of a run; it is written anew, atomically, after every case.
 pub(crate) struct Records {
     path: PathBuf,
-    content: Mutex<Content>,
+    settings: Settings,
+    files: Arc<HashedFiles>,
+    /// None until the first case of this run is done.
+    cases: Mutex<Option<BTreeMap<String, Value>>>,
     /// Cases of this run that failed, with the error.
     failed: Mutex<BTreeMap<String, String>>,
     /// Differences of cases from the training images.
@@ -80,21 +98,25 @@ pub(crate) struct Common<'a> {
 }
 
 impl Records {
+    /// The files are hashed in the background, while the first case is predicted.
     pub(crate) fn new(path: PathBuf, common: &Common<'_>, session: &Session) -> Result<Self> {
-        let content = Content {
+        let settings = Settings {
             program: concat!("nnunet ", env!("CARGO_PKG_VERSION")),
             model: common.model.display().to_string(),
-            checkpoints: common.checkpoints.iter().map(|path| hashed(path)).collect::<Result<_>>()?,
-            plugins: session.plugins.iter().map(|plugin| hashed(&plugin.path)).collect::<Result<_>>()?,
             device: common.device.clone(),
             precision: common.precision.clone(),
             planned_peak_bytes: common.planned_peak_bytes,
             planned_device_bytes: common.planned_device_bytes,
-            cases: BTreeMap::new(),
         };
-        let cases = earlier_cases(&path, &serde_json::to_value(&content.checkpoints)?);
-        let content = Content { cases, ..content };
-        Ok(Self { path, content: Mutex::new(content), failed: Mutex::default(), unlike: Mutex::default() })
+        let files = Arc::new(HashedFiles {
+            checkpoints: common.checkpoints.to_vec(),
+            plugins: session.plugins.iter().map(|plugin| plugin.path.clone()).collect(),
+            known: OnceLock::new(),
+        });
+        let background = Arc::clone(&files);
+        thread::Builder::new().name("hashes".to_owned()).spawn(move || drop(background.get()))?;
+        let (cases, failed, unlike) = Default::default();
+        Ok(Self { path, settings, files, cases, failed, unlike })
     }
 
     /// Differences of a case that is not done yet from the training images.
@@ -111,7 +133,9 @@ impl Records {
         tiles: usize,
         device: &str,
     ) -> Result<()> {
-        let mut content = lock(&self.content);
+        let files = self.files.get()?;
+        let mut cases = lock(&self.cases);
+        let cases = cases.get_or_insert_with(|| earlier_cases(&self.path, &files.checkpoints));
         let (device, peak_memory_bytes) = (device.to_owned(), memory::resident().1);
         if let Some(error) = &error {
             let mut failed = lock(&self.failed);
@@ -123,8 +147,8 @@ impl Records {
         let mut fields = done.clone();
         fields["case"] = case.into();
         report::event("predicted_case", &fields);
-        content.cases.insert(case.to_owned(), done);
-        let text = serde_json::to_vec_pretty(&*content)?;
+        cases.insert(case.to_owned(), done);
+        let text = serde_json::to_vec_pretty(&Content { settings: &self.settings, files, cases })?;
         Ok(nnunet_formats::atomic::write_bytes(&self.path, &text)?)
     }
 
@@ -135,11 +159,27 @@ impl Records {
     }
 }
 
+/// Files to be hashed once, by whoever needs it first.
+struct HashedFiles {
+    checkpoints: Vec<PathBuf>,
+    plugins: Vec<PathBuf>,
+    known: OnceLock<Result<Files>>,
+}
+
+impl HashedFiles {
+    /// The hashes; waits for them where another thread is at it.
+    fn get(&self) -> Result<&Files> {
+        let hashed = |paths: &[PathBuf]| paths.iter().map(|path| hashed(path)).collect();
+        let files = || Ok(Files { checkpoints: hashed(&self.checkpoints)?, plugins: hashed(&self.plugins)? });
+        self.known.get_or_init(files).as_ref().map_err(|error| anyhow!("{error:#}"))
+    }
+}
+
 /// The cases that an earlier run with the same checkpoints has recorded in the same file; none where it cannot be read.
-fn earlier_cases(path: &Path, checkpoints: &Value) -> BTreeMap<String, Value> {
+fn earlier_cases(path: &Path, checkpoints: &[Hashed]) -> BTreeMap<String, Value> {
     let read = || -> Option<BTreeMap<String, Value>> {
         let content: Value = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
-        let is_same = content.get("checkpoints")? == checkpoints;
+        let is_same = *content.get("checkpoints")? == serde_json::to_value(checkpoints).ok()?;
         serde_json::from_value(content.get("cases")?.clone()).ok().filter(|_| is_same)
     };
     read().unwrap_or_default()
