@@ -5,7 +5,8 @@ use std::path::Path;
 use anyhow::{Result, ensure};
 use ndarray::{Array2, Axis};
 use nnunet_data::images;
-use nnunet_pictures::{OVERLAY_INTENSITY, overlay};
+use nnunet_data::label_names::LabelNames;
+use nnunet_pictures::{LabelledSlice, OVERLAY_INTENSITY, labelled_slice, overlay};
 
 /// A slice (y, x) of an image with its labels.
 #[derive(Debug, Clone)]
@@ -14,6 +15,8 @@ pub struct Slice {
     pub image: Array2<f32>,
     /// Labels.
     pub labels: Array2<u8>,
+    /// (y, x) mm.
+    pub spacing: [f64; 2],
 }
 
 /// Draws the fullest slice of a case with its labels in color, as v1's `plot_task_pngs` does.
@@ -23,6 +26,16 @@ pub struct Slice {
 pub fn overlay_case(image: &Path, labels: &Path, picture: &Path) -> Result<()> {
     let slice = fullest_slice(image, labels)?;
     Ok(overlay(picture, slice.image.view(), slice.labels.view(), OVERLAY_INTENSITY)?)
+}
+
+/// Draws the fullest slice of a case with its labels in color and their names, at a size that can be read.
+///
+/// # Errors
+/// As [`fullest_slice`], or an I/O error.
+pub fn labels_of_case(image: &Path, labels: &Path, picture: &Path, names: &LabelNames) -> Result<()> {
+    let Slice { image, labels, spacing } = fullest_slice(image, labels)?;
+    let slice = LabelledSlice { image: image.view(), labels: labels.view(), spacing };
+    Ok(labelled_slice(picture, &slice, |label| names.shown(&label.to_string()))?)
 }
 
 /// The slice with most foreground, the first of several; the first of all without foreground.
@@ -46,8 +59,9 @@ pub fn fullest_slice(image: &Path, labels: &Path) -> Result<Slice> {
         labels.display(),
         geometry.size
     );
-    let [x, y, _] = geometry.size;
-    Ok(Slice { image: Array2::from_shape_vec((y, x), gray)?, labels: Array2::from_shape_vec((y, x), found)? })
+    let ([x, y, _], [dx, dy, _]) = (geometry.size, geometry.spacing);
+    let (image, labels) = (Array2::from_shape_vec((y, x), gray)?, Array2::from_shape_vec((y, x), found)?);
+    Ok(Slice { image, labels, spacing: [dy, dx] })
 }
 
 /// Size (x, y, z) of an image, and one of its slices.

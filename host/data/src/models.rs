@@ -8,8 +8,11 @@ use serde::Serialize;
 use crate::folders::{CONFIGURATIONS, Folders, subfolders};
 use crate::v2;
 
-/// Checkpoints of a training that is complete, in v1 and v2.
-const FINAL: [&str; 2] = ["model_final_checkpoint.model", "checkpoint_final.pth"];
+/// Checkpoints of a training that is complete, and of one that is not, in v1 and v2.
+const STATES: [[&str; 2]; 2] = [
+    ["model_final_checkpoint.model", "model_latest.model"],
+    ["checkpoint_final.pth", "checkpoint_latest.pth"],
+];
 /// The fold that is trained on all cases.
 const ALL: [&str; 2] = ["all", "fold_all"];
 
@@ -28,7 +31,7 @@ pub struct TrainedModel {
     pub version: u8,
     /// Folds whose training is complete, as `-f` takes them.
     pub folds: Vec<String>,
-    /// Folds whose training is not complete.
+    /// Folds whose training is not complete: also those with an earlier training that is.
     pub unfinished: Vec<String>,
     /// Its folder.
     pub folder: PathBuf,
@@ -75,10 +78,16 @@ pub fn nearest(wanted: &[&str], all: &[TrainedModel]) -> String {
     let names = |model: &TrainedModel| {
         [&model.task, &model.configuration, &model.trainer, &model.plans].map(String::as_str).join(" ")
     };
-    let described: Vec<(String, String)> = all.iter().map(|model| (names(model), model.describe())).collect();
-    let found = similar(&wanted.join(" "), described.iter().map(|(name, _)| name.as_str()), MOST);
-    let text = |name: &&str| described.iter().find(|(other, _)| other == name).map(|(_, text)| text.clone());
-    let found: Vec<String> = found.iter().filter_map(text).collect();
+    let (same, other): (Vec<_>, Vec<_>) =
+        all.iter().partition(|model| wanted.first().is_some_and(|task| *task == model.task));
+    let near = |models: Vec<&TrainedModel>| -> Vec<String> {
+        let described: Vec<_> = models.iter().map(|model| (names(model), model.describe())).collect();
+        let found = similar(&wanted.join(" "), described.iter().map(|(name, _)| name.as_str()), MOST);
+        let text =
+            |name: &&str| described.iter().find(|(other, _)| other == name).map(|(_, text)| text.clone());
+        found.iter().filter_map(text).collect()
+    };
+    let found: Vec<String> = near(same).into_iter().chain(near(other)).take(MOST).collect();
     match found.as_slice() {
         [] => "train it first (nnunet train); nnunet models list shows the models there are".to_owned(),
         models => format!("the nearest models are {}", models.join(", ")),
@@ -127,20 +136,18 @@ fn model(
         .filter(|name| has_checkpoint(&folder.join(name)))
         .collect();
     names.sort_by_key(|name| (name.len(), name.clone()));
-    let is_done = |name: &String| is_complete(&folder.join(name));
-    let (done, open): (Vec<String>, Vec<String>) = names.into_iter().partition(is_done);
-    let shown = |names: Vec<String>| -> Vec<String> {
-        names.iter().map(|name| name.strip_prefix("fold_").unwrap_or(name).to_owned()).collect()
+    let folds = |fits: fn(&Path) -> bool| -> Vec<String> {
+        let found = names.iter().filter(|name| fits(&folder.join(name)));
+        found.map(|name| name.strip_prefix("fold_").unwrap_or(name).to_owned()).collect()
     };
-    let is_model = !(done.is_empty() && open.is_empty());
-    is_model.then(|| TrainedModel {
+    (!names.is_empty()).then(|| TrainedModel {
         task: task.to_owned(),
         configuration: configuration.to_owned(),
         trainer: trainer.to_owned(),
         plans: plans.to_owned(),
         version,
-        folds: shown(done),
-        unfinished: shown(open),
+        folds: folds(is_complete),
+        unfinished: folds(is_unfinished),
         folder: folder.to_owned(),
     })
 }
@@ -148,7 +155,14 @@ fn model(
 /// Whether the training of a fold is complete.
 #[must_use]
 pub fn is_complete(fold: &Path) -> bool {
-    FINAL.iter().any(|file| fold.join(file).is_file())
+    STATES.iter().any(|[last, _]| fold.join(last).is_file())
+}
+
+/// Whether a fold has a training that can be continued. A training that ends removes its latest checkpoint: one that is
+/// newer than a final checkpoint is that of a training that was started anew.
+fn is_unfinished(fold: &Path) -> bool {
+    let written = |file: &str| fold.join(file).metadata().and_then(|file| file.modified()).ok();
+    !is_complete(fold) || STATES.iter().any(|[last, latest]| written(latest) > written(last))
 }
 
 /// Whether a fold has any checkpoint.
@@ -188,6 +202,23 @@ mod tests {
     }
 
     #[test]
+    fn a_fold_with_a_newer_training_is_complete_and_unfinished() {
+        let root = tempfile::tempdir().unwrap();
+        let fold = "3d_fullres/Task004_A/Mine__Plans/fold_0";
+        for (file, seconds, expected) in [
+            ("model_final_checkpoint.model", 5, "(folds 0)"),
+            ("model_latest.model", 1, "(folds 0)"),
+            ("model_latest.model", 9, "(folds 0; unfinished: 0)"),
+        ] {
+            write(root.path(), &format!("{fold}/{file}"));
+            let file = std::fs::File::options().write(true).open(root.path().join(fold).join(file)).unwrap();
+            file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds)).unwrap();
+            let found = of_v1(root.path(), "3d_fullres")[0].describe();
+            assert!(found.ends_with(expected), "{found}");
+        }
+    }
+
+    #[test]
     fn a_mistyped_model_gets_the_nearest_ones() {
         let root = tempfile::tempdir().unwrap();
         write(root.path(), "3d_fullres/Task004_A/Mine__Plans/fold_0/model_final_checkpoint.model");
@@ -195,5 +226,13 @@ mod tests {
         let near = nearest(&["Task004_A", "3d_fulres", "Mine", "Plans"], &all);
         assert_eq!(near, "the nearest models are Task004_A 3d_fullres Mine Plans (folds 0)");
         assert!(nearest(&["Task004_A", "2d", "Mine", "Plans"], &[]).contains("nnunet models list"));
+        // Three others are more alike.
+        for name in ["Task004_B", "Task004_C", "Task004_D"] {
+            write(root.path(), &format!("3d_fullres/{name}/Mine__Plans/fold_0/model_final_checkpoint.model"));
+        }
+        write(root.path(), "2d/Task004_A/Other__PlansOther/fold_0/model_final_checkpoint.model");
+        let all = [of_v1(root.path(), "3d_fullres"), of_v1(root.path(), "2d")].concat();
+        let near = nearest(&["Task004_A", "3d_lowres", "Mine", "Plans"], &all);
+        assert!(near.contains("Task004_A 2d Other PlansOther (folds 0), Task004_"), "{near}");
     }
 }

@@ -8,6 +8,7 @@ mod montage;
 mod overlay;
 mod png;
 mod progress;
+mod slice;
 mod text;
 
 pub use architecture::{Diagram, LayerRow, Level, NetworkShape, architecture};
@@ -16,3 +17,4 @@ pub use learning_rates::learning_rates;
 pub use montage::{MontageRow, montage};
 pub use overlay::{OVERLAY_INTENSITY, overlay};
 pub use progress::{Curves, progress};
+pub use slice::{LabelledSlice, labelled_slice};

@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use image::RgbImage;
-use ndarray::{Array3, ArrayView2, Axis};
+use ndarray::{Array3, Axis};
 use nnunet_formats::Result;
 use plotters::style::WHITE;
 
-use crate::labels::{Gray, blended};
+use crate::labels::Gray;
+use crate::slice::{draw, tile_size};
 use crate::{png, text};
 
 /// Shortest side of a tile, pixels.
@@ -40,7 +41,7 @@ pub struct MontageRow {
 /// # Errors
 /// Returns an I/O error if the file cannot be written.
 pub fn montage(path: &Path, rows: &[MontageRow]) -> Result<()> {
-    let sizes: Vec<(u32, u32)> = rows.iter().map(tile_size).collect();
+    let sizes: Vec<(u32, u32)> = rows.iter().map(tile).collect();
     let width = sizes.iter().map(|(width, _)| 3 * width + 4 * GAP).max().unwrap_or(1);
     let height: u32 = sizes.iter().map(|(_, height)| height + HEADER + GAP).sum::<u32>() + GAP;
     let mut picture = RgbImage::new(width.max(NARROWEST), height);
@@ -52,11 +53,9 @@ pub fn montage(path: &Path, rows: &[MontageRow]) -> Result<()> {
     png::write(path, &picture)
 }
 
-fn tile_size(row: &MontageRow) -> (u32, u32) {
-    let (_, y, x) = row.image.dim();
-    let (height, width) = (y as f64 * row.spacing[1], x as f64 * row.spacing[2]);
-    let scale = f64::from(TILE) / height.min(width).max(1e-6);
-    ((width * scale).round() as u32, (height * scale).round() as u32)
+fn tile(row: &MontageRow) -> (u32, u32) {
+    let ((_, y, x), [_, dy, dx]) = (row.image.dim(), row.spacing);
+    tile_size((y, x), [dy, dx], TILE)
 }
 
 fn draw_row(picture: &mut RgbImage, row: &MontageRow, top: u32, size: (u32, u32)) {
@@ -70,23 +69,7 @@ fn draw_row(picture: &mut RgbImage, row: &MontageRow, top: u32, size: (u32, u32)
     for (column, (title, labels)) in (0..).zip(tiles) {
         let left = GAP + column * (size.0 + GAP);
         text::write(picture, title, (left, top + LINE), &style);
-        draw_tile(picture, (left, top + HEADER), size, (image, &gray), labels.index_axis(Axis(0), slice));
-    }
-}
-
-fn draw_tile(
-    picture: &mut RgbImage,
-    (left, top): (u32, u32),
-    (width, height): (u32, u32),
-    (image, gray): (ArrayView2<'_, f32>, &Gray),
-    labels: ArrayView2<'_, u8>,
-) {
-    let (rows, columns) = image.dim();
-    for y in 0..height {
-        for x in 0..width {
-            let at = (y as usize * rows / height as usize, x as usize * columns / width as usize);
-            picture.put_pixel(left + x, top + y, blended(gray.level(image[at]), labels[at]));
-        }
+        draw(picture, (left, top + HEADER), size, (image, &gray), labels.index_axis(Axis(0), slice));
     }
 }
 

@@ -25,8 +25,10 @@ const SIBLING: &str = "nnunet-torch";
 const TUNABLES: &str = "GLIBC_TUNABLES";
 
 /// libtorch takes and gives back a tensor's memory all the time. Without this every large tensor is a mapping of its
-/// own, whose pages the system clears anew. Up to 512 MB at the end of the heap are kept.
-const KEEP_MEMORY: &str = "glibc.malloc.mmap_threshold=8589934592:glibc.malloc.trim_threshold=536870912";
+/// own, whose pages the system clears anew. Up to 512 MB at the end of the heap are kept. The heap is in huge pages where
+/// the system has them for those who ask: libtorch's tables of operators alone are some 50 MB at every start.
+const HEAP: &str =
+    "glibc.malloc.mmap_threshold=8589934592:glibc.malloc.trim_threshold=536870912:glibc.malloc.hugetlb=1";
 
 fn main() -> ExitCode {
     nnunet_cli::main(&HandOver)
@@ -89,7 +91,7 @@ fn hand_over<T>() -> Result<T> {
     let mut command = start()?;
     command.args(process_arguments().into_iter().skip(1));
     if std::env::var_os(TUNABLES).is_none() {
-        command.env(TUNABLES, KEEP_MEMORY);
+        command.env(TUNABLES, HEAP);
     }
     let error = command.exec();
     let sibling = Path::new(command.get_program()).display();

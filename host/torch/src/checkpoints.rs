@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::{Result, bail};
+
 /// The message about a checkpoint that is not there: names those of the same fold that are.
 pub(crate) fn missing(file: &Path) -> String {
     let others = others(file);
@@ -19,6 +21,21 @@ pub(crate) fn newest(states: [PathBuf; 2], best: PathBuf) -> Option<PathBuf> {
     let written = |path: &PathBuf| path.metadata().and_then(|file| file.modified()).ok();
     let last = states.into_iter().filter(|path| path.is_file()).max_by_key(written);
     last.or_else(|| Some(best).filter(|path| path.is_file()))
+}
+
+/// Returns an error if a fold has a complete training, which a new one would replace. `flag` continues a training.
+pub(crate) fn check_none_is_complete(states: [PathBuf; 2], flag: &str) -> Result<()> {
+    let [_, last] = states.clone();
+    let Some(fold) = last.parent().filter(|_| last.is_file()).map(Path::display) else { return Ok(()) };
+    if newest(states, PathBuf::new()) == Some(last.clone()) {
+        bail!(
+            "{fold} has a training that is complete; --overwrite trains it anew, {flag} only repeats its validation"
+        )
+    }
+    bail!(
+        "{fold} has a training that is complete, and a newer one that was stopped; {flag} continues the newer one, --overwrite \
+         begins another"
+    )
 }
 
 /// The folds of the model that have a checkpoint, as `-f` takes them.

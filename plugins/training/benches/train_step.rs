@@ -49,7 +49,8 @@ const HIPPOCAMPUS: Work = Work { name: "hippocampus", patch: [40, 56, 40], batch
 const LARGE: Work = Work { name: "large", patch: [128; 3], batch: 2, pools: 5, steps: 1 };
 
 /// As `nnunet` starts the program with tensors.
-const KEEP_MEMORY: &str = "glibc.malloc.mmap_threshold=8589934592:glibc.malloc.trim_threshold=536870912";
+const HEAP: &str =
+    "glibc.malloc.mmap_threshold=8589934592:glibc.malloc.trim_threshold=536870912:glibc.malloc.hugetlb=1";
 
 fn main() {
     let work = if std::env::args().any(|word| word == "large") { LARGE } else { HIPPOCAMPUS };
@@ -76,11 +77,7 @@ fn main() {
         let mut command = Command::new(std::env::current_exe().unwrap());
         row(
             &format!("this program, {title}"),
-            command
-                .arg(work.name)
-                .env(FORMAT, format)
-                .env(OPERATORS, operators)
-                .env("GLIBC_TUNABLES", KEEP_MEMORY),
+            command.arg(work.name).env(FORMAT, format).env(OPERATORS, operators).env("GLIBC_TUNABLES", HEAP),
         );
     }
 }

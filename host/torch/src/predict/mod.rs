@@ -166,7 +166,7 @@ fn predict_cases(
     let records = records(models, &first, devices, open.len())?;
     predict_open(models, &run, &first, devices, &records)?;
     if args.overlay {
-        draw(&mine)?;
+        draw(&mine, &label_names(models.folder, models.session))?;
     }
     let failed = records.failures();
     let predicted = open.len() - failed.len();
@@ -229,10 +229,10 @@ fn is_open(case: &Case, args: &Args) -> bool {
 }
 
 /// Draws every case that has a label map.
-fn draw(cases: &[&Case]) -> Result<()> {
+fn draw(cases: &[&Case], names: &LabelNames) -> Result<()> {
     let done: Vec<&&Case> = cases.iter().filter(|case| case.output.is_file()).collect();
     done.par_iter()
-        .try_for_each(|case| pictures::overlay_case(&case.images[0], &case.output, &case.overlay()))
+        .try_for_each(|case| pictures::labels_of_case(&case.images[0], &case.output, &case.overlay(), names))
 }
 
 /// Each part of a job has its own record.

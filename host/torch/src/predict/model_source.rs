@@ -25,9 +25,10 @@ impl ModelSource {
         }
         if let (Some(dataset), Some(configuration)) = (&args.dataset, &args.configuration) {
             let model = format!("{}__{}__{configuration}", args.trainer, args.plans);
-            let folder = of_dataset(&v2_results()?, dataset)?.join(model);
-            let wanted = [dataset, configuration, &args.trainer, &args.plans].map(String::as_str);
-            return there(folder, &wanted, session);
+            let of_dataset = of_dataset(&v2_results()?, dataset)?;
+            let dataset = of_dataset.file_name().unwrap_or_default().to_string_lossy();
+            let wanted = [&*dataset, configuration, &args.trainer, &args.plans];
+            return there(of_dataset.join(model), &wanted, session);
         }
         let folders = Folders::new(&session.files);
         let task = folders.task_name(args.task.as_deref().context("-t, -d or --model-folder is needed")?)?;

@@ -150,11 +150,15 @@ fn finish(
     let stopped = ended.map_err(|error| anyhow!("training {}: {error}", settings.trainer))?;
     if stopped == Stopped::Cancelled {
         let is_saved = engine.epoch > 0 && recorder.files.checkpoint(CheckpointKind::Latest).is_file();
+        let replaces = recorder.files.checkpoint(CheckpointKind::Final).is_file();
         let flag = settings.continue_flag;
-        recorder.log(&if is_saved {
-            format!("stopped; continue with {flag}")
-        } else {
-            format!("stopped; no epoch was saved, start again without {flag}")
+        recorder.log(&match (is_saved, replaces) {
+            (true, _) => format!("stopped; continue with {flag}"),
+            (false, true) => {
+                "stopped; no epoch was saved, and the earlier training is still there; start again with --overwrite"
+                    .to_owned()
+            }
+            (false, false) => format!("stopped; no epoch was saved, start again without {flag}"),
         });
         return Ok(stopped);
     }

@@ -33,9 +33,9 @@ use self::files::V1Files;
 use self::job::Job;
 use super::model_info::ModelInfo;
 use super::preprocessed_cases::{self, StageCases};
-use super::{FINAL_CHECKPOINT, network, splits};
+use super::{network, splits};
 use crate::fold_training::{BatchSettings, FoldFiles, FoldSettings, FoldTraining, sampler};
-use crate::{components, devices, plugins_used, ranks, train};
+use crate::{checkpoints, components, devices, plugins_used, ranks, train};
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<ExitCode> {
@@ -64,12 +64,10 @@ impl FoldTraining for Job<'_> {
     fn check_finished(&self) -> Result<()> {
         let (args, output) = (self.args, &self.settings.output);
         let is_chosen = args.continue_training || args.validation_only || args.find_lr || args.overwrite;
-        ensure!(
-            is_chosen || !output.join(format!("{FINAL_CHECKPOINT}.model")).is_file(),
-            "{} has a training that is complete; --overwrite trains it anew, -c only repeats its validation",
-            output.display()
-        );
-        Ok(())
+        if is_chosen {
+            return Ok(());
+        }
+        checkpoints::check_none_is_complete(saved::states(output), self.settings.continue_flag)
     }
 
     fn label_names(&self) -> LabelNames {

@@ -31,8 +31,8 @@ use nnunet_training::{CaseSource, Engine};
 use self::cases::PreprocessedCases;
 use self::files::V2Files;
 use self::job::Job;
-use crate::fold_training::{BatchSettings, CheckpointKind, FoldFiles, FoldSettings, FoldTraining, sampler};
-use crate::{devices, plugins_used, ranks, train};
+use crate::fold_training::{BatchSettings, FoldFiles, FoldSettings, FoldTraining, sampler};
+use crate::{checkpoints, devices, plugins_used, ranks, train};
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<ExitCode> {
@@ -56,12 +56,10 @@ impl FoldTraining for Job<'_> {
     fn check_finished(&self) -> Result<()> {
         let (args, output) = (self.args, &self.settings.output);
         let is_chosen = args.continue_training || args.val || args.overwrite;
-        ensure!(
-            is_chosen || !output.join(state::file_name(CheckpointKind::Final)).is_file(),
-            "{} has a training that is complete; --overwrite trains it anew, --c only repeats its validation",
-            output.display()
-        );
-        Ok(())
+        if is_chosen {
+            return Ok(());
+        }
+        checkpoints::check_none_is_complete(state::states(output), self.settings.continue_flag)
     }
 
     fn check_plugins(&self, session: &Session) -> Result<()> {
