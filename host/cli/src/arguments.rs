@@ -6,12 +6,24 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::Path;
 
-use clap::Command;
+use clap::{Arg, ArgAction, Command};
 
 use crate::links;
 
 /// Global options that take a value, which may stand before the subcommand.
 const WITH_VALUE: [&str; 3] = ["--config", "--plugin", "--log_file"];
+
+/// The command line with options of which the last counts where one is given several times, as for argparse: scripts add to
+/// a list of options that they have. Those that collect values go on to collect them.
+pub(crate) fn last_counts(command: Command) -> Command {
+    let names: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
+    let command = command.mut_args(|arg: Arg| {
+        let is_one = matches!(arg.get_action(), ArgAction::Set | ArgAction::SetTrue) && !arg.is_positional();
+        let id = arg.get_id().clone();
+        if is_one { arg.overrides_with(id) } else { arg }
+    });
+    names.iter().fold(command, |command, name| command.mut_subcommand(name, last_counts))
+}
 
 /// Rewrites the arguments of a process, the first of which is the program; `all` is the command line with its options.
 pub(crate) fn normalize(arguments: impl IntoIterator<Item = OsString>, all: &Command) -> Vec<OsString> {
@@ -169,6 +181,18 @@ mod tests {
         ] {
             assert_eq!(normalized(line), wanted);
         }
+    }
+
+    #[test]
+    fn of_a_repeated_option_the_last_counts() {
+        let parsed = |line: &str| {
+            let words = normalize(line.split(' ').map(OsString::from), &Cli::command());
+            last_counts(Cli::command()).try_get_matches_from(words).unwrap().remove_subcommand().unwrap().1
+        };
+        let predict = parsed("nnunet predict -i a -o b -t 1 -m 2d --overlay -m 3d_fullres --overlay");
+        assert_eq!(predict.get_one::<String>("model").unwrap(), "3d_fullres");
+        let train = parsed("nnunet train 2d T 1 0 --set a=1 --set b=2");
+        assert_eq!(train.get_many::<String>("set").unwrap().count(), 2);
     }
 
     #[test]

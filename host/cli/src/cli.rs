@@ -8,7 +8,7 @@ use nnunet_engine::config::{choices, files};
 use nnunet_engine::stdout::print_line;
 use serde_json::json;
 
-use crate::arguments::normalize;
+use crate::arguments::{last_counts, normalize};
 use crate::commands::Command;
 use crate::global_options::GlobalOptions;
 use crate::report::Style;
@@ -45,7 +45,7 @@ impl Cli {
         }
         let files = files(defaults::named_file(&words).as_deref())?;
         let choices = choices(&files);
-        let command = help::by_task(defaults::with_choices(Self::command(), &choices));
+        let command = help::by_task(last_counts(defaults::with_choices(Self::command(), &choices)));
         let parsed = links::check(&command, &words)
             .and_then(|()| command.try_get_matches_from(&words))
             .and_then(|found| Self::from_arg_matches(&found));

@@ -39,7 +39,7 @@ fn dispatch(cli: &Cli, tensors: &impl TensorCommands) -> Result<ExitCode> {
         Command::TrainDp(args) => return args.run(|args| tensors.train(args, options)),
         Command::TrainDdp(args) => return args.run(|args| tensors.train(args, options)),
         Command::Launch(args) => return commands::launch::run(args, options),
-        Command::TrainAll(args) => return commands::train_all::run(args, options),
+        Command::TrainAll(args) => return commands::train_all::run(args, options, &session()?),
         Command::Predict(args) => return tensors.predict(args, options),
         Command::Trainers(args) => return tensors.trainers(args, options),
         Command::PlanAndPreprocess(args) => {
@@ -73,7 +73,7 @@ fn dispatch(cli: &Cli, tensors: &impl TensorCommands) -> Result<ExitCode> {
         Command::InstallPretrainedModelFromZip(args) => {
             commands::install_pretrained_model_from_zip::run(args, &options.folders())
         }
-        Command::ChangeTrainerClass(args) => commands::change_trainer_class::run(args),
+        Command::ChangeTrainerClass(args) => commands::change_trainer_class::run(args, &session()?),
         Command::PrintAvailablePretrainedModels(args) => commands::pretrained::print_available(args),
         Command::PrintPretrainedModelInfo(args) => commands::pretrained::print_info(args),
         Command::DownloadPretrainedModel(args) => commands::download::by_name(args, &options.folders()),

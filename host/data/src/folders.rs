@@ -183,7 +183,8 @@ fn wanted<'a>(folder: &'a Option<PathBuf>, variable: &str, what: &str) -> Result
 }
 
 /// Names of the folders in a folder; none when there is no folder.
-pub(crate) fn subfolders(root: &Path) -> Vec<String> {
+#[must_use]
+pub fn subfolders(root: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(root).into_iter().flatten().flatten();
     entries
         .filter(|entry| entry.path().is_dir())

@@ -67,8 +67,28 @@ pub(crate) fn grid() -> ShapeStyle {
     BLACK.mix(0.15).stroke_width(px(1))
 }
 
-/// A tick's value; what is rounded to zero has no sign.
-pub(crate) fn two_digits(value: &f64) -> String {
-    let hundredths = (value * 100.0).round() + 0.0;
-    format!("{:.2}", hundredths / 100.0)
+/// Writes the values of ticks: two digits after the point, or as many as tell about ten ticks in a range apart. What is
+/// rounded to zero has no sign.
+pub(crate) fn ticks(range: &std::ops::Range<f64>) -> impl Fn(&f64) -> String + use<> {
+    // Steps are 1, 2, 2.5 or 5 of a power of ten.
+    let step = (range.end - range.start) / 20.0;
+    let digits = (-step.log10()).ceil().clamp(2.0, 12.0) as usize;
+    move |value| {
+        let scale = 10_f64.powi(digits as i32);
+        format!("{:.digits$}", (value * scale).round() / scale + 0.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_of_a_small_range_differ() {
+        let written = |range: std::ops::Range<f64>, values: &[f64]| -> Vec<String> {
+            values.iter().map(ticks(&range)).collect()
+        };
+        assert_eq!(written(-1.0..0.5, &[-0.8, -0.001]), ["-0.80", "0.00"]);
+        assert_eq!(written(0.679..0.717, &[0.70, 0.705, 0.71]), ["0.700", "0.705", "0.710"]);
+    }
 }

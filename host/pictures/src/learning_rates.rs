@@ -22,18 +22,19 @@ fn draw(area: &Area<'_>, rates: &[f64], losses: &[f64]) -> Drawn {
     let positive = || rates.iter().copied().filter(|rate| rate.is_finite() && *rate > 0.0);
     let (low, high) = (positive().fold(f64::INFINITY, f64::min), positive().fold(0.0, f64::max));
     let across = if low < high { low..high } else { 1e-6..1.0 };
+    let losses_range = chart::range(losses);
     let mut plot = ChartBuilder::on(area)
         .margin(px(30))
         .x_label_area_size(px(60))
         .y_label_area_size(px(100))
-        .build_cartesian_2d(across.log_scale(), chart::range(losses))?;
+        .build_cartesian_2d(across.log_scale(), losses_range.clone())?;
     plot.configure_mesh()
         .bold_line_style(chart::grid())
         .light_line_style(BLACK.mix(0.0))
         .y_labels(10)
         .label_style(label(BLACK))
         .x_label_formatter(&|rate| format!("{rate:.0e}"))
-        .y_label_formatter(&chart::two_digits)
+        .y_label_formatter(&chart::ticks(&losses_range))
         .x_desc("learning rate")
         .y_desc("smoothed training loss")
         .draw()?;

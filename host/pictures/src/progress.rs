@@ -100,7 +100,7 @@ fn draw_curves(area: &Area<'_>, curves: &Curves<'_>) -> Drawn {
         .x_label_area_size(px(60))
         .y_label_area_size(px(90))
         .right_y_label_area_size(px(90))
-        .build_cartesian_2d(epochs.clone(), losses)?
+        .build_cartesian_2d(epochs.clone(), losses.clone())?
         .set_secondary_coord(epochs, 0.0..1.0);
     plot.configure_mesh()
         .disable_x_mesh()
@@ -109,7 +109,7 @@ fn draw_curves(area: &Area<'_>, curves: &Curves<'_>) -> Drawn {
         .x_labels(10)
         .y_labels(10)
         .label_style(label(BLACK))
-        .y_label_formatter(&chart::two_digits)
+        .y_label_formatter(&chart::ticks(&losses))
         .x_desc("epoch")
         .y_desc("loss")
         .draw()?;

@@ -9,7 +9,7 @@ pub(crate) fn missing(file: &Path) -> String {
     let others = others(file);
     let hint = match &others[..] {
         [] => format!("is that fold trained?{}", trained_folds(file)),
-        names => format!("the fold has {}: name one of them with --chk", names.join(", ")),
+        names => format!("the fold has {}: name one of them with -chk", names.join(", ")),
     };
     format!("there is no checkpoint {}; {hint}", file.display())
 }

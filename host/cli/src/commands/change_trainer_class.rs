@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use nnunet_data::exchange;
+use nnunet_engine::session::Session;
+use nnunet_plugin_core::Kind;
 
 use crate::report;
 
@@ -18,11 +20,14 @@ pub struct Args {
     trainer: String,
 }
 
-/// Runs the command.
+/// Runs the command. A trainer that is not known here may be that of a plugin elsewhere.
 ///
 /// # Errors
 /// As [`exchange::change_trainer`].
-pub(crate) fn run(args: &Args) -> Result<()> {
+pub(crate) fn run(args: &Args, session: &Session) -> Result<()> {
+    if let Err(unknown) = session.registry.find(Kind::Trainer, &args.trainer) {
+        report::line(&format!("warning: {unknown:#}; the model cannot be used where it is not"));
+    }
     for file in exchange::change_trainer(&args.model, &args.trainer)? {
         report::line(&format!("{} names {}", file.display(), args.trainer));
     }

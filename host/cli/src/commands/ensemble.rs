@@ -81,7 +81,11 @@ fn cases(folders: &[PathBuf]) -> Result<Vec<String>> {
         all.extend(case_names(folder)?);
     }
     let shown: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
-    ensure!(!all.is_empty(), "there are no npz files in {}; predict with -z", shown.join(", "));
+    ensure!(
+        !all.is_empty(),
+        "there are no npz files in {}; predict with probabilities (-z, for v2 --save_probabilities)",
+        shown.join(", ")
+    );
     let file = |folder: &Path, case: &str, ending: &str| folder.join(format!("{case}.{ending}"));
     let files = |case: &String| -> Vec<PathBuf> {
         folders.iter().flat_map(|folder| ["npz", "pkl"].map(|ending| file(folder, case, ending))).collect()

@@ -40,7 +40,14 @@ pub(crate) fn run(args: &Args, folders: &Folders) -> Result<()> {
     }
     if listed.is_empty() {
         let of_task = task.as_ref().map(|task| format!(" of {task}")).unwrap_or_default();
-        report::line(&format!("there are no trained models{of_task} in RESULTS_FOLDER and nnUNet_results"));
+        let v2 = v2::Folders::from_environment();
+        let place =
+            |name: &str, is_set: bool| format!("{name}{}", if is_set { "" } else { ", which is not set" });
+        let places = [
+            place("RESULTS_FOLDER", folders.results().is_ok()),
+            place("nnUNet_results", v2.results().is_ok()),
+        ];
+        report::line(&format!("there are no trained models{of_task} in {}", places.join(", and in ")));
         return Ok(());
     }
     report::result(&report::table(listed.iter().map(|model| {

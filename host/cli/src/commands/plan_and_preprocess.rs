@@ -112,6 +112,10 @@ pub(crate) fn run(args: &Args, folders: &Folders, session: &Session) -> Result<(
 /// The planner of a name; its preprocessor is the project's, if that names one.
 fn resolve_planner(session: &Session, name: &str) -> Result<Resolved> {
     let mut planner = components::planner(&session.registry, name)?;
+    ensure!(
+        planner.settings.v2.is_none(),
+        "planner {name} plans data sets of v2; name it with nnUNetv2_plan_and_preprocess -pl"
+    );
     if let Some(preprocessor) =
         session.choices.preprocessor.as_ref().filter(|_| planner.settings.dimensions == 3)
     {

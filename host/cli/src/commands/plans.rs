@@ -100,7 +100,9 @@ fn file(plans: &str, identifier: &str, slices: bool, folders: &Folders) -> Resul
     let task =
         folders.task_name(plans).with_context(|| format!("{plans} is neither a file nor a model folder"))?;
     let dimensions = if slices { 2 } else { 3 };
-    Ok(folders.preprocessed()?.join(task).join(format!("{identifier}_plans_{dimensions}D.pkl")))
+    let path = folders.preprocessed()?.join(task).join(format!("{identifier}_plans_{dimensions}D.pkl"));
+    records::check_plans_are_there(&path)?;
+    Ok(path)
 }
 
 fn load(path: &Path) -> Result<Plans> {

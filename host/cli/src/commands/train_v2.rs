@@ -37,7 +37,7 @@ pub struct Args {
     #[arg(help_heading = VALIDATION)]
     #[arg(long)]
     pub npz: bool,
-    /// Continue the training from the final, else the latest, else the best checkpoint.
+    /// Continue the training from the final or the latest checkpoint, whichever is newer, else from the best.
     #[arg(long = "c")]
     pub continue_training: bool,
     /// Train a fold anew whose training is complete; its files are replaced.
@@ -65,6 +65,10 @@ pub struct Args {
     #[arg(help_heading = SPEED)]
     #[arg(long, default_value = "normal", value_enum)]
     pub memory: Memory,
+    /// A setting of the training or a parameter of the trainer, such as max_num_epochs=5 or optimizer.momentum=0.9; may be
+    /// given several times. Kept in the checkpoint, so that --c needs it no more.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
     /// Train in single precision.
     #[arg(help_heading = SPEED)]
     #[arg(long)]

@@ -15,7 +15,7 @@ use nnunet_formats::pickle::{self, Value};
 pub use case::{case_from_pickle, case_of_probabilities_to_pickle, case_to_pickle};
 pub use fingerprint::{fingerprint_from_pickle, fingerprint_to_pickle, intensities_to_pickle};
 pub use plans::{plans_from_pickle, plans_to_pickle};
-pub use plans_check::check_plans;
+pub use plans_check::{check_plans, check_plans_are_there};
 pub use splits::{
     FOLDS, SPLITS, Split, default_splits, has_splits, listed_splits, random_split_of, splits_from_json,
     splits_from_pickle, splits_to_pickle,

@@ -1,9 +1,12 @@
 //! Checks of v1's plans before they are used.
 
 use std::ops::RangeInclusive;
+use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use nnunet_plugin_core::vocabulary::{Plans, Stage};
+
+use crate::folders::file_names;
 
 /// The longest axis of a patch, in voxels.
 const LONGEST_AXIS: usize = 1 << 14;
@@ -20,6 +23,26 @@ const SMALL: RangeInclusive<usize> = 1..=64;
 const MOST_POOLINGS: usize = 32;
 /// The highest order of a spline that resamples.
 const LARGEST_ORDER: u32 = 5;
+
+/// Checks that a task has plans, `IDENTIFIER_plans_3D.pkl` or `..._2D.pkl`.
+///
+/// # Errors
+/// Returns an error that names the identifiers of the plans that there are, if the file is not there.
+pub fn check_plans_are_there(file: &Path) -> Result<()> {
+    if file.is_file() {
+        return Ok(());
+    }
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let ending = name.rfind("_plans_").map_or("", |at| &name[at..]);
+    let files =
+        file.parent().map(|folder| file_names(folder, ending).unwrap_or_default()).unwrap_or_default();
+    let names: Vec<&str> = files.iter().filter_map(|file| file.strip_suffix(ending)).collect();
+    let there = if names.is_empty() { String::new() } else { format!(": there are {}", names.join(", ")) };
+    bail!(
+        "there are no plans at {}; run nnunet plan_and_preprocess, or name others with -p{there}",
+        file.display()
+    )
+}
 
 /// Checks plans.
 ///

@@ -86,9 +86,9 @@ impl Folders {
             self.check_known(dataset)?;
             return Ok(dataset.to_owned());
         }
-        let id: u32 = dataset.parse().with_context(|| {
-            format!("`{dataset}` is neither the name of a data set (Dataset004_X) nor a number")
-        })?;
+        let Ok(id) = dataset.parse::<u32>() else {
+            bail!("`{dataset}` is neither the name of a data set (Dataset004_X) nor a number");
+        };
         let found = self.with_id(id);
         match found.iter().collect::<Vec<_>>().as_slice() {
             [one] => Ok((*one).clone()),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use nnunet_cli::commands::predict::Args;
 use nnunet_data::folders::{CASCADE, Folders};
-use nnunet_data::{exchange, models, v2};
+use nnunet_data::{exchange, folders, models, v2};
 use nnunet_engine::session::Session;
 
 /// A model's folder.
@@ -61,6 +61,13 @@ fn v2_results() -> Result<PathBuf> {
     set.map(PathBuf::from).context("nnUNet_results is not set; -d looks for v2's models there")
 }
 
+/// The end of a message about a data set that has no models: those that have.
+fn datasets(results: &Path) -> String {
+    let names = folders::subfolders(results).into_iter().filter(|name| name.starts_with("Dataset"));
+    let names: Vec<String> = names.collect();
+    if names.is_empty() { String::new() } else { format!("; there are {}", names.join(", ")) }
+}
+
 /// The folder of a data set: `Dataset004_Name`, or the one with that number.
 fn of_dataset(results: &Path, dataset: &str) -> Result<PathBuf> {
     let Ok(number) = dataset.parse::<u32>() else { return Ok(results.join(dataset)) };
@@ -70,7 +77,7 @@ fn of_dataset(results: &Path, dataset: &str) -> Result<PathBuf> {
     let found: Vec<String> = names.filter(|name| name.starts_with(&start)).collect();
     match &found[..] {
         [name] => Ok(results.join(name)),
-        [] => bail!("{} has no folder {start}...", results.display()),
+        [] => bail!("{} has no folder {start}...{}", results.display(), datasets(results)),
         several => bail!("{} has several folders of that number: {}", results.display(), several.join(", ")),
     }
 }

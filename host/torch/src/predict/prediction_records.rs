@@ -169,7 +169,8 @@ struct HashedFiles {
 impl HashedFiles {
     /// The hashes; waits for them where another thread is at it.
     fn get(&self) -> Result<&Files> {
-        let hashed = |paths: &[PathBuf]| paths.iter().map(|path| hashed(path)).collect();
+        let hashed =
+            |paths: &[PathBuf]| paths.iter().map(|path| hashed(path)).collect::<Result<Vec<Hashed>>>();
         let files = || Ok(Files { checkpoints: hashed(&self.checkpoints)?, plugins: hashed(&self.plugins)? });
         self.known.get_or_init(files).as_ref().map_err(|error| anyhow!("{error:#}"))
     }

@@ -13,6 +13,8 @@ pub(super) const KEY: &str = "dice_by_label";
 
 /// Names of the labels, or regions, and their values in the epochs so far.
 pub(super) struct LabelDice {
+    /// What programs call them: `1`, or the labels of a region, `1+2`.
+    keys: Vec<String>,
     names: Vec<String>,
     /// By label, then by epoch; NaN where the label did not occur.
     values: Vec<Vec<f64>>,
@@ -32,12 +34,19 @@ impl LabelDice {
         output: &Path,
         epoch: usize,
     ) -> Self {
-        let name = |class: usize| match regions.and_then(|all| all.regions.get(class - 1)) {
-            Some(region) => region.name.clone(),
-            None => known.shown(&class.to_string()),
+        let region = |class: usize| regions.and_then(|all| all.regions.get(class - 1));
+        let key = |class: usize| {
+            region(class).map_or_else(|| class.to_string(), |region| region_key(&region.labels))
         };
-        let mut all =
-            Self { names: (1..=classes).map(name).collect(), values: vec![vec![f64::NAN; epoch]; classes] };
+        let name = |class: usize| match region(class) {
+            Some(region) if known.get(&key(class)).is_none() => region.name.clone(),
+            _ => known.shown(&key(class)),
+        };
+        let mut all = Self {
+            keys: (1..=classes).map(key).collect(),
+            names: (1..=classes).map(name).collect(),
+            values: vec![vec![f64::NAN; epoch]; classes],
+        };
         logs(output).iter().for_each(|log| all.read(log, epoch));
         all
     }
@@ -49,8 +58,8 @@ impl LabelDice {
         for line in lines.filter(|line| line["event"] == "epoch") {
             let epoch = line["epoch"].as_u64().and_then(|epoch| usize::try_from(epoch).ok());
             let Some(epoch) = epoch.filter(|epoch| *epoch < epochs) else { continue };
-            for (label, values) in self.values.iter_mut().enumerate() {
-                values[epoch] = line[KEY][(label + 1).to_string()].as_f64().unwrap_or(f64::NAN);
+            for (key, values) in self.keys.iter().zip(&mut self.values) {
+                values[epoch] = line[KEY][key].as_f64().unwrap_or(f64::NAN);
             }
         }
     }
@@ -78,12 +87,17 @@ impl LabelDice {
 
     /// The newest values by label, for programs.
     pub(super) fn last_as_json(&self) -> Value {
-        let entry = |(label, values): (usize, &Vec<f64>)| {
+        let entry = |(key, values): (&String, &Vec<f64>)| {
             let value = values.last().copied().filter(|value| value.is_finite());
-            ((label + 1).to_string(), json!(value))
+            (key.clone(), json!(value))
         };
-        Value::Object(self.values.iter().enumerate().map(entry).collect::<Map<_, _>>())
+        Value::Object(self.keys.iter().zip(&self.values).map(entry).collect::<Map<_, _>>())
     }
+}
+
+/// What a region is called that has no name: `1+2`.
+pub(crate) fn region_key(labels: &[u8]) -> String {
+    labels.iter().map(ToString::to_string).collect::<Vec<_>>().join("+")
 }
 
 /// The logs of a folder in the order in which they were written.
@@ -96,6 +110,8 @@ fn logs(output: &Path) -> Vec<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use nnunet_plugin_api::vocabulary::Region;
+
     use super::*;
 
     #[test]
@@ -114,5 +130,20 @@ mod tests {
         assert!(second == "2" && two[0].is_nan());
         assert_eq!(dice.last(), [("1 (liver)", 0.25)]);
         assert_eq!(dice.last_as_json(), json!({ "1": 0.25, "2": null }));
+    }
+
+    #[test]
+    fn regions_have_their_names_and_are_known_by_their_labels() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = "{\"event\":\"epoch\",\"epoch\":0,\"dice_by_label\":{\"1+2\":0.25,\"3\":0.5}}\n";
+        std::fs::write(folder.path().join("training_log_1.jsonl"), log).unwrap();
+        std::fs::write(folder.path().join("dataset.json"), r#"{"labels": {"whole": [1, 2]}}"#).unwrap();
+        let region = |name: &str, labels: &[u8]| Region { name: name.to_owned(), labels: labels.to_vec() };
+        let regions = vec![region("a trainer's name", &[1, 2]), region("core", &[3])];
+        let regions = Regions { regions, class_order: Vec::new() };
+        let names = LabelNames::near(&[folder.path()]);
+        let dice = LabelDice::of(2, Some(&regions), &names, folder.path(), 1);
+        assert_eq!(dice.last(), [("1+2 (whole)", 0.25), ("core", 0.5)]);
+        assert_eq!(dice.last_as_json(), json!({ "1+2": 0.25, "3": 0.5 }));
     }
 }

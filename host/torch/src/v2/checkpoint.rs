@@ -8,8 +8,8 @@ use nnunet_architectures::{Parameter, ParameterStore};
 use nnunet_engine::provenance::PluginUse;
 use nnunet_formats::pickle::Value;
 use nnunet_formats::torch_zip::{self, Tensors};
-use nnunet_plugin_api::HeadTask;
 use nnunet_plugin_api::vocabulary::ComponentChoice;
+use nnunet_plugin_api::{Config, HeadTask};
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoints;
@@ -21,6 +21,8 @@ const FINAL: &str = "checkpoint_final.pth";
 
 /// Key of the head among what only this program writes.
 pub(super) const HEAD: &str = "head";
+/// The settings and parameters of the command line.
+pub(super) const SET: &str = "set";
 
 /// The head that a model was trained with.
 #[derive(Debug, Serialize, Deserialize)]
@@ -83,6 +85,14 @@ impl Checkpoint {
     /// Returns an error if they cannot be read.
     pub(super) fn plugins(&self) -> Result<Vec<PluginUse>> {
         Ok(serde_json::from_str(self.own("plugins").unwrap_or("[]"))?)
+    }
+
+    /// The settings and parameters of the command line that its training had.
+    ///
+    /// # Errors
+    /// Returns an error if they cannot be read.
+    pub(super) fn set(&self) -> Result<Config> {
+        Ok(serde_json::from_str(self.own(SET).unwrap_or("{}"))?)
     }
 
     /// The trainer by its own name, which may be none of v2's.
@@ -232,7 +242,10 @@ pub(super) fn files(folder: &Path, folds: &[String], name: Option<&str>) -> Resu
     }
     let folds = fold_folders(folder).into_iter().filter(|fold| !fold.ends_with("fold_all"));
     let found: Vec<PathBuf> = folds.map(|fold| fold.join(name)).filter(|file| file.is_file()).collect();
-    ensure!(!found.is_empty(), "{} has no fold with {name}; name the folds with -f", folder.display());
+    if found.is_empty() {
+        let first = fold_folders(folder).into_iter().next().unwrap_or_else(|| folder.join("fold_0"));
+        bail!(checkpoints::missing(&first.join(name)));
+    }
     Ok(found)
 }
 

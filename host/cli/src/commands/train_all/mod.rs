@@ -10,6 +10,8 @@ use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use nnunet_engine::session::Session;
+use nnunet_plugin_core::Kind;
 use serde_json::json;
 
 pub(crate) use self::args::Args;
@@ -22,8 +24,12 @@ use crate::report;
 ///
 /// # Errors
 /// Returns an error if the task or its plans are missing, or one that names the jobs that failed.
-pub(crate) fn run(args: &Args, options: &GlobalOptions) -> Result<ExitCode> {
+pub(crate) fn run(args: &Args, options: &GlobalOptions, session: &Session) -> Result<ExitCode> {
     let request = Request::new(args, &options.folders())?;
+    // A mistyped name would come back from every job.
+    for configuration in &request.configurations {
+        session.registry.find(Kind::Trainer, &configuration.trainer)?;
+    }
     if let Some(format) = args.emit {
         let script = emit::script(&request, format, options);
         report::record("script", &json!({ "script": script }), script.trim_end());

@@ -137,6 +137,11 @@ struct Shared {
     #[arg(help_heading = OUTPUT)]
     #[arg(long)]
     label_tables: bool,
+    /// Draw the slice of every case that has most foreground, with its labels, as CASE.png (CASE_overlay.png beside
+    /// label maps that are pictures).
+    #[arg(help_heading = OUTPUT)]
+    #[arg(long)]
+    overlay: bool,
     /// Turn images that lie unlike those of the training, and turn their label maps back. Not for cascades, and not with
     /// --save_probabilities.
     #[arg(help_heading = HOW)]
@@ -221,7 +226,7 @@ impl Shared {
             postprocessing: PostprocessingChoice::default(),
             label_tables: self.label_tables,
             reorient: self.reorient,
-            overlay: false,
+            overlay: self.overlay,
             continue_prediction: self.continue_prediction,
             not_on_device: self.not_on_device,
             disable_progress_bar: self.disable_progress_bar,

@@ -1,10 +1,10 @@
 //! Folders, plans and stage of a run, from the command's arguments.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use nnunet_cli::commands::train::{Args, CudaGraph, Memory};
-use nnunet_data::folders::{CONFIGURATIONS, Folders, file_names};
+use nnunet_data::folders::{CONFIGURATIONS, Folders};
 use nnunet_data::records;
 use nnunet_engine::config::assignments;
 use nnunet_engine::provenance::{self, PluginUse};
@@ -54,12 +54,7 @@ impl<'a> Job<'a> {
         let preprocessed = folders.preprocessed()?.join(&task);
         let dimensions = if configuration == "2d" { 2 } else { 3 };
         let plans_file = preprocessed.join(format!("{}_plans_{dimensions}D.pkl", args.plans));
-        ensure!(
-            plans_file.is_file(),
-            "there are no plans at {}; run nnunet plan_and_preprocess, or name others with -p{}",
-            plans_file.display(),
-            other_plans(&preprocessed, dimensions)
-        );
+        records::check_plans_are_there(&plans_file)?;
         let plans = records::load_with_twin(&plans_file, records::plans_from_pickle)?;
         records::check_plans(&plans).with_context(|| plans_file.display().to_string())?;
         let stages = plans.plans_per_stage.len();
@@ -135,12 +130,4 @@ fn settings(args: &Args, dataset: String, model: PathBuf, device: Device) -> Fol
         cuda_graphs: args.cuda_graph == CudaGraph::Auto,
         low_memory: args.memory == Memory::Low,
     }
-}
-
-/// The end of a message about missing plans: the identifiers that -p takes.
-fn other_plans(preprocessed: &Path, dimensions: u8) -> String {
-    let ending = format!("_plans_{dimensions}D.pkl");
-    let files = file_names(preprocessed, &ending).unwrap_or_default();
-    let names: Vec<&str> = files.iter().filter_map(|file| file.strip_suffix(&ending)).collect();
-    if names.is_empty() { String::new() } else { format!(": there are {}", names.join(", ")) }
 }

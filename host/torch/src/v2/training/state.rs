@@ -10,8 +10,8 @@ use nnunet_engine::session::Session;
 use nnunet_formats::pickle::Value;
 use nnunet_formats::safetensors;
 use nnunet_formats::torch_zip::{self, Checkpoint as Content, TensorData};
-use nnunet_plugin_api::Kind;
 use nnunet_plugin_api::tch::Tensor;
+use nnunet_plugin_api::{Config, Kind};
 use nnunet_training::{Engine, LossScaler};
 
 use super::job::Job;
@@ -20,7 +20,7 @@ use crate::fold_training::CheckpointKind;
 use crate::torch_state::{self, scaler_from, scaler_state, tensor_data};
 use crate::v1::hook_state;
 use crate::v1::model_info::OWN;
-use crate::v2::checkpoint::{Checkpoint, HEAD, OwnHead, is_segmentation_layer, names_in_python};
+use crate::v2::checkpoint::{Checkpoint, HEAD, OwnHead, SET, is_segmentation_layer, names_in_python};
 use crate::weights::Weights;
 use crate::{checkpoints, optimizer_state, plugins_used};
 
@@ -45,6 +45,8 @@ pub(super) struct ModelFacts {
     /// The head and its task, if the trainer names one.
     head: Option<OwnHead>,
     pub(super) plugins: Vec<PluginUse>,
+    /// Settings and parameters of the command line.
+    set: Config,
     /// Whether the weights are written as safetensors too.
     safetensors: bool,
 }
@@ -68,6 +70,7 @@ impl ModelFacts {
             mirror_axes: (!axes.is_empty()).then_some(axes),
             head: own_head(engine),
             plugins: all_plugins(job, engine, session),
+            set: engine.trainer.set.clone(),
             safetensors: job.args.safetensors,
         }
     }
@@ -84,6 +87,11 @@ fn all_plugins(job: &Job<'_>, engine: &Engine, session: &Session) -> Vec<PluginU
     let schemes = schemes.map(|name| (Kind::Normalization, name.clone()));
     let now = plugins_used::of_training(&engine.trainer, schemes, session);
     provenance::join(job.plans_plugins.clone(), now)
+}
+
+/// The settings and parameters that a checkpoint's training was started with.
+pub(super) fn set_of(path: &Path) -> Result<Config> {
+    Checkpoint::open(path)?.set()
 }
 
 /// Writes a checkpoint that v2 continues, and predicts with.
@@ -108,6 +116,9 @@ pub(super) fn save(path: &Path, engine: &Engine, facts: &ModelFacts) -> Result<(
     ];
     if let Some(head) = &facts.head {
         own.push((HEAD, Value::Str(serde_json::to_string(head)?)));
+    }
+    if !facts.set.is_empty() {
+        own.push((SET, Value::Str(serde_json::to_string(&facts.set)?)));
     }
     own.extend(hook_state::to_pickle(engine, &mut keep)?);
     let axes = facts.mirror_axes.as_ref();

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use nnunet_data::v2::Class;
+use nnunet_engine::config::assignments;
 use nnunet_engine::registry::Origin;
 use nnunet_engine::session::Session;
 use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice, Plans, Region, Regions, Stage};
@@ -9,7 +10,9 @@ use nnunet_plugin_api::{Config, Kind, TrainerContext};
 use nnunet_trainers::{PLANNED_NETWORK, Resolved, name_in_v2, registered_in_v2};
 
 use super::job::Job;
+use super::state;
 use crate::components;
+use crate::train::region_key;
 
 /// The trainer that was asked for, with all its parents.
 pub(super) fn resolve(job: &Job<'_>, session: &Session) -> Result<Resolved> {
@@ -18,7 +21,7 @@ pub(super) fn resolve(job: &Job<'_>, session: &Session) -> Result<Resolved> {
         &session.registry,
         name,
         &context(job),
-        &Config::new(),
+        &set(job)?,
         &registered_in_v2,
     )?;
     let root = resolved.names.first().map_or("", String::as_str);
@@ -27,6 +30,17 @@ pub(super) fn resolve(job: &Job<'_>, session: &Session) -> Result<Resolved> {
         "the trainer {name} extends {root}, which is a trainer of v1; take one that extends nnUNetTrainer"
     );
     Ok(resolved)
+}
+
+/// Settings and parameters of the command line; a training that continues, or is validated, has those that it began with
+/// too.
+fn set(job: &Job<'_>) -> Result<Config> {
+    let now = assignments(&job.args.set)?;
+    let goes_on = job.args.continue_training || job.args.val;
+    let Some(path) = state::newest(&job.settings.output).filter(|_| goes_on) else { return Ok(now) };
+    let mut all = state::set_of(&path)?;
+    all.extend(now);
+    Ok(all)
 }
 
 /// The configuration in the terms of v1's plans, as far as trainers look at them.
@@ -78,7 +92,7 @@ fn regions(job: &Job<'_>) -> Result<Regions> {
             Class::Region(labels) => labels,
         };
         let labels: Vec<u8> = labels.into_iter().map(u8::try_from).collect::<Result<_, _>>()?;
-        Ok::<_, anyhow::Error>(Region { name: format!("{labels:?}"), labels })
+        Ok::<_, anyhow::Error>(Region { name: region_key(&labels), labels })
     };
     let regions = job.dataset.foreground().into_iter().map(region).collect::<Result<Vec<_>>>()?;
     let class_order = match &job.heads {
