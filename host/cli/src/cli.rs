@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 
 use anyhow::Result;
+use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, FromArgMatches, Parser};
 use nnunet_engine::config::{choices, files};
 use nnunet_engine::stdout::print_line;
@@ -49,7 +50,7 @@ impl Cli {
         let parsed = links::check(&command, &words)
             .and_then(|()| command.try_get_matches_from(&words))
             .and_then(|found| Self::from_arg_matches(&found));
-        let mut cli = parsed.unwrap_or_else(|error| exit(&error, &words));
+        let mut cli = parsed.unwrap_or_else(|error| exit(&with_true_tips(error), &words));
         cli.command.complete(&choices)?;
         cli.options.files = files;
         Ok(cli)
@@ -64,6 +65,26 @@ fn wants_json(words: &[OsString]) -> bool {
 }
 
 /// Ends the process with help, or with a message about arguments.
+/// Similar subcommands that are named.
+const MOST: usize = 3;
+
+/// A mistake in the arguments without the advice to write options behind `--`, which is of no use for a mistyped one. Of
+/// similar subcommands the nearest come first, without spellings that differ in capitals.
+fn with_true_tips(mut error: clap::Error) -> clap::Error {
+    error.remove(ContextKind::TrailingArg);
+    if let Some(ContextValue::Strings(names)) = error.remove(ContextKind::SuggestedSubcommand) {
+        let mut nearest: Vec<String> = Vec::new();
+        for name in names.into_iter().rev() {
+            if !nearest.iter().any(|other| other.eq_ignore_ascii_case(&name)) {
+                nearest.push(name);
+            }
+        }
+        nearest.truncate(MOST);
+        error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(nearest));
+    }
+    error
+}
+
 fn exit(error: &clap::Error, words: &[OsString]) -> ! {
     let text = links::text(error, words);
     if error.use_stderr() {
@@ -84,6 +105,17 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn tips_are_true() {
+        let said = |line: &str| {
+            let error = Cli::command().try_get_matches_from(line.split(' ')).unwrap_err();
+            with_true_tips(error).to_string()
+        };
+        let trian = said("nnunet trian");
+        assert!(trian.contains("'train', ") && trian.matches('_').count() < 2, "{trian}");
+        assert!(!said("nnunet verify -t 900").contains("'-- -t'"));
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod help;
 pub mod label_dice;
 pub mod label_tables;
 mod links;
+mod metrics_table;
 pub mod pictures;
 pub mod report;
 mod run;

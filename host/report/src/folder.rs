@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
+use nnunet_data::models;
 
 /// One part of a report: a folder of predictions or a fold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +48,9 @@ fn is_fold(path: &Path) -> bool {
 
 fn section(folder: &Path) -> Section {
     let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
-    let title = absolute.file_name().unwrap_or(absolute.as_os_str()).to_string_lossy().into_owned();
+    let name = absolute.file_name().unwrap_or(absolute.as_os_str()).to_string_lossy();
+    let is_unfinished = models::has_checkpoint(folder) && models::is_unfinished(folder);
+    let title = format!("{name}{}", if is_unfinished { " (its training is not finished)" } else { "" });
     let summary = SUMMARIES.iter().map(|name| folder.join(name)).find(|path| path.is_file());
     Section { title, folder: folder.to_owned(), summary }
 }

@@ -6,20 +6,49 @@ use serde_json::{Map, Value};
 
 /// Files with settings: `predictions.json` of a prediction, `debug.json` of a training, and v2's record of a prediction.
 const FILES: [&str; 3] = ["predictions.json", "debug.json", "predict_from_raw_data_args.json"];
+/// What people look for first.
+const FIRST: [&str; 14] = [
+    "program",
+    "model",
+    "fold",
+    "device",
+    "precision",
+    "max_num_epochs",
+    "num_epochs",
+    "epoch",
+    "current_epoch",
+    "num_batches_per_epoch",
+    "num_iterations_per_epoch",
+    "initial_lr",
+    "batch_size",
+    "patch_size",
+];
 /// Longer values are cut, characters.
 const LONGEST: usize = 400;
 
-/// Settings by name. A file that is missing or damaged gives none.
+/// Settings by name; those that are empty are left out. A file that is missing or damaged gives none.
 pub(crate) fn of(folder: &Path) -> Vec<(String, String)> {
-    FILES.iter().filter_map(|name| read(&folder.join(name))).flatten().collect()
+    let mut all: Vec<_> = FILES.iter().filter_map(|name| read(&folder.join(name))).flatten().collect();
+    all.sort_by_key(|(key, _)| FIRST.iter().position(|first| first == key).unwrap_or(FIRST.len()));
+    all
 }
 
 fn read(path: &Path) -> Option<Vec<(String, String)>> {
     let text = std::fs::read_to_string(path).ok()?;
     let Value::Object(entries) = serde_json::from_str(&text).ok()? else { return None };
     // `cases` has its own table.
-    let settings = entries.into_iter().filter(|(key, value)| key != "cases" && !value.is_null());
+    let settings = entries.into_iter().filter(|(key, value)| key != "cases" && !is_empty(value));
     Some(settings.map(|(key, value)| (key, shown(&value))).collect())
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty() || text == "None",
+        Value::Array(items) => items.is_empty(),
+        Value::Object(entries) => entries.is_empty(),
+        _ => false,
+    }
 }
 
 fn shown(value: &Value) -> String {
@@ -70,7 +99,7 @@ mod tests {
     fn settings_and_seconds_are_read() {
         let folder = tempfile::tempdir().unwrap();
         assert!(of(folder.path()).is_empty() && timings(folder.path()).is_empty());
-        let text = r#"{"device": "cpu", "checkpoints": [1],
+        let text = r#"{"all_tr_losses": [], "checkpoints": [1], "device": "cpu",
             "cases": {"a": {"seconds": {"network": 1.5}, "unlike_training": ["x", "y"]}}}"#;
         std::fs::write(folder.path().join("predictions.json"), text).unwrap();
         let settings = of(folder.path());

@@ -37,7 +37,7 @@ pub(crate) struct Case {
 
 /// A summary as its table and its cases, those with the lowest mean Dice first.
 pub(crate) fn read(summary: &Path) -> Result<(Table, Vec<Case>)> {
-    let scores = summary::read(summary)?;
+    let scores = summary::read_complete(summary)?;
     let folder = summary.parent().unwrap_or(Path::new("."));
     let references = scores.first().and_then(|case| case.reference.parent()).unwrap_or(folder);
     let names = LabelNames::near(&[folder, references]);
@@ -48,13 +48,10 @@ pub(crate) fn read(summary: &Path) -> Result<(Table, Vec<Case>)> {
     Ok((table(&scores, &names), cases))
 }
 
-/// The case of a summary. Its prediction is looked for beside the summary too, since folders are moved.
 fn case(scores: &CaseScores, folder: &Path) -> Case {
-    let written = &scores.prediction;
-    let beside = written.file_name().map(|name| folder.join(name)).filter(|path| path.is_file());
     Case {
-        name: name(written),
-        prediction: beside.unwrap_or_else(|| written.clone()),
+        name: name(&scores.prediction),
+        prediction: summary::prediction_of(scores, folder),
         reference: scores.reference.clone(),
         dice: nan_mean(foreground(scores).filter_map(|label| label.get("Dice"))),
     }

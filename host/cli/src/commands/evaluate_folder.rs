@@ -1,7 +1,5 @@
 //! `evaluate_folder`: metrics of a folder of predictions.
 
-mod table;
-
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
@@ -12,7 +10,7 @@ use nnunet_data::v2::Class;
 use serde_json::json;
 
 use crate::label_dice::LabelDice;
-use crate::report;
+use crate::{metrics_table, report};
 
 /// Arguments of v1's command.
 #[derive(Debug, clap::Args)]
@@ -39,6 +37,7 @@ pub struct Args {
 /// # Errors
 /// Returns an error for folders whose files do not match, or files that cannot be compared.
 pub(crate) fn run(args: &Args) -> Result<()> {
+    metrics_table::check(args.csv.as_deref())?;
     let pairs = pairs(&args.predictions, &args.reference)?;
     summary::warn_of_places(&pairs);
     let mean =
@@ -50,7 +49,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         report::record("evaluation_label", &found.fields(), &found.text());
     }
     if let Some(file) = &args.csv {
-        table::write(file, &args.predictions, &names)?;
+        metrics_table::write(file, &args.predictions.join("summary.json"), &names)?;
     }
     let foreground =
         nnunet_evaluation::nan_mean(mean.iter().filter(|(label, _)| *label != 0).map(|(_, dice)| *dice));

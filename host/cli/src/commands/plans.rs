@@ -153,7 +153,9 @@ fn stage_text(index: usize, stage: &Stage) -> String {
 
 fn change(edit: &Edit, folders: &Folders) -> Result<()> {
     let path = edit.named.file(folders)?;
-    let mut value = serde_json::to_value(load(&path)?)?;
+    // A JSON file that was edited is not written over.
+    let plans = records::load_with_twin(&path, records::plans_from_pickle)?;
+    let mut value = serde_json::to_value(plans)?;
     for change in &edit.changes {
         set(&mut value, change)?;
     }

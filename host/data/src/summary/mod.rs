@@ -1,5 +1,6 @@
 //! Metrics of a folder of predictions: `summary.json` as v1 writes it, and a second file with what v1 lacks.
 
+mod complete;
 mod document;
 mod extended;
 mod pair;
@@ -16,6 +17,7 @@ use nnunet_formats::json;
 
 use crate::{failures, images};
 
+pub use complete::{prediction_of, read_complete};
 pub use extended::{EXTENDED_FILE, write_extended};
 pub use pair::{Head, Pair, warn_of_places};
 pub use regions::write_regions;

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::effort::default_processes;
 use crate::label_dice::LabelDice;
-use crate::report;
+use crate::{metrics_table, report};
 
 /// What both commands have.
 #[derive(Debug, clap::Args)]
@@ -31,6 +31,9 @@ struct Shared {
     /// Ignore references without a prediction.
     #[arg(long)]
     chill: bool,
+    /// Also write all metrics as a table, with the names of the labels and volumes in ml.
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
 }
 
 /// Arguments of `nnUNetv2_evaluate_folder`.
@@ -89,6 +92,7 @@ impl Shared {
         ignore: Option<i64>,
         names: &LabelNames,
     ) -> Result<()> {
+        metrics_table::check(self.csv.as_deref())?;
         let evaluation = Evaluation {
             references: self.references.clone(),
             predictions: self.predictions.clone(),
@@ -104,6 +108,9 @@ impl Shared {
         for (class, dice) in &classes {
             let found = LabelDice::new(class, *dice, names);
             report::record("evaluation_label", &found.fields(), &found.text());
+        }
+        if let Some(file) = &self.csv {
+            metrics_table::write(file, &output, names)?;
         }
         report::record(
             "evaluation",
