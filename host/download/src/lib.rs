@@ -86,6 +86,8 @@ fn fetch_from(
             Err(error) if !error.is_worth_another_try() => return Err(error),
             Err(error) => {
                 failures = if part.len() > best { 1 } else { failures + 1 };
+                // Opening a part of a server without names for versions empties it, so what it had is noted here.
+                best = part.len().max(best);
                 if failures >= ATTEMPTS {
                     return Err(error);
                 }

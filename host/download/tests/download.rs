@@ -118,6 +118,18 @@ fn a_server_without_ranges_sends_everything_again() {
     check(folder.path());
 }
 
+/// Without `ETag` and `Last-Modified` every attempt starts over, and the same beginning is no progress.
+#[test]
+fn a_server_without_names_for_versions_that_never_sends_the_end_is_given_up() {
+    for size in [format!("Content-Length: {SIZE}"), "Transfer-Encoding: chunked".to_owned()] {
+        let body = if size.starts_with('C') { vec![7; 1000] } else { [&b"3e8\r\n"[..], &[7; 1000]].concat() };
+        let server = Server::new(move |_, _, stream| send(stream, &format!("200 OK\r\n{size}"), &body));
+        let folder = tempfile::tempdir().unwrap();
+        download(&server.url("x"), folder.path(), None).unwrap_err();
+        assert_eq!(server.requests(), 5);
+    }
+}
+
 #[test]
 fn another_part_than_was_asked_for_is_not_taken() {
     let server = Server::new(|request, number, stream| match number {
