@@ -63,6 +63,7 @@ pub(crate) fn listed(names: &[String]) -> String {
 
 fn of_folder(folder: &Path, series: &[String]) -> Result<Images> {
     let mut found = Images::new();
+    let mut folders: BTreeMap<String, PathBuf> = BTreeMap::new();
     let mut channels: BTreeMap<String, BTreeMap<usize, PathBuf>> = BTreeMap::new();
     let entries = entries(folder)?;
     if entries.iter().any(|path| path.is_file() && is_dicom(path)) {
@@ -73,6 +74,10 @@ fn of_folder(folder: &Path, series: &[String]) -> Result<Images> {
         let name = case_name(&path)?;
         if path.is_dir() {
             if has_dicom(&path) {
+                // Names are without blanks: `a 1` and `a_1` are one.
+                if let Some(other) = folders.insert(name.clone(), path.clone()) {
+                    bail!("{} and {} are the same case {name}", other.display(), path.display());
+                }
                 found.insert(name, chosen(&path, series).with_context(|| path.display().to_string())?);
             }
         } else if images::ending(&name).is_some() && !name.ends_with(".img") {

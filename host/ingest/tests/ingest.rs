@@ -100,6 +100,17 @@ fn series_are_chosen_by_their_names() {
     assert!(folder.path().join("out/patient_01_0000.nii.gz").is_file());
 }
 
+/// Blanks of names become underscores, so that two folders may be meant by one name.
+#[test]
+fn two_folders_of_one_name_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    examples::write_dicom(folder.path(), &OPTIONS).unwrap();
+    let images = folder.path().join("images");
+    std::fs::rename(images.join("patient_02"), images.join("patient 01")).unwrap();
+    let error = format!("{:#}", convert(&[images], &[], &folder.path().join("out")).unwrap_err());
+    assert!(error.contains("patient_01 are the same case patient_01"), "{error}");
+}
+
 #[test]
 fn pictures_with_gray_masks_become_a_data_set_of_v2() {
     let folder = tempfile::tempdir().unwrap();
