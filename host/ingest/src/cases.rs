@@ -8,6 +8,8 @@ use nnunet_data::images;
 use nnunet_dicom::{Series, is_dicom};
 use nnunet_formats::case_and_channel;
 
+use crate::numbers::{self, Numbered};
+
 /// What masks are often called behind the name of their image.
 const MASKS: [&str; 9] =
     ["_mask", "-mask", "_seg", "-seg", "_label", "_labels", "_segmentation", "_gt", "_annotation"];
@@ -64,7 +66,7 @@ pub(crate) fn listed(names: &[String]) -> String {
 fn of_folder(folder: &Path, series: &[String]) -> Result<Images> {
     let mut found = Images::new();
     let mut folders: BTreeMap<String, PathBuf> = BTreeMap::new();
-    let mut channels: BTreeMap<String, BTreeMap<usize, PathBuf>> = BTreeMap::new();
+    let mut channels = Numbered::new();
     let entries = entries(folder)?;
     if entries.iter().any(|path| path.is_file() && is_dicom(path)) {
         let name = case_name(folder)?;
@@ -88,6 +90,9 @@ fn of_folder(folder: &Path, series: &[String]) -> Result<Images> {
             }
         }
     }
+    let lacking = numbers::incomplete(&channels);
+    let lacking: Vec<String> = lacking.iter().map(|(case, channels)| format!("{case} lacks {channels}")).collect();
+    ensure!(lacking.is_empty(), "{} has not all channels of every case: {}", folder.display(), listed(&lacking));
     for (name, files) in channels {
         ensure!(!found.contains_key(&name), "{} has a folder and a file of case {name}", folder.display());
         found.insert(name, files.into_values().map(Source::File).collect());

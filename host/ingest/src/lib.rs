@@ -9,6 +9,7 @@ mod image;
 mod labels;
 mod layout;
 mod mask;
+mod numbers;
 mod task;
 
 pub use cases::has_series;

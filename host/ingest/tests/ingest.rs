@@ -112,6 +112,17 @@ fn two_folders_of_one_name_are_refused() {
 }
 
 #[test]
+fn channels_keep_their_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["a_0000", "a_0001", "b_0000", "b_0002"] {
+        png(&folder.path().join(format!("images/{name}.png")), png::ColorType::Grayscale, None, &[0; 6]);
+    }
+    let images = [folder.path().join("images")];
+    let error = format!("{:#}", convert(&images, &[], &folder.path().join("out")).unwrap_err());
+    assert!(error.contains("a lacks 0002") && error.contains("b lacks 0001"), "{error}");
+}
+
+#[test]
 fn pictures_with_gray_masks_become_a_data_set_of_v2() {
     let folder = tempfile::tempdir().unwrap();
     examples::write_pictures(folder.path(), &OPTIONS).unwrap();
