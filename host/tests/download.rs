@@ -76,6 +76,34 @@ fn a_published_model_comes_from_a_mirror_or_from_hand() {
     assert!(outcome.code == 0 && installed.is_dir(), "{}", outcome.text);
 }
 
+/// A file in the cache is used by the next call, so what is no archive must not stay there.
+#[test]
+fn what_is_no_archive_is_not_kept_and_files_put_there_are_checked() {
+    let world = World::new();
+    let good = archive(&[format!("{V1}/fold_0/model_final_checkpoint.model"), format!("{V1}/fold_0/model_final_checkpoint.model.pkl")]);
+    let sent = good.clone();
+    let server = Server::new(move |request, _, stream| {
+        let body = if request.path.contains("bad") { &b"no archive"[..] } else { &sent[..] };
+        send(stream, &format!("200 OK\r\nContent-Length: {}", body.len()), body);
+    });
+    let line = |mirror: &str, more: &str| {
+        format!("download_pretrained_model 4 --accept_license --mirror {} {more}", server.url(mirror))
+    };
+    let place = world.path("cache/nnunet/downloads/Task004_Hippocampus.zip");
+    let bad = world.run(&line("bad", ""));
+    assert!(bad.code == 1 && bad.text.contains("is not a zip archive") && !place.exists(), "{}", bad.text);
+    std::fs::write(&place, "no archive either").unwrap();
+    let wrong = world.run(&line("good", ""));
+    assert!(wrong.code == 1 && wrong.text.contains("remove it to download it"), "{}", wrong.text);
+    std::fs::write(&place, &good).unwrap();
+    let zeros = "00".repeat(16);
+    let wrong = world.run(&line("good", &format!("--checksum md5:{zeros}")));
+    assert!(wrong.code == 1 && wrong.text.contains(&format!("should be md5:{zeros}")), "{}", wrong.text);
+    assert!(place.is_file() && !world.path("results/nnUNet").exists(), "{}", wrong.text);
+    std::fs::remove_file(&place).unwrap();
+    world.succeed(&line("good", ""));
+}
+
 #[test]
 fn a_wrong_checksum_installs_nothing() {
     let (world, server) = (World::new(), server());

@@ -28,6 +28,12 @@ pub enum Error {
         /// The code of HTTP.
         status: u16,
     },
+    /// The server has sent a page for a browser, such as one to log in.
+    #[error("{url}: the server sent a web page (text/html) instead of a file")]
+    WebPage {
+        /// The address.
+        url: String,
+    },
     /// The server closed the connection before the end.
     #[error("{url}: the server announced {announced} bytes and sent {sent}")]
     Incomplete {

@@ -44,6 +44,9 @@ impl Transfer<'_> {
             }
             status => return Err(Error::Status { url: self.url.to_owned(), status: status.as_u16() }),
         }
+        if is_web_page(response.headers()) {
+            return Err(Error::WebPage { url: self.url.to_owned() });
+        }
         let source = self.source(&response);
         let checksum = Checksum::of_answer(response.headers());
         self.check_room(source.size)?;
@@ -148,6 +151,12 @@ impl Transfer<'_> {
     fn wrong_part(&self) -> Error {
         Error::WrongPart { url: self.url.to_owned() }
     }
+}
+
+/// Whether an answer is a page for a browser.
+fn is_web_page(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    kind.to_ascii_lowercase().starts_with("text/html")
 }
 
 /// First byte and size of the file in `Content-Range`.

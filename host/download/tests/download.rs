@@ -213,6 +213,23 @@ fn redirections_are_followed_but_not_in_circles() {
     assert!(download(&server.url("circle"), folder.path(), None).unwrap_err().contains("redirect"));
 }
 
+/// Mirrors that are gone, and servers that want a login, answer with a page.
+#[test]
+fn a_web_page_is_no_file() {
+    let page = "200 OK\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: 6";
+    let server = Server::new(move |request, _, stream| match request.path.as_str() {
+        "/login" => send(stream, page, b"<html>"),
+        _ => honest(request, stream, "\"a\"", SIZE),
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let error = download(&server.url("login"), folder.path(), None).unwrap_err();
+    assert!(error.contains("sent a web page"), "{error}");
+    assert!(!file(folder.path()).exists() && server.requests() == 1);
+    let urls = [server.url("login"), server.url("x")];
+    fetch(&urls, &file(folder.path()), Options::default(), &mut |_, _| {}).unwrap();
+    check(folder.path());
+}
+
 #[test]
 fn the_next_address_is_asked_where_one_has_no_file() {
     let server = Server::new(|request, _, stream| match request.path.as_str() {

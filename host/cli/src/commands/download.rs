@@ -6,8 +6,8 @@ use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
-use nnunet_data::exchange::published_named;
+use anyhow::{Context, Result, anyhow, bail};
+use nnunet_data::exchange::{self, published_named};
 use nnunet_data::folders::{self, Folders};
 use nnunet_download::{Checksum, Error, fetch};
 use nnunet_engine::user_folders::cache_folder;
@@ -66,12 +66,12 @@ pub(crate) fn by_name(args: &Named, folders: &Folders) -> Result<()> {
     license::acknowledge(&model.name, Some(&model.description()), args.options.accept_license)?;
     for url in model.urls() {
         let archive = place(&url)?;
-        // Somebody without a connection has put it there.
-        if !archive.is_file() {
-            args.options.fetch(&url, &archive).map_err(|error| {
-                let hint = format!("copy it to {} and repeat this command", archive.display());
-                offline(error, &url, &hint)
-            })?;
+        if archive.is_file() {
+            // Somebody without a connection has put it there.
+            args.options.check(&archive)?;
+        } else {
+            let hint = format!("copy it to {} and repeat this command", archive.display());
+            args.options.fetch(&url, &archive, &hint)?;
         }
         install_and_remove(&archive, folders, args.options.overwrite)?;
     }
@@ -85,14 +85,13 @@ pub(crate) fn by_name(args: &Named, folders: &Folders) -> Result<()> {
 pub(crate) fn by_url(args: &Url, folders: &Folders) -> Result<()> {
     license::acknowledge(&args.url, None, args.options.accept_license)?;
     let archive = place(&args.url)?;
-    args.options.fetch(&args.url, &archive).map_err(|error| {
-        offline(error, &args.url, "install it with nnunet install_pretrained_model_from_zip FILE")
-    })?;
+    args.options.fetch(&args.url, &archive, "install it with nnunet install_pretrained_model_from_zip FILE")?;
     install_and_remove(&archive, folders, args.options.overwrite)
 }
 
 impl Options {
-    fn fetch(&self, url: &str, archive: &Path) -> Result<(), Error> {
+    /// Downloads an archive; `hint` says what to do with it where there is no connection.
+    fn fetch(&self, url: &str, archive: &Path, hint: &str) -> Result<()> {
         let name = file_name(url);
         let mirror = |folder: &String| format!("{}/{name}", folder.trim_end_matches('/'));
         let urls: Vec<String> = self.mirrors.iter().map(mirror).chain([url.to_owned()]).collect();
@@ -107,12 +106,35 @@ impl Options {
         if let Some(bar) = bar {
             bar.finish_and_clear();
         }
-        fetched?;
+        fetched.map_err(|error| offline(error, url, hint))?;
+        if let Err(error) = exchange::is_of_v2(archive) {
+            // The next call would take it for one that was put there. A tar archive can be unpacked by hand.
+            if !exchange::is_tar(archive) {
+                std::fs::remove_file(archive).with_context(|| archive.display().to_string())?;
+            }
+            return Err(error.context(format!("{url}: the server sent something else than a zip archive")));
+        }
         let bytes = archive.metadata().map_or(0, |file| file.len());
         report::line(&format!("downloaded {name}, {bytes} bytes"));
         report::event("downloaded", &json!({ "url": url, "bytes": bytes }));
         Ok(())
     }
+
+    /// Checks an archive that is there already. It may be the only copy, so it is not deleted.
+    fn check(&self, archive: &Path) -> Result<()> {
+        match self.checksum.as_ref().map_or(Ok(()), |checksum| checksum.check(archive)) {
+            Err(Error::Checksum { found, wanted, .. }) => {
+                bail!("its checksum is {found} and should be {wanted}; {}", replace(archive))
+            }
+            done => done?,
+        }
+        exchange::is_of_v2(archive).with_context(|| replace(archive)).map(drop)
+    }
+}
+
+/// What to do about an archive that cannot be used and was there before.
+fn replace(archive: &Path) -> String {
+    format!("replace {}, or remove it to download it", archive.display())
 }
 
 /// Where the archive of a URL is kept until it is installed.

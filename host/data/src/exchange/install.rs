@@ -64,13 +64,18 @@ pub fn is_of_v2(archive: &Path) -> Result<bool> {
 
 /// What a file is instead of a zip archive.
 fn not_a_zip(path: &Path) -> String {
+    let hint =
+        if is_tar(path) { ", but a tar archive: unpack it with tar, and name the model's folder" } else { "" };
+    format!("{} is not a zip archive{hint}", path.display())
+}
+
+/// Whether a file is a tar archive, compressed or not.
+#[must_use]
+pub fn is_tar(path: &Path) -> bool {
     let mut start = Vec::new();
     // What cannot be read is no tar archive either.
     let _ = File::open(path).and_then(|file| file.take(TAR.end as u64).read_to_end(&mut start));
-    let is_tar = start.starts_with(&[0x1f, 0x8b]) || start.get(TAR).is_some_and(|word| word == b"ustar");
-    let hint =
-        if is_tar { ", but a tar archive: unpack it with tar, and name the model's folder" } else { "" };
-    format!("{} is not a zip archive{hint}", path.display())
+    start.starts_with(&[0x1f, 0x8b]) || start.get(TAR).is_some_and(|word| word == b"ustar")
 }
 
 /// Where a tar archive has the word that marks it.
