@@ -80,7 +80,10 @@ fn a_published_model_comes_from_a_mirror_or_from_hand() {
 #[test]
 fn what_is_no_archive_is_not_kept_and_files_put_there_are_checked() {
     let world = World::new();
-    let good = archive(&[format!("{V1}/fold_0/model_final_checkpoint.model"), format!("{V1}/fold_0/model_final_checkpoint.model.pkl")]);
+    let good = archive(&[
+        format!("{V1}/fold_0/model_final_checkpoint.model"),
+        format!("{V1}/fold_0/model_final_checkpoint.model.pkl"),
+    ]);
     let sent = good.clone();
     let server = Server::new(move |request, _, stream| {
         let body = if request.path.contains("bad") { &b"no archive"[..] } else { &sent[..] };

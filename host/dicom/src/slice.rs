@@ -80,7 +80,9 @@ fn place(object: &DefaultDicomObject, rows: usize, file: &Path) -> Result<Place>
         spacing: numbers(object, tags::PIXEL_SPACING, file)?,
         position: numbers(object, tags::IMAGE_POSITION_PATIENT, file)?,
         orientation: numbers(object, tags::IMAGE_ORIENTATION_PATIENT, file)?,
-        is_rescaled: [tags::RESCALE_SLOPE, tags::RESCALE_INTERCEPT].iter().any(|tag| float(object, *tag).is_some()),
+        is_rescaled: [tags::RESCALE_SLOPE, tags::RESCALE_INTERCEPT]
+            .iter()
+            .any(|tag| float(object, *tag).is_some()),
     };
     check(&place).map_err(|reason| failed(file, reason))?;
     if float(object, tags::RESCALE_SLOPE) == Some(0.0) {

@@ -149,7 +149,8 @@ fn check_line(
 fn jumps(points: &[[f64; 2]], places: &[f64], tolerance: f64) -> Vec<String> {
     let steps: Vec<[f64; 2]> =
         points.windows(2).map(|pair| [0, 1].map(|axis| pair[1][axis] - pair[0][axis])).collect();
-    let usual = [0, 1].map(|axis| median(&steps.iter().map(|step| step[axis]).collect::<Vec<_>>()).unwrap_or(0.0));
+    let usual =
+        [0, 1].map(|axis| median(&steps.iter().map(|step| step[axis]).collect::<Vec<_>>()).unwrap_or(0.0));
     let shift = |step: &[f64; 2]| (step[0] - usual[0]).hypot(step[1] - usual[1]);
     let all = steps.iter().map(shift).zip(places.windows(2));
     all.filter(|(shift, _)| *shift > tolerance)

@@ -96,7 +96,7 @@ fn series_are_chosen_by_their_names() {
         format!("{:#}", convert(&images, &["phantom".to_owned()], &folder.path().join("out")).unwrap_err());
     assert!(error.contains("2 series have \"phantom\" in their names"), "{error}");
     std::fs::remove_dir_all(images[0].join("patient_01/b")).unwrap();
-    assert_eq!(convert(&images, &["PHANTOM".to_owned()], &folder.path().join("out")).unwrap(), 1);
+    assert_eq!(convert(&images, &["PHANTOM".to_owned()], &folder.path().join("out")).unwrap().cases, 1);
     assert!(folder.path().join("out/patient_01_0000.nii.gz").is_file());
 }
 
@@ -119,7 +119,7 @@ fn channels_keep_their_numbers() {
     }
     let images = [folder.path().join("images")];
     let error = format!("{:#}", convert(&images, &[], &folder.path().join("out")).unwrap_err());
-    assert!(error.contains("a lacks 0002") && error.contains("b lacks 0001"), "{error}");
+    assert!(error.contains("channel 0002, which") && error.contains("channel 0001, which"), "{error}");
 }
 
 #[test]
@@ -171,6 +171,61 @@ fn palettes_and_colors_of_masks_are_labels_and_images_with_colors_have_three_cha
     let made = ingest(&request).unwrap();
     assert_eq!(labels(&made)[1], ("foreground".to_owned(), "#008000".to_owned(), 2));
     assert_eq!(read(request.to.join("labelsTr/a.nii.gz")).data, label.data);
+}
+
+/// Each fault hides nothing of the others, whether it is seen in the list of files, in their headers or in their voxels.
+#[test]
+fn all_faults_are_reported_together() {
+    let folder = tempfile::tempdir().unwrap();
+    examples::write_dicom(folder.path(), &PhantomOptions { seed: 3, train_cases: 8, test_cases: 1 }).unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let slice = |case: usize| path(&format!("images/patient_0{case}/slice_005.dcm"));
+    std::fs::remove_file(slice(1)).unwrap();
+    let bytes = std::fs::read(slice(2)).unwrap();
+    std::fs::write(slice(2), &bytes[..bytes.len() - 100]).unwrap();
+    std::fs::write(slice(3), &bytes[..200]).unwrap();
+    std::fs::remove_dir_all(path("images/patient_04")).unwrap();
+    std::fs::create_dir(path("images/patient_04")).unwrap();
+    std::fs::remove_file(path("masks/patient_05.nii.gz")).unwrap();
+    std::fs::write(path("masks/patient_06.nii.gz"), "junk").unwrap();
+    let small =
+        nnunet_formats::Geometry { size: [2, 2, 2], ..read(path("masks/patient_01.nii.gz")).geometry };
+    nifti::write_labels(&path("masks/patient_07.nii.gz"), ndarray::Array3::ones((2, 2, 2)).view(), &small)
+        .unwrap();
+    let error = ingest(&request(folder.path(), "Task001_Phantom")).unwrap_err().to_string();
+    for part in [
+        "7 faults:",
+        "patient_01: series \"phantom\"",
+        "patient_02: ",
+        "patient_03: ",
+        "patient_04: ",
+        "no masks of patient_05.",
+        "patient_06.nii.gz: ",
+        "patient_07.nii.gz has [2, 2, 2] voxels",
+    ] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+    assert!(!path("raw").exists());
+}
+
+/// `IMG_0001` is no channel of `IMG`.
+#[test]
+fn pictures_of_cameras_are_cases() {
+    let folder = tempfile::tempdir().unwrap();
+    for number in 1..4 {
+        for (kind, values) in [("images", [10 * number; 6]), ("masks", [0, 1, 0, 1, 0, 1])] {
+            let path = folder.path().join(format!("{kind}/IMG_000{number}.png"));
+            png(&path, png::ColorType::Grayscale, None, &values);
+        }
+    }
+    let mut request = request(folder.path(), "Task001_Camera");
+    request.tests.clear();
+    let made = ingest(&request).unwrap();
+    assert_eq!((made.cases, made.channels.len()), (3, 1));
+    assert_eq!(read(request.to.join("imagesTr/IMG_0002_0000.nii.gz")).data[[0, 0, 0]], 20.0);
+    assert!(request.to.join("labelsTr/IMG_0003.nii.gz").is_file());
+    let out = folder.path().join("out");
+    assert_eq!(convert(&[folder.path().join("images")], &[], &out).unwrap().cases, 3);
 }
 
 #[test]

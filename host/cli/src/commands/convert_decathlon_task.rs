@@ -154,7 +154,8 @@ impl Description {
             ((*part).to_owned(), without_ending(name, DEFAULT_ENDING).unwrap_or(name).to_owned())
         };
         let there: BTreeSet<(String, String)> = there.iter().map(case).collect();
-        let missing = self.files.iter().filter(|(part, case)| !there.contains(&((*part).to_owned(), case.clone())));
+        let missing =
+            self.files.iter().filter(|(part, case)| !there.contains(&((*part).to_owned(), case.clone())));
         missing.map(|(part, case)| format!("  {part}/{case}{DEFAULT_ENDING} is missing")).collect()
     }
 }

@@ -85,7 +85,11 @@ pub(crate) fn by_name(args: &Named, folders: &Folders) -> Result<()> {
 pub(crate) fn by_url(args: &Url, folders: &Folders) -> Result<()> {
     license::acknowledge(&args.url, None, args.options.accept_license)?;
     let archive = place(&args.url)?;
-    args.options.fetch(&args.url, &archive, "install it with nnunet install_pretrained_model_from_zip FILE")?;
+    args.options.fetch(
+        &args.url,
+        &archive,
+        "install it with nnunet install_pretrained_model_from_zip FILE",
+    )?;
     install_and_remove(&archive, folders, args.options.overwrite)
 }
 

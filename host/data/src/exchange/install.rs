@@ -64,8 +64,11 @@ pub fn is_of_v2(archive: &Path) -> Result<bool> {
 
 /// What a file is instead of a zip archive.
 fn not_a_zip(path: &Path) -> String {
-    let hint =
-        if is_tar(path) { ", but a tar archive: unpack it with tar, and name the model's folder" } else { "" };
+    let hint = if is_tar(path) {
+        ", but a tar archive: unpack it with tar, and name the model's folder"
+    } else {
+        ""
+    };
     format!("{} is not a zip archive{hint}", path.display())
 }
 

@@ -20,6 +20,7 @@ pub(super) fn converted(args: &Args) -> Result<Option<(TemporaryFolder, Args)>> 
         "reading DICOM series; for several channels, or one of several series, convert them first: nnunet ingest --images FOLDER \
          --series WORD -o IMAGES",
     )?;
+    let cases = cases.cases;
     report::line(&format!("{cases} DICOM series in {}", args.input.display()));
     let args = Args { input: folder.path().to_owned(), ..args.clone() };
     Ok(Some((folder, args)))
