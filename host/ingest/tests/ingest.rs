@@ -75,7 +75,7 @@ fn a_series_with_a_missing_slice_is_refused_and_nothing_is_left() {
     let request = request(folder.path(), "Task001_Phantom");
     let error = format!("{:#}", ingest(&request).unwrap_err());
     assert!(error.contains("patient_02") && error.contains("1 missing between 29.0 and 31.0 mm"), "{error}");
-    assert_eq!(std::fs::read_dir(folder.path().join("raw")).unwrap().count(), 0);
+    assert!(!folder.path().join("raw").exists());
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn two_folders_of_one_name_are_refused() {
     let images = folder.path().join("images");
     std::fs::rename(images.join("patient_02"), images.join("patient 01")).unwrap();
     let error = format!("{:#}", convert(&[images], &[], &folder.path().join("out")).unwrap_err());
-    assert!(error.contains("patient_01 are the same case patient_01"), "{error}");
+    assert!(error.starts_with("patient_01: ") && error.ends_with("patient_01 are the same case"), "{error}");
 }
 
 #[test]
