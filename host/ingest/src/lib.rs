@@ -19,4 +19,4 @@ mod task;
 pub use entries::has_series;
 pub use labels::{Label, Named, Value};
 pub use layout::{Generation, Name};
-pub use task::{Converted, Outcome, Request, convert, ingest};
+pub use task::{Converted, Outcome, Readable, Request, convert, convert_readable, ingest};

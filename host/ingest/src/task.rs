@@ -136,6 +136,37 @@ pub fn convert(images: &[PathBuf], series: &[String], to: &Path) -> Result<Conve
     Ok(Converted { cases: found.cases.len(), channels })
 }
 
+/// DICOM series that were written, and those that cannot be read.
+#[derive(Debug)]
+pub struct Readable {
+    /// Cases that were written.
+    pub cases: usize,
+    /// Reasons by case.
+    pub failed: BTreeMap<String, String>,
+}
+
+/// Writes the DICOM series of a folder as [`convert`] does, and leaves out those that cannot be read.
+///
+/// # Errors
+/// Returns an error if none of them can be read, or an I/O error.
+pub fn convert_readable(images: &Path, to: &Path) -> Result<Readable> {
+    let mut found = cases::images(&[images.to_owned()], &[], &BTreeSet::new())?;
+    let form = Form { has_colors: false };
+    folders::create(to)?;
+    let cases: Vec<(&String, &Vec<Source>)> = found.cases.iter().collect();
+    let write = |(name, sources): &(&String, &Vec<Source>)| {
+        let written = failures::catching(|| write_case(name, sources, form, to).map(drop));
+        written.err().map(|error| ((*name).clone(), format!("{error:#}")))
+    };
+    let failed: Vec<Option<(String, String)>> = cases.par_iter().map(write).collect();
+    failed.into_iter().flatten().for_each(|(case, reason)| found.fail(case, reason));
+    let faults: Vec<String> = found.faults().iter().map(|fault| format!("  {fault}")).collect();
+    if found.cases.is_empty() {
+        failures::none("cases cannot be read", faults.len(), &faults)?;
+    }
+    Ok(Readable { cases: found.cases.len(), failed: found.failed })
+}
+
 /// Values of all masks, and in how many masks each occurs.
 fn values(masks: &BTreeMap<String, PathBuf>, images: &Images, faults: &mut Faults) -> BTreeMap<Value, usize> {
     let masks: Vec<(&String, &PathBuf)> = masks.iter().collect();
