@@ -10,6 +10,7 @@ use nnunet_formats::{atomic, nifti};
 use rayon::prelude::*;
 
 use crate::cases::{self, Found, Images, Source};
+use crate::entries::listed;
 use crate::faults::Faults;
 use crate::image::{self, Form};
 use crate::labels::{Label, Labels, Named, Value};
@@ -123,17 +124,42 @@ pub struct Converted {
     pub channels: usize,
 }
 
-/// Writes images as `CASE_0000.nii.gz` and so on, as `predict` reads them.
+/// Writes images as `CASE_0000.nii.gz` and so on, as `predict` reads them: all of them, or none.
 ///
 /// # Errors
-/// As [`ingest`].
+/// As [`ingest`]; if an image of the same name is there already.
 pub fn convert(images: &[PathBuf], series: &[String], to: &Path) -> Result<Converted> {
     let found = cases::images(images, series, &BTreeSet::new())?;
     let mut faults = Faults::of([&found]);
     let form = faults.form(found.cases.iter());
     faults.none(found.cases.iter())?;
-    let channels = write_all(&found.cases, form, to)?;
-    Ok(Converted { cases: found.cases.len(), channels })
+    let is_new = !to.exists();
+    folders::create(to)?;
+    let written = write_new(&found.cases, form, to);
+    if written.is_err() && is_new {
+        // It is empty, unless another process has written to it.
+        let _ = std::fs::remove_dir(to);
+    }
+    Ok(Converted { cases: found.cases.len(), channels: written? })
+}
+
+/// Writes images beside others, without replacing any.
+fn write_new(images: &Images, form: Form, to: &Path) -> Result<usize> {
+    let folder = atomic::temporary_folder(to).with_context(|| to.display().to_string())?;
+    let channels = write_all(images, form, folder.path())?;
+    let names = folders::file_names(folder.path(), "")?;
+    let there: Vec<String> = names.iter().filter(|name| to.join(name).exists()).cloned().collect();
+    ensure!(
+        there.is_empty(),
+        "{} has {} already; choose another folder, or remove them",
+        to.display(),
+        listed(&there)
+    );
+    for name in names {
+        std::fs::rename(folder.path().join(&name), to.join(&name)).with_context(|| name)?;
+    }
+    atomic::flush(to, to)?;
+    Ok(channels)
 }
 
 /// DICOM series that were written, and those that cannot be read.

@@ -95,6 +95,7 @@ fn series_are_chosen_by_their_names() {
     let error =
         format!("{:#}", convert(&images, &["phantom".to_owned()], &folder.path().join("out")).unwrap_err());
     assert!(error.contains("2 series have \"phantom\" in their names"), "{error}");
+    assert!(!folder.path().join("out").exists());
     std::fs::remove_dir_all(images[0].join("patient_01/b")).unwrap();
     assert_eq!(convert(&images, &["PHANTOM".to_owned()], &folder.path().join("out")).unwrap().cases, 1);
     assert!(folder.path().join("out/patient_01_0000.nii.gz").is_file());
@@ -171,6 +172,25 @@ fn palettes_and_colors_of_masks_are_labels_and_images_with_colors_have_three_cha
     let made = ingest(&request).unwrap();
     assert_eq!(labels(&made)[1], ("foreground".to_owned(), "#008000".to_owned(), 2));
     assert_eq!(read(request.to.join("labelsTr/a.nii.gz")).data, label.data);
+}
+
+/// Images of the same name may be of other patients, and a folder with some of the cases would be predicted.
+#[test]
+fn converted_images_replace_none_and_are_all_there() {
+    let folder = tempfile::tempdir().unwrap();
+    examples::write_dicom(folder.path(), &OPTIONS).unwrap();
+    let (images, out) = ([folder.path().join("images")], folder.path().join("out"));
+    convert(&images, &[], &out).unwrap();
+    let error = format!("{:#}", convert(&images, &[], &out).unwrap_err());
+    assert!(error.contains("out has patient_01_0000.nii.gz, patient_02"), "{error}");
+    assert_eq!(std::fs::read_dir(&out).unwrap().count(), 3);
+    std::fs::remove_dir_all(&out).unwrap();
+    // Seen only when the voxels are read.
+    let slice = images[0].join("patient_02/slice_005.dcm");
+    let bytes = std::fs::read(&slice).unwrap();
+    std::fs::write(&slice, &bytes[..bytes.len() - 100]).unwrap();
+    convert(&images, &[], &out).unwrap_err();
+    assert!(!out.exists());
 }
 
 /// Each fault hides nothing of the others, whether it is seen in the list of files, in their headers or in their voxels.
