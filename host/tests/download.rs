@@ -20,12 +20,15 @@ fn archive(files: &[String]) -> Vec<u8> {
     zip.finish().unwrap().into_inner()
 }
 
+/// The files of a model of v1.
+fn v1_files() -> [String; 3] {
+    ["fold_0/model_final_checkpoint.model", "fold_0/model_final_checkpoint.model.pkl", "plans.pkl"]
+        .map(|name| format!("{V1}/{name}"))
+}
+
 /// Serves an archive of v1 and one of v2. The first connection breaks in the middle.
 fn server() -> Server {
-    let v1 = archive(
-        &["model_final_checkpoint.model", "model_final_checkpoint.model.pkl"]
-            .map(|name| format!("{V1}/fold_0/{name}")),
-    );
+    let v1 = archive(&v1_files());
     let v2 = archive(&[format!("{V2}/plans.json"), format!("{V2}/fold_0/checkpoint_final.pth")]);
     Server::new(move |request, number, stream| {
         let all = if request.path.contains("v2") { &v2 } else { &v1 };
@@ -70,7 +73,8 @@ fn a_published_model_comes_from_a_mirror_or_from_hand() {
     assert_eq!(mirrored.code, 0, "{}", mirrored.text);
     let installed = world.path("results/nnUNet").join(V1).join("fold_0");
     std::fs::remove_dir_all(&installed).unwrap();
-    let by_hand = archive(&[format!("{V1}/fold_0/model_final_checkpoint.model")]);
+    std::fs::remove_file(world.path("results/nnUNet").join(V1).join("plans.pkl")).unwrap();
+    let by_hand = archive(&v1_files());
     std::fs::write(world.path("cache").join(place), by_hand).unwrap();
     let outcome = world.run_with(line, &dead);
     assert!(outcome.code == 0 && installed.is_dir(), "{}", outcome.text);
@@ -80,10 +84,7 @@ fn a_published_model_comes_from_a_mirror_or_from_hand() {
 #[test]
 fn what_is_no_archive_is_not_kept_and_files_put_there_are_checked() {
     let world = World::new();
-    let good = archive(&[
-        format!("{V1}/fold_0/model_final_checkpoint.model"),
-        format!("{V1}/fold_0/model_final_checkpoint.model.pkl"),
-    ]);
+    let good = archive(&v1_files());
     let sent = good.clone();
     let server = Server::new(move |request, _, stream| {
         let body = if request.path.contains("bad") { &b"no archive"[..] } else { &sent[..] };

@@ -3,6 +3,7 @@
 mod archive;
 mod archive_v2;
 mod install;
+mod layout;
 mod plugins;
 mod pretrained;
 mod trainer_class;
