@@ -52,6 +52,11 @@ fn models_of_both_versions_are_installed_where_they_belong() {
     assert!(installed.is_file() && server.requests() == 2, "{text}");
     let again = world.run(&line("v1.zip"));
     assert!(again.code == 1 && again.text.contains("exist already"), "{}", again.text);
+    // What is there already is not downloaded a third and a fourth time.
+    assert_eq!(world.run(&line("v1.zip")).code, 1);
+    let text = world.succeed(&format!("{} --overwrite", line("v1.zip")));
+    assert!(text.contains("is there already") && server.requests() == 3, "{text}");
+    assert_eq!(std::fs::read_dir(world.path("cache/nnunet/downloads")).unwrap().count(), 0);
     let outcome = world.run_with(&line("v2.zip"), &v2);
     assert_eq!(outcome.code, 0, "{}", outcome.text);
     assert!(world.path("v2").join(V2).join("plans.json").is_file(), "{}", outcome.text);

@@ -118,6 +118,7 @@ impl Options {
             }
             return Err(error.context(format!("{url}: the server sent something else than a zip archive")));
         }
+        std::fs::write(note(archive), url).with_context(|| archive.display().to_string())?;
         let bytes = archive.metadata().map_or(0, |file| file.len());
         report::line(&format!("downloaded {name}, {bytes} bytes"));
         report::event("downloaded", &json!({ "url": url, "bytes": bytes }));
@@ -159,7 +160,16 @@ fn file_name(url: &str) -> String {
 
 fn install_and_remove(archive: &Path, folders: &Folders, overwrite: bool) -> Result<()> {
     install(archive, folders, overwrite)?;
+    // There is none for an archive that was put there.
+    let _ = std::fs::remove_file(note(archive));
     std::fs::remove_file(archive).with_context(|| archive.display().to_string())
+}
+
+/// Where the URL of an archive is noted, which says for what a file that could not be installed may be used again.
+fn note(archive: &Path) -> PathBuf {
+    let mut name = archive.as_os_str().to_owned();
+    name.push(".url");
+    name.into()
 }
 
 /// A failed download with what to do where there is no connection.
