@@ -74,6 +74,10 @@ fn a_published_model_comes_from_a_mirror_or_from_hand() {
     for part in ["zenodo.org", "Without a connection, fetch https://zenodo.org/record/", place] {
         assert!(outcome.code == 1 && outcome.text.contains(part), "{part}: {}", outcome.text);
     }
+    let nonsense = world.run("download_pretrained_model_by_url nonsense --accept_license");
+    let text = &nonsense.text;
+    assert!(nonsense.code == 1 && text.contains("nothing can be downloaded"), "{text}");
+    assert!(!text.contains("The next attempt continues"), "{text}");
     let mirrored = world.run_with(&format!("{line} --mirror {}", server.url("mirror/")), &dead);
     assert_eq!(mirrored.code, 0, "{}", mirrored.text);
     let installed = world.path("results/nnUNet").join(V1).join("fold_0");

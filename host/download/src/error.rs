@@ -20,6 +20,14 @@ pub enum Error {
         /// The client's words.
         reason: String,
     },
+    /// An address that leads nowhere, however often it is asked.
+    #[error("{url}: nothing can be downloaded from this address: {reason}")]
+    Address {
+        /// The address.
+        url: String,
+        /// The client's words.
+        reason: String,
+    },
     /// The server has no such file.
     #[error("{url}: the server answers {status}")]
     Status {

@@ -67,7 +67,7 @@ impl Transfer<'_> {
                 .header(header::RANGE, format!("bytes={}-", self.part.len()))
                 .header(header::IF_RANGE, tag);
         }
-        request.call().map_err(|error| self.broken(&error))
+        request.call().map_err(|error| self.refused(&error))
     }
 
     fn check_encryption(&self, response: &Response<Body>) -> Result<()> {
@@ -142,6 +142,17 @@ impl Transfer<'_> {
 
     fn incomplete(&self, announced: u64) -> Error {
         Error::Incomplete { url: self.url.to_owned(), announced, sent: self.part.len() }
+    }
+
+    /// A request that brought no answer.
+    fn refused(&self, error: &ureq::Error) -> Error {
+        use ureq::Error::{BadUri, Http, RedirectFailed, TooManyRedirects};
+        match error {
+            BadUri(_) | Http(_) | RedirectFailed | TooManyRedirects => {
+                Error::Address { url: self.url.to_owned(), reason: error.to_string() }
+            }
+            _ => self.broken(error),
+        }
     }
 
     fn broken(&self, error: &dyn std::fmt::Display) -> Error {

@@ -210,7 +210,24 @@ fn redirections_are_followed_but_not_in_circles() {
     let folder = tempfile::tempdir().unwrap();
     download(&server.url("from"), folder.path(), None).unwrap();
     check(folder.path());
+    std::fs::remove_file(file(folder.path())).unwrap();
+    let before = server.requests();
     assert!(download(&server.url("circle"), folder.path(), None).unwrap_err().contains("redirect"));
+    assert!(server.requests() < before + 20, "a circle was followed again");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+/// Asking again would not help, and only take time.
+#[test]
+fn addresses_that_lead_nowhere_are_asked_once_and_leave_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let start = std::time::Instant::now();
+    for url in ["nonsense", "ftp://host/model.zip", "http://", "http://a b/"] {
+        let error = download(url, folder.path(), None).unwrap_err();
+        assert!(error.contains("nothing can be downloaded from this address"), "{error}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "{url}");
+    }
+    assert!(start.elapsed() < Duration::from_secs(3), "they were asked several times");
 }
 
 /// Mirrors that are gone, and servers that want a login, answer with a page.
@@ -239,6 +256,7 @@ fn the_next_address_is_asked_where_one_has_no_file() {
     let folder = tempfile::tempdir().unwrap();
     let error = download(&server.url("missing"), folder.path(), None).unwrap_err();
     assert!(error.ends_with("the server answers 404"), "{error}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     let urls = [server.url("missing"), server.url("x")];
     fetch(&urls, &file(folder.path()), Options::default(), &mut |_, _| {}).unwrap();
     assert_eq!(std::fs::read(file(folder.path())).unwrap().len(), SIZE);

@@ -172,13 +172,16 @@ fn note(archive: &Path) -> PathBuf {
     name.into()
 }
 
-/// A failed download with what to do where there is no connection.
+/// A failed download with what to do where there is no connection, or no file.
 fn offline(error: Error, url: &str, hint: &str) -> anyhow::Error {
     match error {
         Error::Connection { .. } | Error::Incomplete { .. } | Error::Stalled { .. } => {
             anyhow!(
                 "{error}. The next attempt continues. Without a connection, fetch {url} on another machine and {hint}"
             )
+        }
+        Error::Status { .. } | Error::WebPage { .. } => {
+            anyhow!("{error}. If you can get the archive elsewhere, {hint}")
         }
         other => other.into(),
     }
