@@ -20,8 +20,12 @@ fn write(file: &Path, series: &str, z: f64, first: u16) {
     write_with(file, series, z, first, &[]);
 }
 
-/// The same, with other values of some elements.
 fn write_with(file: &Path, series: &str, z: f64, first: u16, other: &[(Tag, &[f64])]) {
+    write_as(EXPLICIT_LITTLE_ENDIAN, file, series, z, first, other);
+}
+
+/// The same, with another transfer syntax, and other values of some elements.
+fn write_as(syntax: &str, file: &Path, series: &str, z: f64, first: u16, other: &[(Tag, &[f64])]) {
     let id = format!("1.2.3.{}", file.display().to_string().len() + usize::from(first));
     let pixels: Vec<u16> = (0..6).map(|i| first + i).collect();
     let element = DataElement::new;
@@ -50,7 +54,7 @@ fn write_with(file: &Path, series: &str, z: f64, first: u16, other: &[(Tag, &[f6
         object.put(element(*tag, VR::DS, numbers(values)));
     }
     let meta = FileMetaTableBuilder::new()
-        .transfer_syntax(EXPLICIT_LITTLE_ENDIAN)
+        .transfer_syntax(syntax)
         .media_storage_sop_class_uid(CT)
         .media_storage_sop_instance_uid(id);
     object.with_meta(meta).unwrap().write_to_file(file).unwrap();
@@ -112,4 +116,15 @@ fn impossible_headers_are_refused_with_the_file() {
         let error = read(&list(folder.path()).unwrap()[0]).unwrap_err().to_string();
         assert!(error.contains("0.dcm") && error.contains(reason), "{error}");
     }
+}
+
+#[test]
+fn deflated_files_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    for (z, first) in [(0.0, 100), (3.0, 200)] {
+        let file = folder.path().join(format!("{z}.dcm"));
+        write_as("1.2.840.10008.1.2.1.99", &file, "1.2.3", z, first, &[]);
+    }
+    let volume = read(&list(folder.path()).unwrap()[0]).unwrap();
+    assert_eq!(volume.data[[1, 1, 2]], 2.0 * 205.0 - 1024.0);
 }
