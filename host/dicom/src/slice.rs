@@ -21,6 +21,7 @@ pub(crate) struct Slice {
     pub(crate) series: String,
     /// Description of the series, or its number.
     pub(crate) name: String,
+    pub(crate) number: Option<String>,
     /// What took the image.
     pub(crate) modality: String,
     /// Where it lies, or why that is not known.
@@ -55,10 +56,12 @@ pub(crate) fn read(file: &Path) -> Result<Option<Slice>> {
     let object = object.map_err(|error| failed(file, error.to_string()))?;
     let Some(rows) = number(&object, tags::ROWS) else { return Ok(None) };
     let series = text(&object, tags::SERIES_INSTANCE_UID).unwrap_or_default();
-    let name = text(&object, tags::SERIES_DESCRIPTION).or_else(|| text(&object, tags::SERIES_NUMBER));
+    let number = text(&object, tags::SERIES_NUMBER);
+    let name = text(&object, tags::SERIES_DESCRIPTION).or_else(|| number.clone());
     Ok(Some(Slice {
         file: file.to_owned(),
         name: name.unwrap_or_else(|| series.clone()),
+        number,
         series,
         modality: text(&object, tags::MODALITY).unwrap_or_default(),
         place: place(&object, rows, file),

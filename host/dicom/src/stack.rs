@@ -196,6 +196,7 @@ mod tests {
             file: format!("{z}.dcm").into(),
             series: "1".to_owned(),
             name: "CT".to_owned(),
+            number: None,
             modality: "CT".to_owned(),
             place: Ok(Place {
                 size: [4, 6],

@@ -95,6 +95,12 @@ fn series_are_chosen_by_their_names() {
     let error =
         format!("{:#}", convert(&images, &["phantom".to_owned()], &folder.path().join("out")).unwrap_err());
     assert!(error.contains("2 series have \"phantom\" in their names"), "{error}");
+    // Those of one name are told apart by their identifiers.
+    assert!(error.contains("2.25.1000)") && error.contains("2.25.2000)"), "{error}");
+    let by_id = folder.path().join("by_id");
+    assert_eq!(convert(&images, &["2.25.2000".to_owned()], &by_id).unwrap().cases, 1);
+    let expected = nnunet_data::phantom::phantom_case(2, 0).image.mapv(f32::round);
+    assert_eq!(read(by_id.join("patient_01_0000.nii.gz")).data, expected);
     assert!(!folder.path().join("out").exists());
     std::fs::remove_dir_all(images[0].join("patient_01/b")).unwrap();
     assert_eq!(convert(&images, &["PHANTOM".to_owned()], &folder.path().join("out")).unwrap().cases, 1);

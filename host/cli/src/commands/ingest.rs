@@ -32,7 +32,7 @@ pub struct Args {
     /// Instead of a task: only write the images to this folder, named as predict reads them.
     #[arg(short = 'o', long, conflicts_with_all = ["masks", "task"], value_name = "FOLDER")]
     output: Option<PathBuf>,
-    /// Of DICOM folders with several series: a word in the name of the series, for each channel.
+    /// Of DICOM folders with several series: a word in the name of the series, or its number or identifier, for each channel.
     #[arg(long, num_args = 1.., value_name = "WORD")]
     series: Vec<String>,
     /// Names of the channels. One called CT is normalized by the intensities of the whole data set.
