@@ -25,6 +25,8 @@ pub struct Series {
     pub files: Vec<PathBuf>,
     /// The grid of its voxels, or why there is none.
     pub geometry: Result<Geometry>,
+    /// What is strange about the grid, if there is one.
+    pub doubt: Option<String>,
 }
 
 /// The series of a folder and of the folders in it, sorted by folder. Files that are not DICOM images are left out.
@@ -57,6 +59,7 @@ fn series(folder: PathBuf, mut slices: Vec<Slice>) -> Series {
         id: of_first(|slice| &slice.series),
         modality: of_first(|slice| &slice.modality),
         folder,
+        doubt: geometry.as_ref().ok().and_then(|geometry| stack::doubt(&slices, geometry)),
         geometry,
         files: slices.into_iter().map(|slice| slice.file).collect(),
     }

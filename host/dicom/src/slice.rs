@@ -41,6 +41,10 @@ pub(crate) struct Place {
     pub(crate) orientation: [f64; 6],
     /// Whether the file says what its stored values mean.
     pub(crate) is_rescaled: bool,
+    /// Thickness of the slice, mm.
+    pub(crate) thickness: Option<f64>,
+    /// Between this slice and its neighbors when they were taken, mm.
+    pub(crate) between: Option<f64>,
 }
 
 /// Whether a file begins as DICOM files do.
@@ -86,6 +90,8 @@ fn place(object: &DefaultDicomObject, rows: usize, file: &Path) -> Result<Place>
         is_rescaled: [tags::RESCALE_SLOPE, tags::RESCALE_INTERCEPT]
             .iter()
             .any(|tag| float(object, *tag).is_some()),
+        thickness: float(object, tags::SLICE_THICKNESS).filter(|thickness| *thickness > 0.0),
+        between: float(object, tags::SPACING_BETWEEN_SLICES).filter(|between| *between > 0.0),
     };
     check(&place).map_err(|reason| failed(file, reason))?;
     if float(object, tags::RESCALE_SLOPE) == Some(0.0) {

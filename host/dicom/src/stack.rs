@@ -13,7 +13,7 @@ const SAME: f64 = 1e-3;
 const UNEVEN: f64 = 0.05;
 /// A tilt of the gantry beyond this is not a rounding error, degrees.
 const TILT: f64 = 0.5;
-/// Thickness of a single slice without neighbors, mm.
+/// Thickness of a single slice without neighbors, if its file does not say it, mm.
 const ALONE: f64 = 1.0;
 
 /// Sorts the slices of a series by their position, and returns the geometry of the volume.
@@ -46,7 +46,7 @@ pub(crate) fn sort(slices: &mut Vec<Slice>) -> Result<Geometry> {
     let at = |place: &Place| dot(place.position, normal);
     placed.sort_by(|(a, _), (b, _)| at(a).total_cmp(&at(b)));
     let places: Vec<f64> = placed.iter().map(|(place, _)| at(place)).collect();
-    let step = step(&places).map_err(&wrong)?;
+    let step = step(&places).map_err(&wrong)?.unwrap_or(first.thickness.unwrap_or(ALONE));
     let positions: Vec<[f64; 3]> = placed.iter().map(|(place, _)| place.position).collect();
     let (start, end) = (positions[0], positions[positions.len() - 1]);
     check_line(&positions, &places, [row, column], first.spacing).map_err(&wrong)?;
@@ -73,8 +73,23 @@ fn is_alike(place: &Place, first: &Place) -> bool {
         && near(&place.orientation, &first.orientation)
 }
 
-/// The distance between neighbors, which must be the same everywhere.
-fn step(places: &[f64]) -> std::result::Result<f64, String> {
+/// What is strange about the distance between the slices of a grid: if it is a multiple of what their files say, slices may
+/// be missing everywhere, which the distances alone do not show.
+pub(crate) fn doubt(slices: &[Slice], geometry: &Geometry) -> Option<String> {
+    let between = slices.get(1)?.place.as_ref().ok()?.between?;
+    let step = geometry.spacing[2];
+    let times = (step / between).round();
+    let is_multiple = times >= 2.0 && (step / between - times).abs() < UNEVEN * times;
+    is_multiple.then(|| {
+        format!(
+            "slices are {step:.2} mm apart, and their files say {between:.2} mm (SpacingBetweenSlices): is only one of \
+             {times} there?"
+        )
+    })
+}
+
+/// The distance between neighbors, which must be the same everywhere; none of a single slice.
+fn step(places: &[f64]) -> std::result::Result<Option<f64>, String> {
     let steps: Vec<f64> = places.windows(2).map(|pair| pair[1] - pair[0]).collect();
     let same = steps.iter().filter(|step| **step < SAME).count();
     if same > 0 {
@@ -82,7 +97,7 @@ fn step(places: &[f64]) -> std::result::Result<f64, String> {
             "{same} slices lie where another one does; it has several phases or echoes: separate them first"
         ));
     }
-    let Some(median) = median(&steps) else { return Ok(ALONE) };
+    let Some(median) = median(&steps) else { return Ok(None) };
     let is_gap = |step: &&f64| (**step - median).abs() > UNEVEN * median;
     let gap = |(step, place): (&f64, &f64)| {
         let missing = (step / median).round() - 1.0;
@@ -95,7 +110,7 @@ fn step(places: &[f64]) -> std::result::Result<f64, String> {
     };
     let gaps: Vec<String> = steps.iter().zip(places).filter(|(step, _)| is_gap(step)).map(gap).collect();
     if gaps.is_empty() {
-        return Ok((places[places.len() - 1] - places[0]) / steps.len() as f64);
+        return Ok(Some((places[places.len() - 1] - places[0]) / steps.len() as f64));
     }
     Err(format!(
         "slices are {median:.2} mm apart, but not everywhere: {}; export the series again, or leave it out",
@@ -204,6 +219,8 @@ mod tests {
                 position: [-10.0, 20.0, *z],
                 orientation: [1.0, 0.0, 0.0, 0.0, 1.0, 0.0],
                 is_rescaled: true,
+                thickness: Some(3.0),
+                between: Some(2.5),
             }),
         };
         places.iter().map(slice).collect()
@@ -251,6 +268,29 @@ mod tests {
         assert!(text.contains("differ in size"), "{text}");
         let text = message(&[0.0, 2.0], |all| place(&mut all[1]).is_rescaled = false);
         assert!(text.contains("0.dcm and 2.dcm has RescaleSlope"), "{text}");
+    }
+
+    #[test]
+    fn a_single_slice_is_as_thick_as_its_file_says() {
+        assert_eq!(sort(&mut slices(&[4.0])).unwrap().spacing[2], 3.0);
+        let mut one = slices(&[4.0]);
+        place(&mut one[0]).thickness = None;
+        assert_eq!(sort(&mut one).unwrap().spacing[2], ALONE);
+    }
+
+    #[test]
+    fn slices_that_are_missing_everywhere_are_doubted() {
+        let doubt = |places: &[f64]| {
+            let mut all = slices(places);
+            let geometry = sort(&mut all).unwrap();
+            doubt(&all, &geometry)
+        };
+        assert!(doubt(&[0.0, 5.0, 10.0]).unwrap().contains("is only one of 2 there?"));
+        // As the files say, overlapping, and not a multiple.
+        for places in [[0.0, 2.5, 5.0], [0.0, 1.25, 2.5], [0.0, 3.75, 7.5]] {
+            assert_eq!(doubt(&places), None, "{places:?}");
+        }
+        assert_eq!(doubt(&[0.0]), None);
     }
 
     #[test]

@@ -39,6 +39,11 @@ pub(crate) fn chosen(folder: &Path, words: &[String]) -> Result<Vec<Series>> {
         };
         words.iter().map(one).collect::<Result<Vec<_>>>()?
     };
+    for series in &series {
+        if let Some(doubt) = &series.doubt {
+            tracing::warn!("{}: {doubt}", folder.display());
+        }
+    }
     series.iter().try_for_each(|series| series.geometry.clone().map(drop))?;
     Ok(series)
 }
