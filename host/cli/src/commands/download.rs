@@ -85,11 +85,14 @@ pub(crate) fn by_name(args: &Named, folders: &Folders) -> Result<()> {
 pub(crate) fn by_url(args: &Url, folders: &Folders) -> Result<()> {
     license::acknowledge(&args.url, None, args.options.accept_license)?;
     let archive = place(&args.url)?;
-    args.options.fetch(
-        &args.url,
-        &archive,
-        "install it with nnunet install_pretrained_model_from_zip FILE",
-    )?;
+    let is_same = || std::fs::read_to_string(note(&archive)).is_ok_and(|known| known == args.url);
+    if archive.is_file() && is_same() {
+        report::line(&format!("{} is there already; remove it to download it again", archive.display()));
+        args.options.check(&archive)?;
+    } else {
+        let hint = "install it with nnunet install_pretrained_model_from_zip FILE";
+        args.options.fetch(&args.url, &archive, hint)?;
+    }
     install_and_remove(&archive, folders, args.options.overwrite)
 }
 
