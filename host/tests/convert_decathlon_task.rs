@@ -49,11 +49,10 @@ fn folders_that_are_no_decathlon_task_are_refused() {
         std::fs::rename(&label, label.to_string_lossy().replace(".nii", ".v1.nii")).unwrap();
     }
     let description = std::fs::read_to_string(world.path("Task07_Ball/dataset.json")).unwrap();
-    let (training, tests) = description.split_once("\"test\"").unwrap();
-    world.write(
-        "Task07_Ball/dataset.json",
-        &format!("{}\"test\"{tests}", training.replace(".nii", ".v1.nii")),
-    );
+    let mut description: serde_json::Value = serde_json::from_str(&description).unwrap();
+    let training = description["training"].to_string().replace(".nii", ".v1.nii");
+    description["training"] = serde_json::from_str(&training).unwrap();
+    world.write("Task07_Ball/dataset.json", &description.to_string());
     world.succeed("convert_decathlon_task -i Task07_Ball");
     let images = files(&world.path("raw/nnUNet_raw_data/Task007_Ball/imagesTr"), ".v1_0000.nii.gz");
     assert_eq!(images.len(), 5);
