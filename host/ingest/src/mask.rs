@@ -17,6 +17,9 @@ const MOST_VALUES: usize = 256;
 /// Parts of a voxel by which the places of a mask and its image may differ, from rounding in their files.
 const SAME_VOXEL: f64 = 0.01;
 
+/// Whole numbers up to this are exact as read.
+const EXACT: f32 = 16_777_216.0;
+
 /// A mask as it was read.
 struct Mask {
     values: Array3<Value>,
@@ -107,8 +110,9 @@ fn placed(geometry: Geometry) -> Option<Geometry> {
     (!is_picture).then_some(geometry)
 }
 
+/// Beyond `EXACT` a value is not what the file has, but the nearest number that fits.
 fn whole(value: f32) -> Option<Value> {
-    (value.is_finite() && value.fract() == 0.0).then_some(Value::Number(value as i64))
+    (value.abs() < EXACT && value.fract() == 0.0).then_some(Value::Number(value as i64))
 }
 
 /// Gray values, or colors; colors that are all gray are gray values.
@@ -189,6 +193,14 @@ mod tests {
             let labels = Labels::new(&[(Value::Number(1), 1)].into(), &[]).unwrap();
             write(&from, &labels, &IMAGE, &to).unwrap();
             assert_eq!(nifti::read(&to).unwrap().geometry, place);
+        }
+    }
+
+    #[test]
+    fn values_that_are_not_exact_are_refused() {
+        assert_eq!(whole(16_777_215.0), Some(Value::Number(16_777_215)));
+        for wrong in [20_000_001.0, -20_000_001.0, 0.5, f32::NAN, f32::INFINITY] {
+            assert_eq!(whole(wrong), None, "{wrong}");
         }
     }
 
