@@ -99,6 +99,7 @@ fn of_folder(folder: &Path, series: &[String], masks: &BTreeSet<String>) -> Resu
         found.add(case_name(folder)?, of_patient(folder, series));
         return Ok(found);
     }
+    let has_jpeg = entries.iter().any(|path| is_jpeg(path));
     let (mut folders, mut files) = (Vec::new(), Vec::new());
     for path in entries {
         let name = case_name(&path)?;
@@ -110,14 +111,24 @@ fn of_folder(folder: &Path, series: &[String], masks: &BTreeSet<String>) -> Resu
     }
     // Beside images, other folders may be anything.
     folders.retain(|(_, path)| files.is_empty() || has_dicom(path));
+    let jpeg = if has_jpeg {
+        ". JPEG is not read: convert the pictures to PNG, and masks from what they were before"
+    } else {
+        ""
+    };
     ensure!(
         !files.is_empty() || folders.iter().any(|(_, path)| has_dicom(path)),
-        "{} has no images, and no folders with DICOM series; known endings: .nii.gz, .nii, .mha, .nrrd, .tif, .png, .bmp",
+        "{} has no images, and no folders with DICOM series; known endings: .nii.gz, .nii, .mha, .nrrd, .tif, .png, .bmp{jpeg}",
         folder.display()
     );
     add_folders(&mut found, folders, series);
     add_files(&mut found, numbers::by_case(files, masks), folder);
     Ok(found)
+}
+
+fn is_jpeg(path: &Path) -> bool {
+    let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
+    ending.is_some_and(|ending| ending == "jpg" || ending == "jpeg")
 }
 
 fn add_folders(found: &mut Found, folders: Vec<(String, PathBuf)>, series: &[String]) {
@@ -174,7 +185,7 @@ mod tests {
         let images_of = folder(&["a.png", "b c.png", "notes.txt", "d.nii.gz"]);
         let cases = found(&[images_of.path().to_owned()]);
         assert_eq!(cases.cases.keys().collect::<Vec<_>>(), ["a", "b_c", "d"]);
-        let complete = folder(&["a_mask.png", "b c.png", "d-seg.nii.gz"]);
+        let complete = folder(&["a_mask.png", "b c.png", "d.seg.nrrd"]);
         let masks_of = |folder: &tempfile::TempDir| masks::find(folder.path(), &cases).unwrap();
         assert_eq!((masks_of(&complete).files.len(), masks_of(&complete).faults.len()), (3, 0));
         let less = masks_of(&folder(&["a_mask.png", "x.png"])).faults.join("\n");
@@ -194,6 +205,8 @@ mod tests {
         let lacks = |folder: &tempfile::TempDir| format!("{} has no image of it", folder.path().display());
         assert_eq!([&all.failed["b"], &all.failed["c"]], [&lacks(&pet), &lacks(&ct)]);
         let nothing = images(&[folder(&["x.txt"]).path().to_owned()], &[], &BTreeSet::new()).unwrap_err();
-        assert!(nothing.to_string().contains("has no images"));
+        assert!(nothing.to_string().ends_with(".bmp"), "{nothing}");
+        let jpeg = images(&[folder(&["x.JPG"]).path().to_owned()], &[], &BTreeSet::new()).unwrap_err();
+        assert!(jpeg.to_string().contains("JPEG is not read: convert the pictures to PNG"), "{jpeg}");
     }
 }

@@ -10,8 +10,8 @@ use nnunet_formats::case_and_channel;
 use crate::entries::{case_name, entries, is_image};
 
 /// What masks are often called behind the name of their image.
-pub(crate) const MASKS: [&str; 9] =
-    ["_mask", "-mask", "_seg", "-seg", "_label", "_labels", "_segmentation", "_gt", "_annotation"];
+pub(crate) const MASKS: [&str; 10] =
+    [".seg", "_mask", "-mask", "_seg", "-seg", "_label", "_labels", "_segmentation", "_gt", "_annotation"];
 
 /// Files by case and number; a file without a number is the first.
 pub(crate) type Numbered = BTreeMap<String, BTreeMap<usize, PathBuf>>;
