@@ -106,7 +106,7 @@ fn a_folder_is_predicted_evaluated_and_drawn() {
 #[test]
 fn one_bad_series_does_not_stop_the_others() {
     let world = trained();
-    world.succeed("example_dataset --as dicom -o hospital --task scans --train 1 --test 2");
+    world.succeed("example_dataset --as dicom -o hospital --task scans --train 5 --test 2");
     let test = world.path("hospital/scans/test");
     let mut patients: Vec<_> =
         std::fs::read_dir(&test).unwrap().map(|entry| entry.unwrap().file_name()).collect();
