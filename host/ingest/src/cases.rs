@@ -60,14 +60,20 @@ impl Found {
 }
 
 /// The images of all cases. Each folder has one channel, or several: files of one name that end in `_0000`, `_0001` and so
-/// on, or DICOM series whose names contain the words of `series`. `masks` has the names of the masks, without endings.
+/// on, or DICOM series whose names contain the words of `series`. `masks` has the names of the masks, without endings; what
+/// is made goes to `to`, which may lie among the folders of patients.
 ///
 /// # Errors
 /// Returns an error for a folder that cannot be read, or has no images.
-pub(crate) fn images(folders: &[PathBuf], series: &[String], masks: &BTreeSet<String>) -> Result<Found> {
+pub(crate) fn images(
+    folders: &[PathBuf],
+    series: &[String],
+    masks: &BTreeSet<String>,
+    to: &Path,
+) -> Result<Found> {
     let mut all = Found::default();
     for (number, folder) in folders.iter().enumerate() {
-        let found = of_folder(folder, series, masks)?;
+        let found = of_folder(folder, series, masks, to)?;
         if number > 0 {
             all_there(&mut all, &found, folder, &folders[0]);
         }
@@ -92,7 +98,7 @@ fn all_there(all: &mut Found, found: &Found, folder: &Path, first: &Path) {
     }
 }
 
-fn of_folder(folder: &Path, series: &[String], masks: &BTreeSet<String>) -> Result<Found> {
+fn of_folder(folder: &Path, series: &[String], masks: &BTreeSet<String>, to: &Path) -> Result<Found> {
     let mut found = Found::default();
     let entries = entries(folder)?;
     if entries.iter().any(|path| path.is_file() && is_dicom(path)) {
@@ -110,7 +116,7 @@ fn of_folder(folder: &Path, series: &[String], masks: &BTreeSet<String>) -> Resu
         }
     }
     // Beside images, other folders may be anything.
-    folders.retain(|(_, path)| files.is_empty() || has_dicom(path));
+    folders.retain(|(_, path)| has_dicom(path) || (files.is_empty() && !is_in(to, path)));
     let jpeg = if has_jpeg {
         ". JPEG is not read: convert the pictures to PNG, and masks from what they were before"
     } else {
@@ -124,6 +130,12 @@ fn of_folder(folder: &Path, series: &[String], masks: &BTreeSet<String>) -> Resu
     add_folders(&mut found, folders, series);
     add_files(&mut found, numbers::by_case(files, masks), folder);
     Ok(found)
+}
+
+/// Whether a path lies in a folder, or is it.
+fn is_in(path: &Path, folder: &Path) -> bool {
+    let real = |path: &Path| path.canonicalize().ok();
+    real(path).zip(real(folder)).is_some_and(|(path, folder)| path.starts_with(folder))
 }
 
 fn is_jpeg(path: &Path) -> bool {
@@ -177,7 +189,7 @@ mod tests {
     }
 
     fn found(folders: &[PathBuf]) -> Found {
-        images(folders, &[], &BTreeSet::new()).unwrap()
+        images(folders, &[], &BTreeSet::new(), Path::new("out")).unwrap()
     }
 
     #[test]
@@ -204,9 +216,12 @@ mod tests {
         assert_eq!(all.cases["a"].len(), 2);
         let lacks = |folder: &tempfile::TempDir| format!("{} has no image of it", folder.path().display());
         assert_eq!([&all.failed["b"], &all.failed["c"]], [&lacks(&pet), &lacks(&ct)]);
-        let nothing = images(&[folder(&["x.txt"]).path().to_owned()], &[], &BTreeSet::new()).unwrap_err();
+        let nothing =
+            images(&[folder(&["x.txt"]).path().to_owned()], &[], &BTreeSet::new(), Path::new("out"))
+                .unwrap_err();
         assert!(nothing.to_string().ends_with(".bmp"), "{nothing}");
-        let jpeg = images(&[folder(&["x.JPG"]).path().to_owned()], &[], &BTreeSet::new()).unwrap_err();
+        let jpeg = images(&[folder(&["x.JPG"]).path().to_owned()], &[], &BTreeSet::new(), Path::new("out"))
+            .unwrap_err();
         assert!(jpeg.to_string().contains("JPEG is not read: convert the pictures to PNG"), "{jpeg}");
     }
 }

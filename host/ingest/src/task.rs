@@ -63,11 +63,11 @@ pub fn ingest(request: &Request) -> Result<Outcome> {
         request.to.display()
     );
     let with_masks = numbers::masked(&request.masks)?;
-    let training = cases::images(&request.images, &request.series, &with_masks)?;
+    let training = cases::images(&request.images, &request.series, &with_masks, &request.to)?;
     let tests = if request.tests.is_empty() {
         Found::default()
     } else {
-        cases::images(&request.tests, &request.series, &BTreeSet::new())?
+        cases::images(&request.tests, &request.series, &BTreeSet::new(), &request.to)?
     };
     let masks = masks::find(&request.masks, &training)?;
     let mut faults = Faults::of([&training, &tests]);
@@ -129,7 +129,7 @@ pub struct Converted {
 /// # Errors
 /// As [`ingest`]; if an image of the same name is there already.
 pub fn convert(images: &[PathBuf], series: &[String], to: &Path) -> Result<Converted> {
-    let found = cases::images(images, series, &BTreeSet::new())?;
+    let found = cases::images(images, series, &BTreeSet::new(), to)?;
     let mut faults = Faults::of([&found]);
     let form = faults.form(found.cases.iter());
     faults.none(found.cases.iter())?;
@@ -176,7 +176,7 @@ pub struct Readable {
 /// # Errors
 /// Returns an error if none of them can be read, or an I/O error.
 pub fn convert_readable(images: &Path, to: &Path) -> Result<Readable> {
-    let mut found = cases::images(&[images.to_owned()], &[], &BTreeSet::new())?;
+    let mut found = cases::images(&[images.to_owned()], &[], &BTreeSet::new(), to)?;
     let form = Form { has_colors: false };
     folders::create(to)?;
     let cases: Vec<(&String, &Vec<Source>)> = found.cases.iter().collect();

@@ -190,6 +190,11 @@ fn converted_images_replace_none_and_are_all_there() {
     let error = format!("{:#}", convert(&images, &[], &out).unwrap_err());
     assert!(error.contains("out has patient_01_0000.nii.gz, patient_02"), "{error}");
     assert_eq!(std::fs::read_dir(&out).unwrap().count(), 3);
+    // The results may lie among the patients.
+    let among = images[0].join("out");
+    std::fs::create_dir(&among).unwrap();
+    assert_eq!(convert(&images, &[], &among).unwrap().cases, 3);
+    std::fs::remove_dir_all(&among).unwrap();
     std::fs::remove_dir_all(&out).unwrap();
     // Seen only when the voxels are read.
     let slice = images[0].join("patient_02/slice_005.dcm");
