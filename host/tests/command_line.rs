@@ -67,6 +67,18 @@ fn help_groups_options_and_ends_with_an_example() {
     assert!(outcome.text.contains("-chk"), "{}", outcome.text);
 }
 
+/// A new user has set none of the folders.
+#[test]
+fn folders_that_are_not_set_are_said_with_a_remedy() {
+    let world = World::new();
+    let unset = ["nnUNet_raw_data_base", "nnUNet_preprocessed", "RESULTS_FOLDER"].map(|name| (name, ""));
+    let planned = world.run_with("plan_and_preprocess -t 4", &unset);
+    assert!(planned.code == 1 && planned.text.contains("export NAME=FOLDER"), "{}", planned.text);
+    let doctor = world.run_with("doctor --device cpu", &unset);
+    assert!(doctor.code == 0 && doctor.text.contains("export NAME=FOLDER"), "{}", doctor.text);
+    assert!(!world.succeed("doctor --device cpu").contains("export NAME=FOLDER"));
+}
+
 #[test]
 fn kebab_case_and_aliases_work() {
     let world = World::new();

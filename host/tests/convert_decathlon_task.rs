@@ -44,9 +44,45 @@ fn folders_that_are_no_decathlon_task_are_refused() {
     for image in files(&world.path("Task07_Ball/imagesTr"), ".nii") {
         std::fs::rename(&image, image.to_string_lossy().replace(".nii", ".v1.NII.GZ")).unwrap();
     }
+    refused("imagesTr/phantom_000.nii.gz is missing");
+    for label in files(&world.path("Task07_Ball/labelsTr"), ".nii.gz") {
+        std::fs::rename(&label, label.to_string_lossy().replace(".nii", ".v1.nii")).unwrap();
+    }
+    let description = std::fs::read_to_string(world.path("Task07_Ball/dataset.json")).unwrap();
+    let mut description: serde_json::Value = serde_json::from_str(&description).unwrap();
+    let training = description["training"].to_string().replace(".nii", ".v1.nii");
+    description["training"] = serde_json::from_str(&training).unwrap();
+    world.write("Task07_Ball/dataset.json", &description.to_string());
     world.succeed("convert_decathlon_task -i Task07_Ball");
     let images = files(&world.path("raw/nnUNet_raw_data/Task007_Ball/imagesTr"), ".v1_0000.nii.gz");
     assert_eq!(images.len(), 5);
+}
+
+#[test]
+fn everything_that_an_incomplete_task_lacks_is_named_together() {
+    let world = World::new();
+    decathlon(&world);
+    std::fs::remove_file(world.path("Task07_Ball/labelsTr/phantom_000.nii.gz")).unwrap();
+    std::fs::remove_file(world.path("Task07_Ball/imagesTr/phantom_001.nii.gz")).unwrap();
+    world.write("Task07_Ball/imagesTr/phantom_002.nii.gz", "junk");
+    let outcome = world.run("convert_decathlon_task -i Task07_Ball");
+    let missing = ["labelsTr/phantom_000.nii.gz is missing", "imagesTr/phantom_001.nii.gz is missing"];
+    for part in missing.into_iter().chain(["3 of ", "phantom_002.nii.gz: "]) {
+        assert!(outcome.code == 1 && outcome.text.contains(part), "{part}: {}", outcome.text);
+    }
+    assert!(!world.path("raw/nnUNet_raw_data/Task007_Ball").exists());
+}
+
+#[test]
+fn a_case_with_other_channels_than_the_task_is_named() {
+    let world = World::new();
+    decathlon(&world);
+    let description = std::fs::read_to_string(world.path("Task07_Ball/dataset.json")).unwrap();
+    let mut description: serde_json::Value = serde_json::from_str(&description).unwrap();
+    description["modality"] = serde_json::json!({ "0": "T1", "1": "T2" });
+    world.write("Task07_Ball/dataset.json", &description.to_string());
+    let outcome = world.run("convert_decathlon_task -i Task07_Ball");
+    assert!(outcome.code == 1 && outcome.text.contains("names 2 modalities"), "{}", outcome.text);
 }
 
 #[test]

@@ -20,12 +20,15 @@ fn archive(files: &[String]) -> Vec<u8> {
     zip.finish().unwrap().into_inner()
 }
 
+/// The files of a model of v1.
+fn v1_files() -> [String; 3] {
+    ["fold_0/model_final_checkpoint.model", "fold_0/model_final_checkpoint.model.pkl", "plans.pkl"]
+        .map(|name| format!("{V1}/{name}"))
+}
+
 /// Serves an archive of v1 and one of v2. The first connection breaks in the middle.
 fn server() -> Server {
-    let v1 = archive(
-        &["model_final_checkpoint.model", "model_final_checkpoint.model.pkl"]
-            .map(|name| format!("{V1}/fold_0/{name}")),
-    );
+    let v1 = archive(&v1_files());
     let v2 = archive(&[format!("{V2}/plans.json"), format!("{V2}/fold_0/checkpoint_final.pth")]);
     Server::new(move |request, number, stream| {
         let all = if request.path.contains("v2") { &v2 } else { &v1 };
@@ -49,6 +52,11 @@ fn models_of_both_versions_are_installed_where_they_belong() {
     assert!(installed.is_file() && server.requests() == 2, "{text}");
     let again = world.run(&line("v1.zip"));
     assert!(again.code == 1 && again.text.contains("exist already"), "{}", again.text);
+    // What is there already is not downloaded a third and a fourth time.
+    assert_eq!(world.run(&line("v1.zip")).code, 1);
+    let text = world.succeed(&format!("{} --overwrite", line("v1.zip")));
+    assert!(text.contains("is there already") && server.requests() == 3, "{text}");
+    assert_eq!(std::fs::read_dir(world.path("cache/nnunet/downloads")).unwrap().count(), 0);
     let outcome = world.run_with(&line("v2.zip"), &v2);
     assert_eq!(outcome.code, 0, "{}", outcome.text);
     assert!(world.path("v2").join(V2).join("plans.json").is_file(), "{}", outcome.text);
@@ -66,14 +74,47 @@ fn a_published_model_comes_from_a_mirror_or_from_hand() {
     for part in ["zenodo.org", "Without a connection, fetch https://zenodo.org/record/", place] {
         assert!(outcome.code == 1 && outcome.text.contains(part), "{part}: {}", outcome.text);
     }
+    let nonsense = world.run("download_pretrained_model_by_url nonsense --accept_license");
+    let text = &nonsense.text;
+    assert!(nonsense.code == 1 && text.contains("nothing can be downloaded"), "{text}");
+    assert!(!text.contains("The next attempt continues"), "{text}");
     let mirrored = world.run_with(&format!("{line} --mirror {}", server.url("mirror/")), &dead);
     assert_eq!(mirrored.code, 0, "{}", mirrored.text);
     let installed = world.path("results/nnUNet").join(V1).join("fold_0");
     std::fs::remove_dir_all(&installed).unwrap();
-    let by_hand = archive(&[format!("{V1}/fold_0/model_final_checkpoint.model")]);
+    std::fs::remove_file(world.path("results/nnUNet").join(V1).join("plans.pkl")).unwrap();
+    let by_hand = archive(&v1_files());
     std::fs::write(world.path("cache").join(place), by_hand).unwrap();
     let outcome = world.run_with(line, &dead);
     assert!(outcome.code == 0 && installed.is_dir(), "{}", outcome.text);
+}
+
+/// A file in the cache is used by the next call, so what is no archive must not stay there.
+#[test]
+fn what_is_no_archive_is_not_kept_and_files_put_there_are_checked() {
+    let world = World::new();
+    let good = archive(&v1_files());
+    let sent = good.clone();
+    let server = Server::new(move |request, _, stream| {
+        let body = if request.path.contains("bad") { &b"no archive"[..] } else { &sent[..] };
+        send(stream, &format!("200 OK\r\nContent-Length: {}", body.len()), body);
+    });
+    let line = |mirror: &str, more: &str| {
+        format!("download_pretrained_model 4 --accept_license --mirror {} {more}", server.url(mirror))
+    };
+    let place = world.path("cache/nnunet/downloads/Task004_Hippocampus.zip");
+    let bad = world.run(&line("bad", ""));
+    assert!(bad.code == 1 && bad.text.contains("is not a zip archive") && !place.exists(), "{}", bad.text);
+    std::fs::write(&place, "no archive either").unwrap();
+    let wrong = world.run(&line("good", ""));
+    assert!(wrong.code == 1 && wrong.text.contains("remove it to download it"), "{}", wrong.text);
+    std::fs::write(&place, &good).unwrap();
+    let zeros = "00".repeat(16);
+    let wrong = world.run(&line("good", &format!("--checksum md5:{zeros}")));
+    assert!(wrong.code == 1 && wrong.text.contains(&format!("should be md5:{zeros}")), "{}", wrong.text);
+    assert!(place.is_file() && !world.path("results/nnUNet").exists(), "{}", wrong.text);
+    std::fs::remove_file(&place).unwrap();
+    world.succeed(&line("good", ""));
 }
 
 #[test]

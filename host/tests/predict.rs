@@ -102,6 +102,34 @@ fn a_folder_is_predicted_evaluated_and_drawn() {
     same_labels(&world, ["by_name", "by_folder"]);
 }
 
+/// A DICOM series that cannot be read is a case that failed: the others are predicted.
+#[test]
+fn one_bad_series_does_not_stop_the_others() {
+    let world = trained();
+    world.succeed("example_dataset --as dicom -o hospital --task scans --train 5 --test 2");
+    let test = world.path("hospital/scans/test");
+    let mut patients: Vec<_> =
+        std::fs::read_dir(&test).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    patients.sort();
+    let [bad, good] = [0, 1].map(|i: usize| patients[i].to_string_lossy().into_owned());
+    std::fs::remove_file(test.join(&bad).join("slice_005.dcm")).unwrap();
+    let outcome = world.run(&format!("predict -i hospital/scans/test -o of_dicom --model-folder {MODEL}"));
+    assert_eq!(outcome.code, 1, "{}", outcome.text);
+    let failure = format!("{bad}: series \"phantom\": slices are");
+    assert!(
+        outcome.text.contains("1 of 2 cases failed") && outcome.text.contains(&failure),
+        "{}",
+        outcome.text
+    );
+    let output = world.path("of_dicom");
+    assert!(output.join(format!("{good}.nii.gz")).is_file(), "{}", outcome.text);
+    assert!(!output.join(format!("{bad}.nii.gz")).exists());
+    let records = std::fs::read_to_string(output.join("predictions.json")).unwrap();
+    let records: serde_json::Value = serde_json::from_str(&records).unwrap();
+    assert!(records["cases"][&bad]["error"].as_str().unwrap().contains("1 missing"), "{records}");
+    assert!(records["cases"][&good].get("error").is_none(), "{records}");
+}
+
 #[test]
 fn tables_of_labels_lie_beside_the_label_maps_if_asked_for() {
     let world = trained();

@@ -39,7 +39,10 @@ fn faults_are_found_together_and_a_copy_is_repaired() {
     ] {
         assert!(outcome.text.contains(part), "{part} is missing in: {}", outcome.text);
     }
-    let proposed = world.run("verify 900 --fix");
+    let advice = world.run("verify 900").text;
+    let folder = world.path(RAW).display().to_string();
+    assert!(advice.contains(&format!("errors; `nnunet verify {folder} --fix` proposes repairs")), "{advice}");
+    let proposed = world.run(&format!("verify {folder} --fix"));
     assert_eq!(proposed.code, 1);
     assert!(proposed.text.contains("repair: replace label values"), "{}", proposed.text);
     assert_eq!(contents(&world.path("raw")).len(), before.len(), "something was written without --yes");

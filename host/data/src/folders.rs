@@ -16,6 +16,9 @@ pub const CONFIGURATIONS: [&str; 4] = ["2d", "3d_lowres", "3d_fullres", "3d_casc
 /// Names of tasks or data sets in a message.
 const MOST_NAMES: usize = 10;
 
+/// What to do about folders that are not set.
+pub const HOW_TO_SET: &str = "set them with export NAME=FOLDER, or in [folders] of nnunet.toml";
+
 /// The configuration that has a trainer of its own.
 pub const CASCADE: &str = "3d_cascade_fullres";
 
@@ -156,12 +159,14 @@ impl Folders {
                 value.as_ref().map_or("(not set)".to_owned(), |path| path.display().to_string())
             )
         };
-        [
-            shown("nnUNet_raw_data_base", &self.raw_data_base),
-            shown("nnUNet_preprocessed", &self.preprocessed),
-            shown("RESULTS_FOLDER", &self.results),
-        ]
-        .join(", ")
+        let folders = [
+            ("nnUNet_raw_data_base", &self.raw_data_base),
+            ("nnUNet_preprocessed", &self.preprocessed),
+            ("RESULTS_FOLDER", &self.results),
+        ];
+        let unset = folders.iter().any(|(_, value)| value.is_none());
+        let remedy = if unset { format!(" ({HOW_TO_SET})") } else { String::new() };
+        folders.map(|(name, value)| shown(name, value)).join(", ") + &remedy
     }
 }
 
@@ -179,7 +184,10 @@ pub(crate) fn there_are(known: &BTreeSet<String>) -> String {
 fn wanted<'a>(folder: &'a Option<PathBuf>, variable: &str, what: &str) -> Result<&'a Path> {
     folder
         .as_deref()
-        .with_context(|| format!("the environment variable {variable} (folder of the {what}) is not set"))
+        .with_context(|| {
+            format!("the environment variable {variable} (folder of the {what}) is not set; export {variable}=FOLDER, \
+                     or name it in [folders] of nnunet.toml")
+        })
 }
 
 /// Names of the folders in a folder; none when there is no folder.
@@ -306,6 +314,14 @@ mod tests {
         assert!(error.ends_with("; there are Task003_Liver; did you mean `Task003_Liver`?"), "{error}");
         assert!(folders.task_name("4").unwrap_err().to_string().ends_with("; there are Task003_Liver"));
         assert_eq!(folders.task_name("3").unwrap(), "Task003_Liver");
+    }
+
+    #[test]
+    fn folders_that_are_not_set_are_said_with_a_remedy() {
+        let error = Folders::default().raw().unwrap_err().to_string();
+        assert!(error.contains("export nnUNet_raw_data_base=FOLDER, or name it in [folders]"), "{error}");
+        let error = Folders::default().task_name("4").unwrap_err().to_string();
+        assert!(error.ends_with(&format!("({HOW_TO_SET})")), "{error}");
     }
 
     #[test]

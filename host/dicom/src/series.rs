@@ -13,6 +13,10 @@ use crate::{Error, Result, stack};
 pub struct Series {
     /// Its description, or its number.
     pub name: String,
+    /// Its number in the study.
+    pub number: Option<String>,
+    /// Its identifier, which no other series has.
+    pub id: String,
     /// What took the images: `CT`, `MR`, `PT` and so on; empty if the files do not say.
     pub modality: String,
     /// Folder of its files.
@@ -21,6 +25,8 @@ pub struct Series {
     pub files: Vec<PathBuf>,
     /// The grid of its voxels, or why there is none.
     pub geometry: Result<Geometry>,
+    /// What is strange about the grid, if there is one.
+    pub doubt: Option<String>,
 }
 
 /// The series of a folder and of the folders in it, sorted by folder. Files that are not DICOM images are left out.
@@ -49,8 +55,11 @@ fn series(folder: PathBuf, mut slices: Vec<Slice>) -> Series {
     let of_first = |text: fn(&Slice) -> &String| slices.first().map(text).cloned().unwrap_or_default();
     Series {
         name: of_first(|slice| &slice.name),
+        number: slices.first().and_then(|slice| slice.number.clone()),
+        id: of_first(|slice| &slice.series),
         modality: of_first(|slice| &slice.modality),
         folder,
+        doubt: geometry.as_ref().ok().and_then(|geometry| stack::doubt(&slices, geometry)),
         geometry,
         files: slices.into_iter().map(|slice| slice.file).collect(),
     }

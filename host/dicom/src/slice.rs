@@ -10,6 +10,9 @@ use dicom_object::{DefaultDicomObject, OpenFileOptions};
 
 use crate::{Error, Result};
 
+/// Directions whose lengths and angles differ from what they should be by less are rounded.
+const DIRECTIONS: f64 = 0.01;
+
 /// The header of a slice.
 #[derive(Debug, Clone)]
 pub(crate) struct Slice {
@@ -18,6 +21,7 @@ pub(crate) struct Slice {
     pub(crate) series: String,
     /// Description of the series, or its number.
     pub(crate) name: String,
+    pub(crate) number: Option<String>,
     /// What took the image.
     pub(crate) modality: String,
     /// Where it lies, or why that is not known.
@@ -35,6 +39,12 @@ pub(crate) struct Place {
     pub(crate) position: [f64; 3],
     /// Direction along a row, and then along a column.
     pub(crate) orientation: [f64; 6],
+    /// Whether the file says what its stored values mean.
+    pub(crate) is_rescaled: bool,
+    /// Thickness of the slice, mm.
+    pub(crate) thickness: Option<f64>,
+    /// Between this slice and its neighbors when they were taken, mm.
+    pub(crate) between: Option<f64>,
 }
 
 /// Whether a file begins as DICOM files do.
@@ -50,10 +60,12 @@ pub(crate) fn read(file: &Path) -> Result<Option<Slice>> {
     let object = object.map_err(|error| failed(file, error.to_string()))?;
     let Some(rows) = number(&object, tags::ROWS) else { return Ok(None) };
     let series = text(&object, tags::SERIES_INSTANCE_UID).unwrap_or_default();
-    let name = text(&object, tags::SERIES_DESCRIPTION).or_else(|| text(&object, tags::SERIES_NUMBER));
+    let number = text(&object, tags::SERIES_NUMBER);
+    let name = text(&object, tags::SERIES_DESCRIPTION).or_else(|| number.clone());
     Ok(Some(Slice {
         file: file.to_owned(),
         name: name.unwrap_or_else(|| series.clone()),
+        number,
         series,
         modality: text(&object, tags::MODALITY).unwrap_or_default(),
         place: place(&object, rows, file),
@@ -70,12 +82,49 @@ fn place(object: &DefaultDicomObject, rows: usize, file: &Path) -> Result<Place>
     if number(object, tags::SAMPLES_PER_PIXEL).unwrap_or(1) != 1 {
         return Err(failed(file, "it is a color image".to_owned()));
     }
-    Ok(Place {
+    let place = Place {
         size: [rows, number(object, tags::COLUMNS).unwrap_or(0)],
         spacing: numbers(object, tags::PIXEL_SPACING, file)?,
         position: numbers(object, tags::IMAGE_POSITION_PATIENT, file)?,
         orientation: numbers(object, tags::IMAGE_ORIENTATION_PATIENT, file)?,
-    })
+        is_rescaled: [tags::RESCALE_SLOPE, tags::RESCALE_INTERCEPT]
+            .iter()
+            .any(|tag| float(object, *tag).is_some()),
+        thickness: float(object, tags::SLICE_THICKNESS).filter(|thickness| *thickness > 0.0),
+        between: float(object, tags::SPACING_BETWEEN_SLICES).filter(|between| *between > 0.0),
+    };
+    check(&place).map_err(|reason| failed(file, reason))?;
+    if float(object, tags::RESCALE_SLOPE) == Some(0.0) {
+        let reason = "its RescaleSlope is 0, with which all its voxels would have one value".to_owned();
+        return Err(failed(file, reason));
+    }
+    Ok(place)
+}
+
+/// Checks that a slice can be as its header says.
+fn check(place: &Place) -> std::result::Result<(), String> {
+    let [rows, columns] = place.size;
+    if rows == 0 || columns == 0 {
+        return Err(format!("it has {rows} rows and {columns} columns"));
+    }
+    let [a, b] = place.spacing;
+    if a <= 0.0 || b <= 0.0 {
+        return Err(format!("its PixelSpacing is {a}\\{b}, which no voxel can have"));
+    }
+    let (row, column) = place.orientation.split_at(3);
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    let off = [dot(row, row) - 1.0, dot(column, column) - 1.0, dot(row, column)];
+    if off.iter().any(|off| off.abs() > DIRECTIONS) {
+        return Err(format!(
+            "its ImageOrientationPatient {:?} is not two directions at right angles",
+            place.orientation
+        ));
+    }
+    Ok(())
+}
+
+fn float(object: &DefaultDicomObject, tag: Tag) -> Option<f64> {
+    object.element_opt(tag).ok()??.to_float64().ok()
 }
 
 fn text(object: &DefaultDicomObject, tag: Tag) -> Option<String> {

@@ -32,7 +32,8 @@ pub fn read(series: &Series) -> Result<Volume> {
         let object = open_file(file).map_err(|error| failed(file, error.to_string()))?;
         let decoded =
             object.decode_pixel_data().and_then(|pixels| pixels.to_vec_with_options::<f32>(&options));
-        let values = decoded.map_err(|error| failed(file, undecodable(&error)))?;
+        let values =
+            decoded.map_err(|error| failed(file, undecodable(&error, object.meta().transfer_syntax())))?;
         if values.len() != rows * columns {
             return Err(failed(
                 file,
@@ -46,8 +47,44 @@ pub fn read(series: &Series) -> Result<Volume> {
     Ok(Volume { data, geometry })
 }
 
-fn undecodable(error: &dyn std::fmt::Display) -> String {
-    format!(
-        "its pixels cannot be decoded ({error}); decompress it first, for example with dcmdjpeg or dcm2niix"
-    )
+/// What to do about pixels that cannot be decoded, which depends on how they are stored.
+fn undecodable(error: &dyn std::fmt::Display, syntax: &str) -> String {
+    let syntax = syntax.trim_end_matches('\0');
+    let remedy = if UNCOMPRESSED.contains(&syntax) {
+        "the file is not compressed: it may be cut off, then copy or export it again; or convert it to NIfTI, for example \
+         with dcm2niix"
+    } else if let Some((_, name)) = UNREAD.iter().find(|(start, _)| syntax.starts_with(start)) {
+        return format!(
+            "it is compressed as {name}, which is not read; decompress it first, for example with gdcmconv --raw or \
+             dcm2niix"
+        );
+    } else {
+        "decompress it first, for example with dcmdjpeg or gdcmconv --raw, or convert it with dcm2niix"
+    };
+    format!("its pixels cannot be decoded ({error}); {remedy}")
+}
+
+/// Transfer syntaxes without compression of pixels.
+const UNCOMPRESSED: [&str; 4] =
+    ["1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"];
+/// Beginnings of transfer syntaxes with compressions that are not decoded.
+const UNREAD: [(&str, &str); 4] = [
+    ("1.2.840.10008.1.2.4.8", "JPEG-LS"),
+    ("1.2.840.10008.1.2.4.9", "JPEG 2000"),
+    ("1.2.840.10008.1.2.4.20", "High-Throughput JPEG 2000"),
+    ("1.2.840.10008.1.2.4.11", "JPEG XL"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_remedy_fits_the_compression() {
+        let text = |syntax: &str| undecodable(&"reason", syntax);
+        assert!(text("1.2.840.10008.1.2.1\0").contains("(reason); the file is not compressed"));
+        assert!(text("1.2.840.10008.1.2.4.90").starts_with("it is compressed as JPEG 2000"));
+        assert!(text("1.2.840.10008.1.2.4.80").starts_with("it is compressed as JPEG-LS"));
+        assert!(text("1.2.840.10008.1.2.4.70").contains("dcmdjpeg"));
+    }
 }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use dicom_core::{DataElement, PrimitiveValue, VR};
+use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::tags;
 use dicom_object::{FileMetaTableBuilder, InMemDicomObject};
 use nnunet_dicom::{list, read};
@@ -17,10 +17,19 @@ fn numbers(values: &[f64]) -> PrimitiveValue {
 
 /// A slice of 2 rows and 3 columns at a height, whose stored values begin with `first`.
 fn write(file: &Path, series: &str, z: f64, first: u16) {
+    write_with(file, series, z, first, &[]);
+}
+
+fn write_with(file: &Path, series: &str, z: f64, first: u16, other: &[(Tag, &[f64])]) {
+    write_as(EXPLICIT_LITTLE_ENDIAN, file, series, z, first, other);
+}
+
+/// The same, with another transfer syntax, and other values of some elements.
+fn write_as(syntax: &str, file: &Path, series: &str, z: f64, first: u16, other: &[(Tag, &[f64])]) {
     let id = format!("1.2.3.{}", file.display().to_string().len() + usize::from(first));
     let pixels: Vec<u16> = (0..6).map(|i| first + i).collect();
     let element = DataElement::new;
-    let object = InMemDicomObject::from_element_iter([
+    let mut object = InMemDicomObject::from_element_iter([
         element(tags::SOP_CLASS_UID, VR::UI, PrimitiveValue::from(CT)),
         element(tags::SOP_INSTANCE_UID, VR::UI, PrimitiveValue::from(id.as_str())),
         element(tags::SERIES_INSTANCE_UID, VR::UI, PrimitiveValue::from(series)),
@@ -41,8 +50,11 @@ fn write(file: &Path, series: &str, z: f64, first: u16) {
         element(tags::RESCALE_SLOPE, VR::DS, numbers(&[2.0])),
         element(tags::PIXEL_DATA, VR::OW, PrimitiveValue::U16(pixels.into())),
     ]);
+    for (tag, values) in other {
+        object.put(element(*tag, VR::DS, numbers(values)));
+    }
     let meta = FileMetaTableBuilder::new()
-        .transfer_syntax(EXPLICIT_LITTLE_ENDIAN)
+        .transfer_syntax(syntax)
         .media_storage_sop_class_uid(CT)
         .media_storage_sop_instance_uid(id);
     object.with_meta(meta).unwrap().write_to_file(file).unwrap();
@@ -85,4 +97,34 @@ fn two_series_of_a_folder_are_two_volumes_and_a_missing_slice_is_named() {
     );
     let empty = tempfile::tempdir().unwrap();
     assert!(list(empty.path()).unwrap_err().to_string().contains("no DICOM images"));
+}
+
+#[test]
+fn impossible_headers_are_refused_with_the_file() {
+    let cases: [(Tag, &[f64], &str); 5] = [
+        (tags::PIXEL_SPACING, &[0.0, 0.0], "PixelSpacing is 0"),
+        (tags::PIXEL_SPACING, &[0.5, -0.5], "PixelSpacing is 0.5"),
+        (tags::RESCALE_SLOPE, &[0.0], "RescaleSlope is 0"),
+        (tags::IMAGE_ORIENTATION_PATIENT, &[0.0; 6], "right angles"),
+        (tags::IMAGE_ORIENTATION_PATIENT, &[1.0, 0.0, 0.0, 1.0, 0.0, 0.0], "right angles"),
+    ];
+    for (tag, values, reason) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        for z in [0.0, 3.0] {
+            write_with(&folder.path().join(format!("{z}.dcm")), "1.2.3", z, 0, &[(tag, values)]);
+        }
+        let error = read(&list(folder.path()).unwrap()[0]).unwrap_err().to_string();
+        assert!(error.contains("0.dcm") && error.contains(reason), "{error}");
+    }
+}
+
+#[test]
+fn deflated_files_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    for (z, first) in [(0.0, 100), (3.0, 200)] {
+        let file = folder.path().join(format!("{z}.dcm"));
+        write_as("1.2.840.10008.1.2.1.99", &file, "1.2.3", z, first, &[]);
+    }
+    let volume = read(&list(folder.path()).unwrap()[0]).unwrap();
+    assert_eq!(volume.data[[1, 1, 2]], 2.0 * 205.0 - 1024.0);
 }

@@ -20,6 +20,14 @@ pub enum Error {
         /// The client's words.
         reason: String,
     },
+    /// An address that leads nowhere, however often it is asked.
+    #[error("{url}: nothing can be downloaded from this address: {reason}")]
+    Address {
+        /// The address.
+        url: String,
+        /// The client's words.
+        reason: String,
+    },
     /// The server has no such file.
     #[error("{url}: the server answers {status}")]
     Status {
@@ -27,6 +35,12 @@ pub enum Error {
         url: String,
         /// The code of HTTP.
         status: u16,
+    },
+    /// The server has sent a page for a browser, such as one to log in.
+    #[error("{url}: the server sent a web page (text/html) instead of a file")]
+    WebPage {
+        /// The address.
+        url: String,
     },
     /// The server closed the connection before the end.
     #[error("{url}: the server announced {announced} bytes and sent {sent}")]

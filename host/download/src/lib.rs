@@ -83,10 +83,16 @@ fn fetch_from(
                 let checksums = options.checksum.into_iter().chain(sent.as_ref());
                 return part.finish(to, checksums);
             }
-            Err(error) if !error.is_worth_another_try() => return Err(error),
+            Err(error) if !error.is_worth_another_try() => {
+                part.remove_if_empty();
+                return Err(error);
+            }
             Err(error) => {
                 failures = if part.len() > best { 1 } else { failures + 1 };
+                // Opening a part of a server without names for versions empties it, so what it had is noted here.
+                best = part.len().max(best);
                 if failures >= ATTEMPTS {
+                    part.remove_if_empty();
                     return Err(error);
                 }
                 std::thread::sleep(WAIT * 2_u32.pow(failures - 1));

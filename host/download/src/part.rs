@@ -65,6 +65,15 @@ impl Part {
         Ok(())
     }
 
+    /// Leaves nothing behind of a file of which nothing came.
+    pub(crate) fn remove_if_empty(&self) {
+        if self.len == 0 {
+            // What cannot be removed is emptied again by the next download.
+            let _ = std::fs::remove_file(&self.path);
+            let _ = std::fs::remove_file(note(&self.path));
+        }
+    }
+
     /// Notes what the part is of, before its first byte is written.
     pub(crate) fn begin(&mut self, source: Source) -> Result<()> {
         let text = serde_json::to_vec(&source).unwrap_or_default();

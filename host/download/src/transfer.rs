@@ -44,6 +44,9 @@ impl Transfer<'_> {
             }
             status => return Err(Error::Status { url: self.url.to_owned(), status: status.as_u16() }),
         }
+        if is_web_page(response.headers()) {
+            return Err(Error::WebPage { url: self.url.to_owned() });
+        }
         let source = self.source(&response);
         let checksum = Checksum::of_answer(response.headers());
         self.check_room(source.size)?;
@@ -64,7 +67,7 @@ impl Transfer<'_> {
                 .header(header::RANGE, format!("bytes={}-", self.part.len()))
                 .header(header::IF_RANGE, tag);
         }
-        request.call().map_err(|error| self.broken(&error))
+        request.call().map_err(|error| self.refused(&error))
     }
 
     fn check_encryption(&self, response: &Response<Body>) -> Result<()> {
@@ -141,6 +144,17 @@ impl Transfer<'_> {
         Error::Incomplete { url: self.url.to_owned(), announced, sent: self.part.len() }
     }
 
+    /// A request that brought no answer.
+    fn refused(&self, error: &ureq::Error) -> Error {
+        use ureq::Error::{BadUri, Http, RedirectFailed, TooManyRedirects};
+        match error {
+            BadUri(_) | Http(_) | RedirectFailed | TooManyRedirects => {
+                Error::Address { url: self.url.to_owned(), reason: error.to_string() }
+            }
+            _ => self.broken(error),
+        }
+    }
+
     fn broken(&self, error: &dyn std::fmt::Display) -> Error {
         Error::Connection { url: self.url.to_owned(), reason: error.to_string() }
     }
@@ -148,6 +162,12 @@ impl Transfer<'_> {
     fn wrong_part(&self) -> Error {
         Error::WrongPart { url: self.url.to_owned() }
     }
+}
+
+/// Whether an answer is a page for a browser.
+fn is_web_page(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    kind.to_ascii_lowercase().starts_with("text/html")
 }
 
 /// First byte and size of the file in `Content-Range`.

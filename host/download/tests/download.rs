@@ -118,6 +118,18 @@ fn a_server_without_ranges_sends_everything_again() {
     check(folder.path());
 }
 
+/// Without `ETag` and `Last-Modified` every attempt starts over, and the same beginning is no progress.
+#[test]
+fn a_server_without_names_for_versions_that_never_sends_the_end_is_given_up() {
+    for size in [format!("Content-Length: {SIZE}"), "Transfer-Encoding: chunked".to_owned()] {
+        let body = if size.starts_with('C') { vec![7; 1000] } else { [&b"3e8\r\n"[..], &[7; 1000]].concat() };
+        let server = Server::new(move |_, _, stream| send(stream, &format!("200 OK\r\n{size}"), &body));
+        let folder = tempfile::tempdir().unwrap();
+        download(&server.url("x"), folder.path(), None).unwrap_err();
+        assert_eq!(server.requests(), 5);
+    }
+}
+
 #[test]
 fn another_part_than_was_asked_for_is_not_taken() {
     let server = Server::new(|request, number, stream| match number {
@@ -198,7 +210,41 @@ fn redirections_are_followed_but_not_in_circles() {
     let folder = tempfile::tempdir().unwrap();
     download(&server.url("from"), folder.path(), None).unwrap();
     check(folder.path());
+    std::fs::remove_file(file(folder.path())).unwrap();
+    let before = server.requests();
     assert!(download(&server.url("circle"), folder.path(), None).unwrap_err().contains("redirect"));
+    assert!(server.requests() < before + 20, "a circle was followed again");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+/// Asking again would not help, and only take time.
+#[test]
+fn addresses_that_lead_nowhere_are_asked_once_and_leave_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let start = std::time::Instant::now();
+    for url in ["nonsense", "ftp://host/model.zip", "http://", "http://a b/"] {
+        let error = download(url, folder.path(), None).unwrap_err();
+        assert!(error.contains("nothing can be downloaded from this address"), "{error}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "{url}");
+    }
+    assert!(start.elapsed() < Duration::from_secs(3), "they were asked several times");
+}
+
+/// Mirrors that are gone, and servers that want a login, answer with a page.
+#[test]
+fn a_web_page_is_no_file() {
+    let page = "200 OK\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: 6";
+    let server = Server::new(move |request, _, stream| match request.path.as_str() {
+        "/login" => send(stream, page, b"<html>"),
+        _ => honest(request, stream, "\"a\"", SIZE),
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let error = download(&server.url("login"), folder.path(), None).unwrap_err();
+    assert!(error.contains("sent a web page"), "{error}");
+    assert!(!file(folder.path()).exists() && server.requests() == 1);
+    let urls = [server.url("login"), server.url("x")];
+    fetch(&urls, &file(folder.path()), Options::default(), &mut |_, _| {}).unwrap();
+    check(folder.path());
 }
 
 #[test]
@@ -210,6 +256,7 @@ fn the_next_address_is_asked_where_one_has_no_file() {
     let folder = tempfile::tempdir().unwrap();
     let error = download(&server.url("missing"), folder.path(), None).unwrap_err();
     assert!(error.ends_with("the server answers 404"), "{error}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     let urls = [server.url("missing"), server.url("x")];
     fetch(&urls, &file(folder.path()), Options::default(), &mut |_, _| {}).unwrap();
     assert_eq!(std::fs::read(file(folder.path())).unwrap().len(), SIZE);

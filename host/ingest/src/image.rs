@@ -36,6 +36,29 @@ pub(crate) fn has_colors(source: &Source) -> Result<bool> {
     Ok(channels.dim().0 > 1 && !is_gray(&channels))
 }
 
+/// The grid of a source.
+///
+/// # Errors
+/// Returns an error if the source cannot be read.
+pub(crate) fn geometry(source: &Source) -> Result<Geometry> {
+    match source {
+        Source::File(path) => images::read_geometry(path),
+        Source::Series(series) => Ok(series.geometry.clone()?),
+    }
+}
+
+/// Reads all voxels of a source.
+///
+/// # Errors
+/// Returns an error if that fails.
+pub(crate) fn check(source: &Source) -> Result<()> {
+    match source {
+        Source::File(path) if is_nifti(path) => Ok(nifti::check(path)?),
+        Source::File(path) => images::read_channels(path).map(drop),
+        Source::Series(series) => Ok(nnunet_dicom::read(series).map(drop)?),
+    }
+}
+
 /// Writes the channels of a source, the first as `to(0)`; returns how many there are.
 ///
 /// # Errors

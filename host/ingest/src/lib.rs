@@ -4,14 +4,19 @@
 //! labels. Everything is written as NIfTI, on the grid of the images.
 
 mod cases;
+mod entries;
 pub mod examples;
+mod faults;
 mod image;
 mod labels;
 mod layout;
 mod mask;
+mod masks;
+mod numbers;
+mod series;
 mod task;
 
-pub use cases::has_series;
+pub use entries::has_series;
 pub use labels::{Label, Named, Value};
 pub use layout::{Generation, Name};
-pub use task::{Outcome, Request, convert, ingest};
+pub use task::{Converted, Outcome, Readable, Request, convert, convert_readable, ingest};

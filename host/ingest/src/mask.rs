@@ -17,6 +17,9 @@ const MOST_VALUES: usize = 256;
 /// Parts of a voxel by which the places of a mask and its image may differ, from rounding in their files.
 const SAME_VOXEL: f64 = 0.01;
 
+/// Whole numbers up to this are exact as read.
+const EXACT: f32 = 16_777_216.0;
+
 /// A mask as it was read.
 struct Mask {
     values: Array3<Value>,
@@ -24,13 +27,20 @@ struct Mask {
     geometry: Option<Geometry>,
 }
 
-/// The values of a mask.
+/// The values of a mask, whose size is compared with that of its image if there is one.
 ///
 /// # Errors
-/// Returns an error if the file cannot be read, or if its values are not those of a mask.
-pub(crate) fn values(path: &Path) -> Result<BTreeSet<Value>> {
+/// Returns an error if the file cannot be read, if its values are not those of a mask, or if the sizes differ.
+pub(crate) fn values(path: &Path, image: Option<&Geometry>) -> Result<BTreeSet<Value>> {
+    let mask = read(path)?;
+    if let Some(image) = image {
+        let (z, y, x) = mask.values.dim();
+        let own =
+            mask.geometry.map(|own| Orientation::of(&own).towards(&Orientation::of(image)).geometry(&own));
+        check_size(path, own.map_or([x, y, z], |own| own.size), image)?;
+    }
     let mut found = BTreeSet::new();
-    for value in &read(path)?.values {
+    for value in &mask.values {
         found.insert(*value);
         ensure!(
             found.len() <= MOST_VALUES,
@@ -54,17 +64,21 @@ pub(crate) fn write(mask: &Path, labels: &Labels, image: &Geometry, to: &Path) -
         None => numbers,
     };
     let (z, y, x) = numbers.dim();
-    ensure!(
-        [x, y, z] == image.size,
-        "{} has {:?} voxels (x, y, z) but its image has {:?}",
-        mask.display(),
-        [x, y, z],
-        image.size
-    );
+    check_size(mask, [x, y, z], image)?;
     let own = geometry.zip(turn).map(|(own, turn)| turn.geometry(&own));
     // A mask that lies elsewhere keeps its place: the check of the data set names it.
     let place = own.filter(|own| shift_in_voxels(own, image) > SAME_VOXEL).unwrap_or(*image);
     Ok(nifti::write_labels(to, numbers.view(), &place)?)
+}
+
+fn check_size(mask: &Path, size: [usize; 3], image: &Geometry) -> Result<()> {
+    ensure!(
+        size == image.size,
+        "{} has {size:?} voxels (x, y, z) but its image has {:?}",
+        mask.display(),
+        image.size
+    );
+    Ok(())
 }
 
 fn read(path: &Path) -> Result<Mask> {
@@ -96,8 +110,9 @@ fn placed(geometry: Geometry) -> Option<Geometry> {
     (!is_picture).then_some(geometry)
 }
 
+/// Beyond `EXACT` a value is not what the file has, but the nearest number that fits.
 fn whole(value: f32) -> Option<Value> {
-    (value.is_finite() && value.fract() == 0.0).then_some(Value::Number(value as i64))
+    (value.abs() < EXACT && value.fract() == 0.0).then_some(Value::Number(value as i64))
 }
 
 /// Gray values, or colors; colors that are all gray are gray values.
@@ -155,7 +170,7 @@ mod tests {
             Array3::from_shape_fn((2, 3, 4), |(z, y, x)| u8::from(x == 0) + 2 * u8::from(y == 2 && z == 1));
         let turn = Orientation::of(&IMAGE).towards(&Orientation::from_letters("SAR").unwrap());
         nifti::write_labels(&from, turn.turned(mask.view()).view(), &turn.geometry(&IMAGE)).unwrap();
-        let found = values(&from).unwrap().into_iter().map(|value| (value, 1)).collect();
+        let found = values(&from, Some(&IMAGE)).unwrap().into_iter().map(|value| (value, 1)).collect();
         let labels = Labels::new(&found, &[]).unwrap();
         write(&from, &labels, &IMAGE, &to).unwrap();
         let written = nifti::read(&to).unwrap();
@@ -178,6 +193,14 @@ mod tests {
             let labels = Labels::new(&[(Value::Number(1), 1)].into(), &[]).unwrap();
             write(&from, &labels, &IMAGE, &to).unwrap();
             assert_eq!(nifti::read(&to).unwrap().geometry, place);
+        }
+    }
+
+    #[test]
+    fn values_that_are_not_exact_are_refused() {
+        assert_eq!(whole(16_777_215.0), Some(Value::Number(16_777_215)));
+        for wrong in [20_000_001.0, -20_000_001.0, 0.5, f32::NAN, f32::INFINITY] {
+            assert_eq!(whole(wrong), None, "{wrong}");
         }
     }
 

@@ -7,12 +7,15 @@ use anyhow::{Context, Result, bail, ensure};
 use nnunet_data::{failures, folders};
 use nnunet_formats::json::{self, Json};
 use nnunet_formats::{atomic, nifti};
+use rayon::prelude::*;
 
-use crate::cases::{self, Images, Source};
+use crate::cases::{self, Found, Images, Source};
+use crate::entries::listed;
+use crate::faults::Faults;
 use crate::image::{self, Form};
 use crate::labels::{Label, Labels, Named, Value};
 use crate::layout::Name;
-use crate::mask;
+use crate::{mask, masks, numbers};
 
 /// What a data set is made of.
 #[derive(Debug)]
@@ -51,67 +54,159 @@ pub struct Outcome {
 /// Makes a data set. Nothing is left behind if that fails.
 ///
 /// # Errors
-/// Returns an error if the folder exists already, if images and masks do not belong together, or one error that lists all
-/// cases that cannot be read.
+/// Returns an error if the folder exists already, or one error that lists all cases that cannot be read, and all images and
+/// masks that do not belong together.
 pub fn ingest(request: &Request) -> Result<Outcome> {
     ensure!(
         !request.to.exists(),
         "{} exists already; choose another name, or remove it",
         request.to.display()
     );
-    let training = cases::images(&request.images, &request.series)?;
-    let masks = cases::masks(&request.masks, &training)?;
+    let with_masks = numbers::masked(&request.masks)?;
+    let training = cases::images(&request.images, &request.series, &with_masks, &request.to)?;
     let tests = if request.tests.is_empty() {
-        Images::new()
+        Found::default()
     } else {
-        cases::images(&request.tests, &request.series)?
+        cases::images(&request.tests, &request.series, &BTreeSet::new(), &request.to)?
     };
-    let labels = Labels::new(&values(&masks)?, &request.labels)?;
-    let form = form(training.values().chain(tests.values()))?;
-    let parent = request.to.parent().unwrap_or(Path::new("."));
-    folders::create(parent)?;
-    let mut channels = Vec::new();
-    atomic::folder(&request.to, |folder| -> Result<()> {
-        let count = write_all(&training, form, &folder.join("imagesTr"))?;
-        write_masks(&masks, &labels, folder)?;
-        if !tests.is_empty() {
-            let of_tests = write_all(&tests, form, &folder.join("imagesTs"))?;
-            ensure!(of_tests == count, "test images have {of_tests} channels, and training images {count}");
-        }
-        channels = names(request, &training, count)?;
-        let all = |images: &Images| images.keys().cloned().collect::<Vec<_>>();
-        let description = request.name.description(&channels, &labels.all, &all(&training), &all(&tests));
-        Ok(json::save_in_order(&folder.join("dataset.json"), &Json::from(description))?)
-    })?;
-    Ok(Outcome { cases: training.len(), tests: tests.len(), channels, labels: labels.all })
+    let masks = masks::find(&request.masks, &training)?;
+    let mut faults = Faults::of([&training, &tests]);
+    faults.all.extend(masks.faults);
+    let values = values(&masks.files, &training.cases, &mut faults);
+    let form = faults.form(training.cases.iter().chain(&tests.cases));
+    // Of faulty masks alone it would be said that they have nothing but background.
+    let labels = match Labels::new(&values, &request.labels) {
+        Ok(labels) => Some(labels),
+        Err(error) => (!values.is_empty()).then(|| faults.all.push(format!("{error:#}"))).and(None),
+    };
+    faults.none(training.cases.iter().chain(&tests.cases))?;
+    let labels = labels.context("the masks have no labels")?;
+    write_task(
+        request,
+        &Task { training: &training.cases, tests: &tests.cases, masks: &masks.files, labels, form },
+    )
 }
 
-/// Writes images as `CASE_0000.nii.gz` and so on, as `predict` reads them; returns how many cases there are.
+/// What has no faults.
+struct Task<'a> {
+    training: &'a Images,
+    tests: &'a Images,
+    masks: &'a BTreeMap<String, PathBuf>,
+    labels: Labels,
+    form: Form,
+}
+
+fn write_task(request: &Request, task: &Task<'_>) -> Result<Outcome> {
+    let Task { training, tests, masks, labels, form } = task;
+    folders::create(request.to.parent().unwrap_or(Path::new(".")))?;
+    let mut channels = Vec::new();
+    atomic::folder(&request.to, |folder| -> Result<()> {
+        let count = write_all(training, *form, &folder.join("imagesTr"))?;
+        write_masks(masks, labels, folder)?;
+        if !tests.is_empty() {
+            let of_tests = write_all(tests, *form, &folder.join("imagesTs"))?;
+            ensure!(of_tests == count, "test images have {of_tests} channels, and training images {count}");
+        }
+        channels = names(request, training, count)?;
+        let all = |images: &Images| images.keys().cloned().collect::<Vec<_>>();
+        let description = request.name.description(&channels, &labels.all, &all(training), &all(tests));
+        Ok(json::save_in_order(&folder.join("dataset.json"), &Json::from(description))?)
+    })?;
+    Ok(Outcome { cases: training.len(), tests: tests.len(), channels, labels: labels.all.clone() })
+}
+
+/// Images that were written.
+#[derive(Debug, Clone, Copy)]
+pub struct Converted {
+    /// Cases.
+    pub cases: usize,
+    /// Channels of each.
+    pub channels: usize,
+}
+
+/// Writes images as `CASE_0000.nii.gz` and so on, as `predict` reads them: all of them, or none.
 ///
 /// # Errors
-/// As [`ingest`].
-pub fn convert(images: &[PathBuf], series: &[String], to: &Path) -> Result<usize> {
-    let found = cases::images(images, series)?;
-    write_all(&found, form(found.values())?, to)?;
-    Ok(found.len())
+/// As [`ingest`]; if an image of the same name is there already.
+pub fn convert(images: &[PathBuf], series: &[String], to: &Path) -> Result<Converted> {
+    let found = cases::images(images, series, &BTreeSet::new(), to)?;
+    let mut faults = Faults::of([&found]);
+    let form = faults.form(found.cases.iter());
+    faults.none(found.cases.iter())?;
+    let is_new = !to.exists();
+    folders::create(to)?;
+    let written = write_new(&found.cases, form, to);
+    if written.is_err() && is_new {
+        // It is empty, unless another process has written to it.
+        let _ = std::fs::remove_dir(to);
+    }
+    Ok(Converted { cases: found.cases.len(), channels: written? })
+}
+
+/// Writes images beside others, without replacing any.
+fn write_new(images: &Images, form: Form, to: &Path) -> Result<usize> {
+    let folder = atomic::temporary_folder(to).with_context(|| to.display().to_string())?;
+    let channels = write_all(images, form, folder.path())?;
+    let names = folders::file_names(folder.path(), "")?;
+    let there: Vec<String> = names.iter().filter(|name| to.join(name).exists()).cloned().collect();
+    ensure!(
+        there.is_empty(),
+        "{} has {} already; choose another folder, or remove them",
+        to.display(),
+        listed(&there)
+    );
+    for name in names {
+        std::fs::rename(folder.path().join(&name), to.join(&name)).with_context(|| name)?;
+    }
+    atomic::flush(to, to)?;
+    Ok(channels)
+}
+
+/// DICOM series that were written, and those that cannot be read.
+#[derive(Debug)]
+pub struct Readable {
+    /// Cases that were written.
+    pub cases: usize,
+    /// Reasons by case.
+    pub failed: BTreeMap<String, String>,
+}
+
+/// Writes the DICOM series of a folder as [`convert`] does, and leaves out those that cannot be read.
+///
+/// # Errors
+/// Returns an error if none of them can be read, or an I/O error.
+pub fn convert_readable(images: &Path, to: &Path) -> Result<Readable> {
+    let mut found = cases::images(&[images.to_owned()], &[], &BTreeSet::new(), to)?;
+    let form = Form { has_colors: false };
+    folders::create(to)?;
+    let cases: Vec<(&String, &Vec<Source>)> = found.cases.iter().collect();
+    let write = |(name, sources): &(&String, &Vec<Source>)| {
+        let written = failures::catching(|| write_case(name, sources, form, to).map(drop));
+        written.err().map(|error| ((*name).clone(), format!("{error:#}")))
+    };
+    let failed: Vec<Option<(String, String)>> = cases.par_iter().map(write).collect();
+    failed.into_iter().flatten().for_each(|(case, reason)| found.fail(case, reason));
+    let faults: Vec<String> = found.faults().iter().map(|fault| format!("  {fault}")).collect();
+    if found.cases.is_empty() {
+        failures::none("cases cannot be read", faults.len(), &faults)?;
+    }
+    Ok(Readable { cases: found.cases.len(), failed: found.failed })
 }
 
 /// Values of all masks, and in how many masks each occurs.
-fn values(masks: &BTreeMap<String, PathBuf>) -> Result<BTreeMap<Value, usize>> {
-    let files: Vec<&PathBuf> = masks.values().collect();
-    let found: Vec<BTreeSet<Value>> =
-        failures::each("masks cannot be read", &files, |file| mask::values(file))?;
+fn values(masks: &BTreeMap<String, PathBuf>, images: &Images, faults: &mut Faults) -> BTreeMap<Value, usize> {
+    let masks: Vec<(&String, &PathBuf)> = masks.iter().collect();
+    let one = |(case, file): &(&String, &PathBuf)| {
+        // What is wrong with an image is a fault of its own.
+        let image = images.get(*case).and_then(|sources| image::geometry(sources.first()?).ok());
+        failures::catching(|| mask::values(file, image.as_ref()))
+    };
+    let found: Vec<Result<BTreeSet<Value>>> = masks.par_iter().map(one).collect();
     let mut counts = BTreeMap::new();
-    for value in found.into_iter().flatten() {
-        *counts.entry(value).or_default() += 1;
+    for values in found.into_iter().filter_map(|found| faults.without(found)) {
+        values.into_iter().for_each(|value| *counts.entry(value).or_default() += 1);
     }
-    Ok(counts)
-}
-
-fn form<'a>(cases: impl Iterator<Item = &'a Vec<Source>>) -> Result<Form> {
-    let sources: Vec<&Source> = cases.flatten().collect();
-    let colors = failures::each("images cannot be read", &sources, |source| image::has_colors(source))?;
-    Ok(Form { has_colors: colors.contains(&true) })
+    counts
 }
 
 /// Writes all channels of all cases; returns how many channels each case has.

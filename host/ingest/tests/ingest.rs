@@ -75,7 +75,7 @@ fn a_series_with_a_missing_slice_is_refused_and_nothing_is_left() {
     let request = request(folder.path(), "Task001_Phantom");
     let error = format!("{:#}", ingest(&request).unwrap_err());
     assert!(error.contains("patient_02") && error.contains("1 missing between 29.0 and 31.0 mm"), "{error}");
-    assert_eq!(std::fs::read_dir(folder.path().join("raw")).unwrap().count(), 0);
+    assert!(!folder.path().join("raw").exists());
 }
 
 #[test]
@@ -95,9 +95,38 @@ fn series_are_chosen_by_their_names() {
     let error =
         format!("{:#}", convert(&images, &["phantom".to_owned()], &folder.path().join("out")).unwrap_err());
     assert!(error.contains("2 series have \"phantom\" in their names"), "{error}");
+    // Those of one name are told apart by their identifiers.
+    assert!(error.contains("2.25.1000)") && error.contains("2.25.2000)"), "{error}");
+    let by_id = folder.path().join("by_id");
+    assert_eq!(convert(&images, &["2.25.2000".to_owned()], &by_id).unwrap().cases, 1);
+    let expected = nnunet_data::phantom::phantom_case(2, 0).image.mapv(f32::round);
+    assert_eq!(read(by_id.join("patient_01_0000.nii.gz")).data, expected);
+    assert!(!folder.path().join("out").exists());
     std::fs::remove_dir_all(images[0].join("patient_01/b")).unwrap();
-    assert_eq!(convert(&images, &["PHANTOM".to_owned()], &folder.path().join("out")).unwrap(), 1);
+    assert_eq!(convert(&images, &["PHANTOM".to_owned()], &folder.path().join("out")).unwrap().cases, 1);
     assert!(folder.path().join("out/patient_01_0000.nii.gz").is_file());
+}
+
+/// Blanks of names become underscores, so that two folders may be meant by one name.
+#[test]
+fn two_folders_of_one_name_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    examples::write_dicom(folder.path(), &OPTIONS).unwrap();
+    let images = folder.path().join("images");
+    std::fs::rename(images.join("patient_02"), images.join("patient 01")).unwrap();
+    let error = format!("{:#}", convert(&[images], &[], &folder.path().join("out")).unwrap_err());
+    assert!(error.starts_with("patient_01: ") && error.ends_with("patient_01 are the same case"), "{error}");
+}
+
+#[test]
+fn channels_keep_their_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["a_0000", "a_0001", "b_0000", "b_0002"] {
+        png(&folder.path().join(format!("images/{name}.png")), png::ColorType::Grayscale, None, &[0; 6]);
+    }
+    let images = [folder.path().join("images")];
+    let error = format!("{:#}", convert(&images, &[], &folder.path().join("out")).unwrap_err());
+    assert!(error.contains("channel 0002, which") && error.contains("channel 0001, which"), "{error}");
 }
 
 #[test]
@@ -149,6 +178,85 @@ fn palettes_and_colors_of_masks_are_labels_and_images_with_colors_have_three_cha
     let made = ingest(&request).unwrap();
     assert_eq!(labels(&made)[1], ("foreground".to_owned(), "#008000".to_owned(), 2));
     assert_eq!(read(request.to.join("labelsTr/a.nii.gz")).data, label.data);
+}
+
+/// Images of the same name may be of other patients, and a folder with some of the cases would be predicted.
+#[test]
+fn converted_images_replace_none_and_are_all_there() {
+    let folder = tempfile::tempdir().unwrap();
+    examples::write_dicom(folder.path(), &OPTIONS).unwrap();
+    let (images, out) = ([folder.path().join("images")], folder.path().join("out"));
+    convert(&images, &[], &out).unwrap();
+    let error = format!("{:#}", convert(&images, &[], &out).unwrap_err());
+    assert!(error.contains("out has patient_01_0000.nii.gz, patient_02"), "{error}");
+    assert_eq!(std::fs::read_dir(&out).unwrap().count(), 3);
+    // The results may lie among the patients.
+    let among = images[0].join("out");
+    std::fs::create_dir(&among).unwrap();
+    assert_eq!(convert(&images, &[], &among).unwrap().cases, 3);
+    std::fs::remove_dir_all(&among).unwrap();
+    std::fs::remove_dir_all(&out).unwrap();
+    // Seen only when the voxels are read.
+    let slice = images[0].join("patient_02/slice_005.dcm");
+    let bytes = std::fs::read(&slice).unwrap();
+    std::fs::write(&slice, &bytes[..bytes.len() - 100]).unwrap();
+    convert(&images, &[], &out).unwrap_err();
+    assert!(!out.exists());
+}
+
+/// Each fault hides nothing of the others, whether it is seen in the list of files, in their headers or in their voxels.
+#[test]
+fn all_faults_are_reported_together() {
+    let folder = tempfile::tempdir().unwrap();
+    examples::write_dicom(folder.path(), &PhantomOptions { seed: 3, train_cases: 8, test_cases: 1 }).unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let slice = |case: usize| path(&format!("images/patient_0{case}/slice_005.dcm"));
+    std::fs::remove_file(slice(1)).unwrap();
+    let bytes = std::fs::read(slice(2)).unwrap();
+    std::fs::write(slice(2), &bytes[..bytes.len() - 100]).unwrap();
+    std::fs::write(slice(3), &bytes[..200]).unwrap();
+    std::fs::remove_dir_all(path("images/patient_04")).unwrap();
+    std::fs::create_dir(path("images/patient_04")).unwrap();
+    std::fs::remove_file(path("masks/patient_05.nii.gz")).unwrap();
+    std::fs::write(path("masks/patient_06.nii.gz"), "junk").unwrap();
+    let small =
+        nnunet_formats::Geometry { size: [2, 2, 2], ..read(path("masks/patient_01.nii.gz")).geometry };
+    nifti::write_labels(&path("masks/patient_07.nii.gz"), ndarray::Array3::ones((2, 2, 2)).view(), &small)
+        .unwrap();
+    let error = ingest(&request(folder.path(), "Task001_Phantom")).unwrap_err().to_string();
+    for part in [
+        "7 faults:",
+        "patient_01: series \"phantom\"",
+        "patient_02: ",
+        "patient_03: ",
+        "patient_04: ",
+        "no masks of patient_05.",
+        "patient_06.nii.gz: ",
+        "patient_07.nii.gz has [2, 2, 2] voxels",
+    ] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+    assert!(!path("raw").exists());
+}
+
+/// `IMG_0001` is no channel of `IMG`.
+#[test]
+fn pictures_of_cameras_are_cases() {
+    let folder = tempfile::tempdir().unwrap();
+    for number in 1..4 {
+        for (kind, values) in [("images", [10 * number; 6]), ("masks", [0, 1, 0, 1, 0, 1])] {
+            let path = folder.path().join(format!("{kind}/IMG_000{number}.png"));
+            png(&path, png::ColorType::Grayscale, None, &values);
+        }
+    }
+    let mut request = request(folder.path(), "Task001_Camera");
+    request.tests.clear();
+    let made = ingest(&request).unwrap();
+    assert_eq!((made.cases, made.channels.len()), (3, 1));
+    assert_eq!(read(request.to.join("imagesTr/IMG_0002_0000.nii.gz")).data[[0, 0, 0]], 20.0);
+    assert!(request.to.join("labelsTr/IMG_0003.nii.gz").is_file());
+    let out = folder.path().join("out");
+    assert_eq!(convert(&[folder.path().join("images")], &[], &out).unwrap().cases, 3);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `convert_decathlon_task`: a task of the Medical Segmentation Decathlon as a raw task, one file a channel.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
@@ -7,6 +8,8 @@ use nnunet_data::failures;
 use nnunet_data::folders::{self, Folders, files_that_end, without_ending};
 use nnunet_data::images::DEFAULT_ENDING;
 use nnunet_formats::{atomic, nifti};
+use rayon::prelude::*;
+use serde_json::{Map, Value};
 
 use crate::report;
 
@@ -34,7 +37,7 @@ pub struct Args {
 ///
 /// # Errors
 /// Returns an error for a folder that is not a decathlon task, or for a task that is there already, or one error that
-/// lists all images that cannot be split.
+/// lists all files that dataset.json names and that are missing, and all images that cannot be split.
 pub(crate) fn run(args: &Args, folders: &Folders) -> Result<()> {
     let task = task_name(&args.input, args.id)?;
     let raw = folders.raw()?;
@@ -88,27 +91,77 @@ fn convert(from: &Path, to: &Path, processes: usize) -> Result<usize> {
         ensure!(!names.is_empty() || part == "imagesTs", "{} is empty", from.join(part).display());
         images.extend(names.into_iter().map(|name| (part, name)));
     }
+    let description = Description::read(&from.join("dataset.json"))?;
+    let mut failed = description.missing(&images);
+    let total = images.len() + failed.len();
     let pool = failures::threads(processes)?;
     let bar = report::bar(images.len(), "splitting");
     let one = |(part, name): &(&str, String)| {
         let (image, folder) = (from.join(part).join(name), to.join(part));
         let case = without_ending(name, DEFAULT_ENDING).unwrap_or(name);
-        let done = match *part {
+        let done = failures::catching(|| match *part {
             "labelsTr" => folders::copy_file(&image, &folder.join(format!("{case}{DEFAULT_ENDING}"))),
-            _ => split(&image, &folder, case),
-        };
+            _ => split(&image, &folder, case, description.channels),
+        });
         bar.inc(1);
-        done
+        done.err().map(|error| format!("  {error:#}"))
     };
-    let split = pool.install(|| failures::each("images cannot be split", &images, one));
+    let split: Vec<Option<String>> = pool.install(|| images.par_iter().map(one).collect());
     bar.finish_and_clear();
-    split?;
+    failed.extend(split.into_iter().flatten());
+    failures::none("files are missing or cannot be used", total, &failed)?;
     folders::copy_file(&from.join("dataset.json"), &to.join("dataset.json"))?;
     Ok(images.iter().filter(|(part, _)| *part != "labelsTr").count())
 }
 
-/// Writes every channel of an image as `CASE_XXXX.nii.gz`.
-fn split(image: &Path, folder: &Path, case: &str) -> Result<()> {
-    nifti::split(image, |channel| folder.join(format!("{case}_{channel:04}{DEFAULT_ENDING}")))?;
+/// Writes every channel of an image as `CASE_XXXX.nii.gz`; their number has to be that of the task, where it is known.
+fn split(image: &Path, folder: &Path, case: &str, channels: Option<usize>) -> Result<()> {
+    let count = nifti::split(image, |channel| folder.join(format!("{case}_{channel:04}{DEFAULT_ENDING}")))?;
+    if let Some(channels) = channels {
+        ensure!(
+            count == channels,
+            "{}: it has {count} channels, and dataset.json names {channels} modalities",
+            image.display()
+        );
+    }
     Ok(())
+}
+
+/// What `dataset.json` says about the files.
+struct Description {
+    /// Parts and cases, which have to be there.
+    files: Vec<(&'static str, String)>,
+    channels: Option<usize>,
+}
+
+impl Description {
+    fn read(path: &Path) -> Result<Self> {
+        let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
+        let json: Value = serde_json::from_slice(&bytes).with_context(|| path.display().to_string())?;
+        let list = |key: &str| json.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+        let [image, label] = ["image", "label"].map(|key| move |pair: &Value| case(pair.get(key)?));
+        let (training, tests) = (list("training"), list("test"));
+        let test = |test: &Value| case(test).or_else(|| image(test));
+        let files = training.iter().filter_map(image).map(|case| ("imagesTr", case));
+        let files = files.chain(training.iter().filter_map(label).map(|case| ("labelsTr", case)));
+        let files = files.chain(tests.iter().filter_map(test).map(|case| ("imagesTs", case))).collect();
+        Ok(Self { files, channels: json.get("modality").and_then(Value::as_object).map(Map::len) })
+    }
+
+    /// A line for every file that is not among those of the folders.
+    fn missing(&self, there: &[(&str, String)]) -> Vec<String> {
+        let case = |(part, name): &(&str, String)| {
+            ((*part).to_owned(), without_ending(name, DEFAULT_ENDING).unwrap_or(name).to_owned())
+        };
+        let there: BTreeSet<(String, String)> = there.iter().map(case).collect();
+        let missing =
+            self.files.iter().filter(|(part, case)| !there.contains(&((*part).to_owned(), case.clone())));
+        missing.map(|(part, case)| format!("  {part}/{case}{DEFAULT_ENDING} is missing")).collect()
+    }
+}
+
+/// The case of `./imagesTr/CASE.nii.gz`.
+fn case(path: &Value) -> Option<String> {
+    let name = path.as_str()?.rsplit('/').next()?;
+    Some(without_ending(name, DEFAULT_ENDING).unwrap_or(name).to_owned())
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
-use nnunet_data::folders::Folders;
+use nnunet_data::folders::{Folders, HOW_TO_SET};
 use nnunet_data::memory;
 use serde::Serialize;
 
@@ -160,6 +160,9 @@ impl Findings {
         lines.extend(self.gpu_lines());
         lines.extend(self.machine_lines());
         lines.extend(self.folders.iter().map(folder_line));
+        if self.folders.iter().any(|folder| folder.path.is_none()) {
+            lines.push(format!("folders that are not set: {HOW_TO_SET}"));
+        }
         lines.extend(self.plugins.iter().map(|plugin| {
             format!("plugin: {} ({})", plugin.name.as_deref().unwrap_or("?"), plugin.path.display())
                 + &format!(", {}", plugin.state)

@@ -6,8 +6,8 @@ use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
-use nnunet_data::exchange::published_named;
+use anyhow::{Context, Result, anyhow, bail};
+use nnunet_data::exchange::{self, published_named};
 use nnunet_data::folders::{self, Folders};
 use nnunet_download::{Checksum, Error, fetch};
 use nnunet_engine::user_folders::cache_folder;
@@ -66,12 +66,12 @@ pub(crate) fn by_name(args: &Named, folders: &Folders) -> Result<()> {
     license::acknowledge(&model.name, Some(&model.description()), args.options.accept_license)?;
     for url in model.urls() {
         let archive = place(&url)?;
-        // Somebody without a connection has put it there.
-        if !archive.is_file() {
-            args.options.fetch(&url, &archive).map_err(|error| {
-                let hint = format!("copy it to {} and repeat this command", archive.display());
-                offline(error, &url, &hint)
-            })?;
+        if archive.is_file() {
+            // Somebody without a connection has put it there.
+            args.options.check(&archive)?;
+        } else {
+            let hint = format!("copy it to {} and repeat this command", archive.display());
+            args.options.fetch(&url, &archive, &hint)?;
         }
         install_and_remove(&archive, folders, args.options.overwrite)?;
     }
@@ -85,14 +85,20 @@ pub(crate) fn by_name(args: &Named, folders: &Folders) -> Result<()> {
 pub(crate) fn by_url(args: &Url, folders: &Folders) -> Result<()> {
     license::acknowledge(&args.url, None, args.options.accept_license)?;
     let archive = place(&args.url)?;
-    args.options.fetch(&args.url, &archive).map_err(|error| {
-        offline(error, &args.url, "install it with nnunet install_pretrained_model_from_zip FILE")
-    })?;
+    let is_same = || std::fs::read_to_string(note(&archive)).is_ok_and(|known| known == args.url);
+    if archive.is_file() && is_same() {
+        report::line(&format!("{} is there already; remove it to download it again", archive.display()));
+        args.options.check(&archive)?;
+    } else {
+        let hint = "install it with nnunet install_pretrained_model_from_zip FILE";
+        args.options.fetch(&args.url, &archive, hint)?;
+    }
     install_and_remove(&archive, folders, args.options.overwrite)
 }
 
 impl Options {
-    fn fetch(&self, url: &str, archive: &Path) -> Result<(), Error> {
+    /// Downloads an archive; `hint` says what to do with it where there is no connection.
+    fn fetch(&self, url: &str, archive: &Path, hint: &str) -> Result<()> {
         let name = file_name(url);
         let mirror = |folder: &String| format!("{}/{name}", folder.trim_end_matches('/'));
         let urls: Vec<String> = self.mirrors.iter().map(mirror).chain([url.to_owned()]).collect();
@@ -107,12 +113,36 @@ impl Options {
         if let Some(bar) = bar {
             bar.finish_and_clear();
         }
-        fetched?;
+        fetched.map_err(|error| offline(error, url, hint))?;
+        if let Err(error) = exchange::is_of_v2(archive) {
+            // The next call would take it for one that was put there. A tar archive can be unpacked by hand.
+            if !exchange::is_tar(archive) {
+                std::fs::remove_file(archive).with_context(|| archive.display().to_string())?;
+            }
+            return Err(error.context(format!("{url}: the server sent something else than a zip archive")));
+        }
+        std::fs::write(note(archive), url).with_context(|| archive.display().to_string())?;
         let bytes = archive.metadata().map_or(0, |file| file.len());
         report::line(&format!("downloaded {name}, {bytes} bytes"));
         report::event("downloaded", &json!({ "url": url, "bytes": bytes }));
         Ok(())
     }
+
+    /// Checks an archive that is there already. It may be the only copy, so it is not deleted.
+    fn check(&self, archive: &Path) -> Result<()> {
+        match self.checksum.as_ref().map_or(Ok(()), |checksum| checksum.check(archive)) {
+            Err(Error::Checksum { found, wanted, .. }) => {
+                bail!("its checksum is {found} and should be {wanted}; {}", replace(archive))
+            }
+            done => done?,
+        }
+        exchange::is_of_v2(archive).with_context(|| replace(archive)).map(drop)
+    }
+}
+
+/// What to do about an archive that cannot be used and was there before.
+fn replace(archive: &Path) -> String {
+    format!("replace {}, or remove it to download it", archive.display())
 }
 
 /// Where the archive of a URL is kept until it is installed.
@@ -133,16 +163,28 @@ fn file_name(url: &str) -> String {
 
 fn install_and_remove(archive: &Path, folders: &Folders, overwrite: bool) -> Result<()> {
     install(archive, folders, overwrite)?;
+    // There is none for an archive that was put there.
+    let _ = std::fs::remove_file(note(archive));
     std::fs::remove_file(archive).with_context(|| archive.display().to_string())
 }
 
-/// A failed download with what to do where there is no connection.
+/// Where the URL of an archive is noted, which says for what a file that could not be installed may be used again.
+fn note(archive: &Path) -> PathBuf {
+    let mut name = archive.as_os_str().to_owned();
+    name.push(".url");
+    name.into()
+}
+
+/// A failed download with what to do where there is no connection, or no file.
 fn offline(error: Error, url: &str, hint: &str) -> anyhow::Error {
     match error {
         Error::Connection { .. } | Error::Incomplete { .. } | Error::Stalled { .. } => {
             anyhow!(
                 "{error}. The next attempt continues. Without a connection, fetch {url} on another machine and {hint}"
             )
+        }
+        Error::Status { .. } | Error::WebPage { .. } => {
+            anyhow!("{error}. If you can get the archive elsewhere, {hint}")
         }
         other => other.into(),
     }

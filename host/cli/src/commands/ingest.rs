@@ -7,7 +7,7 @@ use nnunet_data::dataset::Dataset;
 use nnunet_data::folders::Folders;
 use nnunet_data::integrity;
 use nnunet_data::v2::{self, RawDataset};
-use nnunet_ingest::{Generation, Label, Name, Named, Outcome, Request};
+use nnunet_ingest::{Converted, Generation, Label, Name, Named, Outcome, Request};
 use serde_json::json;
 
 use super::verify;
@@ -32,7 +32,7 @@ pub struct Args {
     /// Instead of a task: only write the images to this folder, named as predict reads them.
     #[arg(short = 'o', long, conflicts_with_all = ["masks", "task"], value_name = "FOLDER")]
     output: Option<PathBuf>,
-    /// Of DICOM folders with several series: a word in the name of the series, for each channel.
+    /// Of DICOM folders with several series: a word in the name of the series, or its number or identifier, for each channel.
     #[arg(long, num_args = 1.., value_name = "WORD")]
     series: Vec<String>,
     /// Names of the channels. One called CT is normalized by the intensities of the whole data set.
@@ -50,8 +50,11 @@ pub struct Args {
 /// Returns an error if images or masks cannot be used, or if the new task has errors that `verify` finds.
 pub(crate) fn run(args: &Args, folders: &Folders) -> Result<()> {
     if let Some(output) = &args.output {
-        let cases = nnunet_ingest::convert(&args.images, &args.series, output)?;
-        report::line(&format!("the images of {cases} cases are in {}", output.display()));
+        let Converted { cases, channels } = nnunet_ingest::convert(&args.images, &args.series, output)?;
+        let cases = report::count(cases, "case");
+        // Names of cameras may have become channels, which the number shows.
+        let each = if channels == 1 { String::new() } else { format!(", {channels} channels each,") };
+        report::line(&format!("the images of {cases}{each} are in {}", output.display()));
         return Ok(());
     }
     let name = args.task.clone().context("--task is needed")?;

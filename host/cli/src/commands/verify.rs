@@ -62,7 +62,10 @@ pub(super) fn usable(dataset: &Dataset, findings: &Findings) -> Result<()> {
         return Ok(());
     }
     let errors = findings.issues.iter().filter(|issue| !issue.kind.is_warning()).count();
-    bail!("{} has {errors} errors; `nnunet verify --fix` proposes repairs", dataset.folder.display())
+    // A folder is found wherever it lies; its number is not.
+    let folder = dataset.folder.display().to_string();
+    let named = if folder.contains(' ') { format!("\"{folder}\"") } else { folder.clone() };
+    bail!("{folder} has {}; `nnunet verify {named} --fix` proposes repairs", report::count(errors, "error"))
 }
 
 /// Prints the table, or one event.

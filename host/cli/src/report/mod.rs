@@ -41,6 +41,12 @@ pub fn start(style: Style, verbosity: u8, log_file: Option<&Path>) -> Result<()>
     Ok(())
 }
 
+/// `1 case`, `2 cases`.
+#[must_use]
+pub fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
 /// A message about the progress of the work.
 pub fn line(text: &str) {
     tracing::info!("{text}");

@@ -1,6 +1,6 @@
 //! Unpacks a zip of models into the folder of results.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Component, Path, PathBuf};
@@ -10,7 +10,7 @@ use nnunet_formats::atomic;
 use zip::ZipArchive;
 use zip::read::ZipFile;
 
-use super::plugins;
+use super::{layout, plugins};
 use crate::folders;
 
 /// Deflate never shrinks by more than this.
@@ -26,20 +26,28 @@ pub fn install(archive: &Path, results: &Path, overwrite: bool) -> Result<Vec<Pa
     let file = nnunet_formats::input::open(archive)?;
     let size = file.metadata()?.len();
     let mut zip = ZipArchive::new(BufReader::new(file)).with_context(|| not_a_zip(archive))?;
-    let names = names(&mut zip, size).with_context(|| archive.display().to_string())?;
-    let there: Vec<String> =
-        names.iter().map(|name| results.join(name)).filter(|path| path.exists()).map(shown).collect();
+    let files = layout::files(&names(&mut zip, size).with_context(|| archive.display().to_string())?)
+        .with_context(|| archive.display().to_string())?;
+    let names: Vec<PathBuf> = files.values().cloned().collect();
+    let there: Vec<&PathBuf> = names.iter().filter(|name| results.join(name).exists()).collect();
     if !(there.is_empty() || overwrite) {
+        let folders: BTreeSet<String> = there
+            .iter()
+            .map(|name| {
+                layout::models(&names).into_iter().find(|model| name.starts_with(model)).unwrap_or(name)
+            })
+            .map(|folder| shown(results.join(folder)))
+            .collect();
         bail!(
-            "{} files of {} exist already; replace them with --overwrite: {}",
+            "{} files of {} exist already, in {}; replace them with --overwrite",
             there.len(),
             archive.display(),
-            there.join(", ")
+            folders.into_iter().collect::<Vec<_>>().join(", ")
         );
     }
     folders::create(results)?;
     let folder = atomic::temporary_folder(results).with_context(|| shown(results.to_owned()))?;
-    unpack(&mut zip, folder.path()).with_context(|| archive.display().to_string())?;
+    unpack(&mut zip, &files, folder.path()).with_context(|| archive.display().to_string())?;
     let mut changed = BTreeSet::new();
     for name in &names {
         let to = results.join(name);
@@ -49,7 +57,7 @@ pub fn install(archive: &Path, results: &Path, overwrite: bool) -> Result<Vec<Pa
         changed.extend(parent.ancestors().take_while(|above| above.starts_with(results)).map(Path::to_owned));
     }
     changed.iter().try_for_each(|folder| atomic::flush(folder, folder))?;
-    Ok(models(&names).into_iter().map(|model| results.join(model)).collect())
+    Ok(layout::models(&names).into_iter().map(|model| results.join(model)).collect())
 }
 
 /// Whether an archive has models of v2: their checkpoints end in `.pth`.
@@ -64,13 +72,21 @@ pub fn is_of_v2(archive: &Path) -> Result<bool> {
 
 /// What a file is instead of a zip archive.
 fn not_a_zip(path: &Path) -> String {
+    let hint = if is_tar(path) {
+        ", but a tar archive: unpack it with tar, and name the model's folder"
+    } else {
+        ""
+    };
+    format!("{} is not a zip archive{hint}", path.display())
+}
+
+/// Whether a file is a tar archive, compressed or not.
+#[must_use]
+pub fn is_tar(path: &Path) -> bool {
     let mut start = Vec::new();
     // What cannot be read is no tar archive either.
     let _ = File::open(path).and_then(|file| file.take(TAR.end as u64).read_to_end(&mut start));
-    let is_tar = start.starts_with(&[0x1f, 0x8b]) || start.get(TAR).is_some_and(|word| word == b"ustar");
-    let hint =
-        if is_tar { ", but a tar archive: unpack it with tar, and name the model's folder" } else { "" };
-    format!("{} is not a zip archive{hint}", path.display())
+    start.starts_with(&[0x1f, 0x8b]) || start.get(TAR).is_some_and(|word| word == b"ustar")
 }
 
 /// Where a tar archive has the word that marks it.
@@ -80,7 +96,7 @@ fn shown(path: PathBuf) -> String {
     path.display().to_string()
 }
 
-/// The files, all below the folder they are unpacked to.
+/// The files without those of plugins, all below the folder they are unpacked to.
 fn names(zip: &mut ZipArchive<BufReader<File>>, size: u64) -> Result<Vec<PathBuf>> {
     let mut names: Vec<PathBuf> = Vec::new();
     let mut known = BTreeSet::new();
@@ -103,7 +119,6 @@ fn names(zip: &mut ZipArchive<BufReader<File>>, size: u64) -> Result<Vec<PathBuf
     if let Some(name) = inside {
         bail!("{} lies below another of its files", name.display());
     }
-    ensure!(!models(&names).is_empty(), "it holds no checkpoint (.model or .pth): not an exported model");
     Ok(names)
 }
 
@@ -129,13 +144,15 @@ fn normalized(path: &Path) -> PathBuf {
     clean
 }
 
-fn unpack(zip: &mut ZipArchive<BufReader<File>>, to: &Path) -> Result<()> {
+/// Unpacks files; of each the name in the archive and the one it gets.
+fn unpack(
+    zip: &mut ZipArchive<BufReader<File>>,
+    files: &BTreeMap<PathBuf, PathBuf>,
+    to: &Path,
+) -> Result<()> {
     for i in 0..zip.len() {
         let mut entry = zip.by_index(i)?;
-        let name = safe_name(&entry)?;
-        if entry.is_dir() || plugins::is_own(&name) {
-            continue;
-        }
+        let Some(name) = files.get(&safe_name(&entry)?).filter(|_| !entry.is_dir()) else { continue };
         let path = to.join(name);
         folders::create(path.parent().unwrap_or(to))?;
         let mut file = File::create(&path).with_context(|| shown(path.clone()))?;
@@ -147,17 +164,6 @@ fn unpack(zip: &mut ZipArchive<BufReader<File>>, to: &Path) -> Result<()> {
         atomic::flush(&path, &path)?;
     }
     Ok(())
-}
-
-/// Folders above the folds that hold a checkpoint.
-fn models(names: &[PathBuf]) -> Vec<&Path> {
-    let is_checkpoint =
-        |name: &Path| name.extension().is_some_and(|ending| ending == "model" || ending == "pth");
-    let mut models: Vec<&Path> =
-        names.iter().filter(|name| is_checkpoint(name)).filter_map(|name| name.parent()?.parent()).collect();
-    models.sort_unstable();
-    models.dedup();
-    models
 }
 
 #[cfg(test)]
@@ -239,6 +245,52 @@ mod tests {
         assert_eq!(carried.packs, ["p-0.1.0-t.zip"]);
         let packs = carried.unpack(&archive, folder.path()).unwrap();
         assert_eq!(std::fs::read(&packs[0]).unwrap(), b"a pack");
+    }
+
+    /// An archive of the model's files, with names that `named` makes of theirs, and others.
+    fn zipped(to: &Path, named: impl Fn(&str) -> Option<String>, others: &[&str]) {
+        let files =
+            ["fold_0/model_final_checkpoint.model", "fold_0/model_final_checkpoint.model.pkl", "plans.pkl"];
+        let names = files.iter().filter_map(|name| named(&format!("{MODEL}/{name}")));
+        let mut zip = ZipWriter::new(File::create(to).unwrap());
+        for name in names.chain(others.iter().map(|name| (*name).to_owned())) {
+            zip.start_file(name, SimpleFileOptions::default()).unwrap();
+            zip.write_all(b"x").unwrap();
+        }
+        zip.finish().unwrap();
+    }
+
+    #[test]
+    fn archives_made_by_hand_are_installed_where_models_are_looked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let (archive, to) = (folder.path().join("a.zip"), folder.path().join("to"));
+        let noise = [
+            "__MACOSX/nnUNet/2d/Task001_X/T__P/fold_0/._model_final_checkpoint.model",
+            "README.txt",
+            "nnUNet/.DS_Store",
+        ];
+        zipped(&archive, |name| Some(format!("nnUNet/{name}")), &noise);
+        assert_eq!(install(&archive, &to, false).unwrap(), [to.join(MODEL)]);
+        assert!(to.join(MODEL).join("plans.pkl").is_file());
+        let names: Vec<_> = std::fs::read_dir(&to).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, ["2d"]);
+        let there = install(&archive, &to, false).unwrap_err().to_string();
+        assert!(there.contains(&format!("exist already, in {};", to.join(MODEL).display())), "{there}");
+    }
+
+    #[test]
+    fn models_that_are_not_whole_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let (archive, to) = (folder.path().join("a.zip"), folder.path().join("to"));
+        for missing in ["fold_0/model_final_checkpoint.model.pkl", "plans.pkl"] {
+            zipped(&archive, |name| (!name.ends_with(&format!("/{missing}"))).then(|| name.to_owned()), &[]);
+            let error = format!("{:#}", install(&archive, &to, false).unwrap_err());
+            assert!(error.ends_with(&format!("{MODEL}/{missing} is missing")), "{error}");
+        }
+        zipped(&archive, |name| name.strip_prefix("2d/").map(str::to_owned), &[]);
+        let error = format!("{:#}", install(&archive, &to, false).unwrap_err());
+        assert!(error.contains("lies in CONFIGURATION/TaskXXX_NAME/TRAINER__PLANS/fold_X"), "{error}");
+        assert!(!to.exists());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
+use nnunet_plugin_core::suggestion::did_you_mean;
 use serde::Deserialize;
 
 /// The models by name.
@@ -73,11 +74,15 @@ pub fn published() -> Result<Vec<Published>> {
 /// Returns an error for an unknown name.
 pub fn published_named(name: &str) -> Result<Published> {
     let all = published()?;
+    let names: Vec<String> = all.iter().map(|model| model.name.clone()).collect();
     let id = name.parse::<u32>().map_or(name.to_owned(), |id| format!("Task{id:03}_"));
     let found =
         all.into_iter().find(|model| model.name == name || (id != name && model.name.starts_with(&id)));
     found.with_context(|| {
-        format!("there is no published model `{name}`; `nnunet print_available_pretrained_models` lists them")
+        format!(
+            "there is no published model `{name}`; `nnunet print_available_pretrained_models` lists them{}",
+            did_you_mean(name, names.iter().map(String::as_str))
+        )
     })
 }
 
@@ -101,5 +106,7 @@ mod tests {
         assert_eq!(one.urls(), ["https://zenodo.org/record/4003545/files/Task029_LITS.zip?download=1"]);
         assert_eq!(published_named("29").unwrap(), one);
         assert!(published_named("Task029").is_err());
+        let mistyped = published_named("Task004_Hipocampus").unwrap_err().to_string();
+        assert!(mistyped.ends_with("did you mean `Task004_Hippocampus`?"), "{mistyped}");
     }
 }

@@ -171,7 +171,9 @@ impl TrainingImages {
 }
 
 impl Channel {
-    /// Whether intensities are of another scale; for CT, also whether they are shifted.
+    /// Whether intensities are of another scale; for CT, also whether they are shifted. Other images may be: each is
+    /// normalized by its own mean. But where they end before those of the training begin, or are far below zero where those of
+    /// the training never are, they are inverted or something else.
     fn is_unlike(&self, band: &Band) -> bool {
         if !self.width.has_within(band.width(), SCALE) {
             return true;
@@ -179,7 +181,9 @@ impl Channel {
         let all = self.percentile_99_5.max - self.percentile_00_5.min;
         let Range { min, max } = self.percentile_00_5;
         let is_shifted = band.low < min - SHIFT * all || band.low > max + SHIFT * all;
-        self.name.eq_ignore_ascii_case("ct") && is_shifted
+        let is_elsewhere = band.high < min || band.low > self.percentile_99_5.max;
+        let is_negative = min >= 0.0 && band.low < -SHIFT * all;
+        is_elsewhere || is_negative || (self.name.eq_ignore_ascii_case("ct") && is_shifted)
     }
 
     /// Whether intensities could be those of this channel.
@@ -277,6 +281,18 @@ mod tests {
             text,
             ["channels 0 (CT) and 1 (PET) have each other's intensities: are the files swapped?"]
         );
+    }
+
+    #[test]
+    fn inverted_images_are_named_and_shifted_ones_that_are_no_ct_are_not() {
+        let usual = geometry("LPS", [0.8, 0.8, 3.0]);
+        for inverted in [band(-9.0, 0.0), band(-9.0, 1.0)] {
+            let text = found(usual, [USUAL[0], inverted]);
+            assert!(text.len() == 1 && text[0].contains("channel 1 (PET)"), "{text:?}");
+        }
+        for shifted in [band(4.0, 13.0), band(-1.0, 8.0)] {
+            assert!(found(usual, [USUAL[0], shifted]).is_empty());
+        }
     }
 
     #[test]

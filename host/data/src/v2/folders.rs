@@ -147,9 +147,11 @@ impl Folders {
 }
 
 fn wanted<'a>(folder: &'a Option<PathBuf>, variable: &str, what: &str) -> Result<&'a Path> {
-    folder
-        .as_deref()
-        .with_context(|| format!("the environment variable {variable} (folder of the {what}) is not set"))
+    folder.as_deref().with_context(|| {
+        format!(
+            "the environment variable {variable} (folder of the {what}) is not set; export {variable}=FOLDER"
+        )
+    })
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ mod write;
 pub use crate::{Geometry, Image};
 pub use pair::Pair;
 pub use read::{for_each_slice, read, read_geometry, read_keeping_nan};
-pub use split::split;
+pub use split::{check, split};
 pub use write::{write_i16, write_image, write_labels, write_wide_labels};
 
 /// The format's name, for errors.

@@ -24,6 +24,22 @@ const OFFSET: usize = HEADER + 4;
 /// Returns an error if the file is not a NIfTI-1 image, is truncated, or has fewer or more axes, or if a file cannot be
 /// written.
 pub fn split(path: &Path, to: impl Fn(usize) -> PathBuf) -> Result<usize> {
+    for_each_volume(path, |volume, header, voxels| write(&to(volume), header, voxels))
+}
+
+/// Reads an image of three or four axes to its end.
+///
+/// # Errors
+/// As [`split`].
+pub fn check(path: &Path) -> Result<()> {
+    for_each_volume(path, |_, _, _| Ok(())).map(drop)
+}
+
+/// Gives the number, the header and the voxels of each volume to `body`; returns how many there are.
+fn for_each_volume(
+    path: &Path,
+    mut body: impl FnMut(usize, &[u8; HEADER], &[u8]) -> Result<()>,
+) -> Result<usize> {
     let invalid = |message: String| Error::invalid(path, message);
     let (mut stream, compressed) = maybe_gzip(path)?;
     let mut bytes = header_bytes(path, &mut stream)?;
@@ -44,7 +60,7 @@ pub fn split(path: &Path, to: impl Fn(usize) -> PathBuf) -> Result<usize> {
                 "truncated: volume {volume} of {count} is not whole; copy it again"
             )));
         }
-        write(&to(volume), &bytes, &voxels)?;
+        body(volume, &bytes, &voxels)?;
     }
     if compressed {
         verify_end(&mut stream).map_err(|source| unreadable(path, FORMAT, source))?;

@@ -13,6 +13,7 @@ mod prediction_records;
 mod reorient;
 mod unlike;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::thread;
 use std::time::Instant;
@@ -33,7 +34,7 @@ use serde_json::json;
 use device_worker::{Run, Worker};
 use model_source::ModelSource;
 use pipeline::{Waiting, joined};
-use prediction_records::{Common, Records};
+use prediction_records::{Common, Records, Seconds};
 use reorient::Reoriented;
 
 use crate::case::Case;
@@ -44,12 +45,15 @@ use crate::{devices, families};
 pub(crate) fn run(args: &Args, session: &Session) -> Result<()> {
     check(args)?;
     match dicom_input::converted(args)? {
-        Some((_folder, args)) => predict(&args, session),
-        None => predict(args, session),
+        Some(converted) => predict(&converted.args, session, &converted.failed),
+        None => predict(args, session, &Unread::new()),
     }
 }
 
-fn predict(args: &Args, session: &Session) -> Result<()> {
+/// Cases that could not be converted for the prediction, with the reasons.
+type Unread = BTreeMap<String, String>;
+
+fn predict(args: &Args, session: &Session, unread: &Unread) -> Result<()> {
     let devices = devices::resolve_all(&args.all_devices())?;
     devices::set_numerics(false, precision(args))?;
     let source = ModelSource::of(args, session)?;
@@ -60,7 +64,8 @@ fn predict(args: &Args, session: &Session) -> Result<()> {
             !args.reorient,
             "--reorient does not turn the label maps of a cascade's first stage; turn the images first"
         );
-        predict(&first, session).context("predicting with the first stage of the cascade")?;
+        // They are reported once, with the second stage.
+        predict(&first, session, &Unread::new()).context("predicting with the first stage of the cascade")?;
     }
     let start = Instant::now();
     folders::create(&args.output)?;
@@ -76,7 +81,14 @@ fn predict(args: &Args, session: &Session) -> Result<()> {
         let labels = model.processing.output_head().values();
         label_tables::write(&args.output, &labels, &label_names(folder, session))?;
     }
-    predict_cases(&models, model, &devices, &cases, start)
+    predict_cases(&models, model, &devices, Input { cases: &cases, unread }, start)
+}
+
+/// What is to be predicted.
+#[derive(Clone, Copy)]
+struct Input<'a> {
+    cases: &'a [Case],
+    unread: &'a Unread,
 }
 
 /// The model of a run, to be loaded for each device.
@@ -149,11 +161,13 @@ fn predict_cases(
     models: &Models<'_>,
     first: LoadedModel,
     devices: &[Device],
-    cases: &[Case],
+    input: Input<'_>,
     start: Instant,
 ) -> Result<()> {
-    let args = models.args;
+    let (args, cases) = (models.args, input.cases);
     let mine: Vec<&Case> = cases.iter().skip(args.part_id).step_by(args.num_parts).collect();
+    let unread: Vec<(&String, &String)> =
+        input.unread.iter().skip(args.part_id).step_by(args.num_parts).collect();
     let open: Vec<&Case> = mine.iter().filter(|case| is_open(case, args)).copied().collect();
     overview::print_cases(mine.len(), open.len(), args);
     // A device without a case needs no model.
@@ -164,18 +178,22 @@ fn predict_cases(
         report::line(&first.plan.describe(open.len(), devices.len()));
     }
     let records = records(models, &first, devices, open.len())?;
+    for (case, reason) in &unread {
+        records.add(case, Some((*reason).clone()), Seconds::default(), 0, &devices::name(devices[0]))?;
+    }
     predict_open(models, &run, &first, devices, &records)?;
     if args.overlay {
         draw(&mine, &label_names(models.folder, models.session))?;
     }
     let failed = records.failures();
-    let predicted = open.len() - failed.len();
+    let all = mine.len() + unread.len();
+    let predicted = open.len() + unread.len() - failed.len();
     let left = mine.len() - open.len();
     report::event(
         "prediction",
-        &json!({ "cases": mine.len(), "predicted": predicted, "left": left, "failed": failed.len() }),
+        &json!({ "cases": all, "predicted": predicted, "left": left, "failed": failed.len() }),
     );
-    failures::none("cases failed", mine.len(), &failed)?;
+    failures::none("cases failed", all, &failed)?;
     first.model().processing.finish(&args.output, start.elapsed())
 }
 

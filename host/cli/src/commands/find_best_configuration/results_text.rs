@@ -1,5 +1,7 @@
 //! The results of `find_best_configuration`: scores, commands to predict with the best, `summary.csv`.
 
+use std::path::Path;
+
 use anyhow::{Context, Result, bail};
 use nnunet_data::folders;
 use nnunet_formats::json::Json;
@@ -56,18 +58,22 @@ impl Search<'_> {
     fn commands(&self, candidate: &Candidate) -> Result<String> {
         let Args { trainer, cascade_trainer, plans, .. } = self.args;
         let several = candidate.configurations.len() > 1;
+        let called = std::env::args_os().next();
+        let called = called.as_deref().map(Path::new);
         let mut text = String::new();
         for (i, configuration) in candidate.configurations.iter().enumerate() {
             text += &format!(
-                "nnUNet_predict -i FOLDER_WITH_TEST_CASES -o OUTPUT_FOLDER_MODEL{} -tr {trainer} -ctr {cascade_trainer} \
+                "{} -i FOLDER_WITH_TEST_CASES -o OUTPUT_FOLDER_MODEL{} -tr {trainer} -ctr {cascade_trainer} \
                  -m {configuration} -p {plans} -t {}{}\n",
+                program("predict", called),
                 i + 1,
                 self.task,
                 if several { " -z" } else { "" }
             );
         }
         if several {
-            text += "nnUNet_ensemble -f OUTPUT_FOLDER_MODEL1 OUTPUT_FOLDER_MODEL2 -o OUTPUT_FOLDER";
+            text += &program("ensemble", called);
+            text += " -f OUTPUT_FOLDER_MODEL1 OUTPUT_FOLDER_MODEL2 -o OUTPUT_FOLDER";
             if !self.args.disable_postprocessing {
                 let file = self.ensembles()?.join(&candidate.name).join("postprocessing.json");
                 text += &format!(" -pp {}", file.display());
@@ -76,6 +82,12 @@ impl Search<'_> {
         }
         Ok(text)
     }
+}
+
+/// How a command is called: by v1's name only where this program was, since most installations have no such links.
+fn program(command: &str, called: Option<&Path>) -> String {
+    let name = called.and_then(Path::file_name).map(|name| name.to_string_lossy()).unwrap_or_default();
+    if name.starts_with("nnUNet_") { format!("nnUNet_{command}") } else { format!("nnunet {command}") }
 }
 
 /// `summary.csv`: the mean Dice of every class and of the foreground.
@@ -100,4 +112,17 @@ fn table(candidates: &[Candidate]) -> Result<String> {
     }
     let names: String = (1..=classes).map(|class| format!(",class{class}")).collect();
     Ok(format!("model{names},average\n{rows}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_those_of_the_caller() {
+        let named = |called: &str| program("predict", Some(Path::new(called)));
+        assert_eq!(named("/usr/bin/nnUNet_find_best_configuration"), "nnUNet_predict");
+        assert_eq!(named("target/release/nnunet"), "nnunet predict");
+        assert_eq!(program("ensemble", None), "nnunet ensemble");
+    }
 }
