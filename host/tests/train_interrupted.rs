@@ -50,6 +50,21 @@ fn interrupt_in(world: &World, results: &Path, signal: &str, epoch: usize) -> (O
     (child.wait().unwrap().code(), said)
 }
 
+/// Runs a command, and asks it to stop when it says a text; the exit code and the output.
+fn stop_at(world: &World, line: &str, text: &str) -> (Option<i32>, Vec<String>) {
+    let mut child = world.command(line).stdout(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let mut said: Vec<String> = Vec::new();
+    for line in lines {
+        if line.contains(text) && !said.iter().any(|line| line.contains(text)) {
+            let sent = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+            assert!(sent.success());
+        }
+        said.push(line);
+    }
+    (child.wait().unwrap().code(), said)
+}
+
 #[test]
 fn who_stops_in_the_first_epoch_is_not_told_to_continue() {
     let world = world();
@@ -57,6 +72,26 @@ fn who_stops_in_the_first_epoch_is_not_told_to_continue() {
     assert!(said.iter().any(|line| line.contains("start again without -c")), "{said:?}");
     let (_, said) = interrupt_in(&world, &world.path("results"), "-TERM", 1);
     assert!(said.iter().any(|line| line.contains("continue with -c")), "{said:?}");
+}
+
+/// A new training takes the validation of the earlier one away with its first checkpoint, not before.
+#[test]
+fn the_validation_of_a_replaced_training_is_removed() {
+    let world = world();
+    let fold = world.path("results").join(FOLD);
+    world.succeed(&LINE.replace(" --disable_validation_inference", ""));
+    let there = || {
+        ["validation_raw", "validation_raw_postprocessed", "postprocessing.json"]
+            .map(|name| fold.join(name).exists())
+    };
+    assert_eq!(there(), [true; 3]);
+    let again = LINE.replace("train ", "train --overwrite ");
+    let (_, said) = stop_at(&world, &again, "epoch:  0");
+    assert!(said.iter().any(|line| line.contains("the earlier training is still there")), "{said:?}");
+    assert_eq!(there(), [true; 3]);
+    let (code, said) = stop_at(&world, &again, "epoch:  1");
+    assert!(code == Some(3) && said.iter().any(|line| line.contains("removed the validation")), "{said:?}");
+    assert_eq!(there(), [false; 3]);
 }
 
 fn final_state(results: &Path) -> (Value, Vec<TensorData>) {

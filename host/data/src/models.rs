@@ -160,7 +160,8 @@ pub fn is_complete(fold: &Path) -> bool {
 
 /// Whether a fold has a training that can be continued. A training that ends removes its latest checkpoint: one that is
 /// newer than a final checkpoint is that of a training that was started anew.
-fn is_unfinished(fold: &Path) -> bool {
+#[must_use]
+pub fn is_unfinished(fold: &Path) -> bool {
     let written = |file: &str| fold.join(file).metadata().and_then(|file| file.modified()).ok();
     !is_complete(fold) || STATES.iter().any(|[last, latest]| written(latest) > written(last))
 }

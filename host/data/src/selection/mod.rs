@@ -4,11 +4,13 @@ mod consolidate;
 mod determine;
 mod ensemble;
 mod foreground;
+mod freshness;
 mod postprocessing;
 
-pub use consolidate::{VALIDATION, collect, consolidate};
+pub use consolidate::{VALIDATION, collect, consolidate, is_collected, is_determined};
 pub use determine::{Determination, determine};
 pub(crate) use ensemble::mean;
 pub use ensemble::{Merge, merge};
 pub use foreground::{mean_dice, note_foreground_mean};
+pub use freshness::is_current;
 pub use postprocessing::{Postprocessing, apply_to_folder};

@@ -2,6 +2,7 @@
 
 mod batches;
 mod diagram;
+mod earlier_validation;
 mod engine;
 mod label_dice;
 mod loggers;

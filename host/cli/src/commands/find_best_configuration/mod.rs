@@ -9,7 +9,8 @@ use nnunet_data::folders::{self, CASCADE, CONFIGURATIONS, Folders, case_names};
 use nnunet_data::images;
 use nnunet_data::records;
 use nnunet_data::selection::{
-    Determination, Merge, VALIDATION, collect, consolidate, determine, mean_dice, merge, note_foreground_mean,
+    Determination, Merge, VALIDATION, collect, consolidate, determine, is_collected, is_current, is_determined,
+    mean_dice, merge, note_foreground_mean,
 };
 use nnunet_data::summary::{self, Head, Pair};
 use nnunet_formats::json::{self, Json};
@@ -129,11 +130,14 @@ impl Search<'_> {
         let model = self.model(configuration)?;
         let raw = model.join("cv_niftis_raw");
         let summary = raw.join("summary.json");
-        let with_postprocessing = !self.args.disable_postprocessing;
-        if with_postprocessing && !(model.join("postprocessing.json").is_file() && raw.is_dir()) {
+        let is_collected = is_collected(&model, &self.args.folds, VALIDATION)?;
+        if raw.is_dir() && !is_collected {
+            report::line(&format!("the folds of {configuration} have changed since they were collected"));
+        }
+        if !self.args.disable_postprocessing && !(is_collected && is_determined(&model)?) {
             report::line(&format!("determining the postprocessing of {configuration}"));
             consolidate(&model, &self.args.folds, VALIDATION)?;
-        } else if !summary.is_file() {
+        } else if !is_collected {
             collect(&model, &self.args.folds, VALIDATION)?;
         }
         Ok(Candidate {
@@ -156,13 +160,15 @@ impl Search<'_> {
         let models = [self.model(first)?, self.model(second)?];
         let pairs = self.merge(&models, &raw)?;
         let summary = raw.join("summary.json");
-        if !summary.is_file() {
+        let merged = || pairs.iter().map(|pair| pair.test.as_path());
+        let is_determined = is_current(&folder.join("postprocessing.json"), merged());
+        if !is_current(&summary, merged()) {
             let plans = records::load(&models[0].join("plans.pkl"), records::plans_from_pickle)?;
             let title = format!("{}__{name}", self.task);
             let head = Head { name: &title, task: self.task, ..Head::default() };
             summary::write(&summary, &pairs, &plans.all_classes, &head)?;
         }
-        if !self.args.disable_postprocessing && !folder.join("postprocessing.json").is_file() {
+        if !self.args.disable_postprocessing && !is_determined {
             self.postprocess_ensemble(&folder, &name)?;
         }
         Ok(Candidate {
@@ -181,7 +187,8 @@ impl Search<'_> {
         Ok(self.folders.preprocessed()?.join(self.task).join("gt_segmentations"))
     }
 
-    /// Merges the validation cases of all folds; those that are there already stay.
+    /// Merges the validation cases of all folds; those that are there already stay, unless a model was
+    /// validated again since.
     fn merge(&self, models: &[PathBuf; 2], to: &Path) -> Result<Vec<Pair>> {
         let references = self.references()?;
         let (mut work, mut pairs) = (Vec::new(), Vec::new());
@@ -192,12 +199,15 @@ impl Search<'_> {
                 let name = format!("{case}{}", images::DEFAULT_ENDING);
                 let output = to.join(&name);
                 pairs.push(Pair { test: output.clone(), reference: references.join(name) });
-                let sources = folders.iter().map(|folder| folder.join(format!("{case}.npz"))).collect();
-                work.push(Merge { sources, output, save_npz: false });
+                let sources: Vec<PathBuf> =
+                    folders.iter().map(|folder| folder.join(format!("{case}.npz"))).collect();
+                if !is_current(&output, sources.iter().map(PathBuf::as_path)) {
+                    work.push(Merge { sources, output, save_npz: false });
+                }
             }
         }
         let bar = report::bar(work.len(), "merging");
-        work.par_iter().filter(|case| !case.output.is_file()).try_for_each(|case| {
+        work.par_iter().try_for_each(|case| {
             bar.inc(1);
             merge(case)
         })?;

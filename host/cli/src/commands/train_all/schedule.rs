@@ -10,7 +10,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use indicatif::ProgressBar;
 use nnunet_data::folders;
-use nnunet_data::models::{has_checkpoint, is_complete};
+use nnunet_data::models::{has_checkpoint, is_unfinished};
 use nnunet_formats::atomic;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
@@ -143,12 +143,12 @@ struct Schedule<'a> {
 }
 
 impl Schedule<'_> {
-    /// Trainings that an earlier run has finished with the same arguments.
+    /// Trainings that an earlier run has finished with the same arguments, and that nobody has begun anew since.
     fn skip_finished(&mut self) {
         for index in 0..self.jobs.len() {
             let job = &self.jobs[index];
             let recorded = std::fs::read_to_string(self.record(job)).is_ok_and(|text| text == record_of(job));
-            if recorded && job.fold.as_deref().is_some_and(is_complete) {
+            if recorded && job.fold.as_deref().is_some_and(|fold| !is_unfinished(fold)) {
                 self.jobs[index].state = State::Done;
                 self.say(index, "skipped", "was finished by an earlier run", &json!({}));
             }
