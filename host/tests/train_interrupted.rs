@@ -94,6 +94,18 @@ fn the_validation_of_a_replaced_training_is_removed() {
     assert_eq!(there(), [false; 3]);
 }
 
+/// Stopped in its validation, a training says what is left to do.
+#[test]
+fn who_stops_the_validation_is_told_what_is_missing() {
+    let world = world();
+    world.succeed(LINE);
+    let line = LINE.replace(" --disable_validation_inference", " -c");
+    let (code, said) = stop_at(&world, &line, "done, saving took");
+    assert_eq!(code, Some(3), "{said:?}");
+    let sentence = "the training is complete, its validation is not: -c or -val makes it";
+    assert!(said.iter().any(|line| line.contains(sentence)), "{said:?}");
+}
+
 fn final_state(results: &Path) -> (Value, Vec<TensorData>) {
     let checkpoint = torch_zip::load(&results.join(FOLD).join("model_final_checkpoint.model")).unwrap();
     (checkpoint.root, checkpoint.tensors)

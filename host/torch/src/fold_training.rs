@@ -34,6 +34,8 @@ pub(crate) struct FoldSettings {
     pub(crate) device: Device,
     /// The flag that continues a training.
     pub(crate) continue_flag: &'static str,
+    /// The flag that only validates.
+    pub(crate) validation_flag: &'static str,
     pub(crate) validation_only: bool,
     /// Write the best and the final checkpoint.
     pub(crate) saves: bool,
