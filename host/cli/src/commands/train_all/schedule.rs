@@ -14,7 +14,6 @@ use nnunet_data::models::{has_checkpoint, is_unfinished};
 use nnunet_formats::atomic;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
-use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 
 use super::request::Request;
@@ -22,7 +21,7 @@ use super::training_process::{self, Message, Start};
 use crate::commands::device::DeviceChoice;
 use crate::commands::train::STOPPED;
 use crate::global_options::GlobalOptions;
-use crate::report;
+use crate::{report, stop_signals};
 
 /// A job.
 struct Job {
@@ -112,7 +111,7 @@ fn jobs(request: &Request) -> Vec<Job> {
 
 /// Passes on the signals that ask to stop.
 fn listen(messages: Sender<Message>) -> Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGUSR1]).context("cannot wait for signals")?;
+    let mut signals = Signals::new(stop_signals()).context("cannot wait for signals")?;
     let wait = move || {
         for _ in signals.forever() {
             let _ = messages.send(Message::Stop);
