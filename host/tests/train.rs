@@ -117,8 +117,11 @@ fn flags_of_v1_do_what_they_say() {
     ));
     assert!(started.contains("parameters start from"), "{started}");
 
-    let refused = world.run(&LINE.replace(" 0 ", " 1 ").replace("--disable", "-val --disable"));
-    assert!(refused.code == 1 && refused.text.contains("finish the training first"), "{}", refused.text);
+    for flag in ["-val", "-c"] {
+        let refused = world.run(&LINE.replace(" 0 ", " 1 ").replace("--disable", &format!("{flag} --disable")));
+        let advice = format!("start it without {flag}");
+        assert!(refused.code == 1 && refused.text.contains(&advice), "{}", refused.text);
+    }
     let line = "train 3d_fullres Short 900 0 -p nnUNetPlansSmall -val --valbest --val_folder again --npz";
     std::fs::remove_file(world.path(FOLD).join("model_best.model")).ok();
     let validated = world.succeed(&format!("{line} --disable_postprocessing_on_folds"));

@@ -63,13 +63,25 @@ impl TrainedModel {
 pub fn trained(v1: &Folders, v2: &v2::Folders) -> Vec<TrainedModel> {
     let mut all = Vec::new();
     if let Ok(results) = v1.results() {
-        all.extend(CONFIGURATIONS.iter().flat_map(|name| of_v1(&results, name)));
+        all.extend(in_v1(&results));
     }
     if let Ok(results) = v2.results() {
-        all.extend(subfolders(results).iter().flat_map(|dataset| of_v2(results, dataset)));
+        all.extend(in_v2(results));
     }
     all.sort();
     all
+}
+
+/// The models in v1's folder of results.
+#[must_use]
+pub fn in_v1(results: &Path) -> Vec<TrainedModel> {
+    CONFIGURATIONS.iter().flat_map(|name| of_v1(results, name)).collect()
+}
+
+/// The models in v2's folder of results.
+#[must_use]
+pub fn in_v2(results: &Path) -> Vec<TrainedModel> {
+    subfolders(results).iter().flat_map(|dataset| of_v2(results, dataset)).collect()
 }
 
 /// The end of a message about a model that is not there: the models whose names are nearest, of the same data set first.

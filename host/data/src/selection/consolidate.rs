@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use nnunet_formats::json;
 
 use super::determine::{Determination, determine, pairs};
 use super::freshness::is_current;
+use super::missing_folds;
 use crate::summary::{self, Head};
 use crate::{folders, images};
 
@@ -23,14 +24,7 @@ fn validation(model: &Path, fold: usize, name: &str) -> PathBuf {
 
 /// Checks that all folds have been validated.
 fn check(model: &Path, folds: &[usize], name: &str) -> Result<()> {
-    let missing: Vec<&usize> =
-        folds.iter().filter(|fold| !validation(model, **fold, name).join("summary.json").is_file()).collect();
-    ensure!(
-        missing.is_empty(),
-        "{}: folds {missing:?} have no finished validation; run `nnunet train CONFIGURATION TRAINER TASK FOLD -val --npz`",
-        model.display()
-    );
-    Ok(())
+    missing_folds::describe(model, folds, name).map_or(Ok(()), |text| bail!(text))
 }
 
 /// Whether what [`collect`] has made is of these folds as they are now: the same cases, none of which was predicted again

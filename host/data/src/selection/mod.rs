@@ -5,6 +5,7 @@ mod determine;
 mod ensemble;
 mod foreground;
 mod freshness;
+mod missing_folds;
 mod postprocessing;
 
 pub use consolidate::{VALIDATION, collect, consolidate, is_collected, is_determined};
@@ -13,4 +14,5 @@ pub(crate) use ensemble::mean;
 pub use ensemble::{Merge, merge};
 pub use foreground::{mean_dice, note_foreground_mean};
 pub use freshness::is_current;
+pub use missing_folds::training as training_command;
 pub use postprocessing::{Postprocessing, apply_to_folder};

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use nnunet_data::folders::{self, CASCADE, CONFIGURATIONS, Folders, case_names};
 use nnunet_data::images;
+use nnunet_data::models;
 use nnunet_data::records;
 use nnunet_data::selection::{
     Determination, Merge, VALIDATION, collect, consolidate, determine, is_collected, is_current, is_determined,
-    mean_dice, merge, note_foreground_mean,
+    mean_dice, merge, note_foreground_mean, training_command,
 };
 use nnunet_data::summary::{self, Head, Pair};
 use nnunet_formats::json::{self, Json};
@@ -110,19 +111,34 @@ impl Search<'_> {
         let named = !self.args.models.is_empty();
         let all: Vec<String> =
             if named { self.args.models.clone() } else { CONFIGURATIONS.map(str::to_owned).to_vec() };
-        let mut found = Vec::new();
+        let (mut found, mut missing) = (Vec::new(), Vec::new());
         for configuration in all {
             let folder = self.model(&configuration)?;
-            match folder.is_dir() {
-                true => found.push(configuration),
-                false if named || self.args.strict => {
-                    bail!("there is no model of {configuration} at {}", folder.display())
-                }
-                false => report::line(&format!("{configuration} has no model and is left out")),
-            }
+            let is_there = folder.is_dir();
+            ensure!(
+                is_there || !(named || self.args.strict),
+                "there is no model of {configuration} at {}; {}",
+                folder.display(),
+                self.nearest(&configuration)?
+            );
+            if is_there { found.push(configuration) } else { missing.push(configuration) }
         }
-        ensure!(!found.is_empty(), "no configuration has a model for trainer {}", self.args.trainer);
+        let Args { trainer, plans, .. } = self.args;
+        ensure!(
+            !found.is_empty(),
+            "no configuration has a model of trainer {trainer} and plans {plans}; {}",
+            self.nearest(CONFIGURATIONS[2])?
+        );
+        for configuration in missing {
+            report::line(&format!("{configuration} has no model and is left out"));
+        }
         Ok(found)
+    }
+
+    /// The models that may be meant instead of one that is not there.
+    fn nearest(&self, configuration: &str) -> Result<String> {
+        let wanted = [self.task, configuration, self.trainer(configuration), &self.args.plans];
+        Ok(models::nearest(&wanted, &models::in_v1(&self.folders.results()?)))
     }
 
     /// A model on its own: its folds are collected, and its postprocessing is determined where that is missing.
@@ -238,11 +254,11 @@ impl Search<'_> {
 
 /// Cases of a fold that both models have validated with probabilities.
 fn validated(folders: &[PathBuf; 2]) -> Result<Vec<String>> {
-    let again = "run `nnunet train CONFIGURATION TRAINER TASK FOLD -val --npz`";
     for folder in folders {
+        let again = training_command(folder.parent().unwrap_or(folder), " -val --npz");
         ensure!(
             folder.join("summary.json").is_file(),
-            "{} is not a finished validation; {again}",
+            "{} is not a finished validation: {again}",
             folder.display()
         );
         let (cases, labels) = (case_names(folder)?, images::list(folder)?);
@@ -251,7 +267,7 @@ fn validated(folders: &[PathBuf; 2]) -> Result<Vec<String>> {
             .filter(|case| !case.ends_with("noPostProcess") && !case.ends_with("_postprocessed"))
             .filter(|case| !cases.iter().any(|known| known == case))
             .collect();
-        ensure!(lacking.is_empty(), "{} lacks the npz files of {lacking:?}; {again}", folder.display());
+        ensure!(lacking.is_empty(), "{} lacks the npz files of {lacking:?}: {again}", folder.display());
     }
     let [first, second] = [case_names(&folders[0])?, case_names(&folders[1])?];
     ensure!(

@@ -9,6 +9,7 @@ use super::cross_validation::{CrossValidation, accumulate};
 use super::determine::{Determination, Determined, determine};
 use super::ensembles::merge_validations;
 use super::{ModelName, SUMMARY, evaluation, inference, merged_folder, references, score};
+use crate::models::{in_v2, nearest};
 use crate::v2::{Dataset, Folders, PlansFile, evaluate};
 
 /// The result of a search.
@@ -78,8 +79,12 @@ impl Search {
             let folder = model.folder(&self.dataset, folders)?;
             ensure!(
                 folder.is_dir(),
-                "there is no model at {}; train it, or name the configurations with -c",
-                folder.display()
+                "there is no model at {}; {}. The configurations that are trained are named with -c",
+                folder.display(),
+                nearest(
+                    &[&self.dataset, &model.configuration, &model.trainer, &model.plans],
+                    &in_v2(folders.results()?)
+                )
             );
             models.push(model.clone());
         }
