@@ -53,6 +53,9 @@ impl<'a> V1Files<'a> {
     fn log_split(&mut self, split: &Split) {
         let (training, validation) = (split.train.len(), split.val.len());
         self.log(&format!("This split has {training} training and {validation} validation cases."));
+        if self.settings.fold != "all" && split.train.iter().any(|case| split.val.contains(case)) {
+            self.log("WARNING: Some validation cases are also in the training set. Check splits_final.");
+        }
         self.log(&format!("TRAINING KEYS:\n {:?}", split.train));
         self.log(&format!("VALIDATION KEYS:\n {:?}", split.val));
     }
