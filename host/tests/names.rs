@@ -104,6 +104,9 @@ fn mistyped_names_of_v2_get_the_nearest_ones() {
         log.contains("validation, label 1 (body): mean Dice") && log.contains("Mean Validation Dice"),
         "{log}"
     );
+    for line in ["The split file contains 5 splits.", "Training done.", "predicting phantom_0"] {
+        assert!(log.contains(line), "{line} is missing in {log}");
+    }
 }
 
 #[test]

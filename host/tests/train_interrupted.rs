@@ -137,6 +137,7 @@ fn an_interrupted_training_goes_on_bit_for_bit() {
         let folder = results.display().to_string();
         let resumed = world.run_with(&format!("{LINE} -c"), &[("RESULTS_FOLDER", &folder)]);
         assert_eq!(resumed.code, 0, "{}", resumed.text);
+        assert!(resumed.text.contains("model_latest.model train= True"), "{}", resumed.text);
         assert!(!resumed.text.contains("epoch:  0"), "{signal}: it started again\n{}", resumed.text);
         assert!(
             final_state(&results) == whole,

@@ -232,6 +232,9 @@ pub(crate) trait FoldFiles {
     /// Returns an error if the file cannot be written.
     fn save(&mut self, kind: CheckpointKind, engine: &Engine) -> Result<()>;
 
+    /// After the last checkpoint.
+    fn training_ends(&mut self) {}
+
     /// Removes the latest checkpoint with what belongs to it.
     ///
     /// # Errors

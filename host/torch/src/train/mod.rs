@@ -188,5 +188,6 @@ fn finish(
         recorder.save(CheckpointKind::Final, engine)?;
     }
     recorder.files.remove_latest()?;
+    recorder.files.training_ends();
     Ok(stopped)
 }

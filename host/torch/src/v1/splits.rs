@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use nnunet_data::records::{self, SPLITS, Split, has_splits, listed_splits, splits_file};
 use nnunet_data::splitting::{CaseTable, folds};
 use nnunet_engine::session::Session;
+use nnunet_cli::report;
 
 use crate::fold_split;
 
@@ -17,6 +18,7 @@ pub(crate) fn prepare(preprocessed: &Path, cases: &[String], session: &Session) 
     let splitter = session.choices.splitter.as_ref();
     let made = folds(&session.registry, splitter, cases, &CaseTable::new());
     let made = made.with_context(|| preprocessed.display().to_string())?;
+    report::line(&format!("Creating new {}-fold cross-validation split...", made.len()));
     records::save_with_twin(&preprocessed.join(SPLITS), &records::splits_to_pickle(&made))
 }
 

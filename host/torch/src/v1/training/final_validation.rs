@@ -33,6 +33,7 @@ fn validate(job: &Job<'_>, engine: &Engine, trainers: &RefCell<Chain>, split: &S
         report::line(&plan.describe(None));
     }
     let previous = cascade::previous(job, &engine.trainer.blueprint)?;
+    let log = RefCell::new(TrainingLog::newest(&job.settings.output)?);
     let Some(mean) = validation::run(&Validation {
         inference: &CaseInference { engine, window: &window, trainers },
         window: &window,
@@ -49,12 +50,13 @@ fn validate(job: &Job<'_>, engine: &Engine, trainers: &RefCell<Chain>, split: &S
         keep: job.args.val_disable_overwrite,
         trainer: &job.args.trainer,
         task: &job.settings.dataset,
+        log: &|text| log.borrow_mut().log(text),
         stopped: signals::asked_to_stop,
     })?
     else {
         return Ok(false);
     };
-    let mut log = TrainingLog::newest(&job.settings.output)?;
+    let mut log = log.into_inner();
     let names = job.label_names();
     for (label, dice) in mean.iter().filter(|(label, _)| *label != 0) {
         let found = LabelDice::new(&Class::Label(*label), *dice, &names);
@@ -75,6 +77,7 @@ fn postprocess_fold(job: &Job<'_>, log: &mut TrainingLog) -> Result<()> {
     if job.args.disable_postprocessing_on_folds {
         return Ok(());
     }
+    log.log("determining postprocessing");
     let name = &job.args.val_folder;
     let found = determine(&Determination {
         raw: job.settings.output.join(name),

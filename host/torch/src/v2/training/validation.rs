@@ -43,16 +43,17 @@ fn validate(job: &Job<'_>, engine: &Engine, trainers: &RefCell<Chain>, split: &S
     let output = &job.settings.validation;
     folders::create(output)?;
     let next = NextStages::new(job)?;
+    let mut log = TrainingLog::newest(&job.settings.output)?;
     let bar = report::bar(split.val.len(), "validating");
     for name in &split.val {
         if signals::asked_to_stop() {
             return Ok(false);
         }
+        log.log(&format!("predicting {name}"));
         predict(job, &inference, &next, name).with_context(|| format!("validation of {name}"))?;
         bar.inc(1);
     }
     bar.finish_and_clear();
-    let mut log = TrainingLog::newest(&job.settings.output)?;
     if engine.head.as_ref().is_some_and(|head| !head.writes_labels()) {
         // Numbers have no Dice; their metric is that of the epochs.
         log.log("Validation complete");
