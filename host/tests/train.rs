@@ -42,7 +42,7 @@ fn logs_curves_and_drawings_are_left_behind() {
         ": folder: ",
         ": cases: 4 for training, 2 for validation",
         ": network: Generic_UNet, ",
-        ": epochs: 0 to 2, of 4 batches each",
+        ": epochs: 2; 4 batches each",
         ": disk: at most ",
         ": \nepoch:  0 ",
         ": the training will take about ",

@@ -140,7 +140,7 @@ impl Observer for RunRecorder<'_> {
     fn epoch_begins(&mut self, engine: &Engine, learning_rate: f64) {
         self.files.epoch_begins(engine.epoch, learning_rate);
         let [steps, _, epochs] = self.lengths;
-        self.bar = report::bar(steps, &format!("epoch {} of {epochs}", engine.epoch + 1));
+        self.bar = report::bar(steps, &format!("epoch {} ({} of {epochs})", engine.epoch, engine.epoch + 1));
         self.epoch = engine.epoch;
     }
 
