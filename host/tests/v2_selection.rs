@@ -143,11 +143,12 @@ fn what_is_missing_is_named() {
     data.succeed("find_best_configuration 911 -c 2d 3d_fullres -f 0 1 --disable_ensembling");
     let merged = model.join("crossval_results_folds_0_1");
     let truths = data.0.path("preprocessed/Dataset911_Regions/gt_segmentations");
-    data.succeed(&format!(
+    let text = data.succeed(&format!(
         "determine_postprocessing -i {} --ref {} --remove_postprocessed",
         merged.display(),
         truths.display()
     ));
+    assert!(!text.contains("keeping the largest") && text.contains("mean Dice"), "{text}");
     assert!(merged.join("postprocessing.pkl").is_file() && !merged.join("postprocessed").exists());
     // What was found is what apply_postprocessing does.
     data.succeed(&format!(

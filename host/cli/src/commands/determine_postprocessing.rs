@@ -65,7 +65,7 @@ fn of_folder(args: &Args, raw: &Path, references: &Path) -> Result<()> {
         output,
     })?;
     let names = LabelNames::near(&[references, raw]);
-    report::line(&format!("keep the largest component of {}", found.describe(&names)));
+    report::line(&found.describe(&names));
     Ok(())
 }
 
@@ -85,6 +85,6 @@ fn of_model(args: &Args, folders: &Folders) -> Result<()> {
     consolidate(&model, &[0, 1, 2, 3, 4], &args.validation)?;
     let file = model.join("postprocessing.json");
     let kept = Postprocessing::load(&file)?.describe(&LabelNames::near(&[&model]));
-    report::line(&format!("keep the largest component of {kept}; wrote {}", file.display()));
+    report::line(&format!("{kept}; wrote {}", file.display()));
     Ok(())
 }

@@ -15,4 +15,5 @@ pub use ensemble::{Merge, merge};
 pub use foreground::{mean_dice, note_foreground_mean};
 pub use freshness::is_current;
 pub use missing_folds::training as training_command;
+pub(crate) use postprocessing::NOTHING_HELPS;
 pub use postprocessing::{Postprocessing, apply_to_folder};

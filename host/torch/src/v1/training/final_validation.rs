@@ -88,6 +88,6 @@ fn postprocess_fold(job: &Job<'_>, log: &mut TrainingLog) -> Result<()> {
         threshold: 0.0,
     })?;
     let kept = found.describe(&job.label_names());
-    log.log(&format!("postprocessing of this fold: keep the largest component of {kept}"));
+    log.log(&format!("postprocessing of this fold: {kept}"));
     Ok(())
 }
