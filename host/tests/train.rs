@@ -42,6 +42,7 @@ fn logs_curves_and_drawings_are_left_behind() {
         ": folder: ",
         ": cases: 4 for training, 2 for validation",
         ": network: Generic_UNet, ",
+        ", fp32 on cpu",
         ": epochs: 2; 4 batches each",
         ": disk: at most ",
         ": \nepoch:  0 ",

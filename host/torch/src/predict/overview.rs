@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::devices;
 use crate::family::LoadedModel;
+use crate::network;
 
 /// Prints the facts about a model that is about to predict.
 pub(super) fn print(folder: &Path, model: &LoadedModel, args: &Args) {
@@ -16,10 +17,10 @@ pub(super) fn print(folder: &Path, model: &LoadedModel, args: &Args) {
     let checkpoint = model.checkpoints.first().and_then(name).unwrap_or_default();
     report::line(&format!("model: {}", folder.display()));
     report::line(&format!(
-        "trainer: {}; folds: {}; checkpoint: {checkpoint}; precision: {:?}",
+        "trainer: {}; folds: {}; checkpoint: {checkpoint}; precision: {}",
         model.trainer,
         folds(&model.checkpoints).join(" "),
-        model.window.kind
+        network::precision_name(model.window.kind)
     ));
     let left_out = if args.folds.is_empty() { left_out(folder, &model.checkpoints) } else { Vec::new() };
     if !left_out.is_empty() {
@@ -33,7 +34,7 @@ pub(super) fn print(folder: &Path, model: &LoadedModel, args: &Args) {
     let fields = json!({
         "folder": folder.display().to_string(), "trainer": model.trainer, "folds": folds(&model.checkpoints),
         "checkpoints": checkpoints, "device": devices::name(model.window.device),
-        "precision": format!("{:?}", model.window.kind).to_lowercase(), "postprocessing": model.postprocessing,
+        "precision": network::precision_name(model.window.kind), "postprocessing": model.postprocessing,
     });
     report::event("prediction_model", &fields);
 }

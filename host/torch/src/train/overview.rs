@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::devices;
 use crate::fold_training::FoldTraining;
+use crate::network;
 use crate::ranks;
 
 /// Single-precision arrays of a parameter in a checkpoint, at most: its value, and two of Adam's.
@@ -36,8 +37,7 @@ impl Overview {
         let batches = fold.batch_settings(blueprint);
         let parameters: usize = engine.store.trainable().map(|parameter| parameter.tensor.numel()).sum();
         let (batch, patch) = (batches.batch_size, &batches.context.patch);
-        let (precision, device) =
-            (format!("{:?}", engine.kind).to_lowercase(), devices::name(settings.device));
+        let (precision, device) = (network::precision_name(engine.kind), devices::name(settings.device));
         let unpacked = if blueprint.dummy_load { 0 } else { fold.bytes_to_unpack(split) };
         let disk = Disk { checkpoints: CHECKPOINTS * ARRAYS * 4 * parameters as u64, unpacked };
         let free = free_space(&settings.output);
