@@ -57,7 +57,8 @@ fn mistyped_names_get_the_nearest_ones() {
     assert!(used.contains("This split has 2 training and 1 validation cases."), "{used}");
     // Python's forms of flags.
     let text = world.succeed(&format!("{predict} -t900 -fNone -m3d_fullres"));
-    assert!(text.contains("folds: 0;"), "{text}");
+    assert!(text.contains("folds: 0;") && text.contains("precision: fp32"), "{text}");
+    assert!(text.contains("postprocessing: None; none was determined for this model"), "{text}");
 }
 
 #[test]

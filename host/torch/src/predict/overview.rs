@@ -11,6 +11,9 @@ use crate::devices;
 use crate::family::LoadedModel;
 use crate::network;
 
+/// No postprocessing.
+const NONE: &str = "None";
+
 /// Prints the facts about a model that is about to predict.
 pub(super) fn print(folder: &Path, model: &LoadedModel, args: &Args) {
     let name = |path: &PathBuf| path.file_stem().map(|name| name.to_string_lossy().into_owned());
@@ -29,7 +32,13 @@ pub(super) fn print(folder: &Path, model: &LoadedModel, args: &Args) {
     for fold in replaced(&model.checkpoints) {
         report::line(&format!("fold {fold} has a newer training that is not complete; the earlier one predicts"));
     }
-    report::line(&format!("postprocessing: {}", model.postprocessing));
+    let of_v1 = model.checkpoints.first().is_some_and(|file| file.extension().is_some_and(|ending| ending == "model"));
+    let undetermined = of_v1 && !args.postprocessing.is_given() && model.postprocessing == NONE;
+    report::line(&format!(
+        "postprocessing: {}{}",
+        model.postprocessing,
+        if undetermined { "; none was determined for this model (find_best_configuration does that)" } else { "" }
+    ));
     let checkpoints: Vec<String> = model.checkpoints.iter().map(|file| file.display().to_string()).collect();
     let fields = json!({
         "folder": folder.display().to_string(), "trainer": model.trainer, "folds": folds(&model.checkpoints),
