@@ -60,7 +60,9 @@ fn validate(job: &Job<'_>, engine: &Engine, trainers: &RefCell<Chain>, split: &S
     let names = job.label_names();
     for (label, dice) in mean.iter().filter(|(label, _)| *label != 0) {
         let found = LabelDice::new(&Class::Label(*label), *dice, &names);
-        log.log(&format!("validation, {}", found.text()));
+        let text = format!("validation, {}", found.text());
+        log.log(&text);
+        report::quiet_result(&text);
         report::event("validation_label", &found.fields());
     }
     if engine.head.as_ref().is_none_or(TaskHead::writes_labels) {

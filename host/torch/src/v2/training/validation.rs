@@ -63,11 +63,15 @@ fn validate(job: &Job<'_>, engine: &Engine, trainers: &RefCell<Chain>, split: &S
     let names = job.label_names();
     for (class, dice) in &mean.classes {
         let found = LabelDice::new(class, *dice, &names);
-        log.log(&format!("validation, {}", found.text()));
+        let text = format!("validation, {}", found.text());
+        log.log(&text);
+        report::quiet_result(&text);
         report::event("validation_label", &found.fields());
     }
     log.log("Validation complete");
-    log.log(&format!("Mean Validation Dice:  {}", mean.foreground));
+    let text = format!("Mean Validation Dice:  {}", mean.foreground);
+    log.log(&text);
+    report::quiet_result(&text);
     Ok(true)
 }
 
