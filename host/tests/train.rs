@@ -123,7 +123,8 @@ fn flags_of_v1_do_what_they_say() {
     assert!(started.contains("parameters start from"), "{started}");
 
     for flag in ["-val", "-c"] {
-        let refused = world.run(&LINE.replace(" 0 ", " 1 ").replace("--disable", &format!("{flag} --disable")));
+        let refused =
+            world.run(&LINE.replace(" 0 ", " 1 ").replace("--disable", &format!("{flag} --disable")));
         let advice = format!("start it without {flag}");
         assert!(refused.code == 1 && refused.text.contains(&advice), "{}", refused.text);
     }
@@ -139,7 +140,10 @@ fn flags_of_v1_do_what_they_say() {
         assert!(validated.contains(line), "{line} is missing in {validated}");
     }
     let quiet = world.succeed(&format!("--quiet {line} --disable_postprocessing_on_folds"));
-    assert!(quiet.starts_with("validation, label 1 (body): mean Dice") && quiet.lines().count() == 2, "{quiet}");
+    assert!(
+        quiet.starts_with("validation, label 1 (body): mean Dice") && quiet.lines().count() == 2,
+        "{quiet}"
+    );
     let folder = world.path(FOLD).join("again");
     assert!(folder.join("summary.json").is_file() && folder.join("validation_args.json").is_file());
     assert_eq!(files(&folder, ".npz").len(), 2);

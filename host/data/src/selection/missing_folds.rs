@@ -59,7 +59,8 @@ pub(super) fn describe(model: &Path, folds: &[usize], validation: &str) -> Optio
             missing.iter().filter(|(_, other)| *other == lack).map(|(fold, _)| *fold).collect();
         let command = training(&folder(of_it.first()?), &lack.flags(validation));
         let names = of_it.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        let subject = if of_it.len() == 1 { format!("fold {names} is") } else { format!("folds {names} are") };
+        let subject =
+            if of_it.len() == 1 { format!("fold {names} is") } else { format!("folds {names} are") };
         Some(format!("{subject} {}: {command}", lack.words()))
     };
     let sentences: Vec<String> = Lack::ALL.into_iter().filter_map(sentence).collect();

@@ -30,14 +30,23 @@ pub(super) fn print(folder: &Path, model: &LoadedModel, args: &Args) {
         report::line(&format!("left out, since they have no {checkpoint}: folds {}", left_out.join(" ")));
     }
     for fold in replaced(&model.checkpoints) {
-        report::line(&format!("fold {fold} has a newer training that is not complete; the earlier one predicts"));
+        report::line(&format!(
+            "fold {fold} has a newer training that is not complete; the earlier one predicts"
+        ));
     }
-    let of_v1 = model.checkpoints.first().is_some_and(|file| file.extension().is_some_and(|ending| ending == "model"));
+    let of_v1 = model
+        .checkpoints
+        .first()
+        .is_some_and(|file| file.extension().is_some_and(|ending| ending == "model"));
     let undetermined = of_v1 && !args.postprocessing.is_given() && model.postprocessing == NONE;
     report::line(&format!(
         "postprocessing: {}{}",
         model.postprocessing,
-        if undetermined { "; none was determined for this model (find_best_configuration does that)" } else { "" }
+        if undetermined {
+            "; none was determined for this model (find_best_configuration does that)"
+        } else {
+            ""
+        }
     ));
     let checkpoints: Vec<String> = model.checkpoints.iter().map(|file| file.display().to_string()).collect();
     let fields = json!({
@@ -59,7 +68,8 @@ fn folds(checkpoints: &[PathBuf]) -> Vec<String> {
 fn left_out(model: &Path, checkpoints: &[PathBuf]) -> Vec<String> {
     let used = folds(checkpoints);
     let entries = std::fs::read_dir(model).into_iter().flatten().flatten();
-    let names = entries.filter_map(|entry| Some(entry.file_name().to_str()?.strip_prefix("fold_")?.to_owned()));
+    let names =
+        entries.filter_map(|entry| Some(entry.file_name().to_str()?.strip_prefix("fold_")?.to_owned()));
     let mut others: Vec<String> = names.filter(|name| name != "all" && !used.contains(name)).collect();
     others.sort();
     others
@@ -67,7 +77,8 @@ fn left_out(model: &Path, checkpoints: &[PathBuf]) -> Vec<String> {
 
 /// The folds whose complete checkpoint is used, and that have a newer one of a training that is not.
 fn replaced(checkpoints: &[PathBuf]) -> Vec<String> {
-    let is_replaced = |path: &&PathBuf| path.parent().is_some_and(|fold| is_complete(fold) && is_unfinished(fold));
+    let is_replaced =
+        |path: &&PathBuf| path.parent().is_some_and(|fold| is_complete(fold) && is_unfinished(fold));
     let is_final = |path: &&PathBuf| path.to_string_lossy().contains("final");
     folds(&checkpoints.iter().filter(is_final).filter(is_replaced).cloned().collect::<Vec<_>>())
 }

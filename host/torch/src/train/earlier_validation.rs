@@ -32,8 +32,7 @@ pub(super) fn remove(fold: &Path) -> Result<Vec<String>> {
 fn validations(fold: &Path) -> Result<Vec<PathBuf>> {
     let entries = std::fs::read_dir(fold).with_context(|| fold.display().to_string())?;
     let folders = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-    let is_validation =
-        |path: &PathBuf| has_name(path) || path.join(ARGUMENTS).is_file();
+    let is_validation = |path: &PathBuf| has_name(path) || path.join(ARGUMENTS).is_file();
     let mut found: Vec<PathBuf> = folders.map(|entry| entry.path()).filter(is_validation).collect();
     found.sort();
     Ok(found)

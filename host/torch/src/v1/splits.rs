@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use nnunet_cli::report;
 use nnunet_data::records::{self, SPLITS, Split, has_splits, listed_splits, splits_file};
 use nnunet_data::splitting::{CaseTable, folds};
 use nnunet_engine::session::Session;
-use nnunet_cli::report;
 
 use crate::fold_split;
 

@@ -10,8 +10,8 @@ use nnunet_data::images;
 use nnunet_data::models;
 use nnunet_data::records;
 use nnunet_data::selection::{
-    Determination, Merge, VALIDATION, collect, consolidate, determine, is_collected, is_current, is_determined,
-    mean_dice, merge, note_foreground_mean, training_command,
+    Determination, Merge, VALIDATION, collect, consolidate, determine, is_collected, is_current,
+    is_determined, mean_dice, merge, note_foreground_mean, training_command,
 };
 use nnunet_data::summary::{self, Head, Pair};
 use nnunet_formats::json::{self, Json};

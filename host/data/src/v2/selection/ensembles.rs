@@ -42,8 +42,9 @@ pub(super) fn merge_validations(
     create(output)?;
     let ensemble = Ensemble::new(model, output)?;
     let label_map = |case: &str| output.join(format!("{case}{}", ensemble.file_ending));
-    let sources =
-        |case: &str| by_model.iter().filter_map(|cases| cases.get(case).map(PathBuf::as_path)).collect::<Vec<_>>();
+    let sources = |case: &str| {
+        by_model.iter().filter_map(|cases| cases.get(case).map(PathBuf::as_path)).collect::<Vec<_>>()
+    };
     let is_merged = |case: &str| is_current(&label_map(case), sources(case));
     let cases: Vec<&String> = first.keys().filter(|case| overwrite || !is_merged(case)).collect();
     let bar = progress::start(cases.len(), "merging");

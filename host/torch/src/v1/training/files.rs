@@ -38,7 +38,10 @@ impl<'a> V1Files<'a> {
         let debug = settings.output.join("debug.json");
         let mut files = Self { settings, info, log };
         if job.args.continue_training {
-            files.log(&format!("loading checkpoint {} train= True", saved::newest(&settings.output)?.display()));
+            files.log(&format!(
+                "loading checkpoint {} train= True",
+                saved::newest(&settings.output)?.display()
+            ));
         }
         if has_splits(&job.preprocessed) {
             let (path, listed) = (splits_file(&job.preprocessed), listed_splits(&job.preprocessed)?);

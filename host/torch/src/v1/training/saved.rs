@@ -23,8 +23,9 @@ pub(super) fn finished(output: &Path, best: bool) -> Result<PathBuf> {
 
 /// The checkpoint that a run is continued from.
 pub(super) fn newest(output: &Path) -> Result<PathBuf> {
-    checkpoints::newest(states(output), output.join("model_best.model"))
-        .with_context(|| format!("there is no checkpoint in {} to continue from; start it without -c", output.display()))
+    checkpoints::newest(states(output), output.join("model_best.model")).with_context(|| {
+        format!("there is no checkpoint in {} to continue from; start it without -c", output.display())
+    })
 }
 
 /// The latest checkpoint and the final one.
