@@ -12,9 +12,6 @@ use super::missing_folds;
 use crate::summary::{self, Head};
 use crate::{folders, images};
 
-/// Name of the folder of a fold's validation, unless another is asked for.
-pub const VALIDATION: &str = "validation_raw";
-
 /// Folder of a model that the cases of all folds are collected in.
 const COLLECTED: &str = "cv_niftis_raw";
 

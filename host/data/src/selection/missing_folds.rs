@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
-use super::consolidate::VALIDATION;
 use crate::models::{has_checkpoint, is_complete};
+
+/// Name of the folder of a fold's validation, unless another is asked for.
+pub const VALIDATION: &str = "validation_raw";
 
 /// The plans that v1's commands take where none are named.
 const DEFAULT_PLANS: &str = "nnUNetPlansv2.1";
