@@ -83,6 +83,10 @@ fn mistyped_names_of_v2_get_the_nearest_ones() {
             "the nearest models are Dataset900_Phantom 3d_fullres Once",
         ),
         (
+            "v2 find_best_configuration 900 -tr Once -p nnUNetPlansSmal -c 3d_fullres".to_owned(),
+            "name others with -p; the nearest models are Dataset900_Phantom 3d_fullres Once",
+        ),
+        (
             "v2 export_model_to_zip -d 900 -o a.zip -tr Onse -p nnUNetPlansSmall -c 3d_fullres".to_owned(),
             "the nearest models are Dataset900_Phantom 3d_fullres Once",
         ),
