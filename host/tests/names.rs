@@ -4,6 +4,7 @@
 use nnunet_tests::World;
 
 const IMAGES: &str = "raw/nnUNet_raw_data/Task900_Phantom/imagesTs";
+const NEAREST: &str = "the nearest models are Task900_Phantom 3d_fullres Short nnUNetPlansSmall (folds 0)";
 const FOLD_OF_V2: &str = "nnUNet_results/Dataset900_Phantom/Once__nnUNetPlansSmall__3d_fullres/fold_0";
 
 #[test]
@@ -29,6 +30,19 @@ fn mistyped_names_get_the_nearest_ones() {
     assert!(list.contains("Short") && list.contains("folds 0"), "{list}");
     let none = world.succeed("models list 901");
     assert!(none.starts_with("there are no trained models of 901 in "), "{none}");
+    for (line, said) in [
+        ("find_best_configuration -t 900 -tr Shrot -pl nnUNetPlansSmall", NEAREST),
+        ("find_best_configuration -t 900 -tr Short -pl nnUNetPlansSmall -m 3d_fulres", NEAREST),
+        ("determine_postprocessing -t 900 -m 3d_fullres -tr Shrot -pl nnUNetPlansSmall", NEAREST),
+        ("export_model_to_zip -t 900 -o a.zip -m 3d_fullres -tr Shrot -pl nnUNetPlansSmall", NEAREST),
+        (
+            "find_best_configuration -t 900 -tr Short -pl nnUNetPlansSmall",
+            "folds 1, 2, 3, 4 are not trained: nnunet train 3d_fullres Short Task900_Phantom 1 -p nnUNetPlansSmall",
+        ),
+    ] {
+        let outcome = world.run(line);
+        assert!(outcome.code == 1 && outcome.text.contains(said), "{line}: {}", outcome.text);
+    }
     // Folds that were edited in the JSON alone.
     let folds = world.path("preprocessed/Task900_Phantom/splits_final.json");
     let text = std::fs::read_to_string(&folds).unwrap();
@@ -43,7 +57,8 @@ fn mistyped_names_get_the_nearest_ones() {
     assert!(used.contains("This split has 2 training and 1 validation cases."), "{used}");
     // Python's forms of flags.
     let text = world.succeed(&format!("{predict} -t900 -fNone -m3d_fullres"));
-    assert!(text.contains("folds: 0;"), "{text}");
+    assert!(text.contains("folds: 0;") && text.contains("precision: fp32"), "{text}");
+    assert!(text.contains("postprocessing: None; none was determined for this model"), "{text}");
 }
 
 #[test]
@@ -62,6 +77,18 @@ fn mistyped_names_of_v2_get_the_nearest_ones() {
         (
             format!("{predict} -d 900 -c 3d_fulres"),
             "Dataset900_Phantom 3d_fullres Once nnUNetPlansSmall (folds 0)",
+        ),
+        (
+            "v2 find_best_configuration 900 -tr Onse -p nnUNetPlansSmall -c 3d_fullres".to_owned(),
+            "the nearest models are Dataset900_Phantom 3d_fullres Once",
+        ),
+        (
+            "v2 find_best_configuration 900 -tr Once -p nnUNetPlansSmal -c 3d_fullres".to_owned(),
+            "name others with -p; the nearest models are Dataset900_Phantom 3d_fullres Once",
+        ),
+        (
+            "v2 export_model_to_zip -d 900 -o a.zip -tr Onse -p nnUNetPlansSmall -c 3d_fullres".to_owned(),
+            "the nearest models are Dataset900_Phantom 3d_fullres Once",
         ),
         (train.to_owned(), "--overwrite trains it anew, --c only repeats its validation"),
     ] {
@@ -82,6 +109,9 @@ fn mistyped_names_of_v2_get_the_nearest_ones() {
         log.contains("validation, label 1 (body): mean Dice") && log.contains("Mean Validation Dice"),
         "{log}"
     );
+    for line in ["The split file contains 5 splits.", "Training done.", "predicting phantom_0"] {
+        assert!(log.contains(line), "{line} is missing in {log}");
+    }
 }
 
 #[test]

@@ -31,6 +31,10 @@ fn logs_curves_and_drawings_are_left_behind() {
     // The order v1 writes them in.
     for line in [
         "Starting... \n",
+        ": Using splits from existing split file: ",
+        ": The split file contains 5 splits.",
+        ": Desired fold for training: 0",
+        ": This split has 4 training and 2 validation cases.",
         ": TRAINING KEYS:",
         ": VALIDATION KEYS:",
         ": lr: 0.01 ",
@@ -38,7 +42,8 @@ fn logs_curves_and_drawings_are_left_behind() {
         ": folder: ",
         ": cases: 4 for training, 2 for validation",
         ": network: Generic_UNet, ",
-        ": epochs: 0 to 2, of 4 batches each",
+        ", fp32 on cpu",
+        ": epochs: 2; 4 batches each",
         ": disk: at most ",
         ": \nepoch:  0 ",
         ": the training will take about ",
@@ -117,12 +122,28 @@ fn flags_of_v1_do_what_they_say() {
     ));
     assert!(started.contains("parameters start from"), "{started}");
 
-    let refused = world.run(&LINE.replace(" 0 ", " 1 ").replace("--disable", "-val --disable"));
-    assert!(refused.code == 1 && refused.text.contains("finish the training first"), "{}", refused.text);
+    for flag in ["-val", "-c"] {
+        let refused =
+            world.run(&LINE.replace(" 0 ", " 1 ").replace("--disable", &format!("{flag} --disable")));
+        let advice = format!("start it without {flag}");
+        assert!(refused.code == 1 && refused.text.contains(&advice), "{}", refused.text);
+    }
     let line = "train 3d_fullres Short 900 0 -p nnUNetPlansSmall -val --valbest --val_folder again --npz";
     std::fs::remove_file(world.path(FOLD).join("model_best.model")).ok();
     let validated = world.succeed(&format!("{line} --disable_postprocessing_on_folds"));
-    assert!(validated.contains("there is no model_best.model; validating"), "{validated}");
+    for line in [
+        "there is no model_best.model; validating",
+        "model_final_checkpoint.model train= False",
+        "finished prediction",
+        "evaluation of raw predictions",
+    ] {
+        assert!(validated.contains(line), "{line} is missing in {validated}");
+    }
+    let quiet = world.succeed(&format!("--quiet {line} --disable_postprocessing_on_folds"));
+    assert!(
+        quiet.starts_with("validation, label 1 (body): mean Dice") && quiet.lines().count() == 2,
+        "{quiet}"
+    );
     let folder = world.path(FOLD).join("again");
     assert!(folder.join("summary.json").is_file() && folder.join("validation_args.json").is_file());
     assert_eq!(files(&folder, ".npz").len(), 2);

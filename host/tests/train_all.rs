@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -147,6 +147,32 @@ fn folds_that_are_missing_are_no_failure() {
     std::fs::create_dir(world.path("results")).unwrap();
     let text = world.succeed(&line.replace("-f 0 3", "-f 0 1"));
     assert!(text.contains("all 3 jobs are done"), "{text}");
+    folds_that_have_changed_are_noticed(&world, &line.replace("-f 0 3", "-f 0 1"));
+}
+
+/// After a complete `line` with two folds: cases that were predicted again are collected again, and a fold that was begun
+/// anew is not skipped.
+fn folds_that_have_changed_are_noticed(world: &World, line: &str) {
+    let model = world.path("results/nnUNet/2d/Task900_Phantom/Tiny__nnUNetPlansSmall");
+    let best = "find_best_configuration -t 900 -m 2d -tr Tiny -pl nnUNetPlansSmall -f 0 1";
+    let text = world.succeed(best);
+    assert!(!text.contains("have changed") && !text.contains("determining"), "{text}");
+    let case = model.join("fold_0/validation_raw/phantom_003.nii.gz");
+    let written = |path: &Path| path.metadata().unwrap().modified().unwrap();
+    std::fs::write(&case, std::fs::read(&case).unwrap()).unwrap();
+    let text = world.succeed(best);
+    assert!(text.contains("the folds of 2d have changed") && text.contains("determining"), "{text}");
+    for made in ["cv_niftis_raw/phantom_003.nii.gz", "postprocessing.json"] {
+        assert!(written(&model.join(made)) >= written(&case), "{made}");
+    }
+    let outcome = world.run(&format!("{best} 9"));
+    assert!(outcome.code == 1 && outcome.text.contains("fold 9 is not trained"), "{}", outcome.text);
+    for ending in ["", ".pkl"] {
+        let name = |kind: &str| model.join(format!("fold_1/model_{kind}.model{ending}"));
+        std::fs::write(name("latest"), std::fs::read(name("final_checkpoint")).unwrap()).unwrap();
+    }
+    let text = world.succeed(line);
+    assert!(text.contains("2d_fold_0 was finished") && !text.contains("2d_fold_1 was finished"), "{text}");
 }
 
 /// The scripts name every fold, and are scripts.

@@ -50,6 +50,21 @@ fn interrupt_in(world: &World, results: &Path, signal: &str, epoch: usize) -> (O
     (child.wait().unwrap().code(), said)
 }
 
+/// Runs a command, and asks it to stop when it says a text; the exit code and the output.
+fn stop_at(world: &World, line: &str, text: &str) -> (Option<i32>, Vec<String>) {
+    let mut child = world.command(line).stdout(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let mut said: Vec<String> = Vec::new();
+    for line in lines {
+        if line.contains(text) && !said.iter().any(|line| line.contains(text)) {
+            let sent = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+            assert!(sent.success());
+        }
+        said.push(line);
+    }
+    (child.wait().unwrap().code(), said)
+}
+
 #[test]
 fn who_stops_in_the_first_epoch_is_not_told_to_continue() {
     let world = world();
@@ -59,9 +74,48 @@ fn who_stops_in_the_first_epoch_is_not_told_to_continue() {
     assert!(said.iter().any(|line| line.contains("continue with -c")), "{said:?}");
 }
 
+/// A new training takes the validation of the earlier one away with its first checkpoint, not before.
+#[test]
+fn the_validation_of_a_replaced_training_is_removed() {
+    let world = world();
+    let fold = world.path("results").join(FOLD);
+    world.succeed(&LINE.replace(" --disable_validation_inference", ""));
+    let there = || {
+        ["validation_raw", "validation_raw_postprocessed", "postprocessing.json"]
+            .map(|name| fold.join(name).exists())
+    };
+    assert_eq!(there(), [true; 3]);
+    let again = LINE.replace("train ", "train --overwrite ");
+    let (_, said) = stop_at(&world, &again, "epoch:  0");
+    assert!(said.iter().any(|line| line.contains("the earlier training is still there")), "{said:?}");
+    assert_eq!(there(), [true; 3]);
+    let (code, said) = stop_at(&world, &again, "epoch:  1");
+    assert!(code == Some(3) && said.iter().any(|line| line.contains("removed the validation")), "{said:?}");
+    assert_eq!(there(), [false; 3]);
+}
+
+/// Stopped in its validation, a training says what is left to do.
+#[test]
+fn who_stops_the_validation_is_told_what_is_missing() {
+    let world = world();
+    world.succeed(LINE);
+    let line = LINE.replace(" --disable_validation_inference", " -c");
+    let (code, said) = stop_at(&world, &line, "done, saving took");
+    assert_eq!(code, Some(3), "{said:?}");
+    let sentence = "the training is complete, its validation is not: -c or -val makes it";
+    assert!(said.iter().any(|line| line.contains(sentence)), "{said:?}");
+}
+
 fn final_state(results: &Path) -> (Value, Vec<TensorData>) {
     let checkpoint = torch_zip::load(&results.join(FOLD).join("model_final_checkpoint.model")).unwrap();
     (checkpoint.root, checkpoint.tensors)
+}
+
+/// Whether this test was started by `nohup` or the like.
+fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
+    u64::from_str_radix(mask.trim(), 16).unwrap() & 1 == 1
 }
 
 /// A killed run loses the epoch it was in, a stopped one too; with `-c` both end where an uninterrupted run ends, in
@@ -71,7 +125,11 @@ fn an_interrupted_training_goes_on_bit_for_bit() {
     let world = world();
     world.succeed(LINE);
     let whole = final_state(&world.path("results"));
-    for (signal, code) in [("-KILL", None), ("-TERM", Some(3)), ("-USR1", Some(3)), ("-INT", Some(3))] {
+    let signals = ["-TERM", "-USR1", "-INT", "-HUP"].map(|signal| (signal, Some(3)));
+    for (signal, code) in signals.into_iter().chain([("-KILL", None)]) {
+        if signal == "-HUP" && ignores_hangup() {
+            continue;
+        }
         let results = world.path(signal);
         std::fs::create_dir(&results).unwrap();
         assert_eq!(interrupt(&world, &results, signal), code, "{signal}");
@@ -79,6 +137,7 @@ fn an_interrupted_training_goes_on_bit_for_bit() {
         let folder = results.display().to_string();
         let resumed = world.run_with(&format!("{LINE} -c"), &[("RESULTS_FOLDER", &folder)]);
         assert_eq!(resumed.code, 0, "{}", resumed.text);
+        assert!(resumed.text.contains("model_latest.model train= True"), "{}", resumed.text);
         assert!(!resumed.text.contains("epoch:  0"), "{signal}: it started again\n{}", resumed.text);
         assert!(
             final_state(&results) == whole,

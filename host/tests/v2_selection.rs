@@ -1,6 +1,8 @@
 //! v2's commands on finished cross-validations against Python's stored results.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
+use std::path::Path;
+
 use nnunet_data::v2::Postprocessing;
 use nnunet_formats::json;
 use nnunet_test_support::{difference, golden, same_labels};
@@ -120,6 +122,14 @@ fn the_best_of_regions_is_that_of_python_and_stays_when_it_is_asked_for_again() 
     data.succeed("find_best_configuration 911 -c 2d 3d_fullres -f 0 1 --no_overwrite");
     let after = contents(&data.0.path("results/Dataset911_Regions"));
     assert!(before == after, "the second run has changed something");
+    // A fold was validated again.
+    let model = data.0.path(&format!("results/Dataset911_Regions/{MODEL}2d"));
+    let case = model.join("fold_0/validation/case_0.nii.gz");
+    std::fs::write(&case, std::fs::read(&case).unwrap()).unwrap();
+    data.succeed("find_best_configuration 911 -c 2d 3d_fullres -f 0 1 --no_overwrite");
+    let collected = model.join("crossval_results_folds_0_1/case_0.nii.gz");
+    let written = |path: &Path| path.metadata().unwrap().modified().unwrap();
+    assert!(written(&collected) >= written(&case), "the earlier prediction was compared");
     // A case is predicted in two folds.
     let of = |fold: u8| data.0.path(&format!("results/Dataset911_Regions/{MODEL}2d/fold_{fold}/validation"));
     std::fs::copy(of(0).join("case_0.nii.gz"), of(1).join("case_0.nii.gz")).unwrap();
@@ -143,11 +153,12 @@ fn what_is_missing_is_named() {
     data.succeed("find_best_configuration 911 -c 2d 3d_fullres -f 0 1 --disable_ensembling");
     let merged = model.join("crossval_results_folds_0_1");
     let truths = data.0.path("preprocessed/Dataset911_Regions/gt_segmentations");
-    data.succeed(&format!(
+    let text = data.succeed(&format!(
         "determine_postprocessing -i {} --ref {} --remove_postprocessed",
         merged.display(),
         truths.display()
     ));
+    assert!(!text.contains("keeping the largest") && text.contains("mean Dice"), "{text}");
     assert!(merged.join("postprocessing.pkl").is_file() && !merged.join("postprocessed").exists());
     // What was found is what apply_postprocessing does.
     data.succeed(&format!(

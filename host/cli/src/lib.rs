@@ -18,8 +18,10 @@ mod metrics_table;
 pub mod pictures;
 pub mod report;
 mod run;
+mod stop_signals;
 
 pub use cli::process_arguments;
 pub use commands::TensorCommands;
 pub use global_options::GlobalOptions;
 pub use run::main;
+pub use stop_signals::stop_signals;

@@ -6,7 +6,6 @@ use nnunet_plugin_core::suggestion::similar;
 use serde::Serialize;
 
 use crate::folders::{CONFIGURATIONS, Folders, subfolders};
-use crate::v2;
 
 /// Checkpoints of a training that is complete, and of one that is not, in v1 and v2.
 const STATES: [[&str; 2]; 2] = [
@@ -60,16 +59,26 @@ impl TrainedModel {
 
 /// All models, sorted by data set. Folders of results that are not set, or not there, have none.
 #[must_use]
-pub fn trained(v1: &Folders, v2: &v2::Folders) -> Vec<TrainedModel> {
+pub fn trained(v1: &Folders, v2_results: Option<&Path>) -> Vec<TrainedModel> {
     let mut all = Vec::new();
     if let Ok(results) = v1.results() {
-        all.extend(CONFIGURATIONS.iter().flat_map(|name| of_v1(&results, name)));
+        all.extend(in_v1(&results));
     }
-    if let Ok(results) = v2.results() {
-        all.extend(subfolders(results).iter().flat_map(|dataset| of_v2(results, dataset)));
-    }
+    all.extend(v2_results.into_iter().flat_map(in_v2));
     all.sort();
     all
+}
+
+/// The models in v1's folder of results.
+#[must_use]
+pub fn in_v1(results: &Path) -> Vec<TrainedModel> {
+    CONFIGURATIONS.iter().flat_map(|name| of_v1(results, name)).collect()
+}
+
+/// The models in v2's folder of results.
+#[must_use]
+pub fn in_v2(results: &Path) -> Vec<TrainedModel> {
+    subfolders(results).iter().flat_map(|dataset| of_v2(results, dataset)).collect()
 }
 
 /// The end of a message about a model that is not there: the models whose names are nearest, of the same data set first.

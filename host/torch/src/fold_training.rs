@@ -34,6 +34,8 @@ pub(crate) struct FoldSettings {
     pub(crate) device: Device,
     /// The flag that continues a training.
     pub(crate) continue_flag: &'static str,
+    /// The flag that only validates.
+    pub(crate) validation_flag: &'static str,
     pub(crate) validation_only: bool,
     /// Write the best and the final checkpoint.
     pub(crate) saves: bool,
@@ -229,6 +231,9 @@ pub(crate) trait FoldFiles {
     /// # Errors
     /// Returns an error if the file cannot be written.
     fn save(&mut self, kind: CheckpointKind, engine: &Engine) -> Result<()>;
+
+    /// After the last checkpoint.
+    fn training_ends(&mut self) {}
 
     /// Removes the latest checkpoint with what belongs to it.
     ///

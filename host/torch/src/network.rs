@@ -94,6 +94,15 @@ pub(crate) fn check_memory(spec: &NetworkSpec, batch: usize, device: Device) -> 
     Ok(())
 }
 
+/// A number format as `--precision` calls it.
+pub(crate) fn precision_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::BFloat16 => "bf16",
+        Kind::Half => "fp16",
+        _ => "fp32",
+    }
+}
+
 /// The number format a network computes in.
 pub(crate) fn kind(precision: Precision, network: &dyn Network, device: Device) -> Kind {
     if !network.supports_half_precision() {

@@ -9,11 +9,9 @@ use std::mem::MaybeUninit;
 use std::os::fd::FromRawFd;
 
 use anyhow::{Context, Result};
+pub use nnunet_cli::stop_signals;
 
-/// Ctrl-C, the request to end, and the signal that queues send before they take a machine away.
-pub const SIGNALS: [libc::c_int; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGUSR1];
-
-/// Blocks [`SIGNALS`] in this thread, and so in every thread that starts later, and calls `on_signal` for each that comes,
+/// Blocks the [signals that ask to stop](stop_signals) in this thread, and so in every thread that starts later, and calls `on_signal` for each that comes,
 /// in a thread of its own. To be called before any other thread starts.
 ///
 /// # Errors
@@ -50,7 +48,7 @@ fn set() -> libc::sigset_t {
     // SAFETY: `sigemptyset` initializes the set, and `sigaddset` adds signals that exist.
     unsafe {
         libc::sigemptyset(set.as_mut_ptr());
-        for signal in SIGNALS {
+        for signal in stop_signals() {
             libc::sigaddset(set.as_mut_ptr(), signal);
         }
         set.assume_init()

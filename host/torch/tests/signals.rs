@@ -9,7 +9,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use nnunet_host_torch::signals::{self, SIGNALS};
+use nnunet_host_torch::signals::{self, stop_signals};
 use nnunet_plugin_api::tch::{Device, Kind, Tensor};
 
 /// Signals in a run by CI.
@@ -37,8 +37,9 @@ fn main() {
 /// Sends signals to this process, each after the one before has arrived: equal ones would become one.
 fn send(count: usize, arrived: &AtomicUsize) {
     let process = std::process::id().to_string();
+    let signals = stop_signals();
     for number in 0..count {
-        let signal = format!("-{}", SIGNALS[number % SIGNALS.len()]);
+        let signal = format!("-{}", signals[number % signals.len()]);
         assert!(Command::new("kill").args([&signal, &process]).status().unwrap().success());
         while arrived.load(Ordering::SeqCst) <= number {
             std::thread::yield_now();
@@ -72,7 +73,7 @@ fn check_masks() {
         let status = std::fs::read_to_string(thread.unwrap().path().join("status")).unwrap();
         let blocked = status.lines().find_map(|line| line.strip_prefix("SigBlk:")).unwrap();
         let blocked = u64::from_str_radix(blocked.trim(), 16).unwrap();
-        let all = SIGNALS.iter().all(|signal| blocked & (1 << (signal - 1)) != 0);
+        let all = stop_signals().iter().all(|signal| blocked & (1 << (signal - 1)) != 0);
         assert!(all, "a thread can be interrupted: {status}");
         threads += 1;
     }

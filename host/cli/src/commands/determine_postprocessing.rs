@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use nnunet_data::folders::{CASCADE, Folders};
 use nnunet_data::label_names::LabelNames;
+use nnunet_data::models;
 use nnunet_data::selection::{Determination, Postprocessing, VALIDATION, consolidate, determine};
 
 use crate::report;
@@ -64,7 +65,7 @@ fn of_folder(args: &Args, raw: &Path, references: &Path) -> Result<()> {
         output,
     })?;
     let names = LabelNames::near(&[references, raw]);
-    report::line(&format!("keep the largest component of {}", found.describe(&names)));
+    report::line(&found.describe(&names));
     Ok(())
 }
 
@@ -75,9 +76,15 @@ fn of_model(args: &Args, folders: &Folders) -> Result<()> {
     let default = if configuration == CASCADE { "nnUNetTrainerV2CascadeFullRes" } else { "nnUNetTrainerV2" };
     let trainer = args.trainer.as_deref().unwrap_or(default);
     let model = folders.model(configuration, &task, trainer, &args.plans)?;
+    ensure!(
+        model.is_dir(),
+        "there is no model at {}; {}",
+        model.display(),
+        models::nearest(&[&task, configuration, trainer, &args.plans], &models::in_v1(&folders.results()?))
+    );
     consolidate(&model, &[0, 1, 2, 3, 4], &args.validation)?;
     let file = model.join("postprocessing.json");
     let kept = Postprocessing::load(&file)?.describe(&LabelNames::near(&[&model]));
-    report::line(&format!("keep the largest component of {kept}; wrote {}", file.display()));
+    report::line(&format!("{kept}; wrote {}", file.display()));
     Ok(())
 }

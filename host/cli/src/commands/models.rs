@@ -30,7 +30,7 @@ enum Command {
 /// Returns an error for values that JSON cannot represent.
 pub(crate) fn run(args: &Args, folders: &Folders) -> Result<()> {
     let Command::List { task } = &args.command;
-    let all = trained(folders, &v2::Folders::from_environment());
+    let all = trained(folders, v2::Folders::from_environment().results().ok());
     let listed: Vec<&TrainedModel> = all.iter().filter(|model| is_of(model, task.as_deref())).collect();
     if report::is_json() {
         for model in &listed {

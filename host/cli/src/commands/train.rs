@@ -50,7 +50,7 @@ pub struct Args {
     #[arg(help_heading = VALIDATION)]
     #[arg(long = "val", visible_alias = "validation_only")]
     pub validation_only: bool,
-    /// Continue an interrupted training from the final, else the latest, else the best checkpoint.
+    /// Continue an interrupted training from the final or the latest checkpoint, whichever is newer, else from the best.
     #[arg(short = 'c', long = "continue_training")]
     pub continue_training: bool,
     /// Train a fold anew whose training is complete; its files are replaced.

@@ -66,6 +66,13 @@ pub fn result(text: &str) {
     }
 }
 
+/// What a line of a log has said already, as a result: printed where such lines are not.
+pub fn quiet_result(text: &str) {
+    if style::style() == Style::Quiet {
+        result(text);
+    }
+}
+
 /// A result of a command: an event with these fields, or text, according to the style.
 pub fn record(event: &str, fields: &Value, text: &str) {
     if is_json() { result(&events::line(event, fields)) } else { result(text) }

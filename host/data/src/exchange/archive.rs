@@ -10,6 +10,7 @@ use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
 use super::plugins::CarriedPlugins;
+use crate::models::{in_v1, nearest};
 use crate::training_images;
 
 /// Files of a fold without which it cannot predict.
@@ -47,9 +48,10 @@ impl Export {
                 exported.push(format!("{configuration}__{trainer}__{plans}"));
             } else if self.strict {
                 bail!(
-                    "there is no model at {}; name the configurations with -m, or leave missing ones out with \
+                    "there is no model at {}; {}. Name the configurations with -m, or leave missing ones out with \
                      --disable_strict",
-                    self.results.join(&model).display()
+                    self.results.join(&model).display(),
+                    nearest(&[&self.task, configuration, trainer, plans], &in_v1(&self.results))
                 );
             } else {
                 tracing::info!("{configuration} has no model and is left out");

@@ -6,6 +6,7 @@ use anyhow::{Result, ensure};
 
 use super::archive::write;
 use crate::folders::{file_names, subfolders};
+use crate::models::{in_v2, nearest};
 use crate::training_images;
 
 /// Files of a model without which it cannot predict.
@@ -47,9 +48,10 @@ impl ExportV2 {
             } else {
                 ensure!(
                     !self.strict,
-                    "there is no model at {}; name the configurations with -c, or leave missing ones out with \
+                    "there is no model at {}; {}. Name the configurations with -c, or leave missing ones out with \
                      --not_strict",
-                    self.results.join(&model).display()
+                    self.results.join(&model).display(),
+                    self.nearest(configuration)
                 );
                 tracing::info!("{configuration} has no model and is left out");
             }
@@ -59,6 +61,12 @@ impl ExportV2 {
         let of_dataset = ["inference_information.json", "inference_instructions.txt"];
         files.extend(self.there(Path::new(&self.dataset), &of_dataset));
         Ok(files)
+    }
+
+    /// The models that may be meant instead of one that is not there.
+    fn nearest(&self, configuration: &str) -> String {
+        let (trainer, plans) = self.model.split_once("__").unwrap_or((self.model.as_str(), ""));
+        nearest(&[&self.dataset, configuration, trainer, plans], &in_v2(&self.results))
     }
 
     /// The results of ensembles whose members are all exported.

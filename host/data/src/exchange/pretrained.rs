@@ -74,14 +74,23 @@ pub fn published() -> Result<Vec<Published>> {
 /// Returns an error for an unknown name.
 pub fn published_named(name: &str) -> Result<Published> {
     let all = published()?;
-    let names: Vec<String> = all.iter().map(|model| model.name.clone()).collect();
-    let id = name.parse::<u32>().map_or(name.to_owned(), |id| format!("Task{id:03}_"));
-    let found =
-        all.into_iter().find(|model| model.name == name || (id != name && model.name.starts_with(&id)));
-    found.with_context(|| {
+    let with_number = |id: u32| {
+        let start = format!("Task{id:03}_");
+        all.iter().find(|model| model.name.starts_with(&start))
+    };
+    let found = match name.parse() {
+        Ok(id) => with_number(id),
+        Err(_) => all.iter().find(|model| model.name == name),
+    };
+    found.cloned().with_context(|| {
+        let number = name.strip_prefix("Task").and_then(|rest| rest.split('_').next()?.parse().ok());
+        let near = number.and_then(with_number).map_or_else(
+            || did_you_mean(name, all.iter().map(|model| model.name.as_str())),
+            |model| format!("; did you mean `{}`?", model.name),
+        );
         format!(
-            "there is no published model `{name}`; `nnunet print_available_pretrained_models` lists them{}",
-            did_you_mean(name, names.iter().map(String::as_str))
+            "there is no published model `{name}`{near}{} `nnunet print_available_pretrained_models` lists them",
+            if near.is_empty() { ";" } else { "" }
         )
     })
 }
@@ -105,8 +114,14 @@ mod tests {
         let one = published_named("Task029_LiTS").unwrap();
         assert_eq!(one.urls(), ["https://zenodo.org/record/4003545/files/Task029_LITS.zip?download=1"]);
         assert_eq!(published_named("29").unwrap(), one);
-        assert!(published_named("Task029").is_err());
-        let mistyped = published_named("Task004_Hipocampus").unwrap_err().to_string();
-        assert!(mistyped.ends_with("did you mean `Task004_Hippocampus`?"), "{mistyped}");
+        for (name, meant) in [
+            ("Task029", "; did you mean `Task029_LiTS`? `nnunet print_available"),
+            ("Task04", "; did you mean `Task004_Hippocampus`?"),
+            ("Task004_Hipocampus", "; did you mean `Task004_Hippocampus`?"),
+            ("Hippocampus", "`Hippocampus`; `nnunet print_available"),
+        ] {
+            let message = published_named(name).unwrap_err().to_string();
+            assert!(message.contains(meant), "{message}");
+        }
     }
 }

@@ -17,8 +17,8 @@ pub use fingerprint::{fingerprint_from_pickle, fingerprint_to_pickle, intensitie
 pub use plans::{plans_from_pickle, plans_to_pickle};
 pub use plans_check::{check_plans, check_plans_are_there};
 pub use splits::{
-    FOLDS, SPLITS, Split, default_splits, has_splits, listed_splits, random_split_of, splits_from_json,
-    splits_from_pickle, splits_to_pickle,
+    FOLDS, SPLITS, Split, default_splits, has_splits, listed_splits, random_split_of, splits_file,
+    splits_from_json, splits_from_pickle, splits_to_pickle,
 };
 
 /// Writes a pickle.

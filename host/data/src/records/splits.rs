@@ -1,6 +1,6 @@
 //! Folds of a cross-validation, and `splits_final.pkl`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use nnunet_formats::json::{self, Json};
@@ -91,12 +91,19 @@ pub fn splits_from_pickle(value: &Value) -> Result<Vec<Split>> {
 /// # Errors
 /// Returns an error if neither can be read.
 pub fn listed_splits(preprocessed: &Path) -> Result<Vec<Split>> {
-    let path = preprocessed.join(SPLITS);
-    if path.is_file() {
+    let path = splits_file(preprocessed);
+    if path.ends_with(SPLITS) {
         return super::load_with_twin(&path, splits_from_pickle);
     }
+    splits_from_json(&json::load(&path)?).with_context(|| path.display().to_string())
+}
+
+/// The file that [`listed_splits`] reads.
+#[must_use]
+pub fn splits_file(preprocessed: &Path) -> PathBuf {
+    let path = preprocessed.join(SPLITS);
     let twin = path.with_extension("json");
-    splits_from_json(&json::load(&twin)?).with_context(|| twin.display().to_string())
+    if path.is_file() || !twin.is_file() { path } else { twin }
 }
 
 /// Whether a folder of v1 has folds already.

@@ -1,43 +1,77 @@
 //! The validation cases of all folds in one folder (v1 `consolidate_folds`).
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use nnunet_formats::json;
 
 use super::determine::{Determination, determine, pairs};
+use super::freshness::is_current;
+use super::missing_folds;
 use crate::summary::{self, Head};
 use crate::{folders, images};
 
-/// Name of the folder of a fold's validation, unless another is asked for.
-pub const VALIDATION: &str = "validation_raw";
+/// Folder of a model that the cases of all folds are collected in.
+const COLLECTED: &str = "cv_niftis_raw";
+
+fn validation(model: &Path, fold: usize, name: &str) -> PathBuf {
+    model.join(format!("fold_{fold}")).join(name)
+}
+
+/// Checks that all folds have been validated.
+fn check(model: &Path, folds: &[usize], name: &str) -> Result<()> {
+    missing_folds::describe(model, folds, name).map_or(Ok(()), |text| bail!(text))
+}
+
+/// Whether what [`collect`] has made is of these folds as they are now: the same cases, none of which was predicted again
+/// since.
+///
+/// # Errors
+/// Returns an error for folds that are missing.
+pub fn is_collected(model: &Path, folds: &[usize], name: &str) -> Result<bool> {
+    check(model, folds, name)?;
+    let to = model.join(COLLECTED);
+    if !to.join("summary.json").is_file() {
+        return Ok(false);
+    }
+    let cases = cases(model, folds, name)?;
+    let is_copied = |(name, from): (&String, &PathBuf)| is_current(&to.join(name), [from.as_path()]);
+    Ok(cases.iter().all(is_copied) && images::list(&to)?.iter().eq(cases.keys()))
+}
+
+/// The label maps of the folds' validations, by name.
+fn cases(model: &Path, folds: &[usize], name: &str) -> Result<BTreeMap<String, PathBuf>> {
+    let mut cases = BTreeMap::new();
+    for fold in folds {
+        let from = validation(model, *fold, name);
+        cases.extend(images::list(&from)?.into_iter().map(|name| (name.clone(), from.join(name))));
+    }
+    Ok(cases)
+}
+
+/// Whether the postprocessing of a model was determined on the cases that are collected now.
+///
+/// # Errors
+/// Returns an error if they cannot be listed.
+pub fn is_determined(model: &Path) -> Result<bool> {
+    let file = model.join("postprocessing.json");
+    if !file.is_file() {
+        return Ok(false);
+    }
+    let folder = model.join(COLLECTED);
+    let cases: Vec<PathBuf> = images::list(&folder)?.iter().map(|name| folder.join(name)).collect();
+    Ok(is_current(&file, cases.iter().map(PathBuf::as_path)))
+}
 
 /// Copies the validation cases of all folds, from their folders called `name`, into `cv_niftis_raw` and evaluates them.
 ///
 /// # Errors
 /// Returns an error for folds that are missing, or for cases without reference segmentation, or the reverse.
 pub fn collect(model: &Path, folds: &[usize], name: &str) -> Result<()> {
-    let validation = |fold: &usize| model.join(format!("fold_{fold}")).join(name);
-    let missing: Vec<&usize> =
-        folds.iter().filter(|fold| !validation(fold).join("summary.json").is_file()).collect();
-    ensure!(
-        missing.is_empty(),
-        "{}: folds {missing:?} have no finished validation; run `nnunet train CONFIGURATION TRAINER TASK FOLD -val --npz`",
-        model.display()
-    );
-    let to = model.join("cv_niftis_raw");
-    if to.exists() {
-        std::fs::remove_dir_all(&to).with_context(|| to.display().to_string())?;
-    }
-    folders::create(&to)?;
-    for fold in folds {
-        let from = validation(fold);
-        for name in images::list(&from)? {
-            folders::copy_file(&from.join(&name), &to.join(&name))?;
-        }
-    }
+    check(model, folds, name)?;
     let references = model.join("gt_niftis");
-    let (predicted, known) = (images::list(&to)?, images::list(&references)?);
+    let (predicted, known) = (cases(model, folds, name)?, images::list(&references)?);
     ensure!(
         predicted.len() == known.len(),
         "{}: {} cases are predicted, but there are {} reference segmentations; train all folds first",
@@ -45,8 +79,16 @@ pub fn collect(model: &Path, folds: &[usize], name: &str) -> Result<()> {
         predicted.len(),
         known.len()
     );
-    let first = folds.first().context("no folds are named")?;
-    let labels = super::foreground::labels(&json::load(&validation(first).join("summary.json"))?);
+    let to = model.join(COLLECTED);
+    if to.exists() {
+        std::fs::remove_dir_all(&to).with_context(|| to.display().to_string())?;
+    }
+    folders::create(&to)?;
+    for (name, from) in &predicted {
+        folders::copy_file(from, &to.join(name))?;
+    }
+    let first = validation(model, *folds.first().context("no folds are named")?, name);
+    let labels = super::foreground::labels(&json::load(&first.join("summary.json"))?);
     let labels: Vec<i64> = labels.into_iter().map(i64::from).collect();
     summary::write(&to.join("summary.json"), &pairs(&to, &references)?, &labels, &Head::default())?;
     Ok(())
@@ -59,7 +101,7 @@ pub fn collect(model: &Path, folds: &[usize], name: &str) -> Result<()> {
 pub fn consolidate(model: &Path, folds: &[usize], name: &str) -> Result<()> {
     collect(model, folds, name)?;
     determine(&Determination {
-        raw: model.join("cv_niftis_raw"),
+        raw: model.join(COLLECTED),
         references: model.join("gt_niftis"),
         output: model.to_owned(),
         final_name: "cv_niftis_postprocessed".to_owned(),

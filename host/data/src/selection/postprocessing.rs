@@ -11,6 +11,9 @@ use nnunet_postprocessing::{Classes, LargestComponent, LargestComponentConfig};
 use crate::label_names::LabelNames;
 use crate::{failures, folders, images};
 
+/// What a search for a postprocessing says that found none.
+pub(crate) const NOTHING_HELPS: &str = "no postprocessing improves the Dice";
+
 /// What v1 keeps in `postprocessing.json`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Postprocessing {
@@ -37,7 +40,7 @@ impl Postprocessing {
         Ok(Self { config: LargestComponentConfig { for_which_classes, min_valid_object_sizes } })
     }
 
-    /// What it treats, for people: `1 (liver) and 2 (tumor) together, 2 (tumor)`.
+    /// What it does, for people: `keep the largest component of 1 (liver) and 2 (tumor) together, 2 (tumor)`.
     #[must_use]
     pub fn describe(&self, names: &LabelNames) -> String {
         let shown = |label: &u8| names.shown(&label.to_string());
@@ -48,7 +51,10 @@ impl Postprocessing {
             }
         };
         let all: Vec<String> = self.config.for_which_classes.iter().map(entry).collect();
-        if all.is_empty() { "nothing".to_owned() } else { all.join(", ") }
+        match all.as_slice() {
+            [] => NOTHING_HELPS.to_owned(),
+            all => format!("keep the largest component of {}", all.join(", ")),
+        }
     }
 
     /// `for_which_classes` as v1 writes it.
@@ -158,9 +164,9 @@ mod tests {
             let config = LargestComponentConfig { for_which_classes: classes.to_vec(), ..Default::default() };
             Postprocessing { config }.describe(&LabelNames::of(&names))
         };
-        assert_eq!(describe(&[]), "nothing");
+        assert_eq!(describe(&[]), "no postprocessing improves the Dice");
         let both = [Classes::Joint(vec![1, 2]), Classes::One(2)];
-        assert_eq!(describe(&both), "1 (liver) and 2 together, 2");
+        assert_eq!(describe(&both), "keep the largest component of 1 (liver) and 2 together, 2");
     }
 
     #[test]

@@ -15,6 +15,8 @@ use nnunet_preprocessing::v2::Class;
 
 use super::evaluation::{contains, key};
 use crate::images;
+use crate::label_names::LabelNames;
+use crate::selection::NOTHING_HELPS;
 
 /// The only function that v2's own postprocessing consists of.
 const FUNCTION: &str = "remove_all_but_largest_component_from_segmentation";
@@ -55,6 +57,25 @@ impl Postprocessing {
             false => from_pickle(&pickle::load(path)?),
         };
         Self::from_json(&file).with_context(|| path.display().to_string())
+    }
+
+    /// What it does, for people: `keep the largest component of 1 (liver) and 2 (tumor) together, 2 (tumor)`.
+    #[must_use]
+    pub fn describe(&self, names: &LabelNames) -> String {
+        let shown = |class: &Class| names.shown(&key(class));
+        let entry = |step: &Target| match step {
+            Target::One(class) => shown(class),
+            Target::Together(classes) => {
+                format!("{} together", classes.iter().map(shown).collect::<Vec<_>>().join(" and "))
+            }
+        };
+        match self.steps.as_slice() {
+            [] => NOTHING_HELPS.to_owned(),
+            steps => {
+                let steps = steps.iter().map(entry).collect::<Vec<_>>().join(", ");
+                format!("keep the largest component of {steps}")
+            }
+        }
     }
 
     /// Writes a pickle of functions and arguments, as v2 does; the functions are names in it.

@@ -72,7 +72,7 @@ fn predict(args: &Args, session: &Session, unread: &Unread) -> Result<()> {
     atomic::remove_abandoned(&args.output);
     let models = Models { family, folder, args, session };
     let model = models.load(devices[0])?;
-    overview::print(folder, &model);
+    overview::print(folder, &model, args);
     check_steps(args, &model)?;
     let naming = model.processing.file_naming(&args.input);
     let cases = inputs::cases(&args.input, &naming, &args.output)?;

@@ -50,7 +50,8 @@ impl ModelSource {
 /// A model's folder, if it is there; otherwise an error with the models whose names are nearest to `wanted`.
 fn there(folder: PathBuf, wanted: &[&str], session: &Session) -> Result<ModelSource> {
     if !folder.is_dir() {
-        let all = models::trained(&Folders::new(&session.files), &v2::Folders::from_environment());
+        let all =
+            models::trained(&Folders::new(&session.files), v2::Folders::from_environment().results().ok());
         bail!("there is no model at {}; {}", folder.display(), models::nearest(wanted, &all));
     }
     Ok(ModelSource::Folder(folder))

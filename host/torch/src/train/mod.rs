@@ -2,6 +2,7 @@
 
 mod batches;
 mod diagram;
+mod earlier_validation;
 mod engine;
 mod label_dice;
 mod loggers;
@@ -31,6 +32,7 @@ use self::loggers::Loggers;
 use self::overview::Overview;
 use self::run_recorder::{Bar, RunRecorder};
 use crate::fold_training::{CheckpointKind, FoldTraining};
+use crate::training_log::TrainingLog;
 use crate::{devices, ranks};
 
 /// Trains and validates a fold.
@@ -83,11 +85,30 @@ fn run_to_end(fold: &dyn FoldTraining, session: &Session) -> Result<ExitCode> {
     engine.adopt_predicting()?;
     engine.store.freeze()?;
     let validates = engine.trainer.blueprint.final_validation && settings.validates;
-    if validates && !fold.validate(&mut engine, &split)? {
+    if validates && !validate(fold, &mut engine, &split)? {
         return Ok(ExitCode::from(signals::STOPPED));
     }
     fold.predict_next_stage(&engine, &split)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The final validation; false, and a sentence about it, when the user stopped it.
+fn validate(fold: &dyn FoldTraining, engine: &mut Engine, split: &Split) -> Result<bool> {
+    let ended = match fold.validate(engine, split) {
+        Err(error) if signals::asked_to_stop() && is_cancelled(&error) => false,
+        ended => ended?,
+    };
+    let settings = fold.settings();
+    let again = if settings.validation_only {
+        format!("{} begins it again", settings.validation_flag)
+    } else {
+        format!("{} or {} makes it", settings.continue_flag, settings.validation_flag)
+    };
+    if !ended {
+        let text = format!("stopped; the training is complete, its validation is not: {again}");
+        TrainingLog::newest(&settings.output)?.log(&text);
+    }
+    Ok(ended)
 }
 
 /// The cases of the fold: by the trainer's own rule, or of the file of folds.
@@ -167,5 +188,6 @@ fn finish(
         recorder.save(CheckpointKind::Final, engine)?;
     }
     recorder.files.remove_latest()?;
+    recorder.files.training_ends();
     Ok(stopped)
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::devices;
 use crate::fold_training::FoldTraining;
+use crate::network;
 use crate::ranks;
 
 /// Single-precision arrays of a parameter in a checkpoint, at most: its value, and two of Adam's.
@@ -36,8 +37,7 @@ impl Overview {
         let batches = fold.batch_settings(blueprint);
         let parameters: usize = engine.store.trainable().map(|parameter| parameter.tensor.numel()).sum();
         let (batch, patch) = (batches.batch_size, &batches.context.patch);
-        let (precision, device) =
-            (format!("{:?}", engine.kind).to_lowercase(), devices::name(settings.device));
+        let (precision, device) = (network::precision_name(engine.kind), devices::name(settings.device));
         let unpacked = if blueprint.dummy_load { 0 } else { fold.bytes_to_unpack(split) };
         let disk = Disk { checkpoints: CHECKPOINTS * ARRAYS * 4 * parameters as u64, unpacked };
         let free = free_space(&settings.output);
@@ -54,10 +54,7 @@ impl Overview {
                 blueprint.architecture.name,
                 parameters as f64 / 1e6,
             ),
-            format!(
-                "epochs: {} to {}, of {} batches each",
-                engine.epoch, blueprint.max_num_epochs, blueprint.num_batches_per_epoch
-            ),
+            epochs(engine.epoch, blueprint.max_num_epochs, blueprint.num_batches_per_epoch),
             disk.describe(free),
         ];
         lines.extend(ranks::current().map(|ranks| exchanged(ranks.size(), 4 * parameters as u64)));
@@ -73,6 +70,12 @@ impl Overview {
         });
         Self { lines, values }
     }
+}
+
+/// How many epochs there are, and how many of them a training that continues has done.
+fn epochs(done: usize, all: usize, batches: usize) -> String {
+    let count = if done == 0 { all.to_string() } else { format!("{done} of {all} are done") };
+    format!("epochs: {count}; {batches} batches each")
 }
 
 /// What each of several processes that share batches sends and receives: twice the share of all others.
@@ -113,6 +116,12 @@ mod tests {
         let [two, many] = [2, 32].map(|processes| exchanged(processes, 128 << 20));
         assert_eq!(two, "processes: 2; each sends 128 MB of gradients in a step, and receives as much");
         assert!(many.contains("each sends 248 MB"), "{many}");
+    }
+
+    #[test]
+    fn epochs_that_are_done_are_counted() {
+        assert_eq!(epochs(0, 4, 250), "epochs: 4; 250 batches each");
+        assert_eq!(epochs(2, 4, 250), "epochs: 2 of 4 are done; 250 batches each");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use nnunet_plugin_api::Error as ComponentError;
 use nnunet_training::{Engine, EpochOutcome, Observer};
 use serde_json::json;
 
+use super::earlier_validation;
 use super::label_dice::LabelDice;
 use super::loggers::Loggers;
 use super::overview::Overview;
@@ -27,6 +28,8 @@ pub(super) struct RunRecorder<'a> {
     time: RemainingTime,
     /// The epoch that is under way.
     epoch: usize,
+    /// The epoch that the run began with.
+    first_epoch: usize,
     /// Of this training: steps in an epoch, validation steps, epochs.
     lengths: [usize; 3],
 }
@@ -44,7 +47,8 @@ impl<'a> RunRecorder<'a> {
         let lengths =
             [blueprint.num_batches_per_epoch, blueprint.num_val_batches_per_epoch, blueprint.max_num_epochs];
         let (bar, time, epoch) = (ProgressBar::hidden(), RemainingTime::default(), engine.epoch);
-        Ok(Self { settings, files, loggers, progress, bar, labels, time, epoch, lengths })
+        let first_epoch = epoch;
+        Ok(Self { settings, files, loggers, progress, bar, labels, time, epoch, first_epoch, lengths })
     }
 
     /// Says what is trained.
@@ -62,11 +66,25 @@ impl<'a> RunRecorder<'a> {
 
     /// Writes a checkpoint.
     pub(super) fn save(&mut self, kind: CheckpointKind, engine: &Engine) -> Result<()> {
+        self.remove_earlier_validation(kind, engine)?;
         self.files.save(kind, engine)?;
         let name = self.files.checkpoint(kind).file_name().map(|name| name.to_string_lossy().into_owned());
         let file = self.files.checkpoint(kind).display().to_string();
         report::event("checkpoint", &json!({ "file": file }));
         self.progress.note("checkpoint", json!(name));
+        Ok(())
+    }
+
+    /// Before the fold gets a state of other weights than were validated. The best checkpoint is none: until a later one is
+    /// written, the fold is that of the training before.
+    fn remove_earlier_validation(&mut self, kind: CheckpointKind, engine: &Engine) -> Result<()> {
+        let replaces = kind != CheckpointKind::Best && self.settings.saves;
+        if replaces && engine.epoch > self.first_epoch {
+            let removed = earlier_validation::remove(&self.settings.output)?;
+            if !removed.is_empty() {
+                self.log(&format!("removed the validation of the earlier training: {}", removed.join(", ")));
+            }
+        }
         Ok(())
     }
 
@@ -122,7 +140,7 @@ impl Observer for RunRecorder<'_> {
     fn epoch_begins(&mut self, engine: &Engine, learning_rate: f64) {
         self.files.epoch_begins(engine.epoch, learning_rate);
         let [steps, _, epochs] = self.lengths;
-        self.bar = report::bar(steps, &format!("epoch {} of {epochs}", engine.epoch + 1));
+        self.bar = report::bar(steps, &format!("epoch {} ({} of {epochs})", engine.epoch, engine.epoch + 1));
         self.epoch = engine.epoch;
     }
 

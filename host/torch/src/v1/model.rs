@@ -124,7 +124,7 @@ pub(super) fn has_checkpoints(folder: &Path) -> bool {
     })
 }
 
-/// The checkpoint files: of the folds asked for, of `all`, or of every fold there is but `all`.
+/// The checkpoint files: of the folds asked for, of `all`, or of every fold but `all` that has one.
 fn checkpoints(folder: &Path, folds: &[String], checkpoint: &str) -> Result<Vec<PathBuf>> {
     let names: Vec<String> = match folds {
         [] => fold_names(folder).into_iter().filter(|name| name != ALL).collect(),
@@ -138,15 +138,38 @@ fn checkpoints(folder: &Path, folds: &[String], checkpoint: &str) -> Result<Vec<
     );
     let files: Vec<PathBuf> =
         names.iter().map(|name| folder.join(name).join(format!("{checkpoint}.model"))).collect();
-    match files.iter().find(|file| !file.is_file()) {
-        Some(missing) => bail!(checkpoints::missing(missing)),
-        None => Ok(files),
+    let (found, missing): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| file.is_file());
+    match missing.first() {
+        Some(first) if !folds.is_empty() || found.is_empty() => bail!(checkpoints::missing(first)),
+        _ => Ok(found),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn without_folds_those_that_have_the_checkpoint_are_used() {
+        let model = tempfile::tempdir().unwrap();
+        for file in ["fold_0/a.model", "fold_1/b.model", "fold_2/a.model", "all/a.model"] {
+            let path = model.path().join(file);
+            std::fs::create_dir(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+        }
+        let found = |folds: &[&str], name: &str| {
+            let folds: Vec<String> = folds.iter().map(|fold| (*fold).to_owned()).collect();
+            let files = checkpoints(model.path(), &folds, name).map_err(|error| error.to_string())?;
+            let folds = files.iter().map(|file| file.parent().unwrap().file_name().unwrap().to_owned());
+            Ok::<_, String>(folds.collect::<Vec<_>>())
+        };
+        assert_eq!(found(&[], "a").unwrap(), ["fold_0", "fold_2"]);
+        assert_eq!(found(&["all"], "a").unwrap(), ["all"]);
+        for (folds, name, fold) in [(&[][..], "c", "fold_0"), (&["0", "1"], "a", "fold_1")] {
+            let error = found(folds, name).unwrap_err();
+            assert!(error.contains("there is no checkpoint") && error.contains(fold), "{error}");
+        }
+    }
 
     #[test]
     fn the_stage_is_a_number_where_the_trainer_takes_it() {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use ndarray::{Array4, ArrayViewMut4, Axis, s};
+use nnunet_cli::report;
 use nnunet_data::records;
 use nnunet_formats::npy::{self, MappedVolume};
 use nnunet_formats::{CompressedVolume, npz};
@@ -71,7 +72,14 @@ impl StageCases {
                 classes,
             })
         };
+        let unpacks = !compressed && names.iter().any(|name| !unpacked(folder, name).is_file());
+        if unpacks {
+            report::line("unpacking dataset");
+        }
         let cases = names.par_iter().map(open).collect::<Result<_>>()?;
+        if unpacks {
+            report::line("done");
+        }
         Ok(Self { cases, label_channels: 1 + usize::from(previous.is_some()) })
     }
 }
@@ -93,9 +101,13 @@ fn packed(folder: &Path, name: &str) -> PathBuf {
     folder.join(format!("{name}.npz"))
 }
 
+fn unpacked(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("{name}.npy"))
+}
+
 /// Bytes that unpacking a case will write; none where it is unpacked already, or cannot be read, which shows later.
 pub(crate) fn bytes_to_unpack(folder: &Path, name: &str) -> u64 {
-    if folder.join(format!("{name}.npy")).is_file() {
+    if unpacked(folder, name).is_file() {
         return 0;
     }
     let volume = CompressedVolume::open(&packed(folder, name), KEY);
@@ -106,7 +118,7 @@ fn volume(folder: &Path, name: &str, compressed: bool) -> Result<Volume> {
     if compressed {
         return Ok(Volume::Compressed(CompressedVolume::open(&packed(folder, name), KEY)?));
     }
-    let unpacked: PathBuf = folder.join(format!("{name}.npy"));
+    let unpacked = unpacked(folder, name);
     if !unpacked.is_file() {
         npy::save(&unpacked, load(folder, name)?.view())?;
     }

@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use nnunet_data::folders::{self, CASCADE, CONFIGURATIONS, Folders, case_names};
 use nnunet_data::images;
+use nnunet_data::models;
 use nnunet_data::records;
 use nnunet_data::selection::{
-    Determination, Merge, VALIDATION, collect, consolidate, determine, mean_dice, merge, note_foreground_mean,
+    Determination, Merge, VALIDATION, collect, consolidate, determine, is_collected, is_current,
+    is_determined, mean_dice, merge, note_foreground_mean, training_command,
 };
 use nnunet_data::summary::{self, Head, Pair};
 use nnunet_formats::json::{self, Json};
@@ -109,19 +111,34 @@ impl Search<'_> {
         let named = !self.args.models.is_empty();
         let all: Vec<String> =
             if named { self.args.models.clone() } else { CONFIGURATIONS.map(str::to_owned).to_vec() };
-        let mut found = Vec::new();
+        let (mut found, mut missing) = (Vec::new(), Vec::new());
         for configuration in all {
             let folder = self.model(&configuration)?;
-            match folder.is_dir() {
-                true => found.push(configuration),
-                false if named || self.args.strict => {
-                    bail!("there is no model of {configuration} at {}", folder.display())
-                }
-                false => report::line(&format!("{configuration} has no model and is left out")),
-            }
+            let is_there = folder.is_dir();
+            ensure!(
+                is_there || !(named || self.args.strict),
+                "there is no model of {configuration} at {}; {}",
+                folder.display(),
+                self.nearest(&configuration)?
+            );
+            if is_there { found.push(configuration) } else { missing.push(configuration) }
         }
-        ensure!(!found.is_empty(), "no configuration has a model for trainer {}", self.args.trainer);
+        let Args { trainer, plans, .. } = self.args;
+        ensure!(
+            !found.is_empty(),
+            "no configuration has a model of trainer {trainer} and plans {plans}; {}",
+            self.nearest(CONFIGURATIONS[2])?
+        );
+        for configuration in missing {
+            report::line(&format!("{configuration} has no model and is left out"));
+        }
         Ok(found)
+    }
+
+    /// The models that may be meant instead of one that is not there.
+    fn nearest(&self, configuration: &str) -> Result<String> {
+        let wanted = [self.task, configuration, self.trainer(configuration), &self.args.plans];
+        Ok(models::nearest(&wanted, &models::in_v1(&self.folders.results()?)))
     }
 
     /// A model on its own: its folds are collected, and its postprocessing is determined where that is missing.
@@ -129,11 +146,14 @@ impl Search<'_> {
         let model = self.model(configuration)?;
         let raw = model.join("cv_niftis_raw");
         let summary = raw.join("summary.json");
-        let with_postprocessing = !self.args.disable_postprocessing;
-        if with_postprocessing && !(model.join("postprocessing.json").is_file() && raw.is_dir()) {
+        let is_collected = is_collected(&model, &self.args.folds, VALIDATION)?;
+        if raw.is_dir() && !is_collected {
+            report::line(&format!("the folds of {configuration} have changed since they were collected"));
+        }
+        if !self.args.disable_postprocessing && !(is_collected && is_determined(&model)?) {
             report::line(&format!("determining the postprocessing of {configuration}"));
             consolidate(&model, &self.args.folds, VALIDATION)?;
-        } else if !summary.is_file() {
+        } else if !is_collected {
             collect(&model, &self.args.folds, VALIDATION)?;
         }
         Ok(Candidate {
@@ -156,13 +176,15 @@ impl Search<'_> {
         let models = [self.model(first)?, self.model(second)?];
         let pairs = self.merge(&models, &raw)?;
         let summary = raw.join("summary.json");
-        if !summary.is_file() {
+        let merged = || pairs.iter().map(|pair| pair.test.as_path());
+        let is_determined = is_current(&folder.join("postprocessing.json"), merged());
+        if !is_current(&summary, merged()) {
             let plans = records::load(&models[0].join("plans.pkl"), records::plans_from_pickle)?;
             let title = format!("{}__{name}", self.task);
             let head = Head { name: &title, task: self.task, ..Head::default() };
             summary::write(&summary, &pairs, &plans.all_classes, &head)?;
         }
-        if !self.args.disable_postprocessing && !folder.join("postprocessing.json").is_file() {
+        if !self.args.disable_postprocessing && !is_determined {
             self.postprocess_ensemble(&folder, &name)?;
         }
         Ok(Candidate {
@@ -181,7 +203,8 @@ impl Search<'_> {
         Ok(self.folders.preprocessed()?.join(self.task).join("gt_segmentations"))
     }
 
-    /// Merges the validation cases of all folds; those that are there already stay.
+    /// Merges the validation cases of all folds; those that are there already stay, unless a model was
+    /// validated again since.
     fn merge(&self, models: &[PathBuf; 2], to: &Path) -> Result<Vec<Pair>> {
         let references = self.references()?;
         let (mut work, mut pairs) = (Vec::new(), Vec::new());
@@ -192,12 +215,15 @@ impl Search<'_> {
                 let name = format!("{case}{}", images::DEFAULT_ENDING);
                 let output = to.join(&name);
                 pairs.push(Pair { test: output.clone(), reference: references.join(name) });
-                let sources = folders.iter().map(|folder| folder.join(format!("{case}.npz"))).collect();
-                work.push(Merge { sources, output, save_npz: false });
+                let sources: Vec<PathBuf> =
+                    folders.iter().map(|folder| folder.join(format!("{case}.npz"))).collect();
+                if !is_current(&output, sources.iter().map(PathBuf::as_path)) {
+                    work.push(Merge { sources, output, save_npz: false });
+                }
             }
         }
         let bar = report::bar(work.len(), "merging");
-        work.par_iter().filter(|case| !case.output.is_file()).try_for_each(|case| {
+        work.par_iter().try_for_each(|case| {
             bar.inc(1);
             merge(case)
         })?;
@@ -228,11 +254,11 @@ impl Search<'_> {
 
 /// Cases of a fold that both models have validated with probabilities.
 fn validated(folders: &[PathBuf; 2]) -> Result<Vec<String>> {
-    let again = "run `nnunet train CONFIGURATION TRAINER TASK FOLD -val --npz`";
     for folder in folders {
+        let again = training_command(folder.parent().unwrap_or(folder), " -val --npz");
         ensure!(
             folder.join("summary.json").is_file(),
-            "{} is not a finished validation; {again}",
+            "{} is not a finished validation: {again}",
             folder.display()
         );
         let (cases, labels) = (case_names(folder)?, images::list(folder)?);
@@ -241,7 +267,7 @@ fn validated(folders: &[PathBuf; 2]) -> Result<Vec<String>> {
             .filter(|case| !case.ends_with("noPostProcess") && !case.ends_with("_postprocessed"))
             .filter(|case| !cases.iter().any(|known| known == case))
             .collect();
-        ensure!(lacking.is_empty(), "{} lacks the npz files of {lacking:?}; {again}", folder.display());
+        ensure!(lacking.is_empty(), "{} lacks the npz files of {lacking:?}: {again}", folder.display());
     }
     let [first, second] = [case_names(&folders[0])?, case_names(&folders[1])?];
     ensure!(

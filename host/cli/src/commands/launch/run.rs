@@ -8,12 +8,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use rustix::process::Signal;
-use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 
 use super::rank_process::{RankProcess, Shared};
 use crate::commands::train::STOPPED;
-use crate::report;
+use crate::{report, stop_signals};
 
 /// Time that the others have to notice that a process has ended, and to say so.
 const TO_NOTICE: Duration = Duration::from_secs(15);
@@ -46,7 +45,7 @@ impl Launch {
     /// # Errors
     /// Returns an error that names the process that failed first in the last attempt.
     pub(super) fn run(&self) -> Result<ExitCode> {
-        let mut signals = Signals::new([SIGINT, SIGTERM, SIGUSR1]).context("cannot wait for signals")?;
+        let mut signals = Signals::new(stop_signals()).context("cannot wait for signals")?;
         for attempt in 0.. {
             match self.attempt(attempt, &mut signals)? {
                 Ended::Well => return Ok(ExitCode::SUCCESS),

@@ -10,11 +10,10 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use indicatif::ProgressBar;
 use nnunet_data::folders;
-use nnunet_data::models::{has_checkpoint, is_complete};
+use nnunet_data::models::{has_checkpoint, is_unfinished};
 use nnunet_formats::atomic;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
-use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 
 use super::request::Request;
@@ -22,7 +21,7 @@ use super::training_process::{self, Message, Start};
 use crate::commands::device::DeviceChoice;
 use crate::commands::train::STOPPED;
 use crate::global_options::GlobalOptions;
-use crate::report;
+use crate::{report, stop_signals};
 
 /// A job.
 struct Job {
@@ -112,7 +111,7 @@ fn jobs(request: &Request) -> Vec<Job> {
 
 /// Passes on the signals that ask to stop.
 fn listen(messages: Sender<Message>) -> Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGUSR1]).context("cannot wait for signals")?;
+    let mut signals = Signals::new(stop_signals()).context("cannot wait for signals")?;
     let wait = move || {
         for _ in signals.forever() {
             let _ = messages.send(Message::Stop);
@@ -143,12 +142,12 @@ struct Schedule<'a> {
 }
 
 impl Schedule<'_> {
-    /// Trainings that an earlier run has finished with the same arguments.
+    /// Trainings that an earlier run has finished with the same arguments, and that nobody has begun anew since.
     fn skip_finished(&mut self) {
         for index in 0..self.jobs.len() {
             let job = &self.jobs[index];
             let recorded = std::fs::read_to_string(self.record(job)).is_ok_and(|text| text == record_of(job));
-            if recorded && job.fold.as_deref().is_some_and(is_complete) {
+            if recorded && job.fold.as_deref().is_some_and(|fold| !is_unfinished(fold)) {
                 self.jobs[index].state = State::Done;
                 self.say(index, "skipped", "was finished by an earlier run", &json!({}));
             }

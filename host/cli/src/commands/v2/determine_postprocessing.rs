@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 use nnunet_data::failures;
+use nnunet_data::label_names::LabelNames;
 use nnunet_data::v2::selection::{Determination, determine};
 
 use super::effort::default_processes;
@@ -45,11 +46,10 @@ pub(super) fn run(args: &Args) -> Result<()> {
     };
     let pool = failures::threads(args.processes.unwrap_or_else(default_processes))?;
     let found = pool.install(|| determine(&how))?;
-    let steps: Vec<String> = found.postprocessing.steps.iter().map(ToString::to_string).collect();
-    let steps = if steps.is_empty() { "nothing".to_owned() } else { steps.join(", ") };
+    let found_steps = found.postprocessing.describe(&LabelNames::load(&how.dataset));
     let [before, after] = found.dice;
     report::line(&format!(
-        "keep the largest component of {steps}: mean Dice {before:.5}, {after:.5} afterwards; {}",
+        "{found_steps}: mean Dice {before:.5}, {after:.5} afterwards; {}",
         args.input.join("postprocessing.pkl").display()
     ));
     Ok(())

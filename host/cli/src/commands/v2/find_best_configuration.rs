@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use nnunet_data::failures;
+use nnunet_data::label_names::LabelNames;
 use nnunet_data::v2::Folders;
 use nnunet_data::v2::selection::{Found, ModelName, Search, find_best};
 use nnunet_formats::json::float_repr;
@@ -89,9 +90,10 @@ fn print(dataset: &str, found: &Found) {
         "largest_component_of": steps, "folder": best.folder,
         "commands": found.instructions.lines().filter(is_command).collect::<Vec<_>>(),
     });
-    let kept = if steps.is_empty() { "none".to_owned() } else { steps.join(", ") };
+    let names = LabelNames::load(&best.folder.join("dataset.json"));
+    let kept = found.determined.postprocessing.describe(&names);
     let text = format!(
-        "\nbest: {}, Dice {before:.5}, {after:.5} with postprocessing (largest component of: {kept})\n\n{}",
+        "\nbest: {}, Dice {before:.5}, {after:.5} with postprocessing ({kept})\n\n{}",
         best.name,
         found.instructions.trim_end()
     );

@@ -9,6 +9,7 @@ use super::cross_validation::{CrossValidation, accumulate};
 use super::determine::{Determination, Determined, determine};
 use super::ensembles::merge_validations;
 use super::{ModelName, SUMMARY, evaluation, inference, merged_folder, references, score};
+use crate::models::{in_v2, nearest};
 use crate::v2::{Dataset, Folders, PlansFile, evaluate};
 
 /// The result of a search.
@@ -71,6 +72,12 @@ impl Search {
         let mut models = Vec::new();
         for model in &self.models {
             let plans = folders.preprocessed()?.join(&self.dataset).join(format!("{}.json", model.plans));
+            ensure!(
+                plans.is_file(),
+                "there are no plans at {}; name others with -p; {}",
+                plans.display(),
+                self.nearest(model, folders)?
+            );
             if !PlansFile::load(&plans)?.has(&model.configuration) {
                 tracing::info!("{} has no configuration {}", plans.display(), model.configuration);
                 continue;
@@ -78,13 +85,20 @@ impl Search {
             let folder = model.folder(&self.dataset, folders)?;
             ensure!(
                 folder.is_dir(),
-                "there is no model at {}; train it, or name the configurations with -c",
-                folder.display()
+                "there is no model at {}; {}. The configurations that are trained are named with -c",
+                folder.display(),
+                self.nearest(model, folders)?
             );
             models.push(model.clone());
         }
         ensure!(!models.is_empty(), "none of the configurations is in the plans of {}", self.dataset);
         Ok(models)
+    }
+
+    /// The models that may be meant instead of one that is not there.
+    fn nearest(&self, model: &ModelName, folders: &Folders) -> Result<String> {
+        let wanted = [&self.dataset, &model.configuration, &model.trainer, &model.plans].map(String::as_str);
+        Ok(nearest(&wanted, &in_v2(folders.results()?)))
     }
 
     fn single(&self, model: &ModelName, folders: &Folders) -> Result<Candidate> {

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::{DESCRIPTIONS, SUMMARY, evaluation, references, validation};
 use crate::folders::{copy_file, create, file_names};
+use crate::selection::is_current;
 use crate::v2::{Dataset, Folders, evaluate, load};
 
 /// What is collected, and where.
@@ -46,8 +47,9 @@ pub fn accumulate(what: &CrossValidation, folders: &Folders) -> Result<()> {
     let mut is_new = false;
     for (name, fold) in &cases {
         let to = what.output.join(name);
-        if !to.is_file() {
-            copy_file(&validation(&what.model, fold).join(name), &to)?;
+        let from = validation(&what.model, fold).join(name);
+        if !is_current(&to, [from.as_path()]) {
+            copy_file(&from, &to)?;
             is_new = true;
         }
     }

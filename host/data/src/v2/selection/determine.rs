@@ -153,7 +153,7 @@ impl Search<'_> {
         let one = Postprocessing { steps: vec![step.clone()] };
         let apply = |name: &String| one.apply_to_file(&self.source().join(name), &self.folder.join(name));
         failures::each("cases failed", &self.names, apply)?;
-        tracing::info!(
+        tracing::debug!(
             "keeping the largest component of {} improves the mean Dice from {:.5} to {:.5}",
             step,
             self.dice.foreground,

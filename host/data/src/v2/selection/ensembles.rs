@@ -9,10 +9,11 @@ use nnunet_engine::progress;
 use super::validation;
 use crate::failures;
 use crate::folders::{case_names, create};
+use crate::selection::is_current;
 use crate::v2::Ensemble;
 
 /// Merges the validated cases of models, by their kept probabilities, into a folder. Without `overwrite`, label maps
-/// that are there stay.
+/// that are newer than these stay.
 ///
 /// # Errors
 /// Returns an error for folds without kept probabilities, or if the models have validated different cases.
@@ -41,10 +42,14 @@ pub(super) fn merge_validations(
     create(output)?;
     let ensemble = Ensemble::new(model, output)?;
     let label_map = |case: &str| output.join(format!("{case}{}", ensemble.file_ending));
-    let cases: Vec<&String> = first.keys().filter(|case| overwrite || !label_map(case).is_file()).collect();
+    let sources = |case: &str| {
+        by_model.iter().filter_map(|cases| cases.get(case).map(PathBuf::as_path)).collect::<Vec<_>>()
+    };
+    let is_merged = |case: &str| is_current(&label_map(case), sources(case));
+    let cases: Vec<&String> = first.keys().filter(|case| overwrite || !is_merged(case)).collect();
     let bar = progress::start(cases.len(), "merging");
     let merge = |case: &&String| {
-        let sources: Vec<PathBuf> = by_model.iter().filter_map(|cases| cases.get(*case).cloned()).collect();
+        let sources: Vec<PathBuf> = sources(case).into_iter().map(Path::to_owned).collect();
         let merged = ensemble.merge(&sources, &label_map(case), false);
         bar.inc(1);
         merged.with_context(|| (*case).clone())

@@ -6,13 +6,14 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use nnunet_data::folders::copy_file;
-use nnunet_data::records::{self, Split};
+use nnunet_data::records::{self, Split, has_splits, listed_splits, splits_file};
 use nnunet_data::training_images;
 use nnunet_engine::session::Session;
 use nnunet_training::{Engine, EpochOutcome};
 
 use super::job::Job;
-use super::{debug_json, info};
+use super::{debug_json, info, saved};
+use crate::fold_split;
 use crate::fold_training::{CheckpointKind, FoldFiles, FoldSettings};
 use crate::training_log::{TrainingLog, round};
 use crate::v1::checkpoint;
@@ -36,6 +37,17 @@ impl<'a> V1Files<'a> {
         let log = TrainingLog::create(&settings.output, "Starting... \n")?;
         let debug = settings.output.join("debug.json");
         let mut files = Self { settings, info, log };
+        if job.args.continue_training {
+            files.log(&format!(
+                "loading checkpoint {} train= True",
+                saved::newest(&settings.output)?.display()
+            ));
+        }
+        if has_splits(&job.preprocessed) {
+            let (path, listed) = (splits_file(&job.preprocessed), listed_splits(&job.preprocessed)?);
+            let lines = fold_split::lines(&settings.fold, &path, &listed, split);
+            lines.iter().for_each(|line| files.log(line));
+        }
         files.log_split(split);
         let log = files.log.path().to_owned();
         debug_json::write(&debug, job, &engine.trainer, &files.info.plugins, session, &log)?;
@@ -53,6 +65,9 @@ impl<'a> V1Files<'a> {
     fn log_split(&mut self, split: &Split) {
         let (training, validation) = (split.train.len(), split.val.len());
         self.log(&format!("This split has {training} training and {validation} validation cases."));
+        if self.settings.fold != "all" && split.train.iter().any(|case| split.val.contains(case)) {
+            self.log("WARNING: Some validation cases are also in the training set. Check splits_final.");
+        }
         self.log(&format!("TRAINING KEYS:\n {:?}", split.train));
         self.log(&format!("VALIDATION KEYS:\n {:?}", split.val));
     }

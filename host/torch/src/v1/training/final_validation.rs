@@ -33,6 +33,7 @@ fn validate(job: &Job<'_>, engine: &Engine, trainers: &RefCell<Chain>, split: &S
         report::line(&plan.describe(None));
     }
     let previous = cascade::previous(job, &engine.trainer.blueprint)?;
+    let log = RefCell::new(TrainingLog::newest(&job.settings.output)?);
     let Some(mean) = validation::run(&Validation {
         inference: &CaseInference { engine, window: &window, trainers },
         window: &window,
@@ -49,16 +50,19 @@ fn validate(job: &Job<'_>, engine: &Engine, trainers: &RefCell<Chain>, split: &S
         keep: job.args.val_disable_overwrite,
         trainer: &job.args.trainer,
         task: &job.settings.dataset,
+        log: &|text| log.borrow_mut().log(text),
         stopped: signals::asked_to_stop,
     })?
     else {
         return Ok(false);
     };
-    let mut log = TrainingLog::newest(&job.settings.output)?;
+    let mut log = log.into_inner();
     let names = job.label_names();
     for (label, dice) in mean.iter().filter(|(label, _)| *label != 0) {
         let found = LabelDice::new(&Class::Label(*label), *dice, &names);
-        log.log(&format!("validation, {}", found.text()));
+        let text = format!("validation, {}", found.text());
+        log.log(&text);
+        report::quiet_result(&text);
         report::event("validation_label", &found.fields());
     }
     if engine.head.as_ref().is_none_or(TaskHead::writes_labels) {
@@ -75,6 +79,7 @@ fn postprocess_fold(job: &Job<'_>, log: &mut TrainingLog) -> Result<()> {
     if job.args.disable_postprocessing_on_folds {
         return Ok(());
     }
+    log.log("determining postprocessing");
     let name = &job.args.val_folder;
     let found = determine(&Determination {
         raw: job.settings.output.join(name),
@@ -85,6 +90,6 @@ fn postprocess_fold(job: &Job<'_>, log: &mut TrainingLog) -> Result<()> {
         threshold: 0.0,
     })?;
     let kept = found.describe(&job.label_names());
-    log.log(&format!("postprocessing of this fold: keep the largest component of {kept}"));
+    log.log(&format!("postprocessing of this fold: {kept}"));
     Ok(())
 }

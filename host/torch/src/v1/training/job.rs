@@ -120,6 +120,7 @@ fn settings(args: &Args, dataset: String, model: PathBuf, device: Device) -> Fol
         output,
         device,
         continue_flag: "-c",
+        validation_flag: "-val",
         validation_only: args.validation_only,
         saves: !args.disable_saving,
         validates: !args.disable_validation_inference,

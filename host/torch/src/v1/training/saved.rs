@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use nnunet_cli::report;
+use nnunet_data::models::has_checkpoint;
 
 use crate::checkpoints;
 
@@ -13,6 +14,7 @@ pub(super) fn finished(output: &Path, best: bool) -> Result<PathBuf> {
     if file.is_file() {
         return Ok(file);
     }
+    ensure!(has_checkpoint(output), "{} is not trained: start it without -val", output.display());
     ensure!(best, "there is no {}; finish the training first (-c)", file.display());
     let other = newest(output)?;
     report::line(&format!("there is no model_best.model; validating {}", other.display()));
@@ -21,8 +23,9 @@ pub(super) fn finished(output: &Path, best: bool) -> Result<PathBuf> {
 
 /// The checkpoint that a run is continued from.
 pub(super) fn newest(output: &Path) -> Result<PathBuf> {
-    checkpoints::newest(states(output), output.join("model_best.model"))
-        .with_context(|| format!("there is no checkpoint in {} to continue from", output.display()))
+    checkpoints::newest(states(output), output.join("model_best.model")).with_context(|| {
+        format!("there is no checkpoint in {} to continue from; start it without -c", output.display())
+    })
 }
 
 /// The latest checkpoint and the final one.

@@ -47,6 +47,8 @@ pub(crate) struct Validation<'a> {
     pub(crate) keep: bool,
     pub(crate) trainer: &'a str,
     pub(crate) task: &'a str,
+    /// A line of the log.
+    pub(crate) log: &'a dyn Fn(&str),
     /// Asked before every case.
     pub(crate) stopped: fn() -> bool,
 }
@@ -72,6 +74,7 @@ pub(crate) fn run(validation: &Validation<'_>) -> Result<Option<summary::MeanDic
         bar.inc(1);
     }
     bar.finish_and_clear();
+    (validation.log)("finished prediction");
     let arguments = json!({
         "all_in_gpu": false, "debug": false, "do_mirroring": !validation.window.mirror_axes.is_empty(), "overwrite": !validation.keep,
         "save_softmax": validation.save_npz, "segmentation_export_kwargs": null, "step_size": validation.window.step,
@@ -83,6 +86,7 @@ pub(crate) fn run(validation: &Validation<'_>) -> Result<Option<summary::MeanDic
         // Their metric is that of the epochs.
         return Ok(Some(summary::MeanDice::new()));
     }
+    (validation.log)("evaluation of raw predictions");
     if let Some(regions) = validation.regions {
         summary::write_regions(&validation.output.join("summary.csv"), &pairs, regions)?;
     }

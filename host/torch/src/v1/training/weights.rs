@@ -12,7 +12,9 @@ use crate::v1::checkpoint;
 pub(super) fn load(job: &Job<'_>, engine: &mut Engine) -> Result<()> {
     let args = job.args;
     if args.validation_only {
-        return checkpoint::load_weights(&finished(&job.settings.output, args.valbest)?, &mut engine.store);
+        let path = finished(&job.settings.output, args.valbest)?;
+        report::line(&format!("loading checkpoint {} train= False", path.display()));
+        return checkpoint::load_weights(&path, &mut engine.store);
     }
     if args.continue_training {
         return checkpoint::resume(&newest(&job.settings.output)?, engine);

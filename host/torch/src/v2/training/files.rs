@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use nnunet_data::folders::{self, copy_file};
 use nnunet_data::records::Split;
 use nnunet_data::training_images;
+use nnunet_data::v2::load_splits;
 use nnunet_engine::session::Session;
 use nnunet_formats::json::{self, Json};
 use nnunet_training::{Engine, EpochOutcome, EpochRecord};
@@ -13,6 +14,7 @@ use serde_json::json;
 
 use super::job::Job;
 use super::state::{self, ModelFacts};
+use crate::fold_split;
 use crate::fold_training::{CheckpointKind, FoldFiles};
 use crate::training_log::{TrainingLog, round};
 
@@ -40,7 +42,11 @@ impl<'a> V2Files<'a> {
         let log = TrainingLog::create(&job.settings.output, CITATION)?;
         let facts = ModelFacts::new(job, engine, session);
         let mut files = Self { job, facts, dice_classes: engine.dice_classes(), log };
-        files.log_split(split);
+        let continued = state::newest(&job.settings.output).filter(|_| job.args.continue_training);
+        if let Some(path) = continued {
+            files.log(&format!("loading checkpoint {}", path.display()));
+        }
+        files.log_split(split)?;
         let patch = serde_json::to_string(&job.configuration.patch_size)?;
         let dummy_2d = job.is_dummy_2d();
         files.log(&format!("do_dummy_2d_data_aug: {}", if dummy_2d { "True" } else { "False" }));
@@ -52,13 +58,18 @@ impl<'a> V2Files<'a> {
         Ok(files)
     }
 
-    fn log_split(&mut self, split: &Split) {
+    fn log_split(&mut self, split: &Split) -> Result<()> {
         let (training, validation) = (split.train.len(), split.val.len());
-        self.log(&format!("Desired fold for training: {}", self.job.settings.fold));
+        let path = self.job.preprocessed.join("splits_final.json");
+        if path.is_file() {
+            let lines = fold_split::lines(&self.job.settings.fold, &path, &load_splits(&path)?, split);
+            lines.iter().for_each(|line| self.log(line));
+        }
         self.log(&format!("This split has {training} training and {validation} validation cases."));
         if split.train.iter().any(|case| split.val.contains(case)) && self.job.settings.fold != "all" {
             self.log("WARNING: Some validation cases are also in the training set. Check splits_final.json.");
         }
+        Ok(())
     }
 
     fn write_unchanging(&self, engine: &Engine, session: &Session) -> Result<()> {
@@ -135,6 +146,10 @@ impl FoldFiles for V2Files<'_> {
         }
         folders::create(&self.job.settings.output)?;
         state::save(&self.checkpoint(kind), engine, &self.facts)
+    }
+
+    fn training_ends(&mut self) {
+        self.log("Training done.");
     }
 
     fn remove_latest(&self) -> Result<()> {

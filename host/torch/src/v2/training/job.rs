@@ -134,6 +134,7 @@ fn settings(args: &Args, dataset: String, plans: &str, model: PathBuf, device: D
         output,
         device,
         continue_flag: "--c",
+        validation_flag: "--val",
         validation_only: args.val,
         saves: !args.disable_checkpointing,
         validates: true,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use nnunet_architectures::Parameter;
 use nnunet_cli::report;
+use nnunet_data::models::has_checkpoint;
 use nnunet_engine::provenance::{self, PluginUse};
 use nnunet_engine::session::Session;
 use nnunet_formats::pickle::Value;
@@ -178,6 +179,7 @@ pub(super) fn load(job: &Job<'_>, engine: &mut Engine) -> Result<()> {
     let (args, output) = (job.args, &job.settings.output);
     if args.val {
         let path = output.join(file_name(CheckpointKind::Final));
+        ensure!(has_checkpoint(output), "{} is not trained: start it without --val", output.display());
         ensure!(path.is_file(), "there is no {}; finish the training first (--c)", path.display());
         return Checkpoint::open(&path)?.read_weights(&mut engine.store);
     }

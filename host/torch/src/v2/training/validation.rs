@@ -43,16 +43,17 @@ fn validate(job: &Job<'_>, engine: &Engine, trainers: &RefCell<Chain>, split: &S
     let output = &job.settings.validation;
     folders::create(output)?;
     let next = NextStages::new(job)?;
+    let mut log = TrainingLog::newest(&job.settings.output)?;
     let bar = report::bar(split.val.len(), "validating");
     for name in &split.val {
         if signals::asked_to_stop() {
             return Ok(false);
         }
+        log.log(&format!("predicting {name}"));
         predict(job, &inference, &next, name).with_context(|| format!("validation of {name}"))?;
         bar.inc(1);
     }
     bar.finish_and_clear();
-    let mut log = TrainingLog::newest(&job.settings.output)?;
     if engine.head.as_ref().is_some_and(|head| !head.writes_labels()) {
         // Numbers have no Dice; their metric is that of the epochs.
         log.log("Validation complete");
@@ -62,11 +63,15 @@ fn validate(job: &Job<'_>, engine: &Engine, trainers: &RefCell<Chain>, split: &S
     let names = job.label_names();
     for (class, dice) in &mean.classes {
         let found = LabelDice::new(class, *dice, &names);
-        log.log(&format!("validation, {}", found.text()));
+        let text = format!("validation, {}", found.text());
+        log.log(&text);
+        report::quiet_result(&text);
         report::event("validation_label", &found.fields());
     }
     log.log("Validation complete");
-    log.log(&format!("Mean Validation Dice:  {}", mean.foreground));
+    let text = format!("Mean Validation Dice:  {}", mean.foreground);
+    log.log(&text);
+    report::quiet_result(&text);
     Ok(true)
 }
 
