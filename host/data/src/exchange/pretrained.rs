@@ -118,7 +118,8 @@ mod tests {
             ("Task029", "; did you mean `Task029_LiTS`? `nnunet print_available"),
             ("Task04", "; did you mean `Task004_Hippocampus`?"),
             ("Task004_Hipocampus", "; did you mean `Task004_Hippocampus`?"),
-            ("Hippocampus", "`Hippocampus`; `nnunet print_available"),
+            ("Hippocampus", "; did you mean `Task004_Hippocampus`?"),
+            ("xyz", "`xyz`; `nnunet print_available"),
         ] {
             let message = published_named(name).unwrap_err().to_string();
             assert!(message.contains(meant), "{message}");

@@ -49,6 +49,10 @@ pub fn accumulate(what: &CrossValidation, folders: &Folders) -> Result<()> {
         let to = what.output.join(name);
         let from = validation(&what.model, fold).join(name);
         if !is_current(&to, [from.as_path()]) {
+            // A file that holds the same bytes already would keep its date.
+            if to.is_file() {
+                std::fs::remove_file(&to).with_context(|| to.display().to_string())?;
+            }
             copy_file(&from, &to)?;
             is_new = true;
         }

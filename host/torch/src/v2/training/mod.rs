@@ -5,6 +5,7 @@ mod files;
 mod history;
 mod job;
 mod next_stage;
+mod python_class;
 mod splits;
 mod state;
 mod stored;

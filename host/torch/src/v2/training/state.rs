@@ -15,8 +15,9 @@ use nnunet_plugin_api::tch::Tensor;
 use nnunet_plugin_api::{Config, Kind};
 use nnunet_training::{Engine, LossScaler};
 
+use super::history;
 use super::job::Job;
-use super::{history, trainer};
+use super::python_class::python_class;
 use crate::fold_training::CheckpointKind;
 use crate::torch_state::{self, scaler_from, scaler_state, tensor_data};
 use crate::v1::hook_state;
@@ -66,7 +67,7 @@ impl ModelFacts {
                 ("dataset_json", torch_state::from_json(&job.dataset_json)),
                 ("device", Value::str(if settings.device.is_cuda() { "cuda" } else { "cpu" })),
             ]),
-            trainer_name: trainer::python_class(&engine.trainer.names, session),
+            trainer_name: python_class(&engine.trainer.names, session),
             trainer: settings.trainer.clone(),
             mirror_axes: (!axes.is_empty()).then_some(axes),
             head: own_head(engine),

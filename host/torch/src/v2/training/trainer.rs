@@ -3,11 +3,10 @@
 use anyhow::{Context, Result, ensure};
 use nnunet_data::v2::Class;
 use nnunet_engine::config::assignments;
-use nnunet_engine::registry::Origin;
 use nnunet_engine::session::Session;
 use nnunet_plugin_api::vocabulary::{Blueprint, ComponentChoice, Plans, Region, Regions, Stage};
 use nnunet_plugin_api::{Config, Kind, TrainerContext};
-use nnunet_trainers::{PLANNED_NETWORK, Resolved, name_in_v2, registered_in_v2};
+use nnunet_trainers::{PLANNED_NETWORK, Resolved, registered_in_v2};
 
 use super::job::Job;
 use super::state;
@@ -56,15 +55,6 @@ fn context(job: &Job<'_>) -> TrainerContext {
     // Trainers know v1's names of configurations, and v2's may be any.
     let name = if job.axes() == 2 { "2d" } else { &job.settings.configuration };
     TrainerContext { configuration: name.to_owned(), plans, stage: 0 }
-}
-
-/// The class of v2 whose models are those of a chain of trainers: the last one that is built in.
-pub(super) fn python_class(names: &[String], session: &Session) -> String {
-    let built_in = |name: &&String| {
-        let entry = session.registry.find(Kind::Trainer, registered_in_v2(name));
-        entry.is_ok_and(|entry| entry.origin == Origin::BuiltIn)
-    };
-    names.iter().rev().find(built_in).map_or("nnUNetTrainer", |name| name_in_v2(name)).to_owned()
 }
 
 /// Sets what follows from plans and data set: the network, regions, and the label that is ignored.
