@@ -27,17 +27,29 @@ struct Mask {
     geometry: Option<Geometry>,
 }
 
-/// The values of a mask, whose size is compared with that of its image if there is one.
+/// What a mask has.
+#[derive(Debug)]
+pub(crate) struct Content {
+    pub(crate) values: BTreeSet<Value>,
+    /// How far it lies from its image. The check of the data set names it, and may repair it.
+    pub(crate) shift: Option<String>,
+}
+
+/// The values and the place of a mask, whose size is compared with that of its image if there is one.
 ///
 /// # Errors
 /// Returns an error if the file cannot be read, if its values are not those of a mask, or if the sizes differ.
-pub(crate) fn values(path: &Path, image: Option<&Geometry>) -> Result<BTreeSet<Value>> {
+pub(crate) fn content(path: &Path, image: Option<&Geometry>) -> Result<Content> {
     let mask = read(path)?;
+    let mut shift = None;
     if let Some(image) = image {
         let (z, y, x) = mask.values.dim();
         let own =
             mask.geometry.map(|own| Orientation::of(&own).towards(&Orientation::of(image)).geometry(&own));
         check_size(path, own.map_or([x, y, z], |own| own.size), image)?;
+        let voxels = own.map(|own| shift_in_voxels(&own, image)).filter(|voxels| *voxels > SAME_VOXEL);
+        let named = |voxels| format!("{} lies {voxels:.2} voxels from its image", path.display());
+        shift = voxels.map(named);
     }
     let mut found = BTreeSet::new();
     for value in &mask.values {
@@ -48,7 +60,7 @@ pub(crate) fn values(path: &Path, image: Option<&Geometry>) -> Result<BTreeSet<V
             path.display()
         );
     }
-    Ok(found)
+    Ok(Content { values: found, shift })
 }
 
 /// Writes a mask as labels on the grid of its image.
@@ -170,7 +182,8 @@ mod tests {
             Array3::from_shape_fn((2, 3, 4), |(z, y, x)| u8::from(x == 0) + 2 * u8::from(y == 2 && z == 1));
         let turn = Orientation::of(&IMAGE).towards(&Orientation::from_letters("SAR").unwrap());
         nifti::write_labels(&from, turn.turned(mask.view()).view(), &turn.geometry(&IMAGE)).unwrap();
-        let found = values(&from, Some(&IMAGE)).unwrap().into_iter().map(|value| (value, 1)).collect();
+        let found =
+            content(&from, Some(&IMAGE)).unwrap().values.into_iter().map(|value| (value, 1)).collect();
         let labels = Labels::new(&found, &[]).unwrap();
         write(&from, &labels, &IMAGE, &to).unwrap();
         let written = nifti::read(&to).unwrap();
@@ -193,6 +206,8 @@ mod tests {
             let labels = Labels::new(&[(Value::Number(1), 1)].into(), &[]).unwrap();
             write(&from, &labels, &IMAGE, &to).unwrap();
             assert_eq!(nifti::read(&to).unwrap().geometry, place);
+            let shift = content(&from, Some(&IMAGE)).unwrap().shift;
+            assert_eq!(shift.is_some(), place == moved, "{shift:?}");
         }
     }
 

@@ -15,6 +15,7 @@ use crate::faults::Faults;
 use crate::image::{self, Form};
 use crate::labels::{Label, Labels, Named, Value};
 use crate::layout::Name;
+use crate::mask::Content;
 use crate::{mask, masks, numbers};
 
 /// What a data set is made of.
@@ -199,12 +200,14 @@ fn values(masks: &BTreeMap<String, PathBuf>, images: &Images, faults: &mut Fault
     let one = |(case, file): &(&String, &PathBuf)| {
         // What is wrong with an image is a fault of its own.
         let image = images.get(*case).and_then(|sources| image::geometry(sources.first()?).ok());
-        failures::catching(|| mask::values(file, image.as_ref()))
+        failures::catching(|| mask::content(file, image.as_ref()))
     };
-    let found: Vec<Result<BTreeSet<Value>>> = masks.par_iter().map(one).collect();
+    let found: Vec<Result<Content>> = masks.par_iter().map(one).collect();
     let mut counts = BTreeMap::new();
-    for values in found.into_iter().filter_map(|found| faults.without(found)) {
-        values.into_iter().for_each(|value| *counts.entry(value).or_default() += 1);
+    for found in found {
+        let Some(content) = faults.without(found) else { continue };
+        content.values.into_iter().for_each(|value| *counts.entry(value).or_default() += 1);
+        faults.minor.extend(content.shift);
     }
     counts
 }

@@ -223,9 +223,13 @@ fn all_faults_are_reported_together() {
         nnunet_formats::Geometry { size: [2, 2, 2], ..read(path("masks/patient_01.nii.gz")).geometry };
     nifti::write_labels(&path("masks/patient_07.nii.gz"), ndarray::Array3::ones((2, 2, 2)).view(), &small)
         .unwrap();
+    let mut moved = read(path("masks/patient_08.nii.gz"));
+    moved.geometry.origin[0] += 2.0 * moved.geometry.spacing[0];
+    let labels = moved.data.mapv(|label| label as u8);
+    nifti::write_labels(&path("masks/patient_08.nii.gz"), labels.view(), &moved.geometry).unwrap();
     let error = ingest(&request(folder.path(), "Task001_Phantom")).unwrap_err().to_string();
     for part in [
-        "7 faults:",
+        "8 faults:",
         "patient_01: series \"phantom\"",
         "patient_02: ",
         "patient_03: ",
@@ -233,6 +237,7 @@ fn all_faults_are_reported_together() {
         "no masks of patient_05.",
         "patient_06.nii.gz: ",
         "patient_07.nii.gz has [2, 2, 2] voxels",
+        "patient_08.nii.gz lies 2.00 voxels from its image",
     ] {
         assert!(error.contains(part), "{part}: {error}");
     }

@@ -120,8 +120,9 @@ fn split(image: &Path, folder: &Path, case: &str, channels: Option<usize>) -> Re
     if let Some(channels) = channels {
         ensure!(
             count == channels,
-            "{}: it has {count} channels, and dataset.json names {channels} modalities",
-            image.display()
+            "{}: it has {}, and dataset.json names {channels} modalities",
+            image.display(),
+            report::count(count, "channel")
         );
     }
     Ok(())
