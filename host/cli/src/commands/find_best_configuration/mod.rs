@@ -150,7 +150,8 @@ impl Search<'_> {
         if raw.is_dir() && !is_collected {
             report::line(&format!("the folds of {configuration} have changed since they were collected"));
         }
-        if !self.args.disable_postprocessing && !(is_collected && is_determined(&model)?) {
+        let is_up_to_date = is_collected && is_determined(&model)?;
+        if !self.args.disable_postprocessing && !is_up_to_date {
             report::line(&format!("determining the postprocessing of {configuration}"));
             consolidate(&model, &self.args.folds, VALIDATION)?;
         } else if !is_collected {
