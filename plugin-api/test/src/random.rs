@@ -8,7 +8,6 @@ static DRAWS: Mutex<()> = Mutex::new(());
 
 /// Seeds the generator. Tests run in parallel: until the guard is dropped, every other call waits, so that what is drawn
 /// does not depend on them.
-#[must_use]
 pub(crate) fn seeded() -> MutexGuard<'static, ()> {
     // A test that failed holds nothing that others depend on.
     let turn = DRAWS.lock().unwrap_or_else(PoisonError::into_inner);
