@@ -25,14 +25,21 @@ fn check(model: &Path, folds: &[usize], name: &str) -> Result<()> {
 }
 
 /// Whether what [`collect`] has made is of these folds as they are now: the same cases, none of which was predicted again
-/// since.
+/// since. Of trained folds whose validations were all deleted afterwards, what was collected stands.
 ///
 /// # Errors
 /// Returns an error for folds that are missing.
 pub fn is_collected(model: &Path, folds: &[usize], name: &str) -> Result<bool> {
-    check(model, folds, name)?;
     let to = model.join(COLLECTED);
-    if !to.join("summary.json").is_file() {
+    let is_there = to.join("summary.json").is_file();
+    let is_deleted = |fold: &usize| {
+        model.join(format!("fold_{fold}")).is_dir() && !validation(model, *fold, name).is_dir()
+    };
+    if is_there && folds.iter().all(is_deleted) {
+        return Ok(true);
+    }
+    check(model, folds, name)?;
+    if !is_there {
         return Ok(false);
     }
     let cases = cases(model, folds, name)?;
@@ -109,4 +116,27 @@ pub fn consolidate(model: &Path, folds: &[usize], name: &str) -> Result<()> {
         threshold: 0.0,
     })?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_collected_stands_where_the_validations_were_deleted() {
+        let model = tempfile::tempdir().unwrap();
+        let write = |file: &str| {
+            let path = model.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "{}").unwrap();
+        };
+        write("cv_niftis_raw/summary.json");
+        write("fold_0/model_final_checkpoint.model");
+        let collected = |folds: &[usize]| is_collected(model.path(), folds, "validation_raw");
+        assert!(collected(&[0]).unwrap());
+        assert!(collected(&[0, 9]).is_err(), "fold 9 was never trained");
+        write("fold_0/validation_raw/summary.json");
+        write("fold_0/validation_raw/a.nii.gz");
+        assert!(!collected(&[0]).unwrap(), "a.nii.gz was not collected");
+    }
 }
