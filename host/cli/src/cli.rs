@@ -71,7 +71,12 @@ const MOST: usize = 3;
 /// A mistake in the arguments without the advice to write options behind `--`, which is of no use for a mistyped one. Of
 /// similar subcommands the nearest come first, without spellings that differ in capitals.
 fn with_true_tips(mut error: clap::Error) -> clap::Error {
-    error.remove(ContextKind::TrailingArg);
+    if let Some(ContextValue::StyledStrs(mut tips)) = error.remove(ContextKind::Suggested) {
+        tips.retain(|tip| !tip.to_string().contains("'-- "));
+        if !tips.is_empty() {
+            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tips));
+        }
+    }
     if let Some(ContextValue::Strings(names)) = error.remove(ContextKind::SuggestedSubcommand) {
         let mut nearest: Vec<String> = Vec::new();
         for name in names.into_iter().rev() {

@@ -149,14 +149,17 @@ impl Description {
         Ok(Self { files, channels: json.get("modality").and_then(Value::as_object).map(Map::len) })
     }
 
-    /// A line for every file that is not among those of the folders.
+    /// A line for every file that is not among those of the folders. An image may also be called as its first channel.
     fn missing(&self, there: &[(&str, String)]) -> Vec<String> {
         let case = |(part, name): &(&str, String)| {
             ((*part).to_owned(), without_ending(name, DEFAULT_ENDING).unwrap_or(name).to_owned())
         };
         let there: BTreeSet<(String, String)> = there.iter().map(case).collect();
-        let missing =
-            self.files.iter().filter(|(part, case)| !there.contains(&((*part).to_owned(), case.clone())));
+        let is_there = |part: &str, case: String| there.contains(&(part.to_owned(), case));
+        let missing = self
+            .files
+            .iter()
+            .filter(|(part, case)| !is_there(part, case.clone()) && !is_there(part, format!("{case}_0000")));
         missing.map(|(part, case)| format!("  {part}/{case}{DEFAULT_ENDING} is missing")).collect()
     }
 }
