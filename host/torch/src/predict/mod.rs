@@ -39,7 +39,7 @@ use reorient::Reoriented;
 
 use crate::case::Case;
 use crate::family::{LoadRequest, LoadedModel, ModelFamily};
-use crate::{devices, families};
+use crate::{devices, families, network};
 
 /// Runs the command. A case that fails is reported, the others go on; the command then fails.
 pub(crate) fn run(args: &Args, session: &Session) -> Result<()> {
@@ -204,7 +204,7 @@ fn records(models: &Models<'_>, first: &Worker<'_>, devices: &[Device], open: us
         model: models.folder,
         checkpoints: &model.checkpoints,
         device: names.join(","),
-        precision: format!("{:?}", model.window.kind),
+        precision: network::precision_name(model.window.kind).to_owned(),
         planned_peak_bytes: first.plan.peak(open, devices.len()),
         planned_device_bytes: first.on_device.map(|plan| plan.bytes),
     };
