@@ -25,10 +25,12 @@ const SIBLING: &str = "nnunet-torch";
 const TUNABLES: &str = "GLIBC_TUNABLES";
 
 /// libtorch takes and gives back a tensor's memory all the time. Without this every large tensor is a mapping of its
-/// own, whose pages the system clears anew. Up to 512 MB at the end of the heap are kept. The heap is in huge pages where
-/// the system has them for those who ask: libtorch's tables of operators alone are some 50 MB at every start.
-const HEAP: &str =
-    "glibc.malloc.mmap_threshold=8589934592:glibc.malloc.trim_threshold=536870912:glibc.malloc.hugetlb=1";
+/// own, whose pages the system clears anew. Up to 512 MB at the end of the heap are kept.
+const HEAP: &str = "glibc.malloc.mmap_threshold=8589934592:glibc.malloc.trim_threshold=536870912";
+
+/// The heap in huge pages, where the system has them for those who ask: libtorch's tables of operators are some 50 MB at
+/// every start. Not for trainings, where the heaps of many threads would be in huge pages too.
+const HUGE_PAGES: &str = "glibc.malloc.hugetlb=1";
 
 fn main() -> ExitCode {
     nnunet_cli::main(&HandOver)
@@ -43,11 +45,11 @@ impl TensorCommands for HandOver {
     }
 
     fn train(&self, _args: &train::Args, _options: &GlobalOptions) -> Result<ExitCode> {
-        hand_over()
+        hand_over_with(HEAP)
     }
 
     fn train_v2(&self, _args: &train_v2::Args, _options: &GlobalOptions) -> Result<ExitCode> {
-        hand_over()
+        hand_over_with(HEAP)
     }
 
     fn predict(&self, _args: &predict::Args, _options: &GlobalOptions) -> Result<ExitCode> {
@@ -86,12 +88,17 @@ fn start() -> Result<Command> {
     Ok(command)
 }
 
-/// Replaces this process by the sibling program with the same arguments; returns only if that fails.
 fn hand_over<T>() -> Result<T> {
+    hand_over_with(&format!("{HEAP}:{HUGE_PAGES}"))
+}
+
+/// Replaces this process by the sibling program with the same arguments, and these settings of malloc; returns only if that
+/// fails.
+fn hand_over_with<T>(heap: &str) -> Result<T> {
     let mut command = start()?;
     command.args(process_arguments().into_iter().skip(1));
     if std::env::var_os(TUNABLES).is_none() {
-        command.env(TUNABLES, HEAP);
+        command.env(TUNABLES, heap);
     }
     let error = command.exec();
     let sibling = Path::new(command.get_program()).display();

@@ -49,8 +49,7 @@ const HIPPOCAMPUS: Work = Work { name: "hippocampus", patch: [40, 56, 40], batch
 const LARGE: Work = Work { name: "large", patch: [128; 3], batch: 2, pools: 5, steps: 1 };
 
 /// As `nnunet` starts the program with tensors.
-const HEAP: &str =
-    "glibc.malloc.mmap_threshold=8589934592:glibc.malloc.trim_threshold=536870912:glibc.malloc.hugetlb=1";
+const HEAP: &str = "glibc.malloc.mmap_threshold=8589934592:glibc.malloc.trim_threshold=536870912";
 
 fn main() {
     let work = if std::env::args().any(|word| word == "large") { LARGE } else { HIPPOCAMPUS };
