@@ -133,10 +133,14 @@ fn commands_of_v2_print_events_too() {
     all.run("models list", 0);
     let predict =
         format!("v2 predict -i {images} -o predictions -d 900 -c 3d_fullres {NAMES_V2} -device cpu");
-    all.run(&format!("{predict} --save_probabilities"), 0);
+    all.run(&format!("{predict} --save_probabilities --overlay"), 0);
     all.run("v2 ensemble -i predictions predictions -o merged", 0);
-    let text = all.run(&format!("v2 evaluate_simple {labels} predictions -l 1 2"), 0);
+    let text = all.run(&format!("v2 evaluate_simple {labels} predictions -l 1 2 --csv metrics_v2.csv"), 0);
     assert!(text.contains("\"event\":\"evaluation_label\""), "{text}");
+    let table = std::fs::read_to_string(all.world.path("metrics_v2.csv")).unwrap();
+    assert!(table.contains(",Volume Test (ml)\n") && table.contains(",1,body,"), "{table}");
+    let pictures = nnunet_test_support::files(&all.world.path("predictions"), ".png");
+    assert!(!pictures.is_empty(), "--overlay draws the cases");
     let dataset = "nnUNet_raw/Dataset900_Phantom/dataset.json";
     all.run(&format!("v2 evaluate_folder {labels} predictions -djfile {dataset}"), 0);
     all.run(&format!("v2 accumulate_crossval_results 900 -c 3d_fullres -f 0 1 {NAMES_V2} -o crossval"), 0);

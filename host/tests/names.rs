@@ -97,7 +97,9 @@ fn mistyped_names_of_v2_get_the_nearest_ones() {
     }
     let again = world.succeed(&format!("{train} --c"));
     assert!(!again.contains("Epoch 0") && again.contains("Mean Validation Dice"), "{again}");
-    assert!(world.succeed(&format!("{train} --overwrite")).contains("Epoch 0"));
+    assert!(world.succeed(&format!("{train} --overwrite --set max_num_epochs=2")).contains("Epoch 1"));
+    let again = world.succeed(&format!("{train} --c"));
+    assert!(again.contains("epochs: 2 of 2 are done"), "the checkpoint keeps --set: {again}");
     let predict = format!("{predict} -d 900 -c 3d_fullres -device cpu");
     let said = world.succeed(&predict);
     assert!(said.contains("trainer: Once; folds: 0;"), "{said}");

@@ -18,6 +18,20 @@ fn plans_are_shown_changed_and_compared() {
     assert_eq!(wrong.code, 1);
     assert!(wrong.text.contains("must be divisible by"), "{}", wrong.text);
     world.succeed("plans edit 900 --set plans_per_stage.0.batch_size=7 base_num_features=8 -o other.pkl");
+    let twin = world.path("other.json");
+    let edited = std::fs::read_to_string(&twin)
+        .unwrap()
+        .replace("\"base_num_features\": 8", "\"base_num_features\": 6");
+    let whole = std::fs::read(&twin).unwrap();
+    std::fs::write(&twin, &edited).unwrap();
+    let refused = world.run("plans edit other.pkl --set base_num_features=4");
+    assert!(refused.code == 1 && refused.text.contains("other.json"), "{}", refused.text);
+    assert_eq!(
+        std::fs::read_to_string(&twin).unwrap(),
+        edited,
+        "what was edited by hand is not written over"
+    );
+    std::fs::write(&twin, whole).unwrap();
     let difference = world.succeed(&format!("plans diff {file} other.pkl"));
     assert!(difference.contains("plans_per_stage.0.batch_size: "), "{difference}");
     assert!(

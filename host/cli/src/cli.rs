@@ -64,7 +64,6 @@ fn wants_json(words: &[OsString]) -> bool {
     own.any(|word| word.len() > 2 && "--json".starts_with(word))
 }
 
-/// Ends the process with help, or with a message about arguments.
 /// Similar subcommands that are named.
 const MOST: usize = 3;
 
@@ -90,6 +89,7 @@ fn with_true_tips(mut error: clap::Error) -> clap::Error {
     error
 }
 
+/// Ends the process with help, or with a message about arguments.
 fn exit(error: &clap::Error, words: &[OsString]) -> ! {
     let text = links::text(error, words);
     if error.use_stderr() {

@@ -25,9 +25,7 @@ impl LabelDice {
     pub fn text(&self) -> String {
         let (kind, key) = match &self.class {
             Class::Label(label) => ("label", label.to_string()),
-            Class::Region(labels) => {
-                ("region", labels.iter().map(ToString::to_string).collect::<Vec<_>>().join("+"))
-            }
+            Class::Region(labels) => ("region", region_key(labels)),
         };
         let name = self.name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
         format!("{kind} {key}{name}: mean Dice {:.4}", self.dice)
@@ -42,6 +40,11 @@ impl LabelDice {
         };
         json!({ "label": label, "name": self.name, "mean_dice": self.dice })
     }
+}
+
+/// What a region without a name is called: `1+2`.
+pub fn region_key(labels: &[impl ToString]) -> String {
+    labels.iter().map(ToString::to_string).collect::<Vec<_>>().join("+")
 }
 
 #[cfg(test)]

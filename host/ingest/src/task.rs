@@ -75,17 +75,16 @@ pub fn ingest(request: &Request) -> Result<Outcome> {
     faults.all.extend(masks.faults);
     let values = values(&masks.files, &training.cases, &mut faults);
     let form = faults.form(training.cases.iter().chain(&tests.cases));
+    let labels = Labels::new(&values, &request.labels);
     // Of faulty masks alone it would be said that they have nothing but background.
-    let labels = match Labels::new(&values, &request.labels) {
-        Ok(labels) => Some(labels),
-        Err(error) => (!values.is_empty()).then(|| faults.all.push(format!("{error:#}"))).and(None),
-    };
+    if let Err(error) = &labels
+        && !values.is_empty()
+    {
+        faults.all.push(format!("{error:#}"));
+    }
     faults.none(training.cases.iter().chain(&tests.cases))?;
-    let labels = labels.context("the masks have no labels")?;
-    write_task(
-        request,
-        &Task { training: &training.cases, tests: &tests.cases, masks: &masks.files, labels, form },
-    )
+    let (training, tests, masks) = (&training.cases, &tests.cases, &masks.files);
+    write_task(request, &Task { training, tests, masks, labels: labels?, form })
 }
 
 /// What has no faults.

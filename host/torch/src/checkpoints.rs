@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, ensure};
+use nnunet_data::models::{is_complete, is_unfinished};
 
 /// The message about a checkpoint that is not there: names those of the same fold that are.
 pub(crate) fn missing(file: &Path) -> String {
@@ -24,18 +25,18 @@ pub(crate) fn newest(states: [PathBuf; 2], best: PathBuf) -> Option<PathBuf> {
 }
 
 /// Returns an error if a fold has a complete training, which a new one would replace. `flag` continues a training.
-pub(crate) fn check_none_is_complete(states: [PathBuf; 2], flag: &str) -> Result<()> {
-    let [_, last] = states.clone();
-    let Some(fold) = last.parent().filter(|_| last.is_file()).map(Path::display) else { return Ok(()) };
-    if newest(states, PathBuf::new()) == Some(last.clone()) {
-        bail!(
-            "{fold} has a training that is complete; --overwrite trains it anew, {flag} only repeats its validation"
-        )
-    }
-    bail!(
-        "{fold} has a training that is complete, and a newer one that was stopped; {flag} continues the newer one, --overwrite \
-         begins another"
-    )
+pub(crate) fn check_none_is_complete(fold: &Path, flag: &str) -> Result<()> {
+    let shown = fold.display();
+    ensure!(
+        !is_complete(fold) || is_unfinished(fold),
+        "{shown} has a training that is complete; --overwrite trains it anew, {flag} only repeats its validation"
+    );
+    ensure!(
+        !is_complete(fold),
+        "{shown} has a training that is complete, and a newer one that was stopped; {flag} continues the newer one, \
+         --overwrite begins another"
+    );
+    Ok(())
 }
 
 /// The folds of the model that have a checkpoint, as `-f` takes them.

@@ -26,7 +26,7 @@ pub struct Args {
 /// As [`exchange::change_trainer`].
 pub(crate) fn run(args: &Args, session: &Session) -> Result<()> {
     if let Err(unknown) = session.registry.find(Kind::Trainer, &args.trainer) {
-        report::line(&format!("warning: {unknown:#}; the model cannot be used where it is not"));
+        report::warning(&format!("{unknown:#}; the model cannot be used where it is not"));
     }
     for file in exchange::change_trainer(&args.model, &args.trainer)? {
         report::line(&format!("{} names {}", file.display(), args.trainer));

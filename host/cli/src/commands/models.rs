@@ -30,7 +30,8 @@ enum Command {
 /// Returns an error for values that JSON cannot represent.
 pub(crate) fn run(args: &Args, folders: &Folders) -> Result<()> {
     let Command::List { task } = &args.command;
-    let all = trained(folders, v2::Folders::from_environment().results().ok());
+    let v2 = v2::Folders::from_environment();
+    let all = trained(folders, v2.results().ok());
     let listed: Vec<&TrainedModel> = all.iter().filter(|model| is_of(model, task.as_deref())).collect();
     if report::is_json() {
         for model in &listed {
@@ -40,7 +41,6 @@ pub(crate) fn run(args: &Args, folders: &Folders) -> Result<()> {
     }
     if listed.is_empty() {
         let of_task = task.as_ref().map(|task| format!(" of {task}")).unwrap_or_default();
-        let v2 = v2::Folders::from_environment();
         let place =
             |name: &str, is_set: bool| format!("{name}{}", if is_set { "" } else { ", which is not set" });
         let places = [

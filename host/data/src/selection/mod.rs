@@ -15,5 +15,5 @@ pub use ensemble::{Merge, merge};
 pub use foreground::{mean_dice, note_foreground_mean};
 pub use freshness::is_current;
 pub use missing_folds::{VALIDATION, training as training_command};
-pub(crate) use postprocessing::NOTHING_HELPS;
+pub(crate) use postprocessing::described;
 pub use postprocessing::{Postprocessing, apply_to_folder};

@@ -11,8 +11,13 @@ use nnunet_postprocessing::{Classes, LargestComponent, LargestComponentConfig};
 use crate::label_names::LabelNames;
 use crate::{failures, folders, images};
 
-/// What a search for a postprocessing says that found none.
-pub(crate) const NOTHING_HELPS: &str = "no postprocessing improves the Dice";
+/// What a postprocessing does, for people, by what it keeps the largest components of.
+pub(crate) fn described(kept: &[String]) -> String {
+    match kept {
+        [] => "no postprocessing improves the Dice".to_owned(),
+        kept => format!("keep the largest component of {}", kept.join(", ")),
+    }
+}
 
 /// What v1 keeps in `postprocessing.json`.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -51,10 +56,7 @@ impl Postprocessing {
             }
         };
         let all: Vec<String> = self.config.for_which_classes.iter().map(entry).collect();
-        match all.as_slice() {
-            [] => NOTHING_HELPS.to_owned(),
-            all => format!("keep the largest component of {}", all.join(", ")),
-        }
+        described(&all)
     }
 
     /// `for_which_classes` as v1 writes it.

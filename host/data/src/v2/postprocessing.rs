@@ -16,7 +16,7 @@ use nnunet_preprocessing::v2::Class;
 use super::evaluation::{contains, key};
 use crate::images;
 use crate::label_names::LabelNames;
-use crate::selection::NOTHING_HELPS;
+use crate::selection::described;
 
 /// The only function that v2's own postprocessing consists of.
 const FUNCTION: &str = "remove_all_but_largest_component_from_segmentation";
@@ -69,13 +69,7 @@ impl Postprocessing {
                 format!("{} together", classes.iter().map(shown).collect::<Vec<_>>().join(" and "))
             }
         };
-        match self.steps.as_slice() {
-            [] => NOTHING_HELPS.to_owned(),
-            steps => {
-                let steps = steps.iter().map(entry).collect::<Vec<_>>().join(", ");
-                format!("keep the largest component of {steps}")
-            }
-        }
+        described(&self.steps.iter().map(entry).collect::<Vec<_>>())
     }
 
     /// Writes a pickle of functions and arguments, as v2 does; the functions are names in it.

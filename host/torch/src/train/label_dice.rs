@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use nnunet_cli::label_dice::region_key;
 use nnunet_data::folders::file_names;
 use nnunet_data::label_names::LabelNames;
 use nnunet_plugin_api::vocabulary::Regions;
@@ -93,11 +94,6 @@ impl LabelDice {
         };
         Value::Object(self.keys.iter().zip(&self.values).map(entry).collect::<Map<_, _>>())
     }
-}
-
-/// What a region is called that has no name: `1+2`.
-pub(crate) fn region_key(labels: &[u8]) -> String {
-    labels.iter().map(ToString::to_string).collect::<Vec<_>>().join("+")
 }
 
 /// The logs of a folder in the order in which they were written.

@@ -27,7 +27,6 @@ use nnunet_trainers::Resolved;
 use nnunet_training::{Engine, Stopped};
 
 use self::label_dice::LabelDice;
-pub(crate) use self::label_dice::region_key;
 use self::loggers::Loggers;
 use self::overview::Overview;
 use self::run_recorder::{Bar, RunRecorder};

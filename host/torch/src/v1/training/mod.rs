@@ -67,7 +67,7 @@ impl FoldTraining for Job<'_> {
         if is_chosen {
             return Ok(());
         }
-        checkpoints::check_none_is_complete(saved::states(output), self.settings.continue_flag)
+        checkpoints::check_none_is_complete(output, self.settings.continue_flag)
     }
 
     fn label_names(&self) -> LabelNames {

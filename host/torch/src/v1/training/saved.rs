@@ -23,14 +23,10 @@ pub(super) fn finished(output: &Path, best: bool) -> Result<PathBuf> {
 
 /// The checkpoint that a run is continued from.
 pub(super) fn newest(output: &Path) -> Result<PathBuf> {
-    checkpoints::newest(states(output), output.join("model_best.model")).with_context(|| {
+    let states = ["model_latest.model", "model_final_checkpoint.model"].map(|name| output.join(name));
+    checkpoints::newest(states, output.join("model_best.model")).with_context(|| {
         format!("there is no checkpoint in {} to continue from; start it without -c", output.display())
     })
-}
-
-/// The latest checkpoint and the final one.
-pub(super) fn states(output: &Path) -> [PathBuf; 2] {
-    ["model_latest.model", "model_final_checkpoint.model"].map(|name| output.join(name))
 }
 
 #[cfg(test)]

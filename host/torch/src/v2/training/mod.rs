@@ -60,7 +60,7 @@ impl FoldTraining for Job<'_> {
         if is_chosen {
             return Ok(());
         }
-        checkpoints::check_none_is_complete(state::states(output), self.settings.continue_flag)
+        checkpoints::check_none_is_complete(output, self.settings.continue_flag)
     }
 
     fn check_plugins(&self, session: &Session) -> Result<()> {

@@ -167,12 +167,9 @@ pub(super) fn plugins_of(path: &Path) -> Result<Vec<PluginUse>> {
 
 /// The checkpoint that a training is continued from; none if there is none.
 pub(super) fn newest(output: &Path) -> Option<PathBuf> {
-    checkpoints::newest(states(output), output.join(file_name(CheckpointKind::Best)))
-}
-
-/// The latest checkpoint and the final one.
-pub(super) fn states(output: &Path) -> [PathBuf; 2] {
-    [CheckpointKind::Latest, CheckpointKind::Final].map(|kind| output.join(file_name(kind)))
+    let [latest, last, best] = [CheckpointKind::Latest, CheckpointKind::Final, CheckpointKind::Best]
+        .map(|kind| output.join(file_name(kind)));
+    checkpoints::newest([latest, last], best)
 }
 
 /// Weights to validate, to continue with, or to start from; without any of them the random ones stay.

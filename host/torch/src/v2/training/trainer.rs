@@ -1,6 +1,7 @@
 //! v2's trainers, and what they leave to plans and data set.
 
 use anyhow::{Context, Result, ensure};
+use nnunet_cli::label_dice::region_key;
 use nnunet_data::v2::Class;
 use nnunet_engine::config::assignments;
 use nnunet_engine::session::Session;
@@ -11,7 +12,6 @@ use nnunet_trainers::{PLANNED_NETWORK, Resolved, registered_in_v2};
 use super::job::Job;
 use super::state;
 use crate::components;
-use crate::train::region_key;
 
 /// The trainer that was asked for, with all its parents.
 pub(super) fn resolve(job: &Job<'_>, session: &Session) -> Result<Resolved> {
